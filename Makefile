@@ -1,0 +1,59 @@
+# `make` lists the targets. Each is a command that can be run by hand as well.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Built from the versions pinned in .ci/tools/go.mod. Once those are in the module
+# cache, linting needs no network.
+TOOLS := bin/tools
+
+.PHONY: help demo build test lint check-format check-code check-sums check-static format bench fuzz tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## run the provider with two portals, an Entra tenant and a mailbox on localhost
+	go run ./cmd/gatehouse demo $(ARGS)
+
+build: ## build the static binary bin/gatehouse
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/gatehouse ./cmd/gatehouse
+
+# GATEHOUSE_TEST_REQUIRE makes a database or browser that is not found fail the
+# tests that need it; alone, `go test ./...` skips those.
+test: ## run all tests, with PostgreSQL and Chromium (installed if missing and root)
+	@.ci/setup
+	go vet ./...
+	GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres go test -race $(ARGS) ./...
+
+lint: tools ## check format and code with the pinned linters
+	@$(MAKE) --keep-going check-format check-code check-sums check-static
+
+# The single checks, so that one run tells the complaints of all.
+check-format:
+	@unformatted=$$($(TOOLS)/gofumpt -l .) && test -z "$$unformatted" || \
+		{ echo "not formatted (make format):"; echo "$$unformatted"; exit 1; }
+
+check-code:
+	go vet -vettool=$(CURDIR)/$(TOOLS)/gatecheck ./...
+
+# A default case does not answer for a state that is not listed.
+check-sums:
+	$(TOOLS)/go-check-sumtype -default-signifies-exhaustive=false ./...
+
+check-static:
+	$(TOOLS)/staticcheck ./...
+
+format: tools ## format the code
+	$(TOOLS)/gofumpt -w .
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+
+fuzz: ## run each fuzz target for 20 seconds
+	.ci/fuzz 20s
+
+# go build finds out by itself what is up to date, in a fraction of a second.
+tools:
+	@mkdir -p $(TOOLS)
+	@go -C .ci/tools build -o $(CURDIR)/$(TOOLS)/ ./gatecheck tool
