@@ -1,0 +1,56 @@
+package idp
+
+import "time"
+
+// AuditKind names what happened: "noun.verb".
+type AuditKind string
+
+// The kinds of audit events.
+const (
+	AuditSignedIn           AuditKind = "session.created"
+	AuditSignedOut          AuditKind = "session.ended"
+	AuditSteppedUp          AuditKind = "session.stepped_up"
+	AuditClientAuthorized   AuditKind = "client.authorized"
+	AuditPasswordAccepted   AuditKind = "password.accepted"
+	AuditPasswordRefused    AuditKind = "password.refused"
+	AuditPasswordThrottled  AuditKind = "password.throttled"
+	AuditCodeRefused        AuditKind = "totp.refused"
+	AuditCodeReplayed       AuditKind = "totp.replayed"
+	AuditCodeThrottled      AuditKind = "totp.throttled"
+	AuditFactorEnrolled     AuditKind = "factor.enrolled"
+	AuditFactorDisabled     AuditKind = "factor.disabled"
+	AuditRecoveryGenerated  AuditKind = "recovery.generated"
+	AuditRecoverySaved      AuditKind = "recovery.saved"
+	AuditRecoveryUsed       AuditKind = "recovery.used"
+	AuditRecoveryRefused    AuditKind = "recovery.refused"
+	AuditRecoveryThrottled  AuditKind = "recovery.throttled"
+	AuditAuthorizeRefused   AuditKind = "authorize.refused"
+	AuditFlowForeign        AuditKind = "flow.foreign_browser"
+	AuditCodeReused         AuditKind = "code.reused"
+	AuditRefreshReused      AuditKind = "refresh.reused"
+	AuditClientAuthFailed   AuditKind = "client.authentication_failed"
+	AuditUserCreated        AuditKind = "user.created"
+	AuditClientCreated      AuditKind = "client.created"
+	AuditPolicyChanged      AuditKind = "policy.changed"
+	AuditKeyCreated         AuditKind = "key.created"
+	AuditKeyRotated         AuditKind = "key.rotated"
+	AuditSecretsReencrypted AuditKind = "keyring.reencrypted"
+)
+
+// AuditEvent is who did what to whom, from where, with what outcome. It is
+// written in the transaction of the change.
+type AuditEvent struct {
+	ID           string
+	At           time.Time
+	Kind         AuditKind
+	ActorID      string // user who acted; empty: not known, or the system
+	UserID       string // user concerned
+	PopulationID string
+	ClientID     string
+	SessionID    string
+	Address      string
+	UserAgent    string
+	RequestID    string
+	// Detail holds what else matters, without secrets.
+	Detail map[string]string
+}

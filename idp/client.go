@@ -1,0 +1,167 @@
+package idp
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ClientKind is the kind of app a client is; it decides which authentication
+// and redirect rules it gets.
+type ClientKind string
+
+// The kinds of clients.
+const (
+	WebClient    ClientKind = "web"    // has a server that keeps a secret
+	SPAClient    ClientKind = "spa"    // runs in a browser, keeps none
+	NativeClient ClientKind = "native" // runs on a device, keeps none (RFC 8252)
+)
+
+// AuthMethod is how a client authenticates at the token endpoint
+// (OpenID Connect Core 1.0 section 9).
+type AuthMethod string
+
+// The client authentication methods that exist here so far.
+const (
+	ClientSecretBasic AuthMethod = "client_secret_basic"
+	ClientSecretPost  AuthMethod = "client_secret_post"
+	NoClientAuth      AuthMethod = "none"
+)
+
+// TokenFormat is the form of a client's access tokens.
+type TokenFormat string
+
+// The token formats.
+const (
+	OpaqueToken TokenFormat = "opaque" // 256 random bits, looked up by hash
+	JWTToken    TokenFormat = "jwt"    // RFC 9068
+)
+
+// Algorithm is a JWS algorithm (RFC 7518 section 3.1).
+type Algorithm string
+
+// The algorithms that sign our tokens.
+const (
+	RS256 Algorithm = "RS256"
+	ES256 Algorithm = "ES256"
+	EdDSA Algorithm = "EdDSA"
+)
+
+// Algorithms lists what signs our tokens, in the order of discovery.
+func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA} }
+
+// Client is an OpenID Connect relying party.
+type Client struct {
+	ID         string
+	Name       string
+	Kind       ClientKind
+	AuthMethod AuthMethod
+	// SecretHashes are the SHA-256 of its live secrets; two while one is being
+	// replaced by the other.
+	SecretHashes           [][]byte
+	RedirectURIs           []string
+	PostLogoutRedirectURIs []string
+	// HomeURL is where a person who got lost is sent back to.
+	HomeURL    string
+	GrantTypes []string
+	Scopes     []string
+	// Populations may sign in to it, in the order in which they are offered.
+	Populations []string
+	TokenFormat TokenFormat
+	SigningAlg  Algorithm
+	// AccessTTL is the lifetime of an access token, RefreshTTL of a refresh
+	// token that nobody uses.
+	AccessTTL, RefreshTTL time.Duration
+	// PKCEOptional lets a confidential client of the past go without PKCE. Never
+	// for a public client.
+	PKCEOptional bool
+	// BackchannelLogoutURI is told when a session ends.
+	BackchannelLogoutURI string
+	Override             Override
+	CreatedAt            time.Time
+}
+
+// Public tells whether the client cannot keep a secret.
+func (c Client) Public() bool { return c.AuthMethod == NoClientAuth }
+
+// Allows tells whether the client may use a grant type.
+func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// NeedsPKCE tells whether an authorization request must carry a code_challenge:
+// always for public clients, and for all others unless they were excused.
+func (c Client) NeedsPKCE() bool { return c.Public() || !c.PKCEOptional }
+
+// AllowsRedirect compares a redirect URI with the registered ones: exact string
+// match; for a native app's loopback address only the port may differ
+// (RFC 8252 section 7.3).
+func (c Client) AllowsRedirect(uri string) bool {
+	if uri == "" || strings.Contains(uri, "#") {
+		return false
+	}
+	if slices.Contains(c.RedirectURIs, uri) {
+		return true
+	}
+	if c.Kind != NativeClient {
+		return false
+	}
+	return slices.ContainsFunc(c.RedirectURIs, func(registered string) bool {
+		return sameLoopback(registered, uri)
+	})
+}
+
+// sameLoopback compares two http loopback URIs while ignoring their ports. The
+// port is cut out of the string and the rest compared byte by byte, so that no
+// parser's leniency widens the match.
+func sameLoopback(registered, uri string) bool {
+	a, okA := cutLoopbackPort(registered)
+	b, okB := cutLoopbackPort(uri)
+	return okA && okB && a == b
+}
+
+func cutLoopbackPort(uri string) (string, bool) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "http" || u.User != nil {
+		return "", false
+	}
+	host := u.Hostname()
+	if host != "127.0.0.1" && host != "::1" {
+		return "", false
+	}
+	bare := host
+	if host == "::1" {
+		bare = "[::1]"
+	}
+	prefix := "http://" + bare
+	rest, ok := strings.CutPrefix(uri, prefix)
+	if !ok {
+		return "", false
+	}
+	return prefix + strings.TrimPrefix(rest, portOf(u)), true
+}
+
+func portOf(u *url.URL) string {
+	if u.Port() == "" {
+		return ""
+	}
+	return ":" + u.Port()
+}
+
+// OverrideMode says what a client does with its populations' MFA policy.
+type OverrideMode string
+
+// The modes of an override.
+const (
+	OverrideInherit  OverrideMode = "inherit"
+	OverrideOff      OverrideMode = "off"
+	OverrideRequired OverrideMode = "required"
+)
+
+// Override is a client's own MFA policy.
+type Override struct {
+	Version    int64
+	MinVersion int64
+	Mode       OverrideMode // zero value: inherit
+	MinACR     ACR          // with OverrideRequired: at least this
+	Federated  bool         // also asked of federated sign-ins
+}

@@ -1,0 +1,22 @@
+package idp
+
+import "errors"
+
+// What the domain can say went wrong. Adapters map these to pages, to the
+// protocol's errors and to status codes, each in one table of their own; they
+// are told apart with errors.Is and never by text.
+var (
+	// ErrNotFound: there is no such row, or it is not this caller's to see.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: somebody else changed the row since it was read, or a unique
+	// value is taken.
+	ErrConflict = errors.New("conflict")
+	// ErrExpired: it existed and its time is over.
+	ErrExpired = errors.New("expired")
+	// ErrUsed: a thing that works once was used before.
+	ErrUsed = errors.New("already used")
+	// ErrDisabled: the account or factor exists and may not be used.
+	ErrDisabled = errors.New("disabled")
+	// ErrInvalid: the input cannot be accepted as it is.
+	ErrInvalid = errors.New("invalid")
+)

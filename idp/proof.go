@@ -1,0 +1,62 @@
+package idp
+
+import "time"
+
+// Method is a way in which a person proved who they are.
+type Method string
+
+// The methods of proofs.
+const (
+	MethodPassword  Method = "password"
+	MethodTOTP      Method = "totp"     // authenticator app, RFC 6238
+	MethodRecovery  Method = "recovery" // one of ten codes on paper
+	MethodEmail     Method = "email"    // a code sent by mail
+	MethodPasskey   Method = "passkey"  // WebAuthn with user verification
+	MethodFederated Method = "federated"
+)
+
+// Proof is one authentication event that happened. amr, acr and auth_time are
+// computed from proofs and from nothing else.
+type Proof struct {
+	Method Method
+	At     time.Time
+	// AMR is what an upstream's token proved (federated), or whether a passkey's
+	// key is in hardware ("hwk") or software ("swk").
+	AMR []string
+	// Evidence is the ACR that an upstream's token proved, if any.
+	Evidence ACR
+}
+
+// ACR is an authentication context class reference: how strongly a person was
+// authenticated (OpenID Connect Core 1.0 section 2).
+type ACR string
+
+// The classes, weakest first. Password and federated are equally strong.
+const (
+	ACRPassword  ACR = "urn:gatehouse:acr:password"
+	ACRFederated ACR = "urn:gatehouse:acr:federated"
+	ACRTwoStep   ACR = "urn:gatehouse:acr:two-step"
+	ACRMFA       ACR = "urn:gatehouse:acr:mfa"
+	ACRPasskey   ACR = "phr" // phishing-resistant (OpenID EAP ACR Values)
+	// ACRRefedsMFA is an alias of ACRMFA that other providers know.
+	ACRRefedsMFA ACR = "https://refeds.org/profile/mfa"
+)
+
+// Rank orders the classes: 0 for one we do not know, else higher is stronger.
+func (a ACR) Rank() int {
+	switch a {
+	case ACRPassword, ACRFederated:
+		return 1
+	case ACRTwoStep:
+		return 2
+	case ACRMFA, ACRRefedsMFA:
+		return 3
+	case ACRPasskey:
+		return 4
+	}
+	return 0
+}
+
+// ACRs lists the classes for discovery, weakest first. Passkeys and upstreams
+// are not among them until people can sign in that way.
+func ACRs() []ACR { return []ACR{ACRPassword, ACRTwoStep, ACRMFA, ACRRefedsMFA} }

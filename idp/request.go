@@ -1,0 +1,41 @@
+package idp
+
+import "time"
+
+// Request is an authorization request that was checked and waits for a person
+// to sign in (OpenID Connect Core 1.0 section 3.1.2.1). It belongs to the
+// browser that sent it.
+type Request struct {
+	ID          string
+	BrowserHash []byte // SHA-256 of the browser's cookie
+	ClientID    string
+	RedirectURI string
+	Scopes      []string
+	State       string
+	Nonce       string
+	// CodeChallenge is always of method S256 (RFC 7636); empty: none was sent.
+	CodeChallenge string
+	Demand        Demand
+	LoginHint     string
+	UILocales     string
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+}
+
+// Demand is what a request asks of the sign-in itself.
+type Demand struct {
+	// ACRValues in order of preference; any of them will do. Unknown values were
+	// dropped.
+	ACRValues []ACR
+	// MaxAge, when not negative, discards proofs older than so much.
+	MaxAge time.Duration
+	// Since, when set, discards proofs before it: prompt=login.
+	Since time.Time
+	// UserID, when set, is whom id_token_hint names: nobody else will do.
+	UserID string
+	// None: no page may be shown (prompt=none).
+	None bool
+}
+
+// NoMaxAge is the Demand.MaxAge of a request without max_age.
+const NoMaxAge = time.Duration(-1)

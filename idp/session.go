@@ -1,0 +1,28 @@
+package idp
+
+import "time"
+
+// Session is a completed sign-in of one user in one browser.
+type Session struct {
+	ID            string // public, the `sid` claim; no credential
+	TokenHash     []byte // SHA-256 of the cookie's value, which rotates
+	BrowserHash   []byte
+	UserID        string
+	PopulationID  string
+	PolicyVersion int64
+	Proofs        []Proof
+	Address       string // where the sign-in came from
+	UserAgent     string
+	CreatedAt     time.Time
+	LastSeenAt    time.Time
+	ExpiresAt     time.Time // absolute limit
+	EndedAt       time.Time // zero while it lasts
+}
+
+// Alive tells whether a session may be used now, in its population as it is now.
+func (s Session) Alive(p Population, now time.Time) bool {
+	return s.EndedAt.IsZero() &&
+		now.Before(s.ExpiresAt) &&
+		now.Before(s.LastSeenAt.Add(p.SessionIdle)) &&
+		s.PolicyVersion >= p.MinVersion
+}

@@ -1,0 +1,27 @@
+package idp
+
+import "context"
+
+// Visit is what is known of the HTTP request being served: it goes into audit
+// events and logs.
+type Visit struct {
+	RequestID string
+	Address   string // of the client, as trusted proxies tell it
+	UserAgent string
+}
+
+type visitKey struct{}
+
+// WithVisit returns a context that carries a visit.
+func WithVisit(ctx context.Context, v *Visit) context.Context {
+	return context.WithValue(ctx, visitKey{}, v)
+}
+
+// VisitFrom returns the visit of a context, an empty one where there is none:
+// a job or a command.
+func VisitFrom(ctx context.Context) Visit {
+	if v, ok := ctx.Value(visitKey{}).(*Visit); ok {
+		return *v
+	}
+	return Visit{}
+}

@@ -1,0 +1,253 @@
+package mfa
+
+import (
+	"slices"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// moment is a time that may not have come: a proof's own time may be zero.
+type moment struct {
+	at time.Time
+	ok bool
+}
+
+// later is the later of two moments, if any: one of them is enough.
+func (m moment) later(o moment) moment {
+	if !m.ok || (o.ok && o.at.After(m.at)) {
+		return o
+	}
+	return m
+}
+
+// earlier is the earlier of two moments, if both came: both are needed.
+func (m moment) earlier(o moment) moment {
+	switch {
+	case !m.ok || !o.ok:
+		return moment{}
+	case o.at.Before(m.at):
+		return o
+	}
+	return m
+}
+
+// The ranks of idp.ACR.Rank, as indexes.
+const (
+	rankOne = iota + 1 // password, federated
+	rankTwoStep
+	rankMFA
+	rankPasskey
+	ranks
+)
+
+// standing is what a list of proofs amounts to: for each rank, the latest proof
+// that meets it alone, and the latest that meets it as second step after a first
+// one.
+type standing struct {
+	first    moment // password or federated
+	password bool   // a password is among the proofs
+	alone    [ranks]moment
+	second   [ranks]moment
+}
+
+func standingOf(proofs []idp.Proof) (s standing) {
+	for i := range proofs {
+		s.add(&proofs[i])
+	}
+	return s
+}
+
+func (s *standing) add(p *idp.Proof) {
+	at := moment{p.At, true}
+	switch p.Method {
+	case idp.MethodPassword:
+		s.first, s.password = s.first.later(at), true
+		raise(&s.alone, rankOne, at)
+	case idp.MethodFederated:
+		s.first = s.first.later(at)
+		raise(&s.alone, max(rankOne, p.Evidence.Rank()), at)
+	case idp.MethodEmail:
+		raise(&s.second, rankTwoStep, at)
+	case idp.MethodTOTP, idp.MethodRecovery:
+		raise(&s.second, rankMFA, at)
+	case idp.MethodPasskey:
+		raise(&s.alone, rankPasskey, at)
+	}
+}
+
+// raise notes a proof for every rank up to the one it reaches.
+func raise(ranked *[ranks]moment, rank int, at moment) {
+	for r := rankOne; r <= rank; r++ {
+		ranked[r] = ranked[r].later(at)
+	}
+}
+
+// met is since when a rank is met: of the ways to meet it the one whose oldest
+// proof is the latest.
+func (s *standing) met(rank int) moment {
+	if rank < rankOne || rank >= ranks {
+		return moment{}
+	}
+	return s.alone[rank].later(s.first.earlier(s.second[rank]))
+}
+
+func (s *standing) rank() int {
+	for r := ranks - 1; r >= rankOne; r-- {
+		if s.met(r).ok {
+			return r
+		}
+	}
+	return 0
+}
+
+// acrOf is the class of a rank; of the two weakest, the one that says how the
+// person came.
+func (s *standing) acrOf(rank int) idp.ACR {
+	switch {
+	case rank == rankPasskey:
+		return idp.ACRPasskey
+	case rank == rankMFA:
+		return idp.ACRMFA
+	case rank == rankTwoStep:
+		return idp.ACRTwoStep
+	case rank == rankOne && s.password:
+		return idp.ACRPassword
+	case rank == rankOne:
+		return idp.ACRFederated
+	}
+	return ""
+}
+
+// Achieved is the highest class that proofs amount to, empty for none: an
+// authenticator, recovery or email code says nothing without a first step (DESIGN
+// "What a token says"). A passkey stands alone. An upstream's sign-in is a first
+// step like a password, and as much more as its own token proves and no more.
+// The alias idp.ACRRefedsMFA is never the answer.
+func Achieved(proofs []idp.Proof) idp.ACR {
+	s := standingOf(proofs)
+	return s.acrOf(s.rank())
+}
+
+// TokenACR is the acr of a token: the first requested value that the proofs
+// meet, as it was requested (alias included), else the highest achieved. A value
+// is met by anything at least as strong, so "password" is what a client that
+// asked for no more is told of a stronger sign-in. Unknown values are passed
+// over (OpenID Connect Core 1.0 section 3.1.2.1, acr_values).
+func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
+	s := standingOf(proofs)
+	for _, acr := range requested {
+		if s.met(acr.Rank()).ok {
+			return acr
+		}
+	}
+	return s.acrOf(s.rank())
+}
+
+// AuthTime is the auth_time that belongs to an acr: the time of the oldest proof
+// that it rests on (OpenID Connect Core 1.0 section 2). It is zero where the
+// proofs do not meet the acr.
+//
+// A class can rest on several sets of proofs, and a method can have been proved
+// several times. Of a method the latest counts: typing the password again makes
+// the sign-in that much fresher. Of the sets that meet the class the one counts
+// whose oldest proof is the latest: after password and code at nine and a passkey
+// at ten, "mfa" was proved as a whole at ten. A second step at ten after a
+// password at nine leaves "mfa" at nine, because it needs both, and a class that
+// needs only the password at nine as well. So a client that sends max_age gets an
+// auth_time within it whenever the proofs that Fresh leaves meet the acr.
+func AuthTime(proofs []idp.Proof, acr idp.ACR) time.Time {
+	s := standingOf(proofs)
+	return s.met(acr.Rank()).at
+}
+
+// Fresh keeps the proofs that a request accepts: max_age discards older ones and
+// prompt=login (Demand.Since) those before it (OpenID Connect Core 1.0 section
+// 3.1.2.1). A proof exactly as old as max_age counts. The argument is not
+// changed; it is itself the result where nothing is discarded, so that the usual
+// request allocates nothing.
+//
+// A sign-in must pass as now the time at which the request arrived: a person who
+// needs longer than max_age to find their phone would be asked for the password
+// again for ever, and max_age=0 could not be met at all. Proofs later than now
+// are fresh.
+func Fresh(proofs []idp.Proof, demand idp.Demand, now time.Time) []idp.Proof {
+	stale := func(p idp.Proof) bool {
+		tooOld := demand.MaxAge >= 0 && now.Sub(p.At) > demand.MaxAge
+		return tooOld || p.At.Before(demand.Since)
+	}
+	if !slices.ContainsFunc(proofs, stale) {
+		return slices.Clip(proofs) // appending to the result must not write behind the argument
+	}
+	return slices.DeleteFunc(slices.Clone(proofs), stale)
+}
+
+// used notes which kinds of proofs there are.
+type used struct {
+	pwd, code, email, passkey, hwk, swk, fed bool
+}
+
+func usedIn(proofs []idp.Proof) (u used) {
+	for i := range proofs {
+		switch p := &proofs[i]; p.Method {
+		case idp.MethodPassword:
+			u.pwd = true
+		case idp.MethodTOTP, idp.MethodRecovery:
+			u.code = true
+		case idp.MethodEmail:
+			u.email = true
+		case idp.MethodFederated:
+			u.fed = true
+		case idp.MethodPasskey:
+			u.passkey = true
+			// Other values would be claims that no rule here stands for.
+			u.hwk = u.hwk || slices.Contains(p.AMR, "hwk")
+			u.swk = u.swk || slices.Contains(p.AMR, "swk")
+		}
+	}
+	return u
+}
+
+// AMR lists the authentication methods references of proofs (RFC 8176 section 2)
+// without repetitions, in the order of DESIGN's table: pwd otp mca user mfa hwk
+// swk, then fed and what the upstreams' tokens prove, in their order. "mfa"
+// appears for a passkey and for a code after a first step. It is not nil, because
+// the claim is an array.
+func AMR(proofs []idp.Proof) []string {
+	u := usedIn(proofs)
+	second := u.code || u.email
+	amr := make([]string, 0, 8)
+	for _, c := range [...]struct {
+		value string
+		holds bool
+	}{
+		{"pwd", u.pwd},
+		{"otp", second},
+		{"mca", u.email}, // the code came by another channel than it goes back
+		{"user", u.passkey},
+		{"mfa", u.passkey || (second && (u.pwd || u.fed))},
+		{"hwk", u.hwk},
+		{"swk", u.swk},
+		{"fed", u.fed},
+	} {
+		if c.holds {
+			amr = append(amr, c.value)
+		}
+	}
+	return appendUpstream(amr, proofs)
+}
+
+// appendUpstream adds what upstream tokens prove.
+func appendUpstream(amr []string, proofs []idp.Proof) []string {
+	for i := range proofs {
+		if proofs[i].Method != idp.MethodFederated {
+			continue
+		}
+		for _, value := range proofs[i].AMR {
+			if !slices.Contains(amr, value) {
+				amr = append(amr, value)
+			}
+		}
+	}
+	return amr
+}
