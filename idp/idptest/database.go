@@ -1,0 +1,209 @@
+package idptest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/glebarez/go-sqlite" // the driver "sqlite"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"gatehouse/idp/store"
+)
+
+// Database is a migrated database that one test has for itself.
+type Database struct {
+	*store.Store
+	// URL opens it once more, as another replica does.
+	URL string
+}
+
+// Databases runs a test on SQLite and on PostgreSQL, each time with an empty
+// database of its own. Where there is no PostgreSQL, Postgres says what happens.
+func Databases(t *testing.T, run func(t *testing.T, db *Database)) {
+	t.Helper()
+	EmptyDatabases(t, func(t *testing.T, db *Database) {
+		if err := db.Migrate(t.Context()); err != nil {
+			t.Fatalf("migrating the test's database: %v", err)
+		}
+		run(t, db)
+	})
+}
+
+// EmptyDatabases is Databases without any table.
+func EmptyDatabases(t *testing.T, run func(t *testing.T, db *Database)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { run(t, open(t, SQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { run(t, open(t, Postgres(t))) })
+}
+
+// SQLite returns the address of an SQLite database that does not exist yet. It
+// goes when the test ends.
+func SQLite(tb testing.TB) string {
+	tb.Helper()
+	return store.SQLiteScheme + filepath.Join(tb.TempDir(), "gatehouse.db")
+}
+
+func open(tb testing.TB, databaseURL string) *Database {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), databaseURL)
+	if err != nil {
+		tb.Fatalf("opening the test's database: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Errorf("closing the test's database: %v", err)
+		}
+	})
+	return &Database{Store: s, URL: databaseURL}
+}
+
+// Replica opens the database once more, with nothing shared but the rows.
+func (d *Database) Replica(tb testing.TB) *store.Store {
+	tb.Helper()
+	return open(tb, d.URL).Store
+}
+
+// SQL opens the database without the store, to look at it from outside and to do
+// what the program never does.
+func (d *Database) SQL(tb testing.TB) *sql.DB {
+	tb.Helper()
+	driver, dsn := "pgx", d.URL
+	if path, ok := strings.CutPrefix(d.URL, store.SQLiteScheme); ok {
+		driver, dsn = "sqlite", (&url.URL{
+			Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+			RawQuery: url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)"}}.Encode(),
+		}).String()
+	}
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		tb.Fatalf("opening the test's database from outside: %v", err)
+	}
+	tb.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Column is a column of a table as the database describes it.
+type Column struct {
+	Name string
+	// Type is TEXT, BIGINT, BYTEA, BOOLEAN or timestamp, as in the migrations.
+	Type string
+	Null bool
+}
+
+// Columns lists the columns of a table in the order of their names, none where
+// there is no such table.
+func (d *Database) Columns(tb testing.TB, table string) []Column {
+	tb.Helper()
+	// #nosec G201 -- the table is the test's own word
+	query := fmt.Sprintf(`SELECT name, type, "notnull" = 0 FROM pragma_table_info('%s') ORDER BY name`, table)
+	if d.Dialect() == "postgres" {
+		query = fmt.Sprintf(`SELECT column_name, data_type, is_nullable = 'YES' FROM information_schema.columns
+			WHERE table_schema = current_schema() AND table_name = '%s' ORDER BY column_name`, table)
+	}
+	rows, err := d.SQL(tb).QueryContext(tb.Context(), query)
+	if err != nil {
+		tb.Fatalf("reading the columns of %s: %v", table, err)
+	}
+	defer func() { _ = rows.Close() }()
+	var columns []Column
+	for rows.Next() {
+		var c Column
+		if err := rows.Scan(&c.Name, &c.Type, &c.Null); err != nil {
+			tb.Fatalf("reading the columns of %s: %v", table, err)
+		}
+		c.Type = portableType(c.Type)
+		columns = append(columns, c)
+	}
+	if err := rows.Err(); err != nil {
+		tb.Fatalf("reading the columns of %s: %v", table, err)
+	}
+	return columns
+}
+
+// portableType turns PostgreSQL's name of a type into that of the migrations.
+func portableType(name string) string {
+	switch name {
+	case "text", "bigint", "bytea", "boolean":
+		return strings.ToUpper(name)
+	case "timestamp without time zone":
+		return "timestamp"
+	}
+	return name
+}
+
+// Age moves the times of all rows of a table into the past, to the microsecond:
+// those in the given columns, or all where none is given. It is how tests over
+// real sockets and databases let time pass.
+func (d *Database) Age(tb testing.TB, table string, by time.Duration, columns ...string) {
+	tb.Helper()
+	var times []string
+	for _, c := range d.Columns(tb, table) {
+		if c.Type == "timestamp" && (len(columns) == 0 || slices.Contains(columns, c.Name)) {
+			times = append(times, c.Name)
+		}
+	}
+	if len(times) == 0 || len(columns) > len(times) {
+		tb.Fatalf("table %s has no times %q", table, columns)
+	}
+	age := agePostgres
+	if d.Dialect() == "sqlite" {
+		age = ageSQLite
+	}
+	db := d.SQL(tb)
+	for _, column := range times {
+		if err := age(tb.Context(), db, table, column, by); err != nil {
+			tb.Fatalf("aging %s of %s: %v", column, table, err)
+		}
+	}
+}
+
+func agePostgres(ctx context.Context, db *sql.DB, table, column string, by time.Duration) error {
+	_, err := db.ExecContext(ctx, fmt.Sprintf("UPDATE %s SET %s = %s - $1::bigint * interval '1 microsecond'",
+		table, column, column), by.Microseconds())
+	return err
+}
+
+// ageSQLite computes here, since SQLite's own arithmetic drops microseconds.
+func ageSQLite(ctx context.Context, db *sql.DB, table, column string, by time.Duration) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
+	times, err := timesByRow(ctx, tx, table, column)
+	if err != nil {
+		return err
+	}
+	for row, at := range times {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("UPDATE %s SET %s = ? WHERE rowid = ?", table, column), at.Add(-by), row)
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func timesByRow(ctx context.Context, tx *sql.Tx, table, column string) (map[int64]time.Time, error) {
+	rows, err := tx.QueryContext(ctx, fmt.Sprintf("SELECT rowid, %s FROM %s WHERE %s IS NOT NULL", column, table, column))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	times := map[int64]time.Time{}
+	for rows.Next() {
+		var row int64
+		var at time.Time
+		if err := rows.Scan(&row, &at); err != nil {
+			return nil, err
+		}
+		times[row] = at.UTC()
+	}
+	return times, rows.Err()
+}

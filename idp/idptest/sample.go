@@ -1,0 +1,162 @@
+package idptest
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// The samples have a value in every field that a row keeps, so that a test sees
+// which one got lost.
+
+// Population is a population with a policy.
+func Population(id string) idp.Population {
+	return idp.Population{
+		ID: id, Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
+		HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
+		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
+		Policy:     idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true},
+		MinVersion: 2,
+	}
+}
+
+// User is a person of a population.
+func User(population, email string) idp.User {
+	now := idp.Now()
+	return idp.User{
+		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Locale: "de-CH",
+		PasswordHash: "$argon2id$…", CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
+	}
+}
+
+// Client is a confidential client of some populations.
+func Client(populations ...string) idp.Client {
+	return idp.Client{
+		ID: idp.NewID(), Name: "Agent portal", Kind: idp.WebClient, AuthMethod: idp.ClientSecretBasic,
+		SecretHashes:           [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
+		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
+		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
+		HomeURL:                "https://rtx.example/", GrantTypes: []string{"authorization_code", "refresh_token"},
+		Scopes: []string{"openid", "email"}, Populations: populations,
+		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
+		PKCEOptional: true, BackchannelLogoutURI: "https://rtx.example/logout",
+		Override: idp.Override{
+			Version: 5, MinVersion: 4, Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true,
+		},
+		CreatedAt: idp.Now(),
+	}
+}
+
+// Proofs are those of a sign-in with a password and an authenticator.
+func Proofs() []idp.Proof {
+	now := idp.Now()
+	return []idp.Proof{
+		{Method: idp.MethodPassword, At: now.Add(-time.Second)},
+		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
+	}
+}
+
+// Session is a session of a person in a browser, and its token.
+func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
+	now, token := idp.Now(), idp.NewSecret()
+	return idp.Session{
+		ID: idp.NewID(), TokenHash: idp.HashSecret(token), BrowserHash: idp.HashSecret("browser"),
+		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: Proofs(),
+		Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (日本)",
+		CreatedAt: now, LastSeenAt: now.Add(time.Microsecond), ExpiresAt: now.Add(p.SessionLifetime),
+	}, token
+}
+
+// Grant is what a client got from a session, and its code.
+func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
+	now, code := idp.Now(), idp.NewSecret()
+	return idp.Grant{
+		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
+		PolicyVersion: s.PolicyVersion, OverrideVersion: c.Override.Version,
+		RedirectURI: c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
+		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
+		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
+		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),
+	}, code
+}
+
+// Request is an authorization request of a client.
+func Request(c idp.Client) idp.Request {
+	now := idp.Now()
+	return idp.Request{
+		ID: idp.NewID(), BrowserHash: idp.HashSecret("browser"), ClientID: c.ID, RedirectURI: c.RedirectURIs[0],
+		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
+		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		Demand: idp.Demand{
+			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone",
+		},
+		LoginHint: "maya@rtx.example", UILocales: "de en", CreatedAt: now, ExpiresAt: now.Add(idp.FlowLifetime),
+	}
+}
+
+// Flow is a sign-in in progress for a request.
+func Flow(r idp.Request, s idp.Session) idp.Flow {
+	return idp.Flow{
+		ID: idp.NewID(), RequestID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID,
+		PopulationID: s.PopulationID, UserID: s.UserID, Kind: "challenge", Data: []byte("{\"a\":\x00\xff}"),
+		Proofs: Proofs(), PolicyVersion: 3, SessionID: s.ID, Version: 7,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+	}
+}
+
+// World is one person of one population who signed in at one client.
+type World struct {
+	Population idp.Population
+	User       idp.User
+	Client     idp.Client
+	Session    idp.Session
+	Grant      idp.Grant
+	// Token is the session's, Code the grant's.
+	Token, Code string
+}
+
+// World stores one.
+func (d *Database) World(tb testing.TB) World {
+	tb.Helper()
+	var w World
+	w.Population = Population(idp.Agents)
+	w.User = User(w.Population.ID, "Maya@RTX.example")
+	w.Client = Client(w.Population.ID)
+	w.Session, w.Token = Session(w.User, w.Population)
+	w.Grant, w.Code = Grant(w.Client, w.Session)
+	ctx := tb.Context()
+	_, err := d.CreatePopulation(ctx, w.Population, idp.Now())
+	Must(tb, err)
+	Must(tb, d.CreateUser(ctx, w.User))
+	Must(tb, d.CreateClient(ctx, w.Client))
+	Must(tb, d.CreateSession(ctx, w.Session))
+	Must(tb, d.CreateGrant(ctx, w.Grant))
+	return w
+}
+
+// Must ends the test when a step that is not what it is about fails.
+func Must(tb testing.TB, err error) {
+	tb.Helper()
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Race calls fn n times at once and returns what came of each call.
+func Race[T any](n int, fn func(i int) T) []T {
+	results := make([]T, n)
+	start, done := make(chan struct{}), make(chan int, n)
+	for i := range n {
+		go func() {
+			<-start
+			results[i] = fn(i)
+			done <- i
+		}()
+	}
+	close(start)
+	for range n {
+		<-done
+	}
+	return results
+}

@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type clientRow struct {
+	ID                     string `gorm:"primaryKey"`
+	Name                   string
+	Kind                   string
+	AuthMethod             string
+	SecretHashes           string
+	RedirectURIs           string `gorm:"column:redirect_uris"`
+	PostLogoutRedirectURIs string `gorm:"column:post_logout_redirect_uris"`
+	HomeURL                string
+	GrantTypes             string
+	Scopes                 string
+	Populations            string
+	TokenFormat            string
+	SigningAlg             string
+	AccessTTL              int64 `gorm:"column:access_ttl"`
+	RefreshTTL             int64 `gorm:"column:refresh_ttl"`
+	PKCEOptional           bool  `gorm:"column:pkce_optional"`
+	BackchannelLogoutURI   string
+	OverrideVersion        int64
+	OverrideMinVersion     int64
+	OverrideMode           string
+	OverrideMinACR         string `gorm:"column:override_min_acr"`
+	OverrideFederated      bool
+	CreatedAt              time.Time
+}
+
+func (clientRow) TableName() string { return "clients" }
+
+func (r clientRow) client() (idp.Client, error) {
+	hashes, errHashes := decodeHashes(r.SecretHashes)
+	redirects, errRedirects := fromJSONList(r.RedirectURIs)
+	postLogout, errPost := fromJSONList(r.PostLogoutRedirectURIs)
+	return idp.Client{
+		ID: r.ID, Name: r.Name, Kind: idp.ClientKind(r.Kind), AuthMethod: idp.AuthMethod(r.AuthMethod),
+		SecretHashes: hashes, RedirectURIs: redirects, PostLogoutRedirectURIs: postLogout, HomeURL: r.HomeURL,
+		GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes), Populations: fromWords(r.Populations),
+		TokenFormat: idp.TokenFormat(r.TokenFormat), SigningAlg: idp.Algorithm(r.SigningAlg),
+		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), PKCEOptional: r.PKCEOptional,
+		BackchannelLogoutURI: r.BackchannelLogoutURI,
+		Override: idp.Override{
+			Version: r.OverrideVersion, MinVersion: r.OverrideMinVersion, Mode: idp.OverrideMode(r.OverrideMode),
+			MinACR: idp.ACR(r.OverrideMinACR), Federated: r.OverrideFederated,
+		},
+		CreatedAt: r.CreatedAt.UTC(),
+	}, errors.Join(errHashes, errRedirects, errPost)
+}
+
+// CreateClient adds a client. idp.ErrConflict: its id is taken.
+func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
+	return written(s.writer(ctx).Create(&clientRow{
+		ID: c.ID, Name: c.Name, Kind: string(c.Kind), AuthMethod: string(c.AuthMethod),
+		SecretHashes: encodeHashes(c.SecretHashes), RedirectURIs: jsonList(c.RedirectURIs),
+		PostLogoutRedirectURIs: jsonList(c.PostLogoutRedirectURIs), HomeURL: c.HomeURL,
+		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
+		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
+		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.PKCEOptional,
+		BackchannelLogoutURI: c.BackchannelLogoutURI,
+		OverrideVersion:      c.Override.Version, OverrideMinVersion: c.Override.MinVersion,
+		OverrideMode: string(c.Override.Mode), OverrideMinACR: string(c.Override.MinACR),
+		OverrideFederated: c.Override.Federated, CreatedAt: c.CreatedAt,
+	}).Error, "client")
+}
+
+// Client reads one client, at most ClientStaleness old.
+func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
+	if c, ok := s.clients.get(id); ok {
+		return c, nil
+	}
+	read := idp.Now()
+	var row clientRow
+	if err := s.reader(ctx).Where("id = ?", id).Take(&row).Error; err != nil {
+		return idp.Client{}, found(err, "client")
+	}
+	c, err := row.client()
+	if err == nil {
+		s.clients.put(c, read)
+	}
+	return c, err
+}
+
+// RedirectURIs reads the redirect URIs of all clients of a kind.
+func (s *Store) RedirectURIs(ctx context.Context, kind idp.ClientKind) ([]string, error) {
+	var lists []string
+	err := s.reader(ctx).Model(&clientRow{}).Where("kind = ?", string(kind)).Pluck("redirect_uris", &lists).Error
+	if err != nil {
+		return nil, found(err, "redirect URIs")
+	}
+	var all []string
+	for _, list := range lists {
+		uris, err := fromJSONList(list)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, uris...)
+	}
+	return all, nil
+}
+
+// ClientStaleness is how long a change of a client may go unnoticed.
+const ClientStaleness = time.Second
+
+const clientCacheSize = 1024
+
+// clientCache keeps clients that were just read. Only rows that exist get in,
+// so that invented ids cannot fill it.
+type clientCache struct {
+	mu   sync.RWMutex
+	byID map[string]cachedClient
+}
+
+type cachedClient struct {
+	client idp.Client
+	read   time.Time
+}
+
+func newClientCache() *clientCache { return &clientCache{byID: map[string]cachedClient{}} }
+
+func (c *clientCache) get(id string) (idp.Client, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	e, ok := c.byID[id]
+	return e.client, ok && idp.Now().Sub(e.read) < ClientStaleness
+}
+
+func (c *clientCache) put(client idp.Client, read time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.byID) >= clientCacheSize {
+		clear(c.byID)
+	}
+	c.byID[client.ID] = cachedClient{client, read}
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type factorRow struct {
+	ID         string `gorm:"primaryKey"`
+	UserID     string
+	Method     string
+	Name       string
+	Secret     []byte
+	LastStep   int64
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	DisabledAt *time.Time
+}
+
+func (factorRow) TableName() string { return "factors" }
+
+func (r factorRow) factor() idp.Factor {
+	return idp.Factor{
+		ID: r.ID, UserID: r.UserID, Method: idp.Method(r.Method), Name: r.Name, Secret: r.Secret,
+		LastStep: r.LastStep, CreatedAt: r.CreatedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(),
+		DisabledAt: orZero(r.DisabledAt),
+	}
+}
+
+// Enrolment reads what second factors a user has, in two statements.
+func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, error) {
+	var rows []factorRow
+	err := s.reader(ctx).Where("user_id = ? AND method = ?", userID, idp.MethodTOTP).Order("id").Find(&rows).Error
+	if err != nil {
+		return idp.Enrolment{}, found(err, "factors")
+	}
+	var e idp.Enrolment
+	for _, r := range rows {
+		e.TOTP = append(e.TOTP, r.factor())
+	}
+	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
+	return e, err
+}
+
+// CreateFactor stores a confirmed factor.
+func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
+	return written(s.writer(ctx).Create(&factorRow{
+		ID: f.ID, UserID: f.UserID, Method: string(f.Method), Name: f.Name, Secret: f.Secret,
+		LastStep: f.LastStep, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: orNull(f.DisabledAt),
+	}).Error, "factor")
+}
+
+// AcceptStep records a TOTP time step as used. idp.ErrUsed: it, or a later one,
+// was accepted before. Of two requests with the same step, one changes a row and
+// the other does not.
+func (s *Store) AcceptStep(ctx context.Context, factorID string, step int64, at time.Time) error {
+	return once(s.writer(ctx).Model(&factorRow{}).
+		Where("id = ? AND last_step < ? AND disabled_at IS NULL", factorID, step).
+		UpdateColumns(map[string]any{"last_step": step, "last_used_at": at}), "time step", idp.ErrUsed)
+}
+
+// DisableFactor stops a factor from being used; it still counts as enrolled. It
+// returns false when it was disabled before.
+func (s *Store) DisableFactor(ctx context.Context, id string, at time.Time) (bool, error) {
+	r := s.writer(ctx).Model(&factorRow{}).
+		Where("id = ? AND disabled_at IS NULL", id).UpdateColumn("disabled_at", at)
+	return r.RowsAffected == 1, written(r.Error, "factor")
+}
+
+type recoverySetRow struct {
+	ID         string `gorm:"primaryKey"`
+	UserID     string
+	CreatedAt  time.Time
+	SavedAt    *time.Time
+	DisabledAt *time.Time
+}
+
+func (recoverySetRow) TableName() string { return "recovery_sets" }
+
+type recoveryCodeRow struct {
+	ID       string `gorm:"primaryKey"`
+	SetID    string
+	UserID   string
+	Position int64
+	MAC      []byte `gorm:"column:mac"`
+	Sealed   []byte
+	UsedAt   *time.Time
+}
+
+func (recoveryCodeRow) TableName() string { return "recovery_codes" }
+
+func (s *Store) recoverySet(ctx context.Context, userID string) (*idp.RecoverySet, int, error) {
+	var rows []struct {
+		recoverySetRow `gorm:"embedded"`
+		Remaining      int64
+	}
+	err := s.reader(ctx).Raw(`SELECT s.*, (SELECT COUNT(*) FROM recovery_codes c
+		WHERE c.set_id = s.id AND c.used_at IS NULL) AS remaining
+		FROM recovery_sets s WHERE s.user_id = ?`, userID).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return nil, 0, found(err, "recovery codes")
+	}
+	r := rows[0]
+	return &idp.RecoverySet{
+		ID: r.ID, UserID: r.UserID, CreatedAt: r.CreatedAt.UTC(),
+		SavedAt: orZero(r.SavedAt), DisabledAt: orZero(r.DisabledAt),
+	}, int(r.Remaining), nil
+}
+
+// ReplaceRecoveryCodes gives a user a new set of codes; the old set is gone.
+func (s *Store) ReplaceRecoveryCodes(ctx context.Context, set idp.RecoverySet, codes []idp.RecoveryCode) error {
+	rows := make([]recoveryCodeRow, len(codes))
+	for i, c := range codes {
+		rows[i] = recoveryCodeRow{
+			ID: c.ID, SetID: set.ID, UserID: set.UserID, Position: int64(c.Position),
+			MAC: c.MAC, Sealed: c.Sealed, UsedAt: orNull(c.UsedAt),
+		}
+	}
+	return s.Do(ctx, func(ctx context.Context) error {
+		err := s.writer(ctx).Where("user_id = ?", set.UserID).Delete(&recoverySetRow{}).Error
+		if err != nil {
+			return written(err, "recovery codes")
+		}
+		err = s.writer(ctx).Create(&recoverySetRow{
+			ID: set.ID, UserID: set.UserID, CreatedAt: set.CreatedAt,
+			SavedAt: orNull(set.SavedAt), DisabledAt: orNull(set.DisabledAt),
+		}).Error
+		if err != nil {
+			return written(err, "recovery codes")
+		}
+		return written(s.writer(ctx).Create(&rows).Error, "recovery codes")
+	})
+}
+
+// RecoveryCodes reads the codes of a set in their order, used ones too.
+func (s *Store) RecoveryCodes(ctx context.Context, setID string) ([]idp.RecoveryCode, error) {
+	var rows []recoveryCodeRow
+	if err := s.reader(ctx).Where("set_id = ?", setID).Order("position").Find(&rows).Error; err != nil {
+		return nil, found(err, "recovery codes")
+	}
+	codes := make([]idp.RecoveryCode, len(rows))
+	for i, r := range rows {
+		codes[i] = idp.RecoveryCode{
+			ID: r.ID, SetID: r.SetID, UserID: r.UserID, Position: int(r.Position),
+			MAC: r.MAC, Sealed: r.Sealed, UsedAt: orZero(r.UsedAt),
+		}
+	}
+	return codes, nil
+}
+
+// RecoveryCodeByMAC finds a code of a user, used or not.
+func (s *Store) RecoveryCodeByMAC(ctx context.Context, userID string, mac []byte) (idp.RecoveryCode, error) {
+	var r recoveryCodeRow
+	err := s.reader(ctx).Where("user_id = ? AND mac = ?", userID, mac).Take(&r).Error
+	return idp.RecoveryCode{
+		ID: r.ID, SetID: r.SetID, UserID: r.UserID, Position: int(r.Position), UsedAt: orZero(r.UsedAt),
+	}, found(err, "recovery code")
+}
+
+// UseRecoveryCode consumes a code. Of any number of calls one returns nil, the
+// others idp.ErrUsed.
+func (s *Store) UseRecoveryCode(ctx context.Context, id string, at time.Time) error {
+	return once(s.writer(ctx).Model(&recoveryCodeRow{}).
+		Where("id = ? AND used_at IS NULL", id).
+		UpdateColumn("used_at", at), "recovery code", idp.ErrUsed)
+}
+
+// MarkRecoverySaved records that the person has kept the codes of a set.
+func (s *Store) MarkRecoverySaved(ctx context.Context, setID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&recoverySetRow{}).
+		Where("id = ? AND saved_at IS NULL", setID).
+		UpdateColumn("saved_at", at).Error, "recovery codes")
+}
+
+// DisableRecovery stops a set from being used. It returns false when it was
+// disabled before.
+func (s *Store) DisableRecovery(ctx context.Context, setID string, at time.Time) (bool, error) {
+	r := s.writer(ctx).Model(&recoverySetRow{}).
+		Where("id = ? AND disabled_at IS NULL", setID).UpdateColumn("disabled_at", at)
+	return r.RowsAffected == 1, written(r.Error, "recovery codes")
+}

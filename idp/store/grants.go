@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type grantRow struct {
+	ID              string `gorm:"primaryKey"`
+	ClientID        string
+	UserID          string
+	SessionID       string
+	PopulationID    string
+	PolicyVersion   int64
+	OverrideVersion int64
+	RedirectURI     string `gorm:"column:redirect_uri"`
+	Scope           string
+	Nonce           string
+	CodeChallenge   string
+	CodeHash        []byte
+	CodeExpiresAt   time.Time
+	CodeUsedAt      *time.Time
+	Proofs          string
+	ACR             string `gorm:"column:acr"`
+	Offline         bool
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+	RevokedAt       *time.Time
+}
+
+func (grantRow) TableName() string { return "grants" }
+
+func (r grantRow) grant() (idp.Grant, error) {
+	proofs, err := decodeProofs(r.Proofs)
+	return idp.Grant{
+		ID: r.ID, ClientID: r.ClientID, UserID: r.UserID, SessionID: r.SessionID,
+		PopulationID: r.PopulationID, PolicyVersion: r.PolicyVersion, OverrideVersion: r.OverrideVersion,
+		RedirectURI: r.RedirectURI, Scopes: fromWords(r.Scope), Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		CodeHash: r.CodeHash, CodeExpiresAt: r.CodeExpiresAt.UTC(), CodeUsedAt: orZero(r.CodeUsedAt),
+		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
+		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
+	}, err
+}
+
+// CreateGrant stores a grant with its code.
+func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
+	return written(s.writer(ctx).Create(&grantRow{
+		ID: g.ID, ClientID: g.ClientID, UserID: g.UserID, SessionID: g.SessionID,
+		PopulationID: g.PopulationID, PolicyVersion: g.PolicyVersion, OverrideVersion: g.OverrideVersion,
+		RedirectURI: g.RedirectURI, Scope: words(g.Scopes), Nonce: g.Nonce, CodeChallenge: g.CodeChallenge,
+		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
+		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
+		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
+	}).Error, "grant")
+}
+
+type standingJoin struct {
+	Grant      grantRow      `gorm:"embedded;embeddedPrefix:g_"`
+	Session    sessionRow    `gorm:"embedded;embeddedPrefix:s_"`
+	User       userRow       `gorm:"embedded;embeddedPrefix:u_"`
+	Population populationRow `gorm:"embedded;embeddedPrefix:p_"`
+	Policy     policyRow     `gorm:"embedded;embeddedPrefix:y_"`
+}
+
+const standingJoins = `
+	JOIN users u ON u.id = g.user_id
+	JOIN populations p ON p.id = g.population_id
+	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
+	LEFT JOIN sessions s ON s.id = g.session_id`
+
+var (
+	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
+		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y")
+	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
+)
+
+func (r standingJoin) standing() (idp.Standing, error) {
+	grant, errGrant := r.Grant.grant()
+	session, errSession := r.Session.session()
+	return idp.Standing{
+		Grant: grant, Session: session, User: r.User.user(),
+		Population: r.Population.population(r.Policy),
+	}, errors.Join(errGrant, errSession)
+}
+
+// StandingByCode reads the grant of an authorization code, used or not.
+func (s *Store) StandingByCode(ctx context.Context, codeHash []byte) (idp.Standing, error) {
+	return s.standing(ctx, " WHERE g.code_hash = ?", codeHash)
+}
+
+// StandingByGrant reads a grant by its id, revoked or not.
+func (s *Store) StandingByGrant(ctx context.Context, id string) (idp.Standing, error) {
+	return s.standing(ctx, " WHERE g.id = ?", id)
+}
+
+func (s *Store) standing(ctx context.Context, where string, arg any) (idp.Standing, error) {
+	var row standingJoin
+	if err := s.reader(ctx).Raw(selectStanding+where, arg).Take(&row).Error; err != nil {
+		return idp.Standing{}, found(err, "grant")
+	}
+	return row.standing()
+}
+
+// UseCode consumes the code of a grant. Of any number of calls one returns nil,
+// the others idp.ErrUsed.
+func (s *Store) UseCode(ctx context.Context, grantID string, at time.Time) error {
+	return once(s.writer(ctx).Model(&grantRow{}).
+		Where("id = ? AND code_used_at IS NULL AND revoked_at IS NULL", grantID).
+		UpdateColumn("code_used_at", at), "code", idp.ErrUsed)
+}
+
+// RevokeGrant ends a grant and everything that came of it. It returns false when
+// it had been revoked before.
+func (s *Store) RevokeGrant(ctx context.Context, id string, at time.Time) (bool, error) {
+	r := s.writer(ctx).Model(&grantRow{}).
+		Where("id = ? AND revoked_at IS NULL", id).UpdateColumn("revoked_at", at)
+	return r.RowsAffected == 1, written(r.Error, "grant")
+}

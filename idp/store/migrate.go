@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"gatehouse/migrations"
+)
+
+// MigrationState is one migration and whether it was applied.
+type MigrationState struct {
+	Version int64
+	Name    string
+	Applied bool
+}
+
+// Migrate applies all migrations that are missing. Replicas that start together
+// wait for each other.
+func (s *Store) Migrate(ctx context.Context) error {
+	p, err := s.migrator()
+	if err != nil {
+		return err
+	}
+	for {
+		before, err := p.GetDBVersion(ctx)
+		if err != nil {
+			return fmt.Errorf("read migration status: %w", err)
+		}
+		_, failed := p.Up(ctx)
+		if failed == nil {
+			return nil
+		}
+		// SQLite has no lock that outlasts a transaction. A process that waited
+		// for another's migration finds its tables there and fails without having
+		// changed anything: then it looks again at what is missing.
+		after, err := p.GetDBVersion(ctx)
+		if err != nil || after == before || s.dialect != "sqlite" {
+			return errors.Join(fmt.Errorf("migrate up: %w", failed), err)
+		}
+	}
+}
+
+// MigrateDown takes back the newest migration, and with it the data it holds.
+func (s *Store) MigrateDown(ctx context.Context) error {
+	p, err := s.migrator()
+	if err != nil {
+		return err
+	}
+	if _, err := p.Down(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+		return fmt.Errorf("migrate down: %w", err)
+	}
+	return nil
+}
+
+// MigrationStatus lists all migrations, oldest first.
+func (s *Store) MigrationStatus(ctx context.Context) ([]MigrationState, error) {
+	p, err := s.migrator()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read migration status: %w", err)
+	}
+	states := make([]MigrationState, 0, len(rows))
+	for _, r := range rows {
+		states = append(states, MigrationState{
+			Version: r.Source.Version, Name: r.Source.Path, Applied: r.State == goose.StateApplied,
+		})
+	}
+	return states, nil
+}
+
+// Pending tells whether a migration is missing.
+func (s *Store) Pending(ctx context.Context) (bool, error) {
+	p, err := s.migrator()
+	if err != nil {
+		return false, err
+	}
+	pending, err := p.HasPending(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read migration status: %w", err)
+	}
+	return pending, nil
+}
+
+func (s *Store) migrator() (*goose.Provider, error) {
+	dialect := goose.DialectSQLite3
+	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	if s.dialect == "postgres" {
+		dialect = goose.DialectPostgres
+		locker, err := lock.NewPostgresSessionLocker()
+		if err != nil {
+			return nil, fmt.Errorf("make the migration lock: %w", err)
+		}
+		opts = append(opts, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(dialect, s.pools[0], fs.FS(migrations.Files), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+
+	"gatehouse/idp"
+)
+
+// SQLiteScheme starts the URL of an SQLite database: "sqlite:" and a path.
+const SQLiteScheme = "sqlite:"
+
+// Open connects to a database: "postgres://…" or "sqlite:PATH". It does not
+// migrate it.
+func Open(ctx context.Context, databaseURL string) (*Store, error) {
+	if path, ok := strings.CutPrefix(databaseURL, SQLiteScheme); ok {
+		return openSQLite(path)
+	}
+	if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
+		return openPostgres(ctx, databaseURL)
+	}
+	return nil, fmt.Errorf("%w: the database URL must start with postgres:// or %s", idp.ErrInvalid, SQLiteScheme)
+}
+
+func openSQLite(path string) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the database's folder: %w", err)
+	}
+	// One connection writes, so that writers queue here and not in SQLite's busy
+	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
+	write, writePool, err := openSQLitePool(path, "immediate", 1)
+	if err != nil {
+		return nil, err
+	}
+	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()))
+	if err != nil {
+		return nil, err
+	}
+	return newStore("sqlite", write, read, nil, writePool, readPool), nil
+}
+
+func openSQLitePool(path, txlock string, conns int) (*gorm.DB, *sql.DB, error) {
+	q := url.Values{"_txlock": {txlock}, "_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+	}}
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	pool, err := sql.Open(sqlite.DriverName, dsn)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open SQLite: %w", err)
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(true))
+	if err != nil {
+		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	return db, pool, nil
+}
+
+func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		// pgx's text leaves the password out of what it quotes.
+		return nil, fmt.Errorf("read the database URL: %w", err)
+	}
+	if !strings.Contains(databaseURL, "pool_max_conns") {
+		cfg.MaxConns = 32
+	}
+	// Connections that stay open: reconnecting costs more than any statement.
+	cfg.MinIdleConns = min(4, cfg.MaxConns)
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	conn := stdlib.OpenDBFromPool(pool)
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false))
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	return newStore("postgres", db, db, pool.Close, conn), nil
+}
+
+// config is GORM's. pgx prepares and keeps each statement by itself, SQLite's
+// driver does not. Single writes need no transaction of GORM's.
+func config(prepare bool) *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		PrepareStmt:            prepare,
+		PrepareStmtMaxSize:     256,
+		PrepareStmtTTL:         24 * time.Hour,
+		DisableAutomaticPing:   true,
+		NowFunc:                idp.Now,
+		Logger:                 statementLog{},
+		TranslateError:         true,
+	}
+}
+
+func newStore(dialect string, write, read *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
+	return &Store{
+		dialect: dialect, write: write, read: read, pools: pools, closePool: closePool,
+		clients: newClientCache(),
+	}
+}

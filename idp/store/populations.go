@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"gatehouse/idp"
+)
+
+type populationRow struct {
+	ID                string `gorm:"primaryKey"`
+	Name              string
+	BrandColor        string
+	LogoURL           string
+	HelpURL           string
+	PrivacyURL        string
+	SessionIdle       int64
+	SessionLifetime   int64
+	PasswordMinLength int64
+	PolicyVersion     int64
+	MinVersion        int64
+	CreatedAt         time.Time
+}
+
+func (populationRow) TableName() string { return "populations" }
+
+func (r populationRow) population(p policyRow) idp.Population {
+	return idp.Population{
+		ID: r.ID, Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL,
+		HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
+		SessionIdle: duration(r.SessionIdle), SessionLifetime: duration(r.SessionLifetime),
+		PasswordMinLength: int(r.PasswordMinLength),
+		Policy:            p.policy(), MinVersion: r.MinVersion,
+	}
+}
+
+type policyRow struct {
+	PopulationID  string `gorm:"primaryKey"`
+	Version       int64  `gorm:"primaryKey;autoIncrement:false"`
+	Authenticator bool
+	IssuerLabel   string
+	EmailCode     bool
+	CreatedAt     time.Time
+}
+
+func (policyRow) TableName() string { return "policies" }
+
+func (r policyRow) policy() idp.Policy {
+	return idp.Policy{
+		Version: r.Version, Authenticator: r.Authenticator,
+		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode,
+	}
+}
+
+// CreatePopulation adds a population with the first version of its policy. It
+// changes nothing when the population exists and then returns false.
+func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time.Time) (created bool, err error) {
+	row := populationRow{
+		ID: p.ID, Name: p.Name, BrandColor: p.BrandColor, LogoURL: p.LogoURL,
+		HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
+		SessionIdle: seconds(p.SessionIdle), SessionLifetime: seconds(p.SessionLifetime),
+		PasswordMinLength: int64(p.PasswordMinLength),
+		PolicyVersion:     p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now,
+	}
+	err = s.Do(ctx, func(ctx context.Context) error {
+		r := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if r.Error != nil || r.RowsAffected == 0 {
+			return written(r.Error, "population")
+		}
+		created = true
+		return s.insertPolicy(ctx, p.ID, p.Policy, now)
+	})
+	return created, err
+}
+
+func (s *Store) insertPolicy(ctx context.Context, population string, p idp.Policy, now time.Time) error {
+	return written(s.writer(ctx).Create(&policyRow{
+		PopulationID: population, Version: p.Version, Authenticator: p.Authenticator,
+		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, CreatedAt: now,
+	}).Error, "policy")
+}
+
+type populationJoin struct {
+	Population populationRow `gorm:"embedded;embeddedPrefix:p_"`
+	Policy     policyRow     `gorm:"embedded;embeddedPrefix:y_"`
+}
+
+var selectPopulations = "SELECT " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
+	" FROM populations p JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version"
+
+// Population reads one population with the policy now in force.
+func (s *Store) Population(ctx context.Context, id string) (idp.Population, error) {
+	var row populationJoin
+	err := s.reader(ctx).Raw(selectPopulations+" WHERE p.id = ?", id).Take(&row).Error
+	return row.Population.population(row.Policy), found(err, "population")
+}
+
+// Populations reads all populations, in the order of their ids.
+func (s *Store) Populations(ctx context.Context) ([]idp.Population, error) {
+	var rows []populationJoin
+	if err := s.reader(ctx).Raw(selectPopulations + " ORDER BY p.id").Scan(&rows).Error; err != nil {
+		return nil, found(err, "populations")
+	}
+	list := make([]idp.Population, len(rows))
+	for i, r := range rows {
+		list[i] = r.Population.population(r.Policy)
+	}
+	return list, nil
+}

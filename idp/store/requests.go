@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type requestRow struct {
+	ID            string `gorm:"primaryKey"`
+	BrowserHash   []byte
+	ClientID      string
+	RedirectURI   string `gorm:"column:redirect_uri"`
+	Scope         string
+	State         string
+	Nonce         string
+	CodeChallenge string
+	ACRValues     string `gorm:"column:acr_values"`
+	MaxAge        int64
+	Since         *time.Time
+	HintUserID    string
+	LoginHint     string
+	UILocales     string `gorm:"column:ui_locales"`
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	DoneAt        *time.Time
+}
+
+func (requestRow) TableName() string { return "requests" }
+
+func (r requestRow) request() idp.Request {
+	values := fromWords(r.ACRValues)
+	demand := idp.Demand{MaxAge: idp.NoMaxAge, Since: orZero(r.Since), UserID: r.HintUserID}
+	for _, v := range values {
+		demand.ACRValues = append(demand.ACRValues, idp.ACR(v))
+	}
+	if r.MaxAge >= 0 {
+		demand.MaxAge = duration(r.MaxAge)
+	}
+	return idp.Request{
+		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
+		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		Demand: demand, LoginHint: r.LoginHint, UILocales: r.UILocales,
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
+	}
+}
+
+// CreateRequest stores an authorization request that was checked.
+func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
+	var values []string
+	for _, v := range r.Demand.ACRValues {
+		values = append(values, string(v))
+	}
+	maxAge := int64(-1)
+	if r.Demand.MaxAge >= 0 {
+		maxAge = seconds(r.Demand.MaxAge)
+	}
+	return written(s.writer(ctx).Create(&requestRow{
+		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
+		Scope: words(r.Scopes), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		ACRValues: words(values), MaxAge: maxAge, Since: orNull(r.Demand.Since), HintUserID: r.Demand.UserID,
+		LoginHint: r.LoginHint, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+	}).Error, "request")
+}
+
+// Request reads an authorization request, answered or not.
+func (s *Store) Request(ctx context.Context, id string) (idp.Request, error) {
+	var row requestRow
+	err := s.reader(ctx).Where("id = ?", id).Take(&row).Error
+	return row.request(), found(err, "request")
+}
+
+// FinishRequest marks a request as answered. idp.ErrUsed: it was before, and one
+// request gets one code.
+func (s *Store) FinishRequest(ctx context.Context, id string, at time.Time) error {
+	return once(s.writer(ctx).Model(&requestRow{}).
+		Where("id = ? AND done_at IS NULL", id).
+		UpdateColumn("done_at", at), "request", idp.ErrUsed)
+}

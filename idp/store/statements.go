@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm/logger"
+
+	"gatehouse/idp"
+)
+
+// SlowStatement is how long a statement may take before the log mentions it.
+const SlowStatement = 200 * time.Millisecond
+
+// statementLog hears of every statement. It logs slow ones without their
+// values, and counts for CountStatements. Errors are the caller's to log.
+type statementLog struct{}
+
+func (statementLog) LogMode(logger.LogLevel) logger.Interface      { return statementLog{} }
+func (statementLog) Info(context.Context, string, ...interface{})  {}
+func (statementLog) Warn(context.Context, string, ...interface{})  {}
+func (statementLog) Error(context.Context, string, ...interface{}) {}
+
+func (statementLog) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), _ error) {
+	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
+		n.Add(1)
+	}
+	if took := idp.Now().Sub(begin); took > SlowStatement {
+		text, rows := fc()
+		slog.WarnContext(ctx, "slow statement", "sql", text, "rows", rows, "took", took)
+	}
+}
+
+// ParamsFilter keeps the values of statements out of logs.
+func (statementLog) ParamsFilter(_ context.Context, sql string, _ ...interface{}) (string, []interface{}) {
+	return sql, nil
+}
+
+type counterKey struct{}
+
+// CountStatements returns a context under which n counts every statement except
+// BEGIN and COMMIT: what the tests of our costs hold on to.
+func CountStatements(ctx context.Context) (_ context.Context, n *atomic.Int64) {
+	n = new(atomic.Int64)
+	return context.WithValue(ctx, counterKey{}, n), n
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Retention is how long what no longer works is kept for those who ask what
+// happened.
+type Retention struct {
+	Audit time.Duration // zero: for ever
+}
+
+// The sweeper's bounds: small batches, so that it never holds a lock that a
+// sign-in would notice, and a pause of ours between them.
+const (
+	sweepBatch      = 500
+	endedSessions   = 24 * time.Hour       // sessions stay this long after their end
+	deliveredMail   = 7 * 24 * time.Hour   // deliveries stay this long
+	addressCounters = 24 * time.Hour       // failures of an address
+	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
+	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
+)
+
+// Sweep removes what has expired: flows, requests, tokens, the tombstones of
+// codes and grants, sessions, counters, keys, deliveries and audit events beyond
+// their retention. It returns how many rows it removed, and may be run by all
+// replicas at once.
+func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64, error) {
+	rules := []struct {
+		table, key, where string
+		before            time.Time
+	}{
+		{"flows", "id", "expires_at < ?", now},
+		{"requests", "id", "expires_at < ?", now},
+		{"tokens", "id", "expires_at < ?", now},
+		{"grants", "id", "expires_at < ?", now},
+		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
+		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
+		{"throttles", "key", "last_at < ? AND kind = 'address'", now.Add(-addressCounters)},
+		{"throttles", "key", "last_at < ?", now.Add(-accountCounters)},
+		{"signing_keys", "id", "expires_at < ?", now},
+		{"outbox", "id", "expires_at < ?", now},
+		{"outbox", "id", "delivered_at < ?", now.Add(-deliveredMail)},
+		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
+	}
+	var removed int64
+	for _, r := range rules {
+		if r.table == "audit_events" && keep.Audit == 0 {
+			continue
+		}
+		n, err := s.sweep(ctx, fmt.Sprintf("DELETE FROM %s WHERE %s IN (SELECT %s FROM %s WHERE %s LIMIT %d)",
+			r.table, r.key, r.key, r.table, r.where, sweepBatch), r.before)
+		removed += n
+		if err != nil {
+			return removed, fmt.Errorf("sweep %s: %w", r.table, err)
+		}
+	}
+	n, err := s.sweep(ctx, "DELETE FROM known_browsers WHERE last_seen_at < ?", now.Add(-knownBrowsers))
+	return removed + n, err
+}
+
+func (s *Store) sweep(ctx context.Context, statement string, before time.Time) (int64, error) {
+	var removed int64
+	for {
+		r := s.writer(ctx).Exec(statement, before)
+		removed += max(0, r.RowsAffected)
+		if r.Error != nil || r.RowsAffected < sweepBatch {
+			return removed, r.Error
+		}
+	}
+}

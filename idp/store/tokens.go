@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"gatehouse/idp"
+)
+
+type tokenRow struct {
+	ID         string `gorm:"primaryKey"`
+	GrantID    string
+	Kind       string
+	Hash       []byte
+	PreviousID *string
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	RevokedAt  *time.Time
+}
+
+func (tokenRow) TableName() string { return "tokens" }
+
+func (r tokenRow) token() idp.Token {
+	t := idp.Token{
+		ID: r.ID, GrantID: r.GrantID, Kind: idp.TokenKind(r.Kind), Hash: r.Hash,
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
+	}
+	if r.PreviousID != nil {
+		t.PreviousID = *r.PreviousID
+	}
+	return t
+}
+
+// CreateTokens stores tokens in one statement. A refresh token whose
+// predecessor has a successor already is left out: all who present a refresh
+// token race for one INSERT, and the unique index picks the winner.
+func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
+	rows := make([]tokenRow, len(tokens))
+	for i, t := range tokens {
+		rows[i] = tokenRow{
+			ID: t.ID, GrantID: t.GrantID, Kind: string(t.Kind), Hash: t.Hash,
+			CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt),
+		}
+		if t.PreviousID != "" {
+			rows[i].PreviousID = &t.PreviousID
+		}
+	}
+	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "tokens")
+}
+
+// TokenStanding is a token with what decides whether it counts.
+type TokenStanding struct {
+	idp.Standing
+	Token idp.Token
+	// ReplacedAt is when a refresh token got its successor, zero if it has none.
+	ReplacedAt time.Time
+}
+
+type tokenJoin struct {
+	standingJoin `gorm:"embedded"`
+	Token        tokenRow   `gorm:"embedded;embeddedPrefix:t_"`
+	ReplacedAt   *time.Time `gorm:"column:n_created_at"`
+}
+
+var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, " + standingColumns +
+	" FROM tokens t JOIN grants g ON g.id = t.grant_id" + standingJoins +
+	" LEFT JOIN tokens n ON n.previous_id = t.id WHERE t.hash = ?"
+
+// StandingByToken reads an opaque token by its hash, expired or not.
+func (s *Store) StandingByToken(ctx context.Context, hash []byte) (TokenStanding, error) {
+	var row tokenJoin
+	if err := s.reader(ctx).Raw(selectTokens, hash).Take(&row).Error; err != nil {
+		return TokenStanding{}, found(err, "token")
+	}
+	standing, err := row.standing()
+	return TokenStanding{Standing: standing, Token: row.Token.token(), ReplacedAt: orZero(row.ReplacedAt)}, err
+}
