@@ -1,0 +1,119 @@
+// Comfort for pages that work without it. Each function stands alone and
+// looks for its own data attribute.
+
+const each = (selector, run) => document.querySelectorAll(selector).forEach(run);
+
+// A form is sent once. Coming back with the back button makes it usable again,
+// and so does a while without an answer.
+function sendOnce() {
+  const free = (form) => {
+    delete form.dataset.sent;
+    form.querySelectorAll('[aria-disabled]').forEach((b) => b.removeAttribute('aria-disabled'));
+  };
+  document.addEventListener('submit', (event) => {
+    const form = event.target;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = 'yes';
+    event.submitter?.setAttribute('aria-disabled', 'true');
+    setTimeout(free, 10000, form);
+  });
+  addEventListener('pageshow', () => each('form[data-sent]', free));
+}
+
+// data-reveal: shows and hides the password with that id.
+function reveal(button) {
+  const input = document.getElementById(button.dataset.reveal);
+  const show = (on) => {
+    input.type = on ? 'text' : 'password';
+    button.classList.toggle('on', on);
+    button.textContent = on ? button.dataset.hide : button.dataset.show;
+    button.title = button.textContent;
+  };
+  button.addEventListener('click', () => {
+    show(input.type === 'password');
+    input.focus();
+  });
+  input.form.addEventListener('submit', () => show(false));
+  show(false);
+  button.hidden = false;
+}
+
+// data-digits: keeps only digits, so that codes can be pasted as they come.
+function digits(input) {
+  input.addEventListener('input', (event) => {
+    if (event.isComposing) return;
+    const clean = input.value.normalize('NFKC').replace(/\D/g, '').slice(0, input.dataset.digits);
+    if (clean === input.value) return;
+    const caret = input.value.slice(0, input.selectionStart).replace(/\D/g, '').length;
+    input.value = clean;
+    input.setSelectionRange(caret, caret);
+  });
+}
+
+// data-countdown: seconds until the form's data-wait button can be used. The
+// text is the server's until then. It counts by the clock, because a phone
+// that sleeps runs no timers.
+function countdown(element) {
+  const scope = element.closest('form') ?? document;
+  const buttons = [...scope.querySelectorAll('[data-wait]')].filter(
+    (b) => scope !== document || !b.form.querySelector('[data-countdown]'));
+  const left = element.querySelector('[data-left]');
+  const end = Date.now() + element.dataset.countdown * 1000;
+  buttons.forEach((b) => { b.disabled = true; });
+  const tick = () => {
+    const seconds = Math.ceil((end - Date.now()) / 1000);
+    if (seconds > 0) {
+      left.textContent = clock(seconds);
+      return;
+    }
+    clearInterval(timer);
+    buttons.forEach((b) => { b.disabled = false; });
+    element.setAttribute('aria-live', 'polite');
+    element.textContent = element.dataset.done;
+  };
+  const timer = setInterval(tick, 500);
+  tick();
+}
+
+function clock(seconds) {
+  const pad = (n) => String(n).padStart(2, '0');
+  const h = Math.floor(seconds / 3600);
+  const m = Math.floor(seconds / 60) % 60;
+  return (h ? h + ':' + pad(m) : m) + ':' + pad(seconds % 60);
+}
+
+// data-copy: copies the text of the element with that id, a list by lines.
+function copy(button) {
+  if (!navigator.clipboard) return;
+  const label = button.textContent;
+  button.setAttribute('aria-live', 'polite');
+  button.addEventListener('click', async () => {
+    const source = document.getElementById(button.dataset.copy);
+    const lines = [...source.querySelectorAll('li')].map((li) => li.textContent);
+    try {
+      await navigator.clipboard.writeText(lines.length ? lines.join('\n') + '\n' : source.textContent);
+    } catch {
+      getSelection().selectAllChildren(source);
+      return;
+    }
+    button.textContent = button.dataset.done;
+    setTimeout(() => { button.textContent = label; }, 2000);
+  });
+  button.hidden = false;
+}
+
+// data-print: prints the page.
+function print(button) {
+  button.addEventListener('click', () => window.print());
+  button.hidden = false;
+}
+
+sendOnce();
+each('[data-reveal]', reveal);
+each('[data-digits]', digits);
+each('[data-countdown]', countdown);
+each('[data-copy]', copy);
+each('[data-print]', print);

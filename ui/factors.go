@@ -1,0 +1,104 @@
+package ui
+
+import "html/template"
+
+// Code asks for the 6 digits of the authenticator app. Form field: code.
+type Code struct {
+	Frame
+	Action      string   // URL the form posts to
+	IssuerLabel string   // the name to look for in the app
+	CodeError   *Message // beside the code
+	Alert       *Message // above the form
+	RetryAfter  int      // seconds until another try is allowed
+	Methods     []Method // every other method the policy allows
+	LastResort  bool     // show what to ask the admin for
+}
+
+func (p Code) about() about { return about{"code", anyOf(p.CodeError, p.Alert)} }
+
+// RecoveryCode asks for a recovery code. Form field: code.
+type RecoveryCode struct {
+	Frame
+	Action     string   // URL the form posts to
+	CodeError  *Message // beside the code
+	Alert      *Message // above the form
+	RetryAfter int      // seconds until another try is allowed
+	Methods    []Method // every other method the policy allows
+	LastResort bool     // show what to ask the admin for
+}
+
+func (p RecoveryCode) about() about { return about{"recovery-code", anyOf(p.CodeError, p.Alert)} }
+
+// EmailCode asks for the 6 digits that were sent by email. Form field: code.
+type EmailCode struct {
+	Frame
+	Action       string   // URL the form posts to
+	MaskedEmail  string   // where the code went, such as "m•••@rtx.example"
+	CodeError    *Message // beside the code
+	Alert        *Message // above the form
+	Notice       *Message // good news above the form, such as MsgEmailCodeSent
+	ResendAction string   // URL of the POST form "Send a new code", absent when empty
+	ResendIn     int      // seconds until a new code may be asked for
+	RetryAfter   int      // seconds until another try is allowed
+	Methods      []Method // every other method the policy allows
+	LastResort   bool     // show what to ask the admin for
+}
+
+func (p EmailCode) about() about { return about{"email-code", anyOf(p.CodeError, p.Alert)} }
+
+// ChooseMethod lets a person without an authenticator choose a second step.
+type ChooseMethod struct {
+	Frame
+	Methods []Method // in order of preference
+	Explain Message  // why; MsgChooseMethod when empty
+}
+
+func (p ChooseMethod) about() about { return about{"choose-method", false} }
+
+// EnrolIntro says that a second step is needed and starts the set-up.
+type EnrolIntro struct {
+	Frame
+	Action      string   // URL the form posts to
+	IssuerLabel string   // the name the app will show
+	Methods     []Method // what can be used instead, may be empty
+}
+
+func (p EnrolIntro) about() about { return about{"enrol-intro", false} }
+
+// Enrol sets up an authenticator app. Form field: code.
+type Enrol struct {
+	Frame
+	Action       string       // URL the form posts to
+	IssuerLabel  string       // the name the app will show
+	AccountLabel string       // the account the app will show
+	QR           template.URL // data:image/png of the otpauth URL
+	Key          string       // the same key as text, in groups
+	OTPAuthURL   template.URL // otpauth://…, for an app on this device
+	CodeError    *Message     // beside the code
+	Alert        *Message     // above the steps
+	RetryAfter   int          // seconds until another try is allowed
+	Methods      []Method     // what can be used instead
+}
+
+func (p Enrol) about() about { return about{"enrol", anyOf(p.CodeError, p.Alert)} }
+
+// RecoveryCodes shows the codes once. Form field: saved ("yes").
+type RecoveryCodes struct {
+	Frame
+	Action      string   // URL the form posts to
+	Codes       []string // formatted in groups
+	DownloadURL string   // the same codes as a text file
+	SavedError  *Message // beside the checkbox
+}
+
+func (p RecoveryCodes) about() about { return about{"recovery-codes", anyOf(p.SavedError)} }
+
+// RecoveryNotice says after a sign-in with a recovery code how many are left.
+type RecoveryNotice struct {
+	Frame
+	Action string // URL the form posts to
+	Left   int    // codes that still work
+	Low    bool   // warn
+}
+
+func (p RecoveryNotice) about() about { return about{"recovery-notice", false} }

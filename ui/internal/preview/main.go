@@ -1,0 +1,51 @@
+// Command preview serves an example of every page, to look at them while
+// working on templates and styles.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"html"
+	"log"
+	"maps"
+	"net/http"
+	"slices"
+
+	"gatehouse/ui"
+	"gatehouse/ui/internal/sample"
+)
+
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"form-action 'self'; base-uri 'none'"
+
+func main() {
+	addr := flag.String("addr", "localhost:8090", "address to listen on")
+	flag.Parse()
+	pages, err := ui.New(ui.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("/assets/", pages.Assets())
+	http.HandleFunc("/{$}", index)
+	http.HandleFunc("/preview/{name}", func(w http.ResponseWriter, r *http.Request) {
+		page, ok := sample.Pages()[r.PathValue("name")]
+		if !ok {
+			page = ui.ProblemNotFound.Page(ui.Frame{})
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", policy)
+		if err := pages.Render(w, page); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	log.Printf("http://%s/", *addr)
+	log.Fatal(http.ListenAndServe(*addr, nil)) //nolint:gosec // a tool for one person
+}
+
+func index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	for _, name := range slices.Sorted(maps.Keys(sample.Pages())) {
+		name = html.EscapeString(name)
+		fmt.Fprintf(w, "<p><a href=\"/preview/%s\">%s</a></p>\n", name, name)
+	}
+}

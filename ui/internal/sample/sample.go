@@ -1,0 +1,170 @@
+// Package sample has a filled-in example of every page, for tests and for the
+// preview. It is not part of the server.
+package sample
+
+import (
+	"html/template"
+
+	"gatehouse/ui"
+)
+
+// qr is the QR code of an invented otpauth URL.
+const qr = "data:image/png;base64," +
+	"iVBORw0KGgoAAAANSUhEUgAAACUAAAAlAQMAAAD/ULJAAAAABlBMVEX///8AAABVwtN+AAAA7klEQVR42gDeACH/AP" +
+	"5EFmP4AIJKxAoIALpyJjroALq8RNroALqQr2roAIJixAIIAP6qqqv4AABTabAAAMd/gmjAAPBxMzjwACKlnh5YAIgo" +
+	"AzbYANOq0FbIABz3u50wAELrdhJYAIUhCjG4AMuDaOMoAPDzbz0gAJ/THbdIAMgh0hoIAF5jx+doAGhQ9xfQAKrLYL" +
+	"u4AE2AsIWIAMZtlQtIAPl3qXhwAJNhcBQ4AK3zKiTwAKMch9+wAADQk1jAAP6V8wroAIL6cpjYALpFzv/wALogGT9Q" +
+	"ALpNKqEoAILIwrxIAP6ThA6IAQAA///QX191iWnR+QAAAABJRU5ErkJggg=="
+
+// Pages are the examples by name. Several show one page in different states.
+func Pages() map[string]ui.Page {
+	pages := map[string]ui.Page{}
+	for _, more := range []map[string]ui.Page{signIn(), codes(), enrolment(), rest()} {
+		for name, page := range more {
+			pages[name] = page
+		}
+	}
+	return pages
+}
+
+func frame() ui.Frame {
+	return ui.Frame{
+		Lang:         "en",
+		Brand:        ui.Brand{Name: "RTX Solutions", Color: "#2b59e0"},
+		ClientName:   "Agent portal",
+		Account:      "maya@rtx.example",
+		NotYouAction: "/flow/1/restart",
+		HelpURL:      "https://help.rtx.example/",
+		PrivacyURL:   "https://rtx.example/privacy",
+		FormFields:   []ui.Field{{Name: "version", Value: "3"}},
+	}
+}
+
+// support is the frame of another organisation's portal, with a pale colour.
+func support() ui.Frame {
+	f := frame()
+	f.Brand = ui.Brand{Name: "Bluebird Repairs & Spare Parts", Color: "#f2a900"}
+	f.ClientName = "Support portal"
+	f.Account = "a.very.long.address.of.somebody@customers.bluebird-repairs.example"
+	return f
+}
+
+func methods(labels ...ui.Key) []ui.Method {
+	var out []ui.Method
+	for _, label := range labels {
+		out = append(out, ui.Method{
+			Label: *label.With(), Action: "/flow/1/method", Name: "method", Value: string(label),
+		})
+	}
+	return out
+}
+
+func signIn() map[string]ui.Page {
+	plain := ui.SignIn{
+		Frame: frame(), Action: "/flow/1/password", Population: "agents", PopulationName: "Agents",
+		ForgotURL: "/forgot", MicrosoftURL: "/flow/1/microsoft",
+	}
+	full := plain
+	full.Frame = support()
+	full.Email = "maya@rtx"
+	full.Others = []ui.Link{{Label: "Customers", URL: "?population=contacts"}}
+	full.RegisterURL = "/register"
+	full.Alert = ui.MsgWrongPassword.With()
+	full.EmailError = ui.MsgEmailInvalid.With()
+	full.PasswordError = ui.MsgPasswordMissing.With()
+	waiting := plain
+	waiting.Email = "maya@rtx.example"
+	waiting.Alert = ui.MsgTooManyAttempts.With(95)
+	waiting.RetryAfter = 95
+	return map[string]ui.Page{
+		"signin": plain, "signin-errors": full, "signin-wait": waiting,
+		"reauthenticate": ui.Reauthenticate{
+			Frame: frame(), Action: "/flow/1/password", Email: "maya@rtx.example", ForgotURL: "/forgot",
+		},
+		"choose-account": ui.ChooseAccount{
+			Frame: frame(), Action: "/flow/1/account", OtherURL: "/flow/1/other",
+			Accounts: []ui.Account{
+				{Email: "maya@rtx.example", Population: "agents", PopulationName: "Agents", SessionID: "s1"},
+				{Email: "maya.test@customer.example", Population: "contacts", PopulationName: "Customers", SessionID: "s2"},
+			},
+		},
+	}
+}
+
+func codes() map[string]ui.Page {
+	code := ui.Code{
+		Frame: frame(), Action: "/flow/1/code", IssuerLabel: "RTX Solutions – Agent App",
+		Methods: methods(ui.MsgUseEmailCode, ui.MsgUseRecoveryCode), LastResort: true,
+	}
+	wrong := code
+	wrong.Frame = support()
+	wrong.CodeError = ui.MsgCodeWrong.With()
+	return map[string]ui.Page{
+		"code": code, "code-error": wrong,
+		"recovery-code": ui.RecoveryCode{
+			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
+			Methods: methods(ui.MsgUseAuthenticator, ui.MsgUseEmailCode), LastResort: true,
+		},
+		"email-code": ui.EmailCode{
+			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
+			Notice: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30,
+			Methods: methods(ui.MsgUseAuthenticator, ui.MsgUseRecoveryCode), LastResort: true,
+		},
+		"email-code-policy": ui.EmailCode{
+			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
+			Alert: ui.MsgPolicyChanged.With(), ResendAction: "/flow/1/resend",
+		},
+	}
+}
+
+func enrolment() map[string]ui.Page {
+	choices := methods(ui.MsgSetUpAuthenticator, ui.MsgUseEmailInstead)
+	choices[0].Hint = *ui.MsgSetUpAuthenticatorHint.With()
+	choices[1].Hint = *ui.MsgUseEmailInsteadHint.With()
+	enrol := ui.Enrol{
+		Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
+		AccountLabel: "maya@rtx.example", QR: template.URL(qr), Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
+		Methods:    methods(ui.MsgUseEmailInstead),
+	}
+	failed := enrol
+	failed.CodeError = ui.MsgCodeFormat.With()
+	list := ui.RecoveryCodes{
+		Frame: frame(), Action: "/flow/1/saved", DownloadURL: "/flow/1/codes.txt",
+		Codes: []string{
+			"7KQF-93MX-PDWA-2HZR", "B4TN-XU6E-81QL-VJ5C", "ZM2H-5RWD-KX7P-9TAF", "Q8VC-LJ3N-64YS-BEUG",
+			"DN5X-2PKA-WR9M-7HQT", "6FJZ-8CVE-T3LB-YU4K", "XW7R-M9QD-5NAP-2ZHG", "PT3L-KE6U-VB8J-CX4F",
+			"9HAM-ZQ2W-7DRY-N5TK", "GC8E-4VXP-LJ6B-UF3S",
+		},
+	}
+	unsaved := list
+	unsaved.SavedError = ui.MsgConfirmSaved.With()
+	return map[string]ui.Page{
+		"choose-method": ui.ChooseMethod{Frame: frame(), Methods: choices},
+		"enrol-intro": ui.EnrolIntro{
+			Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
+			Methods: methods(ui.MsgUseEmailInstead),
+		},
+		"enrol": enrol, "enrol-error": failed, "recovery-codes": list, "recovery-codes-error": unsaved,
+		"recovery-notice": ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 9},
+		"recovery-low":    ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 1, Low: true},
+	}
+}
+
+func rest() map[string]ui.Page {
+	pages := map[string]ui.Page{
+		"sign-out": ui.SignOut{
+			Frame: frame(), Action: "/signout", Hidden: []ui.Field{{Name: "state", Value: "abc"}},
+			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
+		},
+		"signed-out": ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
+	}
+	for _, kind := range ui.ProblemKinds() {
+		page := kind.Page(frame())
+		page.RequestID = "01KAQ4T7N3"
+		page.BackURL = "https://agents.rtx.example/"
+		page.BackLabel = *ui.MsgBackTo.With("Agent portal")
+		pages["problem-"+string(kind)] = page
+	}
+	return pages
+}

@@ -1,0 +1,61 @@
+package ui
+
+// Errors beside a field.
+const (
+	MsgEmailMissing        Key = "error.email_missing"
+	MsgEmailInvalid        Key = "error.email_invalid"
+	MsgPasswordMissing     Key = "error.password_missing"
+	MsgCodeMissing         Key = "error.code_missing"
+	MsgCodeFormat          Key = "error.code_format"           // not 6 digits
+	MsgCodeWrong           Key = "error.code_wrong"            // authenticator
+	MsgCodeUsed            Key = "error.code_used"             // authenticator; wait until the next code
+	MsgRecoveryCodeMissing Key = "error.recovery_code_missing" //
+	MsgRecoveryCodeFormat  Key = "error.recovery_code_format"  // too short, too long, other letters
+	MsgRecoveryCodeWrong   Key = "error.recovery_code_wrong"
+	MsgRecoveryCodeUsed    Key = "error.recovery_code_used"
+	MsgEmailCodeWrong      Key = "error.email_code_wrong"
+	MsgEmailCodeExpired    Key = "error.email_code_expired"
+	MsgEmailCodeReplaced   Key = "error.email_code_replaced"
+	MsgEmailCodeUsed       Key = "error.email_code_used"
+	MsgConfirmSaved        Key = "error.confirm_saved"
+)
+
+// Alerts above a form. A disabled account has none of its own: it looks like
+// MsgWrongPassword.
+const (
+	MsgWrongPassword      Key = "error.wrong_password"       // email or password, both the same
+	MsgWrongPasswordAgain Key = "error.wrong_password_again" // Reauthenticate
+	MsgTooManyAttempts    Key = "error.too_many_attempts"    // wait
+	MsgEmailCodeTooMany   Key = "error.email_code_too_many"  // 5 tries are used up
+	MsgResendTooSoon      Key = "error.resend_too_soon"      // wait
+	MsgFactorDisabled     Key = "error.factor_disabled"      // the authenticator; other methods are offered
+	MsgFactorDisabledHelp Key = "error.factor_disabled_help" // the authenticator; nothing else is left
+	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
+	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only
+	MsgPolicyChanged      Key = "error.policy_changed"
+	MsgSetupExpired       Key = "error.setup_expired" // the QR code is a new one
+	MsgMailFailed         Key = "error.mail_failed"
+)
+
+// Notices and explanations.
+const (
+	MsgEmailCodeSent  Key = "notice.email_code_sent"
+	MsgMailMayBeLate  Key = "notice.mail_may_be_late"
+	MsgChooseMethod   Key = "choose_method.text"
+	MsgEmailBeforeApp Key = "notice.email_before_app" // EmailCode that comes before Enrol
+)
+
+// Labels of methods, with hints for ChooseMethod, and of ways back.
+const (
+	MsgUseEmailCode           Key = "method.email_code"
+	MsgUseRecoveryCode        Key = "method.recovery_code"
+	MsgUseAuthenticator       Key = "method.authenticator"
+	MsgSetUpAuthenticator     Key = "method.set_up_authenticator"
+	MsgSetUpAuthenticatorHint Key = "method.set_up_authenticator_hint"
+	MsgUseEmailInstead        Key = "method.email_instead"
+	MsgUseEmailInsteadHint    Key = "method.email_instead_hint"
+	MsgBack                   Key = "back.plain"
+	MsgBackTo                 Key = "back.to" // name of the app
+	MsgSignInAgain            Key = "back.sign_in_again"
+	MsgTryAgain               Key = "back.try_again"
+)

@@ -1,0 +1,230 @@
+package ui
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed messages/*.json
+var messageFiles embed.FS
+
+// fallback is the language of every text that a catalogue lacks.
+const fallback = "en"
+
+// Key names a text in the catalogues.
+type Key string
+
+// With makes a message of the key.
+func (k Key) With(args ...any) *Message { return &Message{Key: k, Args: args} }
+
+// Message is a text that is not written yet: the page knows the language.
+//
+// In a catalogue, {0} stands for the first argument; {0:wait} for one that is
+// a time.Duration or a number of seconds, written in words. A text may have
+// the forms "zero", "one" and "other", chosen by the first number.
+type Message struct {
+	Key  Key
+	Args []any
+}
+
+// placeholder is where an argument goes in a text.
+var placeholder = regexp.MustCompile(`\{(\d+)(:wait)?\}`)
+
+// catalogs are texts by language and key.
+type catalogs map[string]map[Key]forms
+
+// forms are the plural forms of a text.
+type forms map[string]string
+
+// UnmarshalJSON reads a text: a string, or an object of forms.
+func (f *forms) UnmarshalJSON(data []byte) error {
+	var plain string
+	if json.Unmarshal(data, &plain) == nil {
+		*f = forms{"other": plain}
+		return nil
+	}
+	return json.Unmarshal(data, (*map[string]string)(f))
+}
+
+func loadCatalogs() (catalogs, error) {
+	entries, err := messageFiles.ReadDir("messages")
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	out := catalogs{}
+	for _, entry := range entries {
+		data, err := messageFiles.ReadFile("messages/" + entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("ui: %w", err)
+		}
+		var texts map[Key]forms
+		if err := json.Unmarshal(data, &texts); err != nil {
+			return nil, fmt.Errorf("ui: %s: %w", entry.Name(), err)
+		}
+		out[strings.TrimSuffix(entry.Name(), path.Ext(entry.Name()))] = texts
+	}
+	return out, nil
+}
+
+// Text writes a message in a language, or in English where that lacks it. A
+// key that exists nowhere is written as it is.
+func (u *UI) Text(lang string, m Message) string {
+	return u.fill(lang, m, func(s string) string { return s })
+}
+
+// strong writes a message as HTML with its arguments emphasised.
+func (u *UI) strong(lang string, m Message) template.HTML {
+	// The message comes from our catalogue, but is escaped all the same: no
+	// translation can bring markup.
+	const open, end = "\x02", "\x03"
+	text := u.fill(lang, m, func(s string) string {
+		return open + strings.NewReplacer(open, "", end, "").Replace(s) + end
+	})
+	marks := strings.NewReplacer(open, "<strong>", end, "</strong>")
+	return template.HTML(marks.Replace(template.HTMLEscapeString(text))) //nolint:gosec // escaped
+}
+
+func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
+	text, ok := u.catalogs[lang][m.Key]
+	if !ok {
+		text, ok = u.catalogs[fallback][m.Key]
+	}
+	if !ok {
+		return string(m.Key)
+	}
+	return placeholder.ReplaceAllStringFunc(text.choose(m.Args), func(found string) string {
+		parts := placeholder.FindStringSubmatch(found)
+		i, err := strconv.Atoi(parts[1])
+		switch {
+		case err != nil || i >= len(m.Args):
+			return ""
+		case parts[2] != "":
+			return wrap(u.wait(lang, m.Args[i]))
+		}
+		return wrap(u.arg(lang, m.Args[i]))
+	})
+}
+
+// choose picks the form for the first number among the arguments.
+func (f forms) choose(args []any) string {
+	for _, arg := range args {
+		n, ok := arg.(int)
+		if !ok {
+			continue
+		}
+		if zero, ok := f["zero"]; ok && n == 0 {
+			return zero
+		}
+		if one, ok := f["one"]; ok && n == 1 {
+			return one
+		}
+		break
+	}
+	return f["other"]
+}
+
+func (u *UI) arg(lang string, arg any) string {
+	if d, ok := arg.(time.Duration); ok {
+		return u.wait(lang, d)
+	}
+	return fmt.Sprint(arg)
+}
+
+// wait writes a time to wait in words, rounded up to a unit that suits it.
+func (u *UI) wait(lang string, arg any) string {
+	var seconds int
+	switch a := arg.(type) {
+	case time.Duration:
+		seconds = int((a + time.Second - 1) / time.Second)
+	case int:
+		seconds = a
+	default:
+		return fmt.Sprint(arg)
+	}
+	up := func(unit int) int { return (seconds + unit - 1) / unit }
+	switch {
+	case seconds <= 60:
+		return u.Text(lang, *Key("wait.seconds").With(max(seconds, 1)))
+	case seconds < 100*60:
+		return u.Text(lang, *Key("wait.minutes").With(up(60)))
+	default:
+		return u.Text(lang, *Key("wait.hours").With(up(3600)))
+	}
+}
+
+// Languages lists the languages there are catalogues for, English first.
+func (u *UI) Languages() []string {
+	langs := slices.Sorted(maps.Keys(u.catalogs))
+	return append([]string{fallback}, slices.DeleteFunc(langs, func(l string) bool { return l == fallback })...)
+}
+
+// languageNames are links to all languages, by their own names, with the
+// language as the URL; none when there is no choice.
+func (u *UI) languageNames() []Link {
+	var links []Link
+	for _, lang := range u.Languages() {
+		links = append(links, Link{u.Text(lang, Message{Key: "language.name"}), lang})
+	}
+	if len(links) < 2 {
+		return nil
+	}
+	return links
+}
+
+// Match picks the language for a request: the first of uiLocales (OpenID
+// Connect's ui_locales) that there is, else the best of the Accept-Language
+// header, else English.
+func (u *UI) Match(acceptLanguage, uiLocales string) string {
+	for _, tag := range append(strings.Fields(uiLocales), accepted(acceptLanguage)...) {
+		tag = strings.ToLower(tag)
+		for tag != "" {
+			if _, ok := u.catalogs[tag]; ok {
+				return tag
+			}
+			tag = tag[:max(strings.LastIndexByte(tag, '-'), 0)]
+		}
+	}
+	return fallback
+}
+
+// accepted lists the languages of an Accept-Language header, best first.
+func accepted(header string) []string {
+	type choice struct {
+		tag string
+		q   float64
+	}
+	var choices []choice
+	for part := range strings.SplitSeq(header, ",") {
+		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		q := 1.0
+		if value, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			q, _ = strconv.ParseFloat(value, 64)
+		}
+		if q > 0 && len(choices) < 32 {
+			choices = append(choices, choice{strings.TrimSpace(tag), q})
+		}
+	}
+	slices.SortStableFunc(choices, func(a, b choice) int {
+		switch {
+		case a.q > b.q:
+			return -1
+		case a.q < b.q:
+			return 1
+		}
+		return 0
+	})
+	tags := make([]string, len(choices))
+	for i, c := range choices {
+		tags[i] = c.tag
+	}
+	return tags
+}

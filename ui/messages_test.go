@@ -1,0 +1,158 @@
+package ui_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/ui"
+)
+
+var usedInTemplate = regexp.MustCompile(`[{(]\s*(?:else if )?tb? "([^"]+)"`)
+
+// usedKeys collects the keys that templates, constants and code name.
+func usedKeys(t *testing.T) map[string]bool {
+	t.Helper()
+	used := map[string]bool{}
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no templates", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range usedInTemplate.FindAllStringSubmatch(string(data), -1) {
+			used[match[1]] = true
+		}
+	}
+	for _, file := range []string{"keys.go", "messages.go"} {
+		for _, key := range literals(t, file) {
+			used[key] = true
+		}
+	}
+	for _, kind := range ui.ProblemKinds() {
+		for _, part := range []string{"heading", "text", "what"} {
+			used["problem."+string(kind)+"."+part] = true
+		}
+	}
+	return used
+}
+
+var looksLikeKey = regexp.MustCompile(`^[a-z_]+\.[a-z_]+$`)
+
+// literals are the strings of a Go file that look like keys.
+func literals(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if s, err := strconv.Unquote(lit.Value); err == nil && looksLikeKey.MatchString(s) {
+				found = append(found, s)
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func TestMessageKeys(t *testing.T) {
+	data, err := os.ReadFile("messages/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var english map[string]any
+	if err := json.Unmarshal(data, &english); err != nil {
+		t.Fatal(err)
+	}
+	used := usedKeys(t)
+	for key := range used {
+		if _, ok := english[key]; !ok {
+			t.Errorf("%s is used and not in the catalogue", key)
+		}
+	}
+	for key := range english {
+		if !used[key] {
+			t.Errorf("%s is in the catalogue and not used", key)
+		}
+	}
+}
+
+// TestCatalogues holds other languages to English: no key of their own.
+func TestCatalogues(t *testing.T) {
+	files, err := filepath.Glob("messages/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := usedKeys(t)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts map[string]any
+		if err := json.Unmarshal(data, &texts); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for key, text := range texts {
+			if !used[key] {
+				t.Errorf("%s: %s is not used", file, key)
+			}
+			if s, ok := text.(string); ok && strings.TrimSpace(s) == "" {
+				t.Errorf("%s: %s is empty", file, key)
+			}
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	u := newUI(t)
+	for _, c := range []struct {
+		message *ui.Message
+		want    string
+	}{
+		{ui.MsgCodeUsed.With(12), "That code has been used already. Your app shows the next one in 12 seconds."},
+		{ui.MsgCodeUsed.With(1), "That code has been used already. Your app shows the next one in 1 second."},
+		{ui.MsgCodeUsed.With(1500 * time.Millisecond), "That code has been used already. Your app shows the next one in 2 seconds."},
+		{ui.MsgTooManyAttempts.With(14 * time.Minute), "That was one try too many for now. Please wait 14 minutes, then try again."},
+		{ui.MsgTooManyAttempts.With("a while"), "That was one try too many for now. Please wait a while, then try again."},
+		{ui.MsgTooManyAttempts.With(3 * time.Hour), "That was one try too many for now. Please wait 3 hours, then try again."},
+		{ui.MsgBackTo.With("{0}"), "Back to {0}"},
+		{ui.MsgBackTo.With(), "Back to "},
+		{ui.Key("recovery_notice.heading").With(1), "You have 1 recovery code left"},
+		{ui.Key("recovery_notice.heading").With(3), "You have 3 recovery codes left"},
+		{ui.Key("recovery_notice.heading").With(0), "That was your last recovery code"},
+		{ui.Key("no.such.key").With(), "no.such.key"},
+	} {
+		if got := u.Text("xx", *c.message); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.message.Key, got, c.want)
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	u := newUI(t)
+	for _, c := range [][2]string{
+		{"", ""}, {"en-GB,en;q=0.9", ""}, {"", "xx en-US"}, {"de;q=1,*;q=0.1", "fr"}, {";;q=,,q=9", "-- -"}, {"-", ""},
+	} {
+		if got := u.Match(c[0], c[1]); got != "en" {
+			t.Errorf("Match(%q, %q) = %q", c[0], c[1], got)
+		}
+	}
+	if langs := u.Languages(); langs[0] != "en" {
+		t.Errorf("Languages() = %v", langs)
+	}
+}

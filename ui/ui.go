@@ -1,0 +1,125 @@
+package ui
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// Options are what New needs to know about its surroundings.
+type Options struct {
+	// BasePath is the prefix under which the server is reachable, such as
+	// "/sso", or "" at the root of the host.
+	BasePath string
+}
+
+// UI renders pages and serves their assets. It is safe for concurrent use.
+type UI struct {
+	base     string
+	assets   map[string]asset
+	names    map[string]string
+	catalogs catalogs
+	pages    map[string]map[string]*template.Template
+}
+
+// New parses every template and catalogue once, so that a mistake in one of
+// them is found at start and not by a person.
+func New(opts Options) (*UI, error) {
+	u := &UI{base: strings.TrimSuffix(opts.BasePath, "/")}
+	if u.base != "" && !strings.HasPrefix(u.base, "/") {
+		return nil, fmt.Errorf("ui: base path %q does not start with a slash", opts.BasePath)
+	}
+	if err := u.loadAssets(); err != nil {
+		return nil, err
+	}
+	catalogs, err := loadCatalogs()
+	if err != nil {
+		return nil, err
+	}
+	u.catalogs = catalogs
+	u.pages = map[string]map[string]*template.Template{}
+	for _, lang := range u.Languages() {
+		if u.pages[lang], err = u.parse(lang); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// parse builds the templates of one language: a copy of the shared parts for
+// each page, because every page defines the same blocks.
+func (u *UI) parse(lang string) (map[string]*template.Template, error) {
+	shared, err := template.New("shared").Funcs(u.funcs(lang)).
+		ParseFS(templateFiles, "templates/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	entries, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	pages := map[string]*template.Template{}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "_") {
+			continue
+		}
+		page, err := template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+entry.Name())
+		if err != nil {
+			return nil, fmt.Errorf("ui: %w", err)
+		}
+		pages[strings.TrimSuffix(entry.Name(), ".html")] = page
+	}
+	return pages, nil
+}
+
+// funcs are what templates of one language can call.
+func (u *UI) funcs(lang string) template.FuncMap {
+	text := func(m *Message) string { return u.Text(lang, *m) }
+	return template.FuncMap{
+		"t":         func(key Key, args ...any) string { return u.Text(lang, Message{key, args}) },
+		"tb":        func(key Key, args ...any) template.HTML { return u.strong(lang, Message{key, args}) },
+		"msg":       func(m Message) string { return text(&m) },
+		"errmsg":    text,
+		"asset":     u.Asset,
+		"brandcss":  u.brandAsset,
+		"monogram":  monogram,
+		"clock":     clock,
+		"dict":      dict,
+		"languages": u.languageNames,
+	}
+}
+
+// view is what the layout sees of a page.
+type view struct {
+	Page   Page
+	Frame  Frame
+	Name   string
+	Failed bool
+}
+
+// Render writes the page as HTML. Nothing is written when it returns an error
+// of the template: the page is built in memory first.
+func (u *UI) Render(w io.Writer, p Page) error {
+	about := p.about()
+	frame := p.frame()
+	if _, ok := u.pages[frame.Lang]; !ok {
+		frame.Lang = fallback
+	}
+	page, ok := u.pages[frame.Lang][about.template]
+	if !ok {
+		return fmt.Errorf("ui: no template %q", about.template)
+	}
+	var out bytes.Buffer
+	err := page.ExecuteTemplate(&out, "layout", view{p, frame, about.template, about.failed})
+	if err != nil {
+		return fmt.Errorf("ui: page %s: %w", about.template, err)
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}

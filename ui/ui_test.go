@@ -1,0 +1,265 @@
+package ui_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"html/template"
+	"io"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"gatehouse/ui"
+	"gatehouse/ui/internal/sample"
+)
+
+func newUI(t *testing.T) *ui.UI {
+	t.Helper()
+	u, err := ui.New(ui.Options{BasePath: "/sso"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func render(t *testing.T, u *ui.UI, p ui.Page) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := u.Render(&out, p); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// zeroPages has every page struct once, without any value.
+var zeroPages = []ui.Page{
+	ui.SignIn{}, ui.Reauthenticate{}, ui.ChooseAccount{}, ui.Code{}, ui.RecoveryCode{}, ui.EmailCode{},
+	ui.ChooseMethod{}, ui.EnrolIntro{}, ui.Enrol{}, ui.RecoveryCodes{}, ui.RecoveryNotice{},
+	ui.SignOut{}, ui.SignedOut{}, ui.Problem{},
+}
+
+func TestZeroPages(t *testing.T) {
+	u := newUI(t)
+	for _, page := range zeroPages {
+		t.Run(reflect.TypeOf(page).Name(), func(t *testing.T) { checkPage(t, render(t, u, page)) })
+	}
+}
+
+func TestSamplePages(t *testing.T) {
+	u := newUI(t)
+	seen := map[string]bool{}
+	for name, page := range sample.Pages() {
+		seen[reflect.TypeOf(page).Name()] = true
+		t.Run(name, func(t *testing.T) {
+			checkPage(t, render(t, u, page))
+			pointer := reflect.New(reflect.TypeOf(page))
+			pointer.Elem().Set(reflect.ValueOf(page))
+			checkPage(t, render(t, u, pointer.Interface().(ui.Page)))
+		})
+	}
+	for _, page := range zeroPages {
+		if name := reflect.TypeOf(page).Name(); !seen[name] {
+			t.Errorf("no sample of %s", name)
+		}
+	}
+}
+
+var (
+	inline     = regexp.MustCompile(`(?i)<[^>]*\s(style|on[a-z]+)\s*=`)
+	inlineTags = regexp.MustCompile(`(?i)<style|<script(?:\s[^>]*)?>`)
+	script     = regexp.MustCompile(`^<script type="module" src="/sso/assets/[^"]+">$`)
+	id         = regexp.MustCompile(`\sid="([^"]+)"`)
+	refers     = regexp.MustCompile(`\s(?:for|aria-describedby|aria-controls|data-copy|data-reveal)="([^"]+)"`)
+)
+
+// checkPage holds what is true of every page.
+func checkPage(t *testing.T, page string) {
+	t.Helper()
+	for _, found := range inlineTags.FindAllString(page, -1) {
+		if !script.MatchString(found) {
+			t.Errorf("inline element %s", found)
+		}
+	}
+	if found := inline.FindString(page); found != "" {
+		t.Errorf("inline attribute: %s", found)
+	}
+	for part, want := range map[string]int{"<h1>": 1, "<main ": 1, "<footer>": 1, "<title>": 1, "\x02": 0, "ZgotmplZ": 0} {
+		if got := strings.Count(page, part); got != want {
+			t.Errorf("%d times %q, want %d", got, part, want)
+		}
+	}
+	if strings.Count(page, " autofocus") > 1 {
+		t.Error("more than one autofocus")
+	}
+	ids := map[string]int{}
+	for _, match := range id.FindAllStringSubmatch(page, -1) {
+		if ids[match[1]]++; ids[match[1]] > 1 {
+			t.Errorf("id %s twice", match[1])
+		}
+	}
+	for _, match := range refers.FindAllStringSubmatch(page, -1) {
+		for ref := range strings.FieldsSeq(match[1]) {
+			if ids[ref] == 0 {
+				t.Errorf("%s: no such id", match[0])
+			}
+		}
+	}
+	checkNesting(t, page)
+}
+
+// checkNesting reads the page with the HTML mode of encoding/xml: elements
+// are closed in order, and forms are not nested.
+func checkNesting(t *testing.T, page string) {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(page))
+	d.Strict, d.Entity = false, xml.HTMLEntity
+	d.AutoClose = xml.HTMLAutoClose
+	forms, open := 0, []string{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("not well-formed: %v", err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			open = append(open, token.Name.Local)
+			if token.Name.Local == "form" {
+				forms++
+			}
+		case xml.EndElement:
+			if len(open) == 0 || open[len(open)-1] != token.Name.Local {
+				t.Fatalf("</%s> closes %v", token.Name.Local, open)
+			}
+			open = open[:len(open)-1]
+			if token.Name.Local == "form" {
+				forms--
+			}
+		}
+		if forms > 1 {
+			t.Fatal("form inside a form")
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("not closed: %v", open)
+	}
+}
+
+func TestErrorsAreTied(t *testing.T) {
+	u := newUI(t)
+	page := render(t, u, ui.SignIn{EmailError: ui.MsgEmailInvalid.With(), Alert: ui.MsgWrongPassword.With()})
+	for _, want := range []string{
+		`<title>Error: Sign in</title>`, `aria-invalid="true" aria-describedby="email-error" autofocus`,
+		`id="email-error"`, `role="alert"`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in\n%s", want, page)
+		}
+	}
+	if page := render(t, u, ui.SignIn{}); strings.Contains(page, "Error: ") {
+		t.Error("a page without error is titled as one")
+	}
+	page = render(t, u, ui.RecoveryCodes{SavedError: ui.MsgConfirmSaved.With()})
+	if !strings.Contains(page, `aria-invalid="true" aria-describedby="saved-error" autofocus`) {
+		t.Errorf("checkbox not tied to its error:\n%s", page)
+	}
+}
+
+func TestAutocomplete(t *testing.T) {
+	u := newUI(t)
+	for want, page := range map[string]ui.Page{
+		`type="email" inputmode="email" autocomplete="username"`:                 ui.SignIn{},
+		`type="password" autocomplete="current-password"`:                        ui.Reauthenticate{},
+		`name="email" value="" autocomplete="username" readonly`:                 ui.Reauthenticate{},
+		`inputmode="numeric" autocomplete="one-time-code"`:                       ui.Code{},
+		`name="code" type="text" autocomplete="off" autocapitalize="characters"`: ui.RecoveryCode{},
+	} {
+		if got := render(t, u, page); !strings.Contains(got, want) {
+			t.Errorf("%T: no %s in\n%s", page, want, got)
+		}
+	}
+}
+
+const hostile = `'"><script>alert(1)</script><b onclick=x style=y>javascript:alert(2)`
+
+func TestHostileStrings(t *testing.T) {
+	u := newUI(t)
+	for _, zero := range zeroPages {
+		t.Run(reflect.TypeOf(zero).Name(), func(t *testing.T) {
+			page := reflect.New(reflect.TypeOf(zero)).Elem()
+			poison(page, hostile)
+			got := render(t, u, page.Interface().(ui.Page))
+			for _, bad := range []string{"<script>", "<b ", "'\">"} {
+				if strings.Contains(got, bad) {
+					t.Errorf("%q in\n%s", bad, got)
+				}
+			}
+			checkNesting(t, got)
+			page = reflect.New(reflect.TypeOf(zero)).Elem()
+			poison(page, "javascript:alert(1)")
+			got = render(t, u, page.Interface().(ui.Page))
+			if regexp.MustCompile(`(href|src|action)="javascript:`).MatchString(got) {
+				t.Errorf("address with a script in\n%s", got)
+			}
+		})
+	}
+}
+
+// poison puts a string into every field that takes one. template.URL is left
+// out of it: its type says that the caller vouches for it.
+func poison(v reflect.Value, s string) {
+	switch v.Kind() {
+	case reflect.String:
+		if v.Type() != reflect.TypeFor[template.URL]() {
+			v.SetString(s)
+		}
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(7)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		poison(v.Elem(), s)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		poison(v.Index(0), s)
+		poison(v.Index(1), s)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(s))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			poison(v.Field(i), s)
+		}
+	}
+}
+
+func TestMessageArgumentsAreEscaped(t *testing.T) {
+	got := render(t, newUI(t), ui.Code{IssuerLabel: "\x02<i>{0}"})
+	if !strings.Contains(got, "<strong>&lt;i&gt;{0}</strong>") {
+		t.Errorf("label not escaped:\n%s", got)
+	}
+}
+
+type failing struct{ wrote bool }
+
+func (f *failing) Write(p []byte) (int, error) {
+	f.wrote = true
+	return 0, io.ErrClosedPipe
+}
+
+func TestRenderReportsWriteErrors(t *testing.T) {
+	w := &failing{}
+	if err := newUI(t).Render(w, ui.SignIn{}); !errors.Is(err, io.ErrClosedPipe) || !w.wrote {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNewRejectsBasePath(t *testing.T) {
+	if _, err := ui.New(ui.Options{BasePath: "sso"}); err == nil {
+		t.Error("a base path without slash was accepted")
+	}
+}
