@@ -1,0 +1,61 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/store"
+)
+
+// Purpose names a secret that the program makes for itself, once.
+type Purpose string
+
+// The secrets. Each has one use.
+const (
+	ForThrottle Purpose = "hmac.throttle" // keys of counters
+	ForRefresh  Purpose = "hmac.refresh"  // successors of refresh tokens
+	ForRecovery Purpose = "hmac.recovery" // finding recovery codes
+)
+
+// Secret returns the 256-bit secret of a purpose, and makes it where there is
+// none. Replicas that start together agree on one. It is stored sealed.
+func Secret(ctx context.Context, s *store.Store, ring *keyring.Keyring, purpose Purpose) ([]byte, error) {
+	fresh := make([]byte, idp.SecretBytes)
+	rand.Read(fresh) // never fails
+	aad := keyring.AAD("settings", string(purpose), "value")
+	stands, err := s.CreateSetting(ctx, string(purpose), ring.Seal(fresh, aad), true)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := ring.Open(stands, aad)
+	if err != nil {
+		return nil, fmt.Errorf("open secret %s: %w", purpose, err)
+	}
+	return secret, nil
+}
+
+// Reencrypt seals everything again that is not sealed under the keyring's first
+// key, and returns how many values that were. Afterwards the other keys can be
+// retired once the flows of that moment (30 minutes) are over.
+func Reencrypt(ctx context.Context, s *store.Store, ring *keyring.Keyring) (count int, err error) {
+	err = s.EachSealed(ctx, func(v store.Sealed) error {
+		if ring.Current(v.Value) {
+			return nil
+		}
+		plain, err := ring.Open(v.Value, v.AAD())
+		if err != nil {
+			return fmt.Errorf("open %s: %w", v.AAD(), err)
+		}
+		count++
+		return s.ReplaceSealed(ctx, v, ring.Seal(plain, v.AAD()))
+	})
+	if err != nil {
+		return count, err
+	}
+	return count, s.Audit(ctx, idp.AuditEvent{
+		Kind: idp.AuditSecretsReencrypted, Detail: map[string]string{"values": fmt.Sprint(count)},
+	})
+}

@@ -1,0 +1,103 @@
+package login
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/throttle"
+	"gatehouse/mfa"
+)
+
+// postBegin starts the set-up: advance makes the key.
+func (l *Login) postBegin(c *gin.Context, s *signIn) error {
+	if _, ok := s.next().(NeedEnrolment); !ok {
+		return l.here(c, s)
+	}
+	return l.advance(c, s, func(context.Context) error { return nil })
+}
+
+// prepareKey makes the authenticator's key when a set-up begins. It waits in the
+// flow, sealed and bound to it, until a code confirms it.
+func (l *Login) prepareKey(s *signIn, state NeedEnrolment) {
+	if !state.Begun {
+		s.notes.Key = l.Keyring.Seal(mfa.NewTOTPKey(), pendingAAD(s.flow.ID))
+	}
+}
+
+func pendingAAD(flowID string) string { return keyring.AAD("flows", flowID, "data") }
+
+// postEnrol confirms the set-up with a code; recovery codes come with it.
+func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
+	state, ok := s.next().(NeedEnrolment)
+	if !ok || !state.Begun {
+		return l.here(c, s)
+	}
+	ctx := c.Request.Context()
+	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Authenticator, s.flow.ID))
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		return l.enrolLimited(c, s, limited)
+	}
+	if err != nil {
+		return err
+	}
+	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
+	if err != nil {
+		return err
+	}
+	step, err := mfa.MatchTOTP(key, c.PostForm("code"), idp.Now(), 0)
+	if err != nil {
+		return l.renderEnrol(c, s, enrolPage{codeError: codeError(err)})
+	}
+	return l.advance(c, s, func(ctx context.Context) error {
+		if err := l.storeFactor(ctx, s, key, step); err != nil {
+			return err
+		}
+		s.notes.Key = nil
+		s.prove(idp.MethodTOTP)
+		return attempt.Succeeded(ctx)
+	})
+}
+
+// storeFactor keeps the confirmed authenticator and makes the recovery codes,
+// unless there is a set already: a second authenticator makes no new one.
+func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int64) error {
+	id, now := idp.NewID(), idp.Now()
+	err := l.Store.CreateFactor(ctx, idp.Factor{
+		ID: id, UserID: s.user.ID, Method: idp.MethodTOTP, Name: s.population.Policy.IssuerLabel,
+		Secret: l.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), LastStep: step, CreatedAt: now, LastUsedAt: now,
+	})
+	if err != nil {
+		return err
+	}
+	events := []idp.AuditEvent{s.audit(idp.AuditFactorEnrolled, map[string]string{"method": string(idp.MethodTOTP)})}
+	if s.enrolment.Recovery == nil {
+		if err := l.makeRecoveryCodes(ctx, s); err != nil {
+			return err
+		}
+		events = append(events, s.audit(idp.AuditRecoveryGenerated, nil))
+	}
+	return l.Store.Audit(ctx, events...)
+}
+
+func (l *Login) makeRecoveryCodes(ctx context.Context, s *signIn) error {
+	set := idp.RecoverySet{ID: idp.NewID(), UserID: s.user.ID, CreatedAt: idp.Now()}
+	var codes []idp.RecoveryCode
+	for i, text := range mfa.NewRecoveryCodes() {
+		plain, err := mfa.NormalizeRecoveryCode(text)
+		if err != nil {
+			return err
+		}
+		id := idp.NewID()
+		codes = append(codes, idp.RecoveryCode{
+			ID: id, SetID: set.ID, UserID: s.user.ID, Position: i,
+			MAC:    mfa.RecoveryMAC(l.RecoveryKey, s.user.ID, plain),
+			Sealed: l.Keyring.Seal([]byte(text), keyring.AAD("recovery_codes", id, "sealed")),
+		})
+	}
+	return l.Store.ReplaceRecoveryCodes(ctx, set, codes)
+}

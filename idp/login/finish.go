@@ -1,0 +1,116 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/web"
+	"gatehouse/ui"
+)
+
+// finish is the only place in which a session comes about. It runs in the
+// transaction of the last step, after the policy was read again, and answers the
+// request there too: after a crash either all of it stands or none.
+func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
+	session, cookie, err := l.establish(ctx, s)
+	if err != nil {
+		return outcome{}, err
+	}
+	s.flow.SessionID = session.ID
+	if err := l.Store.RememberBrowser(ctx, s.user.ID, s.flow.BrowserHash, idp.Now()); err != nil {
+		return outcome{}, err
+	}
+	location, err := l.Requests.Resume(ctx, s.flow.RequestID, session, s.population)
+	return outcome{location: location, cookies: []*http.Cookie{cookie}}, err
+}
+
+// establish renews the session that the flow began with, when it is the same
+// person's and still lives, or else creates one.
+func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Cookie, error) {
+	if s.flow.SessionID != "" {
+		session, cookie, err := l.renew(ctx, s)
+		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
+			return session, cookie, err
+		}
+	}
+	if err := l.replaceSession(ctx, s); err != nil {
+		return idp.Session{}, nil, err
+	}
+	session, cookie := l.Sessions.New(ctx, s.user, s.population, s.flow.BrowserHash, s.flow.Proofs)
+	if err := l.Store.CreateSession(ctx, session); err != nil {
+		return session, nil, err
+	}
+	s.flow.SessionID = session.ID
+	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSignedIn, nil))
+}
+
+// replaceSession ends the session whose cookie the new one is about to
+// overwrite: nobody could sign out of it any more.
+func (l *Login) replaceSession(ctx context.Context, s *signIn) error {
+	token := l.Sessions.Cookies.Session(s.header, s.population.ID)
+	if token == "" {
+		return nil
+	}
+	ended, err := l.Store.EndSessionByToken(ctx, idp.HashSecret(token), idp.Now())
+	if err != nil || ended.ID == "" {
+		return err
+	}
+	return l.Store.Audit(ctx, idp.AuditEvent{
+		Kind: idp.AuditSignedOut, ActorID: s.user.ID, UserID: ended.UserID, PopulationID: ended.PopulationID,
+		SessionID: ended.ID, Detail: map[string]string{"by": "another sign-in in this browser"},
+	})
+}
+
+// renew gives the session a new token and the new proofs (a step-up).
+func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie, error) {
+	session, err := l.Store.Session(ctx, s.flow.SessionID)
+	if err != nil {
+		return session, nil, err
+	}
+	if session.UserID != s.user.ID || !session.Alive(s.population, idp.Now()) {
+		return session, nil, idp.ErrExpired
+	}
+	session, cookie := l.Sessions.Renew(session)
+	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.population.Policy.Version
+	if err := l.Store.RenewSession(ctx, session); err != nil {
+		return session, nil, err
+	}
+	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, nil))
+}
+
+// finishedAgain answers a POST to a flow that is done: the browser may have lost
+// our last answer, and with it the session's cookie. It gets a new one, and asks
+// the app's request anew, which then is single sign-on. Nobody else can: flow
+// and session are bound to this browser.
+func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
+	ctx := c.Request.Context()
+	session, err := l.Store.Session(ctx, s.flow.SessionID)
+	if err == nil && !session.Alive(s.population, idp.Now()) {
+		err = idp.ErrExpired
+	}
+	if err != nil {
+		return l.finished(s, err)
+	}
+	session, cookie := l.Sessions.Renew(session)
+	if err := l.Store.RenewSession(ctx, session); err != nil {
+		return l.finished(s, err)
+	}
+	http.SetCookie(c.Writer, cookie)
+	return web.Redirect(c, l.Requests.Again(s.request))
+}
+
+// finished is the page of a flow that is over.
+func (l *Login) finished(s *signIn, cause error) error {
+	return web.NewProblem(ui.ProblemFinished, cause).BackTo(s.client.HomeURL, s.client.Name)
+}
+
+func logFailure(ctx context.Context, what string, err error) {
+	if err != nil {
+		slog.WarnContext(ctx, what, "cause", err)
+	}
+}

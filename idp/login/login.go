@@ -1,0 +1,92 @@
+package login
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/password"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+	"gatehouse/idp/throttle"
+	"gatehouse/idp/web"
+)
+
+// Requests is what the sign-in needs of the protocol that asked for it. Both
+// calls happen inside the transaction of their context, answer the request for
+// good and return where to send the browser.
+type Requests interface {
+	// Resume hands a finished sign-in over.
+	Resume(ctx context.Context, requestID string, s idp.Session, p idp.Population) (location string, err error)
+	// Unmet tells the app that the person cannot reach what it demands.
+	Unmet(ctx context.Context, requestID string) (location string, err error)
+	// Again is the URL that asks the same anew, for a browser that lost the
+	// answer.
+	Again(r idp.Request) string
+}
+
+// Login serves the sign-in pages.
+type Login struct {
+	Store    *store.Store
+	Web      *web.Web
+	Sessions *session.Manager
+	Hasher   *password.Hasher
+	Limiter  *throttle.Limiter
+	Keyring  *keyring.Keyring
+	// RecoveryKey is the HMAC key under which recovery codes are found.
+	RecoveryKey []byte
+	Requests    Requests
+}
+
+// Path is where the sign-in of a flow begins, below the issuer.
+func Path(base, flowID string) string { return base + "/login/" + flowID }
+
+// Routes registers the pages, behind the refusal of cross-site posts.
+func (l *Login) Routes(r *gin.RouterGroup) {
+	g := r.Group("/login", l.Web.SameOrigin())
+	g.GET("", l.Web.Handle(l.openedDirectly))
+	g.GET("/:flow", l.Web.Handle(l.show))
+	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
+	for name, handle := range map[string]func(*gin.Context, *signIn) error{
+		"password": l.postPassword,
+		"method":   l.postMethod,
+		"totp":     l.postTOTP,
+		"recovery": l.postRecovery,
+		"begin":    l.postBegin,
+		"enrol":    l.postEnrol,
+		"saved":    l.postSaved,
+		"told":     l.postTold,
+		"restart":  l.postRestart,
+	} {
+		g.POST("/:flow/"+name, l.Web.Handle(l.step(handle)))
+	}
+}
+
+// step loads the flow of a POST and refuses one that is over.
+func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
+	return func(c *gin.Context) error {
+		if err := c.Request.ParseForm(); err != nil {
+			return err
+		}
+		s, err := l.load(c)
+		if err != nil {
+			return err
+		}
+		if s.flow.SessionID != "" && s.flow.Kind == (Done{}).kind() {
+			return l.finishedAgain(c, s)
+		}
+		return handle(c, s)
+	}
+}
+
+// here goes back to the page of the flow's present state: after every POST that
+// moved it, and for one that came too late because another tab did.
+func (l *Login) here(c *gin.Context, s *signIn) error {
+	return web.Redirect(c, Path(l.Web.Base(), s.flow.ID))
+}
+
+// status of a page that is shown again because a field needs mending.
+const unprocessable = http.StatusUnprocessableEntity

@@ -1,0 +1,180 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/mail"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/throttle"
+	"gatehouse/ui"
+)
+
+// credentials are what the first page posts.
+type credentials struct {
+	population, email, password string
+}
+
+// postPassword checks email and password. Known and unknown people get the same
+// answer after the same work.
+func (l *Login) postPassword(c *gin.Context, s *signIn) error {
+	if _, ok := s.next().(NeedPassword); !ok {
+		return l.here(c, s)
+	}
+	in := s.credentials(c)
+	if page, bad := s.incomplete(in); bad {
+		return l.renderPassword(c, s, page)
+	}
+	ctx := c.Request.Context()
+	if err := l.choosePopulation(ctx, s, in.population); err != nil {
+		return err
+	}
+	user, attempt, err := l.beginPassword(ctx, s, in)
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		return l.passwordLimited(c, s, in, user, limited)
+	}
+	if err != nil {
+		return err
+	}
+	ok, rehash, err := l.Hasher.Verify(ctx, user.PasswordHash, in.password)
+	if err != nil {
+		return err
+	}
+	if !ok || user.Disabled || (s.flow.UserID != "" && s.flow.UserID != user.ID) {
+		return l.passwordRefused(c, s, in, user, attempt)
+	}
+	if rehash {
+		l.upgrade(ctx, user, in.password)
+	}
+	return l.advance(c, s, func(ctx context.Context) error {
+		s.flow.UserID, s.user = user.ID, user
+		s.prove(idp.MethodPassword)
+		if err := attempt.Succeeded(ctx); err != nil {
+			return err
+		}
+		return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
+	})
+}
+
+// credentials reads the form. Whose password is asked for again is not the
+// form's to say.
+func (s *signIn) credentials(c *gin.Context) credentials {
+	in := credentials{
+		population: c.PostForm("population"),
+		email:      strings.TrimSpace(c.PostForm("email")),
+		password:   c.PostForm("password"),
+	}
+	if s.flow.UserID != "" {
+		in.population, in.email = s.flow.PopulationID, s.user.Email
+	}
+	if !slices.Contains(s.client.Populations, in.population) {
+		in.population = s.flow.PopulationID
+	}
+	return in
+}
+
+// incomplete says what is missing, beside the field.
+func (s *signIn) incomplete(in credentials) (passwordPage, bool) {
+	page := passwordPage{in: in}
+	switch {
+	case in.email == "":
+		page.emailError = ui.MsgEmailMissing.With()
+	case !looksLikeEmail(in.email):
+		page.emailError = ui.MsgEmailInvalid.With()
+	}
+	if in.password == "" {
+		page.passwordError = ui.MsgPasswordMissing.With()
+	}
+	return page, page.emailError != nil || page.passwordError != nil
+}
+
+// looksLikeEmail is lenient: whether an address is somebody's is for the
+// database to say, and whether it works for a mail.
+func looksLikeEmail(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && len(s) <= idp.MaxEmail && a.Name == ""
+}
+
+// choosePopulation moves the flow to the population that the person picked.
+func (l *Login) choosePopulation(ctx context.Context, s *signIn, population string) (err error) {
+	if population == s.flow.PopulationID {
+		return nil
+	}
+	s.flow.PopulationID = population
+	s.population, err = l.Store.Population(ctx, population)
+	return err
+}
+
+// beginPassword finds the user and counts the attempt: against the browser's own
+// budget where the account knows it, else against account and address.
+func (l *Login) beginPassword(ctx context.Context, s *signIn, in credentials) (idp.User, *throttle.Attempt, error) {
+	user, err := l.Store.UserByEmail(ctx, in.population, in.email)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return user, nil, err
+	}
+	// Asked for unknown people too, so that both take the same way.
+	known, err := l.Store.KnowsBrowser(ctx, user.ID, s.flow.BrowserHash)
+	if err != nil {
+		return user, nil, err
+	}
+	counters := []throttle.Counter{
+		l.Limiter.Account(in.population, in.email),
+		l.Limiter.Address(idp.VisitFrom(ctx).Address),
+	}
+	if known {
+		counters = []throttle.Counter{l.Limiter.Browser(in.population, in.email, s.flow.BrowserHash)}
+	}
+	attempt, err := l.Limiter.Begin(ctx, counters...)
+	return user, attempt, err
+}
+
+func (l *Login) passwordRefused(c *gin.Context, s *signIn, in credentials, user idp.User, a *throttle.Attempt) error {
+	reason := "wrong password"
+	switch {
+	case user.ID == "":
+		reason = "unknown email"
+	case user.Disabled:
+		reason = "account disabled"
+	}
+	event := s.audit(idp.AuditPasswordRefused, map[string]string{"reason": reason, "email": idp.MaskEmail(in.email)})
+	event.ActorID, event.UserID = "", user.ID
+	if a.Last() {
+		event.Detail["capped"] = "yes"
+	}
+	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
+		return err
+	}
+	page := passwordPage{in: in, alert: ui.MsgWrongPassword.With()}
+	if s.flow.UserID != "" {
+		page.alert = ui.MsgWrongPasswordAgain.With()
+	}
+	return l.renderPassword(c, s, page)
+}
+
+func (l *Login) passwordLimited(c *gin.Context, s *signIn, in credentials, user idp.User, limited *throttle.LimitedError) error {
+	event := s.audit(idp.AuditPasswordThrottled, map[string]string{"by": string(limited.Kind), "email": idp.MaskEmail(in.email)})
+	event.ActorID, event.UserID = "", user.ID
+	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
+		return err
+	}
+	page := passwordPage{in: in, limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)}
+	if limited.Capped {
+		page.alert = ui.MsgPasswordBlocked.With()
+	}
+	return l.renderPassword(c, s, page)
+}
+
+// upgrade replaces an outdated hash. A failure costs nothing: the next sign-in
+// tries again.
+func (l *Login) upgrade(ctx context.Context, user idp.User, plain string) {
+	hash, err := l.Hasher.Hash(ctx, plain)
+	if err == nil {
+		err = l.Store.UpgradePasswordHash(ctx, user.ID, user.PasswordHash, hash)
+	}
+	logFailure(ctx, "upgrade a password hash", err)
+}

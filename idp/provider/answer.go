@@ -1,0 +1,139 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/mfa"
+)
+
+// offlineLifetime is how long a grant with offline access may live at most, used
+// or not.
+const offlineLifetime = 180 * 24 * time.Hour
+
+// grantCode makes a grant with its code from a session, and the URL that takes
+// the code to the client. Two statements.
+func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, population idp.Population) (string, error) {
+	now, code := idp.Now(), idp.NewSecret()
+	offline := slices.Contains(r.Scopes, "offline_access") && client.Allows("refresh_token")
+	expires := s.ExpiresAt
+	if offline {
+		expires = now.Add(offlineLifetime)
+	}
+	proofs := mfa.Fresh(s.Proofs, r.Demand, r.CreatedAt)
+	grant := idp.Grant{
+		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: population.ID,
+		PolicyVersion: s.PolicyVersion, OverrideVersion: client.Override.Version,
+		RedirectURI: r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
+		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
+		CreatedAt: now, ExpiresAt: expires,
+	}
+	if err := p.Store.CreateGrant(ctx, grant); err != nil {
+		return "", err
+	}
+	err := p.Store.Audit(ctx, idp.AuditEvent{
+		Kind: idp.AuditClientAuthorized, ActorID: s.UserID, UserID: s.UserID, PopulationID: population.ID,
+		ClientID: client.ID, SessionID: s.ID,
+	})
+	return p.location(r, "code", code), err
+}
+
+// Resume answers the request of a sign-in that is finished, in the transaction
+// that made the session. One request gets one answer. The session must be of the
+// browser that made the request: whoever knows a request's id gets nothing.
+func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session, population idp.Population) (string, error) {
+	r, client, err := p.finish(ctx, requestID)
+	if err != nil {
+		return "", err
+	}
+	if !slices.Equal(r.BrowserHash, s.BrowserHash) {
+		return "", fmt.Errorf("resume a request of another browser: %w", idp.ErrNotFound)
+	}
+	if !slices.Contains(client.Populations, s.PopulationID) {
+		return "", fmt.Errorf("resume with a session of population %s: %w", s.PopulationID, idp.ErrInvalid)
+	}
+	if r.Demand.UserID != "" && r.Demand.UserID != s.UserID {
+		return p.errorLocation(r, fail(loginRequired, "somebody else signed in than id_token_hint names")), nil
+	}
+	return p.grantCode(ctx, r, client, s, population)
+}
+
+// Unmet answers a request that this person cannot meet.
+func (p *Provider) Unmet(ctx context.Context, requestID string) (string, error) {
+	r, _, err := p.finish(ctx, requestID)
+	if err != nil {
+		return "", err
+	}
+	return p.errorLocation(r, fail(unmetRequirements, "the requested authentication cannot be reached")), nil
+}
+
+func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, idp.Client, error) {
+	r, err := p.Store.Request(ctx, requestID)
+	if err != nil {
+		return r, idp.Client{}, err
+	}
+	if !idp.Now().Before(r.ExpiresAt) {
+		return r, idp.Client{}, fmt.Errorf("answer a request: %w", idp.ErrExpired)
+	}
+	client, errClient := p.Store.Client(ctx, r.ClientID)
+	return r, client, errors.Join(errClient, p.Store.FinishRequest(ctx, r.ID, idp.Now()))
+}
+
+// Again is the URL that makes the same request once more.
+func (p *Provider) Again(r idp.Request) string {
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {r.ClientID}, "redirect_uri": {r.RedirectURI},
+		"scope": {strings.Join(r.Scopes, " ")},
+	}
+	set := func(name, value string) {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("state", r.State)
+	set("nonce", r.Nonce)
+	if r.CodeChallenge != "" {
+		set("code_challenge", r.CodeChallenge)
+		set("code_challenge_method", "S256")
+	}
+	var values []string
+	for _, v := range r.Demand.ACRValues {
+		values = append(values, string(v))
+	}
+	set("acr_values", strings.Join(values, " "))
+	if r.Demand.MaxAge > 0 {
+		set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
+	}
+	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+}
+
+// errorLocation is the redirect that tells a client what went wrong (RFC 6749
+// section 4.1.2.1).
+func (p *Provider) errorLocation(r idp.Request, f *failure) string {
+	return p.location(r, "error", string(f.code), "error_description", f.description)
+}
+
+// location adds parameters to the request's redirect URI, whose own query stays
+// as it was registered; iss says who answers (RFC 9207).
+func (p *Provider) location(r idp.Request, pairs ...string) string {
+	q := url.Values{"iss": {p.Issuer}}
+	for i := 0; i < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	if r.State != "" {
+		q.Set("state", r.State)
+	}
+	separator := "?"
+	if strings.Contains(r.RedirectURI, "?") {
+		separator = "&"
+	}
+	return r.RedirectURI + separator + q.Encode()
+}

@@ -1,0 +1,267 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+	"gatehouse/idp/web"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+// authorizeGate is in front of the library's authorize. A request that must not
+// be answered at its redirect URI ends on a page of ours, which the library
+// cannot show: it answers JSON.
+func (p *Provider) authorizeGate(c *gin.Context) error {
+	if err := c.Request.ParseForm(); err != nil {
+		return badForm(err)
+	}
+	page := &pageHolder{}
+	r := c.Request.WithContext(context.WithValue(c.Request.Context(), pageHolderKey{}, page))
+	w := &heldWriter{ResponseWriter: c.Writer, page: page}
+	p.forward(w, r, authorizePath)
+	return page.err
+}
+
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return web.NewProblem(ui.ProblemTooLarge, err)
+	}
+	return web.NewProblem(ui.ProblemBadRequest, err)
+}
+
+type pageHolderKey struct{}
+
+// pageHolder takes the error that is to be a page across the library.
+type pageHolder struct{ err error }
+
+// hold keeps an error for the gate, and gives the library one to stop with.
+func hold(ctx context.Context, err error) error {
+	if page, ok := ctx.Value(pageHolderKey{}).(*pageHolder); ok {
+		page.err = err
+	}
+	return toLibrary(fail(invalidRequest, "this request cannot be answered at its redirect_uri"))
+}
+
+// heldWriter drops what the library writes once a page is to be shown.
+type heldWriter struct {
+	http.ResponseWriter
+	page *pageHolder
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *heldWriter) WriteHeader(status int) {
+	if w.page.err != nil {
+		w.Header().Del("Content-Type")
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *heldWriter) Write(b []byte) (int, error) {
+	if w.page.err != nil {
+		return len(b), nil
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// VerifyAuthRequest finds the client and checks the redirect URI: as long as
+// they are not sound, nothing is sent there.
+func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
+	if ids := r.Form["client_id"]; len(ids) != 1 {
+		return nil, hold(ctx, web.NewProblem(ui.ProblemBadRequest, errors.New("client_id is missing or doubled")))
+	}
+	client, err := p.Store.Client(ctx, r.Form.Get("client_id"))
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, hold(ctx, p.refused(ctx, ui.ProblemUnknownApp, idp.AuditEvent{}, "unknown client_id"))
+	}
+	if err != nil {
+		return nil, hold(ctx, err)
+	}
+	uris := r.Form["redirect_uri"]
+	if len(uris) != 1 || !client.AllowsRedirect(uris[0]) {
+		return nil, hold(ctx, p.refused(ctx, ui.ProblemRedirect, idp.AuditEvent{ClientID: client.ID}, "redirect_uri is not registered"))
+	}
+	// The library's own checks get a request that passes them: ours are stricter.
+	checked := &oidc.AuthRequest{
+		ClientID: client.ID, RedirectURI: uris[0], ResponseType: oidc.ResponseTypeCode, Scopes: []string{oidc.ScopeOpenID},
+	}
+	client.RedirectURIs = uris
+	r.Data = checked
+	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: parseAuthorization(r.Form, client, idp.Now())}, nil
+}
+
+func (p *Provider) refused(ctx context.Context, kind ui.ProblemKind, e idp.AuditEvent, reason string) error {
+	e.Kind, e.Detail = idp.AuditAuthorizeRefused, map[string]string{"reason": reason}
+	return web.NewProblem(kind, errors.Join(errors.New(reason), p.Store.Audit(ctx, e)))
+}
+
+// Authorize answers a request: with a code at once where a session of this
+// browser satisfies it, with an error, or by sending the person to sign in.
+func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
+	a, ok := r.Client.(*authorization)
+	if !ok {
+		return nil, hold(ctx, errors.New("authorize was called without an authorization"))
+	}
+	redirect, err := p.authorize(ctx, a, r.Header, r.Form)
+	var f *failure
+	if errors.As(err, &f) {
+		return op.NewRedirect(p.errorLocation(a.request, f)), nil
+	}
+	if err != nil {
+		return nil, hold(ctx, err)
+	}
+	return redirect, nil
+}
+
+func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Header, form url.Values) (*op.Redirect, error) {
+	if a.failure != nil {
+		return nil, a.failure
+	}
+	if err := p.readHint(a, form.Get("id_token_hint")); err != nil {
+		return nil, err
+	}
+	found, err := p.Sessions.Find(ctx, h, a.client.Populations)
+	if err != nil {
+		return nil, err
+	}
+	s, choose := a.pick(found)
+	decision := a.decide(s)
+	switch {
+	case decision == mfa.Satisfied && s != nil && !choose:
+		return p.answerAtOnce(ctx, a, *s)
+	case decision == mfa.Unreachable:
+		return nil, fail(unmetRequirements, "the requested acr_values cannot be reached")
+	case a.request.Demand.None:
+		return nil, silent(s, choose, decision)
+	}
+	return p.startFlow(ctx, a, h, s, choose)
+}
+
+// silent is the error of a request with prompt=none that needs a page.
+func silent(s *store.SessionStanding, choose bool, d mfa.Outcome) *failure {
+	switch {
+	case choose:
+		return fail(accountSelectionRequired, "several accounts are signed in")
+	case s == nil || d == mfa.FirstStep:
+		return fail(loginRequired, "nobody is signed in, or not recently enough")
+	}
+	return fail(interactionRequired, "a second step is needed")
+}
+
+// readHint takes the person that id_token_hint names. An expired token still
+// names somebody; one of another kind or client does not.
+func (p *Provider) readHint(a *authorization, hint string) error {
+	if hint == "" {
+		return nil
+	}
+	claims, err := p.verifyHint(hint)
+	if err != nil || !slices.Contains(claims.Audience, a.client.ID) {
+		return fail(invalidRequest, "id_token_hint is not an ID token of this client").because(err)
+	}
+	a.request.Demand.UserID = claims.Subject
+	return nil
+}
+
+// pick finds the session that answers: whom a hint names, or the only one. With
+// several and no hint the person has to choose.
+func (a *authorization) pick(found []store.SessionStanding) (s *store.SessionStanding, choose bool) {
+	if a.request.Demand.UserID != "" {
+		found = keep(found, func(s store.SessionStanding) bool { return s.User.ID == a.request.Demand.UserID })
+	} else if a.request.LoginHint != "" {
+		key := string(idp.EmailKey(a.request.LoginHint))
+		found = keep(found, func(s store.SessionStanding) bool { return string(idp.EmailKey(s.User.Email)) == key })
+	}
+	if len(found) == 0 {
+		return nil, false
+	}
+	return &found[0], len(found) > 1 || slices.Contains(a.prompt, "select_account")
+}
+
+func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool) []store.SessionStanding {
+	return slices.DeleteFunc(slices.Clone(list), func(s store.SessionStanding) bool { return !wanted(s) })
+}
+
+// decide asks whether a session, or nobody, is enough for the request. A session
+// is judged by the policy under which it was created.
+func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
+	q := mfa.Question{Override: a.client.Override, Demand: a.request.Demand, Now: a.request.CreatedAt}
+	if s != nil {
+		q.Policy, q.Proofs = s.Judged, s.Session.Proofs
+		// What the person could set up is for the sign-in to find out.
+		q.Policy.Authenticator = q.Policy.Authenticator || s.Population.Policy.Authenticator
+	}
+	if d := mfa.Decide(q); d.Outcome != mfa.Unreachable || reachable(q.Demand) {
+		return min(d.Outcome, mfa.SetUp)
+	}
+	return mfa.Unreachable
+}
+
+// reachable tells whether anybody could meet a demand here.
+func reachable(d idp.Demand) bool {
+	return len(d.ACRValues) == 0 || slices.ContainsFunc(d.ACRValues, func(a idp.ACR) bool {
+		return a.Rank() <= idp.ACRMFA.Rank()
+	})
+}
+
+// answerAtOnce is single sign-on: no page, no extra redirect.
+func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding) (*op.Redirect, error) {
+	var location string
+	err := p.Store.Do(ctx, func(ctx context.Context) (err error) {
+		location, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Population)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return op.NewRedirect(location), nil
+}
+
+// startFlow stores the request and a flow of this browser, and sends the person
+// to the sign-in. A session that is not enough is where the flow begins.
+func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Header, s *store.SessionStanding, choose bool) (*op.Redirect, error) {
+	var cookie *http.Cookie
+	_, browser := p.Sessions.Cookies.Browser(h)
+	if browser == nil {
+		cookie, browser = p.Sessions.Cookies.NewBrowser()
+	}
+	a.request.ID, a.request.BrowserHash = idp.NewID(), browser
+	flow := idp.Flow{
+		ID: idp.NewSecret(), RequestID: a.request.ID, BrowserHash: browser, ClientID: a.client.ID,
+		PopulationID: a.client.Populations[0], Kind: idp.FlowStart,
+		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.ExpiresAt,
+	}
+	switch {
+	case choose:
+		flow.Kind = idp.FlowChoose
+	case s != nil:
+		flow.PopulationID, flow.UserID, flow.SessionID = s.Population.ID, s.User.ID, s.Session.ID
+		flow.Proofs, flow.PolicyVersion = s.Session.Proofs, s.Session.PolicyVersion
+	}
+	err := p.Store.Do(ctx, func(ctx context.Context) error {
+		if err := p.Store.CreateRequest(ctx, a.request); err != nil {
+			return err
+		}
+		return p.Store.CreateFlow(ctx, flow)
+	})
+	if err != nil {
+		return nil, err
+	}
+	redirect := op.NewRedirect(p.Web.Path("/login/%s", flow.ID))
+	if cookie != nil {
+		redirect.Header.Set("Set-Cookie", cookie.String())
+	}
+	return redirect, nil
+}

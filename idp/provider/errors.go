@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// errorCode is an error of OAuth 2.0 or OpenID Connect.
+type errorCode string
+
+// The errors that the library has no name for, or that we answer by ourselves.
+const (
+	invalidRequest           errorCode = "invalid_request"
+	invalidScope             errorCode = "invalid_scope"
+	invalidGrant             errorCode = "invalid_grant"
+	invalidClient            errorCode = "invalid_client"
+	invalidToken             errorCode = "invalid_token"
+	invalidTarget            errorCode = "invalid_target" // RFC 8707
+	unsupportedResponseType  errorCode = "unsupported_response_type"
+	loginRequired            errorCode = "login_required"
+	interactionRequired      errorCode = "interaction_required"
+	accountSelectionRequired errorCode = "account_selection_required"
+	requestNotSupported      errorCode = "request_not_supported"
+	requestURINotSupported   errorCode = "request_uri_not_supported"
+	registrationNotSupported errorCode = "registration_not_supported"
+	// unmetRequirements: OpenID Connect Core Unmet Authentication Requirements 1.0.
+	unmetRequirements errorCode = "unmet_authentication_requirements"
+)
+
+// failure is an error for a client: a standard's code and a safe sentence. The
+// cause goes to the log.
+type failure struct {
+	code        errorCode
+	description string
+	cause       error
+}
+
+func fail(code errorCode, description string) *failure {
+	return &failure{code: code, description: description}
+}
+
+func (f *failure) because(cause error) *failure {
+	f.cause = cause
+	return f
+}
+
+// Error implements error.
+func (f *failure) Error() string { return string(f.code) + ": " + f.description }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.cause }
+
+// toLibrary maps any error to one that the library answers as it is, so that
+// no text of ours, of a driver's least of all, reaches a client.
+func toLibrary(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		e := &oidc.Error{Parent: err, ErrorType: oidc.ServerError, Description: "the request could not be served; try again"}
+		return op.NewStatusError(e, http.StatusInternalServerError)
+	}
+	status := http.StatusBadRequest
+	if f.code == invalidClient || f.code == invalidToken {
+		status = http.StatusUnauthorized
+	}
+	e := &oidc.Error{Parent: f.cause, Description: f.description}
+	e.ErrorType = as(e.ErrorType, f.code)
+	return op.NewStatusError(e, status)
+}
+
+// as converts a code to the library's error type, whose name is not exported.
+func as[T ~string](_ T, code errorCode) T { return T(code) }
+
+// answerError sends an error as RFC 6749 section 5.2 has it, where the library
+// is not reached.
+func answerError(c *gin.Context, status int, f *failure) {
+	slog.InfoContext(c.Request.Context(), "request refused", "error", string(f.code), "cause", f.cause)
+	body, _ := json.Marshal(map[string]string{"error": string(f.code), "error_description": f.description}) // strings
+	c.Header("Cache-Control", "no-store")
+	c.Data(status, "application/json", body)
+	c.Abort()
+}

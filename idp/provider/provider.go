@@ -1,0 +1,93 @@
+package provider
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"gatehouse/idp/keys"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+	"gatehouse/idp/web"
+)
+
+// The endpoints, below the issuer.
+const (
+	discoveryPath  = "/.well-known/openid-configuration"
+	keysPath       = "/keys"
+	authorizePath  = "/authorize"
+	tokenPath      = "/token"
+	userinfoPath   = "/userinfo"
+	endSessionPath = "/end_session"
+)
+
+// Config is what a provider is made of.
+type Config struct {
+	Issuer   string
+	Store    *store.Store
+	Web      *web.Web
+	Sessions *session.Manager
+	Signer   *keys.Keys
+	// RefreshKey is the HMAC key of refresh tokens' successors.
+	RefreshKey []byte
+}
+
+// Provider is an OpenID provider.
+type Provider struct {
+	op.UnimplementedServer
+	Config
+
+	library   http.Handler
+	discovery document
+	origins   *originCache
+}
+
+// New makes a provider.
+func New(cfg Config) (*Provider, error) {
+	p := &Provider{Config: cfg, origins: newOriginCache(cfg.Store)}
+	var err error
+	if p.discovery, err = p.discoveryDocument(); err != nil {
+		return nil, err
+	}
+	// The library's CORS reflects any origin with credentials: ours replaces it.
+	p.library = op.RegisterServer(p, op.Endpoints{
+		Authorization: op.NewEndpoint(authorizePath),
+		Token:         op.NewEndpoint(tokenPath),
+		Userinfo:      op.NewEndpoint(userinfoPath),
+		EndSession:    op.NewEndpoint(endSessionPath),
+	}, op.WithServerCORSOptions(nil), op.WithDecoder(lenientDecoder{}))
+	return p, nil
+}
+
+// Routes registers the endpoints by explicit paths: nothing else of the library
+// is reachable.
+func (p *Provider) Routes(r *gin.RouterGroup) {
+	anyOrigin, registered := p.allowAnyOrigin, p.allowRegisteredOrigins
+	both := []string{http.MethodGet, http.MethodPost}
+
+	r.GET(discoveryPath, anyOrigin, p.serveDiscovery)
+	r.HEAD(discoveryPath, anyOrigin, p.serveDiscovery)
+	r.GET(keysPath, anyOrigin, p.serveKeys)
+	r.HEAD(keysPath, anyOrigin, p.serveKeys)
+
+	r.Match(both, authorizePath, p.Web.Handle(p.authorizeGate))
+	r.Match(both, endSessionPath, p.Web.Handle(p.endSessionGate))
+	r.POST(endSessionPath+"/confirm", p.Web.SameOrigin(), p.Web.Handle(p.confirmEndSession))
+
+	r.OPTIONS(tokenPath, registered)
+	r.POST(tokenPath, registered, p.tokenGate)
+	r.GET(tokenPath, p.tokenByGet)
+	r.OPTIONS(userinfoPath, registered)
+	r.Match(both, userinfoPath, registered, p.userinfoGate)
+}
+
+// forward hands a request to the library, which knows our paths without the
+// issuer's.
+func (p *Provider) forward(w http.ResponseWriter, r *http.Request, path string) {
+	u := *r.URL
+	u.Path, u.RawPath = path, ""
+	clone := *r
+	clone.URL = &u
+	p.library.ServeHTTP(w, &clone)
+}

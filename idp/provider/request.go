@@ -1,0 +1,204 @@
+package provider
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// Limits of what a request may carry: it is stored, and sent back.
+const (
+	maxState  = 2048
+	maxHint   = 320
+	maxMaxAge = 10 * 365 * 24 * time.Hour
+)
+
+// fields splits a space-delimited list (RFC 6749 section 3.3).
+func fields(s string) []string { return strings.Fields(s) }
+
+// duplicate names a parameter that was sent twice, which RFC 6749 section 3.1
+// forbids, empty for none.
+func duplicate(form url.Values) string {
+	for name, values := range form {
+		if len(values) > 1 {
+			return name
+		}
+	}
+	return ""
+}
+
+// authorization is an authorization request whose client and redirect URI are
+// sound: whatever else is wrong with it may be told to the client.
+type authorization struct {
+	libraryClient
+	request idp.Request
+	prompt  []string
+	// failure is what is wrong, nil for nothing.
+	failure *failure
+}
+
+// parseAuthorization reads the parameters (OpenID Connect Core 1.0 section
+// 3.1.2.1, RFC 7636, RFC 9101). What is not built is refused with the
+// standard's error.
+func parseAuthorization(form url.Values, client idp.Client, at time.Time) *authorization {
+	a := &authorization{libraryClient: libraryClient{client}, prompt: fields(form.Get("prompt"))}
+	a.request = idp.Request{
+		ClientID: client.ID, RedirectURI: form.Get("redirect_uri"), State: form.Get("state"),
+		Nonce: form.Get("nonce"), CodeChallenge: form.Get("code_challenge"),
+		Scopes: allowed(fields(form.Get("scope")), client.Scopes),
+		Demand: idp.Demand{MaxAge: idp.NoMaxAge}, LoginHint: form.Get("login_hint"),
+		UILocales: form.Get("ui_locales"), CreatedAt: at, ExpiresAt: at.Add(idp.FlowLifetime),
+	}
+	for _, check := range []func(url.Values) *failure{
+		a.checkSizes, a.checkUnsupported, a.checkResponse, a.checkScope, a.checkPKCE, a.checkPrompt, a.checkMaxAge,
+	} {
+		if a.failure = check(form); a.failure != nil {
+			return a
+		}
+	}
+	a.request.Demand.ACRValues = knownACRs(fields(form.Get("acr_values")))
+	return a
+}
+
+func (a *authorization) checkSizes(form url.Values) *failure {
+	if name := duplicate(form); name != "" {
+		return fail(invalidRequest, "a parameter was sent more than once")
+	}
+	if len(a.request.State) > maxState || len(a.request.Nonce) > maxState {
+		return fail(invalidRequest, "state and nonce may have up to 2048 characters")
+	}
+	if len(a.request.LoginHint) > maxHint || len(a.request.UILocales) > maxHint {
+		return fail(invalidRequest, "login_hint and ui_locales may have up to 320 characters")
+	}
+	return nil
+}
+
+func (a *authorization) checkUnsupported(form url.Values) *failure {
+	switch {
+	case form.Has("request"):
+		return fail(requestNotSupported, "request objects are not supported")
+	case form.Has("request_uri"):
+		return fail(requestURINotSupported, "request_uri is not supported")
+	case form.Has("registration"):
+		return fail(registrationNotSupported, "registration is not supported")
+	case form.Has("resource"):
+		return fail(invalidTarget, "resource indicators are not supported")
+	}
+	return nil
+}
+
+// checkResponse allows one response type and one mode: tokens never travel
+// through the browser's address bar (RFC 9700 section 2.1.2).
+func (a *authorization) checkResponse(form url.Values) *failure {
+	if form.Get("response_type") == "" {
+		return fail(invalidRequest, "response_type is missing")
+	}
+	if form.Get("response_type") != "code" {
+		return fail(unsupportedResponseType, "only response_type=code is supported")
+	}
+	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
+		return fail(invalidRequest, "only response_mode=query is supported")
+	}
+	if !a.client.Allows("authorization_code") {
+		return fail("unauthorized_client", "the client may not use the authorization code flow")
+	}
+	return nil
+}
+
+func (a *authorization) checkScope(form url.Values) *failure {
+	if !slices.Contains(fields(form.Get("scope")), "openid") {
+		return fail(invalidScope, "scope must contain openid")
+	}
+	if !slices.Contains(a.request.Scopes, "openid") {
+		return fail(invalidScope, "the client may not ask for openid")
+	}
+	return nil
+}
+
+// checkPKCE insists on S256 (RFC 9700 section 2.1.1): with "plain" the challenge
+// is the verifier, and whoever reads the request has it.
+func (a *authorization) checkPKCE(form url.Values) *failure {
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method != "":
+		return fail(invalidRequest, "code_challenge is missing")
+	case challenge == "" && a.client.NeedsPKCE():
+		return fail(invalidRequest, "code_challenge is required (RFC 7636, method S256)")
+	case challenge == "":
+		return nil
+	case method != "S256":
+		return fail(invalidRequest, "code_challenge_method must be S256")
+	case !isSHA256(challenge):
+		return fail(invalidRequest, "code_challenge is not the base64url of a SHA-256")
+	}
+	return nil
+}
+
+func isSHA256(challenge string) bool { return len(challenge) == 43 && isBase64URL(challenge) }
+
+func isBase64URL(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
+}
+
+func (a *authorization) checkPrompt(url.Values) *failure {
+	for _, p := range a.prompt {
+		switch p {
+		case "none":
+			if len(a.prompt) > 1 {
+				return fail(invalidRequest, "prompt=none goes with no other value")
+			}
+			a.request.Demand.None = true
+		case "login":
+			a.request.Demand.Since = a.request.CreatedAt
+		case "consent", "select_account":
+			// Clients are first-party: consent was given by whoever set them up.
+		default:
+			return fail(invalidRequest, "prompt has a value that is not known")
+		}
+	}
+	return nil
+}
+
+func (a *authorization) checkMaxAge(form url.Values) *failure {
+	if !form.Has("max_age") {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(form.Get("max_age"), 10, 64)
+	if err != nil || seconds < 0 {
+		return fail(invalidRequest, "max_age must be a number of seconds")
+	}
+	a.request.Demand.MaxAge = maxMaxAge
+	if seconds < int64(maxMaxAge/time.Second) {
+		a.request.Demand.MaxAge = time.Duration(seconds) * time.Second
+	}
+	return nil
+}
+
+// allowed keeps the scopes that the client was given (RFC 6749 section 3.3: the
+// rest is left out, and the token response says so).
+func allowed(requested, registered []string) []string {
+	var kept []string
+	for _, s := range requested {
+		if slices.Contains(registered, s) && !slices.Contains(kept, s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// knownACRs drops values that mean nothing here: acr_values is voluntary.
+func knownACRs(values []string) []idp.ACR {
+	var known []idp.ACR
+	for _, v := range values {
+		if acr := idp.ACR(v); acr.Rank() > 0 {
+			known = append(known, acr)
+		}
+	}
+	return known
+}

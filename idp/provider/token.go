@@ -1,0 +1,368 @@
+package provider
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+)
+
+// tokenGate is in front of the library's token endpoint: parameters come in the
+// body and once each, client authentication in one place, and what is not built
+// is refused before the library has an opinion.
+func (p *Provider) tokenGate(c *gin.Context) {
+	if f := checkTokenRequest(c.Request); f != nil {
+		status := http.StatusBadRequest
+		var tooLarge *http.MaxBytesError
+		if errors.As(f.cause, &tooLarge) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		if f.code == invalidClient {
+			status = http.StatusUnauthorized
+			c.Header("WWW-Authenticate", challengeBasic)
+		}
+		answerError(c, status, f)
+		return
+	}
+	p.forward(&challengingWriter{ResponseWriter: c.Writer, challenge: challengeBasic}, c.Request, tokenPath)
+}
+
+func checkTokenRequest(r *http.Request) *failure {
+	if r.URL.RawQuery != "" {
+		return fail(invalidRequest, "parameters belong into the body: an address ends up in logs")
+	}
+	if err := r.ParseForm(); err != nil {
+		return fail(invalidRequest, "the body is not a form").because(err)
+	}
+	if duplicate(r.PostForm) != "" {
+		return fail(invalidRequest, "a parameter was sent more than once")
+	}
+	switch r.PostForm.Get("grant_type") {
+	case "":
+		return fail(invalidRequest, "grant_type is missing")
+	case string(oidc.GrantTypeCode), string(oidc.GrantTypeRefreshToken):
+	default:
+		return fail("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
+	}
+	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
+		return fail(invalidClient, "client assertions are not supported")
+	}
+	if id, secret, ok := r.BasicAuth(); ok && (badEscape(id) || badEscape(secret)) {
+		return fail(invalidClient, "the credentials are not form-urlencoded (RFC 6749 section 2.3.1)")
+	}
+	return nil
+}
+
+func badEscape(s string) bool {
+	_, err := url.QueryUnescape(s)
+	return err != nil
+}
+
+func (p *Provider) tokenByGet(c *gin.Context) {
+	c.Header("Allow", "POST, OPTIONS")
+	answerError(c, http.StatusMethodNotAllowed, fail(invalidRequest, "the token endpoint takes POST"))
+}
+
+const challengeBasic = `Basic realm="token"`
+
+// challengingWriter adds what the library leaves out: no caching (RFC 6749
+// section 5.1), and how to authenticate on 401 (section 5.2, RFC 6750 section 3).
+type challengingWriter struct {
+	http.ResponseWriter
+	challenge string
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *challengingWriter) WriteHeader(status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", w.challenge)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// VerifyClient authenticates a client by the method that it registered, and no
+// other.
+func (p *Provider) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
+	client, err := p.Store.Client(ctx, r.Data.ClientID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, toLibrary(fail(invalidClient, "the client is not known").because(err))
+	}
+	if err != nil {
+		return nil, toLibrary(err)
+	}
+	if reason := refuseClient(client, r); reason != "" {
+		err := p.Store.Audit(ctx, idp.AuditEvent{
+			Kind: idp.AuditClientAuthFailed, ClientID: client.ID, Detail: map[string]string{"reason": reason},
+		})
+		return nil, toLibrary(fail(invalidClient, reason).because(err))
+	}
+	return libraryClient{client}, nil
+}
+
+func refuseClient(client idp.Client, r *op.Request[op.ClientCredentials]) string {
+	used := idp.NoClientAuth
+	switch {
+	case r.Header.Get("Authorization") != "":
+		used = idp.ClientSecretBasic
+	case r.Form.Has("client_secret"):
+		used = idp.ClientSecretPost
+	}
+	if used != client.AuthMethod {
+		return "the client must authenticate by " + string(client.AuthMethod)
+	}
+	if used == idp.NoClientAuth {
+		return ""
+	}
+	if id := r.Form.Get("client_id"); id != "" && id != client.ID {
+		return "two clients are named"
+	}
+	hash := idp.HashSecret(r.Data.ClientSecret)
+	for _, live := range client.SecretHashes {
+		if subtle.ConstantTimeCompare(hash, live) == 1 {
+			return ""
+		}
+	}
+	return "the secret is wrong"
+}
+
+// CodeExchange redeems an authorization code (RFC 6749 section 4.1.3) in one
+// transaction.
+func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	client, ok := r.Client.(libraryClient)
+	if !ok {
+		return nil, toLibrary(errors.New("code exchange without an authenticated client"))
+	}
+	var out issued
+	var reused *idp.Standing
+	err := p.Store.Do(ctx, func(ctx context.Context) error {
+		out, reused = issued{}, nil
+		standing, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
+		if errors.Is(err, idp.ErrNotFound) {
+			return fail(invalidGrant, "the code is not known").because(err)
+		}
+		if err != nil {
+			return err
+		}
+		if f := checkCode(standing, client.client, r.Data); f != nil {
+			return f
+		}
+		if err := p.Store.UseCode(ctx, standing.Grant.ID, idp.Now()); err != nil {
+			reused = &standing
+			return codeUsed(err)
+		}
+		out, err = p.issue(ctx, standing, client.client, "")
+		return err
+	})
+	if reused != nil {
+		p.revokeReused(ctx, idp.AuditCodeReused, reused.Grant)
+	}
+	return respond(out, err)
+}
+
+func codeUsed(err error) error {
+	if errors.Is(err, idp.ErrUsed) {
+		return fail(invalidGrant, "the code was used before").because(err)
+	}
+	return err
+}
+
+// checkCode checks everything about a code except that it is used once.
+func checkCode(s idp.Standing, client idp.Client, r *oidc.AccessTokenRequest) *failure {
+	now := idp.Now()
+	switch {
+	case s.Grant.ClientID != client.ID:
+		return fail(invalidGrant, "the code belongs to another client")
+	case s.Grant.RedirectURI != r.RedirectURI:
+		return fail(invalidGrant, "redirect_uri is not the one of the authorization request")
+	case !verifies(s.Grant.CodeChallenge, r.CodeVerifier):
+		return fail(invalidGrant, "code_verifier does not match code_challenge")
+	case s.Grant.CodeUsedAt.IsZero() && !now.Before(s.Grant.CodeExpiresAt):
+		return fail(invalidGrant, "the code has expired")
+	case s.Grant.CodeUsedAt.IsZero() && !s.Live(client, now):
+		return fail(invalidGrant, "the session has ended")
+	}
+	return nil
+}
+
+// verifies checks a code_verifier by S256 (RFC 7636 section 4.6). A verifier
+// without a challenge is refused too: the request lost its PKCE on the way.
+func verifies(challenge, verifier string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
+	if len(verifier) < 43 || len(verifier) > 128 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	computed := base64.RawURLEncoding.EncodeToString(sum[:])
+	return subtle.ConstantTimeCompare([]byte(computed), []byte(challenge)) == 1
+}
+
+// revokeReused ends the grant of a code or refresh token that came twice: one of
+// the two was stolen (RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+func (p *Provider) revokeReused(ctx context.Context, kind idp.AuditKind, g idp.Grant) {
+	err := p.Store.Do(ctx, func(ctx context.Context) error {
+		first, err := p.Store.RevokeGrant(ctx, g.ID, idp.Now())
+		if err != nil || !first {
+			return err
+		}
+		return p.Store.Audit(ctx, idp.AuditEvent{
+			Kind: kind, UserID: g.UserID, PopulationID: g.PopulationID, ClientID: g.ClientID,
+			SessionID: g.SessionID, Detail: map[string]string{"grant": g.ID},
+		})
+	})
+	if err != nil {
+		slog.ErrorContext(ctx, "revoke a grant whose code or token came twice", "cause", err)
+	}
+}
+
+// RefreshToken rotates a refresh token (RFC 6749 section 6): one rotation;
+// within the grace every retry gets the same successor; later it is reuse, and
+// the family ends.
+func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	client, ok := r.Client.(libraryClient)
+	if !ok {
+		return nil, toLibrary(errors.New("refresh without an authenticated client"))
+	}
+	standing, err := p.Store.StandingByToken(ctx, idp.HashSecret(r.Data.RefreshToken))
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil, toLibrary(fail(invalidGrant, "the refresh token is not known").because(err))
+	}
+	if err != nil {
+		return nil, toLibrary(err)
+	}
+	if f := checkRefresh(standing, client.client, r.Data.Scopes); f != nil {
+		return nil, toLibrary(f)
+	}
+	if !standing.ReplacedAt.IsZero() && idp.Now().Sub(standing.ReplacedAt) > idp.RefreshGrace {
+		p.revokeReused(ctx, idp.AuditRefreshReused, standing.Grant)
+		return nil, toLibrary(fail(invalidGrant, "the refresh token was used before"))
+	}
+	if len(r.Data.Scopes) > 0 {
+		standing.Grant.Scopes = r.Data.Scopes
+	}
+	var out issued
+	err = p.Store.Do(ctx, func(ctx context.Context) (err error) {
+		out, err = p.issue(ctx, standing.Standing, client.client, r.Data.RefreshToken)
+		return err
+	})
+	return respond(out, err)
+}
+
+func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *failure {
+	now := idp.Now()
+	switch {
+	case s.Token.Kind != idp.RefreshToken:
+		return fail(invalidGrant, "this is no refresh token")
+	case s.Grant.ClientID != client.ID:
+		return fail(invalidGrant, "the refresh token belongs to another client")
+	case !now.Before(s.Token.ExpiresAt), !s.Token.RevokedAt.IsZero(), !s.Live(client, now):
+		return fail(invalidGrant, "the refresh token has ended")
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(s.Grant.Scopes, scope) {
+			return fail(invalidScope, "a scope was not granted")
+		}
+	}
+	return nil
+}
+
+// successor is the refresh token that replaces another: an HMAC of it, so that
+// everybody who asks within the grace gets the same one, and nobody without our
+// key can compute it.
+func (p *Provider) successor(refreshToken string) string {
+	mac := hmac.New(sha256.New, p.RefreshKey)
+	mac.Write([]byte("successor\x00" + refreshToken))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// issued is a token response (RFC 6749 section 5.1, OpenID Connect Core 1.0
+// section 3.1.3.3).
+type issued struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	IDToken      string `json:"id_token,omitempty"`
+	Scope        string `json:"scope"`
+}
+
+func respond(out issued, err error) (*op.Response, error) {
+	if err != nil {
+		return nil, toLibrary(err)
+	}
+	return op.NewResponse(out), nil
+}
+
+// issue makes the tokens of a grant and stores what has to be stored in one
+// statement. previous is the refresh token that is being rotated, empty for a
+// code.
+func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, previous string) (issued, error) {
+	now := idp.Now()
+	out := issued{
+		TokenType: "Bearer", ExpiresIn: int64(client.AccessTTL / time.Second), Scope: strings.Join(s.Grant.Scopes, " "),
+	}
+	var rows []idp.Token
+	if client.Allows("refresh_token") {
+		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
+		row.ExpiresAt = earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)
+		out.RefreshToken = idp.NewSecret()
+		if previous != "" {
+			out.RefreshToken, row.PreviousID = p.successor(previous), previousID(previous)
+		}
+		row.Hash = idp.HashSecret(out.RefreshToken)
+		row.ID = previousID(out.RefreshToken)
+		rows = append(rows, row)
+	}
+	var err error
+	if client.TokenFormat == idp.JWTToken {
+		out.AccessToken, err = p.signAccessToken(s.Grant, client, now)
+	} else {
+		out.AccessToken = idp.NewSecret()
+		rows = append(rows, idp.Token{
+			ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.AccessToken,
+			Hash: idp.HashSecret(out.AccessToken), CreatedAt: now, ExpiresAt: now.Add(client.AccessTTL),
+		})
+	}
+	if err != nil {
+		return out, err
+	}
+	if out.IDToken, err = p.signIDToken(s, client, out.AccessToken, now); err != nil {
+		return out, err
+	}
+	if len(rows) > 0 {
+		if err := p.Store.CreateTokens(ctx, rows...); err != nil {
+			return out, err
+		}
+	}
+	return out, p.Store.TouchSession(ctx, s.Session, now)
+}
+
+// previousID is the id of a refresh token's row: of its hash, so that a rotation
+// knows it without a look-up. It is no credential.
+func previousID(refreshToken string) string {
+	return base64.RawURLEncoding.EncodeToString(idp.HashSecret(refreshToken)[:16])
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/store"
+)
+
+// Config is what an operator decides.
+type Config struct {
+	// Issuer is the provider's identifier and base URL. It may have a path.
+	Issuer string
+	// DataDir holds the SQLite database and the generated key file.
+	DataDir string
+	// DatabaseURL is postgres://…; empty: SQLite in DataDir.
+	DatabaseURL string
+	// MasterKeys encrypt secrets at rest: base64, comma-separated, the first
+	// encrypts. Empty: a key file in DataDir.
+	MasterKeys string
+	// TrustedProxies are addresses or networks (CIDR) whose X-Forwarded-For is
+	// believed.
+	TrustedProxies []string
+	// AuditRetention is how long audit events are kept; zero: for ever.
+	AuditRetention time.Duration
+}
+
+// Check says everything that is wrong with a configuration, one error a field.
+func (c Config) Check() error {
+	var errs []error
+	if err := checkIssuer(c.Issuer); err != nil {
+		errs = append(errs, err)
+	}
+	if c.DatabaseURL == "" && c.DataDir == "" {
+		errs = append(errs, errors.New("data: a folder is needed where no database URL is given"))
+	}
+	if c.MasterKeys == "" && c.DataDir == "" {
+		errs = append(errs, errors.New("data: a folder is needed for the key file where no master keys are given"))
+	}
+	for _, p := range c.TrustedProxies {
+		if !isNetwork(p) {
+			errs = append(errs, fmt.Errorf("trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", p))
+		}
+	}
+	if c.AuditRetention < 0 {
+		errs = append(errs, errors.New("audit-retention: must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return errors.New("issuer: is missing: the https URL under which people and apps reach this server")
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return fmt.Errorf("issuer: %q is not a plain URL such as https://id.example or https://example.org/sso", issuer)
+	case strings.HasSuffix(issuer, "/"):
+		return fmt.Errorf("issuer: %q must not end with a slash: apps compare it character by character", issuer)
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && isLocal(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("issuer: %q must be https (http works on localhost only)", issuer)
+}
+
+func isLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func isNetwork(s string) bool {
+	if _, err := netip.ParsePrefix(s); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// Keyring opens the keyring that the configuration names.
+func (c Config) Keyring() (*keyring.Keyring, error) {
+	if c.MasterKeys != "" {
+		return keyring.Parse(c.MasterKeys)
+	}
+	return keyring.LoadFile(filepath.Join(c.DataDir, "master.key"))
+}
+
+// Database is the URL of the database that the configuration names.
+func (c Config) Database() (string, error) {
+	if c.DatabaseURL != "" {
+		return c.DatabaseURL, nil
+	}
+	if c.DataDir == "" {
+		return "", fmt.Errorf("%w: neither a database URL nor a data folder is given", idp.ErrInvalid)
+	}
+	return store.SQLiteScheme + filepath.Join(c.DataDir, "gatehouse.db"), nil
+}

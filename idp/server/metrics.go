@@ -1,0 +1,50 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are the numbers to watch (docs/operate.md lists them).
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	swept    prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "gatehouse_http_request_duration_seconds",
+			Help:    "Time to answer, by method, route and status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+		}, []string{"method", "route", "status"}),
+		swept: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gatehouse_swept_rows_total", Help: "Expired rows that were removed.",
+		}),
+	}
+	m.registry.MustRegister(m.requests, m.swept,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// observe records a request. Routes are patterns and methods those we serve, so
+// that callers cannot invent series.
+func (m *metrics) observe(method, route string, status int, took time.Duration) {
+	if route == "" {
+		method, route = "other", "none"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	return mux
+}

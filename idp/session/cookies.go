@@ -1,0 +1,80 @@
+package session
+
+import (
+	"net/http"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// Cookies names and makes our cookies. With Secure they get the __Host- prefix,
+// which no other host or path can set (RFC 6265bis section 4.1.3.2).
+type Cookies struct {
+	Secure bool
+}
+
+// browserLifetime is the longest that browsers keep a cookie.
+const browserLifetime = 400 * 24 * time.Hour
+
+// Browser returns the secret that names the browser of a request, and its hash;
+// both empty when it has none. Two cookies of the name mean that somebody
+// planted one: then there is none.
+func (c Cookies) Browser(h http.Header) (secret string, hash []byte) {
+	secret = c.only(h, "browser")
+	if secret == "" {
+		return "", nil
+	}
+	return secret, idp.HashSecret(secret)
+}
+
+// NewBrowser names a browser that has no name yet.
+func (c Cookies) NewBrowser() (*http.Cookie, []byte) {
+	secret := idp.NewSecret()
+	cookie := c.cookie("browser", secret)
+	cookie.MaxAge = int(browserLifetime / time.Second)
+	return cookie, idp.HashSecret(secret)
+}
+
+// Session returns the token of a request's session in a population, empty for
+// none.
+func (c Cookies) Session(h http.Header, population string) string {
+	return c.only(h, "session_"+population)
+}
+
+// NewSession is the cookie of a session. It ends with the browser; the server's
+// limits end it sooner.
+func (c Cookies) NewSession(population, token string) *http.Cookie {
+	return c.cookie("session_"+population, token)
+}
+
+// EndSession removes the cookie of a session.
+func (c Cookies) EndSession(population string) *http.Cookie {
+	cookie := c.cookie("session_"+population, "")
+	cookie.MaxAge = -1
+	return cookie
+}
+
+func (c Cookies) name(short string) string {
+	if c.Secure {
+		return "__Host-gatehouse_" + short
+	}
+	return "gatehouse_" + short
+}
+
+func (c Cookies) cookie(short, value string) *http.Cookie {
+	return &http.Cookie{
+		Name: c.name(short), Value: value, Path: "/",
+		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// secretLength is that of idp.NewSecret: anything else was not made by us.
+const secretLength = 43
+
+func (c Cookies) only(h http.Header, short string) string {
+	found := (&http.Request{Header: h}).CookiesNamed(c.name(short))
+	if len(found) != 1 || len(found[0].Value) != secretLength {
+		return ""
+	}
+	return found[0].Value
+}

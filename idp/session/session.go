@@ -1,0 +1,72 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+)
+
+// Manager finds, makes and ends sessions.
+type Manager struct {
+	Store   *store.Store
+	Cookies Cookies
+}
+
+// Find returns the living sessions of a browser in the given populations, in
+// their order, in one statement. A session of another browser, of a disabled
+// user, or judged by a policy that was replaced "immediately" does not live.
+func (m *Manager) Find(ctx context.Context, h http.Header, populations []string) ([]store.SessionStanding, error) {
+	_, browser := m.Cookies.Browser(h)
+	if browser == nil {
+		return nil, nil
+	}
+	var hashes [][]byte
+	for _, p := range populations {
+		if token := m.Cookies.Session(h, p); token != "" {
+			hashes = append(hashes, idp.HashSecret(token))
+		}
+	}
+	rows, err := m.Store.SessionsByToken(ctx, hashes)
+	if err != nil {
+		return nil, err
+	}
+	var living []store.SessionStanding
+	now := idp.Now()
+	for _, p := range populations {
+		for _, row := range rows {
+			if row.Population.ID == p && lives(row, browser, now) {
+				living = append(living, row)
+			}
+		}
+	}
+	return living, nil
+}
+
+func lives(s store.SessionStanding, browser []byte, now time.Time) bool {
+	return s.Session.Alive(s.Population, now) && !s.User.Disabled &&
+		bytes.Equal(s.Session.BrowserHash, browser)
+}
+
+// New is a session that begins now, and the cookie that carries it. It is not
+// stored yet.
+func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
+	now, token, visit := idp.Now(), idp.NewSecret(), idp.VisitFrom(ctx)
+	return idp.Session{
+		ID: idp.NewID(), TokenHash: idp.HashSecret(token), BrowserHash: browser,
+		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: proofs,
+		Address: visit.Address, UserAgent: visit.UserAgent,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(p.SessionLifetime),
+	}, m.Cookies.NewSession(p.ID, token)
+}
+
+// Renew gives a session a new token, because its privilege rises or because the
+// browser may not have received the last one.
+func (m *Manager) Renew(s idp.Session) (idp.Session, *http.Cookie) {
+	token := idp.NewSecret()
+	s.TokenHash, s.LastSeenAt = idp.HashSecret(token), idp.Now()
+	return s, m.Cookies.NewSession(s.PopulationID, token)
+}

@@ -1,0 +1,220 @@
+package throttle
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+)
+
+// Cap is how many consecutive failures a factor bears before it stops working
+// (NIST SP 800-63B-4 section 3.2.2: at most 100).
+const Cap = 100
+
+// addressMemory is how long a quiet address is remembered: the next person
+// behind it may be somebody else.
+const addressMemory = 15 * time.Minute
+
+// Kind names what a counter counts.
+type Kind string
+
+// The kinds of counters.
+const (
+	PasswordOfAccount Kind = "password"         // any browser
+	PasswordOfBrowser Kind = "password-browser" // a browser the account knows
+	OfAddress         Kind = "address"
+	Authenticator     Kind = "totp"
+	Recovery          Kind = "recovery"
+)
+
+// Counter is one budget of attempts.
+type Counter struct {
+	kind Kind
+	key  []byte
+}
+
+// Limiter counts attempts.
+type Limiter struct {
+	store *store.Store
+	key   []byte
+}
+
+// New makes a limiter whose keys are HMACs under key, so that the table tells
+// nobody who tried to sign in.
+func New(s *store.Store, key []byte) *Limiter { return &Limiter{store: s, key: key} }
+
+func (l *Limiter) counter(kind Kind, parts ...[]byte) Counter {
+	mac := hmac.New(sha256.New, l.key)
+	mac.Write([]byte(kind))
+	for _, p := range parts {
+		// The length keeps ("ab","c") and ("a","bc") apart.
+		mac.Write([]byte{0, byte(len(p) >> 8), byte(len(p))})
+		mac.Write(p)
+	}
+	return Counter{kind: kind, key: mac.Sum(nil)}
+}
+
+// Account is the budget of an account from browsers it does not know.
+func (l *Limiter) Account(population, email string) Counter {
+	return l.counter(PasswordOfAccount, []byte(population), idp.EmailKey(email))
+}
+
+// Browser is the budget of an account from one browser that it knows: strangers
+// do not use it up.
+func (l *Limiter) Browser(population, email string, browserHash []byte) Counter {
+	return l.counter(PasswordOfBrowser, []byte(population), idp.EmailKey(email), browserHash)
+}
+
+// Address is the budget of a network address; IPv6 counts by /64, which is what
+// one customer gets.
+func (l *Limiter) Address(address string) Counter {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return l.counter(OfAddress, []byte(address))
+	}
+	ip = ip.Unmap()
+	if ip.Is6() {
+		if prefix, err := ip.Prefix(64); err == nil {
+			ip = prefix.Addr()
+		}
+	}
+	return l.counter(OfAddress, ip.AsSlice())
+}
+
+// Factor is the budget of a second factor of a user.
+func (l *Limiter) Factor(kind Kind, id string) Counter { return l.counter(kind, []byte(id)) }
+
+// LimitedError says that an attempt was not made, and why.
+type LimitedError struct {
+	// Wait is how long until the next attempt is allowed; zero with Capped.
+	Wait time.Duration
+	// Capped: the budget is used up until a reset.
+	Capped bool
+	// Kind is the counter that said so.
+	Kind Kind
+}
+
+// Error implements error.
+func (e *LimitedError) Error() string {
+	if e.Capped {
+		return "too many failures: " + string(e.Kind) + " is blocked until a reset"
+	}
+	return "too many failures: " + string(e.Kind) + " waits " + e.Wait.String()
+}
+
+// Attempt is one that was counted and is now being made.
+type Attempt struct {
+	limiter *Limiter
+	// Failures counts it and those before it.
+	counters []store.Throttle
+}
+
+// Begin counts an attempt against all counters. It returns a *LimitedError, and
+// counts nothing, when one of them does not allow an attempt now.
+func (l *Limiter) Begin(ctx context.Context, counters ...Counter) (*Attempt, error) {
+	// Another attempt may come in between read and write. After a few rounds the
+	// account is clearly under fire, and waiting is the right answer anyway.
+	for range 3 {
+		next, err := l.next(ctx, idp.Now(), counters)
+		if err != nil {
+			return nil, err
+		}
+		err = l.store.CountAttempt(ctx, next)
+		if err == nil {
+			return &Attempt{limiter: l, counters: next}, nil
+		}
+		if !errors.Is(err, idp.ErrConflict) {
+			return nil, err
+		}
+	}
+	return nil, &LimitedError{Wait: time.Second, Kind: counters[0].kind}
+}
+
+// next computes the counters as they stand once this attempt is counted.
+func (l *Limiter) next(ctx context.Context, now time.Time, counters []Counter) ([]store.Throttle, error) {
+	keys := make([][]byte, len(counters))
+	for i, c := range counters {
+		keys[i] = c.key
+	}
+	rows, err := l.store.Throttles(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	next := make([]store.Throttle, len(counters))
+	for i, c := range counters {
+		row := store.Throttle{Key: c.key, Kind: string(c.kind)}
+		if j := slices.IndexFunc(rows, func(t store.Throttle) bool { return string(t.Key) == string(c.key) }); j >= 0 {
+			row = rows[j]
+		}
+		if limited := refuse(c.kind, row, now); limited != nil {
+			return nil, limited
+		}
+		if c.kind == OfAddress && now.Sub(row.LastAt) > addressMemory {
+			row.Failures = 0
+		}
+		row.Failures++
+		row.LastAt, row.NextAt = now, now.Add(delay(c.kind, row.Failures))
+		next[i] = row
+	}
+	return next, nil
+}
+
+func refuse(kind Kind, row store.Throttle, now time.Time) error {
+	if kind != OfAddress && row.Failures >= Cap {
+		return &LimitedError{Capped: true, Kind: kind}
+	}
+	if wait := row.NextAt.Sub(now); wait > 0 {
+		return &LimitedError{Wait: wait, Kind: kind}
+	}
+	return nil
+}
+
+// delay is how long to wait after so many failures in a row. An account gets
+// five tries for free, since people mistype; an address twenty, since offices
+// share one. Then the wait doubles up to a minute for an account, so that a
+// hundred guesses take an hour and a half, and up to ten seconds for an address,
+// so that a wrong guess of ours about who shares it stays bearable.
+func delay(kind Kind, failures int) time.Duration {
+	free, longest := 5, time.Minute
+	if kind == OfAddress {
+		free, longest = 20, 10*time.Second
+	}
+	if failures < free {
+		return 0
+	}
+	return min(longest, time.Second<<min(failures-free, 16))
+}
+
+// Failures is how many attempts in a row have failed if this one does.
+func (a *Attempt) Failures() int { return a.counters[0].Failures }
+
+// Last tells whether this attempt used up its first counter's budget.
+func (a *Attempt) Last() bool { return a.Failures() >= Cap }
+
+// Succeeded clears the counters, and takes back one count of an address, which
+// others share.
+func (a *Attempt) Succeeded(ctx context.Context) error {
+	var own, shared [][]byte
+	for _, c := range a.counters {
+		if Kind(c.Kind) == OfAddress {
+			shared = append(shared, c.Key)
+		} else {
+			own = append(own, c.Key)
+		}
+	}
+	if len(own) > 0 {
+		if err := a.limiter.store.ClearThrottles(ctx, own); err != nil {
+			return err
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	return a.limiter.store.ForgiveAttempt(ctx, shared)
+}

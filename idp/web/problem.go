@@ -1,0 +1,55 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+
+	"gatehouse/ui"
+)
+
+// Problem is an error that a person gets to see as a page. The page's text comes
+// from its kind; the cause goes to the log only.
+type Problem struct {
+	Kind ui.ProblemKind
+	// Frame carries the brand and the app, where they are known.
+	Frame ui.Frame
+	// BackURL is the way out, with its label.
+	BackURL   string
+	BackLabel ui.Message
+	Cause     error
+}
+
+// NewProblem makes a problem of a kind.
+func NewProblem(kind ui.ProblemKind, cause error) *Problem { return &Problem{Kind: kind, Cause: cause} }
+
+// Error implements error.
+func (p *Problem) Error() string {
+	if p.Cause == nil {
+		return string(p.Kind)
+	}
+	return string(p.Kind) + ": " + p.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (p *Problem) Unwrap() error { return p.Cause }
+
+// BackTo sets the way out: an app, by its name.
+func (p *Problem) BackTo(url, app string) *Problem {
+	if url != "" {
+		p.BackURL, p.BackLabel = url, *ui.MsgBackTo.With(app)
+	}
+	return p
+}
+
+// asProblem finds the problem in an error; what has none is our fault.
+func asProblem(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return NewProblem(ui.ProblemTooLarge, err)
+	}
+	return NewProblem(ui.ProblemServer, err)
+}

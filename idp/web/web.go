@@ -1,0 +1,281 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/ui"
+)
+
+// MaxBody is the largest request body, in bytes (REQUIREMENTS, HTTP).
+const MaxBody = 64 << 10
+
+// Config says where we stand in the network.
+type Config struct {
+	// Issuer is the provider's identifier and base URL; it may have a path.
+	Issuer *url.URL
+	// TrustedProxies are addresses or networks whose X-Forwarded-For is believed.
+	// None by default.
+	TrustedProxies []string
+	UI             *ui.UI
+	// Observe hears of every request that was answered, for metrics. Optional.
+	Observe func(method, route string, status int, took time.Duration)
+}
+
+// Web renders pages and errors.
+type Web struct {
+	cfg  Config
+	base string
+}
+
+// New makes the plumbing.
+func New(cfg Config) *Web {
+	return &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
+}
+
+// Secure tells whether people reach us by https.
+func (w *Web) Secure() bool { return w.cfg.Issuer.Scheme == "https" }
+
+// Base is the path of the issuer, without a slash at its end: what every path of
+// ours starts with.
+func (w *Web) Base() string { return w.base }
+
+// Path is the path of a page of ours.
+func (w *Web) Path(format string, args ...any) string { return w.base + fmt.Sprintf(format, args...) }
+
+// Engine is a Gin engine with our middleware and no routes.
+func (w *Web) Engine() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	if err := e.SetTrustedProxies(w.cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("%w: trusted proxies: %w", idp.ErrInvalid, err)
+	}
+	e.Use(w.visit, w.survive, w.headers, w.limitBody)
+	e.NoRoute(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemNotFound, nil) }))
+	e.NoMethod(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
+	return e, nil
+}
+
+// Group is where our routes live: the issuer's path.
+func (w *Web) Group(e *gin.Engine) *gin.RouterGroup { return e.Group(w.base) }
+
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
+
+// visit names the request, tells handlers and the audit log who called, and
+// writes the line of the access log.
+func (w *Web) visit(c *gin.Context) {
+	begin := idp.Now()
+	id := c.GetHeader("X-Request-Id")
+	if !requestIDForm.MatchString(id) || c.ClientIP() == c.RemoteIP() {
+		id = idp.NewID() // only a proxy that we trust names requests
+	}
+	c.Header("X-Request-Id", id)
+	visit := &idp.Visit{RequestID: id, Address: c.ClientIP(), UserAgent: cut(c.Request.UserAgent(), 256)}
+	c.Request = c.Request.WithContext(idp.WithVisit(c.Request.Context(), visit))
+	c.Next()
+	took := idp.Now().Sub(begin)
+	if w.cfg.Observe != nil {
+		w.cfg.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), took)
+	}
+	if log := slog.Default(); log.Enabled(c.Request.Context(), slog.LevelDebug) || c.Writer.Status() >= 400 {
+		log.LogAttrs(c.Request.Context(), level(c.Writer.Status()), "request",
+			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
+			slog.Int("status", c.Writer.Status()), slog.Duration("took", took))
+	}
+}
+
+func level(status int) slog.Level {
+	switch {
+	case status >= 500:
+		return slog.LevelError
+	case status >= 400:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+func cut(s string, most int) string {
+	s = strings.ToValidUTF8(s, "")
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "")
+	}
+	return s
+}
+
+// survive answers a panic with the page of an internal error.
+func (w *Web) survive(c *gin.Context) {
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if cause == http.ErrAbortHandler { //nolint:errorlint // the very value, by contract of net/http
+			panic(cause)
+		}
+		w.fail(c, fmt.Errorf("panic: %v", cause))
+	}()
+	c.Next()
+}
+
+// headers go with every answer; pages add their own policy.
+func (w *Web) headers(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if w.Secure() {
+		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+	}
+	c.Next()
+}
+
+func (w *Web) limitBody(c *gin.Context) {
+	if c.Request.ContentLength > MaxBody {
+		w.fail(c, NewProblem(ui.ProblemTooLarge, nil))
+		return
+	}
+	if c.Request.Body != nil {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody)
+	}
+	c.Next()
+}
+
+// SameOrigin refuses posts that another site made (CSRF). It goes in front of
+// pages; protocol endpoints are called by other sites on purpose.
+func (w *Web) SameOrigin() gin.HandlerFunc {
+	protection := http.NewCrossOriginProtection()
+	return func(c *gin.Context) {
+		if err := protection.Check(c.Request); err != nil {
+			w.fail(c, NewProblem(ui.ProblemForbidden, err))
+			return
+		}
+		c.Next()
+	}
+}
+
+// Handler handles a request or says why it cannot.
+type Handler func(c *gin.Context) error
+
+// Handle adapts a handler to Gin: its error becomes a page.
+func (w *Web) Handle(h Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			w.fail(c, err)
+		}
+	}
+}
+
+// fail answers with the page of an error, once, and logs its cause.
+func (w *Web) fail(c *gin.Context, err error) {
+	c.Abort()
+	ctx := c.Request.Context()
+	p := asProblem(err)
+	slog.LogAttrs(ctx, level(p.Kind.Page(ui.Frame{}).Status), "request failed",
+		slog.String("problem", string(p.Kind)), slog.String("route", c.FullPath()), slog.Any("cause", err))
+	if c.Writer.Written() {
+		return
+	}
+	frame := p.Frame
+	if frame.Lang == "" {
+		frame.Lang = w.Language(c.Request, "")
+	}
+	page := p.Kind.Page(frame)
+	page.RequestID = idp.VisitFrom(ctx).RequestID
+	page.BackURL, page.BackLabel = p.BackURL, p.BackLabel
+	if err := w.Render(c, page.Status, page); err != nil {
+		slog.ErrorContext(ctx, "render the error page", "cause", err)
+		c.AbortWithStatus(http.StatusInternalServerError)
+	}
+}
+
+// Language picks the language of a page.
+func (w *Web) Language(r *http.Request, uiLocales string) string {
+	return w.cfg.UI.Match(r.Header.Get("Accept-Language"), uiLocales)
+}
+
+// pagePolicy allows what our pages consist of, and forms to go to us and, where
+// the answer to one is a redirect to an app, to that app: Chromium applies
+// form-action to redirects too.
+const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
+	"font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+// Render answers with a page. targets are URLs of apps that a form of the page
+// may lead to.
+func (w *Web) Render(c *gin.Context, status int, page ui.Page, targets ...string) error {
+	var out bytes.Buffer
+	if err := w.cfg.UI.Render(&out, page); err != nil {
+		return fmt.Errorf("render the page: %w", err)
+	}
+	h := c.Writer.Header()
+	h.Set("Content-Security-Policy", pagePolicy+formTargets(targets))
+	h.Set("Cache-Control", "no-store")
+	c.Data(status, "text/html; charset=utf-8", out.Bytes())
+	return nil
+}
+
+// formTargets turns URLs into CSP sources: the origin, or the bare scheme of an
+// app's private one. What does not parse, or would end the directive, is left
+// out.
+func formTargets(urls []string) string {
+	var b strings.Builder
+	seen := map[string]bool{}
+	for _, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme == "" {
+			continue
+		}
+		source := u.Scheme + ":"
+		if u.Scheme == "http" || u.Scheme == "https" {
+			source += "//" + u.Host
+		}
+		if !seen[source] && !strings.ContainsAny(source, " ;,'\"\r\n") {
+			seen[source] = true
+			b.WriteString(" " + source)
+		}
+	}
+	return b.String()
+}
+
+// Redirect answers a form with another page of ours, or of an app (RFC 9110
+// section 15.4.4: the next request is a GET).
+func Redirect(c *gin.Context, location string) error {
+	c.Header("Cache-Control", "no-store")
+	c.Header("Location", location)
+	c.Status(http.StatusSeeOther)
+	c.Writer.WriteHeaderNow()
+	return nil
+}
+
+// RequestLog is a slog handler that adds the request id to every line that was
+// logged under a request.
+type RequestLog struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h RequestLog) Handle(ctx context.Context, r slog.Record) error {
+	if id := idp.VisitFrom(ctx).RequestID; id != "" {
+		r.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h RequestLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return RequestLog{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h RequestLog) WithGroup(name string) slog.Handler { return RequestLog{h.Handler.WithGroup(name)} }
