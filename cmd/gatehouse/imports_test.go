@@ -1,0 +1,295 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the import path that all packages of ours begin with.
+const module = "gatehouse/"
+
+// everything stands in an allow-map for all packages of ours but idptest.
+const everything = "*"
+
+// testKit is for tests alone, and all of them may import it.
+const testKit = "idp/idptest"
+
+// allowed is the map of the house: the packages of ours that each package may
+// import. Imports point downward. A new edge is a line here that a reviewer
+// reads, so think first whether the code stands in the right room.
+var allowed = map[string][]string{
+	// These know nobody.
+	"idp":         {},
+	"ui":          {},
+	"migrations":  {},
+	"idp/keyring": {},
+
+	// Made-up pages, to look at and to test with.
+	"ui/internal/sample":  {"ui"},
+	"ui/internal/preview": {"ui", "ui/internal/sample"},
+
+	// Rules and storage.
+	"mfa":          {"idp"},
+	"idp/password": {"idp"},
+	"idp/store":    {"idp", "idp/keyring", "mfa", "migrations"},
+
+	// One concern each, on top of storage.
+	"idp/web":      {"idp", "ui"},
+	"idp/keys":     {"idp", "idp/keyring", "idp/store"},
+	"idp/throttle": {"idp", "idp/store"},
+	"idp/session":  {"idp", "idp/store", "idp/web"},
+	"idp/mail":     {"idp", "idp/store", "ui"},
+	"idp/outbox":   {"idp", "idp/keyring", "idp/mail", "idp/store"},
+	"idp/jobs":     {"idp", "idp/keys", "idp/outbox", "idp/store"},
+	"idp/manage":   {"idp", "idp/keyring", "idp/password", "idp/store", "mfa"},
+
+	// What people and clients reach. None of these knows another: see apart.
+	"idp/login": {
+		"idp", "idp/manage", "idp/password", "idp/session", "idp/store", "idp/throttle", "idp/web",
+		"mfa", "ui",
+	},
+	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/federation": {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
+	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+
+	// Assembly: the engine, its listeners, health and metrics.
+	"idp/server": {
+		"admin", "idp", "idp/account", "idp/federation", "idp/jobs", "idp/keyring", "idp/keys",
+		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/provider",
+		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
+	},
+	testKit: {everything},
+
+	"cmd/gatehouse": {everything},
+
+	// The demo's parts stand for other people's programs, and have nothing of
+	// ours to lean on.
+	"cmd/gatehouse/internal/demo/entra":   {},
+	"cmd/gatehouse/internal/demo/mailbox": {},
+	"cmd/gatehouse/internal/demo/portal":  {},
+	// The demo itself starts them beside the provider.
+	"cmd/gatehouse/internal/demo": {everything},
+}
+
+// allowedInTests are edges beyond allowed that only the tests of a package have.
+var allowedInTests = map[string][]string{
+	"cmd/gatehouse": {everything},
+	"ui":            {"ui/internal/sample"},
+}
+
+// apart are the rooms that must not reach one another, not even through a third
+// package: the provider and the sign-in meet in stored rows.
+var apart = []string{"admin", "idp/account", "idp/login", "idp/provider"}
+
+// border keeps a library in the rooms that are made for it.
+type border struct {
+	library string   // the import path, or what it begins with
+	within  []string // packages of ours that may import it, and those below them
+	inTests bool     // whether all tests may, too
+}
+
+var borders = []border{
+	{"gorm.io/", []string{"idp/store", testKit}, false},
+	{"github.com/glebarez/sqlite", []string{"idp/store", testKit}, false},
+	{"github.com/zitadel/oidc/v3/pkg/op", []string{"idp/provider"}, false},
+	{"github.com/zitadel/oidc/v3/pkg/client/rp", []string{"idp/federation", "cmd/gatehouse/internal/demo"}, true},
+	{"github.com/coreos/go-oidc", []string{"idp/federation", "cmd/gatehouse/internal/demo"}, true},
+}
+
+// vague are names that say nothing of what a package owns.
+var vague = []string{"common", "helpers", "models", "services", "util"}
+
+// listed is what `go list` tells of a package.
+type listed struct {
+	ImportPath   string
+	Name         string
+	Dir          string
+	GoFiles      []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string
+}
+
+// path returns the package's path within the module.
+func (p listed) path() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// tests returns what the package's tests import.
+func (p listed) tests() []string { return slices.Concat(p.TestImports, p.XTestImports) }
+
+// packages lists all packages of the module.
+func packages(t *testing.T) []listed {
+	t.Helper()
+	watchSources(t)
+	cmd := exec.CommandContext(t.Context(), "go", "list",
+		"-json=ImportPath,Name,Dir,GoFiles,Imports,TestImports,XTestImports,Deps", module+"...")
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, complaints.String())
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// watchSources opens the folders of the module. `go test` keeps a result for as
+// long as the files and folders that the test itself opened stay the same, and
+// cannot know what `go list` reads.
+func watchSources(t *testing.T) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || name == root {
+			return err
+		}
+		if strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestImportsPointDownward(t *testing.T) {
+	for _, p := range packages(t) {
+		own, known := allowed[p.path()]
+		if !known {
+			t.Errorf("package %s is not on the map: add a line to allowed in cmd/gatehouse/imports_test.go "+
+				"that says which packages of ours it may import", p.ImportPath)
+			continue
+		}
+		for _, imported := range ours(p.Imports) {
+			if !permits(own, imported) {
+				t.Errorf("%s imports %s, which its line of allowed in cmd/gatehouse/imports_test.go does not hold",
+					p.path(), imported)
+			}
+		}
+		inTests := slices.Concat(own, allowedInTests[p.path()], []string{p.path(), testKit})
+		for _, imported := range ours(p.tests()) {
+			if !permits(inTests, imported) {
+				t.Errorf("tests of %s import %s, which neither allowed nor allowedInTests in "+
+					"cmd/gatehouse/imports_test.go holds", p.path(), imported)
+			}
+		}
+	}
+}
+
+func TestRoomsStayApart(t *testing.T) {
+	for _, p := range packages(t) {
+		if !slices.Contains(apart, p.path()) {
+			continue
+		}
+		for _, reached := range ours(p.Deps) {
+			if slices.Contains(apart, reached) {
+				t.Errorf("%s reaches %s: these two meet in stored rows only", p.path(), reached)
+			}
+		}
+	}
+}
+
+func TestLibrariesStayInTheirRooms(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, b := range borders {
+			if slices.ContainsFunc(b.within, func(room string) bool { return isWithin(p.path(), room) }) {
+				continue
+			}
+			imports := p.Imports
+			if !b.inTests {
+				imports = slices.Concat(imports, p.tests())
+			}
+			for _, imported := range imports {
+				if b.covers(imported) {
+					t.Errorf("%s imports %s, which only %s may", p.path(), imported, strings.Join(b.within, ", "))
+				}
+			}
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyOwn(t *testing.T) {
+	for _, p := range packages(t) {
+		if slices.Contains(vague, path.Base(p.path())) {
+			t.Errorf("%s: name the package after what it owns", p.path())
+		}
+		if len(p.GoFiles) == 0 {
+			continue // tests alone
+		}
+		if err := documented(p); err != nil {
+			t.Errorf("%s: no package comment in doc.go that says what it owns and what it does not: %v", p.path(), err)
+		}
+	}
+}
+
+// documented returns an error unless doc.go begins with a package comment. A
+// command may have it in main.go.
+func documented(p listed) error {
+	file := "doc.go"
+	if p.Name == "main" && !slices.Contains(p.GoFiles, file) {
+		file = "main.go"
+	}
+	source, err := os.ReadFile(filepath.Join(p.Dir, file))
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.PackageClauseOnly|parser.ParseComments)
+	if err != nil {
+		return err
+	}
+	if parsed.Doc == nil {
+		return errors.New(file + " has none")
+	}
+	return nil
+}
+
+// ours returns those of the imports that are packages of ours, by their path
+// within the module.
+func ours(imports []string) []string {
+	var names []string
+	for _, imported := range imports {
+		if name, ok := strings.CutPrefix(imported, module); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// permits reports whether an entry of an allow-map holds a package of ours.
+func permits(entry []string, imported string) bool {
+	if slices.Contains(entry, imported) {
+		return true
+	}
+	return slices.Contains(entry, everything) && imported != testKit
+}
+
+// isWithin reports whether a package is room or below it.
+func isWithin(name, room string) bool {
+	return name == room || strings.HasPrefix(name, room+"/")
+}
+
+// covers reports whether an import is of the library.
+func (b border) covers(imported string) bool {
+	return isWithin(imported, strings.TrimSuffix(b.library, "/"))
+}

@@ -1,0 +1,3 @@
+// Package demo is a whole installation on this machine, to try and to test with:
+// the provider with seeded people, two portals and a mailbox.
+package demo

@@ -1,0 +1,78 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/store"
+)
+
+// Person is somebody who can sign in to the demo.
+type Person struct {
+	Email      string   `json:"email"`
+	Password   string   `json:"password"`
+	Population string   `json:"population"`
+	Roles      []string `json:"roles"`
+	Entra      bool     `json:"entra"`
+	name       string
+}
+
+// people are the demo's. Nobody has a second factor yet.
+func people() []Person {
+	return []Person{
+		{Email: "admin@rtx.example", Password: "steep violet harbour", Population: idp.Agents, Roles: []string{idp.RoleAdmin}, name: "Admin"},
+		{Email: "lead@rtx.example", Password: "quiet amber lantern", Population: idp.Agents, Roles: []string{idp.RoleManager}, name: "Team lead"},
+		{Email: "agent@rtx.example", Password: "bright copper meadow", Population: idp.Agents, Roles: []string{idp.RoleAgent}, name: "First agent"},
+		{Email: "agent2@rtx.example", Password: "gentle maple corner", Population: idp.Agents, Roles: []string{idp.RoleAgent}, name: "Second agent"},
+		{Email: "contact@customer.example", Password: "narrow willow bridge", Population: idp.Contacts, Roles: []string{}, name: "First contact"},
+		{Email: "contact2@customer.example", Password: "silver pebble garden", Population: idp.Contacts, Roles: []string{}, name: "Second contact"},
+	}
+}
+
+// seed makes populations, people and clients. What exists stays as it is, so
+// that a kept data folder can be started again.
+func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
+	for _, p := range people() {
+		_, err := m.CreateUser(ctx, manage.NewUser{
+			Population: p.Population, Email: p.Email, Name: p.name, Password: p.Password, Roles: p.Roles,
+		})
+		if err != nil && !errors.Is(err, idp.ErrConflict) {
+			return fmt.Errorf("seed %s: %w", p.Email, err)
+		}
+	}
+	for _, p := range portals {
+		_, _, err := m.CreateClient(ctx, p.client())
+		if err != nil && !errors.Is(err, idp.ErrConflict) {
+			return fmt.Errorf("seed %s: %w", p.id, err)
+		}
+	}
+	return nil
+}
+
+// populations are the two of the demo, before the defaults are made.
+func populations() []idp.Population {
+	return []idp.Population{
+		{
+			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
+			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
+		},
+		{
+			ID: idp.Contacts, Name: "RTX Solutions", BrandColor: "#0f766e",
+			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour, PasswordMinLength: 8,
+			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX – Support Portal"},
+		},
+	}
+}
+
+func seedPopulations(ctx context.Context, s *store.Store) error {
+	for _, p := range populations() {
+		if _, err := s.CreatePopulation(ctx, p, idp.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

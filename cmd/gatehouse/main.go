@@ -1,0 +1,78 @@
+// Command gatehouse is the provider: one binary to run, try, migrate and operate
+// it. Each file is one command; what they do lives below idp.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	kongyaml "github.com/alecthomas/kong-yaml"
+
+	"gatehouse/idp/web"
+)
+
+type commands struct {
+	Config    kong.ConfigFlag `help:"YAML file with the same names as the flags." type:"path" placeholder:"FILE"`
+	LogFormat string          `help:"Log lines as text or json." enum:"text,json" default:"text" env:"GATEHOUSE_LOG_FORMAT"`
+	LogLevel  slog.Level      `help:"Least level of the log: debug, info, warn, error." default:"info" env:"GATEHOUSE_LOG_LEVEL"`
+
+	Serve       serveCommand       `cmd:"" help:"Run the provider."`
+	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
+	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
+	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
+	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
+	Client      clientCommand      `cmd:"" help:"Apps that people sign in to."`
+	User        userCommand        `cmd:"" help:"People."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without the process around it.
+func run(ctx context.Context, args []string) int {
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("gatehouse"),
+		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
+		kong.UsageOnError(),
+		kong.Configuration(kongyaml.Loader),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gatehouse:", err)
+		return 1
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gatehouse:", err)
+		fmt.Fprintln(os.Stderr, "Try: gatehouse --help")
+		return 2
+	}
+	c.startLog()
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "gatehouse:", err)
+		return 1
+	}
+	return 0
+}
+
+// startLog sends the log to standard error: standard output is for answers.
+func (c *commands) startLog() {
+	opts := &slog.HandlerOptions{Level: c.LogLevel}
+	var h slog.Handler = slog.NewTextHandler(os.Stderr, opts)
+	if c.LogFormat == "json" {
+		h = slog.NewJSONHandler(os.Stderr, opts)
+	}
+	slog.SetDefault(slog.New(web.RequestLog{Handler: h}))
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"gatehouse/idp/server"
+)
+
+// storage are the flags of every command that opens the database.
+type storage struct {
+	Data        string `help:"Folder of the SQLite database and the key file." type:"path" default:"gatehouse-data" env:"GATEHOUSE_DATA"`
+	DatabaseURL string `help:"PostgreSQL to use instead of SQLite: postgres://…" placeholder:"URL" env:"GATEHOUSE_DATABASE_URL"`
+	MasterKeys  string `help:"Keys that encrypt secrets at rest, instead of a key file: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt." placeholder:"KEYS" env:"GATEHOUSE_MASTER_KEYS"`
+}
+
+func (s storage) config() server.Config {
+	return server.Config{DataDir: s.Data, DatabaseURL: s.DatabaseURL, MasterKeys: s.MasterKeys}
+}
+
+type serveCommand struct {
+	storage
+
+	Issuer         string        `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
+	Listen         string        `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
+	MetricsListen  string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
+	TrustedProxies []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
+	AuditRetention time.Duration `help:"How long audit events are kept; 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCommand) Run(ctx context.Context) error {
+	cfg := c.config()
+	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
+	srv, err := server.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	public, metrics, err := c.listen()
+	if err != nil {
+		return closing(err, srv)
+	}
+	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
+		"database", srv.Store.Dialect(), "version", version())
+	return closing(srv.Run(ctx, public, metrics), srv)
+}
+
+func (c *serveCommand) listen() (public, metrics net.Listener, err error) {
+	if public, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, nil, fmt.Errorf("listen: %w", err)
+	}
+	if c.MetricsListen == "" {
+		return public, nil, nil
+	}
+	if metrics, err = net.Listen("tcp", c.MetricsListen); err != nil {
+		return nil, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
+	}
+	return public, metrics, nil
+}
+
+// closing closes something at the end and keeps the first error.
+func closing(err error, c interface{ Close() error }) error {
+	if errClose := c.Close(); err == nil {
+		return errClose
+	}
+	return err
+}
+
+type healthcheckCommand struct {
+	URL string `help:"What to ask." default:"http://127.0.0.1:8080/readyz" env:"GATEHOUSE_HEALTHCHECK_URL"`
+}
+
+// Run asks a provider on this machine whether it is ready.
+func (c *healthcheckCommand) Run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	if err := res.Body.Close(); err != nil {
+		return fmt.Errorf("ask for health: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", res.Status)
+	}
+	return nil
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run() error {
+	_, err := fmt.Fprintln(os.Stdout, "gatehouse", version())
+	return err
+}
+
+// version is the module's, or the commit that the binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
+}
