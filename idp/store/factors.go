@@ -93,8 +93,8 @@ func (recoveryCodeRow) TableName() string { return "recovery_codes" }
 
 func (s *Store) recoverySet(ctx context.Context, userID string) (*idp.RecoverySet, int, error) {
 	var rows []struct {
-		recoverySetRow `gorm:"embedded"`
-		Remaining      int64
+		Set       recoverySetRow `gorm:"embedded"`
+		Remaining int64
 	}
 	err := s.reader(ctx).Raw(`SELECT s.*, (SELECT COUNT(*) FROM recovery_codes c
 		WHERE c.set_id = s.id AND c.used_at IS NULL) AS remaining
@@ -102,11 +102,11 @@ func (s *Store) recoverySet(ctx context.Context, userID string) (*idp.RecoverySe
 	if err != nil || len(rows) == 0 {
 		return nil, 0, found(err, "recovery codes")
 	}
-	r := rows[0]
+	set := rows[0].Set
 	return &idp.RecoverySet{
-		ID: r.ID, UserID: r.UserID, CreatedAt: r.CreatedAt.UTC(),
-		SavedAt: orZero(r.SavedAt), DisabledAt: orZero(r.DisabledAt),
-	}, int(r.Remaining), nil
+		ID: set.ID, UserID: set.UserID, CreatedAt: set.CreatedAt.UTC(),
+		SavedAt: orZero(set.SavedAt), DisabledAt: orZero(set.DisabledAt),
+	}, int(rows[0].Remaining), nil
 }
 
 // ReplaceRecoveryCodes gives a user a new set of codes; the old set is gone.

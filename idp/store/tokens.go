@@ -59,9 +59,9 @@ type TokenStanding struct {
 }
 
 type tokenJoin struct {
-	standingJoin `gorm:"embedded"`
-	Token        tokenRow   `gorm:"embedded;embeddedPrefix:t_"`
-	ReplacedAt   *time.Time `gorm:"column:n_created_at"`
+	Standing   standingJoin `gorm:"embedded"`
+	Token      tokenRow     `gorm:"embedded;embeddedPrefix:t_"`
+	ReplacedAt *time.Time   `gorm:"column:n_created_at"`
 }
 
 var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, " + standingColumns +
@@ -74,6 +74,6 @@ func (s *Store) StandingByToken(ctx context.Context, hash []byte) (TokenStanding
 	if err := s.reader(ctx).Raw(selectTokens, hash).Take(&row).Error; err != nil {
 		return TokenStanding{}, found(err, "token")
 	}
-	standing, err := row.standing()
+	standing, err := row.Standing.standing()
 	return TokenStanding{Standing: standing, Token: row.Token.token(), ReplacedAt: orZero(row.ReplacedAt)}, err
 }

@@ -1,0 +1,88 @@
+package idptest
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/server"
+)
+
+// App is a running provider on loopback.
+type App struct {
+	*server.Server
+	// Issuer is its base URL.
+	Issuer string
+	tb     testing.TB
+}
+
+// Password is that of every user that AddUser makes.
+const Password = "correct horse battery"
+
+// Start runs a provider on a database. path is the issuer's, mostly empty.
+func Start(tb testing.TB, databaseURL, path string) *App {
+	tb.Helper()
+	return StartWith(tb, server.Config{DatabaseURL: databaseURL, DataDir: tb.TempDir()}, path)
+}
+
+// StartWith runs a provider with a configuration of the test's; the issuer is
+// filled in.
+func StartWith(tb testing.TB, cfg server.Config, path string) *App {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("listening: %v", err)
+	}
+	cfg.Issuer = "http://" + listener.Addr().String() + path
+	srv, err := server.Open(context.WithoutCancel(tb.Context()), cfg)
+	if err != nil {
+		tb.Fatalf("opening the provider: %v", err)
+	}
+	public := httptest.NewUnstartedServer(srv.Handler())
+	public.Listener = listener
+	public.Start()
+	tb.Cleanup(func() {
+		public.Close()
+		if err := srv.Close(); err != nil {
+			tb.Errorf("closing the provider: %v", err)
+		}
+	})
+	return &App{Server: srv, Issuer: cfg.Issuer, tb: tb}
+}
+
+// AddUser makes a person with Password.
+func (a *App) AddUser(population, email string) idp.User {
+	a.tb.Helper()
+	u, err := a.Manage.CreateUser(a.tb.Context(), manage.NewUser{
+		Population: population, Email: email, Name: "Somebody", Password: Password,
+	})
+	if err != nil {
+		a.tb.Fatalf("adding a user: %v", err)
+	}
+	return u
+}
+
+// Audited counts the audit events of a kind.
+func (a *App) Audited(kind idp.AuditKind) int {
+	a.tb.Helper()
+	events, err := a.Store.AuditEvents(a.tb.Context(), kind, "", 1000)
+	if err != nil {
+		a.tb.Fatalf("reading the audit log: %v", err)
+	}
+	return len(events)
+}
+
+// Do sends a request as it is, without a browser around it.
+func (a *App) Do(req *http.Request) *http.Response {
+	a.tb.Helper()
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		a.tb.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	a.tb.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}

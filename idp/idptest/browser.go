@@ -1,0 +1,144 @@
+package idptest
+
+import (
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Browser is a browser without scripts: it keeps cookies, follows redirects as
+// long as they stay at one host, and posts the forms of pages.
+type Browser struct {
+	Jar    http.CookieJar
+	client *http.Client
+	tb     testing.TB
+}
+
+// NewBrowser makes a browser with no cookies.
+func NewBrowser(tb testing.TB) *Browser {
+	tb.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		tb.Fatalf("making a cookie jar: %v", err)
+	}
+	b := &Browser{Jar: jar, tb: tb}
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if next.URL.Host != via[0].URL.Host || len(via) > 5 {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	return b
+}
+
+// Page is what a browser ended on.
+type Page struct {
+	Status int
+	URL    *url.URL
+	Header http.Header
+	Body   string
+	// Left is where a redirect led that left the host: the app.
+	Left *url.URL
+}
+
+// Get opens a URL.
+func (b *Browser) Get(target string) *Page {
+	b.tb.Helper()
+	req, err := http.NewRequest(http.MethodGet, target, http.NoBody)
+	if err != nil {
+		b.tb.Fatalf("GET %s: %v", target, err)
+	}
+	return b.Do(req)
+}
+
+// Do sends a request with the browser's cookies.
+func (b *Browser) Do(req *http.Request) *Page {
+	b.tb.Helper()
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.tb.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.tb.Fatalf("reading %s: %v", req.URL, err)
+	}
+	p := &Page{Status: res.StatusCode, URL: res.Request.URL, Header: res.Header, Body: string(body)}
+	if location := res.Header.Get("Location"); location != "" {
+		if p.Left, err = res.Request.URL.Parse(location); err != nil {
+			b.tb.Fatalf("reading Location %q: %v", location, err)
+		}
+	}
+	return p
+}
+
+// Post sends a form to a URL, the way a page of the same site does.
+func (b *Browser) Post(target string, form url.Values) *Page {
+	b.tb.Helper()
+	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.tb.Fatalf("POST %s: %v", target, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.Do(req)
+}
+
+var (
+	formTag  = regexp.MustCompile(`(?s)<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>`)
+	inputTag = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*>`)
+	attr     = regexp.MustCompile(`(name|value)="([^"]*)"`)
+	heading  = regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`)
+)
+
+// Heading is the text of the page's h1.
+func (p *Page) Heading() string {
+	m := heading.FindStringSubmatch(p.Body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(strings.TrimSpace(m[1]))
+}
+
+// Form finds the form whose action ends so, with its hidden fields.
+func (p *Page) Form(action string) (target string, fields url.Values, ok bool) {
+	for _, m := range formTag.FindAllStringSubmatch(p.Body, -1) {
+		if !strings.HasSuffix(m[1], action) {
+			continue
+		}
+		fields = url.Values{}
+		for _, input := range inputTag.FindAllString(m[2], -1) {
+			var name, value string
+			for _, a := range attr.FindAllStringSubmatch(input, -1) {
+				if a[1] == "name" {
+					name = a[2]
+				} else {
+					value = html.UnescapeString(a[2])
+				}
+			}
+			fields.Set(name, value)
+		}
+		u, err := p.URL.Parse(html.UnescapeString(m[1]))
+		return u.String(), fields, err == nil
+	}
+	return "", nil, false
+}
+
+// Submit fills in and posts the form whose action ends so. pairs are names and
+// values.
+func (b *Browser) Submit(p *Page, action string, pairs ...string) *Page {
+	b.tb.Helper()
+	target, fields, ok := p.Form(action)
+	if !ok {
+		b.tb.Fatalf("page %q (status %d, %s) has no form %s:\n%s", p.Heading(), p.Status, p.URL, action, p.Body)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		fields.Set(pairs[i], pairs[i+1])
+	}
+	return b.Post(target, fields)
+}
