@@ -223,12 +223,16 @@ func TestFresh(t *testing.T) {
 
 var anyProof = rapid.Custom(func(t *rapid.T) idp.Proof {
 	return idp.Proof{
-		Method: rapid.SampledFrom([]idp.Method{idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery,
-			idp.MethodEmail, idp.MethodPasskey, idp.MethodFederated, "other"}).Draw(t, "method"),
+		Method: rapid.SampledFrom([]idp.Method{
+			idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery,
+			idp.MethodEmail, idp.MethodPasskey, idp.MethodFederated, "other",
+		}).Draw(t, "method"),
 		At:  nine.Add(time.Duration(rapid.IntRange(0, 9).Draw(t, "minutes")) * time.Minute),
 		AMR: rapid.SliceOfN(rapid.SampledFrom([]string{"pwd", "mfa", "hwk", "swk", "rsa"}), 0, 3).Draw(t, "amr"),
-		Evidence: rapid.SampledFrom([]idp.ACR{"", "urn:other", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA,
-			idp.ACRRefedsMFA, idp.ACRPasskey}).Draw(t, "evidence"),
+		Evidence: rapid.SampledFrom([]idp.ACR{
+			"", "urn:other", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA,
+			idp.ACRRefedsMFA, idp.ACRPasskey,
+		}).Draw(t, "evidence"),
 	}
 })
 

@@ -12,8 +12,12 @@ func TestContrast(t *testing.T) {
 		a, b string
 		want float64
 	}{
-		{"#000000", "#ffffff", 21}, {"#ffffff", "#ffffff", 1}, {"#ffffff", "#767676", 4.54},
-		{"#ff0000", "#ffffff", 4.00}, {"#0000ff", "#ffffff", 8.59}, {"#2b59e0", "#ffffff", 5.82},
+		{"#000000", "#ffffff", 21},
+		{"#ffffff", "#ffffff", 1},
+		{"#ffffff", "#767676", 4.54},
+		{"#ff0000", "#ffffff", 4.00},
+		{"#0000ff", "#ffffff", 8.59},
+		{"#2b59e0", "#ffffff", 5.82},
 	} {
 		if got := ui.Contrast(parse(t, c.a), parse(t, c.b)); math.Abs(got-c.want) > 0.01 {
 			t.Errorf("Contrast(%s, %s) = %.3f, want %.2f", c.a, c.b, got, c.want)

@@ -35,9 +35,20 @@ func render(t *testing.T, u *ui.UI, p ui.Page) string {
 
 // zeroPages has every page struct once, without any value.
 var zeroPages = []ui.Page{
-	ui.SignIn{}, ui.Reauthenticate{}, ui.ChooseAccount{}, ui.Code{}, ui.RecoveryCode{}, ui.EmailCode{},
-	ui.ChooseMethod{}, ui.EnrolIntro{}, ui.Enrol{}, ui.RecoveryCodes{}, ui.RecoveryNotice{},
-	ui.SignOut{}, ui.SignedOut{}, ui.Problem{},
+	ui.SignIn{},
+	ui.Reauthenticate{},
+	ui.ChooseAccount{},
+	ui.Code{},
+	ui.RecoveryCode{},
+	ui.EmailCode{},
+	ui.ChooseMethod{},
+	ui.EnrolIntro{},
+	ui.Enrol{},
+	ui.RecoveryCodes{},
+	ui.RecoveryNotice{},
+	ui.SignOut{},
+	ui.SignedOut{},
+	ui.Problem{},
 }
 
 func TestZeroPages(t *testing.T) {

@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
-		"idp", "idp/manage", "idp/password", "idp/session", "idp/store", "idp/throttle", "idp/web",
+		"idp", "idp/keyring", "idp/manage", "idp/password", "idp/session", "idp/store", "idp/throttle", "idp/web",
 		"mfa", "ui",
 	},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
@@ -73,6 +73,7 @@ var allowed = map[string][]string{
 	testKit: {everything},
 
 	"cmd/gatehouse": {everything},
+	"cmd/bench":     {everything},
 
 	// The demo's parts stand for other people's programs, and have nothing of
 	// ours to lean on.

@@ -51,6 +51,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow", l.Web.Handle(l.show))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
+		"choose":   l.postChoose,
 		"password": l.postPassword,
 		"method":   l.postMethod,
 		"totp":     l.postTOTP,

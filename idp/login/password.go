@@ -22,7 +22,7 @@ type credentials struct {
 // postPassword checks email and password. Known and unknown people get the same
 // answer after the same work.
 func (l *Login) postPassword(c *gin.Context, s *signIn) error {
-	if _, ok := s.next().(NeedPassword); !ok {
+	if !s.takesPassword() {
 		return l.here(c, s)
 	}
 	in := s.credentials(c)
@@ -59,6 +59,16 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		}
 		return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
 	})
+}
+
+// takesPassword tells whether a password is what the flow waits for.
+func (s *signIn) takesPassword() bool {
+	switch s.next().(type) {
+	case NeedPassword, ChooseSession:
+		return true
+	case NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	}
+	return false
 }
 
 // credentials reads the form. Whose password is asked for again is not the

@@ -31,6 +31,8 @@ func (l *Login) show(c *gin.Context) error {
 		return l.finished(s, nil)
 	}
 	switch state := s.next().(type) {
+	case ChooseSession:
+		return l.showChoice(c, s)
 	case NeedPassword:
 		return l.renderPassword(c, s, passwordPage{in: s.prefilled(c)})
 	case NeedCode:
@@ -233,8 +235,8 @@ func (l *Login) renderEnrol(c *gin.Context, s *signIn, p enrolPage) error {
 	}
 	page := ui.Enrol{
 		Frame: l.frame(c, s), Action: l.action(s, "enrol"), IssuerLabel: label, AccountLabel: s.user.Email,
-		QR:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)), //nolint:gosec // made by us
-		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),                           //nolint:gosec // escaped by TOTPURL
+		QR:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)),
+		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),                          
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 	}
 	status := passwordPage{alert: p.alert, emailError: p.codeError, limited: p.limited}.status()

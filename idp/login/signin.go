@@ -104,6 +104,7 @@ func (s *signIn) next() State {
 			Now: s.request.CreatedAt,
 		},
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
+		Choosing: s.flow.Kind == idp.FlowChoose,
 	})
 }
 
@@ -193,7 +194,7 @@ func (l *Login) write(ctx context.Context, s *signIn) (outcome, error) {
 			return out, err
 		}
 		out = finished
-	case NeedPassword, NeedCode, ShowCodes, ShowLeft, Stuck:
+	case ChooseSession, NeedPassword, NeedCode, ShowCodes, ShowLeft, Stuck:
 	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
 	return out, l.Store.AdvanceFlow(ctx, s.flow)

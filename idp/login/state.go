@@ -15,6 +15,9 @@ type State interface{ kind() string }
 
 // The states.
 type (
+	// ChooseSession: several people are signed in in this browser, and nothing
+	// says who is meant. Signing in as somebody else is open too.
+	ChooseSession struct{}
 	// NeedPassword: email and password, or the password again.
 	NeedPassword struct{}
 	// NeedCode: a second step. Methods are what will do, the one asked for now
@@ -35,6 +38,7 @@ type (
 	Done struct{}
 )
 
+func (ChooseSession) kind() string { return idp.FlowChoose }
 func (NeedPassword) kind() string  { return "password" }
 func (NeedCode) kind() string      { return "code" }
 func (NeedEnrolment) kind() string { return "enrolment" }
@@ -50,6 +54,8 @@ type Facts struct {
 	Recovery     *idp.RecoverySet
 	RecoveryLeft int
 	Notes        Notes
+	// Choosing: the flow began with a choice that was not made yet.
+	Choosing bool
 }
 
 // Notes are what a flow remembers besides its proofs.
@@ -64,6 +70,9 @@ type Notes struct {
 
 // Next decides the sign-in's next state. It is the only place that does.
 func Next(f Facts) State {
+	if f.Choosing && len(f.Proofs) == 0 {
+		return ChooseSession{}
+	}
 	switch d := mfa.Decide(f.Question); d.Outcome {
 	case mfa.FirstStep:
 		return NeedPassword{}

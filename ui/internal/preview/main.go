@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"gatehouse/ui"
 	"gatehouse/ui/internal/sample"
@@ -39,7 +40,8 @@ func main() {
 		}
 	})
 	log.Printf("http://%s/", *addr)
-	log.Fatal(http.ListenAndServe(*addr, nil)) //nolint:gosec // a tool for one person
+	server := &http.Server{Addr: *addr, ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.ListenAndServe())
 }
 
 func index(w http.ResponseWriter, _ *http.Request) {

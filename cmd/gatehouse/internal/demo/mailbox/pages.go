@@ -160,8 +160,11 @@ func (m *Mailbox) view(w http.ResponseWriter, r *http.Request) {
 		page.Title = "(no subject)"
 	}
 	for _, f := range []field{
-		{"From", l.From.String()}, {"To", join(l.To, nil)}, {"Cc", join(l.Cc, nil)},
-		{"Without a header", join(l.Bcc, nil)}, {"Sent", l.Date.Format(time.RFC1123)},
+		{"From", l.From.String()},
+		{"To", join(l.To, nil)},
+		{"Cc", join(l.Cc, nil)},
+		{"Without a header", join(l.Bcc, nil)},
+		{"Sent", l.Date.Format(time.RFC1123)},
 	} {
 		if f.Value != "" {
 			page.Fields = append(page.Fields, f)
