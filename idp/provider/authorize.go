@@ -25,6 +25,11 @@ func (p *Provider) authorizeGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
 		return badForm(err)
 	}
+	if c.Request.Method == http.MethodPost {
+		// A form of the app's page comes without our cookies (SameSite=Lax), as if
+		// from a new browser; as a GET it brings them.
+		return web.Redirect(c, p.Web.Path("%s?%s", authorizePath, c.Request.Form.Encode()))
+	}
 	page := &pageHolder{}
 	r := c.Request.WithContext(context.WithValue(c.Request.Context(), pageHolderKey{}, page))
 	w := &heldWriter{ResponseWriter: c.Writer, page: page}
@@ -195,18 +200,21 @@ func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool)
 }
 
 // decide asks whether a session, or nobody, is enough for the request. A session
-// is judged by the policy under which it was created.
+// is judged by the policy under which it was created. Which second factors the
+// person has is for the sign-in to find out: here they count as having one.
 func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
-	q := mfa.Question{Override: a.client.Override, Demand: a.request.Demand, Now: a.request.CreatedAt}
+	q := mfa.Question{
+		Override: a.client.Override, Demand: a.request.Demand, Now: a.request.CreatedAt,
+		Enrolled: mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true},
+	}
 	if s != nil {
 		q.Policy, q.Proofs = s.Judged, s.Session.Proofs
-		// What the person could set up is for the sign-in to find out.
-		q.Policy.Authenticator = q.Policy.Authenticator || s.Population.Policy.Authenticator
 	}
-	if d := mfa.Decide(q); d.Outcome != mfa.Unreachable || reachable(q.Demand) {
-		return min(d.Outcome, mfa.SetUp)
+	d := mfa.Decide(q)
+	if d.Outcome != mfa.Satisfied && !reachable(q.Demand) {
+		return mfa.Unreachable
 	}
-	return mfa.Unreachable
+	return d.Outcome
 }
 
 // reachable tells whether anybody could meet a demand here.
