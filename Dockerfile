@@ -22,6 +22,7 @@ COPY --from=build /out/gatehouse /gatehouse
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 WORKDIR /data
+ENV GATEHOUSE_DATA=/data
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["/gatehouse", "healthcheck"]
