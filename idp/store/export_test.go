@@ -20,9 +20,26 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 	t.Helper()
 	tables := map[string][]RowColumn{}
 	for _, row := range []schema.Tabler{
-		auditRow{}, clientRow{}, factorRow{}, recoverySetRow{}, recoveryCodeRow{}, flowRow{}, grantRow{},
-		signingKeyRow{}, settingRow{}, outboxRow{}, populationRow{}, policyRow{}, requestRow{}, sessionRow{},
-		throttleRow{}, knownBrowserRow{}, tokenRow{}, userRow{}, roleRow{}, userRoleRow{},
+		auditRow{},
+		clientRow{},
+		factorRow{},
+		recoverySetRow{},
+		recoveryCodeRow{},
+		flowRow{},
+		grantRow{},
+		signingKeyRow{},
+		settingRow{},
+		outboxRow{},
+		populationRow{},
+		policyRow{},
+		requestRow{},
+		sessionRow{},
+		throttleRow{},
+		knownBrowserRow{},
+		tokenRow{},
+		userRow{},
+		roleRow{},
+		userRoleRow{},
 	} {
 		parsed, err := schema.Parse(row, &schemas, schema.NamingStrategy{})
 		if err != nil {

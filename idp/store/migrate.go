@@ -26,22 +26,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
-		before, err := p.GetDBVersion(ctx)
-		if err != nil {
-			return fmt.Errorf("read migration status: %w", err)
-		}
+	for seen := int64(0); ; {
 		_, failed := p.Up(ctx)
 		if failed == nil {
 			return nil
 		}
 		// SQLite has no lock that outlasts a transaction. A process that waited
 		// for another's migration finds its tables there and fails without having
-		// changed anything: then it looks again at what is missing.
-		after, err := p.GetDBVersion(ctx)
-		if err != nil || after == before || s.dialect != "sqlite" {
-			return errors.Join(fmt.Errorf("migrate up: %w", failed), err)
+		// changed anything: as long as the version rises, it looks again at what
+		// is missing.
+		version, err := p.GetDBVersion(ctx)
+		if err != nil || version == seen || s.dialect != "sqlite" {
+			return fmt.Errorf("migrate up: %w", failed)
 		}
+		seen = version
 	}
 }
 
@@ -94,7 +92,8 @@ func (s *Store) migrator() (*goose.Provider, error) {
 	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if s.dialect == "postgres" {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		// Asks each second, for five minutes.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 10))
 		if err != nil {
 			return nil, fmt.Errorf("make the migration lock: %w", err)
 		}

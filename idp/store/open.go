@@ -39,6 +39,15 @@ func openSQLite(path string) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the database's folder: %w", err)
 	}
+	// Ours alone, whatever the folder allows; SQLite gives its journals the same
+	// mode.
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // #nosec G304 -- the operator's own path
+	if err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("open the database file: %w", err)
+	}
 	// One connection writes, so that writers queue here and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
 	write, writePool, err := openSQLitePool(path, "immediate", 1)
@@ -96,6 +105,10 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 	return newStore("postgres", db, db, pool.Close, conn), nil
 }
 
+// never is what GORM takes for "no expiry". Any other lifetime of prepared
+// statements costs a goroutine that outlives the store.
+const never = 10 * 365 * 24 * time.Hour
+
 // config is GORM's. pgx prepares and keeps each statement by itself, SQLite's
 // driver does not. Single writes need no transaction of GORM's.
 func config(prepare bool) *gorm.Config {
@@ -103,7 +116,7 @@ func config(prepare bool) *gorm.Config {
 		SkipDefaultTransaction: true,
 		PrepareStmt:            prepare,
 		PrepareStmtMaxSize:     256,
-		PrepareStmtTTL:         24 * time.Hour,
+		PrepareStmtTTL:         never,
 		DisableAutomaticPing:   true,
 		NowFunc:                idp.Now,
 		Logger:                 statementLog{},

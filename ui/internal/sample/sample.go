@@ -1,5 +1,3 @@
-// Package sample has a filled-in example of every page, for tests and for the
-// preview. It is not part of the server.
 package sample
 
 import (
