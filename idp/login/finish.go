@@ -106,7 +106,9 @@ func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 
 // finished is the page of a flow that is over.
 func (l *Login) finished(s *signIn, cause error) error {
-	return web.NewProblem(ui.ProblemFinished, cause).BackTo(s.client.HomeURL, s.client.Name)
+	problem := web.NewProblem(ui.ProblemFinished, cause).BackTo(s.client.HomeURL, s.client.Name)
+	problem.Frame.Brand = s.brand()
+	return problem
 }
 
 func logFailure(ctx context.Context, what string, err error) {

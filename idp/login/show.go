@@ -69,13 +69,18 @@ func (l *Login) action(s *signIn, step string) string {
 func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
 	f := ui.Frame{
 		Lang:       l.Web.Language(c.Request, s.request.UILocales),
-		Brand:      ui.Brand{Name: s.population.Name, LogoURL: s.population.LogoURL, Color: s.population.BrandColor},
+		Brand:      s.brand(),
 		ClientName: s.client.Name, HelpURL: s.population.HelpURL, PrivacyURL: s.population.PrivacyURL,
 	}
 	if s.flow.UserID != "" {
 		f.Account, f.NotYouAction = s.user.Email, l.action(s, "restart")
 	}
 	return f
+}
+
+// brand is the organisation's, of the population that signs in.
+func (s *signIn) brand() ui.Brand {
+	return ui.Brand{Name: s.population.Name, LogoURL: s.population.LogoURL, Color: s.population.BrandColor}
 }
 
 // render sends a page whose forms may end at the app.
@@ -220,7 +225,9 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, limited *throttle.Limite
 	return l.renderEnrol(c, s, enrolPage{limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
 }
 
-const qrPixels = 240
+// qrPixels is twice the size on the page, so that modules stay whole pixels on
+// every screen.
+const qrPixels = 416
 
 func (l *Login) renderEnrol(c *gin.Context, s *signIn, p enrolPage) error {
 	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
@@ -236,7 +243,7 @@ func (l *Login) renderEnrol(c *gin.Context, s *signIn, p enrolPage) error {
 	page := ui.Enrol{
 		Frame: l.frame(c, s), Action: l.action(s, "enrol"), IssuerLabel: label, AccountLabel: s.user.Email,
 		QR:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)),
-		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),                          
+		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 	}
 	status := passwordPage{alert: p.alert, emailError: p.codeError, limited: p.limited}.status()

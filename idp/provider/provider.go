@@ -63,13 +63,13 @@ func New(cfg Config) (*Provider, error) {
 // Routes registers the endpoints by explicit paths: nothing else of the library
 // is reachable.
 func (p *Provider) Routes(r *gin.RouterGroup) {
-	anyOrigin, registered := p.allowAnyOrigin, p.allowRegisteredOrigins
+	public, registered := p.allowAnyOrigin, p.allowRegisteredOrigins
 	both := []string{http.MethodGet, http.MethodPost}
 
-	r.GET(discoveryPath, anyOrigin, p.serveDiscovery)
-	r.HEAD(discoveryPath, anyOrigin, p.serveDiscovery)
-	r.GET(keysPath, anyOrigin, p.serveKeys)
-	r.HEAD(keysPath, anyOrigin, p.serveKeys)
+	r.GET(discoveryPath, public, p.serveDiscovery)
+	r.HEAD(discoveryPath, public, p.serveDiscovery)
+	r.GET(keysPath, public, p.serveKeys)
+	r.HEAD(keysPath, public, p.serveKeys)
 
 	r.Match(both, authorizePath, p.Web.Handle(p.authorizeGate))
 	r.Match(both, endSessionPath, p.Web.Handle(p.endSessionGate))

@@ -78,12 +78,12 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
 // writes the line of the access log.
 func (w *Web) visit(c *gin.Context) {
 	begin := idp.Now()
-	id := c.GetHeader("X-Request-Id")
-	if !requestIDForm.MatchString(id) || c.ClientIP() == c.RemoteIP() {
+	id, address := c.GetHeader("X-Request-Id"), c.ClientIP()
+	if id == "" || !requestIDForm.MatchString(id) || address == c.RemoteIP() {
 		id = idp.NewID() // only a proxy that we trust names requests
 	}
 	c.Header("X-Request-Id", id)
-	visit := &idp.Visit{RequestID: id, Address: c.ClientIP(), UserAgent: cut(c.Request.UserAgent(), 256)}
+	visit := &idp.Visit{RequestID: id, Address: address, UserAgent: cut(c.Request.UserAgent(), 256)}
 	c.Request = c.Request.WithContext(idp.WithVisit(c.Request.Context(), visit))
 	c.Next()
 	took := idp.Now().Sub(begin)
@@ -130,16 +130,27 @@ func (w *Web) survive(c *gin.Context) {
 	c.Next()
 }
 
+// The values of headers that go with every answer: all answers share them, so
+// nothing changes one in place.
+var (
+	noSniff     = []string{"nosniff"}
+	noReferrer  = []string{"no-referrer"}
+	noFrame     = []string{"DENY"}
+	closePolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
+	sameOrigin  = []string{"same-origin"}
+	onlyHTTPS   = []string{"max-age=63072000; includeSubDomains"}
+)
+
 // headers go with every answer; pages add their own policy.
 func (w *Web) headers(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h["X-Content-Type-Options"] = noSniff
+	h["Referrer-Policy"] = noReferrer
+	h["X-Frame-Options"] = noFrame
+	h["Content-Security-Policy"] = closePolicy
+	h["Cross-Origin-Opener-Policy"] = sameOrigin
 	if w.Secure() {
-		h.Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		h["Strict-Transport-Security"] = onlyHTTPS
 	}
 	c.Next()
 }
@@ -149,7 +160,7 @@ func (w *Web) limitBody(c *gin.Context) {
 		w.fail(c, NewProblem(ui.ProblemTooLarge, nil))
 		return
 	}
-	if c.Request.Body != nil {
+	if c.Request.Body != nil && c.Request.Body != http.NoBody {
 		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody)
 	}
 	c.Next()

@@ -206,11 +206,11 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask evaluates a script in a page, with a time limit.
+// ask evaluates a script in a page, with a time limit; a promise is awaited.
 func ask[T any](b *tab, script string) (T, error) {
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	return chromedp.Run(ctx, chromedp.Evaluate[T](script))
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
 }
 
 // mustAsk is ask for a page that stands still.
@@ -332,15 +332,17 @@ type witness struct {
 
 // see takes an event of the browser. Pages that answer with a status such as
 // 422 are on purpose, and the log says so each time: responses are judged by
-// themselves, and the log's lines about the network left out.
+// themselves, and the log's lines about the network left out. What the policy of
+// a page forbids is an error of the log.
 func (w *witness) see(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
-		w.note("exception: %s", e.ExceptionDetails.Error())
+		w.note("exception: %s", &chromedp.ExceptionError{ExceptionDetails: e.ExceptionDetails})
 	case *runtime.EventConsoleAPICalled:
 		w.note("console.%s was called", e.Type)
 	case *log.EventEntryAdded:
-		if e.Entry.Source != log.EntrySourceNetwork {
+		grave := e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning
+		if grave && e.Entry.Source != log.EntrySourceNetwork {
 			w.note("log (%s, %s): %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
 		}
 	case *network.EventResponseReceived:

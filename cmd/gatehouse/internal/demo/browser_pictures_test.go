@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -16,11 +16,17 @@ import (
 // of every page, on a desk and on a phone, light and dark.
 const pictures = "GATEHOUSE_TEST_PICTURES"
 
+// taken has the names of the pictures that exist: the first of a page stays.
+var taken sync.Map
+
 // picture saves the page as it looks, where pictures are asked for.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv(pictures)
 	if dir == "" {
+		return
+	}
+	if _, exists := taken.LoadOrStore(name, true); exists {
 		return
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -39,7 +45,9 @@ func (b *tab) picture(name string) {
 func dressed(width, height int64, scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			Features: []*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			},
 		})
 		if err != nil {
 			return err
@@ -64,11 +72,10 @@ var undressed = chromedp.Func(func(ctx context.Context, t *chromedp.Target) erro
 // photographed writes the whole page, also what is below the screen.
 func photographed(file string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
-		whole := true
-		shot, err := cdp.Call(ctx, t, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
+		shot, err := chromedp.FullScreenshot(100)(ctx, t)
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(file, shot.Data, 0o600)
+		return os.WriteFile(file, shot, 0o600)
 	})
 }

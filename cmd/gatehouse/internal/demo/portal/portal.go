@@ -150,6 +150,8 @@ func (p *Portal) Handler() http.Handler {
 	mux.HandleFunc("POST /backchannel-logout", p.backchannelLogout)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /assets/{file}", p.pages.asset)
+	// Browsers ask for it beside documents that name no icon, such as /me.
+	mux.Handle("GET /favicon.ico", http.RedirectHandler(p.pages.layout.Icon, http.StatusFound))
 	mux.Handle("/", p.page(notFound))
 	return http.MaxBytesHandler(p.securityHeaders(p.crossOrigin(mux)), maxBody)
 }
