@@ -89,6 +89,30 @@ func (b *Browser) Post(target string, form url.Values) *Page {
 	return b.Do(req)
 }
 
+// Fire posts the form of a page whose answer may never arrive, because the
+// server is about to be killed. Cookies that did arrive are lost too.
+func (b *Browser) Fire(p *Page, action string, pairs ...string) {
+	b.tb.Helper()
+	target, fields, ok := p.Form(action)
+	if !ok {
+		b.tb.Fatalf("page %q has no form %s", p.Heading(), action)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		fields.Set(pairs[i], pairs[i+1])
+	}
+	req, err := http.NewRequest(http.MethodPost, target, strings.NewReader(fields.Encode()))
+	if err != nil {
+		b.tb.Fatalf("POST %s: %v", target, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, c := range b.Jar.Cookies(req.URL) {
+		req.AddCookie(c)
+	}
+	if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+		_ = res.Body.Close()
+	}
+}
+
 var (
 	formTag  = regexp.MustCompile(`(?s)<form[^>]*action="([^"]*)"[^>]*>(.*?)</form>`)
 	inputTag = regexp.MustCompile(`<input[^>]*type="hidden"[^>]*>`)

@@ -1,0 +1,254 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+)
+
+const redirectURI = "http://localhost:1/callback"
+
+// process is a provider that runs as a program of its own.
+type process struct {
+	t         *testing.T
+	binary    string
+	flags     []string // of every command: where the data is
+	address   string
+	cmd       *exec.Cmd
+	oauth     oauth2.Config
+	verifiers map[string]string // by state
+}
+
+// installed builds the program, sets up a person and an app by its commands, and
+// starts it.
+func installed(t *testing.T, databaseURL string) *process {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "gatehouse")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	p := &process{t: t, binary: binary, address: freeAddress(t), verifiers: map[string]string{}}
+	p.flags = []string{"--data", t.TempDir()}
+	if !strings.HasPrefix(databaseURL, "sqlite:") {
+		p.flags = append(p.flags, "--database-url", databaseURL)
+	}
+	p.run("", "migrate", "up")
+	p.run(idptest.Password, "user", "create", "--email", "maya@rtx.example", "--population", "agents")
+	var client struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	out := p.run("", "client", "create", "--name", "Agent portal", "--redirect-uri", redirectURI)
+	if err := json.Unmarshal([]byte(out), &client); err != nil {
+		t.Fatalf("reading %q: %v", out, err)
+	}
+	p.start()
+	p.oauth = oauth2.Config{
+		ClientID: client.ID, ClientSecret: client.Secret, RedirectURL: redirectURI, Scopes: []string{"openid"},
+		Endpoint: oauth2.Endpoint{
+			AuthURL: p.issuer() + "/authorize", TokenURL: p.issuer() + "/token", AuthStyle: oauth2.AuthStyleInHeader,
+		},
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+func (p *process) issuer() string { return "http://" + p.address }
+
+// run runs a command to its end.
+func (p *process) run(stdin string, args ...string) string {
+	p.t.Helper()
+	cmd := exec.Command(p.binary, append(args, p.flags...)...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("gatehouse %v: %v", args, err)
+	}
+	return string(out)
+}
+
+// start starts the provider and waits until it is ready.
+func (p *process) start() {
+	p.t.Helper()
+	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", ""}, p.flags...)
+	p.cmd = exec.Command(p.binary, args...)
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatalf("starting: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.issuer()+"/readyz", http.NoBody)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if res, err := http.DefaultClient.Do(req); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatal("the provider does not become ready")
+		case <-tick.C:
+		}
+	}
+}
+
+// kill ends the process without a word, as a power cut does.
+func (p *process) kill() {
+	if p.cmd != nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		p.cmd = nil
+	}
+}
+
+// restart kills it and starts it again on the same data.
+func (p *process) restart() {
+	p.t.Helper()
+	p.kill()
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	p.start()
+}
+
+// begin is the URL of a new authorization request.
+func (p *process) begin() string {
+	state, verifier := idp.NewSecret(), oauth2.GenerateVerifier()
+	p.verifiers[state] = verifier
+	return p.oauth.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+}
+
+// redeem exchanges the code that a page left with.
+func (p *process) redeem(page *idptest.Page) *oauth2.Token {
+	p.t.Helper()
+	if page.Left == nil || page.Left.Query().Get("code") == "" {
+		p.t.Fatalf("page %q (status %d) did not lead to the app with a code", page.Heading(), page.Status)
+	}
+	q := page.Left.Query()
+	token, err := p.oauth.Exchange(p.t.Context(), q.Get("code"), oauth2.VerifierOption(p.verifiers[q.Get("state")]))
+	if err != nil {
+		p.t.Fatalf("exchanging: %v", err)
+	}
+	return token
+}
+
+func TestKillingTheProcessLosesNoAcknowledgedStep(t *testing.T) {
+	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
+		p, b := installed(t, db.URL), idptest.NewBrowser(t)
+
+		page := b.Get(p.begin())
+		p.restart()
+		page = b.Submit(page, "/password", "email", "maya@rtx.example", "password", idptest.Password)
+		phone := idptest.Scan(t, page)
+		p.restart()
+		page = b.Get(page.URL.String())
+		if idptest.Scan(t, page).Code(0) != phone.Code(0) {
+			t.Fatal("the authenticator's key changed by the restart")
+		}
+		page = b.Submit(page, "/enrol", "code", phone.Code(0))
+		codes := idptest.RecoveryCodes(page)
+		p.restart()
+		page = b.Get(page.URL.String())
+		if again := idptest.RecoveryCodes(page); len(again) != 10 || strings.Join(again, " ") != strings.Join(codes, " ") {
+			t.Fatalf("the recovery codes changed by the restart: %d, were %d", len(again), len(codes))
+		}
+		page = b.Submit(page, "/saved", "saved", "yes")
+		p.restart()
+		token := p.redeem(page)
+		p.restart()
+		wantSameKeys(t, p, token)
+		refreshed, err := p.oauth.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+		if err != nil || refreshed.RefreshToken == "" {
+			t.Fatalf("refreshing after a restart: %v", err)
+		}
+		p.redeem(b.Get(p.begin())) // single sign-on goes on
+	})
+}
+
+// wantSameKeys verifies an ID token of before with the keys of now.
+func wantSameKeys(t *testing.T, p *process, token *oauth2.Token) {
+	t.Helper()
+	provider, err := oidc.NewProvider(t.Context(), p.issuer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := token.Extra("id_token").(string)
+	if _, err := provider.Verifier(&oidc.Config{ClientID: p.oauth.ClientID}).Verify(t.Context(), raw); err != nil {
+		t.Errorf("an ID token of before the restart: %v", err)
+	}
+}
+
+// TestKilledWhileAStepIsUnderWay fires each form and kills the process at once:
+// whether it got through or not, the same form once more leads on.
+func TestKilledWhileAStepIsUnderWay(t *testing.T) {
+	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
+		p, b := installed(t, db.URL), idptest.NewBrowser(t)
+		again := func(page *idptest.Page, action string, pairs ...string) *idptest.Page {
+			t.Helper()
+			fired := make(chan struct{})
+			go func() { defer close(fired); b.Fire(page, action, pairs...) }()
+			p.restart()
+			<-fired
+			return b.Submit(page, action, pairs...)
+		}
+		page := again(b.Get(p.begin()), "/password", "email", "maya@rtx.example", "password", idptest.Password)
+		phone := idptest.Scan(t, b.Get(page.URL.String()))
+		page = again(b.Get(page.URL.String()), "/enrol", "code", phone.Code(0))
+		codes := idptest.RecoveryCodes(page)
+		p.redeem(again(page, "/saved", "saved", "yes"))
+
+		// Elsewhere, with a recovery code: it is used up once, and to effect.
+		b = idptest.NewBrowser(t)
+		page = b.Submit(b.Get(p.begin()), "/password", "email", "maya@rtx.example", "password", idptest.Password)
+		page = b.Submit(page, "/method")
+		page = again(page, "/recovery", "code", codes[0])
+		if !strings.Contains(page.Body, "9") {
+			t.Errorf("page %q does not say that 9 codes are left", page.Heading())
+		}
+		p.redeem(again(page, "/told"))
+	})
+}
+
+func TestStoppingFinishesAndAWrongConfigurationIsRefused(t *testing.T) {
+	p := installed(t, idptest.SQLite(t))
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("stopping by SIGTERM: %v", err)
+	}
+	p.cmd = nil
+	out, err := exec.Command(p.binary, "serve", "--issuer", "http://id.example/", "--trusted-proxies", "everybody").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "issuer: ") || !strings.Contains(string(out), "trusted-proxies: ") {
+		t.Errorf("a wrong configuration: error %v, output %q: want both fields", err, out)
+	}
+}
