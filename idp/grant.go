@@ -56,6 +56,9 @@ type Token struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
+	// Scopes of an access token: a refresh may have asked for fewer than the
+	// grant has.
+	Scopes []string
 	// PreviousID is the refresh token that this one replaced.
 	PreviousID string
 }

@@ -28,9 +28,11 @@ const MaxEmail = 254
 // NFKC-normalised and case-folded, so that "Maya@RTX.example" and
 // "maya@rtx.example" are one person. It is never shown nor mailed to.
 func EmailKey(email string) []byte {
-	// Folding may undo the normal form (and the reverse), hence once more.
-	folded := cases.Fold().String(norm.NFKC.String(strings.TrimSpace(email)))
-	return norm.NFKC.Bytes([]byte(folded))
+	// Folding may undo the normal form (and the reverse), hence once more. The
+	// normal form may begin or end with a space where the address does not. In
+	// small letters first, since Fold swaps the cases of Cherokee.
+	folded := cases.Fold().String(strings.ToLower(norm.NFKC.String(email)))
+	return []byte(strings.TrimSpace(norm.NFKC.String(folded)))
 }
 
 // MaskEmail shortens an address for logs and pages that a stranger may read:

@@ -172,6 +172,7 @@ CREATE TABLE tokens (
     kind TEXT NOT NULL,
     hash BYTEA NOT NULL,
     previous_id TEXT,                        -- the refresh token it replaced
+    scope TEXT NOT NULL,                     -- narrower than the grant's, perhaps
     created_at timestamp NOT NULL,
     expires_at timestamp NOT NULL,
     revoked_at timestamp

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ type Database struct {
 	*store.Store
 	// URL opens it once more, as another replica does.
 	URL string
+
+	outside func() *sql.DB
 }
 
 // Databases runs a test on SQLite and on PostgreSQL, each time with an empty
@@ -61,7 +64,9 @@ func open(tb testing.TB, databaseURL string) *Database {
 			tb.Errorf("closing the test's database: %v", err)
 		}
 	})
-	return &Database{Store: s, URL: databaseURL}
+	d := &Database{Store: s, URL: databaseURL}
+	d.outside = sync.OnceValue(func() *sql.DB { return d.openOutside(tb) })
+	return d
 }
 
 // Replica opens the database once more, with nothing shared but the rows.
@@ -70,10 +75,13 @@ func (d *Database) Replica(tb testing.TB) *store.Store {
 	return open(tb, d.URL).Store
 }
 
-// SQL opens the database without the store, to look at it from outside and to do
+// SQL is the database without the store, to look at it from outside and to do
 // what the program never does.
-func (d *Database) SQL(tb testing.TB) *sql.DB {
-	tb.Helper()
+func (d *Database) SQL() *sql.DB {
+	return d.outside()
+}
+
+func (d *Database) openOutside(tb testing.TB) *sql.DB {
 	driver, dsn := "pgx", d.URL
 	if path, ok := strings.CutPrefix(d.URL, store.SQLiteScheme); ok {
 		driver, dsn = "sqlite", (&url.URL{
@@ -107,7 +115,7 @@ func (d *Database) Columns(tb testing.TB, table string) []Column {
 		query = fmt.Sprintf(`SELECT column_name, data_type, is_nullable = 'YES' FROM information_schema.columns
 			WHERE table_schema = current_schema() AND table_name = '%s' ORDER BY column_name`, table)
 	}
-	rows, err := d.SQL(tb).QueryContext(tb.Context(), query)
+	rows, err := d.SQL().QueryContext(tb.Context(), query)
 	if err != nil {
 		tb.Fatalf("reading the columns of %s: %v", table, err)
 	}
@@ -156,7 +164,7 @@ func (d *Database) Age(tb testing.TB, table string, by time.Duration, columns ..
 	if d.Dialect() == "sqlite" {
 		age = ageSQLite
 	}
-	db := d.SQL(tb)
+	db := d.SQL()
 	for _, column := range times {
 		if err := age(tb.Context(), db, table, column, by); err != nil {
 			tb.Fatalf("aging %s of %s: %v", column, table, err)

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -86,8 +87,20 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 	switch {
 	case c.Name == "":
 		return invalid("name", "a client needs a name: people read it when they sign in")
+	case !slices.Contains([]idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient}, c.Kind):
+		return invalid("kind", "%q is neither web, spa nor native", c.Kind)
+	case !slices.Contains([]idp.AuthMethod{idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth}, c.AuthMethod):
+		return invalid("auth_method", "%q does not authenticate here", c.AuthMethod)
+	case !slices.Contains([]idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}, c.TokenFormat):
+		return invalid("token_format", "%q is neither opaque nor jwt", c.TokenFormat)
 	case !slices.Contains(idp.Algorithms(), c.SigningAlg):
 		return invalid("signing_alg", "%q does not sign here", c.SigningAlg)
+	case !slices.Contains([]idp.OverrideMode{idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired}, c.Override.Mode):
+		return invalid("override_mode", "%q is neither inherit, off nor required", c.Override.Mode)
+	case c.AccessTTL < time.Second:
+		return invalid("access_ttl", "an access token lives at least a second")
+	case c.RefreshTTL < time.Second:
+		return invalid("refresh_ttl", "a refresh token lives at least a second")
 	case c.Public() == (c.Kind == idp.WebClient):
 		return invalid("auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
 	case c.Public() && c.PKCEOptional:
@@ -98,8 +111,12 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 		return invalid("populations", "nobody could sign in")
 	}
 	for _, id := range c.Populations {
-		if _, err := m.Store.Population(ctx, id); err != nil {
+		_, err := m.Store.Population(ctx, id)
+		if errors.Is(err, idp.ErrNotFound) {
 			return invalid("populations", "there is no population %q", id)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, uri := range c.RedirectURIs {

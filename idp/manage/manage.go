@@ -113,7 +113,11 @@ func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
 			return err
 		}
 		for _, role := range n.Roles {
-			if err := m.Store.GiveRole(ctx, u.ID, role); err != nil {
+			err := m.Store.GiveRole(ctx, u.ID, role)
+			if errors.Is(err, idp.ErrNotFound) {
+				return invalid("roles", "there is no role %q", role)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -44,6 +45,16 @@ func (c Config) Check() error {
 	if c.MasterKeys == "" && c.DataDir == "" {
 		errs = append(errs, errors.New("data: a folder is needed for the key file where no master keys are given"))
 	}
+	if c.DatabaseURL != "" {
+		if err := store.CheckURL(c.DatabaseURL); err != nil {
+			errs = append(errs, fmt.Errorf("database-url: %w", err))
+		}
+	}
+	if c.MasterKeys != "" {
+		if _, err := keyring.Parse(c.MasterKeys); err != nil {
+			errs = append(errs, fmt.Errorf("master-keys: %w", err))
+		}
+	}
 	for _, p := range c.TrustedProxies {
 		if !isNetwork(p) {
 			errs = append(errs, fmt.Errorf("trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", p))
@@ -60,7 +71,7 @@ func checkIssuer(issuer string) error {
 	switch {
 	case issuer == "":
 		return errors.New("issuer: is missing: the https URL under which people and apps reach this server")
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?# "):
 		return fmt.Errorf("issuer: %q is not a plain URL such as https://id.example or https://example.org/sso", issuer)
 	case strings.HasSuffix(issuer, "/"):
 		return fmt.Errorf("issuer: %q must not end with a slash: apps compare it character by character", issuer)
@@ -89,6 +100,9 @@ func isNetwork(s string) bool {
 func (c Config) Keyring() (*keyring.Keyring, error) {
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
 	return keyring.LoadFile(filepath.Join(c.DataDir, "master.key"))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/idp"
 )
 
@@ -42,6 +44,13 @@ func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, er
 	}
 	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
 	return e, err
+}
+
+// LockUser makes every other transaction that locks the same user wait for the
+// end of this one: what it then reads about them stays true until it commits.
+func (s *Store) LockUser(ctx context.Context, id string) error {
+	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", id).
+		UpdateColumn("updated_at", gorm.Expr("updated_at")), "user", idp.ErrNotFound)
 }
 
 // CreateFactor stores a confirmed factor.

@@ -42,7 +42,7 @@ func tables(t *testing.T, db *idptest.Database) []string {
 	if db.Dialect() == "postgres" {
 		query = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE 'goose%' ORDER BY tablename`
 	}
-	rows, err := db.SQL(t).QueryContext(t.Context(), query)
+	rows, err := db.SQL().QueryContext(t.Context(), query)
 	idptest.Must(t, err)
 	defer func() { _ = rows.Close() }()
 	var names []string
@@ -114,7 +114,7 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 		}
 		expectMigrated(t, db.Store, true)
 		var applied int
-		err := db.SQL(t).QueryRowContext(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id > 0").Scan(&applied)
+		err := db.SQL().QueryRowContext(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id > 0").Scan(&applied)
 		if err != nil || applied != len(migrations(t, db.Store)) {
 			t.Errorf("%d migrations were recorded (%v)", applied, err)
 		}
@@ -130,11 +130,11 @@ func TestForeignKeysHold(t *testing.T) {
 		if err := db.CreateSession(t.Context(), s); err == nil {
 			t.Error("a session of nobody was stored")
 		}
-		if _, err := db.SQL(t).ExecContext(t.Context(), onForeignKeys(db)+"DELETE FROM users"); err != nil {
+		if _, err := db.SQL().ExecContext(t.Context(), onForeignKeys(db)+"DELETE FROM users"); err != nil {
 			t.Fatal(err)
 		}
 		for _, table := range []string{"sessions", "grants"} {
-			if n := count(t, db.SQL(t), table); n != 0 {
+			if n := count(t, db.SQL(), table); n != 0 {
 				t.Errorf("%d %s outlive their user", n, table)
 			}
 		}

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -77,27 +78,27 @@ func TestOneOfManyTabsAdvancesAFlow(t *testing.T) {
 
 func TestOneOfManyUsesATimeStep(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-		f := factor(t, db, db.World(t).User)
+		f := factor(t.Context(), t, db, db.World(t).User)
 		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
 			return db.AcceptStep(ctx, f.ID, f.LastStep+1, idp.Now())
 		})
 	})
 }
 
-func factor(t *testing.T, db *idptest.Database, u idp.User) idp.Factor {
+func factor(ctx context.Context, t *testing.T, db *idptest.Database, u idp.User) idp.Factor {
 	t.Helper()
 	f := idp.Factor{
 		ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), LastStep: 100,
 		CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
 	}
-	idptest.Must(t, db.CreateFactor(t.Context(), f))
+	idptest.Must(t, db.CreateFactor(ctx, f))
 	return f
 }
 
 func TestStepsAreAcceptedForwardOnly(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
-		f, at := factor(t, db, w.User), idp.Now().Add(time.Hour)
+		f, at := factor(t.Context(), t, db, w.User), idp.Now().Add(time.Hour)
 		for _, c := range []struct {
 			step int64
 			want error
@@ -251,7 +252,7 @@ func TestOneOfManyFinishesADelivery(t *testing.T) {
 		})
 		var body []byte
 		var attempts int
-		idptest.Must(t, db.SQL(t).QueryRowContext(t.Context(), "SELECT body, attempts FROM outbox").Scan(&body, &attempts))
+		idptest.Must(t, db.SQL().QueryRowContext(t.Context(), "SELECT body, attempts FROM outbox").Scan(&body, &attempts))
 		if len(body) != 0 || attempts != 2 {
 			t.Errorf("after %d attempts the body is still %q", attempts, body)
 		}
@@ -294,5 +295,30 @@ func TestFirstSettingStands(t *testing.T) {
 		}
 		_, err = db.Setting(t.Context(), "other")
 		expectError(t, err, idp.ErrNotFound)
+	})
+}
+
+// Whoever locks a person reads, until the end of the transaction, what nobody
+// else changes: of many who find no factor one enrols.
+func TestPersonIsLockedUntilTheEndOfTheTransaction(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		expectOneWinner(t, errStop, func(ctx context.Context, _ int) error {
+			return db.Do(ctx, func(ctx context.Context) error {
+				if err := db.LockUser(ctx, w.User.ID); err != nil {
+					return err
+				}
+				e, err := db.Enrolment(ctx, w.User.ID)
+				if err != nil || len(e.TOTP) > 0 {
+					return errors.Join(err, errStop)
+				}
+				factor(ctx, t, db, w.User)
+				return nil
+			})
+		})
+		got, err := db.User(t.Context(), w.User.ID)
+		idptest.Must(t, err)
+		expectSame(t, w.User, got)
+		expectError(t, db.LockUser(t.Context(), "nobody"), idp.ErrNotFound)
 	})
 }

@@ -23,16 +23,26 @@ import (
 // SQLiteScheme starts the URL of an SQLite database: "sqlite:" and a path.
 const SQLiteScheme = "sqlite:"
 
+// CheckURL tells whether Open knows this kind of database.
+func CheckURL(databaseURL string) error {
+	for _, scheme := range []string{"postgres://", "postgresql://", SQLiteScheme} {
+		if strings.HasPrefix(databaseURL, scheme) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: a database URL starts with postgres:// or %s", idp.ErrInvalid, SQLiteScheme)
+}
+
 // Open connects to a database: "postgres://…" or "sqlite:PATH". It does not
 // migrate it.
 func Open(ctx context.Context, databaseURL string) (*Store, error) {
+	if err := CheckURL(databaseURL); err != nil {
+		return nil, err
+	}
 	if path, ok := strings.CutPrefix(databaseURL, SQLiteScheme); ok {
 		return openSQLite(path)
 	}
-	if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
-		return openPostgres(ctx, databaseURL)
-	}
-	return nil, fmt.Errorf("%w: the database URL must start with postgres:// or %s", idp.ErrInvalid, SQLiteScheme)
+	return openPostgres(ctx, databaseURL)
 }
 
 func openSQLite(path string) (*Store, error) {
@@ -50,18 +60,18 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// One connection writes, so that writers queue here and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
-	write, writePool, err := openSQLitePool(path, "immediate", 1)
+	write, writePool, err := openSQLitePool(path, "immediate", 1, false)
 	if err != nil {
 		return nil, err
 	}
-	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()))
+	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true)
 	if err != nil {
 		return nil, err
 	}
 	return newStore("sqlite", write, read, nil, writePool, readPool), nil
 }
 
-func openSQLitePool(path, txlock string, conns int) (*gorm.DB, *sql.DB, error) {
+func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sql.DB, error) {
 	q := url.Values{"_txlock": {txlock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
@@ -72,7 +82,7 @@ func openSQLitePool(path, txlock string, conns int) (*gorm.DB, *sql.DB, error) {
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(true))
+	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
@@ -110,7 +120,10 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 const never = 10 * 365 * 24 * time.Hour
 
 // config is GORM's. pgx prepares and keeps each statement by itself, SQLite's
-// driver does not. Single writes need no transaction of GORM's.
+// driver does not. On the pool with one connection GORM must not prepare: a write
+// outside of a transaction waits for the connection with its statement announced
+// as "being prepared", and a transaction that holds the connection and runs the
+// same statement waits for that. Single writes need no transaction of GORM's.
 func config(prepare bool) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,

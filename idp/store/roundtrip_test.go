@@ -120,9 +120,8 @@ func TestRolesOfAPerson(t *testing.T) {
 		if roles, err := db.RolesOf(t.Context(), "nobody"); err != nil || len(roles) != 0 {
 			t.Errorf("nobody has %v, %v", roles, err)
 		}
-		if db.GiveRole(t.Context(), w.User.ID, "invented") == nil {
-			t.Error("a role that does not exist was given")
-		}
+		expectError(t, db.GiveRole(t.Context(), w.User.ID, "invented"), idp.ErrNotFound)
+		expectError(t, db.GiveRole(t.Context(), "nobody", "admin"), idp.ErrNotFound)
 	})
 }
 
@@ -233,7 +232,7 @@ func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		first := idp.Token{
-			ID: "first", GrantID: w.Grant.ID, Kind: idp.RefreshToken, Hash: idp.HashSecret("first"),
+			ID: "first", GrantID: w.Grant.ID, Kind: idp.RefreshToken, Hash: idp.HashSecret("first"), Scopes: []string{"openid", "email"},
 			CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		}
 		second := first

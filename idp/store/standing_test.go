@@ -124,7 +124,7 @@ func TestNoTokensMeanNoSessionsAndNoStatement(t *testing.T) {
 func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
-		outside := db.SQL(t)
+		outside := db.SQL()
 		for _, statement := range []string{
 			"INSERT INTO policies SELECT population_id, 4, NOT authenticator, 'New label', NOT email_code, created_at FROM policies",
 			"UPDATE populations SET policy_version = 4, min_version = 4",

@@ -28,6 +28,9 @@ type Throttle struct {
 	Was      int // what Failures was when it was read
 	LastAt   time.Time
 	NextAt   time.Time // no attempt before this moment
+	// Shared: many people count here at once (an address). Counting then adds to
+	// whatever stands, and nobody loses to the others.
+	Shared bool
 }
 
 // Throttles reads the counters of the keys that have one.
@@ -50,19 +53,31 @@ func (s *Store) CountAttempt(ctx context.Context, counters []Throttle) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		for _, t := range counters {
 			row := throttleRow{Key: t.Key, Kind: t.Kind, Failures: int64(t.Failures), LastAt: t.LastAt, NextAt: t.NextAt}
-			r := s.writer(ctx).Clauses(clause.OnConflict{
-				Columns:   []clause.Column{{Name: "key"}},
-				DoUpdates: clause.AssignmentColumns([]string{"failures", "last_at", "next_at"}),
-				Where: clause.Where{Exprs: []clause.Expression{
-					clause.Eq{Column: clause.Column{Table: "throttles", Name: "failures"}, Value: t.Was},
-				}},
-			}).Create(&row)
+			r := s.writer(ctx).Clauses(t.onConflict()).Create(&row)
 			if err := once(r, "throttle", idp.ErrConflict); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// onConflict is what counting does where the key has a counter already.
+func (t Throttle) onConflict() clause.OnConflict {
+	c := clause.OnConflict{
+		Columns:   []clause.Column{{Name: "key"}},
+		DoUpdates: clause.AssignmentColumns([]string{"failures", "last_at", "next_at"}),
+	}
+	if t.Shared {
+		if t.Failures > t.Was { // else it was forgotten, and begins anew
+			c.DoUpdates[0].Value = gorm.Expr("throttles.failures + ?", t.Failures-t.Was)
+		}
+		return c
+	}
+	c.Where = clause.Where{Exprs: []clause.Expression{
+		clause.Eq{Column: clause.Column{Table: "throttles", Name: "failures"}, Value: t.Was},
+	}}
+	return c
 }
 
 // ForgiveAttempt takes back one counted failure of each key: the attempt was

@@ -15,6 +15,7 @@ type tokenRow struct {
 	Kind       string
 	Hash       []byte
 	PreviousID *string
+	Scope      string
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RevokedAt  *time.Time
@@ -24,7 +25,7 @@ func (tokenRow) TableName() string { return "tokens" }
 
 func (r tokenRow) token() idp.Token {
 	t := idp.Token{
-		ID: r.ID, GrantID: r.GrantID, Kind: idp.TokenKind(r.Kind), Hash: r.Hash,
+		ID: r.ID, GrantID: r.GrantID, Kind: idp.TokenKind(r.Kind), Hash: r.Hash, Scopes: fromWords(r.Scope),
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 	}
 	if r.PreviousID != nil {
@@ -40,7 +41,7 @@ func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
 	rows := make([]tokenRow, len(tokens))
 	for i, t := range tokens {
 		rows[i] = tokenRow{
-			ID: t.ID, GrantID: t.GrantID, Kind: string(t.Kind), Hash: t.Hash,
+			ID: t.ID, GrantID: t.GrantID, Kind: string(t.Kind), Hash: t.Hash, Scope: words(t.Scopes),
 			CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt),
 		}
 		if t.PreviousID != "" {

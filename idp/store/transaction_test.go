@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -22,7 +23,7 @@ func threeWrites(ctx context.Context, db *idptest.Database) error {
 
 func expectWrites(t *testing.T, db *idptest.Database, want int) {
 	t.Helper()
-	outside := db.SQL(t)
+	outside := db.SQL()
 	for _, table := range []string{"populations", "policies", "users", "audit_events"} {
 		if n := count(t, outside, table); n != want {
 			t.Errorf("%d rows in %s, want %d", n, table, want)
@@ -137,5 +138,31 @@ func TestDeadlockIsNobodysError(t *testing.T) {
 		if runs.Load() != 3 {
 			t.Errorf("%d runs, want two and one again", runs.Load())
 		}
+	})
+}
+
+// A write outside of a transaction and the same statement inside one must not
+// wait for each other: with GORM's prepared statements on SQLite's one writing
+// connection they did, for ever.
+func TestTheSameWriteInsideAndOutsideOfTransactions(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		var writers sync.WaitGroup
+		for range 40 {
+			event := idp.AuditEvent{Kind: idp.AuditSignedIn}
+			writers.Go(func() {
+				if err := db.Audit(ctx, event); err != nil {
+					t.Errorf("outside: %v", err)
+				}
+			})
+			writers.Go(func() {
+				err := db.Do(ctx, func(ctx context.Context) error { return db.Audit(ctx, event) })
+				if err != nil {
+					t.Errorf("inside: %v", err)
+				}
+			})
+		}
+		writers.Wait()
 	})
 }

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
@@ -85,10 +88,15 @@ func (s *Store) CreateRole(ctx context.Context, r idp.Role) error {
 	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error, "role")
 }
 
-// GiveRole gives a user a role; twice is once.
+// GiveRole gives a user a role; twice is once. idp.ErrNotFound: there is no such
+// user or role.
 func (s *Store) GiveRole(ctx context.Context, userID, roleID string) error {
 	row := userRoleRow{UserID: userID, RoleID: roleID}
-	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error, "role of a user")
+	err := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return fmt.Errorf("role of a user: %w", idp.ErrNotFound)
+	}
+	return written(err, "role of a user")
 }
 
 // RolesOf reads the roles of a user, in the order of their ids.

@@ -148,9 +148,10 @@ func (l *Limiter) next(ctx context.Context, now time.Time, counters []Counter) (
 	}
 	next := make([]store.Throttle, len(counters))
 	for i, c := range counters {
-		row := store.Throttle{Key: c.key, Kind: string(c.kind)}
+		row := store.Throttle{Key: c.key, Kind: string(c.kind), Shared: c.kind == OfAddress}
 		if j := slices.IndexFunc(rows, func(t store.Throttle) bool { return string(t.Key) == string(c.key) }); j >= 0 {
 			row = rows[j]
+			row.Shared = c.kind == OfAddress
 		}
 		if limited := refuse(c.kind, row, now); limited != nil {
 			return nil, limited

@@ -1,0 +1,142 @@
+package idp_test
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+)
+
+var nine = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func population() idp.Population {
+	return idp.Population{ID: idp.Agents, SessionIdle: time.Hour, MinVersion: 3, Policy: idp.Policy{Version: 5}}
+}
+
+func living() idp.Session {
+	return idp.Session{ID: "s", PolicyVersion: 3, LastSeenAt: nine, ExpiresAt: nine.Add(24 * time.Hour)}
+}
+
+func TestSessionLives(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *idp.Session)
+		after  time.Duration
+		want   bool
+	}{
+		"now":                          {func(*idp.Session) {}, 0, true},
+		"just before it was idle":      {func(*idp.Session) {}, time.Hour - 1, true},
+		"idle":                         {func(*idp.Session) {}, time.Hour, false},
+		"just before its limit":        {func(s *idp.Session) { s.LastSeenAt = nine.Add(23 * time.Hour) }, 24*time.Hour - 1, true},
+		"at its limit":                 {func(s *idp.Session) { s.LastSeenAt = nine.Add(23*time.Hour + time.Minute) }, 24 * time.Hour, false},
+		"ended":                        {func(s *idp.Session) { s.EndedAt = nine }, 0, false},
+		"ended in the future":          {func(s *idp.Session) { s.EndedAt = nine.Add(time.Minute) }, 0, false},
+		"judged by a newer policy":     {func(s *idp.Session) { s.PolicyVersion = 5 }, 0, true},
+		"its policy was replaced":      {func(s *idp.Session) { s.PolicyVersion = 2 }, 0, false},
+		"no session, of an outer join": {func(s *idp.Session) { *s = idp.Session{} }, 0, false},
+	} {
+		s := living()
+		c.change(&s)
+		if got := s.Alive(population(), nine.Add(c.after)); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestGrantLives(t *testing.T) {
+	client := idp.Client{Override: idp.Override{MinVersion: 2}}
+	offline := func(s *idp.Standing) { s.Grant.Offline = true }
+	for name, c := range map[string]struct {
+		change func(s *idp.Standing)
+		after  time.Duration
+		want   bool
+		// offline is what a grant with offline access does instead.
+		offline bool
+	}{
+		"now":                        {func(*idp.Standing) {}, 0, true, true},
+		"session idle":               {func(*idp.Standing) {}, time.Hour, false, true},
+		"session ended":              {func(s *idp.Standing) { s.Session.EndedAt = nine }, 0, false, true},
+		"session is gone":            {func(s *idp.Standing) { s.Session = idp.Session{} }, 0, false, true},
+		"session of an older policy": {func(s *idp.Standing) { s.Session.PolicyVersion = 2 }, 0, false, true},
+		"revoked":                    {func(s *idp.Standing) { s.Grant.RevokedAt = nine }, 0, false, false},
+		"person disabled":            {func(s *idp.Standing) { s.User.Disabled = true }, 0, false, false},
+		"just before its end":        {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90*time.Minute - 1, true, true},
+		"at its end":                 {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90 * time.Minute, false, false},
+		"policy replaced":            {func(s *idp.Standing) { s.Grant.PolicyVersion = 2 }, 0, false, false},
+		"override replaced":          {func(s *idp.Standing) { s.Grant.OverrideVersion = 1 }, 0, false, false},
+	} {
+		for _, isOffline := range []bool{false, true} {
+			s := idp.Standing{
+				Grant:   idp.Grant{PolicyVersion: 3, OverrideVersion: 2, ExpiresAt: nine.Add(90 * time.Minute)},
+				Session: living(), Population: population(),
+			}
+			want := c.want
+			if isOffline {
+				offline(&s)
+				want = c.offline
+			}
+			c.change(&s)
+			if got := s.Live(client, nine.Add(c.after)); got != want {
+				t.Errorf("%s, offline %t: %t", name, isOffline, got)
+			}
+		}
+	}
+}
+
+func TestAuthenticatorIsTheFirstThatWorks(t *testing.T) {
+	disabled, works := idp.Factor{ID: "disabled", DisabledAt: nine}, idp.Factor{ID: "works"}
+	for name, c := range map[string]struct {
+		factors []idp.Factor
+		want    string
+	}{
+		"none": {nil, ""}, "disabled": {[]idp.Factor{disabled}, ""}, "works": {[]idp.Factor{works}, "works"},
+		"the second": {[]idp.Factor{disabled, works, {ID: "third"}}, "works"},
+	} {
+		got := idp.Enrolment{TOTP: c.factors}.Authenticator()
+		if (got == nil) != (c.want == "") || got != nil && got.ID != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestOneMethodMakesASecondStepMandatory(t *testing.T) {
+	for _, c := range []struct {
+		policy idp.Policy
+		want   bool
+	}{{idp.Policy{}, false}, {idp.Policy{Authenticator: true}, true}, {idp.Policy{EmailCode: true}, true}, {idp.Policy{Authenticator: true, EmailCode: true}, true}} {
+		if c.policy.SecondStep() != c.want {
+			t.Errorf("%+v", c.policy)
+		}
+	}
+}
+
+func TestClassesAreOrdered(t *testing.T) {
+	ranks := []idp.ACR{"urn:other", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey}
+	for want, acr := range ranks {
+		if acr.Rank() != want {
+			t.Errorf("%s has rank %d", acr, acr.Rank())
+		}
+	}
+	if idp.ACRFederated.Rank() != idp.ACRPassword.Rank() || idp.ACRRefedsMFA.Rank() != idp.ACRMFA.Rank() || idp.ACR("").Rank() != 0 {
+		t.Error("federated is as strong as a password, and the alias as what it stands for")
+	}
+	last := 0
+	for _, acr := range idp.ACRs() {
+		if acr.Rank() < last || acr.Rank() == 0 {
+			t.Errorf("discovery lists %s out of order", acr)
+		}
+		last = acr.Rank()
+	}
+}
+
+func TestPermissionsAreListedOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range idp.Permissions() {
+		if seen[p] || p == "" {
+			t.Errorf("%q twice", p)
+		}
+		seen[p] = true
+	}
+	if len(seen) != 8 {
+		t.Errorf("%d permissions", len(seen))
+	}
+}

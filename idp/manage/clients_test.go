@@ -1,0 +1,212 @@
+package manage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
+	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
+		for _, c := range []struct {
+			kind   idp.ClientKind
+			method idp.AuthMethod
+			secret bool
+		}{
+			{"", idp.ClientSecretBasic, true},
+			{idp.WebClient, idp.ClientSecretBasic, true},
+			{idp.SPAClient, idp.NoClientAuth, false},
+			{idp.NativeClient, idp.NoClientAuth, false},
+		} {
+			before := idp.Now()
+			made, secret, err := m.CreateClient(t.Context(), idp.Client{Name: "App", Kind: c.kind, Populations: []string{idp.Agents}})
+			idptest.Must(t, err)
+			if (secret != "") != c.secret || len(made.SecretHashes) > 1 || made.ID == "" || made.CreatedAt.Before(before) {
+				t.Errorf("%s: secret %q, %+v", c.kind, secret, made)
+			}
+			if c.secret && (len(secret) != 43 || !bytes.Equal(made.SecretHashes[0], idp.HashSecret(secret))) {
+				t.Errorf("the secret %s has the hash %x", secret, made.SecretHashes)
+			}
+			kind := c.kind
+			if kind == "" {
+				kind = idp.WebClient
+			}
+			want := idp.Client{
+				ID: made.ID, Name: "App", Kind: kind, AuthMethod: c.method, SecretHashes: made.SecretHashes,
+				GrantTypes: []string{"authorization_code", "refresh_token"},
+				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
+				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
+				Override: idp.Override{Mode: idp.OverrideInherit}, CreatedAt: made.CreatedAt,
+			}
+			stored, err := db.Client(t.Context(), made.ID)
+			idptest.Must(t, err)
+			for _, got := range []idp.Client{made, stored} {
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("%s: %s", c.kind, diff)
+				}
+			}
+			if !stored.NeedsPKCE() {
+				t.Errorf("%s goes without PKCE", c.kind)
+			}
+		}
+		events, err := db.AuditEvents(t.Context(), idp.AuditClientCreated, "", 10)
+		if err != nil || len(events) != 4 || events[0].ClientID == "" {
+			t.Errorf("the audit log says %+v (%v)", events, err)
+		}
+	})
+}
+
+func TestJWTAccessTokensLiveFiveMinutes(t *testing.T) {
+	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
+		made, _, err := m.CreateClient(t.Context(), idp.Client{Name: "App", TokenFormat: idp.JWTToken, Populations: []string{idp.Agents}})
+		if err != nil || made.AccessTTL != 5*time.Minute {
+			t.Errorf("%s, %v", made.AccessTTL, err)
+		}
+	})
+}
+
+func TestWhatAClientAsksForStays(t *testing.T) {
+	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
+		asked := idptest.Client(idp.Contacts, idp.Agents)
+		made, secret, err := m.CreateClient(t.Context(), asked)
+		idptest.Must(t, err)
+		if secret != "" {
+			t.Error("a client with secrets of its own got another one")
+		}
+		if diff := cmp.Diff(asked, made); diff != "" {
+			t.Error(diff)
+		}
+		if _, _, err := m.CreateClient(t.Context(), asked); !errors.Is(err, idp.ErrConflict) {
+			t.Errorf("the same id again: %v", err)
+		}
+		if events, err := db.AuditEvents(t.Context(), idp.AuditClientCreated, "", 10); err != nil || len(events) != 1 {
+			t.Errorf("%d events (%v)", len(events), err)
+		}
+	})
+}
+
+func TestClientsThatCannotBeSaved(t *testing.T) {
+	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
+		for name, c := range map[string]struct {
+			change func(c *idp.Client)
+			field  string
+		}{
+			"as it is":                     {func(*idp.Client) {}, ""},
+			"no name":                      {func(c *idp.Client) { c.Name = "" }, "name"},
+			"another kind":                 {func(c *idp.Client) { c.Kind, c.AuthMethod = "robot", idp.NoClientAuth }, "kind"},
+			"another authentication":       {func(c *idp.Client) { c.AuthMethod = "private_key_jwt" }, "auth_method"},
+			"web without authentication":   {func(c *idp.Client) { c.AuthMethod = idp.NoClientAuth }, "auth_method"},
+			"native with a secret":         {func(c *idp.Client) { c.Kind = idp.NativeClient }, "auth_method"},
+			"spa with a secret":            {func(c *idp.Client) { c.Kind, c.AuthMethod = idp.SPAClient, idp.ClientSecretPost }, "auth_method"},
+			"web by post":                  {func(c *idp.Client) { c.AuthMethod = idp.ClientSecretPost }, ""},
+			"web without PKCE":             {func(c *idp.Client) { c.PKCEOptional = true }, ""},
+			"public without PKCE":          {func(c *idp.Client) { c.Kind, c.AuthMethod, c.PKCEOptional = idp.SPAClient, "", true }, "pkce_optional"},
+			"another algorithm":            {func(c *idp.Client) { c.SigningAlg = "HS256" }, "signing_alg"},
+			"no algorithm":                 {func(c *idp.Client) { c.SigningAlg = "none" }, "signing_alg"},
+			"another format":               {func(c *idp.Client) { c.TokenFormat = "saml" }, "token_format"},
+			"another override":             {func(c *idp.Client) { c.Override.Mode = "sometimes" }, "override_mode"},
+			"a JWT for too long":           {func(c *idp.Client) { c.TokenFormat, c.AccessTTL = idp.JWTToken, 6*time.Minute }, "access_ttl"},
+			"a JWT for five minutes":       {func(c *idp.Client) { c.TokenFormat, c.AccessTTL = idp.JWTToken, 5*time.Minute }, ""},
+			"an opaque token for an hour":  {func(c *idp.Client) { c.AccessTTL = time.Hour }, ""},
+			"an access token of the past":  {func(c *idp.Client) { c.AccessTTL = -time.Hour }, "access_ttl"},
+			"a refresh token of the past":  {func(c *idp.Client) { c.RefreshTTL = -time.Hour }, "refresh_ttl"},
+			"less than the database keeps": {func(c *idp.Client) { c.AccessTTL = time.Millisecond }, "access_ttl"},
+			"nobody":                       {func(c *idp.Client) { c.Populations = nil }, "populations"},
+			"another population":           {func(c *idp.Client) { c.Populations = []string{idp.Agents, "partners"} }, "populations"},
+			"a bad redirect URI":           {func(c *idp.Client) { c.RedirectURIs = append(c.RedirectURIs, "http://rtx.example/") }, "redirect_uris"},
+			"a bad logout redirect URI":    {func(c *idp.Client) { c.PostLogoutRedirectURIs = []string{"/bye"} }, "post_logout_redirect_uris"},
+		} {
+			client := idp.Client{
+				Name: "App", Kind: idp.WebClient, AuthMethod: idp.ClientSecretBasic, Populations: []string{idp.Agents},
+				RedirectURIs: []string{"https://rtx.example/cb"},
+			}
+			c.change(&client)
+			made, secret, err := m.CreateClient(t.Context(), client)
+			expectField(t, name, err, c.field)
+			_, err = db.Client(t.Context(), made.ID)
+			if (err == nil) != (c.field == "") || c.field != "" && secret != "" {
+				t.Errorf("%s: saved %t with secret %q", name, err == nil, secret)
+			}
+		}
+	})
+}
+
+// RFC 9700 section 2.1, RFC 8252 sections 7 and 8.4.
+func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
+	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
+		const everybody, nobody, natives = "everybody", "nobody", "natives"
+		for uri, who := range map[string]string{
+			"https://rtx.example/cb":               everybody,
+			"https://rtx.example":                  everybody,
+			"https://rtx.example:8443/cb?tenant=1": everybody,
+			"https://xn--rtx-ioa.example/cb":       everybody,
+			"http://localhost:8081/cb":             everybody,
+			"http://127.0.0.1/cb":                  everybody,
+			"http://[::1]:8081/cb":                 everybody,
+			"com.rtx.app:/cb":                      natives,
+			"com.rtx.app://cb":                     natives,
+
+			"":                                  nobody,
+			"/cb":                               nobody,
+			"rtx.example/cb":                    nobody,
+			"//rtx.example/cb":                  nobody,
+			"https:///cb":                       nobody,
+			"https:rtx.example":                 nobody,
+			"http://rtx.example/cb":             nobody,
+			"http://localhost.rtx.example/":     nobody,
+			"http://127.0.0.1.rtx.example/":     nobody,
+			"http://10.0.0.1/cb":                nobody,
+			"http://[::2]/cb":                   nobody,
+			"http:localhost":                    nobody,
+			"https://rtx.example/cb#":           nobody,
+			"https://rtx.example/cb#top":        nobody,
+			"https://*.rtx.example/cb":          nobody,
+			"https://rtx.example/*":             nobody,
+			"https://rtx.example/a b":           nobody,
+			`https://rtx.example\@evil.example`: nobody,
+			"https://maya@rtx.example/cb":       nobody,
+			"https://maya:pass@rtx.example/cb":  nobody,
+			"https://rtx.example/\ncb":          nobody,
+			"https://rtx.example:port/cb":       nobody,
+			"javascript:alert(1)":               nobody,
+			"data:text/html,hi":                 nobody,
+			"file:///etc/passwd":                nobody,
+			"myapp:/cb":                         nobody,
+			"myapp://cb":                        nobody,
+		} {
+			for _, kind := range []idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient} {
+				field := "redirect_uris"
+				if who == everybody || who == natives && kind == idp.NativeClient {
+					field = ""
+				}
+				_, _, err := m.CreateClient(t.Context(), idp.Client{
+					Name: "App", Kind: kind, Populations: []string{idp.Agents}, RedirectURIs: []string{uri},
+				})
+				expectField(t, string(kind)+" "+uri, err, field)
+			}
+		}
+	})
+}
+
+func TestDatabaseThatFailsIsNoFieldsFault(t *testing.T) {
+	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, _, errClient := m.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
+		_, errUser := m.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
+		for _, err := range []error{errClient, errUser} {
+			if err == nil || errors.Is(err, idp.ErrInvalid) {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,201 @@
+package session_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+)
+
+// visitor is a browser with a session of each population that it signed in to.
+type visitor struct {
+	m       *session.Manager
+	browser *http.Cookie
+	hash    []byte
+	cookies []*http.Cookie
+}
+
+func newVisitor(db *idptest.Database) *visitor {
+	v := &visitor{m: &session.Manager{Store: db.Store, Cookies: session.Cookies{Secure: true}}}
+	v.browser, v.hash = v.m.Cookies.NewBrowser()
+	return v
+}
+
+func (v *visitor) signIn(t *testing.T, u idp.User, p idp.Population) idp.Session {
+	t.Helper()
+	s, cookie := v.m.New(t.Context(), u, p, v.hash, idptest.Proofs())
+	idptest.Must(t, v.m.Store.CreateSession(t.Context(), s))
+	v.cookies = append(v.cookies, cookie)
+	return s
+}
+
+// find lists the ids of the sessions found for a browser.
+func (v *visitor) find(t *testing.T, h http.Header, populations ...string) []string {
+	t.Helper()
+	found, err := v.m.Find(t.Context(), h, populations)
+	idptest.Must(t, err)
+	ids := []string{}
+	for _, s := range found {
+		ids = append(ids, s.Session.ID)
+	}
+	return ids
+}
+
+func (v *visitor) header() http.Header { return sent(append(v.cookies, v.browser)...) }
+
+func expectFound(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if want == nil {
+		want = []string{}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sessions: %s", diff)
+	}
+}
+
+func TestNewSessionStartsNowAndEndsAtItsLimit(t *testing.T) {
+	p := idptest.Population(idp.Agents)
+	u := idptest.User(p.ID, "maya@rtx.example")
+	visit := &idp.Visit{Address: "192.0.2.1", UserAgent: "Mozilla/5.0"}
+	proofs := idptest.Proofs()
+	m := &session.Manager{}
+	before := idp.Now()
+	s, cookie := m.New(idp.WithVisit(t.Context(), visit), u, p, []byte("browser"), proofs)
+	if s.CreatedAt.Before(before) || s.CreatedAt.After(idp.Now()) {
+		t.Errorf("created at %v", s.CreatedAt)
+	}
+	want := idp.Session{
+		ID: s.ID, TokenHash: idp.HashSecret(cookie.Value), BrowserHash: []byte("browser"), UserID: u.ID,
+		PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: proofs, Address: "192.0.2.1", UserAgent: "Mozilla/5.0",
+		CreatedAt: s.CreatedAt, LastSeenAt: s.CreatedAt, ExpiresAt: s.CreatedAt.Add(p.SessionLifetime),
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Error(diff)
+	}
+	other, _ := m.New(t.Context(), u, p, nil, nil)
+	if s.ID == "" || s.ID == other.ID || cookie.Value == s.ID {
+		t.Error("the public id is missing, shared, or the token")
+	}
+}
+
+func TestLivingSessionsAreFoundInTheOrderOfThePopulations(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		contacts := idptest.Population(idp.Contacts)
+		_, err := db.CreatePopulation(t.Context(), contacts, idp.Now())
+		idptest.Must(t, err)
+		contact := idptest.User(idp.Contacts, "maya@rtx.example")
+		idptest.Must(t, db.CreateUser(t.Context(), contact))
+		v := newVisitor(db)
+		agent, customer := v.signIn(t, w.User, w.Population), v.signIn(t, contact, contacts)
+
+		expectFound(t, v.find(t, v.header(), idp.Agents, idp.Contacts), agent.ID, customer.ID)
+		expectFound(t, v.find(t, v.header(), idp.Contacts, idp.Agents), customer.ID, agent.ID)
+		expectFound(t, v.find(t, v.header(), idp.Contacts), customer.ID)
+		expectFound(t, v.find(t, v.header(), "partner"))
+		expectFound(t, v.find(t, v.header()))
+
+		ctx, statements := store.CountStatements(t.Context())
+		_, err = v.m.Find(ctx, v.header(), []string{idp.Agents, idp.Contacts})
+		if err != nil || statements.Load() != 1 {
+			t.Errorf("%d statements (%v)", statements.Load(), err)
+		}
+		for name, h := range map[string]http.Header{"nothing": {}, "a browser alone": sent(v.browser), "a session alone": sent(v.cookies...)} {
+			ctx, statements := store.CountStatements(t.Context())
+			if got, err := v.m.Find(ctx, h, []string{idp.Agents}); err != nil || len(got) != 0 || statements.Load() != 0 {
+				t.Errorf("%s: %d found with %d statements (%v)", name, len(got), statements.Load(), err)
+			}
+		}
+	})
+}
+
+func TestSessionIsFoundInItsOwnBrowserOnly(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		v, thief := newVisitor(db), newVisitor(db)
+		s := v.signIn(t, w.User, w.Population)
+		expectFound(t, v.find(t, v.header(), idp.Agents), s.ID)
+		expectFound(t, thief.find(t, sent(thief.browser, v.cookies[0]), idp.Agents))
+		// A token of one population says nothing in the cookie of another.
+		moved := *v.cookies[0]
+		moved.Name = "__Host-gatehouse_session_contacts"
+		expectFound(t, v.find(t, sent(v.browser, &moved), idp.Contacts))
+	})
+}
+
+func TestSessionDiesWith(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		run := func(statement string) {
+			_, err := db.SQL().ExecContext(t.Context(), statement)
+			idptest.Must(t, err)
+		}
+		for _, c := range []struct {
+			name            string
+			happens, undone func(s idp.Session)
+		}{
+			{name: "its end", happens: func(s idp.Session) {
+				_, err := db.EndSession(t.Context(), s.ID, idp.Now())
+				idptest.Must(t, err)
+			}},
+			{name: "an hour without activity", happens: func(idp.Session) {
+				db.Age(t, "sessions", w.Population.SessionIdle, "last_seen_at")
+			}},
+			{name: "its absolute limit", happens: func(idp.Session) {
+				db.Age(t, "sessions", w.Population.SessionLifetime, "expires_at")
+			}},
+			{name: "its person", happens: func(idp.Session) { run("UPDATE users SET disabled = TRUE") }, undone: func(idp.Session) { run("UPDATE users SET disabled = FALSE") }},
+			{name: "an immediate change of policy", happens: func(idp.Session) { run("UPDATE populations SET min_version = 4") }, undone: func(idp.Session) { run("UPDATE populations SET min_version = 3") }},
+		} {
+			v := newVisitor(db)
+			s := v.signIn(t, w.User, w.Population)
+			expectFound(t, v.find(t, v.header(), idp.Agents), s.ID)
+			c.happens(s)
+			if got := v.find(t, v.header(), idp.Agents); len(got) != 0 {
+				t.Errorf("it outlives %s", c.name)
+			}
+			if c.undone != nil {
+				c.undone(s)
+				expectFound(t, v.find(t, v.header(), idp.Agents), s.ID)
+			}
+		}
+	})
+}
+
+func TestSessionLastsUntilJustBeforeItsLimits(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		v := newVisitor(db)
+		s := v.signIn(t, w.User, w.Population)
+		db.Age(t, "sessions", w.Population.SessionIdle-time.Minute, "last_seen_at")
+		db.Age(t, "sessions", w.Population.SessionLifetime-time.Minute, "expires_at")
+		expectFound(t, v.find(t, v.header(), idp.Agents), s.ID)
+	})
+}
+
+func TestRenewedSessionIsFoundByItsNewTokenOnly(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		v := newVisitor(db)
+		s := v.signIn(t, w.User, w.Population)
+		old := v.header()
+		db.Age(t, "sessions", 10*time.Minute, "last_seen_at")
+		renewed, cookie := v.m.Renew(s)
+		if renewed.ID != s.ID || cookie.Value == v.cookies[0].Value || cookie.Name != v.cookies[0].Name {
+			t.Errorf("the session %s became %s in %s", s.ID, renewed.ID, cookie.Name)
+		}
+		idptest.Must(t, db.RenewSession(t.Context(), renewed))
+		expectFound(t, v.find(t, old, idp.Agents))
+		expectFound(t, v.find(t, sent(v.browser, cookie), idp.Agents), s.ID)
+		got, err := db.Session(t.Context(), s.ID)
+		if err != nil || !got.LastSeenAt.Equal(renewed.LastSeenAt) || !got.ExpiresAt.Equal(s.ExpiresAt) {
+			t.Errorf("seen at %v, ends at %v (%v)", got.LastSeenAt, got.ExpiresAt, err)
+		}
+	})
+}
