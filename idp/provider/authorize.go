@@ -88,7 +88,7 @@ func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	if ids := r.Form["client_id"]; len(ids) != 1 {
 		return nil, hold(ctx, web.NewProblem(ui.ProblemBadRequest, errors.New("client_id is missing or doubled")))
 	}
-	client, err := p.Store.Client(ctx, r.Form.Get("client_id"))
+	client, err := p.client(ctx, r.Form.Get("client_id"))
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, hold(ctx, p.refused(ctx, ui.ProblemUnknownApp, idp.AuditEvent{}, "unknown client_id"))
 	}

@@ -46,7 +46,9 @@ func (c libraryClient) ClockSkew() time.Duration         { return 0 }
 
 func (c libraryClient) IDTokenUserinfoClaimsAssertion() bool { return false }
 
-func (c libraryClient) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
+// ApplicationType is native for all: the library refuses the private scheme of
+// an app otherwise. Which redirect URIs a client has, we have checked.
+func (c libraryClient) ApplicationType() op.ApplicationType { return op.ApplicationTypeNative }
 func (c libraryClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeBearer }
 
 func (c libraryClient) AuthMethod() oidc.AuthMethod { return oidc.AuthMethod(c.client.AuthMethod) }

@@ -117,7 +117,7 @@ func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Value
 		}
 	}
 	if clientID != "" {
-		client, err := p.Store.Client(ctx, clientID)
+		client, err := p.client(ctx, clientID)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return l, err
 		}

@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"gatehouse/idp"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -80,6 +82,14 @@ func (p *Provider) Routes(r *gin.RouterGroup) {
 	r.GET(tokenPath, p.tokenByGet)
 	r.OPTIONS(userinfoPath, registered)
 	r.Match(both, userinfoPath, registered, p.userinfoGate)
+}
+
+// client finds a client by an id that somebody sent.
+func (p *Provider) client(ctx context.Context, id string) (idp.Client, error) {
+	if !isText(id) {
+		return idp.Client{}, idp.ErrNotFound
+	}
+	return p.Store.Client(ctx, id)
 }
 
 // forward hands a request to the library, which knows our paths without the

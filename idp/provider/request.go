@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 )
@@ -67,6 +68,11 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 func (a *authorization) checkSizes(form url.Values) *failure {
 	if name := duplicate(form); name != "" {
 		return fail(invalidRequest, "a parameter was sent more than once")
+	}
+	for _, s := range []string{a.request.State, a.request.Nonce, a.request.LoginHint, a.request.UILocales} {
+		if !isText(s) {
+			return fail(invalidRequest, "state, nonce, login_hint and ui_locales must be UTF-8 without zero bytes")
+		}
 	}
 	if len(a.request.State) > maxState || len(a.request.Nonce) > maxState {
 		return fail(invalidRequest, "state and nonce may have up to 2048 characters")
@@ -139,6 +145,10 @@ func (a *authorization) checkPKCE(form url.Values) *failure {
 }
 
 func isSHA256(challenge string) bool { return len(challenge) == 43 && isBase64URL(challenge) }
+
+// isText tells whether a database can store a string, or look it up: PostgreSQL
+// takes neither a zero byte nor what is not UTF-8.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 func isBase64URL(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {

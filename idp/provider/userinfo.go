@@ -73,6 +73,7 @@ func (p *Provider) standingOf(ctx context.Context, token string) (idp.Standing, 
 	if found.Token.Kind != idp.AccessToken || !found.Token.RevokedAt.IsZero() || !idp.Now().Before(found.Token.ExpiresAt) {
 		return idp.Standing{}, idp.ErrInvalid
 	}
+	found.Grant.Scopes = found.Token.Scopes
 	return found.Standing, nil
 }
 

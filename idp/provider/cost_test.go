@@ -1,0 +1,101 @@
+package provider_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/server"
+	"gatehouse/idp/store"
+)
+
+// replica is a server on the same database that has read nothing yet.
+func replica(k *kit, cfg server.Config) http.Handler {
+	k.t.Helper()
+	cfg.Issuer = k.Issuer
+	s, err := server.Open(k.t.Context(), cfg)
+	idptest.Must(k.t, err)
+	k.t.Cleanup(func() { idptest.Must(k.t, s.Close()) })
+	return s.Handler()
+}
+
+func (k *kit) request(method, target string, form url.Values) *http.Request {
+	k.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(form.Encode()))
+	if len(form) > 0 {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	u, err := url.Parse(k.Issuer)
+	idptest.Must(k.t, err)
+	for _, c := range k.browser.Jar.Cookies(u) {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// statements serves a request and says how many statements that took.
+func statements(t *testing.T, h http.Handler, r *http.Request, status, most int) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx, n := store.CountStatements(r.Context())
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r.WithContext(ctx))
+	if rec.Code != status {
+		t.Fatalf("%s %s: %d %s", r.Method, r.URL.Path, rec.Code, rec.Body)
+	}
+	if int(n.Load()) > most {
+		t.Errorf("%s %s: %d statements, want at most %d", r.Method, r.URL.Path, n.Load(), most)
+	}
+	return rec
+}
+
+func TestStatementsOfEachEndpoint(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
+		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
+		p := k.AddParty(idp.Client{})
+		cold := func() http.Handler { return replica(k, cfg) }
+
+		a := p.Begin()
+		rec := statements(t, cold(), k.request("GET", a.URL, nil), http.StatusFound, 4)
+		left, err := url.Parse(rec.Header().Get("Location"))
+		idptest.Must(t, err)
+		k.exec("UPDATE sessions SET last_seen_at = " + ago(30*time.Minute)) // so that it is touched too
+		r := k.request("POST", k.Issuer+"/token", codeForm(p, p.Code(a, left), a.Verifier))
+		r.SetBasicAuth(p.Client.ID, p.Secret)
+		statements(t, cold(), r, 200, 5)
+
+		refresh := k.tokens(p).RefreshToken
+		k.exec("UPDATE sessions SET last_seen_at = " + ago(30*time.Minute))
+		r = k.request("POST", k.Issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}})
+		r.SetBasicAuth(p.Client.ID, p.Secret)
+		statements(t, cold(), r, 200, 4)
+
+		r = k.request("GET", k.Issuer+"/userinfo", nil)
+		r.Header.Set("Authorization", "Bearer "+k.tokens(p).AccessToken)
+		statements(t, cold(), r, 200, 2)
+
+		statements(t, cold(), k.request("GET", k.Issuer+documentPath, nil), 200, 0)
+		statements(t, cold(), k.request("GET", k.Issuer+"/keys", nil), 200, 0)
+	})
+}
+
+func TestCodeExchangeThatFailsHalfwayLeavesTheCodeUnused(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		p := k.AddParty(idp.Client{})
+		a, code := k.code(p)
+		k.exec("ALTER TABLE tokens RENAME TO tokens_away")
+		r := k.redeem(p, code, a.Verifier)
+		if r.want(t, 500, "server_error"); leaks(r.body) {
+			t.Errorf("answer %s", r.body)
+		}
+		k.exec("ALTER TABLE tokens_away RENAME TO tokens")
+		k.redeem(p, code, a.Verifier).want(t, 200, "")
+	})
+}

@@ -1,0 +1,180 @@
+package provider_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/server"
+)
+
+const documentPath = "/.well-known/openid-configuration"
+
+func words(v any) (list []string) {
+	items, _ := v.([]any)
+	for _, item := range items {
+		s, _ := item.(string)
+		list = append(list, s)
+	}
+	return list
+}
+
+func TestDiscoverySaysWhatWorks(t *testing.T) {
+	k := start(t, idptest.SQLite(t))
+	d := k.send("GET", documentPath, "").json
+	for name, want := range map[string]string{
+		"response_types_supported": "code", "response_modes_supported": "query", "subject_types_supported": "public",
+		"grant_types_supported": "authorization_code refresh_token", "code_challenge_methods_supported": "S256",
+	} {
+		if got := strings.Join(words(d[name]), " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]any{
+		"issuer": k.Issuer, "request_parameter_supported": false, "request_uri_parameter_supported": false,
+		"claims_parameter_supported": false, "authorization_response_iss_parameter_supported": true,
+	} {
+		if d[name] != want {
+			t.Errorf("%s: %v, want %v", name, d[name], want)
+		}
+	}
+	for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint", "jwks_uri"} {
+		target, _ := d[name].(string)
+		if r := k.send("GET", strings.TrimPrefix(target, k.Issuer), ""); r.status == 404 || r.status >= 500 {
+			t.Errorf("%s: %d", name, r.status)
+		}
+	}
+	for name := range d {
+		if strings.HasPrefix(name, "introspection") || strings.HasPrefix(name, "device") || name == "registration_endpoint" {
+			t.Errorf("%s is not built", name)
+		}
+	}
+}
+
+func TestEveryValueOfDiscoveryWorks(t *testing.T) {
+	k := start(t, idptest.SQLite(t))
+	d := k.send("GET", documentPath, "").json
+	kinds := map[string]idp.ClientKind{"none": idp.NativeClient}
+	for _, method := range words(d["token_endpoint_auth_methods_supported"]) {
+		p := k.AddParty(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)})
+		a, code := k.code(p)
+		k.redeem(p, code, a.Verifier).want(t, 200, "")
+	}
+	for _, alg := range words(d["id_token_signing_alg_values_supported"]) {
+		if got := part(t, k.tokens(k.AddParty(idp.Client{SigningAlg: idp.Algorithm(alg)})).RawID, 0)["alg"]; got != alg {
+			t.Errorf("alg %v, want %s", got, alg)
+		}
+	}
+	p, claims := k.AddParty(idp.Client{}), map[string]any{}
+	scopes := strings.Join(words(d["scopes_supported"]), " ")
+	for _, acr := range words(d["acr_values_supported"]) {
+		tokens := k.tokens(p, "acr_values", acr, "scope", scopes)
+		claims = tokens.Claims
+		if claims["acr"] != acr || tokens.Extra("scope") != scopes {
+			t.Errorf("acr %v, scope %v; want %s, %s", claims["acr"], tokens.Extra("scope"), acr, scopes)
+		}
+	}
+	for name := range claims {
+		if !slices.Contains(words(d["claims_supported"]), name) {
+			t.Errorf("claim %s is not announced", name)
+		}
+	}
+	for _, prompt := range words(d["prompt_values_supported"]) {
+		page := k.browser.Get(p.Begin("prompt", prompt).URL)
+		if page.Left != nil && page.Left.Query().Has("error") {
+			t.Errorf("prompt=%s: %s", prompt, page.Left)
+		}
+	}
+}
+
+func TestPublicDocumentsAreCached(t *testing.T) {
+	k := start(t, idptest.SQLite(t))
+	for _, path := range []string{documentPath, "/keys"} {
+		r := k.send("GET", path, "", "Origin", "https://anybody.example")
+		etag := r.header.Get("ETag")
+		if r.status != 200 || etag == "" || r.header.Get("Content-Type") != "application/json" ||
+			!strings.Contains(r.header.Get("Cache-Control"), "max-age") {
+			t.Errorf("%s: %d %v", path, r.status, r.header)
+		}
+		if r.header.Get("Access-Control-Allow-Origin") != "*" || r.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: CORS %v", path, r.header)
+		}
+		if r := k.send("GET", path, "", "If-None-Match", etag); r.status != http.StatusNotModified || r.body != "" {
+			t.Errorf("%s, known: %d %s", path, r.status, r.body)
+		}
+		if r := k.send("GET", path, "", "If-None-Match", `"other"`); r.status != 200 {
+			t.Errorf("%s, changed: %d", path, r.status)
+		}
+		if strings.Contains(r.body, `"d":`) {
+			t.Errorf("%s: a private key", path)
+		}
+	}
+	before := k.send("GET", "/keys", "").header.Get("ETag")
+	_, err := k.Keys.Rotate(t.Context(), true)
+	idptest.Must(t, err)
+	if k.send("GET", "/keys", "").header.Get("ETag") == before {
+		t.Error("the ETag stays when keys change")
+	}
+}
+
+func TestTheIssuerIsNotTheRequests(t *testing.T) {
+	k := start(t, idptest.SQLite(t))
+	req, err := http.NewRequest("GET", k.Issuer+documentPath, http.NoBody)
+	idptest.Must(t, err)
+	req.Host = "evil.example"
+	req.Header.Set("X-Forwarded-Host", "evil.example")
+	req.Header.Set("Forwarded", "host=evil.example")
+	if r := k.do(req); r.text("issuer") != k.Issuer || strings.Contains(r.body, "evil") {
+		t.Errorf("document %s", r.body)
+	}
+}
+
+func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
+	k := start(t, idptest.SQLite(t))
+	k.AddParty(idp.Client{Kind: idp.SPAClient, RedirectURIs: []string{"https://spa.example/cb"}})
+	k.AddParty(idp.Client{RedirectURIs: []string{"https://web.example/cb"}})
+	for _, c := range []struct {
+		path, origin string
+		allowed      bool
+	}{
+		{"/token", "https://spa.example", true},
+		{"/userinfo", "https://spa.example", true},
+		{"/token", "https://web.example", false},
+		{"/token", "https://evil.example", false},
+		{"/token", "https://spa.example.evil.example", false},
+		{"/token", "http://spa.example", false},
+		{"/token", "null", false},
+		{"/userinfo", "https://evil.example", false},
+		{"/authorize", "https://spa.example", false},
+		{"/end_session", "https://spa.example", false},
+		{"/end_session/confirm", "https://spa.example", false},
+	} {
+		for _, method := range []string{"OPTIONS", "POST", "GET"} {
+			r := k.send(method, c.path, "", "Origin", c.origin, "Access-Control-Request-Method", "POST")
+			want := ""
+			if c.allowed && (method != "GET" || c.path == "/userinfo") {
+				want = c.origin
+			}
+			if got := r.header.Get("Access-Control-Allow-Origin"); got != want || r.header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s %s from %s: %q, want %q", method, c.path, c.origin, got, want)
+			}
+		}
+	}
+}
+
+func TestForwardedAddressesCountOnlyFromTrustedProxies(t *testing.T) {
+	for want, trusted := range map[string][]string{"127.0.0.1": nil, "203.0.113.9": {"127.0.0.0/8"}} {
+		databaseURL := idptest.SQLite(t)
+		app := idptest.StartWith(t, server.Config{DatabaseURL: databaseURL, DataDir: t.TempDir(), TrustedProxies: trusted}, "")
+		k := signedIn(t, app, databaseURL)
+		k.send("GET", "/authorize?client_id=nobody", "", "X-Forwarded-For", "203.0.113.9", "X-Real-Ip", "203.0.113.7")
+		events, err := k.Store.AuditEvents(t.Context(), idp.AuditAuthorizeRefused, "", 10)
+		idptest.Must(t, err)
+		if len(events) != 1 || events[0].Address != want {
+			t.Errorf("trusting %v: events %+v, want address %s", trusted, events, want)
+		}
+	}
+}
