@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -31,6 +32,9 @@ func (l *Login) postMethod(c *gin.Context, s *signIn) error {
 func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodTOTP) {
 		return l.here(c, s)
+	}
+	if strings.TrimSpace(c.PostForm("code")) == "" {
+		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: ui.MsgCodeMissing.With()})
 	}
 	ctx, factor := c.Request.Context(), s.enrolment.Authenticator()
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Authenticator, factor.ID))
@@ -100,13 +104,9 @@ func codeError(cause error) *ui.Message {
 		return ui.MsgCodeUsed.With(mfa.NextCodeIn(idp.Now()))
 	case errors.Is(cause, mfa.ErrCodeFormat):
 		return ui.MsgCodeFormat.With()
-	case errors.Is(cause, errCodeMissing):
-		return ui.MsgCodeMissing.With()
 	}
 	return ui.MsgCodeWrong.With()
 }
-
-var errCodeMissing = errors.New("no code was given")
 
 func (l *Login) codeLimited(c *gin.Context, s *signIn, kind idp.AuditKind, limited *throttle.LimitedError) error {
 	event := s.audit(kind, map[string]string{"by": string(limited.Kind)})
@@ -124,6 +124,9 @@ func (l *Login) codeLimited(c *gin.Context, s *signIn, kind idp.AuditKind, limit
 func (l *Login) postRecovery(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodRecovery) {
 		return l.here(c, s)
+	}
+	if strings.TrimSpace(c.PostForm("code")) == "" {
+		return l.renderCode(c, s, codePage{method: idp.MethodRecovery, codeError: ui.MsgRecoveryCodeMissing.With()})
 	}
 	ctx, set := c.Request.Context(), s.enrolment.Recovery
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Recovery, set.ID))

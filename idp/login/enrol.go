@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -10,6 +11,7 @@ import (
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/throttle"
 	"gatehouse/mfa"
+	"gatehouse/ui"
 )
 
 // postBegin starts the set-up: advance makes the key.
@@ -36,6 +38,9 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	if !ok || !state.Begun {
 		return l.here(c, s)
 	}
+	if strings.TrimSpace(c.PostForm("code")) == "" {
+		return l.renderEnrol(c, s, enrolPage{codeError: ui.MsgCodeMissing.With()})
+	}
 	ctx := c.Request.Context()
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Authenticator, s.flow.ID))
 	var limited *throttle.LimitedError
@@ -54,6 +59,9 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 		return l.renderEnrol(c, s, enrolPage{codeError: codeError(err)})
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
+		if err := l.stillWithout(ctx, s); err != nil {
+			return err
+		}
 		if err := l.storeFactor(ctx, s, key, step); err != nil {
 			return err
 		}
@@ -61,6 +69,22 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 		s.prove(idp.MethodTOTP)
 		return attempt.Succeeded(ctx)
 	})
+}
+
+// stillWithout asks again, and holds until the transaction ends, that the person
+// has no authenticator: another flow of theirs may be in its set-up too, and the
+// password alone must not add a second one.
+func (l *Login) stillWithout(ctx context.Context, s *signIn) (err error) {
+	if err := l.Store.LockUser(ctx, s.user.ID); err != nil {
+		return err
+	}
+	if s.enrolment, err = l.Store.Enrolment(ctx, s.user.ID); err != nil {
+		return err
+	}
+	if len(s.enrolment.TOTP) > 0 {
+		return idp.ErrConflict
+	}
+	return nil
 }
 
 // storeFactor keeps the confirmed authenticator and makes the recovery codes,

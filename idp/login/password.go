@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/password"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
@@ -42,7 +43,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return err
 	}
 	ok, rehash, err := l.Hasher.Verify(ctx, user.PasswordHash, in.password)
-	if err != nil {
+	if err != nil && !errors.Is(err, password.ErrTooLong) { // nobody has such a one
 		return err
 	}
 	if !ok || user.Disabled || (s.flow.UserID != "" && s.flow.UserID != user.ID) {

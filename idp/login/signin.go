@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,7 +34,11 @@ type signIn struct {
 // browser and its time is not over.
 func (l *Login) load(c *gin.Context) (*signIn, error) {
 	ctx := c.Request.Context()
-	flow, err := l.Store.Flow(ctx, c.Param("flow"))
+	id := c.Param("flow")
+	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // PostgreSQL refuses to look
+		return nil, web.NewProblem(ui.ProblemFlowExpired, idp.ErrNotFound)
+	}
+	flow, err := l.Store.Flow(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, web.NewProblem(ui.ProblemFlowExpired, err)
 	}

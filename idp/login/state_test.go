@@ -1,0 +1,210 @@
+package login_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gatehouse/idp"
+	"gatehouse/idp/login"
+	"gatehouse/mfa"
+)
+
+var (
+	moment = time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC)
+	strict = idp.Policy{Version: 1, Authenticator: true}
+
+	unsaved = &idp.RecoverySet{ID: "set", CreatedAt: moment}
+	saved   = &idp.RecoverySet{ID: "set", CreatedAt: moment, SavedAt: moment}
+
+	nothing  = mfa.Enrolled{}
+	working  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
+	onlyApp  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true}
+	onlyCode = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
+	disabled = mfa.Enrolled{Authenticator: true}
+
+	bothWays = login.NeedCode{Methods: []idp.Method{idp.MethodTOTP, idp.MethodRecovery}}
+)
+
+func proved(methods ...idp.Method) []idp.Proof {
+	var proofs []idp.Proof
+	for _, m := range methods {
+		proofs = append(proofs, idp.Proof{Method: m, At: moment.Add(-time.Minute)})
+	}
+	return proofs
+}
+
+// facts are those of a person under a policy; edit changes the rest.
+func facts(p idp.Policy, e mfa.Enrolled, r *idp.RecoverySet, proofs []idp.Proof, edit ...func(*login.Facts)) login.Facts {
+	f := login.Facts{
+		Question: mfa.Question{
+			Policy: p, Override: idp.Override{Mode: idp.OverrideInherit},
+			Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: proofs, Enrolled: e, Now: moment,
+		},
+		Recovery: r, RecoveryLeft: 7,
+	}
+	for _, change := range edit {
+		change(&f)
+	}
+	return f
+}
+
+func asks(values ...idp.ACR) func(*login.Facts) {
+	return func(f *login.Facts) { f.Demand.ACRValues = values }
+}
+
+func override(mode idp.OverrideMode, least idp.ACR) func(*login.Facts) {
+	return func(f *login.Facts) { f.Override = idp.Override{Mode: mode, MinACR: least} }
+}
+
+func maxAge(d time.Duration) func(*login.Facts) {
+	return func(f *login.Facts) { f.Demand.MaxAge = d }
+}
+
+func chose(m idp.Method) func(*login.Facts) { return func(f *login.Facts) { f.Notes.Method = m } }
+
+func begun(f *login.Facts)    { f.Notes.Key = []byte("key") }
+func told(f *login.Facts)     { f.Notes.Told = true }
+func choosing(f *login.Facts) { f.Choosing = true }
+func again(f *login.Facts)    { f.Demand.Since = moment }
+
+func TestNext(t *testing.T) {
+	pwd, otp, rec := idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery
+	for name, test := range map[string]struct {
+		facts login.Facts
+		want  login.State
+	}{
+		"nobody yet":                      {facts(strict, nothing, nil, nil), login.NeedPassword{}},
+		"nobody yet, no policy":           {facts(idp.Policy{}, nothing, nil, nil), login.NeedPassword{}},
+		"a code without a password":       {facts(strict, working, saved, proved(otp)), login.NeedPassword{}},
+		"a paper code without a password": {facts(strict, working, saved, proved(rec)), login.NeedPassword{}},
+		"two second steps, no password":   {facts(strict, working, unsaved, proved(otp, rec)), login.NeedPassword{}},
+		"password, no policy":             {facts(idp.Policy{}, nothing, nil, proved(pwd)), login.Done{}},
+		"password, unsaved, no policy":    {facts(idp.Policy{}, working, unsaved, proved(pwd)), login.Done{}},
+		"nothing enrolled":                {facts(strict, nothing, nil, proved(pwd)), login.NeedEnrolment{}},
+		"set-up begun":                    {facts(strict, nothing, nil, proved(pwd), begun), login.NeedEnrolment{Begun: true}},
+		"enrolled":                        {facts(strict, working, saved, proved(pwd)), bothWays},
+		"enrolled, a key left over":       {facts(strict, working, saved, proved(pwd), begun), bothWays},
+		"enrolled, codes never saved":     {facts(strict, working, unsaved, proved(pwd)), bothWays},
+		"chose paper":                     {facts(strict, working, saved, proved(pwd), chose(rec)), login.NeedCode{Methods: []idp.Method{rec, otp}}},
+		"chose the app":                   {facts(strict, working, saved, proved(pwd), chose(otp)), bothWays},
+		"chose what there is not":         {facts(strict, working, saved, proved(pwd), chose(idp.MethodEmail)), bothWays},
+		"chose paper that is used up":     {facts(strict, onlyApp, saved, proved(pwd), chose(rec)), login.NeedCode{Methods: []idp.Method{otp}}},
+		"app disabled":                    {facts(strict, onlyCode, saved, proved(pwd)), login.NeedCode{Methods: []idp.Method{rec}}},
+		"all disabled":                    {facts(strict, disabled, saved, proved(pwd)), login.Stuck{}},
+		"all disabled, a key left over":   {facts(strict, disabled, saved, proved(pwd), begun), login.Stuck{}},
+		"code, codes unsaved":             {facts(strict, working, unsaved, proved(pwd, otp)), login.ShowCodes{}},
+		"code, codes saved":               {facts(strict, working, saved, proved(pwd, otp)), login.Done{}},
+		"code, no codes":                  {facts(strict, onlyApp, nil, proved(pwd, otp)), login.Done{}},
+		"paper, codes unsaved":            {facts(strict, working, unsaved, proved(pwd, rec)), login.ShowCodes{}},
+		"paper":                           {facts(strict, working, saved, proved(pwd, rec)), login.ShowLeft{Left: 7}},
+		"paper and code":                  {facts(strict, working, saved, proved(pwd, otp, rec)), login.ShowLeft{Left: 7}},
+		"paper, told":                     {facts(strict, working, saved, proved(pwd, rec), told), login.Done{}},
+		"paper, told, unsaved":            {facts(strict, working, unsaved, proved(pwd, rec), told), login.ShowCodes{}},
+		"the last paper, all disabled":    {facts(strict, disabled, saved, proved(pwd, rec)), login.ShowLeft{Left: 7}},
+
+		"app excuses":                 {facts(strict, nothing, nil, proved(pwd), override(idp.OverrideOff, "")), login.Done{}},
+		"app requires":                {facts(idp.Policy{}, nothing, nil, proved(pwd), override(idp.OverrideRequired, idp.ACRMFA)), login.NeedEnrolment{}},
+		"app requires, enrolled":      {facts(idp.Policy{}, working, saved, proved(pwd), override(idp.OverrideRequired, "")), bothWays},
+		"app requires a passkey":      {facts(strict, working, saved, proved(pwd, otp), override(idp.OverrideRequired, idp.ACRPasskey)), login.Unmet{}},
+		"asked for a passkey":         {facts(strict, working, saved, proved(pwd, otp), asks(idp.ACRPasskey)), login.Unmet{}},
+		"asked for it before anybody": {facts(strict, nothing, nil, nil, asks(idp.ACRPasskey)), login.NeedPassword{}},
+		"asked for passkey or mfa":    {facts(strict, working, saved, proved(pwd, otp), asks(idp.ACRPasskey, idp.ACRMFA)), login.Done{}},
+		"asked for mfa, no policy":    {facts(idp.Policy{}, nothing, nil, proved(pwd), asks(idp.ACRMFA)), login.Unmet{}},
+		"asked for mfa, enrolled":     {facts(idp.Policy{}, working, saved, proved(pwd), asks(idp.ACRRefedsMFA)), bothWays},
+		"proofs too old":              {facts(strict, working, saved, proved(pwd, otp), maxAge(time.Second)), login.NeedPassword{}},
+		"proofs young enough":         {facts(strict, working, saved, proved(pwd, otp), maxAge(time.Hour)), login.Done{}},
+		"asked again":                 {facts(strict, working, saved, proved(pwd, otp), again), login.NeedPassword{}},
+
+		"a choice":         {facts(strict, nothing, nil, nil, choosing), login.ChooseSession{}},
+		"a choice made":    {facts(strict, working, saved, proved(pwd, otp), choosing), login.Done{}},
+		"signed in anyway": {facts(strict, working, saved, proved(pwd), choosing), bothWays},
+	} {
+		if diff := cmp.Diff(test.want, login.Next(test.facts)); diff != "" {
+			t.Errorf("%s: want (-), got (+): %s", name, diff)
+		}
+	}
+}
+
+// anyFacts draws from everything that can stand in the database.
+func anyFacts(t *rapid.T) login.Facts {
+	var proofs []idp.Proof
+	for _, m := range []idp.Method{idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery} {
+		if rapid.Bool().Draw(t, string(m)) {
+			age := rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "age")
+			proofs = append(proofs, idp.Proof{Method: m, At: moment.Add(-age)})
+		}
+	}
+	enrolled := rapid.SampledFrom([]mfa.Enrolled{nothing, working, onlyApp, onlyCode, disabled}).Draw(t, "enrolled")
+	recovery := rapid.SampledFrom([]*idp.RecoverySet{nil, unsaved, saved}).Draw(t, "recovery")
+	policy := idp.Policy{Authenticator: rapid.Bool().Draw(t, "authenticator"), EmailCode: rapid.Bool().Draw(t, "email")}
+	f := facts(policy, enrolled, recovery, proofs,
+		chose(rapid.SampledFrom([]idp.Method{"", idp.MethodTOTP, idp.MethodRecovery}).Draw(t, "chosen")),
+		override(rapid.SampledFrom([]idp.OverrideMode{"", idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired}).Draw(t, "mode"),
+			rapid.SampledFrom([]idp.ACR{"", idp.ACRTwoStep, idp.ACRMFA}).Draw(t, "least")),
+		maxAge(rapid.SampledFrom([]time.Duration{idp.NoMaxAge, 0, 2 * time.Minute}).Draw(t, "max age")))
+	if acr := rapid.SampledFrom([]idp.ACR{"", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey}).Draw(t, "acr"); acr != "" {
+		asks(acr)(&f)
+	}
+	f.Notes.Told = rapid.Bool().Draw(t, "told")
+	if rapid.Bool().Draw(t, "begun") {
+		begun(&f)
+	}
+	return f
+}
+
+func TestNextHoldsItsPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := anyFacts(t)
+		fresh := mfa.Fresh(f.Proofs, f.Demand, f.Now)
+		has := func(m idp.Method) bool {
+			return slices.ContainsFunc(fresh, func(p idp.Proof) bool { return p.Method == m })
+		}
+		second := has(idp.MethodTOTP) || has(idp.MethodRecovery)
+		state := login.Next(f)
+		if _, asked := state.(login.NeedPassword); asked == has(idp.MethodPassword) {
+			t.Fatalf("%T, with password: %t", state, has(idp.MethodPassword))
+		}
+		switch state := state.(type) {
+		case login.Done:
+			if f.Policy.SecondStep() && f.Override.Mode != idp.OverrideOff && !second {
+				t.Fatal("done without a second step")
+			}
+		case login.NeedEnrolment:
+			if f.Enrolled.Authenticator || state.Begun != (len(f.Notes.Key) > 0) {
+				t.Fatalf("set-up %+v of %+v", state, f.Enrolled)
+			}
+		case login.NeedCode:
+			wantUsable(t, f, state.Methods)
+		case login.Stuck:
+			if f.Enrolled != disabled {
+				t.Fatalf("stuck with %+v", f.Enrolled)
+			}
+		case login.ShowCodes:
+			if f.Recovery != unsaved {
+				t.Fatal("codes are shown that were saved")
+			}
+		case login.ShowLeft:
+			if f.Notes.Told || f.Recovery == unsaved {
+				t.Fatal("the notice comes twice, or before the codes")
+			}
+		case login.ChooseSession:
+			t.Fatal("a choice that nobody offered")
+		case login.NeedPassword, login.Unmet:
+		}
+	})
+}
+
+// wantUsable fails unless the methods are those that work, the chosen one first.
+func wantUsable(t *rapid.T, f login.Facts, methods []idp.Method) {
+	app, paper := slices.Contains(methods, idp.MethodTOTP), slices.Contains(methods, idp.MethodRecovery)
+	if app != f.Enrolled.AuthenticatorWorks || paper != f.Enrolled.RecoveryWorks {
+		t.Fatalf("%v offered of %+v", methods, f.Enrolled)
+	}
+	if len(methods) == 0 || slices.Contains(methods, f.Notes.Method) && methods[0] != f.Notes.Method {
+		t.Fatalf("%v offered to who chose %s", methods, f.Notes.Method)
+	}
+}
