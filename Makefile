@@ -47,8 +47,10 @@ check-static:
 format: tools ## format the code
 	$(TOOLS)/gofumpt -w .
 
-bench: ## run the benchmarks
+bench: build ## run the benchmarks and a bounded load run (docs/performance.md)
 	go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+	go build -o bin/bench ./cmd/bench
+	.ci/postgres bin/bench
 
 fuzz: ## run each fuzz target for 20 seconds
 	.ci/fuzz 20s
