@@ -36,8 +36,9 @@ type EmailCode struct {
 	MaskedEmail  string   // where the code went, such as "m•••@rtx.example"
 	CodeError    *Message // beside the code
 	Alert        *Message // above the form
-	Notice       *Message // good news above the form, such as MsgEmailCodeSent
+	News         *Message // good news above the form, such as MsgEmailCodeSent
 	ResendAction string   // URL of the POST form "Send a new code", absent when empty
+	Unsent       bool     // no code was sent yet: the page offers to send one
 	ResendIn     int      // seconds until a new code may be asked for
 	RetryAfter   int      // seconds until another try is allowed
 	Methods      []Method // every other method the policy allows
@@ -99,6 +100,10 @@ type RecoveryNotice struct {
 	Action string // URL the form posts to
 	Left   int    // codes that still work
 	Low    bool   // warn
+	// RegenerateAction is the URL of the POST form "Make new codes", absent when
+	// empty; Later says then from when on there can be new ones.
+	RegenerateAction string
+	Later            *Message
 }
 
 func (p RecoveryNotice) about() about { return about{"recovery-notice", false} }

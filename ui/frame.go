@@ -20,15 +20,16 @@ type about struct {
 
 // Frame is what all pages have in common. Its zero value is usable.
 type Frame struct {
-	Lang           string  // language of the texts, from Match; English when unknown
-	Brand          Brand   // how the organisation shows itself
-	ClientName     string  // the app the person signs in to, such as "Agent portal"
-	Account        string  // email of who signs in, may be empty
-	NotYouAction   string  // URL of the POST form behind "Not you?", may be empty
-	HelpURL        string  // footer link, may be empty
-	PrivacyURL     string  // footer link, may be empty
-	LanguageAction string  // URL of the POST form with field "lang", may be empty
-	FormFields     []Field // hidden fields of every POST form, such as the flow's version
+	Lang           string   // language of the texts, from Match; English when unknown
+	Brand          Brand    // how the organisation shows itself
+	ClientName     string   // the app the person signs in to, such as "Agent portal"
+	Account        string   // email of who signs in, may be empty
+	NotYouAction   string   // URL of the POST form behind "Not you?", may be empty
+	HelpURL        string   // footer link, may be empty
+	PrivacyURL     string   // footer link, may be empty
+	LanguageAction string   // URL of the POST form with field "lang", may be empty
+	Notice         *Message // what the person should know first, such as MsgPolicyChanged, may be nil
+	FormFields     []Field  // hidden fields of every POST form, such as the flow's version
 }
 
 func (f Frame) frame() Frame { return f }

@@ -42,6 +42,7 @@ const (
 	MsgEmailCodeSent  Key = "notice.email_code_sent"
 	MsgMailMayBeLate  Key = "notice.mail_may_be_late"
 	MsgChooseMethod   Key = "choose_method.text"
+	MsgCodesLater     Key = "recovery_notice.later"   // time from which on new codes can be made
 	MsgEmailBeforeApp Key = "notice.email_before_app" // EmailCode that comes before Enrol
 )
 

@@ -136,6 +136,9 @@ func (u *UI) arg(lang string, arg any) string {
 	if d, ok := arg.(time.Duration); ok {
 		return u.wait(lang, d)
 	}
+	if at, ok := arg.(time.Time); ok {
+		return u.moment(lang, at)
+	}
 	return fmt.Sprint(arg)
 }
 

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"html/template"
+	"time"
 
 	"gatehouse/ui"
 )
@@ -23,6 +24,13 @@ func Pages() map[string]ui.Page {
 		}
 	}
 	return pages
+}
+
+// moved is the frame of a sign-in under way when the policies changed.
+func moved() ui.Frame {
+	f := frame()
+	f.Notice = ui.MsgPolicyChanged.With()
+	return f
 }
 
 func frame() ui.Frame {
@@ -105,7 +113,7 @@ func codes() map[string]ui.Page {
 		},
 		"email-code": ui.EmailCode{
 			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
-			Notice: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30,
+			News: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30,
 			Methods: methods(ui.MsgUseAuthenticator, ui.MsgUseRecoveryCode), LastResort: true,
 		},
 		"email-code-policy": ui.EmailCode{
@@ -145,7 +153,9 @@ func enrolment() map[string]ui.Page {
 		},
 		"enrol": enrol, "enrol-error": failed, "recovery-codes": list, "recovery-codes-error": unsaved,
 		"recovery-notice": ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 9},
-		"recovery-low":    ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 1, Low: true},
+		"recovery-low":    ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 1, Low: true, RegenerateAction: "/flow/1/regenerate"},
+		"recovery-soon":   ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 2, Low: true, Later: ui.MsgCodesLater.With(time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC))},
+		"email-unsent":    ui.EmailCode{Frame: moved(), MaskedEmail: "m•••@rtx.example", ResendAction: "/flow/1/resend", Unsent: true},
 	}
 }
 

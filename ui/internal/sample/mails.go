@@ -1,0 +1,66 @@
+package sample
+
+import (
+	"time"
+
+	"gatehouse/ui"
+)
+
+const (
+	firefox = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0"
+	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) " +
+		"Version/18.1 Mobile/15E148 Safari/604.1"
+)
+
+// Mails are the examples by name. Several show one mail in different states.
+func Mails() map[string]ui.Mail {
+	mails := map[string]ui.Mail{}
+	for _, kind := range ui.MailKinds() {
+		mails[string(kind)] = mail(kind)
+	}
+	low, last := mail(ui.MailRecoveryUsed), mail(ui.MailRecoveryUsed)
+	low.Left, last.Left = 2, 0
+	mails["recovery_used-low"], mails["recovery_used-last"] = low, last
+
+	admin := mail(ui.MailPasswordChanged)
+	admin.ByAdmin, admin.Address, admin.UserAgent = true, "", ""
+	mails["password_changed-admin"] = admin
+
+	plain := mail(ui.MailCode)
+	plain.Brand, plain.HelpURL, plain.App = ui.Brand{}, "", ""
+	mails["code-plain"] = plain
+
+	long := mail(ui.MailNewBrowser)
+	f := support()
+	long.Brand, long.Account = f.Brand, f.Account
+	long.Name, long.App = "Maya of the Northern Repair Shops & Spare Parts", f.ClientName
+	long.Address = "2001:0db8:85a3:0000:0000:8a2e:0370:7334"
+	mails["new_browser-long"] = long
+	return mails
+}
+
+func mail(kind ui.MailKind) ui.Mail {
+	f := frame()
+	m := ui.Mail{
+		MailFrame: ui.MailFrame{
+			Lang: "en", Brand: f.Brand, Name: "Maya", Account: f.Account, HelpURL: f.HelpURL,
+			At:      time.Date(2026, time.November, 23, 14, 5, 0, 0, time.UTC),
+			Address: "203.0.113.7", UserAgent: firefox,
+		},
+		Kind: kind,
+	}
+	switch kind {
+	case ui.MailCode:
+		m.Code, m.Minutes, m.App, m.UserAgent = "482913", 10, f.ClientName, iphone
+	case ui.MailNewBrowser:
+		m.App = f.ClientName
+	case ui.MailFactorEnrolled, ui.MailFactorDisabled:
+		m.Method = "totp"
+	case ui.MailRecoveryUsed:
+		m.Left, m.App = 7, f.ClientName
+	case ui.MailMFAReset, ui.MailRecoveryViewed:
+		m.ByAdmin, m.Address, m.UserAgent = true, "", ""
+	default:
+	}
+	return m
+}

@@ -1,0 +1,521 @@
+package ui
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	html "html/template"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	text "text/template"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+//go:embed mails/*
+var mailFiles embed.FS
+
+// The templates of mails know no language: they get texts that are written
+// already.
+var (
+	mailHTML = html.Must(html.ParseFS(mailFiles, "mails/*.html"))
+	mailText = text.Must(text.New("").Funcs(text.FuncMap{"wrap": wrap}).ParseFS(mailFiles, "mails/*.txt"))
+)
+
+// MailFrame is what all mails have in common. It is stored as JSON until the
+// mail is sent.
+type MailFrame struct {
+	Lang      string    `json:"lang,omitempty"`
+	Brand     Brand     `json:"brand"`             // of the population: name, colour, logo
+	Name      string    `json:"name,omitempty"`    // of the recipient, may be empty
+	Account   string    `json:"account,omitempty"` // the email address the account has
+	HelpURL   string    `json:"help,omitempty"`
+	At        time.Time `json:"at"`                // when it happened, UTC
+	Address   string    `json:"address,omitempty"` // network address it came from, may be empty (an admin's command)
+	UserAgent string    `json:"ua,omitempty"`      // raw; shown through Device
+}
+
+// MailKind names a mail.
+type MailKind string
+
+// The mails there are.
+const (
+	MailCode              MailKind = "code"               // the 6-digit email code
+	MailNewBrowser        MailKind = "new_browser"        // a sign-in from a browser not seen before
+	MailFactorEnrolled    MailKind = "factor_enrolled"    // authenticator set up
+	MailFactorDisabled    MailKind = "factor_disabled"    // too many wrong codes
+	MailMFAReset          MailKind = "mfa_reset"          // by an administrator
+	MailRecoveryUsed      MailKind = "recovery_used"      // a recovery code was used to sign in
+	MailRecoveryGenerated MailKind = "recovery_generated" // a new set replaced the old one
+	MailRecoveryViewed    MailKind = "recovery_viewed"    // an administrator looked at the person's recovery codes
+	MailPasswordChanged   MailKind = "password_changed"   // by the person or an administrator
+	MailTest              MailKind = "test"               // "send test mail"
+)
+
+// MailKinds lists every kind.
+func MailKinds() []MailKind {
+	return []MailKind{
+		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
+		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailTest,
+	}
+}
+
+// Mail is one mail to one person.
+type Mail struct {
+	MailFrame
+	Kind    MailKind `json:"kind"`
+	Code    string   `json:"code,omitempty"`     // MailCode: six digits
+	Minutes int      `json:"minutes,omitempty"`  // MailCode: how long it is valid
+	App     string   `json:"app,omitempty"`      // the app that the person signs in to, may be empty
+	Method  string   `json:"method,omitempty"`   // MailFactorEnrolled/Disabled: "totp", "email" or "recovery"
+	Left    int      `json:"left,omitempty"`     // MailRecoveryUsed: codes that are left
+	ByAdmin bool     `json:"by_admin,omitempty"` // somebody with a role did it, not the person
+}
+
+// Letter is a rendered mail.
+type Letter struct{ Subject, Text, HTML string }
+
+// The limits of what a mail shows, in characters.
+const (
+	maxSubject = 100
+	maxValue   = 200
+)
+
+// letterView is what the templates see: texts in the reader's language.
+type letterView struct {
+	Lang     string
+	Subject  string
+	Brand    string
+	LogoURL  string
+	Bar      string // brand colour in the light theme, may be empty
+	DarkBar  string // and in the dark one
+	Heading  string
+	Greeting string
+	Lead     []string // paragraphs above the code
+	Code     string
+	Text     []string
+	Warning  string
+	Facts    []factView
+	TodoFor  string // heading of Todo
+	Todo     []string
+	About    string // which account it is about
+	Help     string // label of HelpURL
+	HelpURL  string
+	// Outlook does not know max-width, so it gets a table of a fixed width.
+	Open, Close html.HTML
+}
+
+type factView struct{ Label, Value string }
+
+const (
+	outlookOpen  = `<!--[if mso]><table role="presentation" width="560" align="center" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->`
+	outlookClose = `<!--[if mso]></td></tr></table><![endif]-->`
+)
+
+// WriteMail renders a mail in its language, or in English where that lacks a
+// text. An unknown kind is an error.
+func (u *UI) WriteMail(m Mail) (Letter, error) {
+	if !slices.Contains(MailKinds(), m.Kind) {
+		return Letter{}, fmt.Errorf("ui: unknown mail %.40q", m.Kind)
+	}
+	if _, ok := u.catalogs[m.Lang]; !ok {
+		m.Lang = fallback
+	}
+	view := u.mailView(m.cleaned())
+	var page, plain bytes.Buffer
+	if err := mailHTML.ExecuteTemplate(&page, "letter", view); err != nil {
+		return Letter{}, fmt.Errorf("ui: mail %s: %w", m.Kind, err)
+	}
+	if err := mailText.ExecuteTemplate(&plain, "letter", view); err != nil {
+		return Letter{}, fmt.Errorf("ui: mail %s: %w", m.Kind, err)
+	}
+	return Letter{view.Subject, strings.TrimSpace(plain.String()) + "\n", page.String()}, nil
+}
+
+// cleaned makes every value fit for one line of text.
+func (m Mail) cleaned() Mail {
+	for _, s := range []*string{&m.Brand.Name, &m.Account, &m.Address, &m.Code, &m.App} {
+		*s = line(*s, maxValue)
+	}
+	m.Name = personName(m.Name)
+	m.HelpURL = webURL(m.HelpURL, "https", "http", "mailto")
+	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
+	m.Minutes = min(max(m.Minutes, 0), 99)
+	m.Left = max(m.Left, 0)
+	return m
+}
+
+func (u *UI) mailView(m Mail) letterView {
+	words := m.words()
+	texts := func(messages []*Message) []string {
+		var out []string
+		for _, message := range messages {
+			if message != nil {
+				out = append(out, u.Text(m.Lang, *message))
+			}
+		}
+		return out
+	}
+	v := letterView{
+		Lang: m.Lang, Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
+		Subject: line(u.Text(m.Lang, *words.subject), maxSubject),
+		Heading: u.Text(m.Lang, *words.heading),
+		Lead:    texts(words.lead), Code: m.Code, Text: texts(words.text),
+		Facts: u.facts(m), Todo: texts(words.todo),
+		HelpURL: m.HelpURL, Help: u.Text(m.Lang, Message{Key: "footer.help"}),
+		Open: outlookOpen, Close: outlookClose,
+	}
+	if m.Kind != MailCode {
+		v.Code = ""
+		v.Greeting = u.Text(m.Lang, greeting(m.Name))
+	}
+	if words.warning != nil {
+		v.Warning = u.Text(m.Lang, *words.warning)
+	}
+	if len(v.Todo) > 0 {
+		v.TodoFor = u.Text(m.Lang, Message{Key: words.todoFor})
+	}
+	if m.Account != "" {
+		v.About = u.Text(m.Lang, *Key("mail.footer.account").With(m.Account))
+	}
+	if color, err := ParseColor(m.Brand.Color); err == nil {
+		v.Bar, v.DarkBar = color.Light().String(), color.Dark().String()
+	}
+	return v
+}
+
+func greeting(name string) Message {
+	if name == "" {
+		return Message{Key: "mail.greeting"}
+	}
+	return *Key("mail.greeting_name").With(name)
+}
+
+// facts are when, where and with what it happened.
+func (u *UI) facts(m Mail) []factView {
+	var out []factView
+	add := func(label Key, value string) {
+		if value != "" {
+			out = append(out, factView{u.Text(m.Lang, Message{Key: label}), value})
+		}
+	}
+	if !m.At.IsZero() {
+		add("mail.fact.time", u.moment(m.Lang, m.At))
+	}
+	if m.Kind != MailCode && m.Kind != MailNewBrowser { // these name it in their first sentence
+		add("mail.fact.app", m.App)
+	}
+	add("mail.fact.address", m.Address)
+	// A command of an administrator comes from no browser and no address.
+	if m.UserAgent != "" || m.Address != "" {
+		add("mail.fact.browser", u.Device(m.Lang, m.UserAgent))
+	}
+	return out
+}
+
+// moment writes a time such as "23 Nov 2026, 14:05 UTC".
+func (u *UI) moment(lang string, at time.Time) string {
+	at = at.UTC()
+	month := at.Format("Jan")
+	if months := strings.Fields(u.Text(lang, Message{Key: "mail.months"})); len(months) == 12 {
+		month = months[at.Month()-1]
+	}
+	return u.Text(lang, *Key("mail.time").With(at.Day(), month, at.Year(), at.Format("15:04")))
+}
+
+// mailWords are the texts of one mail. The reader's name and the facts stand
+// between them.
+type mailWords struct {
+	subject *Message
+	heading *Message
+	lead    []*Message // above the code, or right below the greeting
+	text    []*Message // nil ones are left out
+	warning *Message   // may be nil
+	todoFor Key        // "If this was not you"
+	todo    []*Message
+}
+
+// words picks the texts of a mail whose values are cleaned.
+func (m Mail) words() mailWords {
+	var w mailWords
+	switch m.Kind {
+	case MailCode:
+		return m.codeWords()
+	case MailTest:
+		return m.testWords()
+	case MailNewBrowser:
+		w = m.newBrowserWords()
+	case MailFactorEnrolled:
+		w = m.enrolledWords()
+	case MailFactorDisabled:
+		w = m.disabledWords()
+	case MailMFAReset:
+		w = m.resetWords()
+	case MailRecoveryUsed:
+		w = m.usedWords()
+	case MailRecoveryGenerated:
+		w = m.generatedWords()
+	case MailRecoveryViewed:
+		w = m.viewedWords()
+	case MailPasswordChanged:
+		w = m.passwordWords()
+	}
+	if w.heading == nil {
+		w.heading = w.subject
+	}
+	if w.todoFor == "" {
+		w.todoFor = "mail.todo.not_you"
+		if m.ByAdmin {
+			w.todoFor = "mail.todo.not_expected"
+		}
+	}
+	return w
+}
+
+// who says that an administrator did it, or that all is well if the person did.
+func (m Mail) who() *Message {
+	if m.ByAdmin {
+		return Key("mail.by_admin").With()
+	}
+	return Key("mail.nothing_to_do").With()
+}
+
+// onlyAdmin is who, where the person's own doing is never in order.
+func (m Mail) onlyAdmin() *Message {
+	if m.ByAdmin {
+		return m.who()
+	}
+	return nil
+}
+
+// The first three of what to do: all that is needed in most mails.
+func usualTodo() []*Message {
+	return []*Message{
+		Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.review").With(),
+	}
+}
+
+func (m Mail) codeWords() mailWords {
+	w := mailWords{
+		subject: Key("mail.code.subject").With(m.Code),
+		heading: Key("mail.code.heading").With(),
+		lead:    []*Message{Key("mail.code.text").With()},
+		todoFor: "mail.todo.not_you",
+		todo:    []*Message{Key("mail.todo.keep_code").With(), Key("mail.todo.password").With()},
+	}
+	if m.App != "" {
+		w.lead = []*Message{Key("mail.code.text_app").With(m.App)}
+	}
+	if m.Minutes > 0 {
+		w.text = append(w.text, Key("mail.code.valid").With(time.Duration(m.Minutes)*time.Minute))
+	}
+	if m.Address != "" || m.UserAgent != "" {
+		w.text = append(w.text, Key("mail.code.asked").With())
+	}
+	return w
+}
+
+func (m Mail) testWords() mailWords {
+	w := mailWords{
+		subject: Key("mail.test.subject").With(),
+		heading: Key("mail.test.heading").With(),
+		lead:    []*Message{Key("mail.test.text").With()},
+		text:    []*Message{Key("mail.test.nothing").With()},
+	}
+	if m.Brand.Name != "" {
+		w.subject = Key("mail.test.subject_brand").With(m.Brand.Name)
+	}
+	return w
+}
+
+func (m Mail) newBrowserWords() mailWords {
+	lead := Key("mail.new_browser.text").With()
+	if m.App != "" {
+		lead = Key("mail.new_browser.text_app").With(m.App)
+	}
+	return mailWords{
+		subject: Key("mail.new_browser.subject").With(),
+		lead:    []*Message{lead}, text: []*Message{m.who()}, todo: usualTodo(),
+	}
+}
+
+// methodKey picks the text of a second step, or one that names none.
+func (m Mail) methodKey(totp, email, recovery, other Key) *Message {
+	switch m.Method {
+	case "totp":
+		return totp.With()
+	case "email":
+		return email.With()
+	case "recovery":
+		return recovery.With()
+	default:
+		return other.With()
+	}
+}
+
+func (m Mail) enrolledWords() mailWords {
+	return mailWords{
+		subject: m.methodKey("mail.factor_enrolled.subject_totp", "mail.factor_enrolled.subject_email",
+			"mail.factor_enrolled.subject_recovery", "mail.factor_enrolled.subject"),
+		lead: []*Message{m.methodKey("mail.factor_enrolled.text_totp", "mail.factor_enrolled.text_email",
+			"mail.factor_enrolled.text_recovery", "mail.factor_enrolled.text")},
+		text: []*Message{m.who()}, todo: usualTodo(),
+	}
+}
+
+func (m Mail) disabledWords() mailWords {
+	return mailWords{
+		subject: m.methodKey("mail.factor_disabled.subject_totp", "mail.factor_disabled.subject_email",
+			"mail.factor_disabled.subject_recovery", "mail.factor_disabled.subject"),
+		lead: []*Message{m.methodKey("mail.factor_disabled.text_totp", "mail.factor_disabled.text_email",
+			"mail.factor_disabled.text_recovery", "mail.factor_disabled.text")},
+		text:    []*Message{m.onlyAdmin(), Key("mail.factor_disabled.what").With()},
+		todoFor: "mail.factor_disabled.not_you", todo: usualTodo(),
+	}
+}
+
+func (m Mail) resetWords() mailWords {
+	return mailWords{
+		subject: Key("mail.mfa_reset.subject").With(),
+		lead:    []*Message{Key("mail.mfa_reset.text").With()},
+		text:    []*Message{Key("mail.mfa_reset.what").With()},
+		todoFor: "mail.todo.not_asked",
+		todo: []*Message{
+			Key("mail.todo.tell_now").With(), Key("mail.todo.password").With(), Key("mail.todo.set_up").With(),
+		},
+	}
+}
+
+func (m Mail) usedWords() mailWords {
+	w := mailWords{
+		subject: Key("mail.recovery_used.subject").With(m.Left),
+		heading: Key("mail.recovery_used.heading").With(),
+		lead:    []*Message{Key("mail.recovery_used.text").With()},
+		text:    []*Message{Key("mail.recovery_used.left").With(m.Left), m.onlyAdmin()},
+		todo: []*Message{
+			Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.new_codes").With(),
+		},
+	}
+	if m.Left <= 3 {
+		w.warning = w.text[0]
+		w.text[0] = Key("mail.recovery_used.low").With(m.Left)
+	}
+	return w
+}
+
+func (m Mail) generatedWords() mailWords {
+	return mailWords{
+		subject: Key("mail.recovery_generated.subject").With(),
+		lead:    []*Message{Key("mail.recovery_generated.text").With()},
+		text:    []*Message{m.who()},
+		todo: []*Message{
+			Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.new_codes").With(),
+		},
+	}
+}
+
+func (m Mail) viewedWords() mailWords {
+	return mailWords{
+		subject: Key("mail.recovery_viewed.subject").With(),
+		lead:    []*Message{Key("mail.recovery_viewed.text").With()},
+		text:    []*Message{Key("mail.recovery_viewed.what").With()},
+		todoFor: "mail.todo.not_asked",
+		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.new_codes").With()},
+	}
+}
+
+func (m Mail) passwordWords() mailWords {
+	return mailWords{
+		subject: Key("mail.password_changed.subject").With(),
+		lead:    []*Message{Key("mail.password_changed.text").With()},
+		text:    []*Message{m.who()},
+		todo: []*Message{
+			Key("mail.todo.tell_now").With(), Key("mail.todo.forgot").With(), Key("mail.todo.review").With(),
+		},
+	}
+}
+
+// line makes a value fit for one line: control characters and line breaks
+// become spaces, characters that are not seen or that turn text around go, and
+// what is longer than limit is cut. "://" goes too, so that no mail program
+// makes a link of a value.
+func line(s string, limit int) string {
+	// A character has at most 4 bytes, and spaces may be cut: enough to fill the
+	// limit, and no work for what is longer.
+	s = strings.ToValidUTF8(s[:min(len(s), 16*limit)], "")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+			return ' '
+		case r == '\u200c', r == '\u200d': // some scripts and emoji need them
+			return r
+		case unicode.Is(unicode.Cf, r), r == utf8.RuneError:
+			return -1
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(strings.ReplaceAll(s, "://", " ")), " ")
+	if runes := []rune(s); len(runes) > limit {
+		return strings.TrimSpace(string(runes[:limit-1])) + "…"
+	}
+	return s
+}
+
+var looksLikeAddress = regexp.MustCompile(`[:/@\\]|\.[\pL\d-]{2,}|(?i)\bwww\.`)
+
+// personName is a name to greet somebody with, or empty: people can choose
+// theirs, and a mail in our name is no place for somebody's link.
+func personName(s string) string {
+	if looksLikeAddress.MatchString(s) {
+		return ""
+	}
+	return line(s, maxValue)
+}
+
+// webURL is an absolute address of one of the schemes, or empty.
+func webURL(s string, schemes ...string) string {
+	if len(s) > 2000 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"<>`\\", r) }) {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || !slices.Contains(schemes, u.Scheme) || (u.Host == "") != (u.Scheme == "mailto") {
+		return ""
+	}
+	s = u.String() // other alphabets are encoded
+	if strings.ContainsFunc(s, func(r rune) bool { return r > '~' }) {
+		return ""
+	}
+	return s
+}
+
+const maxLine = 76
+
+// wrap breaks a text into lines that begin with indent, the first one with
+// first.
+func wrap(first, indent, s string) string {
+	var out strings.Builder
+	out.WriteString(first)
+	width, empty := utf8.RuneCountInString(first), true
+	for word := range strings.FieldsSeq(s) {
+		runes := []rune(word)
+		if !empty && width+1+len(runes) > maxLine {
+			out.WriteString("\n" + indent)
+			width, empty = utf8.RuneCountInString(indent), true
+		}
+		if !empty {
+			out.WriteByte(' ')
+			width++
+		}
+		for width+len(runes) > maxLine { // longer than a line
+			room := maxLine - width
+			out.WriteString(string(runes[:room]) + "\n" + indent)
+			runes, width = runes[room:], utf8.RuneCountInString(indent)
+		}
+		out.WriteString(string(runes))
+		width, empty = width+len(runes), false
+	}
+	return out.String()
+}
