@@ -36,18 +36,22 @@ func (p *Portal) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !p.logoutTokens.add(digest(token.TokenID), struct{}{}, token.Expiry.Add(clockSkew)) {
-		refuseLogout(w, http.StatusBadRequest, "the logout token was used before")
+		p.log.Info("back-channel logout", "repeated", true)
+		w.WriteHeader(http.StatusOK) // the provider tries again when our answer got lost
 		return
 	}
-	ended := p.sessions.removeIf(func(s session) bool { return named(token, s.identity) })
+	ended := p.sessions.removeIf(func(s session) bool { return named(token, s) })
 	p.log.Info("back-channel logout", "sessions", ended)
 	w.WriteHeader(http.StatusOK)
 }
 
-// named says whether the token means this session. A sid means that one only: a
-// late token must not end the person's newer session.
-func named(token *oidc.LogoutToken, id identity) bool {
-	if token.Subject != "" && token.Subject != id.Subject {
+// named says whether the token means this session. A sid means that one only,
+// and a token that comes late does not mean a sign-in that began after it was
+// issued. Both times are the provider's, in whole seconds: in the same second the
+// session ends. A refresh does not make a sign-in newer.
+func named(token *oidc.LogoutToken, s session) bool {
+	id := s.identity
+	if token.IssuedAt.Before(s.issued) || (token.Subject != "" && token.Subject != id.Subject) {
 		return false
 	}
 	return token.SessionID == "" || token.SessionID == id.SessionID

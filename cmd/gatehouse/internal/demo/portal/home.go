@@ -33,14 +33,18 @@ func (p *Portal) home(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) me(w http.ResponseWriter, r *http.Request) {
 	s, err := p.fresh(r)
 	if err != nil {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		writeJSON(w, http.StatusUnauthorized, map[string]string{
-			"error":             "login_required",
-			"error_description": "nobody is signed in to this portal in this browser",
-		})
+		refuseSignedOut(w)
 		return
 	}
 	writeJSON(w, http.StatusOK, s.identity.claims)
+}
+
+func refuseSignedOut(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	writeJSON(w, http.StatusUnauthorized, map[string]string{
+		"error":             "login_required",
+		"error_description": "nobody is signed in to this portal in this browser",
+	})
 }
 
 func seeHome(w http.ResponseWriter, r *http.Request) error {

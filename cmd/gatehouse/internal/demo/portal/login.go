@@ -1,13 +1,13 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +23,7 @@ type pendingLogin struct {
 	verifier string // PKCE code_verifier
 	maxAge   time.Duration
 	aged     bool // max_age was asked for
+	step     stepUp
 }
 
 // passedThrough are the request parameters that a link to /login may carry.
@@ -45,6 +46,10 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	hint, err := p.newStepUp(r, &login)
+	if err != nil {
+		return err
+	}
 	browser := p.browser(r)
 	login.browser = digest(browser)
 	state := newID()
@@ -52,7 +57,7 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	p.setCookie(w, browserCookie, browser, loginLifetime)
 	// #nosec G710 -- the address is the issuer's own, from its discovery document;
 	// what the query brought goes in as encoded parameters.
-	http.Redirect(w, r, op.AuthCodeURL(state, options...), http.StatusSeeOther)
+	http.Redirect(w, r, op.AuthCodeURL(state, append(options, hint...)...), http.StatusSeeOther)
 	return nil
 }
 
@@ -69,11 +74,9 @@ func newLogin(query url.Values) (pendingLogin, []oauth2.AuthCodeOption, error) {
 		}
 	}
 	if s := query.Get("max_age"); s != "" {
-		seconds, err := strconv.ParseUint(s, 10, 32)
-		if err != nil || seconds > maxMaxAge {
+		if login.maxAge, login.aged = parseMaxAge(s); !login.aged {
 			return login, nil, badParameter("max_age")
 		}
-		login.aged, login.maxAge = true, time.Duration(seconds)*time.Second
 	}
 	return login, options, nil
 }
@@ -105,22 +108,33 @@ func (p *Portal) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	query := r.URL.Query()
 	login, err := p.pending(r, query.Get("state"))
+	if _, _, signedIn := p.current(r); err != nil && signedIn {
+		return seeHome(w, r) // a tab that is late: nothing of its answer is used
+	}
 	if err != nil {
 		return err
 	}
-	if err := p.checkIssuer(op, query); err != nil {
-		return err
+	s, err := p.accept(ctx, op, login, query)
+	if err == nil {
+		err = p.checkStepUp(r, login.step, s.identity)
 	}
-	if query.Get("error") != "" {
-		return providerError(query)
-	}
-	s, err := p.redeem(ctx, op, login, query.Get("code"))
 	if err != nil {
-		return err
+		return login.step.again(err)
 	}
 	p.start(w, r, s)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, cmp.Or(login.step.back, "/"), http.StatusSeeOther)
 	return nil
+}
+
+// accept takes the session out of the provider's answer to this login.
+func (p *Portal) accept(ctx context.Context, op *provider, login pendingLogin, query url.Values) (session, error) {
+	if err := p.checkIssuer(op, query); err != nil {
+		return session{}, err
+	}
+	if query.Get("error") != "" {
+		return session{}, login.step.problemOf(query)
+	}
+	return p.redeem(ctx, op, login, query.Get("code"))
 }
 
 // pending takes the login that this state belongs to, if this browser began it.
@@ -177,16 +191,18 @@ func (p *Portal) redeem(ctx context.Context, op *provider, login pendingLogin, c
 		refreshToken: tokens.RefreshToken,
 		accessExpiry: tokens.Expiry.UTC(),
 		started:      now(),
+		issued:       id.token.IssuedAt,
 		renewal:      &sync.Mutex{},
 	}, nil
 }
 
-// accepts checks what only this login knows: its nonce and the max_age it asked for.
+// accepts checks what only this login knows: its nonce and the max_age it asked
+// for. checkStepUp is stricter about the age and has words for it.
 func (l pendingLogin) accepts(id identity) error {
 	if subtle.ConstantTimeCompare([]byte(id.token.Nonce), []byte(l.nonce)) != 1 {
 		return errors.New("the ID token's nonce is not this login's")
 	}
-	if l.aged && now().Sub(id.authenticated()) > l.maxAge+clockSkew {
+	if l.step.back == "" && l.aged && now().Sub(id.authenticated()) > l.maxAge+clockSkew {
 		return errors.New("the sign-in is older than max_age allows")
 	}
 	return nil

@@ -63,7 +63,21 @@ type problemPage struct {
 	Text        string
 	Code        string
 	Description string
-	Retry       bool
+	Again       string // where trying again begins; empty when that would not help
+	Label       string // of the button
+}
+
+// confirmPage asks for a stronger or newer sign-in and says what is asked for.
+type confirmPage struct {
+	layout
+	Link  string
+	Asked []row
+}
+
+// exportsPage lists the customer exports.
+type exportsPage struct {
+	layout
+	Files []row
 }
 
 // pages holds the templates, the assets and the layout of this portal.
@@ -124,6 +138,10 @@ func (p *pages) write(w http.ResponseWriter, status int, page any) error {
 		name = "signed-in"
 	case problemPage:
 		name = "problem"
+	case confirmPage:
+		name = "confirm"
+	case exportsPage:
+		name = "exports"
 	}
 	var out bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&out, name, page); err != nil {
@@ -230,6 +248,8 @@ type problem struct {
 	status      int
 	title, text string
 	retry       bool
+	again       string // where trying again begins; /login when empty
+	label       string // of the button that leads there; "Try again" when empty
 	code        string // what the provider said
 	description string
 	cause       error
@@ -271,7 +291,7 @@ var providerErrors = map[string]problem{
 const maxDescription = 300
 
 // providerError is the page for an authorization response with an error.
-func providerError(query url.Values) error {
+func providerError(query url.Values) *problem {
 	e, known := providerErrors[query.Get("error")]
 	if !known {
 		e = problem{
@@ -314,8 +334,11 @@ func (p *Portal) page(handle func(http.ResponseWriter, *http.Request) error) htt
 		if known.cause != nil {
 			p.log.Warn("answering a problem", "path", r.URL.Path, "status", known.status, "code", known.code, "cause", known.cause)
 		}
-		page := problemPage{p.pages.layout, known.text, known.code, known.description, known.retry}
+		page := problemPage{layout: p.pages.layout, Text: known.text, Code: known.code, Description: known.description}
 		page.Title = known.title
+		if known.retry {
+			page.Again, page.Label = cmp.Or(known.again, "/login"), cmp.Or(known.label, "Try again")
+		}
 		if err := p.pages.write(w, known.status, page); err != nil {
 			p.log.Error("answering a problem", "error", err)
 			http.Error(w, known.title, http.StatusInternalServerError)

@@ -147,6 +147,10 @@ func (p *Portal) Handler() http.Handler {
 	mux.Handle("POST /logout", p.page(p.logoutEverywhere))
 	mux.Handle("POST /logout/local", p.page(p.logoutHere))
 	mux.HandleFunc("GET /me", p.me)
+	if p.cfg.Kind == Agent {
+		mux.Handle("GET "+exportsPath, p.page(p.exports))
+		mux.HandleFunc("GET /api/exports", p.exportsAPI)
+	}
 	mux.HandleFunc("POST /backchannel-logout", p.backchannelLogout)
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /assets/{file}", p.pages.asset)

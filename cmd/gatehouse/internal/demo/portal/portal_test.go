@@ -243,7 +243,7 @@ func TestOtherBrowser(t *testing.T) {
 	victim.hop("GET", d.url+"/login") // a browser with a cookie of its own
 	wants(t, victim.get(callback), http.StatusBadRequest, "did not start here")
 	wants(t, attacker.get(callback), http.StatusOK, "You are signed in")
-	wants(t, attacker.get(callback), http.StatusBadRequest, "did not start here")
+	wants(t, victim.get(callback), http.StatusBadRequest, "did not start here")
 }
 
 func TestTwoTabs(t *testing.T) {

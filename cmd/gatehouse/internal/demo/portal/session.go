@@ -15,6 +15,7 @@ type session struct {
 	refreshToken string
 	accessExpiry time.Time // zero when the provider did not say
 	started      time.Time
+	issued       time.Time // iat of the ID token that began it, by the provider's clock
 	refreshed    time.Time // zero until the first refresh
 	renewal      *sync.Mutex
 }

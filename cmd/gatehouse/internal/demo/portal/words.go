@@ -56,11 +56,12 @@ func waysIn(amr []string) string {
 }
 
 var levels = map[string]string{
-	"urn:gatehouse:acr:password":  "password alone",
-	"urn:gatehouse:acr:federated": "your organisation's sign-in",
-	"urn:gatehouse:acr:two-step":  "two steps, one of them by email",
-	"urn:gatehouse:acr:mfa":       "two factors",
-	"phr":                         "phishing-resistant",
+	"urn:gatehouse:acr:password":     "password alone",
+	"urn:gatehouse:acr:federated":    "your organisation's sign-in",
+	"urn:gatehouse:acr:two-step":     "two steps, one of them by email",
+	"urn:gatehouse:acr:mfa":          "two factors",
+	"https://refeds.org/profile/mfa": "two factors",
+	"phr":                            "phishing-resistant",
 }
 
 // ago says how long something is in the past.
