@@ -78,7 +78,6 @@ type Client struct {
 	PKCEOptional bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
-	Override             Override
 	CreatedAt            time.Time
 }
 
@@ -157,9 +156,13 @@ const (
 	OverrideRequired OverrideMode = "required"
 )
 
-// Override is a client's own MFA policy.
+// Override is a client's own MFA policy. It is no part of Client, which may be a
+// second old: what a sign-in is judged by comes with its flow, session or grant.
 type Override struct {
-	Version    int64
+	// Version is the number of its last change, 0 when there was none.
+	Version int64
+	// MinVersion refuses, at this client, every proof and grant of before:
+	// "Immediately" raises it to the version it saves.
 	MinVersion int64
 	Mode       OverrideMode // zero value: inherit
 	MinACR     ACR          // with OverrideRequired: at least this

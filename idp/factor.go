@@ -2,18 +2,20 @@ package idp
 
 import "time"
 
-// Factor is an enrolled authenticator app of a user.
+// Factor is a second factor of a user: an authenticator app, or the email code,
+// whose row comes with the first code that is sent.
 type Factor struct {
 	ID     string
 	UserID string
 	Method Method
 	Name   string
-	Secret []byte // sealed under the keyring
+	Secret []byte // sealed under the keyring; none for the email code
 	// LastStep is the last TOTP time step that was accepted; only a later one is
 	// accepted again.
 	LastStep   int64
 	CreatedAt  time.Time
 	LastUsedAt time.Time
+	SentAt     time.Time // when the last email code was sent
 	// DisabledAt is set at the cap of failures. The factor still counts as
 	// enrolled: it cannot be replaced with a password alone.
 	DisabledAt time.Time
@@ -43,6 +45,8 @@ type RecoveryCode struct {
 // Enrolment is what second factors a user has.
 type Enrolment struct {
 	TOTP []Factor
+	// Email is nil before the first email code.
+	Email *Factor
 	// Recovery is nil when the user has no codes.
 	Recovery *RecoverySet
 	// RecoveryLeft counts the codes that were not used.
@@ -57,4 +61,18 @@ func (e Enrolment) Authenticator() *Factor {
 		}
 	}
 	return nil
+}
+
+// EmailCode is a code of six digits that was sent by mail. It belongs to one
+// flow.
+type EmailCode struct {
+	ID         string // also that of its mail in the outbox
+	FlowID     string
+	UserID     string
+	MAC        []byte // HMAC of flow and code
+	Tries      int
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	ReplacedAt time.Time // set when a newer one was sent
+	UsedAt     time.Time
 }

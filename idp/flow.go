@@ -25,7 +25,8 @@ type Flow struct {
 	Kind         string
 	Data         []byte
 	Proofs       []Proof
-	// PolicyVersion is the population's policy that the flow was last judged by.
+	// PolicyVersion is what the flow was last judged by: its session's as long as it
+	// rests on that session's first step, else the newest.
 	PolicyVersion int64
 	// SessionID is the session that the flow ended in.
 	SessionID string

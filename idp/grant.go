@@ -19,22 +19,20 @@ type Grant struct {
 	UserID        string
 	SessionID     string
 	PopulationID  string
-	PolicyVersion int64
-	// OverrideVersion is the client's override that it was judged by.
-	OverrideVersion int64
-	RedirectURI     string
-	Scopes          []string
-	Nonce           string
-	CodeChallenge   string
-	CodeHash        []byte
-	CodeExpiresAt   time.Time
-	CodeUsedAt      time.Time
-	Proofs          []Proof
-	ACR             ACR
-	Offline         bool // outlives sign-out and idleness: scope offline_access
-	CreatedAt       time.Time
-	ExpiresAt       time.Time // when nothing of it can be valid any more
-	RevokedAt       time.Time
+	PolicyVersion int64 // its session's
+	RedirectURI   string
+	Scopes        []string
+	Nonce         string
+	CodeChallenge string
+	CodeHash      []byte
+	CodeExpiresAt time.Time
+	CodeUsedAt    time.Time
+	Proofs        []Proof
+	ACR           ACR
+	Offline       bool // outlives sign-out and idleness: scope offline_access
+	CreatedAt     time.Time
+	ExpiresAt     time.Time // when nothing of it can be valid any more
+	RevokedAt     time.Time
 }
 
 // TokenKind tells access tokens from refresh tokens.
@@ -70,16 +68,17 @@ type Standing struct {
 	Session    Session
 	User       User
 	Population Population
+	// OverrideMin is the MinVersion of the client's override.
+	OverrideMin int64
 }
 
-// Live tells whether the grant may be used at the client now. A grant with
-// offline access outlives the session's sign-out and idleness, and nothing else.
-func (s Standing) Live(c Client, now time.Time) bool {
+// Live tells whether the grant may be used now. A grant with offline access
+// outlives the session's sign-out and idleness, and nothing else.
+func (s Standing) Live(now time.Time) bool {
 	switch {
 	case !s.Grant.RevokedAt.IsZero(), s.User.Disabled, !now.Before(s.Grant.ExpiresAt):
 		return false
-	case s.Grant.PolicyVersion < s.Population.MinVersion,
-		s.Grant.OverrideVersion < c.Override.MinVersion:
+	case s.Grant.PolicyVersion < max(s.Population.MinVersion, s.OverrideMin):
 		return false
 	case s.Grant.Offline:
 		return true

@@ -43,7 +43,6 @@ func TestSessionLives(t *testing.T) {
 }
 
 func TestGrantLives(t *testing.T) {
-	client := idp.Client{Override: idp.Override{MinVersion: 2}}
 	offline := func(s *idp.Standing) { s.Grant.Offline = true }
 	for name, c := range map[string]struct {
 		change func(s *idp.Standing)
@@ -62,12 +61,12 @@ func TestGrantLives(t *testing.T) {
 		"just before its end":        {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90*time.Minute - 1, true, true},
 		"at its end":                 {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90 * time.Minute, false, false},
 		"policy replaced":            {func(s *idp.Standing) { s.Grant.PolicyVersion = 2 }, 0, false, false},
-		"override replaced":          {func(s *idp.Standing) { s.Grant.OverrideVersion = 1 }, 0, false, false},
+		"override replaced":          {func(s *idp.Standing) { s.OverrideMin = 4 }, 0, false, false},
 	} {
 		for _, isOffline := range []bool{false, true} {
 			s := idp.Standing{
-				Grant:   idp.Grant{PolicyVersion: 3, OverrideVersion: 2, ExpiresAt: nine.Add(90 * time.Minute)},
-				Session: living(), Population: population(),
+				Grant:   idp.Grant{PolicyVersion: 3, ExpiresAt: nine.Add(90 * time.Minute)},
+				Session: living(), Population: population(), OverrideMin: 3,
 			}
 			want := c.want
 			if isOffline {
@@ -75,7 +74,7 @@ func TestGrantLives(t *testing.T) {
 				want = c.offline
 			}
 			c.change(&s)
-			if got := s.Live(client, nine.Add(c.after)); got != want {
+			if got := s.Live(nine.Add(c.after)); got != want {
 				t.Errorf("%s, offline %t: %t", name, isOffline, got)
 			}
 		}

@@ -32,8 +32,8 @@ type Population struct {
 
 // Policy is an MFA policy of a population: which second factors are enabled and
 // what the authenticator app calls the account. Each change takes the next
-// integer Version. At least one method makes a second step mandatory for
-// password sign-ins.
+// integer Version, of one sequence for all policies and overrides. At least one
+// method makes a second step mandatory for password sign-ins.
 type Policy struct {
 	Version       int64
 	Authenticator bool

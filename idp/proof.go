@@ -25,6 +25,8 @@ type Proof struct {
 	AMR []string
 	// Evidence is the ACR that an upstream's token proved, if any.
 	Evidence ACR
+	// ByMail: the password was set just now by a link in a mail.
+	ByMail bool
 }
 
 // ACR is an authentication context class reference: how strongly a person was

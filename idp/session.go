@@ -4,11 +4,13 @@ import "time"
 
 // Session is a completed sign-in of one user in one browser.
 type Session struct {
-	ID            string // public, the `sid` claim; no credential
-	TokenHash     []byte // SHA-256 of the cookie's value, which rotates
-	BrowserHash   []byte
-	UserID        string
-	PopulationID  string
+	ID           string // public, the `sid` claim; no credential
+	TokenHash    []byte // SHA-256 of the cookie's value, which rotates
+	BrowserHash  []byte
+	UserID       string
+	PopulationID string
+	// PolicyVersion is the number of the last change of any policy or override
+	// when it was created: it is judged by the versions of that moment.
 	PolicyVersion int64
 	Proofs        []Proof
 	Address       string // where the sign-in came from

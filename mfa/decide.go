@@ -28,6 +28,8 @@ type Enrolled struct {
 	AuthenticatorWorks bool
 	// RecoveryWorks: unused recovery codes exist and are not disabled.
 	RecoveryWorks bool
+	// EmailDisabled: too many wrong email codes. Otherwise everybody has a mailbox.
+	EmailDisabled bool
 }
 
 // Outcome is the kind of a Decision.
@@ -42,8 +44,14 @@ const (
 	// Challenge: a second step is missing; Methods says which will do, the one
 	// to ask for first in front.
 	Challenge
-	// SetUp: a second step is missing and the person has none that would do;
-	// Methods says which may be set up.
+	// Choose: a second step is missing, and the person has no authenticator:
+	// Methods says between what they choose, an authenticator to be set up being
+	// one.
+	Choose
+	// ProveEmail: an authenticator has to be set up, and an email code comes before
+	// that.
+	ProveEmail
+	// SetUp: an authenticator has to be set up now.
 	SetUp
 	// Unreachable: the request asks for more than this person can prove here
 	// (unmet_authentication_requirements, OpenID Connect Unmet Authentication
@@ -53,6 +61,15 @@ const (
 	Stuck
 )
 
+// String names an outcome in tests and documents.
+func (o Outcome) String() string {
+	return [...]string{"satisfied", "first step", "challenge", "choose", "prove email", "set up", "unreachable", "stuck"}[o]
+}
+
+// SetUpWithin is how old a proof may be at most on which a new factor rests: a
+// browser that somebody left signed in must not enrol a stranger's phone.
+const SetUpWithin = 10 * time.Minute
+
 // Decision is what a Question comes to.
 type Decision struct {
 	Outcome Outcome
@@ -60,21 +77,23 @@ type Decision struct {
 }
 
 // Decide is the rule of who is asked for what (DESIGN section 2). It is the only
-// place that knows it, and allocates nothing when the answer is Satisfied.
+// place that knows it, and allocates nothing when the answer is Satisfied and the
+// request discards no proof.
 //
-// What is needed is the highest of the population's policy, the client's
-// override and the request. A federated sign-in is never sent to a local factor:
-// policy and override are met by it (unless the override says "also
-// federated"), and what the request asks beyond it needs upstream evidence.
+// What is needed is the higher of the effective policy, which is the client's
+// override or else the population's, and the request. A federated sign-in is
+// never sent to a local factor: policy and override are met by it (unless the
+// override says "also federated"), and what the request asks beyond it needs
+// upstream evidence.
 func Decide(q Question) Decision {
-	proofs := Fresh(q.Proofs, q.Demand, q.Now)
-	achieved := Achieved(proofs).Rank()
-	if has(proofs, idp.MethodFederated) {
+	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
+	achieved := Achieved(q.Proofs).Rank()
+	if has(q.Proofs, idp.MethodFederated) {
 		return decideFederated(q, achieved)
 	}
 	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand))
 	switch {
-	case !hasFirstStep(proofs):
+	case !hasFirstStep(q.Proofs):
 		return Decision{Outcome: FirstStep}
 	case achieved >= need:
 		return Decision{Outcome: Satisfied}
@@ -95,18 +114,64 @@ func decideFederated(q Question, achieved int) Decision {
 
 // secondStep finds what a person with a first step can be asked for.
 func secondStep(q Question, need int) Decision {
-	if need > idp.ACRMFA.Rank() {
+	app, email := q.takesAuthenticator(need), q.takesEmail(need)
+	switch {
+	case need > idp.ACRMFA.Rank():
 		return Decision{Outcome: Unreachable} // nothing here is phishing-resistant yet
+	case app && q.Enrolled.Authenticator:
+		return challenge(q, email)
+	case app && email && q.Enrolled.EmailDisabled:
+		return Decision{Outcome: Stuck}
+	case app && email:
+		return Decision{Outcome: Choose, Methods: []idp.Method{idp.MethodTOTP, idp.MethodEmail}}
+	case app:
+		return SetUpNow(q)
+	case email && q.Enrolled.EmailDisabled:
+		return Decision{Outcome: Stuck}
+	case email:
+		return Decision{Outcome: Challenge, Methods: []idp.Method{idp.MethodEmail}}
 	}
-	if !q.Enrolled.Authenticator {
-		if !mayEnrol(q) {
-			return Decision{Outcome: Unreachable}
+	return Decision{Outcome: Unreachable}
+}
+
+// takesAuthenticator tells whether an authenticator will do: by the policy, by an
+// override that requires a second step, or because somebody who has one anyway is
+// asked for more than an email code reaches: by the request, or because theirs is
+// disabled or comes after a mailed link. A request alone makes nobody enrol.
+func (q Question) takesAuthenticator(need int) bool {
+	reached := 0
+	if q.Policy.EmailCode && !q.Enrolled.EmailDisabled && !q.passwordByMail() {
+		reached = idp.ACRTwoStep.Rank()
+	}
+	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired ||
+		q.Enrolled.Authenticator && need > reached
+}
+
+// takesEmail tells whether an email code will do. A person with an authenticator
+// whose password came from a mail just now is not offered one: mailbox and mailbox
+// is one factor.
+func (q Question) takesEmail(need int) bool {
+	return q.Policy.EmailCode && need <= idp.ACRTwoStep.Rank() && !(q.Enrolled.Authenticator && q.passwordByMail())
+}
+
+func (q Question) passwordByMail() bool {
+	for i := range q.Proofs {
+		if q.Proofs[i].ByMail {
+			return true
 		}
-		return Decision{Outcome: SetUp, Methods: []idp.Method{idp.MethodTOTP}}
 	}
+	return false
+}
+
+// challenge asks somebody with an authenticator: the app first, then the email
+// code, then what is on paper.
+func challenge(q Question, email bool) Decision {
 	var methods []idp.Method
 	if q.Enrolled.AuthenticatorWorks {
 		methods = append(methods, idp.MethodTOTP)
+	}
+	if email && !q.Enrolled.EmailDisabled {
+		methods = append(methods, idp.MethodEmail)
 	}
 	if q.Enrolled.RecoveryWorks {
 		methods = append(methods, idp.MethodRecovery)
@@ -117,11 +182,33 @@ func secondStep(q Question, need int) Decision {
 	return Decision{Outcome: Challenge, Methods: methods}
 }
 
-// mayEnrol tells whether a person without an authenticator is led through
-// set-up: when a policy of ours needs one. A request alone cannot make people
-// enrol where the policy has no authenticator.
-func mayEnrol(q Question) bool {
-	return q.Policy.Authenticator || overrideRank(q.Override) >= idp.ACRMFA.Rank()
+// SetUpNow is what comes next for somebody without an authenticator who sets one
+// up, by need or by choice. The password must be recent and, while the policy has
+// email codes, an email code too: a stolen password alone cannot enrol the thief's
+// phone. Satisfied: the policy has no authenticator to set up, or there is one.
+func SetUpNow(q Question) Decision {
+	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
+	switch {
+	case q.Enrolled.Authenticator, !q.Policy.Authenticator && q.Override.Mode != idp.OverrideRequired:
+		return Decision{Outcome: Satisfied}
+	case !q.recent(idp.MethodPassword) && !q.recent(idp.MethodPasskey):
+		return Decision{Outcome: FirstStep}
+	case !q.Policy.EmailCode || q.recent(idp.MethodEmail):
+		return Decision{Outcome: SetUp, Methods: []idp.Method{idp.MethodTOTP}}
+	case q.Enrolled.EmailDisabled:
+		return Decision{Outcome: Stuck}
+	}
+	return Decision{Outcome: ProveEmail, Methods: []idp.Method{idp.MethodEmail}}
+}
+
+// recent tells whether a method was proved lately enough to enrol something.
+func (q Question) recent(m idp.Method) bool {
+	for i := range q.Proofs {
+		if q.Proofs[i].Method == m && q.Now.Sub(q.Proofs[i].At) <= SetUpWithin {
+			return true
+		}
+	}
+	return false
 }
 
 // policyRank is how strong a password sign-in has to become by policy.
@@ -174,11 +261,18 @@ func hasFirstStep(proofs []idp.Proof) bool {
 	return has(proofs, idp.MethodPassword) || has(proofs, idp.MethodPasskey)
 }
 
-// EnrolledOf reduces a person's enrolment to what a decision needs.
-func EnrolledOf(e idp.Enrolment) Enrolled {
-	return Enrolled{
-		Authenticator:      len(e.TOTP) > 0,
-		AuthenticatorWorks: e.Authenticator() != nil,
-		RecoveryWorks:      e.Recovery != nil && e.Recovery.DisabledAt.IsZero() && e.RecoveryLeft > 0,
+// EnrolledOf reduces a person's enrolment to what a decision needs. opened is what
+// the browser may use although it is disabled: a browser that the person signed in
+// with before keeps a budget of its own.
+func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
+	works := func(id string, disabledAt time.Time) bool {
+		return disabledAt.IsZero() || opened != nil && opened(id)
 	}
+	found := Enrolled{Authenticator: len(e.TOTP) > 0}
+	for _, f := range e.TOTP {
+		found.AuthenticatorWorks = found.AuthenticatorWorks || works(f.ID, f.DisabledAt)
+	}
+	found.RecoveryWorks = e.Recovery != nil && e.RecoveryLeft > 0 && works(e.Recovery.ID, e.Recovery.DisabledAt)
+	found.EmailDisabled = e.Email != nil && !works(e.Email.ID, e.Email.DisabledAt)
+	return found
 }

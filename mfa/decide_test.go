@@ -1,12 +1,10 @@
 package mfa_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"gatehouse/idp"
 	"gatehouse/mfa"
@@ -19,27 +17,17 @@ var (
 	bothPolicy = idp.Policy{Authenticator: true, EmailCode: true}
 	policies   = []idp.Policy{noPolicy, appPolicy, mailPolicy, bothPolicy}
 
-	inherit   = idp.Override{Mode: idp.OverrideInherit}
-	off       = idp.Override{Mode: idp.OverrideOff}
-	required  = idp.Override{Mode: idp.OverrideRequired}
-	overrides = []idp.Override{
-		{},
-		inherit, off, required, requiredAt(idp.ACRPassword), requiredAt(idp.ACRTwoStep), requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey),
-		federatedToo(inherit), federatedToo(off), federatedToo(required), federatedToo(requiredAt(idp.ACRMFA)),
-	}
+	inherit  = idp.Override{Mode: idp.OverrideInherit}
+	off      = idp.Override{Mode: idp.OverrideOff}
+	required = idp.Override{Mode: idp.OverrideRequired}
 
 	noDemand = asks()
-	demands  = []idp.Demand{
-		noDemand, asks(idp.ACRPassword), asks(idp.ACRFederated), asks(idp.ACRTwoStep), asks(idp.ACRMFA), asks(idp.ACRRefedsMFA),
-		asks(idp.ACRPasskey), asks(idp.ACRPasskey, idp.ACRTwoStep), asks(idp.ACRPassword, idp.ACRPasskey),
-	}
 
-	nothing    = mfa.Enrolled{}
-	enrolled   = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
-	noCodes    = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true}
-	codesOnly  = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
-	locked     = mfa.Enrolled{Authenticator: true}
-	enrolments = []mfa.Enrolled{nothing, enrolled, noCodes, codesOnly, locked}
+	nothing   = mfa.Enrolled{}
+	enrolled  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
+	noCodes   = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true}
+	codesOnly = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
+	locked    = mfa.Enrolled{Authenticator: true}
 )
 
 func requiredAt(acr idp.ACR) idp.Override {
@@ -53,305 +41,198 @@ func federatedToo(o idp.Override) idp.Override {
 
 func asks(acrs ...idp.ACR) idp.Demand { return idp.Demand{ACRValues: acrs, MaxAge: idp.NoMaxAge} }
 
+func noEmail(e mfa.Enrolled) mfa.Enrolled {
+	e.EmailDisabled = true
+	return e
+}
+
+func byMail(p idp.Proof) idp.Proof {
+	p.ByMail = true
+	return p
+}
+
 var (
 	satisfied   = mfa.Decision{Outcome: mfa.Satisfied}
 	firstStep   = mfa.Decision{Outcome: mfa.FirstStep}
 	unreachable = mfa.Decision{Outcome: mfa.Unreachable}
 	stuck       = mfa.Decision{Outcome: mfa.Stuck}
 	setUp       = mfa.Decision{Outcome: mfa.SetUp, Methods: []idp.Method{idp.MethodTOTP}}
-	appOrCode   = mfa.Decision{Outcome: mfa.Challenge, Methods: []idp.Method{idp.MethodTOTP, idp.MethodRecovery}}
-	appAlone    = mfa.Decision{Outcome: mfa.Challenge, Methods: []idp.Method{idp.MethodTOTP}}
-	codeAlone   = mfa.Decision{Outcome: mfa.Challenge, Methods: []idp.Method{idp.MethodRecovery}}
+	proveEmail  = mfa.Decision{Outcome: mfa.ProveEmail, Methods: []idp.Method{idp.MethodEmail}}
+	choice      = mfa.Decision{Outcome: mfa.Choose, Methods: []idp.Method{idp.MethodTOTP, idp.MethodEmail}}
+	appOrCode   = challenge(idp.MethodTOTP, idp.MethodRecovery)
+	appAlone    = challenge(idp.MethodTOTP)
+	codeAlone   = challenge(idp.MethodRecovery)
+	mailAlone   = challenge(idp.MethodEmail)
+	anyOfThree  = challenge(idp.MethodTOTP, idp.MethodEmail, idp.MethodRecovery)
 )
 
-// Who is asked for what, case by case.
+func challenge(methods ...idp.Method) mfa.Decision {
+	return mfa.Decision{Outcome: mfa.Challenge, Methods: methods}
+}
+
+// asked is one case of who is asked for what.
+type asked struct {
+	policy   idp.Policy
+	override idp.Override
+	demand   idp.Demand
+	proofs   []idp.Proof
+	enrolled mfa.Enrolled
+	want     mfa.Decision
+}
+
+var (
+	pwd     = []idp.Proof{password}
+	mailed  = []idp.Proof{byMail(password)}
+	pwdApp  = []idp.Proof{password, app}
+	pwdCode = []idp.Proof{password, recovery}
+	pwdMail = []idp.Proof{password, email}
+	fed     = []idp.Proof{entra}
+)
+
+var askedByPolicy = map[string]asked{
+	"nobody yet":                            {appPolicy, inherit, noDemand, nil, enrolled, firstStep},
+	"a second step before the first":        {appPolicy, inherit, noDemand, []idp.Proof{app}, enrolled, firstStep},
+	"an email code before the first":        {mailPolicy, inherit, noDemand, []idp.Proof{email}, nothing, firstStep},
+	"password without a policy":             {noPolicy, inherit, noDemand, pwd, nothing, satisfied},
+	"password without a policy, enrolled":   {noPolicy, inherit, noDemand, pwd, enrolled, satisfied},
+	"password":                              {appPolicy, inherit, noDemand, pwd, enrolled, appOrCode},
+	"password, no codes left":               {appPolicy, inherit, noDemand, pwd, noCodes, appAlone},
+	"password, authenticator disabled":      {appPolicy, inherit, noDemand, pwd, codesOnly, codeAlone},
+	"password, everything disabled":         {appPolicy, inherit, noDemand, pwd, locked, stuck},
+	"password and authenticator":            {appPolicy, inherit, noDemand, pwdApp, enrolled, satisfied},
+	"password and recovery code":            {appPolicy, inherit, noDemand, pwdCode, enrolled, satisfied},
+	"email code where the authenticator is": {appPolicy, inherit, noDemand, pwdMail, enrolled, appOrCode},
+	"passkey":                               {bothPolicy, inherit, asks(idp.ACRPasskey), []idp.Proof{passkey}, nothing, satisfied},
+	"both":                                  {bothPolicy, inherit, noDemand, pwd, enrolled, anyOfThree},
+	"both, email code":                      {bothPolicy, inherit, noDemand, pwdMail, enrolled, satisfied},
+	"both, no codes left":                   {bothPolicy, inherit, noDemand, pwd, noCodes, challenge(idp.MethodTOTP, idp.MethodEmail)},
+	"both, authenticator disabled":          {bothPolicy, inherit, noDemand, pwd, codesOnly, challenge(idp.MethodEmail, idp.MethodRecovery)},
+	"both, authenticator and codes useless": {bothPolicy, inherit, noDemand, pwd, locked, mailAlone},
+	"both, email disabled":                  {bothPolicy, inherit, noDemand, pwd, noEmail(enrolled), appOrCode},
+	"both, everything disabled":             {bothPolicy, inherit, noDemand, pwd, noEmail(locked), stuck},
+	"email alone":                           {mailPolicy, inherit, noDemand, pwd, nothing, mailAlone},
+	"email alone, enrolled once":            {mailPolicy, inherit, noDemand, pwd, enrolled, mailAlone},
+	"email alone, disabled":                 {mailPolicy, inherit, noDemand, pwd, noEmail(nothing), stuck},
+	"email alone, disabled, enrolled once":  {mailPolicy, inherit, noDemand, pwd, noEmail(enrolled), appOrCode},
+	"email alone, all disabled":             {mailPolicy, inherit, noDemand, pwd, noEmail(locked), stuck},
+	"email alone, proved":                   {mailPolicy, inherit, noDemand, pwdMail, nothing, satisfied},
+	"mailed link":                           {bothPolicy, inherit, noDemand, mailed, enrolled, appOrCode},
+	"mailed link, all but email disabled":   {bothPolicy, inherit, noDemand, mailed, locked, stuck},
+	"mailed link, not enrolled":             {bothPolicy, inherit, noDemand, mailed, nothing, choice},
+	"mailed link, email alone":              {mailPolicy, inherit, noDemand, mailed, nothing, mailAlone},
+	"mailed link, email alone, enrolled":    {mailPolicy, inherit, noDemand, mailed, enrolled, appOrCode},
+}
+
+var askedToSetUp = map[string]asked{
+	"authenticator":                     {appPolicy, inherit, noDemand, pwd, nothing, setUp},
+	"authenticator, email of no use":    {appPolicy, inherit, noDemand, pwd, noEmail(nothing), setUp},
+	"authenticator, old password":       {appPolicy, inherit, noDemand, []idp.Proof{old(password)}, nothing, firstStep},
+	"authenticator, ten minutes":        {appPolicy, inherit, noDemand, []idp.Proof{at(password, 0)}, nothing, setUp},
+	"authenticator, a moment later":     {appPolicy, inherit, noDemand, []idp.Proof{at(password, -time.Microsecond)}, nothing, firstStep},
+	"both":                              {bothPolicy, inherit, noDemand, pwd, nothing, choice},
+	"both, old password":                {bothPolicy, inherit, noDemand, []idp.Proof{old(password)}, nothing, choice},
+	"both, email disabled":              {bothPolicy, inherit, noDemand, pwd, noEmail(nothing), stuck},
+	"both, mfa":                         {bothPolicy, inherit, asks(idp.ACRMFA), pwd, nothing, proveEmail},
+	"both, mfa, email disabled":         {bothPolicy, inherit, asks(idp.ACRMFA), pwd, noEmail(nothing), stuck},
+	"both, mfa, email proved":           {bothPolicy, inherit, asks(idp.ACRMFA), pwdMail, nothing, setUp},
+	"both, mfa, proved, then disabled":  {bothPolicy, inherit, asks(idp.ACRMFA), pwdMail, noEmail(nothing), setUp},
+	"both, mfa, email proved long ago":  {bothPolicy, inherit, asks(idp.ACRMFA), []idp.Proof{password, old(email)}, nothing, proveEmail},
+	"both, mfa, password long ago":      {bothPolicy, inherit, asks(idp.ACRMFA), []idp.Proof{old(password), email}, nothing, firstStep},
+	"both, mfa, mailed link":            {bothPolicy, inherit, asks(idp.ACRMFA), mailed, nothing, proveEmail},
+	"both, mfa, email before the login": {bothPolicy, inherit, idp.Demand{ACRValues: []idp.ACR{idp.ACRMFA}, MaxAge: idp.NoMaxAge, Since: nine.Add(6 * time.Minute)}, []idp.Proof{email, at(password, 7*time.Minute)}, nothing, proveEmail},
+	"email alone":                       {mailPolicy, inherit, asks(idp.ACRMFA), pwd, nothing, unreachable},
+	"email alone, override":             {mailPolicy, required, noDemand, pwd, nothing, choice},
+	"email alone, override mfa":         {mailPolicy, requiredAt(idp.ACRMFA), noDemand, pwd, nothing, proveEmail},
+	"no policy, override":               {noPolicy, required, noDemand, pwd, nothing, setUp},
+	"no policy, override mfa":           {noPolicy, requiredAt(idp.ACRMFA), noDemand, pwd, nothing, setUp},
+	"no policy, request":                {noPolicy, inherit, asks(idp.ACRTwoStep), pwd, nothing, unreachable},
+	"override off":                      {bothPolicy, off, noDemand, pwd, nothing, satisfied},
+	"override off, request":             {bothPolicy, off, asks(idp.ACRTwoStep), pwd, nothing, choice},
+	"override off, request for mfa":     {appPolicy, off, asks(idp.ACRMFA), pwd, nothing, setUp},
+	"a passkey is what was asked":       {bothPolicy, inherit, asks(idp.ACRPasskey), pwd, nothing, unreachable},
+}
+
+var askedByClient = map[string]asked{
+	"override off":                             {appPolicy, off, noDemand, pwd, nothing, satisfied},
+	"override off, the request asks":           {appPolicy, off, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
+	"override required, no policy":             {noPolicy, required, noDemand, pwd, enrolled, appOrCode},
+	"override required, email code will do":    {noPolicy, required, noDemand, pwdMail, enrolled, satisfied},
+	"override mfa, email code will not":        {bothPolicy, requiredAt(idp.ACRMFA), noDemand, pwdMail, enrolled, appOrCode},
+	"override phishing-resistant":              {noPolicy, requiredAt(idp.ACRPasskey), noDemand, pwdApp, enrolled, unreachable},
+	"override below the policy's":              {appPolicy, requiredAt(idp.ACRTwoStep), noDemand, pwdMail, enrolled, satisfied},
+	"request for two steps, both":              {bothPolicy, inherit, asks(idp.ACRTwoStep), pwd, enrolled, anyOfThree},
+	"request for mfa":                          {noPolicy, inherit, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
+	"request for two steps, no policy":         {noPolicy, inherit, asks(idp.ACRTwoStep), pwd, enrolled, appOrCode},
+	"request for mfa, email alone, enrolled":   {mailPolicy, inherit, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
+	"request for mfa, email alone, code given": {mailPolicy, inherit, asks(idp.ACRMFA), pwdMail, enrolled, appOrCode},
+	"request for mfa by its alias":             {noPolicy, inherit, asks(idp.ACRRefedsMFA), pwdApp, enrolled, satisfied},
+	"request for mfa, no policy, not enrolled": {noPolicy, inherit, asks(idp.ACRMFA), pwd, nothing, unreachable},
+	"request for any of two":                   {noPolicy, inherit, asks(idp.ACRPasskey, idp.ACRPassword), pwd, nothing, satisfied},
+	"request for less than the policy":         {appPolicy, inherit, asks(idp.ACRPassword), pwd, enrolled, appOrCode},
+	"request for a passkey":                    {appPolicy, inherit, asks(idp.ACRPasskey), pwd, enrolled, unreachable},
+	"Entra":                                    {appPolicy, inherit, noDemand, fed, nothing, satisfied},
+	"Entra, everything disabled":               {bothPolicy, inherit, noDemand, fed, noEmail(locked), satisfied},
+	"Entra, override":                          {noPolicy, requiredAt(idp.ACRMFA), noDemand, fed, enrolled, satisfied},
+	"Entra, override also federated":           {noPolicy, federatedToo(requiredAt(idp.ACRMFA)), noDemand, fed, enrolled, unreachable},
+	"Entra with evidence, also federated":      {noPolicy, federatedToo(requiredAt(idp.ACRMFA)), noDemand, []idp.Proof{proved(entra, idp.ACRMFA)}, nothing, satisfied},
+	"Entra, request for mfa":                   {bothPolicy, inherit, asks(idp.ACRMFA), fed, enrolled, unreachable},
+	"Entra, request for two steps":             {bothPolicy, inherit, asks(idp.ACRTwoStep), fed, nothing, unreachable},
+	"Entra with evidence, request for mfa":     {noPolicy, inherit, asks(idp.ACRMFA), []idp.Proof{proved(entra, idp.ACRRefedsMFA)}, nothing, satisfied},
+	"Entra, ticked, but nothing asked":         {appPolicy, federatedToo(inherit), noDemand, fed, nothing, satisfied},
+}
+
+// question is asked at ten past nine, after all the proofs.
+func (c asked) question() mfa.Question {
+	return mfa.Question{
+		Policy: c.policy, Override: c.override, Demand: c.demand, Proofs: c.proofs, Enrolled: c.enrolled, Now: nine.Add(10 * time.Minute),
+	}
+}
+
+// old is a proof of the day before.
+func old(p idp.Proof) idp.Proof { return at(p, -24*time.Hour) }
+
 func TestWhoIsAskedForWhat(t *testing.T) {
-	pwd, both, fed := []idp.Proof{password}, []idp.Proof{password, app}, []idp.Proof{entra}
-	for name, c := range map[string]struct {
-		policy   idp.Policy
-		override idp.Override
-		demand   idp.Demand
-		proofs   []idp.Proof
-		enrolled mfa.Enrolled
-		want     mfa.Decision
-	}{
-		"nobody yet":                                {appPolicy, inherit, noDemand, nil, enrolled, firstStep},
-		"a second step before the first":            {appPolicy, inherit, noDemand, []idp.Proof{app}, enrolled, firstStep},
-		"password without a policy":                 {noPolicy, inherit, noDemand, pwd, nothing, satisfied},
-		"password without a policy, enrolled":       {noPolicy, inherit, noDemand, pwd, enrolled, satisfied},
-		"password":                                  {appPolicy, inherit, noDemand, pwd, enrolled, appOrCode},
-		"password, no codes left":                   {appPolicy, inherit, noDemand, pwd, noCodes, appAlone},
-		"password, authenticator disabled":          {appPolicy, inherit, noDemand, pwd, codesOnly, codeAlone},
-		"password, everything disabled":             {appPolicy, inherit, noDemand, pwd, locked, stuck},
-		"password, not enrolled":                    {appPolicy, inherit, noDemand, pwd, nothing, setUp},
-		"password, both methods, not enrolled":      {bothPolicy, inherit, noDemand, pwd, nothing, setUp},
-		"password and authenticator":                {appPolicy, inherit, noDemand, both, enrolled, satisfied},
-		"password and recovery code":                {appPolicy, inherit, noDemand, []idp.Proof{password, recovery}, enrolled, satisfied},
-		"email code where both are on":              {bothPolicy, inherit, noDemand, []idp.Proof{password, email}, enrolled, satisfied},
-		"email code where the authenticator is":     {appPolicy, inherit, noDemand, []idp.Proof{password, email}, enrolled, appOrCode},
-		"passkey":                                   {bothPolicy, inherit, asks(idp.ACRPasskey), []idp.Proof{passkey}, nothing, satisfied},
-		"override off":                              {appPolicy, off, noDemand, pwd, nothing, satisfied},
-		"override off, the request asks":            {appPolicy, off, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
-		"override required, no policy":              {noPolicy, required, noDemand, pwd, enrolled, appOrCode},
-		"override required, email code will do":     {noPolicy, required, noDemand, []idp.Proof{password, email}, enrolled, satisfied},
-		"override mfa, email code will not":         {bothPolicy, requiredAt(idp.ACRMFA), noDemand, []idp.Proof{password, email}, enrolled, appOrCode},
-		"override mfa, not enrolled":                {noPolicy, requiredAt(idp.ACRMFA), noDemand, pwd, nothing, setUp},
-		"override phishing-resistant":               {noPolicy, requiredAt(idp.ACRPasskey), noDemand, both, enrolled, unreachable},
-		"override below the policy's":               {appPolicy, requiredAt(idp.ACRTwoStep), noDemand, []idp.Proof{password, email}, enrolled, satisfied},
-		"request for mfa":                           {noPolicy, inherit, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
-		"request for mfa by its alias":              {noPolicy, inherit, asks(idp.ACRRefedsMFA), both, enrolled, satisfied},
-		"request for mfa, no policy, not enrolled":  {noPolicy, inherit, asks(idp.ACRMFA), pwd, nothing, unreachable},
-		"request for mfa, policy, not enrolled":     {bothPolicy, inherit, asks(idp.ACRMFA), pwd, nothing, setUp},
-		"request for any of two":                    {noPolicy, inherit, asks(idp.ACRPasskey, idp.ACRPassword), pwd, nothing, satisfied},
-		"request for less than the policy":          {appPolicy, inherit, asks(idp.ACRPassword), pwd, enrolled, appOrCode},
-		"request for a passkey":                     {appPolicy, inherit, asks(idp.ACRPasskey), pwd, enrolled, unreachable},
-		"Entra":                                     {appPolicy, inherit, noDemand, fed, nothing, satisfied},
-		"Entra, override":                           {noPolicy, requiredAt(idp.ACRMFA), noDemand, fed, enrolled, satisfied},
-		"Entra, override also federated":            {noPolicy, federatedToo(requiredAt(idp.ACRMFA)), noDemand, fed, enrolled, unreachable},
-		"Entra with evidence, also federated":       {noPolicy, federatedToo(requiredAt(idp.ACRMFA)), noDemand, []idp.Proof{proved(entra, idp.ACRMFA)}, nothing, satisfied},
-		"Entra, request for mfa":                    {noPolicy, inherit, asks(idp.ACRMFA), fed, enrolled, unreachable},
-		"Entra with evidence, request for mfa":      {noPolicy, inherit, asks(idp.ACRMFA), []idp.Proof{proved(entra, idp.ACRRefedsMFA)}, nothing, satisfied},
-		"Entra, ticked federated but nothing asked": {appPolicy, federatedToo(inherit), noDemand, fed, nothing, satisfied},
+	for topic, cases := range map[string]map[string]asked{
+		"policy": askedByPolicy, "set-up": askedToSetUp, "client": askedByClient,
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := mfa.Decide(mfa.Question{
-				Policy: c.policy, Override: c.override, Demand: c.demand, Proofs: c.proofs, Enrolled: c.enrolled, Now: nine,
-			})
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// everyQuestion is all combinations of policy, override, demand, methods that
-// were proved, and enrolment.
-func everyQuestion(yield func(mfa.Question)) {
-	methods := []idp.Proof{password, app, recovery, email, passkey, entra}
-	for set := range 1 << len(methods) {
-		var proofs []idp.Proof
-		for i, p := range methods {
-			if set>>i&1 == 1 {
-				proofs = append(proofs, p)
-			}
-		}
-		for _, p := range policies {
-			for _, o := range overrides {
-				for _, d := range demands {
-					for _, e := range enrolments {
-						yield(mfa.Question{Policy: p, Override: o, Demand: d, Proofs: proofs, Enrolled: e, Now: nine.Add(time.Hour)})
-					}
+		for name, c := range cases {
+			t.Run(topic+"/"+name, func(t *testing.T) {
+				if diff := cmp.Diff(c.want, mfa.Decide(c.question())); diff != "" {
+					t.Error(diff)
 				}
-			}
+			})
 		}
 	}
 }
 
-func proves(q mfa.Question, methods ...idp.Method) bool {
-	return slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return slices.Contains(methods, p.Method) })
-}
-
-// strong tells in words whether proofs are mfa, usual whether they are two-step.
-func strong(q mfa.Question) bool {
-	return proves(q, idp.MethodPasskey) ||
-		proves(q, idp.MethodPassword, idp.MethodFederated) && proves(q, idp.MethodTOTP, idp.MethodRecovery)
-}
-
-func usual(q mfa.Question) bool {
-	return strong(q) || proves(q, idp.MethodPassword, idp.MethodFederated) && proves(q, idp.MethodEmail)
-}
-
-// meets tells whether proofs are of a class.
-func meets(q mfa.Question, acr idp.ACR) bool {
-	switch acr {
-	case idp.ACRTwoStep:
-		return usual(q)
-	case idp.ACRMFA, idp.ACRRefedsMFA:
-		return strong(q)
-	case idp.ACRPasskey:
-		return proves(q, idp.MethodPasskey)
-	case idp.ACRPassword, idp.ACRFederated:
+// Somebody who was offered the choice, or was asked for nothing, sets up an app.
+func TestSetUpByChoice(t *testing.T) {
+	for name, c := range map[string]asked{
+		"nobody yet":                 {bothPolicy, inherit, noDemand, nil, nothing, firstStep},
+		"password":                   {bothPolicy, inherit, noDemand, pwd, nothing, proveEmail},
+		"password by mail":           {bothPolicy, inherit, noDemand, mailed, nothing, proveEmail},
+		"password, email disabled":   {bothPolicy, inherit, noDemand, pwd, noEmail(nothing), stuck},
+		"password and email code":    {bothPolicy, inherit, noDemand, pwdMail, nothing, setUp},
+		"password, old email code":   {bothPolicy, inherit, noDemand, []idp.Proof{password, old(email)}, nothing, proveEmail},
+		"email code, old password":   {bothPolicy, inherit, noDemand, []idp.Proof{old(password), email}, nothing, firstStep},
+		"email code alone":           {bothPolicy, inherit, noDemand, []idp.Proof{email}, nothing, firstStep},
+		"passkey and email code":     {bothPolicy, inherit, noDemand, []idp.Proof{passkey, email}, nothing, setUp},
+		"authenticator alone":        {appPolicy, inherit, noDemand, pwd, nothing, setUp},
+		"override":                   {noPolicy, required, noDemand, pwd, nothing, setUp},
+		"override, email alone":      {mailPolicy, required, noDemand, pwd, nothing, proveEmail},
+		"override off":               {bothPolicy, off, noDemand, pwdMail, nothing, setUp},
+		"no such method":             {mailPolicy, inherit, noDemand, pwd, nothing, satisfied},
+		"no policy":                  {noPolicy, inherit, noDemand, pwd, nothing, satisfied},
+		"has one":                    {bothPolicy, inherit, noDemand, pwd, enrolled, satisfied},
+		"has one that is disabled":   {bothPolicy, inherit, noDemand, pwdMail, locked, satisfied},
+		"too old for the request":    {bothPolicy, inherit, idp.Demand{MaxAge: time.Minute}, pwdMail, nothing, firstStep},
+		"email before the new login": {bothPolicy, inherit, idp.Demand{MaxAge: idp.NoMaxAge, Since: nine.Add(6 * time.Minute)}, []idp.Proof{email, at(password, 7*time.Minute)}, nothing, proveEmail},
+		"everything after the login": {bothPolicy, inherit, idp.Demand{MaxAge: idp.NoMaxAge, Since: nine}, pwdMail, nothing, setUp},
+	} {
+		if diff := cmp.Diff(c.want, mfa.SetUpNow(c.question())); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
-	return true
-}
-
-func meetsDemand(q mfa.Question) bool {
-	return len(q.Demand.ACRValues) == 0 || slices.ContainsFunc(q.Demand.ACRValues, func(a idp.ACR) bool { return meets(q, a) })
-}
-
-func meetsOverride(q mfa.Question) bool {
-	return q.Override.Mode != idp.OverrideRequired || usual(q) && meets(q, q.Override.MinACR)
-}
-
-// meetsPolicy: an override that says something stands in the policy's place.
-func meetsPolicy(q mfa.Question) bool {
-	switch {
-	case q.Override.Mode == idp.OverrideOff, q.Override.Mode == idp.OverrideRequired:
-		return true
-	case q.Policy.EmailCode:
-		return usual(q)
-	case q.Policy.Authenticator:
-		return strong(q)
-	}
-	return true
-}
-
-func TestEveryDecisionFollowsTheRules(t *testing.T) {
-	seen := map[mfa.Outcome]int{}
-	everyQuestion(func(q mfa.Question) {
-		got := mfa.Decide(q)
-		seen[got.Outcome]++
-		if why := wrong(q, got); why != "" {
-			t.Errorf("%s: %+v gives %+v", why, q, got)
-		}
-	})
-	if len(seen) != 6 {
-		t.Errorf("only these outcomes came up: %v", seen)
-	}
-}
-
-// wrong says which rule a decision breaks, empty for none.
-func wrong(q mfa.Question, d mfa.Decision) string {
-	federated := proves(q, idp.MethodFederated)
-	first := proves(q, idp.MethodPassword, idp.MethodPasskey)
-	if (len(d.Methods) > 0) != (d.Outcome == mfa.Challenge || d.Outcome == mfa.SetUp) {
-		return "methods belong to a challenge or a set-up"
-	}
-	switch d.Outcome {
-	case mfa.Satisfied:
-		switch {
-		case !meetsDemand(q):
-			return "the request asks for more"
-		case federated && q.Override.Federated && !meetsOverride(q):
-			return "the override asks federated sign-ins as well"
-		case !federated && !(first && meetsPolicy(q) && meetsOverride(q)):
-			return "policy or override ask for more"
-		}
-		return ""
-	case mfa.FirstStep:
-		if federated || first {
-			return "there is a first step"
-		}
-		return ""
-	case mfa.Challenge, mfa.SetUp, mfa.Unreachable, mfa.Stuck:
-	}
-	switch {
-	case federated && d.Outcome != mfa.Unreachable:
-		return "no local factor is asked of a federated sign-in"
-	case !federated && !first:
-		return "the first step comes first"
-	case federated && meetsDemand(q) && !(q.Override.Federated && !meetsOverride(q)):
-		return "nothing is missing of the federated sign-in"
-	case !federated && meetsDemand(q) && meetsPolicy(q) && meetsOverride(q):
-		return "nothing is missing"
-	}
-	return wrongStep(q, d)
-}
-
-// wrongStep checks what is asked of a person whose second step is missing.
-func wrongStep(q mfa.Question, d mfa.Decision) string {
-	switch d.Outcome {
-	case mfa.Challenge:
-		for _, m := range d.Methods {
-			works := m == idp.MethodTOTP && q.Enrolled.AuthenticatorWorks || m == idp.MethodRecovery && q.Enrolled.RecoveryWorks
-			if !works || mfa.Decide(with(q, m)).Outcome != mfa.Satisfied {
-				return "what is asked for does not help"
-			}
-		}
-		if q.Enrolled.AuthenticatorWorks && d.Methods[0] != idp.MethodTOTP {
-			return "the authenticator is asked for first"
-		}
-	case mfa.SetUp:
-		if q.Enrolled.Authenticator {
-			return "a password alone enrols nobody again"
-		}
-		if mfa.Decide(with(q, idp.MethodTOTP)).Outcome != mfa.Satisfied {
-			return "the set-up does not help"
-		}
-	case mfa.Stuck:
-		if !q.Enrolled.Authenticator || q.Enrolled.AuthenticatorWorks || q.Enrolled.RecoveryWorks {
-			return "there is a factor that works"
-		}
-	case mfa.Unreachable:
-		if !proves(q, idp.MethodFederated) && q.Enrolled.AuthenticatorWorks && mfa.Decide(with(q, idp.MethodTOTP)).Outcome == mfa.Satisfied {
-			return "the authenticator would do"
-		}
-	case mfa.Satisfied, mfa.FirstStep:
-	}
-	return ""
-}
-
-// with is a question after one more proof.
-func with(q mfa.Question, m idp.Method) mfa.Question {
-	q.Proofs = append(slices.Clone(q.Proofs), idp.Proof{Method: m, At: q.Now})
-	return q
-}
-
-var anyQuestion = rapid.Custom(func(t *rapid.T) mfa.Question {
-	q := mfa.Question{
-		Policy:   rapid.SampledFrom(policies).Draw(t, "policy"),
-		Override: rapid.SampledFrom(overrides).Draw(t, "override"),
-		Demand:   rapid.SampledFrom(demands).Draw(t, "demand"),
-		Enrolled: rapid.SampledFrom(enrolments).Draw(t, "enrolled"),
-		Proofs:   rapid.SliceOfN(anyProof, 0, 5).Draw(t, "proofs"),
-		Now:      nine.Add(10 * time.Minute),
-	}
-	q.Demand.MaxAge = time.Duration(rapid.IntRange(-1, 9).Draw(t, "max_age")) * time.Minute
-	if rapid.Bool().Draw(t, "prompt=login") {
-		q.Demand.Since = nine.Add(time.Duration(rapid.IntRange(0, 10).Draw(t, "since")) * time.Minute)
-	}
-	return q
-})
-
-func TestAnotherProofNeverUndoesASignIn(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		q := anyQuestion.Draw(t, "question")
-		more := q
-		more.Proofs = append(slices.Clone(q.Proofs), anyProof.Draw(t, "another"))
-		before, after := mfa.Decide(q).Outcome, mfa.Decide(more).Outcome
-		if before == mfa.Satisfied && after != mfa.Satisfied {
-			t.Fatalf("from satisfied to %v", after)
-		}
-		if before != mfa.FirstStep && after == mfa.FirstStep {
-			t.Fatalf("from %v back to the first step", before)
-		}
-	})
-}
-
-func TestFederatedSignInIsNeverSentToALocalFactor(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		q := anyQuestion.Draw(t, "question")
-		upstream := anyProof.Draw(t, "upstream")
-		upstream.Method, upstream.At = idp.MethodFederated, q.Now
-		q.Proofs = append(q.Proofs, upstream)
-		if got := mfa.Decide(q); got.Outcome != mfa.Satisfied && got.Outcome != mfa.Unreachable {
-			t.Fatalf("got %+v", got)
-		}
-	})
-}
-
-// A proof that the request discards is one that never was.
-func TestOldProofsDoNotCount(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		q := anyQuestion.Draw(t, "question")
-		fresh := q
-		fresh.Proofs = nil
-		for _, p := range q.Proofs {
-			young := q.Demand.MaxAge < 0 || !p.At.Before(q.Now.Add(-q.Demand.MaxAge))
-			if young && !p.At.Before(q.Demand.Since) {
-				fresh.Proofs = append(fresh.Proofs, p)
-			}
-		}
-		fresh.Demand.MaxAge, fresh.Demand.Since = idp.NoMaxAge, time.Time{}
-		if diff := cmp.Diff(mfa.Decide(fresh), mfa.Decide(q)); diff != "" {
-			t.Fatal(diff)
-		}
-		shuffled := q
-		shuffled.Proofs = rapid.Permutation(q.Proofs).Draw(t, "shuffled")
-		if diff := cmp.Diff(mfa.Decide(q), mfa.Decide(shuffled)); diff != "" {
-			t.Fatalf("the order of proofs matters: %s", diff)
-		}
-	})
 }
 
 func TestStepUpAsksForExactlyWhatIsTooOld(t *testing.T) {
@@ -380,40 +261,65 @@ func TestStepUpAsksForExactlyWhatIsTooOld(t *testing.T) {
 }
 
 func TestSatisfiedAllocatesNothing(t *testing.T) {
-	questions := []mfa.Question{
-		{Proofs: []idp.Proof{password}, Demand: noDemand},
-		{Policy: bothPolicy, Proofs: []idp.Proof{password, app}, Demand: asks(idp.ACRPasskey, idp.ACRMFA), Enrolled: enrolled},
-		{Policy: appPolicy, Override: requiredAt(idp.ACRMFA), Proofs: []idp.Proof{password, recovery}, Demand: idp.Demand{MaxAge: time.Hour}, Now: nine},
-		{Override: federatedToo(required), Proofs: []idp.Proof{proved(entra, idp.ACRMFA)}, Demand: noDemand},
-	}
-	for i, q := range questions {
+	now := nine.Add(10 * time.Minute)
+	for name, q := range map[string]mfa.Question{
+		"password":               {Proofs: pwd, Demand: noDemand},
+		"password by mail":       {Override: off, Policy: bothPolicy, Proofs: mailed, Demand: noDemand, Enrolled: enrolled},
+		"authenticator":          {Policy: appPolicy, Proofs: pwdApp, Demand: noDemand, Enrolled: enrolled},
+		"recovery code":          {Policy: appPolicy, Proofs: pwdCode, Demand: noDemand, Enrolled: codesOnly},
+		"email code":             {Policy: mailPolicy, Proofs: pwdMail, Demand: noDemand},
+		"email code of both":     {Policy: bothPolicy, Proofs: pwdMail, Demand: asks(idp.ACRTwoStep), Enrolled: enrolled},
+		"passkey":                {Policy: bothPolicy, Proofs: []idp.Proof{passkey}, Demand: asks(idp.ACRPasskey)},
+		"Entra":                  {Policy: bothPolicy, Proofs: fed, Demand: noDemand},
+		"Entra with evidence":    {Override: federatedToo(required), Proofs: []idp.Proof{proved(entra, idp.ACRMFA)}, Demand: noDemand},
+		"every method":           {Policy: bothPolicy, Proofs: []idp.Proof{password, app, recovery, email, passkey}, Demand: noDemand, Enrolled: enrolled},
+		"one of several classes": {Policy: bothPolicy, Proofs: pwdApp, Demand: asks(idp.ACRPasskey, idp.ACRMFA), Enrolled: enrolled},
+		"override":               {Policy: appPolicy, Override: requiredAt(idp.ACRMFA), Proofs: pwdCode, Demand: noDemand},
+		"max_age":                {Policy: appPolicy, Proofs: pwdApp, Demand: idp.Demand{MaxAge: time.Hour}, Enrolled: enrolled},
+		"prompt=login":           {Policy: appPolicy, Proofs: pwdApp, Demand: idp.Demand{MaxAge: idp.NoMaxAge, Since: nine}, Enrolled: enrolled},
+	} {
+		q.Now = now
 		if mfa.Decide(q).Outcome != mfa.Satisfied {
-			t.Errorf("question %d is not satisfied", i)
+			t.Errorf("%s is not satisfied", name)
 		}
 		if n := testing.AllocsPerRun(100, func() { mfa.Decide(q) }); n > 0 {
-			t.Errorf("question %d: %v allocations", i, n)
+			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }
 
 func TestEnrolledOf(t *testing.T) {
-	works, disabled := idp.Factor{}, idp.Factor{DisabledAt: nine}
-	codes, lockedCodes := &idp.RecoverySet{}, &idp.RecoverySet{DisabledAt: nine}
+	works, disabled := idp.Factor{ID: "works"}, idp.Factor{ID: "disabled", DisabledAt: nine}
+	codes, lockedCodes := &idp.RecoverySet{ID: "codes"}, &idp.RecoverySet{ID: "codes", DisabledAt: nine}
+	mail, lockedMail := &idp.Factor{ID: "mail"}, &idp.Factor{ID: "mail", DisabledAt: nine}
+	app, noApp := []idp.Factor{works}, []idp.Factor{disabled}
+	all := idp.Enrolment{TOTP: noApp, Recovery: lockedCodes, RecoveryLeft: 1, Email: lockedMail}
 	for name, c := range map[string]struct {
 		enrolment idp.Enrolment
+		opened    string
 		want      mfa.Enrolled
 	}{
-		"nothing":                  {idp.Enrolment{}, nothing},
-		"everything":               {idp.Enrolment{TOTP: []idp.Factor{works}, Recovery: codes, RecoveryLeft: 10}, enrolled},
-		"a disabled one counts":    {idp.Enrolment{TOTP: []idp.Factor{disabled}}, locked},
-		"one of two works":         {idp.Enrolment{TOTP: []idp.Factor{disabled, works}}, noCodes},
-		"codes used up":            {idp.Enrolment{TOTP: []idp.Factor{works}, Recovery: codes}, noCodes},
-		"codes disabled":           {idp.Enrolment{TOTP: []idp.Factor{works}, Recovery: lockedCodes, RecoveryLeft: 3}, noCodes},
-		"codes, app disabled":      {idp.Enrolment{TOTP: []idp.Factor{disabled}, Recovery: codes, RecoveryLeft: 1}, codesOnly},
-		"both disabled: only help": {idp.Enrolment{TOTP: []idp.Factor{disabled}, Recovery: lockedCodes, RecoveryLeft: 1}, locked},
+		"nothing":                  {idp.Enrolment{}, "", nothing},
+		"a mailbox":                {idp.Enrolment{Email: mail}, "", nothing},
+		"email disabled":           {idp.Enrolment{Email: lockedMail}, "", noEmail(nothing)},
+		"everything":               {idp.Enrolment{TOTP: app, Recovery: codes, RecoveryLeft: 10, Email: mail}, "", enrolled},
+		"a disabled one counts":    {idp.Enrolment{TOTP: noApp}, "", locked},
+		"one of two works":         {idp.Enrolment{TOTP: []idp.Factor{disabled, works}}, "", noCodes},
+		"codes used up":            {idp.Enrolment{TOTP: app, Recovery: codes}, "", noCodes},
+		"codes disabled":           {idp.Enrolment{TOTP: app, Recovery: lockedCodes, RecoveryLeft: 3}, "", noCodes},
+		"codes, app disabled":      {idp.Enrolment{TOTP: noApp, Recovery: codes, RecoveryLeft: 1}, "", codesOnly},
+		"all disabled: only help":  {all, "", noEmail(locked)},
+		"but the app is open here": {all, "disabled", noEmail(noCodes)},
+		"but the codes are":        {all, "codes", noEmail(codesOnly)},
+		"but the email code is":    {all, "mail", locked},
+		"open, but used up":        {idp.Enrolment{TOTP: app, Recovery: lockedCodes}, "codes", noCodes},
 	} {
-		if got := mfa.EnrolledOf(c.enrolment); got != c.want {
+		opened := func(id string) bool { return id == c.opened }
+		if got := mfa.EnrolledOf(c.enrolment, opened); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+		if c.opened == "" && mfa.EnrolledOf(c.enrolment, nil) != c.want {
+			t.Errorf("%s: another answer where no browser is known", name)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func framed(code barcode.Barcode, size, scale int) image.Image {
 // digits, which Japanese and Chinese keyboards type, are read as their ASCII
 // twins. It fails with ErrCodeFormat, ErrWrongCode or ErrReplayed.
 func MatchTOTP(key []byte, code string, now time.Time, lastStep int64) (step int64, err error) {
-	digits, err := codeDigits(code)
+	digits, err := CodeDigits(code)
 	if err != nil {
 		return 0, err
 	}
@@ -195,8 +195,10 @@ func totpCode(key []byte, step int64) (string, error) {
 	})
 }
 
-// codeDigits reduces a typed code to its six ASCII digits.
-func codeDigits(code string) (string, error) {
+// CodeDigits reduces a typed code, of an app or of a mail, to its six ASCII
+// digits: without spaces and dashes. It fails with ErrCodeFormat where that leaves
+// something else.
+func CodeDigits(code string) (string, error) {
 	if len(code) > maxCodeInput {
 		return "", ErrCodeFormat
 	}

@@ -15,7 +15,7 @@ import (
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/manage"
-	"gatehouse/idp/password"
+	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 )
 
@@ -175,19 +175,44 @@ func (c keysReencrypt) Run(ctx context.Context) error {
 }
 
 func (s storage) manager(ctx context.Context) (*manage.Manager, *store.Store, error) {
-	st, _, err := s.open(ctx)
+	st, ring, err := s.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &manage.Manager{Store: st, Hasher: password.New(password.DefaultParams())}
-	if err := m.EnsureDefaults(ctx); err != nil {
+	m, err := server.NewManager(ctx, s.config(), st, ring)
+	if err == nil {
+		err = m.EnsureDefaults(ctx)
+	}
+	if err != nil {
 		return nil, nil, closing(err, st)
 	}
 	return m, st, nil
 }
 
 type userCommand struct {
-	Create userCreate `cmd:"" help:"Add a person."`
+	Create   userCreate   `cmd:"" help:"Add a person."`
+	ResetMFA userResetMFA `cmd:"" name:"reset-mfa" help:"Take all second factors from a person and sign them out."`
+}
+
+type userResetMFA struct {
+	storage
+
+	Population string `help:"Population." default:"agents"`
+	Email      string `help:"Email address." required:""`
+	Reason     string `help:"Why; it goes to the audit log." required:""`
+}
+
+// Run resets the second factors of one person.
+func (c userResetMFA) Run(ctx context.Context) error {
+	m, st, err := c.manager(ctx)
+	if err != nil {
+		return err
+	}
+	u, err := st.UserByEmail(ctx, c.Population, c.Email)
+	if err == nil {
+		err = m.ResetMFA(ctx, manage.System(), u.ID, c.Reason)
+	}
+	return closing(err, st)
 }
 
 type userCreate struct {
@@ -227,15 +252,17 @@ type clientCommand struct {
 type clientCreate struct {
 	storage
 
-	ID            string   `help:"client_id; made up when empty."`
-	Name          string   `help:"Name that people read." required:""`
-	Kind          string   `help:"web, spa or native." enum:"web,spa,native" default:"web"`
-	Population    []string `help:"Populations that may sign in, the default first." default:"agents"`
-	RedirectURI   []string `help:"Redirect URIs." name:"redirect-uri" required:""`
-	PostLogoutURI []string `help:"Where to go after signing out." name:"post-logout-uri"`
-	HomeURL       string   `help:"Where the app begins." name:"home-url"`
-	Format        string   `help:"Access tokens: opaque or jwt." enum:"opaque,jwt" default:"opaque"`
-	Alg           string   `help:"Signing algorithm." enum:"RS256,ES256,EdDSA" default:"RS256"`
+	ID              string   `help:"client_id; made up when empty."`
+	Name            string   `help:"Name that people read." required:""`
+	Kind            string   `help:"web, spa or native." enum:"web,spa,native" default:"web"`
+	Population      []string `help:"Populations that may sign in, the default first." default:"agents"`
+	RedirectURI     []string `help:"Redirect URIs." name:"redirect-uri" required:""`
+	PostLogoutURI   []string `help:"Where to go after signing out." name:"post-logout-uri"`
+	HomeURL         string   `help:"Where the app begins." name:"home-url"`
+	LogoutURI       string   `help:"Where the app is told that a session is over (back-channel logout)." name:"backchannel-logout-uri"`
+	PrivateNetworks bool     `help:"That address may be private or local, and http." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	Format          string   `help:"Access tokens: opaque or jwt." enum:"opaque,jwt" default:"opaque"`
+	Alg             string   `help:"Signing algorithm." enum:"RS256,ES256,EdDSA" default:"RS256"`
 }
 
 // Run adds an app.
@@ -244,10 +271,12 @@ func (c clientCreate) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.PrivateNetworks = c.PrivateNetworks
 	client, secret, err := m.CreateClient(ctx, idp.Client{
 		ID: c.ID, Name: c.Name, Kind: idp.ClientKind(c.Kind), Populations: c.Population,
 		RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutURI, HomeURL: c.HomeURL,
-		TokenFormat: idp.TokenFormat(c.Format), SigningAlg: idp.Algorithm(c.Alg),
+		BackchannelLogoutURI: c.LogoutURI,
+		TokenFormat:          idp.TokenFormat(c.Format), SigningAlg: idp.Algorithm(c.Alg),
 	})
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(map[string]string{"client_id": client.ID, "client_secret": secret})

@@ -48,16 +48,19 @@ var allowed = map[string][]string{
 	"idp/web":      {"idp", "ui"},
 	"idp/keys":     {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle": {"idp", "idp/store"},
-	"idp/session":  {"idp", "idp/store", "idp/web"},
-	"idp/mail":     {"idp", "idp/store", "ui"},
-	"idp/outbox":   {"idp", "idp/keyring", "idp/mail", "idp/store"},
-	"idp/jobs":     {"idp", "idp/keys", "idp/outbox", "idp/store"},
-	"idp/manage":   {"idp", "idp/keyring", "idp/password", "idp/store", "mfa"},
+	"idp/fetch":    {"idp"},
+	"idp/mail":     {"idp"},
+	"idp/outbox":   {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
+	"idp/session":  {"idp", "idp/outbox", "idp/store"},
+	"idp/jobs":     {"idp"},
+	"idp/manage": {
+		"idp", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store", "mfa", "ui",
+	},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
-		"idp", "idp/keyring", "idp/manage", "idp/password", "idp/session", "idp/store", "idp/throttle", "idp/web",
-		"mfa", "ui",
+		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",
+		"idp/web", "mfa", "ui",
 	},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
@@ -66,7 +69,7 @@ var allowed = map[string][]string{
 
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
-		"admin", "idp", "idp/account", "idp/federation", "idp/jobs", "idp/keyring", "idp/keys",
+		"admin", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
 		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/provider",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},

@@ -28,6 +28,8 @@ type commands struct {
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
 	Client      clientCommand      `cmd:"" help:"Apps that people sign in to."`
 	User        userCommand        `cmd:"" help:"People."`
+	Policy      policyCommand      `cmd:"" help:"Which second steps people are asked for."`
+	Mail        mailCommand        `cmd:"" help:"Outgoing mail."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"gatehouse/idp/mail"
 	"gatehouse/idp/server"
 )
 
@@ -24,20 +25,43 @@ func (s storage) config() server.Config {
 	return server.Config{DataDir: s.Data, DatabaseURL: s.DatabaseURL, MasterKeys: s.MasterKeys}
 }
 
+// mailFlags say which server sends our mail.
+type mailFlags struct {
+	SMTPServer   string `help:"Mail server: host or host:port. Without one there are no email codes and no notices." name:"smtp-server" placeholder:"HOST" env:"GATEHOUSE_SMTP_SERVER"`
+	SMTPSecurity string `help:"How the connection is protected: starttls, tls or none." name:"smtp-security" enum:"starttls,tls,none" default:"starttls" env:"GATEHOUSE_SMTP_SECURITY"`
+	SMTPUsername string `help:"User at the mail server." name:"smtp-username" env:"GATEHOUSE_SMTP_USERNAME"`
+	SMTPPassword string `help:"Password at the mail server." name:"smtp-password" env:"GATEHOUSE_SMTP_PASSWORD"`
+	MailFrom     string `help:"Sender of all mail, such as 'RTX Help <help@rtx.example>'." name:"mail-from" env:"GATEHOUSE_MAIL_FROM"`
+}
+
+// config is what the flags say; nothing where no server is named.
+func (f mailFlags) config() mail.Config {
+	if f.SMTPServer == "" && f.MailFrom == "" && f.SMTPUsername == "" && f.SMTPPassword == "" {
+		return mail.Config{}
+	}
+	return mail.Config{
+		Server: f.SMTPServer, Security: mail.Security(f.SMTPSecurity), Username: f.SMTPUsername, Password: f.SMTPPassword,
+		From: f.MailFrom,
+	}
+}
+
 type serveCommand struct {
 	storage
+	mailFlags
 
-	Issuer         string        `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
-	Listen         string        `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
-	MetricsListen  string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
-	TrustedProxies []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
-	AuditRetention time.Duration `help:"How long audit events are kept; 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
+	Issuer          string        `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
+	Listen          string        `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
+	MetricsListen   string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
+	TrustedProxies  []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
+	PrivateNetworks bool          `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	AuditRetention  time.Duration `help:"How long audit events are kept; 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
 // Run serves until the process is told to stop.
 func (c *serveCommand) Run(ctx context.Context) error {
-	cfg := c.config()
+	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
+	cfg.Mail, cfg.PrivateNetworks = c.mailFlags.config(), c.PrivateNetworks
 	srv, err := server.Open(ctx, cfg)
 	if err != nil {
 		return err

@@ -41,9 +41,6 @@ func Client(populations ...string) idp.Client {
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
 		PKCEOptional: true, BackchannelLogoutURI: "https://rtx.example/logout",
-		Override: idp.Override{
-			Version: 5, MinVersion: 4, Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true,
-		},
 		CreatedAt: idp.Now(),
 	}
 }
@@ -73,8 +70,8 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 	now, code := idp.Now(), idp.NewSecret()
 	return idp.Grant{
 		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
-		PolicyVersion: s.PolicyVersion, OverrideVersion: c.Override.Version,
-		RedirectURI: c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
+		PolicyVersion: s.PolicyVersion,
+		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
 		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),

@@ -18,6 +18,7 @@ const (
 	ForThrottle Purpose = "hmac.throttle" // keys of counters
 	ForRefresh  Purpose = "hmac.refresh"  // successors of refresh tokens
 	ForRecovery Purpose = "hmac.recovery" // finding recovery codes
+	ForEmail    Purpose = "hmac.email"    // keeping email codes
 )
 
 // Secret returns the 256-bit secret of a purpose, and makes it where there is

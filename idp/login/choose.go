@@ -13,7 +13,7 @@ import (
 // showChoice offers the living sessions of this browser; ?other=1 and ?as= lead
 // to the form for somebody else, and so does having none left.
 func (l *Login) showChoice(c *gin.Context, s *signIn) error {
-	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.Populations)
+	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.ID, s.client.Populations)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (l *Login) showChoice(c *gin.Context, s *signIn) error {
 // postChoose goes on with a session. Its id is public: what counts is that this
 // browser holds the session's cookie.
 func (l *Login) postChoose(c *gin.Context, s *signIn) error {
-	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.Populations)
+	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.ID, s.client.Populations)
 	if err != nil {
 		return err
 	}
@@ -54,5 +54,5 @@ func (l *Login) postChoose(c *gin.Context, s *signIn) error {
 // goOnWith lets the flow begin where a session stands.
 func (s *signIn) goOnWith(f store.SessionStanding) {
 	s.flow.PopulationID, s.flow.UserID, s.flow.SessionID = f.Population.ID, f.User.ID, f.Session.ID
-	s.flow.Proofs, s.user = f.Session.Proofs, f.User
+	s.flow.Proofs, s.flow.PolicyVersion = f.Session.Proofs, f.Session.PolicyVersion
 }

@@ -17,9 +17,8 @@ import (
 
 // postMethod switches to another second step that will do.
 func (l *Login) postMethod(c *gin.Context, s *signIn) error {
-	state, ok := s.next().(NeedCode)
 	method := idp.Method(c.PostForm("method"))
-	if !ok || !slices.Contains(state.Methods, method) {
+	if !slices.Contains(choices(s.next()), method) {
 		return l.here(c, s)
 	}
 	return l.advance(c, s, func(context.Context) error {
@@ -28,21 +27,38 @@ func (l *Login) postMethod(c *gin.Context, s *signIn) error {
 	})
 }
 
+// choices are the methods that a state lets the person pick.
+func choices(state State) []idp.Method {
+	switch state := state.(type) {
+	case NeedCode:
+		return slices.Concat(state.Methods, state.Instead)
+	case ChooseMethod:
+		return state.Methods
+	case NeedEnrolment:
+		return state.Instead
+	case ChooseSession, NeedPassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	}
+	return nil
+}
+
+// accepts tells whether a method would do now.
+func (s *signIn) accepts(m idp.Method) bool {
+	state, ok := s.next().(NeedCode)
+	return ok && slices.Contains(state.Methods, m)
+}
+
 // postTOTP checks a code of the authenticator app.
 func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodTOTP) {
 		return l.here(c, s)
 	}
-	if strings.TrimSpace(c.PostForm("code")) == "" {
-		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: ui.MsgCodeMissing.With()})
+	if problem := codeProblem(c.PostForm("code")); problem != nil {
+		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: problem})
 	}
-	ctx, factor := c.Request.Context(), s.enrolment.Authenticator()
-	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Authenticator, factor.ID))
-	var limited *throttle.LimitedError
-	if errors.As(err, &limited) {
-		return l.codeLimited(c, s, idp.AuditCodeThrottled, limited)
-	}
-	if err != nil {
+	factor := s.authenticator()
+	g := totpGuess(factor.ID)
+	attempt, limited, err := l.begin(c, s, g)
+	if limited || err != nil {
 		return err
 	}
 	key, err := l.Keyring.Open(factor.Secret, keyring.AAD("factors", factor.ID, "secret"))
@@ -51,7 +67,7 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	}
 	step, err := mfa.MatchTOTP(key, c.PostForm("code"), idp.Now(), factor.LastStep)
 	if err != nil {
-		return l.totpRefused(c, s, factor, attempt, err)
+		return l.totpRefused(c, s, g, attempt, err)
 	}
 	err = l.advance(c, s, func(ctx context.Context) error {
 		if err := l.Store.AcceptStep(ctx, factor.ID, step, idp.Now()); err != nil {
@@ -61,40 +77,41 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 		return attempt.Succeeded(ctx)
 	})
 	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
-		return l.totpRefused(c, s, factor, attempt, mfa.ErrReplayed)
+		return l.totpRefused(c, s, g, attempt, mfa.ErrReplayed)
 	}
 	return err
 }
 
-// accepts tells whether a method would do now.
-func (s *signIn) accepts(m idp.Method) bool {
-	state, ok := s.next().(NeedCode)
-	return ok && slices.Contains(state.Methods, m)
+// authenticator is the first that this browser may use.
+func (s *signIn) authenticator() *idp.Factor {
+	for i := range s.enrolment.TOTP {
+		f := &s.enrolment.TOTP[i]
+		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
+			return f
+		}
+	}
+	return nil
 }
 
-// totpRefused says what was wrong with a code, and disables the factor when its
-// budget is used up.
-func (l *Login) totpRefused(c *gin.Context, s *signIn, f *idp.Factor, a *throttle.Attempt, cause error) error {
-	kind := idp.AuditCodeRefused
+// codeProblem is what is wrong with six digits before anybody compares them: what
+// cannot be a code is no guess, and is not counted as one.
+func codeProblem(input string) *ui.Message {
+	if strings.TrimSpace(input) == "" {
+		return ui.MsgCodeMissing.With()
+	}
+	if _, err := mfa.CodeDigits(input); err != nil {
+		return ui.MsgCodeFormat.With()
+	}
+	return nil
+}
+
+// totpRefused says what was wrong with a code.
+func (l *Login) totpRefused(c *gin.Context, s *signIn, g guess, a *throttle.Attempt, cause error) error {
+	text := codeError(cause)
 	if errors.Is(cause, mfa.ErrReplayed) {
-		kind = idp.AuditCodeReplayed
+		g.refused = idp.AuditCodeReplayed
 	}
-	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		if err := l.Store.Audit(ctx, s.audit(kind, nil)); err != nil || !a.Last() {
-			return err
-		}
-		if _, err := l.Store.DisableFactor(ctx, f.ID, idp.Now()); err != nil {
-			return err
-		}
-		return l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(idp.MethodTOTP)}))
-	})
-	if err != nil {
-		return err
-	}
-	if a.Last() {
-		return l.here(c, s) // the page then offers what is left
-	}
-	return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: codeError(cause)})
+	return l.refuse(c, s, g, a, text)
 }
 
 // codeError is the text beside the field.
@@ -108,57 +125,58 @@ func codeError(cause error) *ui.Message {
 	return ui.MsgCodeWrong.With()
 }
 
-func (l *Login) codeLimited(c *gin.Context, s *signIn, kind idp.AuditKind, limited *throttle.LimitedError) error {
-	event := s.audit(kind, map[string]string{"by": string(limited.Kind)})
-	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
-		return err
-	}
-	method := idp.MethodTOTP
-	if limited.Kind == throttle.Recovery {
-		method = idp.MethodRecovery
-	}
-	return l.renderCode(c, s, codePage{method: method, limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
-}
-
 // postRecovery checks a recovery code, which works once.
 func (l *Login) postRecovery(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodRecovery) {
 		return l.here(c, s)
 	}
-	if strings.TrimSpace(c.PostForm("code")) == "" {
-		return l.renderCode(c, s, codePage{method: idp.MethodRecovery, codeError: ui.MsgRecoveryCodeMissing.With()})
+	if problem := recoveryProblem(c.PostForm("code")); problem != nil {
+		return l.renderCode(c, s, codePage{method: idp.MethodRecovery, codeError: problem})
 	}
-	ctx, set := c.Request.Context(), s.enrolment.Recovery
-	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Recovery, set.ID))
-	var limited *throttle.LimitedError
-	if errors.As(err, &limited) {
-		return l.codeLimited(c, s, idp.AuditRecoveryThrottled, limited)
-	}
-	if err != nil {
+	g := recoveryGuess(s.enrolment.Recovery.ID)
+	attempt, limited, err := l.begin(c, s, g)
+	if limited || err != nil {
 		return err
 	}
-	code, err := l.findRecoveryCode(ctx, s, c.PostForm("code"))
+	code, err := l.findRecoveryCode(c.Request.Context(), s, c.PostForm("code"))
 	if err == nil {
-		err = l.advance(c, s, func(ctx context.Context) error {
-			if err := l.Store.UseRecoveryCode(ctx, code.ID, idp.Now()); err != nil {
-				return err
-			}
-			s.prove(idp.MethodRecovery)
-			if err := attempt.Succeeded(ctx); err != nil {
-				return err
-			}
-			return l.Store.Audit(ctx, s.audit(idp.AuditRecoveryUsed, nil))
-		})
+		err = l.advance(c, s, func(ctx context.Context) error { return l.useRecoveryCode(ctx, s, code, attempt) })
 	}
 	switch {
 	case errors.Is(err, idp.ErrUsed):
-		return l.recoveryRefused(c, s, attempt, ui.MsgRecoveryCodeUsed)
+		return l.refuse(c, s, g, attempt, ui.MsgRecoveryCodeUsed.With())
 	case errors.Is(err, idp.ErrNotFound):
-		return l.recoveryRefused(c, s, attempt, ui.MsgRecoveryCodeWrong)
-	case errors.Is(err, mfa.ErrCodeFormat):
-		return l.recoveryRefused(c, s, attempt, ui.MsgRecoveryCodeFormat)
+		return l.refuse(c, s, g, attempt, ui.MsgRecoveryCodeWrong.With())
 	}
 	return err
+}
+
+func recoveryProblem(input string) *ui.Message {
+	if strings.TrimSpace(input) == "" {
+		return ui.MsgRecoveryCodeMissing.With()
+	}
+	if _, err := mfa.NormalizeRecoveryCode(input); err != nil {
+		return ui.MsgRecoveryCodeFormat.With()
+	}
+	return nil
+}
+
+func (l *Login) useRecoveryCode(ctx context.Context, s *signIn, code idp.RecoveryCode, a *throttle.Attempt) error {
+	if err := l.Store.UseRecoveryCode(ctx, code.ID, idp.Now()); err != nil {
+		return err
+	}
+	s.prove(idp.MethodRecovery)
+	if err := a.Succeeded(ctx); err != nil {
+		return err
+	}
+	if err := l.Store.Audit(ctx, s.audit(idp.AuditRecoveryUsed, nil)); err != nil {
+		return err
+	}
+	enrolment, err := l.Store.Enrolment(ctx, s.User.ID)
+	if err != nil {
+		return err
+	}
+	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailRecoveryUsed, Left: enrolment.RecoveryLeft})
 }
 
 func (l *Login) findRecoveryCode(ctx context.Context, s *signIn, input string) (idp.RecoveryCode, error) {
@@ -166,28 +184,9 @@ func (l *Login) findRecoveryCode(ctx context.Context, s *signIn, input string) (
 	if err != nil {
 		return idp.RecoveryCode{}, err
 	}
-	found, err := l.Store.RecoveryCodeByMAC(ctx, s.user.ID, mfa.RecoveryMAC(l.RecoveryKey, s.user.ID, code))
+	found, err := l.Store.RecoveryCodeByMAC(ctx, s.User.ID, mfa.RecoveryMAC(l.Manage.RecoveryKey, s.User.ID, code))
 	if err == nil && !found.UsedAt.IsZero() {
 		err = idp.ErrUsed
 	}
 	return found, err
-}
-
-func (l *Login) recoveryRefused(c *gin.Context, s *signIn, a *throttle.Attempt, text ui.Key) error {
-	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		if err := l.Store.Audit(ctx, s.audit(idp.AuditRecoveryRefused, nil)); err != nil || !a.Last() {
-			return err
-		}
-		if _, err := l.Store.DisableRecovery(ctx, s.enrolment.Recovery.ID, idp.Now()); err != nil {
-			return err
-		}
-		return l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(idp.MethodRecovery)}))
-	})
-	if err != nil {
-		return err
-	}
-	if a.Last() {
-		return l.here(c, s)
-	}
-	return l.renderCode(c, s, codePage{method: idp.MethodRecovery, codeError: text.With()})
 }

@@ -2,36 +2,16 @@ package login
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/keyring"
+	"gatehouse/idp/manage"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
-
-// openCodes decrypts the codes that were not used, at the moment they are shown.
-func (l *Login) openCodes(ctx context.Context, s *signIn) ([]string, error) {
-	rows, err := l.Store.RecoveryCodes(ctx, s.enrolment.Recovery.ID)
-	if err != nil {
-		return nil, err
-	}
-	var codes []string
-	for _, row := range rows {
-		if !row.UsedAt.IsZero() {
-			continue
-		}
-		plain, err := l.Keyring.Open(row.Sealed, keyring.AAD("recovery_codes", row.ID, "sealed"))
-		if err != nil {
-			return nil, fmt.Errorf("open a recovery code: %w", err)
-		}
-		codes = append(codes, string(plain))
-	}
-	return codes, nil
-}
 
 // downloadCodes is the file behind "Download". It works as long as the page
 // that shows the codes does, and in the same browser.
@@ -40,16 +20,16 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := s.next().(ShowCodes); !ok || s.flow.SessionID != "" && s.flow.Kind == (Done{}).kind() {
+	if _, ok := s.next().(ShowCodes); !ok || s.over() {
 		return l.here(c, s)
 	}
-	codes, err := l.openCodes(c.Request.Context(), s)
+	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	if err != nil {
 		return err
 	}
 	c.Header("Content-Disposition", `attachment; filename="recovery-codes.txt"`)
 	c.Header("Cache-Control", "no-store")
-	text := mfa.RecoveryText(s.population.Policy.IssuerLabel, s.user.Email, codes)
+	text := mfa.RecoveryText(s.Population.Policy.IssuerLabel, s.User.Email, codes)
 	c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	return nil
 }
@@ -81,11 +61,36 @@ func (l *Login) postTold(c *gin.Context, s *signIn) error {
 	})
 }
 
+// postRegenerate makes new recovery codes for somebody who used one of few just
+// now: it is the fresh second step that this asks for.
+func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
+	if _, ok := s.next().(ShowLeft); !ok || !s.mayRegenerate() {
+		return l.here(c, s)
+	}
+	return l.advance(c, s, func(ctx context.Context) error {
+		err := l.Manage.RegenerateOwn(ctx, s.User.ID, idp.Now())
+		var tooSoon *manage.TooSoonError
+		if errors.As(err, &tooSoon) { // another tab was faster
+			return nil
+		}
+		return err
+	})
+}
+
+// mayRegenerate tells whether the person may have new recovery codes now.
+func (s *signIn) mayRegenerate() bool {
+	if s.enrolment.Recovery == nil {
+		return false
+	}
+	ok, _ := mfa.MayRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
+	return ok
+}
+
 // postRestart is "Not you?": the flow forgets who was signing in.
 func (l *Login) postRestart(c *gin.Context, s *signIn) error {
 	return l.advance(c, s, func(context.Context) error {
-		s.flow.UserID, s.flow.SessionID, s.flow.Proofs = "", "", nil
-		s.user, s.enrolment, s.notes = idp.User{}, idp.Enrolment{}, Notes{}
+		s.flow.UserID, s.flow.SessionID, s.flow.Proofs, s.flow.PolicyVersion = "", "", nil, 0
+		s.notes = Notes{}
 		return nil
 	})
 }

@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -38,14 +37,13 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	if !ok || !state.Begun {
 		return l.here(c, s)
 	}
-	if strings.TrimSpace(c.PostForm("code")) == "" {
-		return l.renderEnrol(c, s, enrolPage{codeError: ui.MsgCodeMissing.With()})
+	if problem := codeProblem(c.PostForm("code")); problem != nil {
+		return l.renderEnrol(c, s, state, enrolPage{codeError: problem})
 	}
-	ctx := c.Request.Context()
-	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Factor(throttle.Authenticator, s.flow.ID))
+	attempt, err := l.Limiter.Begin(c.Request.Context(), l.Limiter.Factor(throttle.Authenticator, s.flow.ID))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
-		return l.enrolLimited(c, s, limited)
+		return l.enrolLimited(c, s, state, limited)
 	}
 	if err != nil {
 		return err
@@ -56,7 +54,7 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	}
 	step, err := mfa.MatchTOTP(key, c.PostForm("code"), idp.Now(), 0)
 	if err != nil {
-		return l.renderEnrol(c, s, enrolPage{codeError: codeError(err)})
+		return l.renderEnrol(c, s, state, enrolPage{codeError: codeError(err)})
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
 		if err := l.stillWithout(ctx, s); err != nil {
@@ -73,15 +71,16 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 
 // stillWithout asks again, and holds until the transaction ends, that the person
 // has no authenticator: another flow of theirs may be in its set-up too, and the
-// password alone must not add a second one.
-func (l *Login) stillWithout(ctx context.Context, s *signIn) (err error) {
-	if err := l.Store.LockUser(ctx, s.user.ID); err != nil {
+// password alone must not add a second one. The policy may have changed too: then
+// an email code may have to come first.
+func (l *Login) stillWithout(ctx context.Context, s *signIn) error {
+	if err := l.Store.LockUser(ctx, s.User.ID); err != nil {
 		return err
 	}
-	if s.enrolment, err = l.Store.Enrolment(ctx, s.user.ID); err != nil {
+	if err := l.surround(ctx, s); err != nil {
 		return err
 	}
-	if len(s.enrolment.TOTP) > 0 {
+	if _, ok := s.next().(NeedEnrolment); !ok {
 		return idp.ErrConflict
 	}
 	return nil
@@ -92,7 +91,7 @@ func (l *Login) stillWithout(ctx context.Context, s *signIn) (err error) {
 func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int64) error {
 	id, now := idp.NewID(), idp.Now()
 	err := l.Store.CreateFactor(ctx, idp.Factor{
-		ID: id, UserID: s.user.ID, Method: idp.MethodTOTP, Name: s.population.Policy.IssuerLabel,
+		ID: id, UserID: s.User.ID, Method: idp.MethodTOTP, Name: s.label(),
 		Secret: l.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), LastStep: step, CreatedAt: now, LastUsedAt: now,
 	})
 	if err != nil {
@@ -100,28 +99,23 @@ func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int
 	}
 	events := []idp.AuditEvent{s.audit(idp.AuditFactorEnrolled, map[string]string{"method": string(idp.MethodTOTP)})}
 	if s.enrolment.Recovery == nil {
-		if err := l.makeRecoveryCodes(ctx, s); err != nil {
+		if err := l.Manage.MakeRecoveryCodes(ctx, s.User.ID); err != nil {
 			return err
 		}
 		events = append(events, s.audit(idp.AuditRecoveryGenerated, nil))
 	}
-	return l.Store.Audit(ctx, events...)
+	if err := l.Store.Audit(ctx, events...); err != nil {
+		return err
+	}
+	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
 }
 
-func (l *Login) makeRecoveryCodes(ctx context.Context, s *signIn) error {
-	set := idp.RecoverySet{ID: idp.NewID(), UserID: s.user.ID, CreatedAt: idp.Now()}
-	var codes []idp.RecoveryCode
-	for i, text := range mfa.NewRecoveryCodes() {
-		plain, err := mfa.NormalizeRecoveryCode(text)
-		if err != nil {
-			return err
-		}
-		id := idp.NewID()
-		codes = append(codes, idp.RecoveryCode{
-			ID: id, SetID: set.ID, UserID: s.user.ID, Position: i,
-			MAC:    mfa.RecoveryMAC(l.RecoveryKey, s.user.ID, plain),
-			Sealed: l.Keyring.Seal([]byte(text), keyring.AAD("recovery_codes", id, "sealed")),
-		})
+// label is what the authenticator app calls the account: the policy's label, and
+// the population's name where a client's override asks for an authenticator that
+// the policy has not.
+func (s *signIn) label() string {
+	if s.Population.Policy.IssuerLabel != "" {
+		return s.Population.Policy.IssuerLabel
 	}
-	return l.Store.ReplaceRecoveryCodes(ctx, set, codes)
+	return s.Population.Name
 }

@@ -22,16 +22,40 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 		return outcome{}, err
 	}
 	s.flow.SessionID = session.ID
-	if err := l.Store.RememberBrowser(ctx, s.user.ID, s.flow.BrowserHash, idp.Now()); err != nil {
+	if err := l.rememberBrowser(ctx, s); err != nil {
 		return outcome{}, err
 	}
-	location, err := l.Requests.Resume(ctx, s.flow.RequestID, session, s.population)
+	location, err := l.Requests.Resume(ctx, s.flow.RequestID, session)
 	return outcome{location: location, cookies: []*http.Cookie{cookie}}, err
 }
 
-// establish renews the session that the flow began with, when it is the same
-// person's and still lives, or else creates one.
+// rememberBrowser notes that the person signed in with this browser, and tells them
+// by mail when it is a new one. Their very first is no news to them.
+func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
+	others := false
+	if !s.KnownBrowser {
+		var err error
+		if others, err = l.Store.KnowsAnyBrowser(ctx, s.User.ID); err != nil {
+			return err
+		}
+	}
+	if err := l.Store.RememberBrowser(ctx, s.User.ID, s.flow.BrowserHash, idp.Now()); err != nil || !others {
+		return err
+	}
+	if err := l.Store.Audit(ctx, s.audit(idp.AuditNewBrowser, nil)); err != nil {
+		return err
+	}
+	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailNewBrowser, App: s.client.Name})
+}
+
+// establish renews the session that the flow began with, or that another tab made
+// meanwhile, when it is the same person's and still lives; or else creates one.
 func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Cookie, error) {
+	if s.flow.SessionID == "" {
+		if err := l.findOwnSession(ctx, s); err != nil {
+			return idp.Session{}, nil, err
+		}
+	}
 	if s.flow.SessionID != "" {
 		session, cookie, err := l.renew(ctx, s)
 		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
@@ -41,7 +65,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	if err := l.replaceSession(ctx, s); err != nil {
 		return idp.Session{}, nil, err
 	}
-	session, cookie := l.Sessions.New(ctx, s.user, s.population, s.flow.BrowserHash, s.flow.Proofs)
+	session, cookie := l.Sessions.New(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -49,21 +73,27 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSignedIn, nil))
 }
 
+// findOwnSession finds the person's session of this browser: one browser has one
+// of each, and a second tab must not sign the first one out.
+func (l *Login) findOwnSession(ctx context.Context, s *signIn) error {
+	found, err := l.Sessions.Find(ctx, s.header, "", []string{s.Population.ID})
+	if err == nil && len(found) == 1 && found[0].User.ID == s.User.ID {
+		s.flow.SessionID = found[0].Session.ID
+	}
+	return err
+}
+
 // replaceSession ends the session whose cookie the new one is about to
 // overwrite: nobody could sign out of it any more.
 func (l *Login) replaceSession(ctx context.Context, s *signIn) error {
-	token := l.Sessions.Cookies.Session(s.header, s.population.ID)
+	token := l.Sessions.Cookies.Session(s.header, s.Population.ID)
 	if token == "" {
 		return nil
 	}
-	ended, err := l.Store.EndSessionByToken(ctx, idp.HashSecret(token), idp.Now())
-	if err != nil || ended.ID == "" {
-		return err
-	}
-	return l.Store.Audit(ctx, idp.AuditEvent{
-		Kind: idp.AuditSignedOut, ActorID: s.user.ID, UserID: ended.UserID, PopulationID: ended.PopulationID,
-		SessionID: ended.ID, Detail: map[string]string{"by": "another sign-in in this browser"},
-	})
+	_, err := l.Sessions.EndByToken(ctx, idp.AuditEvent{
+		ActorID: s.User.ID, Detail: map[string]string{"by": "another sign-in in this browser"},
+	}, token)
+	return err
 }
 
 // renew gives the session a new token and the new proofs (a step-up).
@@ -72,11 +102,11 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	if err != nil {
 		return session, nil, err
 	}
-	if session.UserID != s.user.ID || !session.Alive(s.population, idp.Now()) {
+	if session.UserID != s.User.ID || !session.Alive(s.Population, idp.Now()) {
 		return session, nil, idp.ErrExpired
 	}
 	session, cookie := l.Sessions.Renew(session)
-	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.population.Policy.Version
+	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -90,7 +120,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 	ctx := c.Request.Context()
 	session, err := l.Store.Session(ctx, s.flow.SessionID)
-	if err == nil && !session.Alive(s.population, idp.Now()) {
+	if err == nil && !session.Alive(s.Population, idp.Now()) {
 		err = idp.ErrExpired
 	}
 	if err != nil {
@@ -101,7 +131,7 @@ func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 		return l.finished(s, err)
 	}
 	http.SetCookie(c.Writer, cookie)
-	return web.Redirect(c, l.Requests.Again(s.request))
+	return web.Redirect(c, l.Requests.Again(s.Request))
 }
 
 // finished is the page of a flow that is over.

@@ -9,6 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -22,7 +24,7 @@ import (
 // good and return where to send the browser.
 type Requests interface {
 	// Resume hands a finished sign-in over.
-	Resume(ctx context.Context, requestID string, s idp.Session, p idp.Population) (location string, err error)
+	Resume(ctx context.Context, requestID string, s idp.Session) (location string, err error)
 	// Unmet tells the app that the person cannot reach what it demands.
 	Unmet(ctx context.Context, requestID string) (location string, err error)
 	// Again is the URL that asks the same anew, for a browser that lost the
@@ -38,9 +40,11 @@ type Login struct {
 	Hasher   *password.Hasher
 	Limiter  *throttle.Limiter
 	Keyring  *keyring.Keyring
-	// RecoveryKey is the HMAC key under which recovery codes are found.
-	RecoveryKey []byte
-	Requests    Requests
+	Manage   *manage.Manager
+	Outbox   *outbox.Outbox
+	// EmailKey is the HMAC key under which email codes are kept.
+	EmailKey []byte
+	Requests Requests
 }
 
 // Path is where the sign-in of a flow begins, below the issuer.
@@ -53,16 +57,19 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow", l.Web.Handle(l.show))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
-		"choose":   l.postChoose,
-		"password": l.postPassword,
-		"method":   l.postMethod,
-		"totp":     l.postTOTP,
-		"recovery": l.postRecovery,
-		"begin":    l.postBegin,
-		"enrol":    l.postEnrol,
-		"saved":    l.postSaved,
-		"told":     l.postTold,
-		"restart":  l.postRestart,
+		"choose":     l.postChoose,
+		"password":   l.postPassword,
+		"method":     l.postMethod,
+		"totp":       l.postTOTP,
+		"email":      l.postEmail,
+		"resend":     l.postResend,
+		"recovery":   l.postRecovery,
+		"begin":      l.postBegin,
+		"enrol":      l.postEnrol,
+		"saved":      l.postSaved,
+		"told":       l.postTold,
+		"regenerate": l.postRegenerate,
+		"restart":    l.postRestart,
 	} {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(handle)))
 	}
@@ -78,7 +85,7 @@ func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
 		if err != nil {
 			return err
 		}
-		if s.flow.SessionID != "" && s.flow.Kind == (Done{}).kind() {
+		if s.over() {
 			return l.finishedAgain(c, s)
 		}
 		return handle(c, s)

@@ -53,7 +53,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		l.upgrade(ctx, user, in.password)
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
-		s.flow.UserID, s.user = user.ID, user
+		s.flow.UserID, s.User = user.ID, user
 		s.prove(idp.MethodPassword)
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err
@@ -67,7 +67,7 @@ func (s *signIn) takesPassword() bool {
 	switch s.next().(type) {
 	case NeedPassword, ChooseSession:
 		return true
-	case NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ChooseMethod, NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
 	}
 	return false
 }
@@ -81,7 +81,7 @@ func (s *signIn) credentials(c *gin.Context) credentials {
 		password:   c.PostForm("password"),
 	}
 	if s.flow.UserID != "" {
-		in.population, in.email = s.flow.PopulationID, s.user.Email
+		in.population, in.email = s.flow.PopulationID, s.User.Email
 	}
 	if !slices.Contains(s.client.Populations, in.population) {
 		in.population = s.flow.PopulationID
@@ -117,7 +117,7 @@ func (l *Login) choosePopulation(ctx context.Context, s *signIn, population stri
 		return nil
 	}
 	s.flow.PopulationID = population
-	s.population, err = l.Store.Population(ctx, population)
+	s.Population, err = l.Store.Population(ctx, population)
 	return err
 }
 

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -18,14 +20,15 @@ import (
 
 // signIn is a flow with everything around it, read for one HTTP request.
 type signIn struct {
-	flow       idp.Flow
-	notes      Notes
-	client     idp.Client
-	population idp.Population
-	request    idp.Request
-	// user and enrolment are empty until a password was accepted.
-	user      idp.User
+	store.Surroundings
+
+	flow   idp.Flow
+	notes  Notes
+	client idp.Client
+	// enrolment is empty until a password was accepted, and so is opened: the
+	// disabled factors that this browser may use nevertheless.
 	enrolment idp.Enrolment
+	opened    map[string]bool
 	// header is the request's: it holds the cookies of the browser's sessions.
 	header http.Header
 }
@@ -56,6 +59,9 @@ func (l *Login) load(c *gin.Context) (*signIn, error) {
 		return nil, web.NewProblem(ui.ProblemFlowExpired, idp.ErrExpired).BackTo(client.HomeURL, client.Name)
 	}
 	s := &signIn{flow: flow, client: client, header: c.Request.Header}
+	if s.notes, err = decodeNotes(flow.Data); err != nil {
+		return nil, err
+	}
 	return s, l.surround(ctx, s)
 }
 
@@ -75,43 +81,95 @@ func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Pr
 	return web.NewProblem(ui.ProblemOtherBrowser, errors.Join(errors.New("flow of another browser"), err))
 }
 
-// surround reads what stands around a flow.
+// surround reads what stands around a flow, as the flow is now: the policies above
+// all, which Next judges by.
 func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
-	if s.notes, err = decodeNotes(s.flow.Data); err != nil {
+	if s.Surroundings, err = l.Store.Surroundings(ctx, s.flow); err != nil {
 		return err
 	}
-	if s.population, err = l.Store.Population(ctx, s.flow.PopulationID); err != nil {
-		return err
-	}
-	if s.request, err = l.Store.Request(ctx, s.flow.RequestID); err != nil {
-		return err
+	if !s.over() && s.flow.SessionID != "" && !s.sessionCounts() {
+		// What was proved for the session went with it.
+		s.flow.Proofs = since(s.flow.Proofs, s.flow.CreatedAt)
 	}
 	if s.flow.UserID == "" {
+		s.enrolment = idp.Enrolment{}
 		return nil
 	}
-	if s.user, err = l.Store.User(ctx, s.flow.UserID); err != nil {
+	if s.enrolment, err = l.Store.Enrolment(ctx, s.flow.UserID); err != nil {
 		return err
 	}
-	s.enrolment, err = l.Store.Enrolment(ctx, s.flow.UserID)
-	return err
+	return l.openFactors(ctx, s)
+}
+
+// over tells whether the flow is done: nothing about it changes any more.
+func (s *signIn) over() bool { return s.flow.SessionID != "" && s.flow.Kind == (Done{}).kind() }
+
+// sessionCounts tells whether the session that the flow began with lives, and
+// counts at this client: an override that was changed "immediately" discards older
+// proofs there.
+func (s *signIn) sessionCounts() bool {
+	return s.Session.UserID == s.flow.UserID && s.Session.Alive(s.Population, idp.Now()) &&
+		s.Session.PolicyVersion >= s.Override.MinVersion
+}
+
+// since keeps the proofs of a moment and later.
+func since(proofs []idp.Proof, at time.Time) []idp.Proof {
+	var kept []idp.Proof
+	for _, p := range proofs {
+		if !p.At.Before(at) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+// rests tells whether the flow rests on its session's first step: then the session
+// goes on, judged by the policies under which it was created. With a first step of
+// its own it is a new sign-in, and meets the newest.
+func (s *signIn) rests() bool {
+	if s.flow.SessionID == "" || !s.sessionCounts() {
+		return false
+	}
+	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
+		if p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey || p.Method == idp.MethodFederated {
+			return false
+		}
+	}
+	return len(s.flow.Proofs) > 0
+}
+
+// question is what the rule is asked about this sign-in.
+func (s *signIn) question() mfa.Question {
+	q := mfa.Question{
+		Policy: s.Population.Policy, Override: s.Override, Demand: s.Request.Demand,
+		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.mayUse),
+		// Ages count at the moment of the request: a person may take their
+		// time, and with max_age=0 would never be done.
+		Now: s.Request.CreatedAt,
+	}
+	if s.rests() {
+		q.Policy, q.Override = s.Judged, s.JudgedOverride
+	}
+	return q
 }
 
 // next is the state that the facts lead to now.
 func (s *signIn) next() State {
-	if s.flow.UserID != "" && s.user.Disabled {
+	if s.flow.UserID != "" && s.User.Disabled {
 		return NeedPassword{} // whatever was proved: they may not sign in
 	}
 	return Next(Facts{
-		Question: mfa.Question{
-			Policy: s.population.Policy, Override: s.client.Override, Demand: s.request.Demand,
-			Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment),
-			// Ages count at the moment of the request: a person may take their
-			// time, and with max_age=0 would never be done.
-			Now: s.request.CreatedAt,
-		},
+		Question: s.question(),
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
 		Choosing: s.flow.Kind == idp.FlowChoose,
 	})
+}
+
+// moved tells whether the policies changed since the flow was last judged, so that
+// it now waits for something else.
+func (s *signIn) moved(state State) bool {
+	return s.flow.UserID != "" && s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < s.Version &&
+		!s.rests() && state.kind() != s.flow.Kind
 }
 
 func (s *signIn) prove(m idp.Method) {
@@ -121,87 +179,7 @@ func (s *signIn) prove(m idp.Method) {
 // audit is an event about this sign-in.
 func (s *signIn) audit(kind idp.AuditKind, detail map[string]string) idp.AuditEvent {
 	return idp.AuditEvent{
-		Kind: kind, ActorID: s.user.ID, UserID: s.user.ID, PopulationID: s.flow.PopulationID,
+		Kind: kind, ActorID: s.User.ID, UserID: s.User.ID, PopulationID: s.flow.PopulationID,
 		ClientID: s.flow.ClientID, SessionID: s.flow.SessionID, Detail: detail,
 	}
-}
-
-// advance writes the flow with its new facts and goes to what comes next; a
-// finished one becomes a session. change does what belongs to the same
-// transaction; its error undoes all of it.
-func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Context) error) error {
-	var out outcome
-	before := *s
-	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		*s = before // a transaction may run again
-		if err := change(ctx); err != nil {
-			return err
-		}
-		if err := l.refresh(ctx, s); err != nil {
-			return err
-		}
-		var err error
-		out, err = l.write(ctx, s)
-		return err
-	})
-	if errors.Is(err, idp.ErrConflict) {
-		return l.here(c, s) // another tab was faster: show where it is now
-	}
-	if err != nil {
-		return err
-	}
-	for _, cookie := range out.cookies {
-		http.SetCookie(c.Writer, cookie)
-	}
-	if out.location != "" {
-		return web.Redirect(c, out.location)
-	}
-	return l.here(c, s)
-}
-
-// refresh reads again what others may have changed since the request began:
-// the policy above all, which Next then judges by.
-func (l *Login) refresh(ctx context.Context, s *signIn) (err error) {
-	if s.population, err = l.Store.Population(ctx, s.flow.PopulationID); err != nil {
-		return err
-	}
-	s.flow.PolicyVersion = s.population.Policy.Version
-	if s.flow.UserID == "" {
-		return nil
-	}
-	if s.user, err = l.Store.User(ctx, s.flow.UserID); err != nil {
-		return err
-	}
-	s.enrolment, err = l.Store.Enrolment(ctx, s.flow.UserID)
-	return err
-}
-
-// outcome is where a step leads when it leaves the sign-in.
-type outcome struct {
-	location string
-	cookies  []*http.Cookie
-}
-
-func (l *Login) write(ctx context.Context, s *signIn) (outcome, error) {
-	var out outcome
-	state := s.next()
-	switch state := state.(type) {
-	case NeedEnrolment:
-		l.prepareKey(s, state)
-	case Unmet:
-		location, err := l.Requests.Unmet(ctx, s.flow.RequestID)
-		if err != nil {
-			return out, err
-		}
-		out.location = location
-	case Done:
-		finished, err := l.finish(ctx, s)
-		if err != nil {
-			return out, err
-		}
-		out = finished
-	case ChooseSession, NeedPassword, NeedCode, ShowCodes, ShowLeft, Stuck:
-	}
-	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
-	return out, l.Store.AdvanceFlow(ctx, s.flow)
 }

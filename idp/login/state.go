@@ -20,12 +20,21 @@ type (
 	ChooseSession struct{}
 	// NeedPassword: email and password, or the password again.
 	NeedPassword struct{}
+	// ChooseMethod: somebody without an authenticator chooses a second step.
+	ChooseMethod struct{ Methods []idp.Method }
 	// NeedCode: a second step. Methods are what will do, the one asked for now
-	// in front.
-	NeedCode struct{ Methods []idp.Method }
+	// in front; Instead is what the person may turn to beyond them. BeforeApp: it is
+	// the email code that comes before an authenticator is set up.
+	NeedCode struct {
+		Methods, Instead []idp.Method
+		BeforeApp        bool
+	}
 	// NeedEnrolment: an authenticator is to be set up. The key is shown once the
-	// person has begun.
-	NeedEnrolment struct{ Begun bool }
+	// person has begun. Instead is what will do in its place.
+	NeedEnrolment struct {
+		Begun   bool
+		Instead []idp.Method
+	}
 	// ShowCodes: the recovery codes, until the person has saved them.
 	ShowCodes struct{}
 	// ShowLeft: how many recovery codes are left, after one was used.
@@ -39,6 +48,7 @@ type (
 )
 
 func (ChooseSession) kind() string { return idp.FlowChoose }
+func (ChooseMethod) kind() string  { return "method" }
 func (NeedPassword) kind() string  { return "password" }
 func (NeedCode) kind() string      { return "code" }
 func (NeedEnrolment) kind() string { return "enrolment" }
@@ -62,10 +72,12 @@ type Facts struct {
 type Notes struct {
 	// Key is the authenticator's key that waits to be confirmed, sealed.
 	Key []byte `json:"key,omitempty"`
-	// Method is the second step that the person chose to use.
+	// Method is the second step that the person chose to use, or to set up.
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
 	Told bool `json:"told,omitempty"`
+	// Moved: the flow waits for what it does because the policies changed under way.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // Next decides the sign-in's next state. It is the only place that does.
@@ -73,18 +85,25 @@ func Next(f Facts) State {
 	if f.Choosing && len(f.Proofs) == 0 {
 		return ChooseSession{}
 	}
-	switch d := mfa.Decide(f.Question); d.Outcome {
+	d := mfa.Decide(f.Question)
+	switch d.Outcome {
+	case mfa.Satisfied, mfa.Choose:
+		if state := f.wished(); state != nil {
+			return state
+		}
+		if d.Outcome == mfa.Choose {
+			return f.choose(d.Methods)
+		}
 	case mfa.FirstStep:
 		return NeedPassword{}
 	case mfa.Challenge:
 		return NeedCode{Methods: preferred(d.Methods, f.Notes.Method)}
-	case mfa.SetUp:
-		return NeedEnrolment{Begun: len(f.Notes.Key) > 0}
+	case mfa.ProveEmail, mfa.SetUp:
+		return f.setUp(d, nil)
 	case mfa.Unreachable:
 		return Unmet{}
 	case mfa.Stuck:
 		return Stuck{}
-	case mfa.Satisfied:
 	}
 	switch {
 	case f.unsaved():
@@ -95,15 +114,48 @@ func Next(f Facts) State {
 	return Done{}
 }
 
+// wished leads somebody through the set-up that they chose where an email code
+// would do, nil when there is nothing to set up.
+func (f Facts) wished() State {
+	if f.Notes.Method != idp.MethodTOTP {
+		return nil
+	}
+	switch d := mfa.SetUpNow(f.Question); d.Outcome {
+	case mfa.FirstStep:
+		return NeedPassword{}
+	case mfa.ProveEmail, mfa.SetUp:
+		return f.setUp(d, []idp.Method{idp.MethodEmail})
+	case mfa.Satisfied, mfa.Challenge, mfa.Choose, mfa.Unreachable, mfa.Stuck:
+	}
+	return nil
+}
+
+// setUp is the way to an authenticator: the email code before it, then the app.
+func (f Facts) setUp(d mfa.Decision, instead []idp.Method) State {
+	if d.Outcome == mfa.ProveEmail {
+		return NeedCode{Methods: d.Methods, Instead: instead, BeforeApp: true}
+	}
+	return NeedEnrolment{Begun: len(f.Notes.Key) > 0, Instead: instead}
+}
+
+// choose asks which second step it shall be, until the person has said so.
+func (f Facts) choose(methods []idp.Method) State {
+	if f.Notes.Method == idp.MethodEmail {
+		return NeedCode{Methods: []idp.Method{idp.MethodEmail}, Instead: []idp.Method{idp.MethodTOTP}}
+	}
+	return ChooseMethod{Methods: methods}
+}
+
 // unsaved: codes come with the authenticator and are shown only after a second
-// step, since whoever reads them has one.
+// step that is as strong as they are, since whoever reads them has one.
 func (f Facts) unsaved() bool {
 	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() &&
 		(f.used(idp.MethodTOTP) || f.used(idp.MethodRecovery))
 }
 
+// used tells whether a method is among the proofs that count for this request.
 func (f Facts) used(m idp.Method) bool {
-	for _, p := range f.Proofs {
+	for _, p := range mfa.Fresh(f.Proofs, f.Demand, f.Now) {
 		if p.Method == m {
 			return true
 		}

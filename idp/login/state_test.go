@@ -72,7 +72,7 @@ func choosing(f *login.Facts) { f.Choosing = true }
 func again(f *login.Facts)    { f.Demand.Since = moment }
 
 func TestNext(t *testing.T) {
-	pwd, otp, rec := idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery
+	pwd, otp, rec, eml := idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail
 	for name, test := range map[string]struct {
 		facts login.Facts
 		want  login.State
@@ -106,6 +106,22 @@ func TestNext(t *testing.T) {
 		"paper, told, unsaved":            {facts(strict, working, unsaved, proved(pwd, rec), told), login.ShowCodes{}},
 		"the last paper, all disabled":    {facts(strict, disabled, saved, proved(pwd, rec)), login.ShowLeft{Left: 7}},
 
+		"both, nothing enrolled":          {facts(either, nothing, nil, proved(pwd)), login.ChooseMethod{Methods: []idp.Method{otp, eml}}},
+		"both, chose email":               {facts(either, nothing, nil, proved(pwd), chose(eml)), login.NeedCode{Methods: []idp.Method{eml}, Instead: []idp.Method{otp}}},
+		"both, chose the app":             {facts(either, nothing, nil, proved(pwd), chose(otp)), login.NeedCode{Methods: []idp.Method{eml}, Instead: []idp.Method{eml}, BeforeApp: true}},
+		"both, chose the app, email done": {facts(either, nothing, nil, proved(pwd, eml), chose(otp)), login.NeedEnrolment{Instead: []idp.Method{eml}}},
+		"both, email done":                {facts(either, nothing, nil, proved(pwd, eml), chose(eml)), login.Done{}},
+		"both, asked for mfa":             {facts(either, nothing, nil, proved(pwd), asks(idp.ACRMFA)), login.NeedCode{Methods: []idp.Method{eml}, BeforeApp: true}},
+		"both, asked for mfa, email done": {facts(either, nothing, nil, proved(pwd, eml), asks(idp.ACRMFA)), login.NeedEnrolment{}},
+		"both, enrolled":                  {facts(either, working, saved, proved(pwd)), login.NeedCode{Methods: []idp.Method{otp, eml, rec}}},
+		"both, enrolled, chose email":     {facts(either, working, saved, proved(pwd), chose(eml)), login.NeedCode{Methods: []idp.Method{eml, otp, rec}}},
+		"both, enrolled, email done":      {facts(either, working, saved, proved(pwd, eml)), login.Done{}},
+		"email done, codes unsaved":       {facts(either, working, unsaved, proved(pwd, eml)), login.Done{}},
+		"email alone":                     {facts(byMail, nothing, nil, proved(pwd)), login.NeedCode{Methods: []idp.Method{eml}}},
+		"email alone, enrolled once":      {facts(byMail, working, saved, proved(pwd)), login.NeedCode{Methods: []idp.Method{eml}}},
+		"email alone, done":               {facts(byMail, nothing, nil, proved(pwd, eml)), login.Done{}},
+		"email alone, chose the app":      {facts(byMail, nothing, nil, proved(pwd, eml), chose(otp)), login.Done{}},
+
 		"app excuses":                 {facts(strict, nothing, nil, proved(pwd), override(idp.OverrideOff, "")), login.Done{}},
 		"app requires":                {facts(idp.Policy{}, nothing, nil, proved(pwd), override(idp.OverrideRequired, idp.ACRMFA)), login.NeedEnrolment{}},
 		"app requires, enrolled":      {facts(idp.Policy{}, working, saved, proved(pwd), override(idp.OverrideRequired, "")), bothWays},
@@ -132,17 +148,18 @@ func TestNext(t *testing.T) {
 // anyFacts draws from everything that can stand in the database.
 func anyFacts(t *rapid.T) login.Facts {
 	var proofs []idp.Proof
-	for _, m := range []idp.Method{idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery} {
+	for _, m := range []idp.Method{idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail} {
 		if rapid.Bool().Draw(t, string(m)) {
 			age := rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "age")
 			proofs = append(proofs, idp.Proof{Method: m, At: moment.Add(-age)})
 		}
 	}
 	enrolled := rapid.SampledFrom([]mfa.Enrolled{nothing, working, onlyApp, onlyCode, disabled}).Draw(t, "enrolled")
+	enrolled.EmailDisabled = rapid.Bool().Draw(t, "email disabled")
 	recovery := rapid.SampledFrom([]*idp.RecoverySet{nil, unsaved, saved}).Draw(t, "recovery")
 	policy := idp.Policy{Authenticator: rapid.Bool().Draw(t, "authenticator"), EmailCode: rapid.Bool().Draw(t, "email")}
 	f := facts(policy, enrolled, recovery, proofs,
-		chose(rapid.SampledFrom([]idp.Method{"", idp.MethodTOTP, idp.MethodRecovery}).Draw(t, "chosen")),
+		chose(rapid.SampledFrom([]idp.Method{"", idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail}).Draw(t, "chosen")),
 		override(rapid.SampledFrom([]idp.OverrideMode{"", idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired}).Draw(t, "mode"),
 			rapid.SampledFrom([]idp.ACR{"", idp.ACRTwoStep, idp.ACRMFA}).Draw(t, "least")),
 		maxAge(rapid.SampledFrom([]time.Duration{idp.NoMaxAge, 0, 2 * time.Minute}).Draw(t, "max age")))
@@ -163,24 +180,35 @@ func TestNextHoldsItsPromises(t *testing.T) {
 		has := func(m idp.Method) bool {
 			return slices.ContainsFunc(fresh, func(p idp.Proof) bool { return p.Method == m })
 		}
-		second := has(idp.MethodTOTP) || has(idp.MethodRecovery)
 		state := login.Next(f)
-		if _, asked := state.(login.NeedPassword); asked == has(idp.MethodPassword) {
-			t.Fatalf("%T, with password: %t", state, has(idp.MethodPassword))
+		if _, asked := state.(login.NeedPassword); !asked && !has(idp.MethodPassword) {
+			t.Fatalf("%T without a password", state)
 		}
 		switch state := state.(type) {
+		case login.NeedPassword:
+			if has(idp.MethodPassword) && (f.Enrolled.Authenticator || recent(f, idp.MethodPassword)) {
+				t.Fatal("asked for a password that is there, and nothing to be set up")
+			}
 		case login.Done:
-			if f.Policy.SecondStep() && f.Override.Mode != idp.OverrideOff && !second {
-				t.Fatal("done without a second step")
+			if !enough(f, has) {
+				t.Fatal("done without the second step that the policy asks for")
 			}
 		case login.NeedEnrolment:
-			if f.Enrolled.Authenticator || state.Begun != (len(f.Notes.Key) > 0) {
+			if f.Enrolled.Authenticator || state.Begun != (len(f.Notes.Key) > 0) || !recent(f, idp.MethodPassword) {
 				t.Fatalf("set-up %+v of %+v", state, f.Enrolled)
 			}
+			if f.Policy.EmailCode && !recent(f, idp.MethodEmail) {
+				t.Fatal("set-up by password alone while there are email codes")
+			}
 		case login.NeedCode:
-			wantUsable(t, f, state.Methods)
+			wantUsable(t, f, state)
+		case login.ChooseMethod:
+			if f.Enrolled.Authenticator || f.Enrolled.EmailDisabled || !f.Policy.EmailCode {
+				t.Fatalf("a choice for %+v", f.Enrolled)
+			}
 		case login.Stuck:
-			if f.Enrolled != disabled {
+			app := f.Policy.Authenticator || f.Override.Mode == idp.OverrideRequired
+			if app && (f.Enrolled.AuthenticatorWorks || f.Enrolled.RecoveryWorks) {
 				t.Fatalf("stuck with %+v", f.Enrolled)
 			}
 		case login.ShowCodes:
@@ -193,16 +221,43 @@ func TestNextHoldsItsPromises(t *testing.T) {
 			}
 		case login.ChooseSession:
 			t.Fatal("a choice that nobody offered")
-		case login.NeedPassword, login.Unmet:
+		case login.Unmet:
 		}
 	})
 }
 
+// enough tells whether what was proved is what policy and override ask for.
+func enough(f login.Facts, has func(idp.Method) bool) bool {
+	strong := has(idp.MethodTOTP) || has(idp.MethodRecovery)
+	switch f.Override.Mode {
+	case idp.OverrideOff:
+		return true
+	case idp.OverrideRequired:
+		return strong || has(idp.MethodEmail) && f.Override.MinACR != idp.ACRMFA
+	case idp.OverrideInherit:
+	}
+	return !f.Policy.SecondStep() || strong || has(idp.MethodEmail) && f.Policy.EmailCode
+}
+
+func recent(f login.Facts, m idp.Method) bool {
+	return slices.ContainsFunc(f.Proofs, func(p idp.Proof) bool {
+		return p.Method == m && f.Now.Sub(p.At) <= mfa.SetUpWithin
+	})
+}
+
 // wantUsable fails unless the methods are those that work, the chosen one first.
-func wantUsable(t *rapid.T, f login.Facts, methods []idp.Method) {
+func wantUsable(t *rapid.T, f login.Facts, state login.NeedCode) {
+	methods := state.Methods
 	app, paper := slices.Contains(methods, idp.MethodTOTP), slices.Contains(methods, idp.MethodRecovery)
-	if app != f.Enrolled.AuthenticatorWorks || paper != f.Enrolled.RecoveryWorks {
+	if f.Enrolled.Authenticator && (app != f.Enrolled.AuthenticatorWorks || paper != f.Enrolled.RecoveryWorks) &&
+		!slices.Equal(methods, []idp.Method{idp.MethodEmail}) || !f.Enrolled.Authenticator && (app || paper) {
 		t.Fatalf("%v offered of %+v", methods, f.Enrolled)
+	}
+	if slices.Contains(methods, idp.MethodEmail) && (f.Enrolled.EmailDisabled || !f.Policy.EmailCode) {
+		t.Fatalf("%v offered, policy %+v, disabled %t", methods, f.Policy, f.Enrolled.EmailDisabled)
+	}
+	if state.BeforeApp && (f.Enrolled.Authenticator || !slices.Equal(methods, []idp.Method{idp.MethodEmail})) {
+		t.Fatalf("%+v before the set-up of %+v", state, f.Enrolled)
 	}
 	if len(methods) == 0 || slices.Contains(methods, f.Notes.Method) && methods[0] != f.Notes.Method {
 		t.Fatalf("%v offered to who chose %s", methods, f.Notes.Method)

@@ -65,9 +65,6 @@ func withDefaults(c idp.Client) idp.Client {
 	if c.SigningAlg == "" {
 		c.SigningAlg = idp.RS256
 	}
-	if c.Override.Mode == "" {
-		c.Override.Mode = idp.OverrideInherit
-	}
 	if c.AccessTTL == 0 {
 		c.AccessTTL = opaqueAccessTTL
 		if c.TokenFormat == idp.JWTToken {
@@ -95,8 +92,6 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 		return invalid("token_format", "%q is neither opaque nor jwt", c.TokenFormat)
 	case !slices.Contains(idp.Algorithms(), c.SigningAlg):
 		return invalid("signing_alg", "%q does not sign here", c.SigningAlg)
-	case !slices.Contains([]idp.OverrideMode{idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired}, c.Override.Mode):
-		return invalid("override_mode", "%q is neither inherit, off nor required", c.Override.Mode)
 	case c.AccessTTL < time.Second:
 		return invalid("access_ttl", "an access token lives at least a second")
 	case c.RefreshTTL < time.Second:
@@ -129,7 +124,25 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 			return err
 		}
 	}
-	return nil
+	return m.checkLogoutURI(c.BackchannelLogoutURI)
+}
+
+// checkLogoutURI allows what the server can reach: https, and http where it may
+// talk to this machine and its neighbours (OpenID Connect Back-Channel Logout 1.0
+// section 2.2).
+func (m *Manager) checkLogoutURI(uri string) error {
+	if uri == "" {
+		return nil
+	}
+	const field = "backchannel_logout_uri"
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(uri, "# \\"):
+		return invalid(field, "%q is not an absolute URL without user and fragment", uri)
+	case u.Scheme == "https" || u.Scheme == "http" && m.PrivateNetworks:
+		return nil
+	}
+	return invalid(field, "%q must be https", uri)
 }
 
 // checkRedirectURI allows https anywhere, http on this machine only, and an

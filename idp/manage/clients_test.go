@@ -45,7 +45,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 				GrantTypes: []string{"authorization_code", "refresh_token"},
 				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
 				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
-				Override: idp.Override{Mode: idp.OverrideInherit}, CreatedAt: made.CreatedAt,
+				CreatedAt: made.CreatedAt,
 			}
 			stored, err := db.Client(t.Context(), made.ID)
 			idptest.Must(t, err)
@@ -113,7 +113,6 @@ func TestClientsThatCannotBeSaved(t *testing.T) {
 			"another algorithm":            {func(c *idp.Client) { c.SigningAlg = "HS256" }, "signing_alg"},
 			"no algorithm":                 {func(c *idp.Client) { c.SigningAlg = "none" }, "signing_alg"},
 			"another format":               {func(c *idp.Client) { c.TokenFormat = "saml" }, "token_format"},
-			"another override":             {func(c *idp.Client) { c.Override.Mode = "sometimes" }, "override_mode"},
 			"a JWT for too long":           {func(c *idp.Client) { c.TokenFormat, c.AccessTTL = idp.JWTToken, 6*time.Minute }, "access_ttl"},
 			"a JWT for five minutes":       {func(c *idp.Client) { c.TokenFormat, c.AccessTTL = idp.JWTToken, 5*time.Minute }, ""},
 			"an opaque token for an hour":  {func(c *idp.Client) { c.AccessTTL = time.Hour }, ""},

@@ -4,20 +4,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/mail"
+	netmail "net/mail"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/mail"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
+	"gatehouse/idp/session"
 	"gatehouse/idp/store"
+	"gatehouse/ui"
 )
 
 // Manager carries out operations.
 type Manager struct {
-	Store  *store.Store
-	Hasher *password.Hasher
+	Store    *store.Store
+	Hasher   *password.Hasher
+	Keyring  *keyring.Keyring
+	Sessions *session.Manager
+	Outbox   *outbox.Outbox
+	// RecoveryKey is the HMAC key under which recovery codes are found.
+	RecoveryKey []byte
+	// Mailer sends mail at once, nil where no server is configured: then email codes
+	// cannot be offered. Write puts a mail into words.
+	Mailer Mailer
+	Write  func(ui.Mail) (ui.Letter, error)
+	// PrivateNetworks: back-channel logout may go to addresses that are not public,
+	// by http too.
+	PrivateNetworks bool
+	// Reap is called when something was ended "Immediately": the clean-up can begin.
+	// It must not block. Optional.
+	Reap func()
+}
+
+// Mailer sends one mail. *mail.Sender is one.
+type Mailer interface {
+	Send(ctx context.Context, m mail.Message) error
 }
 
 // FieldError says which field cannot be saved as it is, and why.
@@ -128,7 +153,7 @@ func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
 const maxName = 200
 
 func checkUser(u idp.User) error {
-	a, err := mail.ParseAddress(u.Email)
+	a, err := netmail.ParseAddress(u.Email)
 	switch {
 	case err != nil || a.Name != "" || a.Address != u.Email:
 		return invalid("email", "%q is not an email address", u.Email)

@@ -20,7 +20,7 @@ const offlineLifetime = 180 * 24 * time.Hour
 
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
-func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, population idp.Population) (string, error) {
+func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (string, error) {
 	now, code := idp.Now(), idp.NewSecret()
 	offline := slices.Contains(r.Scopes, "offline_access") && client.Allows("refresh_token")
 	expires := s.ExpiresAt
@@ -29,9 +29,9 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 	}
 	proofs := mfa.Fresh(s.Proofs, r.Demand, r.CreatedAt)
 	grant := idp.Grant{
-		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: population.ID,
-		PolicyVersion: s.PolicyVersion, OverrideVersion: client.Override.Version,
-		RedirectURI: r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
+		PolicyVersion: s.PolicyVersion,
+		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires,
@@ -39,8 +39,15 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
 		return "", err
 	}
+	if o.MinVersion > 0 {
+		// The client may be about to hear that this session is over for it. That was
+		// the sign-in before.
+		if err := p.Store.CancelDeliveries(ctx, client.ID, s.ID, now); err != nil {
+			return "", err
+		}
+	}
 	err := p.Store.Audit(ctx, idp.AuditEvent{
-		Kind: idp.AuditClientAuthorized, ActorID: s.UserID, UserID: s.UserID, PopulationID: population.ID,
+		Kind: idp.AuditClientAuthorized, ActorID: s.UserID, UserID: s.UserID, PopulationID: s.PopulationID,
 		ClientID: client.ID, SessionID: s.ID,
 	})
 	return p.location(r, "code", code), err
@@ -49,7 +56,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 // Resume answers the request of a sign-in that is finished, in the transaction
 // that made the session. One request gets one answer. The session must be of the
 // browser that made the request: whoever knows a request's id gets nothing.
-func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session, population idp.Population) (string, error) {
+func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) (string, error) {
 	r, client, err := p.finish(ctx, requestID)
 	if err != nil {
 		return "", err
@@ -63,7 +70,11 @@ func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session, 
 	if r.Demand.UserID != "" && r.Demand.UserID != s.UserID {
 		return p.errorLocation(r, fail(loginRequired, "somebody else signed in than id_token_hint names")), nil
 	}
-	return p.grantCode(ctx, r, client, s, population)
+	override, err := p.Store.Override(ctx, client.ID)
+	if err != nil {
+		return "", err
+	}
+	return p.grantCode(ctx, r, client, s, override)
 }
 
 // Unmet answers a request that this person cannot meet.

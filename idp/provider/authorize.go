@@ -138,7 +138,7 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	if err := p.readHint(a, form.Get("id_token_hint")); err != nil {
 		return nil, err
 	}
-	found, err := p.Sessions.Find(ctx, h, a.client.Populations)
+	found, err := p.Sessions.Find(ctx, h, a.client.ID, a.client.Populations)
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +176,9 @@ func (p *Provider) readHint(a *authorization, hint string) error {
 	if err != nil || !slices.Contains(claims.Audience, a.client.ID) {
 		return fail(invalidRequest, "id_token_hint is not an ID token of this client").because(err)
 	}
+	if wanted := a.request.Demand.UserID; wanted != "" && wanted != claims.Subject {
+		return fail(invalidRequest, "id_token_hint and claims name two people")
+	}
 	a.request.Demand.UserID = claims.Subject
 	return nil
 }
@@ -200,15 +203,16 @@ func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool)
 }
 
 // decide asks whether a session, or nobody, is enough for the request. A session
-// is judged by the policy under which it was created. Which second factors the
+// is judged by the policies under which it was created, and does not count at a
+// client whose override was changed "immediately" since. Which second factors the
 // person has is for the sign-in to find out: here they count as having one.
 func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
 	q := mfa.Question{
-		Override: a.client.Override, Demand: a.request.Demand, Now: a.request.CreatedAt,
+		Demand: a.request.Demand, Now: a.request.CreatedAt,
 		Enrolled: mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true},
 	}
-	if s != nil {
-		q.Policy, q.Proofs = s.Judged, s.Session.Proofs
+	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
+		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs
 	}
 	d := mfa.Decide(q)
 	if d.Outcome != mfa.Satisfied && !reachable(q.Demand) {
@@ -228,7 +232,7 @@ func reachable(d idp.Demand) bool {
 func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding) (*op.Redirect, error) {
 	var location string
 	err := p.Store.Do(ctx, func(ctx context.Context) (err error) {
-		location, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Population)
+		location, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override)
 		return err
 	})
 	if err != nil {

@@ -78,12 +78,8 @@ func protocol(k *kit) *provider.Provider {
 }
 
 func (k *kit) resume(p *provider.Provider, id string, s idp.Session) (location string, err error) {
-	population, err := k.Store.Population(k.t.Context(), s.PopulationID)
-	if err != nil {
-		return "", err
-	}
 	err = k.Store.Do(k.t.Context(), func(ctx context.Context) (err error) {
-		location, err = p.Resume(ctx, id, s, population)
+		location, err = p.Resume(ctx, id, s)
 		return err
 	})
 	return location, err

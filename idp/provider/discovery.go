@@ -46,8 +46,11 @@ type metadata struct {
 	PromptValues          []string        `json:"prompt_values_supported"`
 	ISSParameter          bool            `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool            `json:"claims_parameter_supported"`
-	RequestParameter      bool            `json:"request_parameter_supported"`
-	RequestURIParameter   bool            `json:"request_uri_parameter_supported"`
+	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
+	BackchannelLogout        bool `json:"backchannel_logout_supported"`
+	BackchannelLogoutSession bool `json:"backchannel_logout_session_supported"`
+	RequestParameter         bool `json:"request_parameter_supported"`
+	RequestURIParameter      bool `json:"request_uri_parameter_supported"`
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
@@ -73,6 +76,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
 			"population", "name", "locale", "updated_at", "email", "email_verified",
 		},
+		ClaimsParameter: true, BackchannelLogout: true, BackchannelLogoutSession: true,
 		CodeChallengeMethods: []string{"S256"},
 		PromptValues:         []string{"none", "login", "select_account", "consent"},
 		ISSParameter:         true,

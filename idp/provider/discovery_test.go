@@ -35,7 +35,8 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"issuer": k.Issuer, "request_parameter_supported": false, "request_uri_parameter_supported": false,
-		"claims_parameter_supported": false, "authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true,
+		"claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true,
 	} {
 		if d[name] != want {
 			t.Errorf("%s: %v, want %v", name, d[name], want)

@@ -137,7 +137,7 @@ func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Value
 	for i, population := range populations {
 		ids[i] = population.ID
 	}
-	l.sessions, err = p.Sessions.Find(ctx, h, ids)
+	l.sessions, err = p.Sessions.Find(ctx, h, "", ids)
 	return l, err
 }
 
@@ -152,25 +152,15 @@ func (l logout) location() string {
 	return l.redirect + separator + url.Values{"state": {l.state}}.Encode()
 }
 
-// end ends sessions and returns the cookies that say so to the browser.
+// end ends sessions, has their relying parties told, and returns the cookies that say so to the browser.
 func (p *Provider) end(ctx context.Context, sessions []store.SessionStanding) ([]*http.Cookie, error) {
 	var cookies []*http.Cookie
+	for _, s := range sessions {
+		cookies = append(cookies, p.Sessions.Cookies.EndSession(s.Population.ID))
+	}
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
-		cookies = nil
 		for _, s := range sessions {
-			first, err := p.Store.EndSession(ctx, s.Session.ID, idp.Now())
-			if err != nil {
-				return err
-			}
-			cookies = append(cookies, p.Sessions.Cookies.EndSession(s.Population.ID))
-			if !first {
-				continue
-			}
-			err = p.Store.Audit(ctx, idp.AuditEvent{
-				Kind: idp.AuditSignedOut, ActorID: s.User.ID, UserID: s.User.ID,
-				PopulationID: s.Population.ID, SessionID: s.Session.ID,
-			})
-			if err != nil {
+			if _, err := p.Sessions.End(ctx, idp.AuditEvent{ActorID: s.User.ID}, s.Session.ID); err != nil {
 				return err
 			}
 		}

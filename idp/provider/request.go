@@ -56,12 +56,12 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 	}
 	for _, check := range []func(url.Values) *failure{
 		a.checkSizes, a.checkUnsupported, a.checkResponse, a.checkScope, a.checkPKCE, a.checkPrompt, a.checkMaxAge,
+		a.checkClaims,
 	} {
 		if a.failure = check(form); a.failure != nil {
 			return a
 		}
 	}
-	a.request.Demand.ACRValues = knownACRs(fields(form.Get("acr_values")))
 	return a
 }
 
@@ -200,15 +200,4 @@ func allowed(requested, registered []string) []string {
 		}
 	}
 	return kept
-}
-
-// knownACRs drops values that mean nothing here: acr_values is voluntary.
-func knownACRs(values []string) []idp.ACR {
-	var known []idp.ACR
-	for _, v := range values {
-		if acr := idp.ACR(v); acr.Rank() > 0 {
-			known = append(known, acr)
-		}
-	}
-	return known
 }

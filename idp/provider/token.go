@@ -194,7 +194,7 @@ func checkCode(s idp.Standing, client idp.Client, r *oidc.AccessTokenRequest) *f
 		return fail(invalidGrant, "code_verifier does not match code_challenge")
 	case s.Grant.CodeUsedAt.IsZero() && !now.Before(s.Grant.CodeExpiresAt):
 		return fail(invalidGrant, "the code has expired")
-	case s.Grant.CodeUsedAt.IsZero() && !s.Live(client, now):
+	case s.Grant.CodeUsedAt.IsZero() && !s.Live(now):
 		return fail(invalidGrant, "the session has ended")
 	}
 	return nil
@@ -270,7 +270,7 @@ func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *fa
 		return fail(invalidGrant, "this is no refresh token")
 	case s.Grant.ClientID != client.ID:
 		return fail(invalidGrant, "the refresh token belongs to another client")
-	case !now.Before(s.Token.ExpiresAt), !s.Token.RevokedAt.IsZero(), !s.Live(client, now):
+	case !now.Before(s.Token.ExpiresAt), !s.Token.RevokedAt.IsZero(), !s.Live(now):
 		return fail(invalidGrant, "the refresh token has ended")
 	}
 	for _, scope := range scopes {

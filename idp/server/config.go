@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/mail"
 	"gatehouse/idp/store"
 )
 
@@ -29,6 +30,12 @@ type Config struct {
 	// TrustedProxies are addresses or networks (CIDR) whose X-Forwarded-For is
 	// believed.
 	TrustedProxies []string
+	// Mail is the server that sends our mail; without one there are no email codes
+	// and no notices.
+	Mail mail.Config
+	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
+	// private and loopback addresses, by http too.
+	PrivateNetworks bool
 	// AuditRetention is how long audit events are kept; zero: for ever.
 	AuditRetention time.Duration
 }
@@ -58,6 +65,11 @@ func (c Config) Check() error {
 	for _, p := range c.TrustedProxies {
 		if !isNetwork(p) {
 			errs = append(errs, fmt.Errorf("trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", p))
+		}
+	}
+	if c.Mail != (mail.Config{}) {
+		if err := c.Mail.Check(); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if c.AuditRetention < 0 {

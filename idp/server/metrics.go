@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gatehouse/idp/store"
 )
 
 // metrics are the numbers to watch (docs/operate.md lists them).
@@ -15,6 +17,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	swept    prometheus.Counter
+	attempts *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -29,7 +32,12 @@ func newMetrics() *metrics {
 			Name: "gatehouse_swept_rows_total", Help: "Expired rows that were removed.",
 		}),
 	}
-	m.registry.MustRegister(m.requests, m.swept,
+	m.attempts = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "gatehouse_delivery_attempt_duration_seconds",
+		Help:    "Time of one attempt to deliver, by kind and outcome; outcome retry: it will be tried again.",
+		Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
+	}, []string{"kind", "outcome"})
+	m.registry.MustRegister(m.requests, m.swept, m.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -41,6 +49,14 @@ func (m *metrics) observe(method, route string, status int, took time.Duration) 
 		method, route = "other", "none"
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// observeDelivery records an attempt to deliver.
+func (m *metrics) observeDelivery(kind string, outcome store.Outcome, took time.Duration) {
+	if outcome == "" {
+		outcome = "retry"
+	}
+	m.attempts.WithLabelValues(kind, string(outcome)).Observe(took.Seconds())
 }
 
 func (m *metrics) handler() http.Handler {

@@ -47,6 +47,9 @@ func (s *Server) Run(ctx context.Context, public, metrics net.Listener) error {
 	err = errors.Join(err, stop(servers))
 	stopWork()
 	working.Wait()
+	if s.Mailer != nil {
+		err = errors.Join(err, s.Mailer.Close()) // nothing is sent any more
+	}
 	return err
 }
 

@@ -2,19 +2,22 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/jobs"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/login"
+	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
 	"gatehouse/idp/provider"
 	"gatehouse/idp/session"
@@ -29,10 +32,17 @@ type Server struct {
 	Store  *store.Store
 	Keys   *keys.Keys
 	Manage *manage.Manager
+	// Mailer sends mail, nil where no server is configured.
+	Mailer *mail.Sender
 
-	cfg     Config
-	engine  *gin.Engine
-	metrics *metrics
+	cfg      Config
+	engine   *gin.Engine
+	metrics  *metrics
+	pages    *ui.UI
+	sessions *session.Manager
+	outbox   *outbox.Outbox
+	// reap is signalled when something was ended "Immediately".
+	reap chan struct{}
 }
 
 // Open opens the database and everything on top of it. The database must have
@@ -49,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, metrics: newMetrics()}
+	s := &Server{cfg: cfg, metrics: newMetrics(), reap: make(chan struct{}, 1)}
 	if s.Store, err = store.Open(ctx, database); err != nil {
 		return nil, err
 	}
@@ -78,33 +88,66 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if s.Keys, err = keys.Open(ctx, s.Store, ring); err != nil {
 		return err
 	}
-	hasher := password.New(password.DefaultParams())
-	s.Manage = &manage.Manager{Store: s.Store, Hasher: hasher}
-	if err := s.Manage.EnsureDefaults(ctx); err != nil {
-		return err
-	}
-	plumbing, pages, err := s.plumbing()
+	plumbing, err := s.plumbing()
 	if err != nil {
 		return err
 	}
-	sessions := &session.Manager{Store: s.Store, Cookies: session.Cookies{Secure: plumbing.Secure()}}
+	if err := s.manage(ctx, ring); err != nil {
+		return err
+	}
 	protocol, err := provider.New(provider.Config{
-		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: sessions, Signer: s.Keys, RefreshKey: secrets[keys.ForRefresh],
+		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, RefreshKey: secrets[keys.ForRefresh],
 	})
 	if err != nil {
 		return err
 	}
 	signIn := &login.Login{
-		Store: s.Store, Web: plumbing, Sessions: sessions, Hasher: hasher,
-		Limiter: throttle.New(s.Store, secrets[keys.ForThrottle]), Keyring: ring,
-		RecoveryKey: secrets[keys.ForRecovery], Requests: protocol,
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
+		Limiter: throttle.New(s.Store, secrets[keys.ForThrottle]), Keyring: ring, Manage: s.Manage,
+		Outbox: s.outbox, EmailKey: secrets[keys.ForEmail], Requests: protocol,
 	}
-	return s.route(plumbing, pages, protocol, signIn)
+	return s.route(plumbing, protocol, signIn)
+}
+
+// manage makes the operations, and what every installation begins with.
+func (s *Server) manage(ctx context.Context, ring *keyring.Keyring) (err error) {
+	if s.cfg.Mail.Enabled() {
+		if s.Mailer, err = mail.New(s.cfg.Mail); err != nil {
+			return err
+		}
+	}
+	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring)
+	if err != nil {
+		return err
+	}
+	s.Manage.Write, s.Manage.Reap = s.pages.WriteMail, s.reapSoon
+	s.outbox, s.sessions = s.Manage.Outbox, s.Manage.Sessions
+	if s.Mailer != nil {
+		s.Manage.Mailer = s.Mailer
+	}
+	return s.Manage.EnsureDefaults(ctx)
+}
+
+// NewManager makes the operations on a database without a provider around them, as
+// commands use them. It sends no mail; what it stores for others to be told is
+// delivered by the providers that run.
+func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.Keyring) (*manage.Manager, error) {
+	recovery, err := keys.Secret(ctx, st, ring, keys.ForRecovery)
+	if err != nil {
+		return nil, err
+	}
+	box := outbox.New(st, ring)
+	secure := strings.HasPrefix(cfg.Issuer, "https:")
+	return &manage.Manager{
+		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
+		Sessions:        &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
+		PrivateNetworks: cfg.PrivateNetworks,
+	}, nil
 }
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForRecovery} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err
@@ -114,22 +157,21 @@ func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (m
 	return secrets, nil
 }
 
-func (s *Server) plumbing() (*web.Web, *ui.UI, error) {
+func (s *Server) plumbing() (*web.Web, error) {
 	issuer, err := url.Parse(s.cfg.Issuer)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the issuer: %w", err)
+		return nil, fmt.Errorf("read the issuer: %w", err)
 	}
-	pages, err := ui.New(ui.Options{BasePath: issuer.Path})
-	if err != nil {
-		return nil, nil, err
+	if s.pages, err = ui.New(ui.Options{BasePath: issuer.Path}); err != nil {
+		return nil, err
 	}
 	return web.New(web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: pages, Observe: s.metrics.observe,
-	}), pages, nil
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, Observe: s.metrics.observe,
+	}), nil
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, pages *ui.UI, protocol *provider.Provider, signIn *login.Login) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -141,7 +183,7 @@ func (s *Server) route(w *web.Web, pages *ui.UI, protocol *provider.Provider, si
 	root := w.Group(engine)
 	protocol.Routes(root)
 	signIn.Routes(root)
-	assets := gin.WrapH(pages.Assets())
+	assets := gin.WrapH(s.pages.Assets())
 	root.GET("/assets/*file", assets)
 	root.HEAD("/assets/*file", assets)
 	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
@@ -166,23 +208,10 @@ func (s *Server) Handler() http.Handler { return s.engine }
 // Metrics serves Prometheus. It belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
 
-// Work runs the background jobs until ctx ends.
-func (s *Server) Work(ctx context.Context) {
-	jobs.Run(ctx,
-		jobs.Job{Name: "sweep", Every: time.Minute, Run: s.sweep},
-		jobs.Job{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
-			_, err := s.Keys.Rotate(ctx, false)
-			return err
-		}},
-		jobs.Job{Name: "reload signing keys", Every: keys.Staleness, Run: s.Keys.Reload},
-	)
+// Close gives back the database and the connections to the mail server.
+func (s *Server) Close() error {
+	if s.Mailer == nil {
+		return s.Store.Close()
+	}
+	return errors.Join(s.Mailer.Close(), s.Store.Close())
 }
-
-func (s *Server) sweep(ctx context.Context) error {
-	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: s.cfg.AuditRetention})
-	s.metrics.swept.Add(float64(n))
-	return err
-}
-
-// Close gives the database back.
-func (s *Server) Close() error { return s.Store.Close() }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
 )
 
@@ -14,12 +15,13 @@ import (
 type Manager struct {
 	Store   *store.Store
 	Cookies Cookies
+	Outbox  *outbox.Outbox
 }
 
 // Find returns the living sessions of a browser in the given populations, in
-// their order, in one statement. A session of another browser, of a disabled
+// their order and as they stand for a client (empty: none), in one statement. A session of another browser, of a disabled
 // user, or judged by a policy that was replaced "immediately" does not live.
-func (m *Manager) Find(ctx context.Context, h http.Header, populations []string) ([]store.SessionStanding, error) {
+func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, populations []string) ([]store.SessionStanding, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil {
 		return nil, nil
@@ -30,7 +32,7 @@ func (m *Manager) Find(ctx context.Context, h http.Header, populations []string)
 			hashes = append(hashes, idp.HashSecret(token))
 		}
 	}
-	rows, err := m.Store.SessionsByToken(ctx, hashes)
+	rows, err := m.Store.SessionsByToken(ctx, clientID, hashes)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +53,13 @@ func lives(s store.SessionStanding, browser []byte, now time.Time) bool {
 		bytes.Equal(s.Session.BrowserHash, browser)
 }
 
-// New is a session that begins now, and the cookie that carries it. It is not
-// stored yet.
-func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
+// New is a session that begins now, judged by the policies of a version, and the
+// cookie that carries it. It is not stored yet.
+func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
 	now, token, visit := idp.Now(), idp.NewSecret(), idp.VisitFrom(ctx)
 	return idp.Session{
 		ID: idp.NewID(), TokenHash: idp.HashSecret(token), BrowserHash: browser,
-		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: proofs,
+		UserID: u.ID, PopulationID: p.ID, PolicyVersion: policyVersion, Proofs: proofs,
 		Address: visit.Address, UserAgent: visit.UserAgent,
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(p.SessionLifetime),
 	}, m.Cookies.NewSession(p.ID, token)

@@ -29,7 +29,7 @@ func newVisitor(db *idptest.Database) *visitor {
 
 func (v *visitor) signIn(t *testing.T, u idp.User, p idp.Population) idp.Session {
 	t.Helper()
-	s, cookie := v.m.New(t.Context(), u, p, v.hash, idptest.Proofs())
+	s, cookie := v.m.New(t.Context(), u, p, p.Policy.Version, v.hash, idptest.Proofs())
 	idptest.Must(t, v.m.Store.CreateSession(t.Context(), s))
 	v.cookies = append(v.cookies, cookie)
 	return s
@@ -38,7 +38,7 @@ func (v *visitor) signIn(t *testing.T, u idp.User, p idp.Population) idp.Session
 // find lists the ids of the sessions found for a browser.
 func (v *visitor) find(t *testing.T, h http.Header, populations ...string) []string {
 	t.Helper()
-	found, err := v.m.Find(t.Context(), h, populations)
+	found, err := v.m.Find(t.Context(), h, "", populations)
 	idptest.Must(t, err)
 	ids := []string{}
 	for _, s := range found {
@@ -66,19 +66,19 @@ func TestNewSessionStartsNowAndEndsAtItsLimit(t *testing.T) {
 	proofs := idptest.Proofs()
 	m := &session.Manager{}
 	before := idp.Now()
-	s, cookie := m.New(idp.WithVisit(t.Context(), visit), u, p, []byte("browser"), proofs)
+	s, cookie := m.New(idp.WithVisit(t.Context(), visit), u, p, 7, []byte("browser"), proofs)
 	if s.CreatedAt.Before(before) || s.CreatedAt.After(idp.Now()) {
 		t.Errorf("created at %v", s.CreatedAt)
 	}
 	want := idp.Session{
 		ID: s.ID, TokenHash: idp.HashSecret(cookie.Value), BrowserHash: []byte("browser"), UserID: u.ID,
-		PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: proofs, Address: "192.0.2.1", UserAgent: "Mozilla/5.0",
+		PopulationID: p.ID, PolicyVersion: 7, Proofs: proofs, Address: "192.0.2.1", UserAgent: "Mozilla/5.0",
 		CreatedAt: s.CreatedAt, LastSeenAt: s.CreatedAt, ExpiresAt: s.CreatedAt.Add(p.SessionLifetime),
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Error(diff)
 	}
-	other, _ := m.New(t.Context(), u, p, nil, nil)
+	other, _ := m.New(t.Context(), u, p, 7, nil, nil)
 	if s.ID == "" || s.ID == other.ID || cookie.Value == s.ID {
 		t.Error("the public id is missing, shared, or the token")
 	}
@@ -102,13 +102,13 @@ func TestLivingSessionsAreFoundInTheOrderOfThePopulations(t *testing.T) {
 		expectFound(t, v.find(t, v.header()))
 
 		ctx, statements := store.CountStatements(t.Context())
-		_, err = v.m.Find(ctx, v.header(), []string{idp.Agents, idp.Contacts})
+		_, err = v.m.Find(ctx, v.header(), "", []string{idp.Agents, idp.Contacts})
 		if err != nil || statements.Load() != 1 {
 			t.Errorf("%d statements (%v)", statements.Load(), err)
 		}
 		for name, h := range map[string]http.Header{"nothing": {}, "a browser alone": sent(v.browser), "a session alone": sent(v.cookies...)} {
 			ctx, statements := store.CountStatements(t.Context())
-			if got, err := v.m.Find(ctx, h, []string{idp.Agents}); err != nil || len(got) != 0 || statements.Load() != 0 {
+			if got, err := v.m.Find(ctx, h, "", []string{idp.Agents}); err != nil || len(got) != 0 || statements.Load() != 0 {
 				t.Errorf("%s: %d found with %d statements (%v)", name, len(got), statements.Load(), err)
 			}
 		}
@@ -141,7 +141,7 @@ func TestSessionDiesWith(t *testing.T) {
 			happens, undone func(s idp.Session)
 		}{
 			{name: "its end", happens: func(s idp.Session) {
-				_, err := db.EndSession(t.Context(), s.ID, idp.Now())
+				_, err := db.EndSessions(t.Context(), idp.Now(), s.ID)
 				idptest.Must(t, err)
 			}},
 			{name: "an hour without activity", happens: func(idp.Session) {

@@ -29,9 +29,6 @@ type clientRow struct {
 	BackchannelLogoutURI   string
 	OverrideVersion        int64
 	OverrideMinVersion     int64
-	OverrideMode           string
-	OverrideMinACR         string `gorm:"column:override_min_acr"`
-	OverrideFederated      bool
 	CreatedAt              time.Time
 }
 
@@ -48,28 +45,28 @@ func (r clientRow) client() (idp.Client, error) {
 		TokenFormat: idp.TokenFormat(r.TokenFormat), SigningAlg: idp.Algorithm(r.SigningAlg),
 		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), PKCEOptional: r.PKCEOptional,
 		BackchannelLogoutURI: r.BackchannelLogoutURI,
-		Override: idp.Override{
-			Version: r.OverrideVersion, MinVersion: r.OverrideMinVersion, Mode: idp.OverrideMode(r.OverrideMode),
-			MinACR: idp.ACR(r.OverrideMinACR), Federated: r.OverrideFederated,
-		},
-		CreatedAt: r.CreatedAt.UTC(),
+		CreatedAt:            r.CreatedAt.UTC(),
 	}, errors.Join(errHashes, errRedirects, errPost)
 }
 
-// CreateClient adds a client. idp.ErrConflict: its id is taken.
+// CreateClient adds a client that inherits its populations' policies.
+// idp.ErrConflict: its id is taken.
 func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
-	return written(s.writer(ctx).Create(&clientRow{
+	row := clientRow{
 		ID: c.ID, Name: c.Name, Kind: string(c.Kind), AuthMethod: string(c.AuthMethod),
 		SecretHashes: encodeHashes(c.SecretHashes), RedirectURIs: jsonList(c.RedirectURIs),
 		PostLogoutRedirectURIs: jsonList(c.PostLogoutRedirectURIs), HomeURL: c.HomeURL,
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.PKCEOptional,
-		BackchannelLogoutURI: c.BackchannelLogoutURI,
-		OverrideVersion:      c.Override.Version, OverrideMinVersion: c.Override.MinVersion,
-		OverrideMode: string(c.Override.Mode), OverrideMinACR: string(c.Override.MinACR),
-		OverrideFederated: c.Override.Federated, CreatedAt: c.CreatedAt,
-	}).Error, "client")
+		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt,
+	}
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.writer(ctx).Create(&row).Error; err != nil {
+			return written(err, "client")
+		}
+		return s.insertOverride(ctx, c.ID, idp.Override{Mode: idp.OverrideInherit}, c.CreatedAt)
+	})
 }
 
 // Client reads one client, at most ClientStaleness old.
@@ -87,6 +84,22 @@ func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
 		s.clients.put(c, read)
 	}
 	return c, err
+}
+
+// Clients reads all clients, in the order of their ids.
+func (s *Store) Clients(ctx context.Context) ([]idp.Client, error) {
+	var rows []clientRow
+	if err := s.reader(ctx).Order("id").Find(&rows).Error; err != nil {
+		return nil, found(err, "clients")
+	}
+	list := make([]idp.Client, len(rows))
+	for i, r := range rows {
+		var err error
+		if list[i], err = r.client(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // RedirectURIs reads the redirect URIs of all clients of a kind.

@@ -77,8 +77,8 @@ func TestMoreClientsThanTheCacheHolds(t *testing.T) {
 		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
 		INSERT INTO clients SELECT 'client ' || i, 'name ' || i, kind, auth_method, secret_hashes, redirect_uris,
 		post_logout_redirect_uris, home_url, grant_types, scopes, populations, token_format, signing_alg, access_ttl,
-		refresh_ttl, pkce_optional, backchannel_logout_uri, override_version, override_min_version, override_mode,
-		override_min_acr, override_federated, created_at FROM one, n`)
+		refresh_ttl, pkce_optional, backchannel_logout_uri, override_version, override_min_version,
+		created_at FROM one, n`)
 	idptest.Must(t, err)
 	for i := range 1101 {
 		got, err := s.Client(t.Context(), fmt.Sprint("client ", i))

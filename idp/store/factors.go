@@ -19,6 +19,7 @@ type factorRow struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	DisabledAt *time.Time
+	SentAt     *time.Time
 }
 
 func (factorRow) TableName() string { return "factors" }
@@ -27,20 +28,27 @@ func (r factorRow) factor() idp.Factor {
 	return idp.Factor{
 		ID: r.ID, UserID: r.UserID, Method: idp.Method(r.Method), Name: r.Name, Secret: r.Secret,
 		LastStep: r.LastStep, CreatedAt: r.CreatedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(),
-		DisabledAt: orZero(r.DisabledAt),
+		DisabledAt: orZero(r.DisabledAt), SentAt: orZero(r.SentAt),
 	}
 }
 
 // Enrolment reads what second factors a user has, in two statements.
 func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, error) {
 	var rows []factorRow
-	err := s.reader(ctx).Where("user_id = ? AND method = ?", userID, idp.MethodTOTP).Order("id").Find(&rows).Error
+	err := s.reader(ctx).Where("user_id = ?", userID).Order("id").Find(&rows).Error
 	if err != nil {
 		return idp.Enrolment{}, found(err, "factors")
 	}
 	var e idp.Enrolment
 	for _, r := range rows {
-		e.TOTP = append(e.TOTP, r.factor())
+		f := r.factor()
+		switch f.Method {
+		case idp.MethodTOTP:
+			e.TOTP = append(e.TOTP, f)
+		case idp.MethodEmail:
+			e.Email = &f
+		case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
+		}
 	}
 	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
 	return e, err
@@ -56,8 +64,9 @@ func (s *Store) LockUser(ctx context.Context, id string) error {
 // CreateFactor stores a confirmed factor.
 func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
 	return written(s.writer(ctx).Create(&factorRow{
-		ID: f.ID, UserID: f.UserID, Method: string(f.Method), Name: f.Name, Secret: f.Secret,
-		LastStep: f.LastStep, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: orNull(f.DisabledAt),
+		ID: f.ID, UserID: f.UserID, Method: string(f.Method), Name: f.Name, Secret: notNil(f.Secret),
+		LastStep: f.LastStep, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt,
+		DisabledAt: orNull(f.DisabledAt), SentAt: orNull(f.SentAt),
 	}).Error, "factor")
 }
 
@@ -76,6 +85,29 @@ func (s *Store) DisableFactor(ctx context.Context, id string, at time.Time) (boo
 	r := s.writer(ctx).Model(&factorRow{}).
 		Where("id = ? AND disabled_at IS NULL", id).UpdateColumn("disabled_at", at)
 	return r.RowsAffected == 1, written(r.Error, "factor")
+}
+
+// MarkEmailSent records that an email code goes out now. idp.ErrUsed: another one
+// did later than notSince, from whichever flow.
+func (s *Store) MarkEmailSent(ctx context.Context, factorID string, notSince, at time.Time) error {
+	return once(s.writer(ctx).Model(&factorRow{}).
+		Where("id = ? AND (sent_at IS NULL OR sent_at <= ?)", factorID, notSince).
+		UpdateColumn("sent_at", at), "email code", idp.ErrUsed)
+}
+
+// MarkFactorUsed records when a factor was last used.
+func (s *Store) MarkFactorUsed(ctx context.Context, id string, at time.Time) error {
+	return written(s.writer(ctx).Model(&factorRow{}).Where("id = ?", id).UpdateColumn("last_used_at", at).Error, "factor")
+}
+
+// RemoveFactors takes all second factors from a user, recovery codes included.
+func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.writer(ctx).Where("user_id = ?", userID).Delete(&factorRow{}).Error; err != nil {
+			return written(err, "factors")
+		}
+		return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
+	})
 }
 
 type recoverySetRow struct {

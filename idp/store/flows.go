@@ -55,6 +55,73 @@ func (s *Store) Flow(ctx context.Context, id string) (idp.Flow, error) {
 	return row.flow()
 }
 
+// Surroundings are what stands around a flow and decides what comes next.
+type Surroundings struct {
+	Request idp.Request
+	// Version is the number of the last change of any policy or override.
+	Version    int64
+	Population idp.Population // with the policy now in force
+	Override   idp.Override   // the client's, now in force
+	// Judged and JudgedOverride were in force at the flow's PolicyVersion.
+	Judged         idp.Policy
+	JudgedOverride idp.Override
+	User           idp.User    // empty until a password was accepted
+	Session        idp.Session // the one that the flow began with or ended in; empty for none
+	// KnownBrowser: the user finished a sign-in in this browser before.
+	KnownBrowser bool
+}
+
+type surroundingsJoin struct {
+	Request        requestRow    `gorm:"embedded;embeddedPrefix:r_"`
+	Population     populationRow `gorm:"embedded;embeddedPrefix:p_"`
+	Policy         policyRow     `gorm:"embedded;embeddedPrefix:y_"`
+	Judged         policyRow     `gorm:"embedded;embeddedPrefix:j_"`
+	Override       overrideRow   `gorm:"embedded;embeddedPrefix:v_"`
+	JudgedOverride overrideRow   `gorm:"embedded;embeddedPrefix:o_"`
+	OverrideMin    int64
+	Version        int64
+	User           userRow    `gorm:"embedded;embeddedPrefix:u_"`
+	Session        sessionRow `gorm:"embedded;embeddedPrefix:s_"`
+	KnownBrowser   bool
+}
+
+var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
+	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
+	columns(overrideRow{}, "v") + ", " + columns(overrideRow{}, "o") + ", " +
+	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + `,
+	c.override_min_version AS override_min,
+	(SELECT value FROM policy_sequence WHERE id = 1) AS version,
+	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser) AS known_browser
+	FROM requests r
+	JOIN clients c ON c.id = r.client_id
+	JOIN overrides v ON v.client_id = c.id AND v.version = c.override_version
+	JOIN populations p ON p.id = @population
+	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
+	LEFT JOIN` + judgedPolicy("@version") + judgedOverride("@version") + `
+	LEFT JOIN users u ON u.id = @user
+	LEFT JOIN sessions s ON s.id = @session
+	WHERE r.id = @request`
+
+// Surroundings reads what stands around a flow as the caller has it, stored or
+// not, in one statement.
+func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, error) {
+	var row surroundingsJoin
+	err := s.reader(ctx).Raw(selectSurroundings, map[string]any{
+		"browser": f.BrowserHash, "population": f.PopulationID, "version": f.PolicyVersion, "user": f.UserID,
+		"session": f.SessionID, "request": f.RequestID,
+	}).Take(&row).Error
+	if err != nil {
+		return Surroundings{}, found(err, "surroundings of a flow")
+	}
+	session, err := row.Session.session()
+	return Surroundings{
+		Request: row.Request.request(), Version: row.Version,
+		Population: row.Population.population(row.Policy), Override: row.Override.override(row.OverrideMin),
+		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
+		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser,
+	}, err
+}
+
 // AdvanceFlow writes a flow that was read at f.Version and raises its version.
 // idp.ErrConflict: another tab was faster, and nothing was written.
 func (s *Store) AdvanceFlow(ctx context.Context, f idp.Flow) error {

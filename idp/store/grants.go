@@ -9,26 +9,25 @@ import (
 )
 
 type grantRow struct {
-	ID              string `gorm:"primaryKey"`
-	ClientID        string
-	UserID          string
-	SessionID       string
-	PopulationID    string
-	PolicyVersion   int64
-	OverrideVersion int64
-	RedirectURI     string `gorm:"column:redirect_uri"`
-	Scope           string
-	Nonce           string
-	CodeChallenge   string
-	CodeHash        []byte
-	CodeExpiresAt   time.Time
-	CodeUsedAt      *time.Time
-	Proofs          string
-	ACR             string `gorm:"column:acr"`
-	Offline         bool
-	CreatedAt       time.Time
-	ExpiresAt       time.Time
-	RevokedAt       *time.Time
+	ID            string `gorm:"primaryKey"`
+	ClientID      string
+	UserID        string
+	SessionID     string
+	PopulationID  string
+	PolicyVersion int64
+	RedirectURI   string `gorm:"column:redirect_uri"`
+	Scope         string
+	Nonce         string
+	CodeChallenge string
+	CodeHash      []byte
+	CodeExpiresAt time.Time
+	CodeUsedAt    *time.Time
+	Proofs        string
+	ACR           string `gorm:"column:acr"`
+	Offline       bool
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	RevokedAt     *time.Time
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -37,7 +36,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 	proofs, err := decodeProofs(r.Proofs)
 	return idp.Grant{
 		ID: r.ID, ClientID: r.ClientID, UserID: r.UserID, SessionID: r.SessionID,
-		PopulationID: r.PopulationID, PolicyVersion: r.PolicyVersion, OverrideVersion: r.OverrideVersion,
+		PopulationID: r.PopulationID, PolicyVersion: r.PolicyVersion,
 		RedirectURI: r.RedirectURI, Scopes: fromWords(r.Scope), Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		CodeHash: r.CodeHash, CodeExpiresAt: r.CodeExpiresAt.UTC(), CodeUsedAt: orZero(r.CodeUsedAt),
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
@@ -49,7 +48,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 	return written(s.writer(ctx).Create(&grantRow{
 		ID: g.ID, ClientID: g.ClientID, UserID: g.UserID, SessionID: g.SessionID,
-		PopulationID: g.PopulationID, PolicyVersion: g.PolicyVersion, OverrideVersion: g.OverrideVersion,
+		PopulationID: g.PopulationID, PolicyVersion: g.PolicyVersion,
 		RedirectURI: g.RedirectURI, Scope: words(g.Scopes), Nonce: g.Nonce, CodeChallenge: g.CodeChallenge,
 		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
@@ -63,17 +62,22 @@ type standingJoin struct {
 	User       userRow       `gorm:"embedded;embeddedPrefix:u_"`
 	Population populationRow `gorm:"embedded;embeddedPrefix:p_"`
 	Policy     policyRow     `gorm:"embedded;embeddedPrefix:y_"`
+	// OverrideMin is the client's, fresh: a client from the cache is too old to
+	// judge by.
+	OverrideMin int64 `gorm:"column:override_min_version"`
 }
 
 const standingJoins = `
 	JOIN users u ON u.id = g.user_id
+	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	LEFT JOIN sessions s ON s.id = g.session_id`
 
 var (
 	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
-		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y")
+		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
+		", c.override_min_version AS override_min_version"
 	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
 )
 
@@ -82,7 +86,7 @@ func (r standingJoin) standing() (idp.Standing, error) {
 	session, errSession := r.Session.session()
 	return idp.Standing{
 		Grant: grant, Session: session, User: r.User.user(),
-		Population: r.Population.population(r.Policy),
+		Population: r.Population.population(r.Policy), OverrideMin: r.OverrideMin,
 	}, errors.Join(errGrant, errSession)
 }
 

@@ -120,11 +120,11 @@ func (v Sealed) AAD() string { return keyring.AAD(v.Table, v.ID, v.Column) }
 
 // sealedColumns are all columns that hold sealed values for longer than a flow.
 var sealedColumns = []struct{ table, id, column, where string }{
-	{"factors", "id", "secret", "1 = 1"},
+	{"factors", "id", "secret", "method = 'totp'"},
 	{"recovery_codes", "id", "sealed", "1 = 1"},
 	{"signing_keys", "id", "private", "1 = 1"},
 	{"settings", "name", "value", "sealed"},
-	{"outbox", "id", "body", "delivered_at IS NULL"},
+	{"outbox", "id", "body", "done_at IS NULL"},
 }
 
 // EachSealed calls fn for every sealed value, in batches.

@@ -115,12 +115,13 @@ type proofJSON struct {
 	At       int64      `json:"t"`
 	AMR      []string   `json:"amr,omitempty"`
 	Evidence idp.ACR    `json:"acr,omitempty"`
+	ByMail   bool       `json:"mail,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
 	list := make([]proofJSON, len(proofs))
 	for i, p := range proofs {
-		list[i] = proofJSON{Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence}
+		list[i] = proofJSON{Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail}
 	}
 	b, _ := json.Marshal(list) // plain strings and integers always marshal
 	return string(b)
@@ -133,7 +134,7 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 	}
 	proofs := make([]idp.Proof, len(list))
 	for i, p := range list {
-		proofs[i] = idp.Proof{Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence}
+		proofs[i] = idp.Proof{Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail}
 	}
 	return proofs, nil
 }

@@ -248,7 +248,7 @@ func TestOneOfManyFinishesADelivery(t *testing.T) {
 			ID: "mail", Kind: "mail", Body: []byte("sealed"), Attempts: 2, CreatedAt: now, NextAt: now, ExpiresAt: now.Add(time.Hour),
 		}))
 		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
-			return db.FinishDelivery(ctx, "mail", now)
+			return db.FinishDelivery(ctx, "mail", store.Delivered, "", now)
 		})
 		var body []byte
 		var attempts int
@@ -264,8 +264,8 @@ func TestOneOfManyEndsASession(t *testing.T) {
 		w := db.World(t)
 		ended := 0
 		for _, first := range idptest.Race(contenders, func(int) bool {
-			first, err := db.EndSession(t.Context(), w.Session.ID, idp.Now())
-			return first && err == nil
+			now, err := db.EndSessions(t.Context(), idp.Now(), w.Session.ID)
+			return len(now) == 1 && err == nil
 		}) {
 			if first {
 				ended++

@@ -4,47 +4,195 @@ import (
 	"context"
 	"time"
 
+	"gorm.io/gorm/clause"
+
 	"gatehouse/idp"
 )
 
 type outboxRow struct {
-	ID          string `gorm:"primaryKey"`
-	Kind        string
-	Body        []byte
-	Attempts    int64
-	LastError   string
-	CreatedAt   time.Time
-	NextAt      time.Time
-	ExpiresAt   time.Time
-	DeliveredAt *time.Time
+	ID        string `gorm:"primaryKey"`
+	Lane      string
+	Kind      string
+	UserID    string
+	SessionID string
+	Body      []byte
+	Attempts  int64
+	LastError string
+	CreatedAt time.Time
+	NextAt    time.Time
+	ExpiresAt time.Time
+	DoneAt    *time.Time
+	Outcome   string
 }
 
 func (outboxRow) TableName() string { return "outbox" }
 
+// Outcome is what became of a delivery; empty while it waits.
+type Outcome string
+
+// The outcomes.
+const (
+	Delivered Outcome = "delivered"
+	Failed    Outcome = "failed"    // the other side refuses it for good
+	Expired   Outcome = "expired"   // its time was over before the other side took it
+	Cancelled Outcome = "cancelled" // what it tells is no longer true
+)
+
 // Delivery is something that has to reach somebody outside: a mail, a logout
-// token. Its body is sealed, and erased once it was delivered.
+// token. Its body is sealed, and erased once it is done.
 type Delivery struct {
-	ID        string
+	ID string
+	// Lane is what shares one destination: all mail, or one client's logout
+	// tokens. A destination that is down delays its own lane only.
+	Lane      string
 	Kind      string
+	UserID    string
+	SessionID string
 	Body      []byte
 	Attempts  int
+	LastError string
 	CreatedAt time.Time
 	NextAt    time.Time
 	ExpiresAt time.Time
+	DoneAt    time.Time
+	Outcome   Outcome
 }
 
-// Enqueue stores a delivery in the transaction of what it tells about.
-func (s *Store) Enqueue(ctx context.Context, d Delivery) error {
-	return written(s.writer(ctx).Create(&outboxRow{
-		ID: d.ID, Kind: d.Kind, Body: d.Body, Attempts: int64(d.Attempts),
-		CreatedAt: d.CreatedAt, NextAt: d.NextAt, ExpiresAt: d.ExpiresAt,
-	}).Error, "delivery")
+func (r outboxRow) delivery() Delivery {
+	return Delivery{
+		ID: r.ID, Lane: r.Lane, Kind: r.Kind, UserID: r.UserID, SessionID: r.SessionID, Body: r.Body,
+		Attempts: int(r.Attempts), LastError: r.LastError, CreatedAt: r.CreatedAt.UTC(), NextAt: r.NextAt.UTC(),
+		ExpiresAt: r.ExpiresAt.UTC(), DoneAt: orZero(r.DoneAt), Outcome: Outcome(r.Outcome),
+	}
+}
+
+// Enqueue stores deliveries in the transaction of what they tell about.
+func (s *Store) Enqueue(ctx context.Context, list ...Delivery) error {
+	rows := make([]outboxRow, len(list))
+	for i, d := range list {
+		rows[i] = outboxRow{
+			ID: d.ID, Lane: d.Lane, Kind: d.Kind, UserID: d.UserID, SessionID: d.SessionID, Body: notNil(d.Body),
+			Attempts: int64(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt,
+			ExpiresAt: d.ExpiresAt, DoneAt: orNull(d.DoneAt), Outcome: string(d.Outcome),
+		}
+	}
+	return written(s.writer(ctx).CreateInBatches(&rows, 500).Error, "delivery")
+}
+
+// DueLanes lists the lanes in which something is due.
+func (s *Store) DueLanes(ctx context.Context, now time.Time) ([]string, error) {
+	var lanes []string
+	// One look into the index for each client, however much waits.
+	err := s.reader(ctx).Raw(`SELECT lane FROM (SELECT 'mail' AS lane UNION ALL
+			SELECT id AS lane FROM clients WHERE backchannel_logout_uri <> '') AS lanes
+		WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.lane = lanes.lane AND o.done_at IS NULL AND o.next_at <= ?)`, now).
+		Scan(&lanes).Error
+	return lanes, found(err, "deliveries")
+}
+
+// ClaimDeliveries takes up to limit deliveries of a lane that are due, and puts
+// them off by lease: no other worker tries them meanwhile, and they come back if
+// this one dies. The attempt is counted.
+func (s *Store) ClaimDeliveries(ctx context.Context, lane string, now time.Time, lease time.Duration, limit int) ([]Delivery, error) {
+	var rows []outboxRow
+	due := s.writer(ctx).Model(&outboxRow{}).Select("id").
+		Where("lane = ? AND done_at IS NULL AND next_at <= ?", lane, now).Order("next_at").Limit(limit)
+	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
+		Where("id IN (?) AND done_at IS NULL AND next_at <= ?", due, now).
+		UpdateColumns(map[string]any{"next_at": now.Add(lease), "attempts": clause.Expr{SQL: "attempts + 1"}}).Error
+	if err != nil {
+		return nil, written(err, "delivery")
+	}
+	list := make([]Delivery, len(rows))
+	for i, r := range rows {
+		list[i] = r.delivery()
+	}
+	return list, nil
+}
+
+// PutOffDelivery records a failed attempt and when the next is due.
+func (s *Store) PutOffDelivery(ctx context.Context, id, cause string, next time.Time) error {
+	return written(s.writer(ctx).Model(&outboxRow{}).Where("id = ? AND done_at IS NULL", id).
+		UpdateColumns(map[string]any{"next_at": next, "last_error": cause}).Error, "delivery")
 }
 
 // FinishDelivery marks a delivery as done and erases its body. idp.ErrUsed:
-// another replica has finished it.
-func (s *Store) FinishDelivery(ctx context.Context, id string, at time.Time) error {
+// another worker has finished it.
+func (s *Store) FinishDelivery(ctx context.Context, id string, outcome Outcome, cause string, at time.Time) error {
 	return once(s.writer(ctx).Model(&outboxRow{}).
-		Where("id = ? AND delivered_at IS NULL", id).
-		UpdateColumns(map[string]any{"delivered_at": at, "body": []byte{}}), "delivery", idp.ErrUsed)
+		Where("id = ? AND done_at IS NULL", id).
+		UpdateColumns(map[string]any{
+			"done_at": at, "outcome": string(outcome), "last_error": cause, "body": []byte{},
+		}), "delivery", idp.ErrUsed)
+}
+
+// CancelDeliveries gives up what still waits in a lane about a session.
+func (s *Store) CancelDeliveries(ctx context.Context, lane, sessionID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&outboxRow{}).
+		Where("lane = ? AND session_id = ? AND done_at IS NULL", lane, sessionID).
+		UpdateColumns(map[string]any{"done_at": at, "outcome": string(Cancelled), "body": []byte{}}).Error, "delivery")
+}
+
+// Delivery reads one delivery, done or not.
+func (s *Store) Delivery(ctx context.Context, id string) (Delivery, error) {
+	var row outboxRow
+	err := s.reader(ctx).Where("id = ?", id).Take(&row).Error
+	return row.delivery(), found(err, "delivery")
+}
+
+// LaneProgress is how far the deliveries of one lane are. What is older than a
+// week after it was done has been removed.
+type LaneProgress struct {
+	Lane      string
+	Waiting   int64 // not tried yet, or to be tried again
+	Retrying  int64 // of those, tried at least once
+	Delivered int64
+	Failed    int64 // refused for good, or out of time
+	// OldestAt is when the oldest that waits was made; zero for none.
+	OldestAt time.Time
+	// LastError is the newest complaint of what waits or failed.
+	LastError string
+}
+
+// Progress reads how far each lane is, in the order of their names.
+func (s *Store) Progress(ctx context.Context) ([]LaneProgress, error) {
+	var rows []struct {
+		Lane                                 string
+		Waiting, Retrying, Delivered, Failed int64
+		OldestAt                             *time.Time
+		LastError                            *string
+	}
+	err := s.reader(ctx).Raw(`SELECT l.*,
+		(SELECT o.created_at FROM outbox o WHERE o.lane = l.lane AND o.done_at IS NULL ORDER BY o.created_at LIMIT 1) AS oldest_at,
+		(SELECT o.last_error FROM outbox o WHERE o.lane = l.lane AND o.last_error <> '' AND o.outcome <> 'delivered'
+			ORDER BY o.created_at DESC LIMIT 1) AS last_error
+		FROM (SELECT lane,
+			SUM(CASE WHEN done_at IS NULL THEN 1 ELSE 0 END) AS waiting,
+			SUM(CASE WHEN done_at IS NULL AND last_error <> '' THEN 1 ELSE 0 END) AS retrying,
+			SUM(CASE WHEN outcome = 'delivered' THEN 1 ELSE 0 END) AS delivered,
+			SUM(CASE WHEN outcome IN ('failed', 'expired') THEN 1 ELSE 0 END) AS failed
+			FROM outbox GROUP BY lane) AS l ORDER BY l.lane`).Scan(&rows).Error
+	if err != nil {
+		return nil, found(err, "deliveries")
+	}
+	list := make([]LaneProgress, len(rows))
+	for i, r := range rows {
+		list[i] = LaneProgress{
+			Lane: r.Lane, Waiting: r.Waiting, Retrying: r.Retrying, Delivered: r.Delivered, Failed: r.Failed,
+			OldestAt: orZero(r.OldestAt),
+		}
+		if r.LastError != nil {
+			list[i].LastError = *r.LastError
+		}
+	}
+	return list, nil
+}
+
+// Troubled tells whether something waits in a lane that was tried in vain: its
+// destination may be down.
+func (s *Store) Troubled(ctx context.Context, lane string) (bool, error) {
+	var n int64
+	err := s.reader(ctx).Raw("SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE lane = ? AND done_at IS NULL AND last_error <> '' LIMIT 1) AS found", lane).
+		Scan(&n).Error
+	return n > 0, found(err, "deliveries")
 }

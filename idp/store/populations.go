@@ -70,6 +70,9 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 			return written(r.Error, "population")
 		}
 		created = true
+		if err := s.raisePolicyVersion(ctx, p.Policy.Version); err != nil {
+			return err
+		}
 		return s.insertPolicy(ctx, p.ID, p.Policy, now)
 	})
 	return created, err

@@ -258,6 +258,7 @@ func TestFactorsAreReadAsTheyWereWritten(t *testing.T) {
 		full := idp.Factor{
 			ID: "a", UserID: w.User.ID, Method: idp.MethodTOTP, Name: "手机", Secret: []byte{0, 255}, LastStep: 58_000_000,
 			CreatedAt: now, LastUsedAt: now.Add(time.Microsecond), DisabledAt: now.Add(2 * time.Microsecond),
+			SentAt: now.Add(3 * time.Microsecond),
 		}
 		expectFull(t, full)
 		fresh := idp.Factor{ID: "b", UserID: w.User.ID, Method: idp.MethodTOTP, Secret: []byte{1}, CreatedAt: now}

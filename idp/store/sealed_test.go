@@ -32,7 +32,7 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 	for _, id := range []string{"waits", "delivered"} {
 		idptest.Must(t, db.Enqueue(ctx, store.Delivery{ID: id, Body: sealed, CreatedAt: now, NextAt: now, ExpiresAt: now}))
 	}
-	idptest.Must(t, db.FinishDelivery(ctx, "delivered", now))
+	idptest.Must(t, db.FinishDelivery(ctx, "delivered", store.Delivered, "", now))
 	return []string{
 		"factors/f/secret", "outbox/waits/body", "recovery_codes/r/sealed", "settings/secret/value", "signing_keys/k/private",
 	}

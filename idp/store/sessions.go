@@ -45,8 +45,10 @@ type SessionStanding struct {
 	Session    idp.Session
 	User       idp.User
 	Population idp.Population
-	// Judged is the policy that was in force when the session was created.
-	Judged idp.Policy
+	// Judged is the policy that was in force when the session was created, and
+	// Override what the client that asks had then, with its MinVersion of now.
+	Judged   idp.Policy
+	Override idp.Override
 }
 
 type sessionJoin struct {
@@ -55,24 +57,44 @@ type sessionJoin struct {
 	Population populationRow `gorm:"embedded;embeddedPrefix:p_"`
 	Policy     policyRow     `gorm:"embedded;embeddedPrefix:y_"`
 	Judged     policyRow     `gorm:"embedded;embeddedPrefix:j_"`
+	Override   overrideRow   `gorm:"embedded;embeddedPrefix:o_"`
+	Min        int64         `gorm:"column:override_min"`
 }
 
 var selectSessions = "SELECT " + columns(sessionRow{}, "s") + ", " + columns(userRow{}, "u") + ", " +
-	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") +
+	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
+	columns(overrideRow{}, "o") + ", COALESCE(c.override_min_version, 0) AS override_min" +
 	` FROM sessions s
 	JOIN users u ON u.id = s.user_id
 	JOIN populations p ON p.id = s.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
-	JOIN policies j ON j.population_id = p.id AND j.version = s.policy_version`
+	JOIN` + judgedPolicy("s.policy_version") + `
+	LEFT JOIN clients c ON c.id = ?` + judgedOverride("s.policy_version")
 
-// SessionsByToken reads the sessions behind the cookies that a browser sent, in
-// one statement. Ended and expired ones are among them.
-func (s *Store) SessionsByToken(ctx context.Context, tokenHashes [][]byte) ([]SessionStanding, error) {
+// judgedPolicy, after JOIN, takes as j the population's policy that was in force at the
+// version given.
+func judgedPolicy(version string) string {
+	return ` policies j ON j.population_id = p.id AND j.version =
+		(SELECT MAX(version) FROM policies WHERE population_id = p.id AND version <= ` + version + `)`
+}
+
+// judgedOverride joins as o the client's override that was in force at the version
+// given; the first one counts for whatever was there before the client.
+func judgedOverride(version string) string {
+	return `
+	LEFT JOIN overrides o ON o.client_id = c.id AND o.version =
+		(SELECT MAX(version) FROM overrides WHERE client_id = c.id AND version <= ` + version + `)`
+}
+
+// SessionsByToken reads the sessions behind the cookies that a browser sent, as
+// they stand for a client (empty: none in particular), in one statement. Ended and
+// expired ones are among them.
+func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashes [][]byte) ([]SessionStanding, error) {
 	if len(tokenHashes) == 0 {
 		return nil, nil
 	}
 	var rows []sessionJoin
-	err := s.reader(ctx).Raw(selectSessions+" WHERE s.token_hash IN ?", tokenHashes).Scan(&rows).Error
+	err := s.reader(ctx).Raw(selectSessions+" WHERE s.token_hash IN ?", clientID, tokenHashes).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "sessions")
 	}
@@ -85,6 +107,7 @@ func (s *Store) SessionsByToken(ctx context.Context, tokenHashes [][]byte) ([]Se
 		list[i] = SessionStanding{
 			Session: session, User: r.User.user(),
 			Population: r.Population.population(r.Policy), Judged: r.Judged.policy(),
+			Override: r.Override.override(r.Min),
 		}
 	}
 	return list, nil
@@ -134,21 +157,112 @@ func (s *Store) TouchSession(ctx context.Context, v idp.Session, now time.Time) 
 		UpdateColumn("last_seen_at", now).Error, "session")
 }
 
-// EndSession ends a session. It returns false when it had ended before.
-func (s *Store) EndSession(ctx context.Context, id string, at time.Time) (bool, error) {
-	r := s.writer(ctx).Model(&sessionRow{}).
-		Where("id = ? AND ended_at IS NULL", id).UpdateColumn("ended_at", at)
-	return r.RowsAffected == 1, written(r.Error, "session")
+// EndSessions ends sessions and returns those that had not ended before.
+func (s *Store) EndSessions(ctx context.Context, at time.Time, ids ...string) ([]idp.Session, error) {
+	return s.endSessions(ctx, at, "id IN ?", ids)
 }
 
 // EndSessionByToken ends the session whose cookie is about to be replaced by
-// another person's. It returns an empty session when there was none.
-func (s *Store) EndSessionByToken(ctx context.Context, tokenHash []byte, at time.Time) (idp.Session, error) {
+// another's. It returns none when there was none.
+func (s *Store) EndSessionByToken(ctx context.Context, tokenHash []byte, at time.Time) ([]idp.Session, error) {
+	return s.endSessions(ctx, at, "token_hash = ?", tokenHash)
+}
+
+// EndSessionsOf ends all sessions of a user but one (empty: none is spared), and
+// returns those that had not ended before.
+func (s *Store) EndSessionsOf(ctx context.Context, userID, except string, at time.Time) ([]idp.Session, error) {
+	return s.endSessions(ctx, at, "user_id = ? AND id <> ?", userID, except)
+}
+
+// EndSessionsBelow ends up to limit sessions of a population that an older policy
+// judged. They were dead before; this is for those who are told.
+func (s *Store) EndSessionsBelow(ctx context.Context, population string, version int64, at time.Time, limit int) ([]idp.Session, error) {
+	dead := s.writer(ctx).Model(&sessionRow{}).Select("id").
+		Where("population_id = ? AND policy_version < ? AND ended_at IS NULL", population, version).Limit(limit)
+	return s.endSessions(ctx, at, "id IN (?)", dead)
+}
+
+func (s *Store) endSessions(ctx context.Context, at time.Time, where string, args ...any) ([]idp.Session, error) {
 	var rows []sessionRow
 	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
-		Where("token_hash = ? AND ended_at IS NULL", tokenHash).UpdateColumn("ended_at", at).Error
-	if err != nil || len(rows) == 0 {
-		return idp.Session{}, written(err, "session")
+		Where(where, args...).Where("ended_at IS NULL").UpdateColumn("ended_at", at).Error
+	if err != nil {
+		return nil, written(err, "session")
 	}
-	return rows[0].session()
+	list := make([]idp.Session, len(rows))
+	for i, r := range rows {
+		if list[i], err = r.session(); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// Party is a client that has tokens of a session and wants to be told when it
+// ends.
+type Party struct {
+	ClientID, UserID, SessionID string
+}
+
+// Parties lists the clients of sessions that are to be told of their end: those
+// with a back-channel logout URI that redeemed a code.
+func (s *Store) Parties(ctx context.Context, sessionIDs ...string) ([]Party, error) {
+	var list []Party
+	err := s.reader(ctx).Raw(`SELECT DISTINCT g.client_id, g.user_id, g.session_id FROM grants g
+		JOIN clients c ON c.id = g.client_id AND c.backchannel_logout_uri <> ''
+		WHERE g.session_id IN ? AND g.code_used_at IS NOT NULL`, sessionIDs).Scan(&list).Error
+	return list, found(err, "parties of sessions")
+}
+
+// RevokeGrantsBelow revokes up to limit grants of a client that an older override
+// judged, and returns whom to tell: the sessions that got no newer grant of this
+// client since. revoked is how many grants there were.
+func (s *Store) RevokeGrantsBelow(ctx context.Context, clientID string, version int64, at time.Time, limit int) (revoked int, told []Party, err error) {
+	dead := s.writer(ctx).Model(&grantRow{}).Select("id").
+		Where("client_id = ? AND policy_version < ? AND revoked_at IS NULL", clientID, version).Limit(limit)
+	var rows []grantRow
+	err = s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
+		Where("id IN (?) AND revoked_at IS NULL", dead).UpdateColumn("revoked_at", at).Error
+	if err != nil || len(rows) == 0 {
+		return 0, nil, written(err, "grant")
+	}
+	var sessions []string
+	for _, r := range rows {
+		sessions = append(sessions, r.SessionID)
+	}
+	err = s.reader(ctx).Raw(`SELECT DISTINCT g.client_id, g.user_id, g.session_id FROM grants g
+		JOIN clients c ON c.id = g.client_id AND c.backchannel_logout_uri <> ''
+		WHERE g.client_id = ? AND g.session_id IN ? AND g.code_used_at IS NOT NULL AND g.policy_version < ?
+			AND NOT EXISTS (SELECT 1 FROM grants n WHERE n.session_id = g.session_id AND n.client_id = g.client_id
+				AND n.policy_version >= ? AND n.revoked_at IS NULL)`,
+		clientID, sessions, version, version).Scan(&told).Error
+	return len(rows), told, found(err, "parties of grants")
+}
+
+// RevokeGrantsOf revokes all grants of a user, those with offline access too.
+func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&grantRow{}).Where("user_id = ? AND revoked_at IS NULL", userID).
+		UpdateColumn("revoked_at", at).Error, "grants")
+}
+
+// PoliciesApplied lists the populations and clients whose MinVersion was ever
+// raised.
+func (s *Store) PoliciesApplied(ctx context.Context) (populations, clients map[string]int64, err error) {
+	var rows []struct {
+		ID       string
+		Version  int64
+		IsClient bool
+	}
+	err = s.reader(ctx).Raw(`SELECT id, min_version AS version, FALSE AS is_client FROM populations WHERE min_version > 0
+		UNION ALL SELECT id, override_min_version AS version, TRUE AS is_client FROM clients WHERE override_min_version > 0`).
+		Scan(&rows).Error
+	populations, clients = map[string]int64{}, map[string]int64{}
+	for _, r := range rows {
+		if r.IsClient {
+			clients[r.ID] = r.Version
+		} else {
+			populations[r.ID] = r.Version
+		}
+	}
+	return populations, clients, found(err, "policies")
 }

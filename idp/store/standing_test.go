@@ -90,7 +90,7 @@ func TestSessionsOfABrowserAreReadInOneStatement(t *testing.T) {
 		idptest.Must(t, db.CreateSession(t.Context(), ended))
 
 		ctx, statements := store.CountStatements(t.Context())
-		got, err := db.SessionsByToken(ctx, [][]byte{
+		got, err := db.SessionsByToken(ctx, w.Client.ID, [][]byte{
 			idp.HashSecret(w.Token), idp.HashSecret(token), idp.HashSecret("guessed"), idp.HashSecret(token),
 		})
 		idptest.Must(t, err)
@@ -101,20 +101,23 @@ func TestSessionsOfABrowserAreReadInOneStatement(t *testing.T) {
 			got[0], got[1] = got[1], got[0]
 		}
 		expectSame(t, []store.SessionStanding{
-			{Session: w.Session, User: w.User, Population: w.Population, Judged: w.Population.Policy},
-			{Session: ended, User: contact, Population: contacts, Judged: contacts.Policy},
+			{Session: w.Session, User: w.User, Population: w.Population, Judged: w.Population.Policy, Override: inherit},
+			{Session: ended, User: contact, Population: contacts, Judged: contacts.Policy, Override: inherit},
 		}, got)
 	})
 }
+
+// inherit is the override that every client begins with.
+var inherit = idp.Override{Mode: idp.OverrideInherit}
 
 func TestNoTokensMeanNoSessionsAndNoStatement(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		ctx, statements := store.CountStatements(t.Context())
-		if got, err := db.SessionsByToken(ctx, nil); err != nil || len(got) != 0 || statements.Load() != 0 {
+		if got, err := db.SessionsByToken(ctx, "", nil); err != nil || len(got) != 0 || statements.Load() != 0 {
 			t.Errorf("%v, %v, %d statements", got, err, statements.Load())
 		}
-		if got, err := db.SessionsByToken(ctx, [][]byte{idp.HashSecret("guessed")}); err != nil || len(got) != 0 {
+		if got, err := db.SessionsByToken(ctx, "", [][]byte{idp.HashSecret("guessed")}); err != nil || len(got) != 0 {
 			t.Errorf("a guessed token: %v, %v", got, err)
 		}
 	})
@@ -134,7 +137,7 @@ func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
 		}
 		now := w.Population
 		now.Policy, now.MinVersion = idp.Policy{Version: 4, IssuerLabel: "New label"}, 4
-		got, err := db.SessionsByToken(t.Context(), [][]byte{idp.HashSecret(w.Token)})
+		got, err := db.SessionsByToken(t.Context(), "", [][]byte{idp.HashSecret(w.Token)})
 		idptest.Must(t, err)
 		expectSame(t, []store.SessionStanding{{Session: w.Session, User: w.User, Population: now, Judged: w.Population.Policy}}, got)
 		standing, err := db.StandingByGrant(t.Context(), w.Grant.ID)
@@ -153,11 +156,11 @@ func TestRenewedSessionHasAnotherToken(t *testing.T) {
 		got, err := db.Session(t.Context(), w.Session.ID)
 		idptest.Must(t, err)
 		expectSame(t, renewed, got)
-		if old, err := db.SessionsByToken(t.Context(), [][]byte{w.Session.TokenHash}); err != nil || len(old) != 0 {
+		if old, err := db.SessionsByToken(t.Context(), "", [][]byte{w.Session.TokenHash}); err != nil || len(old) != 0 {
 			t.Errorf("the old token finds %v, %v", old, err)
 		}
-		if first, err := db.EndSession(t.Context(), w.Session.ID, idp.Now()); err != nil || !first {
-			t.Errorf("ended: %t, %v", first, err)
+		if now, err := db.EndSessions(t.Context(), idp.Now(), w.Session.ID); err != nil || len(now) != 1 {
+			t.Errorf("ended: %v, %v", now, err)
 		}
 		expectError(t, db.RenewSession(t.Context(), renewed), idp.ErrExpired)
 	})
@@ -197,14 +200,14 @@ func TestSessionBehindAReplacedCookieEnds(t *testing.T) {
 		want.EndedAt = at
 		got, err := db.EndSessionByToken(t.Context(), w.Session.TokenHash, at)
 		idptest.Must(t, err)
-		expectSame(t, want, got)
+		expectSame(t, []idp.Session{want}, got)
 		for _, hash := range [][]byte{w.Session.TokenHash, idp.HashSecret("guessed")} {
 			got, err := db.EndSessionByToken(t.Context(), hash, at.Add(time.Hour))
 			idptest.Must(t, err)
-			expectSame(t, idp.Session{}, got)
+			expectSame(t, []idp.Session{}, got)
 		}
-		if first, err := db.EndSession(t.Context(), w.Session.ID, at); err != nil || first {
-			t.Errorf("it ended again: %t, %v", first, err)
+		if again, err := db.EndSessions(t.Context(), at, w.Session.ID); err != nil || len(again) != 0 {
+			t.Errorf("it ended again: %v, %v", again, err)
 		}
 	})
 }

@@ -24,25 +24,48 @@ type Store struct {
 
 type txKey struct{}
 
+// transaction is what the context of Do carries.
+type transaction struct {
+	db    *gorm.DB
+	after []func()
+}
+
 // Do runs fn in a transaction: everything that fn does with the context it is
 // given is committed together, or not at all when fn returns an error. A call
 // inside another joins the outer transaction. PostgreSQL may end a transaction
 // to break a deadlock; it is then run again, so fn must not have other effects.
 func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) error {
-	if _, joined := ctx.Value(txKey{}).(*gorm.DB); joined {
+	if _, joined := ctx.Value(txKey{}).(*transaction); joined {
 		return fn(ctx)
 	}
 	const attempts = 3
 	var err error
 	for range attempts {
-		err = s.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		tx := &transaction{}
+		err = s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
+			tx.db = db
 			return fn(context.WithValue(ctx, txKey{}, tx))
 		})
+		if err == nil {
+			for _, do := range tx.after {
+				do()
+			}
+		}
 		if !retriable(err) {
 			return err
 		}
 	}
 	return err
+}
+
+// AfterCommit calls do once the transaction of ctx is committed, and never when it
+// is not; at once where there is none.
+func (s *Store) AfterCommit(ctx context.Context, do func()) {
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		tx.after = append(tx.after, do)
+		return
+	}
+	do()
 }
 
 // retriable tells whether PostgreSQL ended a transaction for a reason that
@@ -54,16 +77,16 @@ func retriable(err error) bool {
 
 // reader returns the transaction of ctx, or else the pool for reads.
 func (s *Store) reader(ctx context.Context) *gorm.DB {
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return tx.WithContext(ctx)
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		return tx.db.WithContext(ctx)
 	}
 	return s.read.WithContext(ctx)
 }
 
 // writer returns the transaction of ctx, or else the pool for writes.
 func (s *Store) writer(ctx context.Context) *gorm.DB {
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return tx.WithContext(ctx)
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		return tx.db.WithContext(ctx)
 	}
 	return s.write.WithContext(ctx)
 }

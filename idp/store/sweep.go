@@ -17,7 +17,7 @@ type Retention struct {
 const (
 	sweepBatch      = 500
 	endedSessions   = 24 * time.Hour       // sessions stay this long after their end
-	deliveredMail   = 7 * 24 * time.Hour   // deliveries stay this long
+	doneDeliveries  = 7 * 24 * time.Hour   // deliveries stay this long, to be looked at
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
@@ -41,8 +41,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"throttles", "key", "last_at < ? AND kind = 'address'", now.Add(-addressCounters)},
 		{"throttles", "key", "last_at < ?", now.Add(-accountCounters)},
 		{"signing_keys", "id", "expires_at < ?", now},
-		{"outbox", "id", "expires_at < ?", now},
-		{"outbox", "id", "delivered_at < ?", now.Add(-deliveredMail)},
+		{"outbox", "id", "expires_at < ?", now.Add(-doneDeliveries)},
+		{"outbox", "id", "done_at < ?", now.Add(-doneDeliveries)},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}
 	var removed int64

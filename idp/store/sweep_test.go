@@ -70,12 +70,12 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 		"signing key": {"signing_keys", 0, func(ctx context.Context, id string, at time.Time) error {
 			return db.CreateSigningKey(ctx, store.SigningKey{ID: id, Private: []byte(id), CreatedAt: at, SignsFrom: at, SignsUntil: at, ExpiresAt: at})
 		}},
-		"delivery that was never made": {"outbox", 0, func(ctx context.Context, id string, at time.Time) error {
+		"delivery that was never made": {"outbox", 7 * day, func(ctx context.Context, id string, at time.Time) error {
 			return db.Enqueue(ctx, store.Delivery{ID: id, Body: []byte(id), CreatedAt: at, NextAt: at, ExpiresAt: at})
 		}},
 		"delivery": {"outbox", 7 * day, func(ctx context.Context, id string, at time.Time) error {
 			err := db.Enqueue(ctx, store.Delivery{ID: id, Body: []byte(id), CreatedAt: at, NextAt: at, ExpiresAt: later})
-			return errors.Join(err, db.FinishDelivery(ctx, id, at))
+			return errors.Join(err, db.FinishDelivery(ctx, id, store.Delivered, "", at))
 		}},
 		"browser": {"known_browsers", 400 * day, func(ctx context.Context, id string, at time.Time) error {
 			return db.RememberBrowser(ctx, w.User.ID, []byte(id), at)

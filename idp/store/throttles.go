@@ -116,3 +116,10 @@ func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash 
 		DoUpdates: clause.AssignmentColumns([]string{"last_seen_at"}),
 	}).Create(&row).Error, "known browser")
 }
+
+// KnowsAnyBrowser tells whether a user finished a sign-in in any browser before.
+func (s *Store) KnowsAnyBrowser(ctx context.Context, userID string) (bool, error) {
+	var n int64
+	err := s.reader(ctx).Model(&knownBrowserRow{}).Where("user_id = ?", userID).Limit(1).Count(&n).Error
+	return n > 0, found(err, "known browser")
+}

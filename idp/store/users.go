@@ -66,6 +66,13 @@ func (s *Store) UpgradePasswordHash(ctx context.Context, userID, old, upgraded s
 		UpdateColumn("password_hash", upgraded).Error, "password hash")
 }
 
+// SetPasswordHash gives a user another password. idp.ErrNotFound: there is no such
+// user.
+func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
+	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
+		UpdateColumns(map[string]any{"password_hash": hash, "updated_at": at}), "user", idp.ErrNotFound)
+}
+
 type roleRow struct {
 	ID          string `gorm:"primaryKey"`
 	Name        string

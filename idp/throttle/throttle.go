@@ -31,6 +31,7 @@ const (
 	OfAddress         Kind = "address"
 	Authenticator     Kind = "totp"
 	Recovery          Kind = "recovery"
+	EmailCode         Kind = "email"
 )
 
 // Counter is one budget of attempts.
@@ -89,6 +90,18 @@ func (l *Limiter) Address(address string) Counter {
 
 // Factor is the budget of a second factor of a user.
 func (l *Limiter) Factor(kind Kind, id string) Counter { return l.counter(kind, []byte(id)) }
+
+// FactorInBrowser is the budget of a second factor from one browser that the
+// account knows.
+func (l *Limiter) FactorInBrowser(kind Kind, id string, browserHash []byte) Counter {
+	return l.counter(kind, []byte(id), browserHash)
+}
+
+// Capped tells whether a counter's budget is used up. It counts nothing.
+func (l *Limiter) Capped(ctx context.Context, c Counter) (bool, error) {
+	rows, err := l.store.Throttles(ctx, [][]byte{c.key})
+	return len(rows) > 0 && rows[0].Failures >= Cap, err
+}
 
 // LimitedError says that an attempt was not made, and why.
 type LimitedError struct {

@@ -15,6 +15,7 @@ import (
 	"gatehouse/cmd/gatehouse/internal/demo/mailbox"
 	"gatehouse/cmd/gatehouse/internal/demo/portal"
 	"gatehouse/idp"
+	"gatehouse/idp/mail"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 )
@@ -81,7 +82,10 @@ func Open(ctx context.Context, o Options) (*Demo, error) {
 }
 
 func (d *Demo) open(ctx context.Context, databaseURL string) (err error) {
-	cfg := server.Config{Issuer: d.url(0), DataDir: d.data, DatabaseURL: databaseURL}
+	cfg := server.Config{
+		Issuer: d.url(0), DataDir: d.data, DatabaseURL: databaseURL, PrivateNetworks: true,
+		Mail: mail.Config{Server: d.address(5), Security: mail.Plain, From: "RTX Solutions <no-reply@rtx.example>"},
+	}
 	if err := d.prepare(ctx, cfg); err != nil {
 		return err
 	}

@@ -1,0 +1,100 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/web"
+)
+
+// advance writes the flow with its new facts and goes to what comes next; a
+// finished one becomes a session. change does what belongs to the same
+// transaction; its error undoes all of it.
+func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Context) error) error {
+	var out outcome
+	before := *s
+	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
+		*s = before // a transaction may run again
+		if err := change(ctx); err != nil {
+			return err
+		}
+		state, err := l.settle(ctx, s)
+		if err != nil {
+			return err
+		}
+		s.notes.Moved = s.moved(state)
+		if !s.rests() {
+			s.flow.PolicyVersion = s.Version
+		}
+		out, err = l.write(ctx, s, state)
+		return err
+	})
+	if errors.Is(err, idp.ErrConflict) {
+		return l.here(c, s) // another tab was faster: show where it is now
+	}
+	if err != nil {
+		*s = before
+		return err
+	}
+	for _, cookie := range out.cookies {
+		http.SetCookie(c.Writer, cookie)
+	}
+	if out.location != "" {
+		return web.Redirect(c, out.location)
+	}
+	return l.here(c, s)
+}
+
+// settle reads again what others may have changed since the request began, and
+// asks what comes next. Before it says Done it holds back further changes of the
+// policies, and asks once more if one came in between: no sign-in slips past a
+// policy that was saved while it was under way.
+func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
+	if err := l.surround(ctx, s); err != nil {
+		return nil, err
+	}
+	state := s.next()
+	if _, done := state.(Done); !done {
+		return state, nil
+	}
+	version, err := l.Store.PolicyVersion(ctx)
+	if err != nil || version == s.Version {
+		return state, err
+	}
+	if err := l.surround(ctx, s); err != nil {
+		return nil, err
+	}
+	return s.next(), nil
+}
+
+// outcome is where a step leads when it leaves the sign-in.
+type outcome struct {
+	location string
+	cookies  []*http.Cookie
+}
+
+// write stores the flow in its next state, with what entering that state brings.
+func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, error) {
+	var out outcome
+	var err error
+	switch state := state.(type) {
+	case NeedCode:
+		err = l.prepareEmail(ctx, s, state)
+	case NeedEnrolment:
+		l.prepareKey(s, state)
+	case Unmet:
+		out.location, err = l.Requests.Unmet(ctx, s.flow.RequestID)
+	case Done:
+		out, err = l.finish(ctx, s)
+	case ChooseSession, ChooseMethod, NeedPassword, ShowCodes, ShowLeft, Stuck:
+	}
+	if err != nil {
+		return out, err
+	}
+	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
+	return out, l.Store.AdvanceFlow(ctx, s.flow)
+}

@@ -1,0 +1,137 @@
+package login
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/throttle"
+	"gatehouse/ui"
+)
+
+// guess is one attempt at a second factor: which factor, how it is counted and
+// what the audit log calls it.
+type guess struct {
+	method    idp.Method
+	kind      throttle.Kind
+	factorID  string
+	refused   idp.AuditKind
+	throttled idp.AuditKind
+}
+
+func totpGuess(id string) guess {
+	return guess{idp.MethodTOTP, throttle.Authenticator, id, idp.AuditCodeRefused, idp.AuditCodeThrottled}
+}
+
+func recoveryGuess(setID string) guess {
+	return guess{idp.MethodRecovery, throttle.Recovery, setID, idp.AuditRecoveryRefused, idp.AuditRecoveryThrottled}
+}
+
+func emailGuess(id string) guess {
+	return guess{idp.MethodEmail, throttle.EmailCode, id, idp.AuditEmailRefused, idp.AuditEmailThrottled}
+}
+
+// counters are what a guess is counted against: the browser's own budget where the
+// account knows it, so that strangers who have the password cannot use it up; else
+// the factor's, and the address's.
+func (l *Login) counters(ctx context.Context, s *signIn, g guess) []throttle.Counter {
+	if s.KnownBrowser {
+		return []throttle.Counter{l.Limiter.FactorInBrowser(g.kind, g.factorID, s.flow.BrowserHash)}
+	}
+	return []throttle.Counter{
+		l.Limiter.Factor(g.kind, g.factorID),
+		l.Limiter.Address(idp.VisitFrom(ctx).Address),
+	}
+}
+
+// begin counts a guess before it is made. limited: it may not be made, and the page
+// that says so has been shown.
+func (l *Login) begin(c *gin.Context, s *signIn, g guess) (a *throttle.Attempt, limited bool, err error) {
+	ctx := c.Request.Context()
+	a, err = l.Limiter.Begin(ctx, l.counters(ctx, s, g)...)
+	var refused *throttle.LimitedError
+	if !errors.As(err, &refused) {
+		return a, false, err
+	}
+	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"by": string(refused.Kind)})); err != nil {
+		return nil, false, err
+	}
+	return nil, true, l.renderCode(c, s, codePage{
+		method: g.method, limited: refused, alert: ui.MsgTooManyAttempts.With(refused.Wait),
+	})
+}
+
+// refuse records a wrong guess, disables the factor when its budget is used up, and
+// shows what to do.
+func (l *Login) refuse(c *gin.Context, s *signIn, g guess, a *throttle.Attempt, text *ui.Message) error {
+	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
+		if err := l.Store.Audit(ctx, s.audit(g.refused, nil)); err != nil || !a.Last() {
+			return err
+		}
+		return l.disable(ctx, s, g)
+	})
+	if err != nil {
+		return err
+	}
+	if a.Last() {
+		return l.here(c, s) // the page then offers what is left
+	}
+	return l.renderCode(c, s, codePage{method: g.method, codeError: text})
+}
+
+// disable stops a factor at the cap of wrong guesses, and tells its owner. It still
+// counts as enrolled: it cannot be replaced with a password alone.
+func (l *Login) disable(ctx context.Context, s *signIn, g guess) error {
+	disable := l.Store.DisableFactor
+	if g.method == idp.MethodRecovery {
+		disable = l.Store.DisableRecovery
+	}
+	first, err := disable(ctx, g.factorID, idp.Now())
+	if err != nil || !first {
+		return err
+	}
+	if err := l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(g.method)})); err != nil {
+		return err
+	}
+	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorDisabled, Method: string(g.method)})
+}
+
+// mayUse tells whether this browser may use a disabled factor.
+func (s *signIn) mayUse(factorID string) bool { return s.opened[factorID] }
+
+// openFactors finds the disabled factors that this browser may use nevertheless: a
+// browser that the account knows has a budget of its own, and whoever used up the
+// others' does not lock the owner out of it.
+func (l *Login) openFactors(ctx context.Context, s *signIn) error {
+	s.opened = nil
+	if !s.KnownBrowser {
+		return nil
+	}
+	var disabled []guess
+	for _, f := range s.enrolment.TOTP {
+		if !f.DisabledAt.IsZero() {
+			disabled = append(disabled, totpGuess(f.ID))
+		}
+	}
+	if f := s.enrolment.Email; f != nil && !f.DisabledAt.IsZero() {
+		disabled = append(disabled, emailGuess(f.ID))
+	}
+	if set := s.enrolment.Recovery; set != nil && !set.DisabledAt.IsZero() {
+		disabled = append(disabled, recoveryGuess(set.ID))
+	}
+	for _, g := range disabled {
+		capped, err := l.Limiter.Capped(ctx, l.counters(ctx, s, g)[0])
+		if err != nil {
+			return err
+		}
+		if !capped {
+			if s.opened == nil {
+				s.opened = map[string]bool{}
+			}
+			s.opened[g.factorID] = true
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package login
+
+import (
+	"encoding/base64"
+	"html/template"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/throttle"
+	"gatehouse/idp/web"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+// codePage is the page of a second step as it is shown again: what was wrong.
+type codePage struct {
+	method           idp.Method
+	codeError, alert *ui.Message
+	limited          *throttle.LimitedError
+	// tooSoon: a new email code was asked for before its time.
+	tooSoon bool
+}
+
+func (p codePage) status() int {
+	if p.tooSoon {
+		return http.StatusTooManyRequests
+	}
+	return passwordPage{alert: p.alert, emailError: p.codeError, limited: p.limited}.status()
+}
+
+func (l *Login) renderCode(c *gin.Context, s *signIn, p codePage) error {
+	state, _ := s.next().(NeedCode)
+	methods := l.methods(s, state, p.method)
+	if p.alert == nil && p.codeError == nil && p.method != idp.MethodTOTP && s.appDisabled() {
+		p.alert = ui.MsgFactorDisabled.With()
+	}
+	switch p.method {
+	case idp.MethodEmail:
+		return l.renderEmail(c, s, p, state, methods)
+	case idp.MethodRecovery:
+		return l.render(c, s, p.status(), ui.RecoveryCode{
+			Frame: l.frame(c, s), Action: l.action(s, "recovery"), CodeError: p.codeError, Alert: p.alert,
+			RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: true,
+		})
+	case idp.MethodTOTP, idp.MethodPassword, idp.MethodPasskey, idp.MethodFederated:
+	}
+	return l.render(c, s, p.status(), ui.Code{
+		Frame: l.frame(c, s), Action: l.action(s, "totp"), IssuerLabel: s.label(),
+		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
+		Methods: methods, LastResort: len(methods) == 0,
+	})
+}
+
+// appDisabled tells whether the person has an authenticator and may not use it.
+func (s *signIn) appDisabled() bool { return len(s.enrolment.TOTP) > 0 && s.authenticator() == nil }
+
+// methods are the buttons for every other method that will do, or that the person
+// may turn to.
+func (l *Login) methods(s *signIn, state NeedCode, current idp.Method) []ui.Method {
+	labels := map[idp.Method]ui.Key{
+		idp.MethodTOTP: ui.MsgUseAuthenticator, idp.MethodRecovery: ui.MsgUseRecoveryCode, idp.MethodEmail: ui.MsgUseEmailCode,
+	}
+	var list []ui.Method
+	for _, m := range state.Methods {
+		if m != current {
+			list = append(list, l.method(s, labels[m], m))
+		}
+	}
+	return append(list, l.instead(s, state.Instead)...)
+}
+
+// instead are the buttons for what will do in place of what was chosen.
+func (l *Login) instead(s *signIn, methods []idp.Method) []ui.Method {
+	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgUseEmailInstead}
+	var list []ui.Method
+	for _, m := range methods {
+		list = append(list, l.method(s, labels[m], m))
+	}
+	return list
+}
+
+func (l *Login) method(s *signIn, label ui.Key, m idp.Method) ui.Method {
+	return ui.Method{Label: *label.With(), Action: l.action(s, "method"), Name: "method", Value: string(m)}
+}
+
+// renderMethods lets somebody without an authenticator choose.
+func (l *Login) renderMethods(c *gin.Context, s *signIn, state ChooseMethod) error {
+	hints := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticatorHint, idp.MethodEmail: ui.MsgUseEmailInsteadHint}
+	page := ui.ChooseMethod{Frame: l.frame(c, s), Methods: l.instead(s, state.Methods)}
+	for i, m := range state.Methods {
+		page.Methods[i].Hint = *hints[m].With()
+	}
+	return l.render(c, s, http.StatusOK, page)
+}
+
+func (l *Login) renderIntro(c *gin.Context, s *signIn, state NeedEnrolment) error {
+	return l.render(c, s, http.StatusOK, ui.EnrolIntro{
+		Frame: l.frame(c, s), Action: l.action(s, "begin"), IssuerLabel: s.label(), Methods: l.instead(s, state.Instead),
+	})
+}
+
+// enrolPage is the set-up as it is shown again: what was wrong.
+type enrolPage struct {
+	codeError, alert *ui.Message
+	limited          *throttle.LimitedError
+}
+
+// enrolLimited says how long to wait. After a hundred wrong codes this set-up is
+// over: somebody scanned something else, and begins anew.
+func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, limited *throttle.LimitedError) error {
+	if limited.Capped {
+		return web.NewProblem(ui.ProblemFlowExpired, limited).BackTo(s.client.HomeURL, s.client.Name)
+	}
+	return l.renderEnrol(c, s, state, enrolPage{limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
+}
+
+// qrPixels is twice the size on the page, so that modules stay whole pixels on
+// every screen.
+const qrPixels = 416
+
+func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
+	if err != nil {
+		return err
+	}
+	otpauth := mfa.TOTPURL(s.label(), s.User.Email, key)
+	image, err := mfa.TOTPImage(otpauth, qrPixels)
+	if err != nil {
+		return err
+	}
+	page := ui.Enrol{
+		Frame: l.frame(c, s), Action: l.action(s, "enrol"), IssuerLabel: s.label(), AccountLabel: s.User.Email,
+		QR:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)),
+		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),
+		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
+		Methods: l.instead(s, state.Instead),
+	}
+	status := passwordPage{alert: p.alert, emailError: p.codeError, limited: p.limited}.status()
+	return l.render(c, s, status, page)
+}
+
+func (l *Login) renderCodes(c *gin.Context, s *signIn, savedError *ui.Message) error {
+	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	if err != nil {
+		return err
+	}
+	status := passwordPage{alert: savedError}.status()
+	return l.render(c, s, status, ui.RecoveryCodes{
+		Frame: l.frame(c, s), Action: l.action(s, "saved"), Codes: codes,
+		DownloadURL: l.action(s, "codes.txt"), SavedError: savedError,
+	})
+}
+
+// renderLeft says how many recovery codes are left, and offers new ones when they
+// are few.
+func (l *Login) renderLeft(c *gin.Context, s *signIn, state ShowLeft) error {
+	page := ui.RecoveryNotice{
+		Frame: l.frame(c, s), Action: l.action(s, "told"), Left: state.Left, Low: state.Left <= mfa.RecoveryLow,
+	}
+	switch {
+	case !page.Low || s.enrolment.Recovery == nil:
+	case s.mayRegenerate():
+		page.RegenerateAction = l.action(s, "regenerate")
+	default:
+		_, at := mfa.MayRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
+		page.Later = ui.MsgCodesLater.With(at)
+	}
+	return l.render(c, s, http.StatusOK, page)
+}

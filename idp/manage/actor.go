@@ -1,0 +1,139 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// FreshSecondStep is how old the second step of whoever does something sensitive
+// may be at most.
+const FreshSecondStep = 10 * time.Minute
+
+// maxReason is how long a reason may be, in bytes.
+const maxReason = 500
+
+// Why an operation is refused. Each has a page and a status of its own.
+var (
+	// ErrForbidden: the actor lacks a permission for it.
+	ErrForbidden = errors.New("forbidden")
+	// ErrStepUp: the actor's second step is too old for it (RFC 9470).
+	ErrStepUp = errors.New("a fresh second step is needed")
+)
+
+// Actor is who asks for an operation.
+type Actor struct {
+	UserID      string
+	Permissions []string
+	// SecondStepAt is when they last proved a second step, zero for never.
+	SecondStepAt time.Time
+	// system is whoever has a shell on the server: nothing stops them anyway.
+	system bool
+}
+
+// System is the command line on the server.
+func System() Actor { return Actor{system: true} }
+
+// ActorOf is a person who is signed in, with the permissions of their roles as they
+// are now.
+func (m *Manager) ActorOf(ctx context.Context, userID string, secondStepAt time.Time) (Actor, error) {
+	permissions, err := m.permissionsOf(ctx, userID)
+	return Actor{UserID: userID, Permissions: permissions, SecondStepAt: secondStepAt}, err
+}
+
+func (m *Manager) permissionsOf(ctx context.Context, userID string) ([]string, error) {
+	roles, err := m.Store.RolesOf(ctx, userID)
+	var list []string
+	for _, r := range roles {
+		list = append(list, r.Permissions...)
+	}
+	return list, err
+}
+
+// Can tells whether the actor holds a permission.
+func (a Actor) Can(permission string) bool {
+	return a.system || slices.Contains(a.Permissions, permission)
+}
+
+// sensitive is an operation that asks for a permission, a fresh second step and a
+// reason. target is the person concerned, nil for none in particular.
+type sensitive struct {
+	name       string
+	permission string
+	target     *idp.User
+	reason     string
+}
+
+// allow checks everything about a sensitive operation, and writes refusals to the
+// audit log.
+func (m *Manager) allow(ctx context.Context, a Actor, o sensitive) error {
+	err := m.check(ctx, a, o)
+	if err == nil || !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrStepUp) {
+		return err
+	}
+	e := idp.AuditEvent{
+		Kind: idp.AuditOperationRefused, ActorID: a.UserID,
+		Detail: map[string]string{"operation": o.name, "cause": err.Error()},
+	}
+	if o.target != nil {
+		e.UserID, e.PopulationID = o.target.ID, o.target.PopulationID
+	}
+	return errors.Join(err, m.Store.Audit(ctx, e))
+}
+
+func (m *Manager) check(ctx context.Context, a Actor, o sensitive) error {
+	if !a.Can(o.permission) {
+		return fmt.Errorf("%w: %s needs permission %s", ErrForbidden, o.name, o.permission)
+	}
+	if o.target != nil && !a.system {
+		if err := m.notUpward(ctx, a, *o.target); err != nil {
+			return err
+		}
+	}
+	reason := strings.TrimSpace(o.reason)
+	switch {
+	case a.system:
+		return nil
+	case a.SecondStepAt.IsZero() || idp.Now().Sub(a.SecondStepAt) > FreshSecondStep:
+		return fmt.Errorf("%w: %s", ErrStepUp, o.name)
+	case reason == "":
+		return invalid("reason", "say why: the person concerned may ask")
+	case len(reason) > maxReason:
+		return invalid("reason", "a reason has at most %d bytes", maxReason)
+	}
+	return nil
+}
+
+// notUpward refuses what concerns somebody who holds a permission that the actor
+// lacks.
+func (m *Manager) notUpward(ctx context.Context, a Actor, target idp.User) error {
+	theirs, err := m.permissionsOf(ctx, target.ID)
+	if err != nil {
+		return err
+	}
+	for _, p := range theirs {
+		if !a.Can(p) {
+			return fmt.Errorf("%w: that person holds permission %s", ErrForbidden, p)
+		}
+	}
+	return nil
+}
+
+// audit is an event of an operation.
+func (a Actor) audit(kind idp.AuditKind, reason string, detail map[string]string) idp.AuditEvent {
+	if detail == nil {
+		detail = map[string]string{}
+	}
+	if a.system {
+		detail["by"] = "the command line"
+	}
+	if reason = strings.TrimSpace(reason); reason != "" {
+		detail["reason"] = reason
+	}
+	return idp.AuditEvent{Kind: kind, ActorID: a.UserID, Detail: detail}
+}

@@ -1,0 +1,234 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/mail"
+	"gatehouse/idp/store"
+	"gatehouse/ui"
+)
+
+const (
+	// lookEvery is how long a delivery of another replica may go unnoticed.
+	lookEvery = time.Second
+	// atOnce is how many deliveries of one lane are under way at a time.
+	atOnce = 4
+	// lease is how long a delivery under way is nobody else's to try; longer than
+	// any attempt takes.
+	lease = time.Minute
+	// longestWait is the longest between two attempts at one delivery; a code's is
+	// shorter, since it is of no use later.
+	longestWait, longestWaitForCode = 5 * time.Minute, 5 * time.Second
+)
+
+// Mailer sends one mail. *mail.Sender is one.
+type Mailer interface {
+	Send(ctx context.Context, m mail.Message) error
+}
+
+// Worker carries out what an outbox holds. Every replica runs one; none needs to
+// know of the others.
+type Worker struct {
+	*Outbox
+	// Mailer sends mails; nil: no server is configured, and mails wait for one
+	// until they expire.
+	Mailer Mailer
+	// Write puts a mail into words.
+	Write func(ui.Mail) (ui.Letter, error)
+	// Logout tells a client that a session is over.
+	Logout func(ctx context.Context, d store.Delivery) error
+	// Observe hears of every attempt, for metrics: the outcome is empty for one that
+	// will be repeated. Optional.
+	Observe func(kind string, outcome store.Outcome, took time.Duration)
+}
+
+// Run delivers until ctx ends, then waits for what is under way.
+func (w *Worker) Run(ctx context.Context) {
+	lanes := laneSet{busy: map[string]bool{}, rest: map[string]time.Time{}}
+	var running sync.WaitGroup
+	defer running.Wait()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		due, err := w.store.DueLanes(ctx, idp.Now())
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "look for deliveries", "cause", err)
+		}
+		for _, lane := range due {
+			if lane == MailLane && w.Mailer == nil || !lanes.take(lane) {
+				continue
+			}
+			running.Go(func() {
+				w.drain(ctx, lane, &lanes)
+				lanes.leave(lane)
+				w.wake() // something may have come in after the last look
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.woken:
+		case <-tick.C:
+		}
+	}
+}
+
+// laneSet knows which lanes are being worked on, and which rest because their
+// destination does not answer.
+type laneSet struct {
+	mu   sync.Mutex
+	busy map[string]bool
+	rest map[string]time.Time
+}
+
+func (s *laneSet) take(lane string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[lane] || idp.Now().Before(s.rest[lane]) {
+		return false
+	}
+	s.busy[lane] = true
+	return true
+}
+
+func (s *laneSet) leave(lane string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, lane)
+}
+
+// pause lets a lane rest after a whole batch failed.
+func (s *laneSet) pause(lane string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rest[lane] = idp.Now().Add(lookEvery)
+}
+
+// drain delivers what is due in a lane, batch by batch. It stops when a whole
+// batch failed: then the destination is down, and the rest would fail too.
+func (w *Worker) drain(ctx context.Context, lane string, lanes *laneSet) {
+	for ctx.Err() == nil {
+		batch, err := w.store.ClaimDeliveries(ctx, lane, idp.Now(), lease, atOnce)
+		if err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "claim deliveries", "lane", lane, "cause", err)
+		}
+		if err != nil || len(batch) == 0 {
+			return
+		}
+		var delivering sync.WaitGroup
+		done := make([]bool, len(batch))
+		for i, d := range batch {
+			delivering.Go(func() { done[i] = w.attempt(ctx, d) })
+		}
+		delivering.Wait()
+		if !anyOf(done) {
+			lanes.pause(lane)
+			return
+		}
+	}
+}
+
+func anyOf(list []bool) bool {
+	for _, b := range list {
+		if b {
+			return true
+		}
+	}
+	return false
+}
+
+// attempt tries one delivery and records what came of it. It returns whether the
+// delivery is done with, one way or another.
+func (w *Worker) attempt(ctx context.Context, d store.Delivery) bool {
+	begin := idp.Now()
+	outcome, cause := w.deliver(ctx, d, begin)
+	var text string
+	if cause != nil {
+		text = cut(cause.Error())
+		slog.WarnContext(ctx, "delivery failed", "kind", d.Kind, "lane", d.Lane, "attempt", d.Attempts,
+			"outcome", string(outcome), "cause", text)
+	}
+	if w.Observe != nil {
+		w.Observe(d.Kind, outcome, idp.Now().Sub(begin))
+	}
+	// What was sent must be recorded even when the process is about to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	var err error
+	if outcome == "" {
+		err = w.store.PutOffDelivery(ctx, d.ID, text, idp.Now().Add(wait(d)))
+	} else {
+		err = w.store.FinishDelivery(ctx, d.ID, outcome, text, idp.Now())
+	}
+	if err != nil && !errors.Is(err, idp.ErrUsed) {
+		slog.ErrorContext(ctx, "record a delivery", "kind", d.Kind, "cause", err)
+	}
+	return outcome != ""
+}
+
+// deliver returns no outcome for what is to be tried again.
+func (w *Worker) deliver(ctx context.Context, d store.Delivery, now time.Time) (store.Outcome, error) {
+	if !now.Before(d.ExpiresAt) {
+		return store.Expired, errors.New("its time was over before it could be delivered: " + d.LastError)
+	}
+	var err error
+	if d.Kind == LogoutKind {
+		err = w.Logout(ctx, d)
+	} else {
+		err = w.mail(ctx, d)
+	}
+	var refused *mail.PermanentError
+	switch {
+	case err == nil:
+		return store.Delivered, nil
+	case errors.As(err, &refused), errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrNotFound):
+		return store.Failed, err
+	}
+	return "", err
+}
+
+func (w *Worker) mail(ctx context.Context, d store.Delivery) error {
+	plain, err := w.ring.Open(d.Body, aad(d.ID))
+	if err != nil {
+		return fmt.Errorf("open a mail: %w", err)
+	}
+	var body letterBody
+	if err := json.Unmarshal(plain, &body); err != nil {
+		return fmt.Errorf("%w: a mail that cannot be read", idp.ErrInvalid)
+	}
+	letter, err := w.Write(body.Mail)
+	if err != nil {
+		return fmt.Errorf("write a mail: %w", err)
+	}
+	return w.Mailer.Send(ctx, mail.Message{
+		ID: d.ID, To: body.To, Subject: letter.Subject, Text: letter.Text, HTML: letter.HTML,
+	})
+}
+
+// wait is how long until the next attempt: twice as long each time, and not the
+// same for all that failed together.
+func wait(d store.Delivery) time.Duration {
+	longest := longestWait
+	if d.Kind == string(ui.MailCode) {
+		longest = longestWaitForCode
+	}
+	next := min(longest, time.Second<<min(max(d.Attempts-1, 0), 16))
+	return next - next/4 + time.Duration(rand.Int64N(int64(next/4))) // #nosec G404 -- spreads load, guards nothing
+}
+
+// cut keeps what is stored of an error short.
+func cut(text string) string {
+	const most = 300
+	if len(text) > most {
+		return text[:most]
+	}
+	return text
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/fetch"
+	"gatehouse/idp/jobs"
+	"gatehouse/idp/keys"
+	"gatehouse/idp/outbox"
+	"gatehouse/idp/store"
+)
+
+// reapEvery is how long relying parties may hear late of what another replica
+// ended "Immediately", should that replica stop before it has told them.
+const reapEvery = 10 * time.Second
+
+// Work does the background work until ctx ends: deliveries, clean-up, keys.
+func (s *Server) Work(ctx context.Context) {
+	var working sync.WaitGroup
+	working.Go(func() { s.worker().Run(ctx) })
+	working.Go(func() { s.reapWhenTold(ctx) })
+	jobs.Run(ctx,
+		jobs.Job{Name: "sweep", Every: time.Minute, Run: s.sweep},
+		jobs.Job{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
+		jobs.Job{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
+			_, err := s.Keys.Rotate(ctx, false)
+			return err
+		}},
+		jobs.Job{Name: "reload signing keys", Every: keys.Staleness, Run: s.Keys.Reload},
+	)
+	working.Wait()
+}
+
+// worker carries out the deliveries.
+func (s *Server) worker() *outbox.Worker {
+	backchannel := &outbox.Backchannel{
+		Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: fetch.NewClient(s.cfg.PrivateNetworks),
+	}
+	w := &outbox.Worker{
+		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: backchannel.Tell, Observe: s.metrics.observeDelivery,
+	}
+	if s.Mailer != nil {
+		w.Mailer = s.Mailer
+	}
+	return w
+}
+
+// reapSoon asks this process to clean up now. It never waits.
+func (s *Server) reapSoon() {
+	select {
+	case s.reap <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Server) reapWhenTold(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.reap:
+		}
+		if err := s.reapNow(ctx); err != nil && ctx.Err() == nil {
+			slog.ErrorContext(ctx, "clean up after a policy, it will be tried again", "cause", err)
+		}
+	}
+}
+
+func (s *Server) reapNow(ctx context.Context) error {
+	_, err := s.sessions.Reap(ctx)
+	return err
+}
+
+func (s *Server) sweep(ctx context.Context) error {
+	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: s.cfg.AuditRetention})
+	s.metrics.swept.Add(float64(n))
+	return err
+}

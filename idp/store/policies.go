@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type policySequenceRow struct {
+	ID    int64 `gorm:"primaryKey;autoIncrement:false"`
+	Value int64
+}
+
+func (policySequenceRow) TableName() string { return "policy_sequence" }
+
+// PolicyVersion reads the number of the last change of any policy or override
+// and, in a transaction, keeps all further changes waiting until it ends: what is
+// judged by the policies of this moment is judged by the newest.
+func (s *Store) PolicyVersion(ctx context.Context) (int64, error) {
+	query := "SELECT value FROM policy_sequence WHERE id = 1"
+	if s.dialect == "postgres" {
+		query += " FOR SHARE" // SQLite has one writer anyway
+	}
+	var version int64
+	err := s.writer(ctx).Raw(query).Take(&version).Error
+	return version, found(err, "policy version")
+}
+
+// NextPolicyVersion takes the number for a change. It waits for sign-ins that are
+// about to finish, and those that come after it see the change or fail to.
+func (s *Store) NextPolicyVersion(ctx context.Context) (int64, error) {
+	var version int64
+	err := s.writer(ctx).Raw("UPDATE policy_sequence SET value = value + 1 WHERE id = 1 RETURNING value").Take(&version).Error
+	return version, found(err, "policy version")
+}
+
+// raisePolicyVersion makes the sequence at least version.
+func (s *Store) raisePolicyVersion(ctx context.Context, version int64) error {
+	return written(s.writer(ctx).Model(&policySequenceRow{}).Where("id = 1 AND value < ?", version).
+		UpdateColumn("value", version).Error, "policy version")
+}
+
+// SavePolicy puts a policy in force, provided that base still is the version in
+// force; min becomes the population's MinVersion when it is higher.
+// idp.ErrConflict: somebody else changed it.
+func (s *Store) SavePolicy(ctx context.Context, population string, base int64, p idp.Policy, min int64, at time.Time) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		change := map[string]any{"policy_version": p.Version}
+		if min > 0 {
+			change["min_version"] = min
+		}
+		r := s.writer(ctx).Model(&populationRow{}).
+			Where("id = ? AND policy_version = ?", population, base).UpdateColumns(change)
+		if err := once(r, "policy", idp.ErrConflict); err != nil {
+			return err
+		}
+		return s.insertPolicy(ctx, population, p, at)
+	})
+}
+
+type overrideRow struct {
+	ClientID  string `gorm:"primaryKey"`
+	Version   int64  `gorm:"primaryKey;autoIncrement:false"`
+	Mode      string
+	MinACR    string `gorm:"column:min_acr"`
+	Federated bool
+	CreatedAt time.Time
+}
+
+func (overrideRow) TableName() string { return "overrides" }
+
+// override takes the client's MinVersion, which is no part of a version.
+func (r overrideRow) override(min int64) idp.Override {
+	return idp.Override{
+		Version: r.Version, MinVersion: min, Mode: idp.OverrideMode(r.Mode), MinACR: idp.ACR(r.MinACR), Federated: r.Federated,
+	}
+}
+
+func (s *Store) insertOverride(ctx context.Context, clientID string, o idp.Override, at time.Time) error {
+	return written(s.writer(ctx).Create(&overrideRow{
+		ClientID: clientID, Version: o.Version, Mode: string(o.Mode), MinACR: string(o.MinACR),
+		Federated: o.Federated, CreatedAt: at,
+	}).Error, "override")
+}
+
+// Override reads a client's override as it stands.
+func (s *Store) Override(ctx context.Context, clientID string) (idp.Override, error) {
+	var row struct {
+		Override overrideRow `gorm:"embedded"`
+		Min      int64
+	}
+	err := s.reader(ctx).Raw(`SELECT o.*, c.override_min_version AS min FROM clients c
+		JOIN overrides o ON o.client_id = c.id AND o.version = c.override_version WHERE c.id = ?`, clientID).Take(&row).Error
+	return row.Override.override(row.Min), found(err, "override")
+}
+
+// SaveOverride puts a client's override in force with its MinVersion, provided
+// that base still is the version in force. idp.ErrConflict: somebody else changed
+// it.
+func (s *Store) SaveOverride(ctx context.Context, clientID string, base int64, o idp.Override, at time.Time) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND override_version = ?", clientID, base).
+			UpdateColumns(map[string]any{"override_version": o.Version, "override_min_version": o.MinVersion})
+		if err := once(r, "override", idp.ErrConflict); err != nil {
+			return err
+		}
+		return s.insertOverride(ctx, clientID, o, at)
+	})
+}
+
+// Affected counts whom a change of policy concerns.
+type Affected struct {
+	People               int64 // who may sign in
+	WithoutAuthenticator int64 // of those, without an authenticator app
+	Sessions             int64 // that live now
+}
+
+// AffectedByPopulation counts the people and living sessions of populations.
+func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populations ...string) (Affected, error) {
+	var a Affected
+	err := s.reader(ctx).Raw(`SELECT
+		(SELECT COUNT(*) FROM users u WHERE u.population_id IN ? AND NOT u.disabled) AS people,
+		(SELECT COUNT(*) FROM users u WHERE u.population_id IN ? AND NOT u.disabled AND NOT EXISTS
+			(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp')) AS without_authenticator,
+		(SELECT COUNT(*) FROM sessions s JOIN populations p ON p.id = s.population_id
+			WHERE s.population_id IN ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.policy_version >= p.min_version) AS sessions`,
+		populations, populations, populations, now).Take(&a).Error
+	return a, found(err, "what a policy affects")
+}
+
+// SessionsAtClient counts the living sessions that have a grant of a client that
+// still counts.
+func (s *Store) SessionsAtClient(ctx context.Context, clientID string, now time.Time) (int64, error) {
+	var n int64
+	err := s.reader(ctx).Raw(`SELECT COUNT(DISTINCT s.id) FROM grants g
+		JOIN clients c ON c.id = g.client_id
+		JOIN sessions s ON s.id = g.session_id
+		JOIN populations p ON p.id = s.population_id
+		WHERE g.client_id = ? AND g.revoked_at IS NULL AND g.policy_version >= c.override_min_version
+			AND s.ended_at IS NULL AND s.expires_at > ? AND s.policy_version >= p.min_version`, clientID, now).Scan(&n).Error
+	return n, found(err, "sessions of a client")
+}

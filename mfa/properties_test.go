@@ -1,0 +1,219 @@
+package mfa_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gatehouse/idp"
+	"gatehouse/mfa"
+)
+
+var anyQuestion = rapid.Custom(func(t *rapid.T) mfa.Question {
+	q := mfa.Question{
+		Policy:   rapid.SampledFrom(policies).Draw(t, "policy"),
+		Override: rapid.SampledFrom(overrides).Draw(t, "override"),
+		Demand:   rapid.SampledFrom(demands).Draw(t, "demand"),
+		Enrolled: rapid.SampledFrom(enrolments).Draw(t, "enrolled"),
+		Proofs:   rapid.SliceOfN(anyAgedProof, 0, 5).Draw(t, "proofs"),
+		Now:      now,
+	}
+	q.Demand.MaxAge, q.Demand.Since = idp.NoMaxAge, time.Time{}
+	if rapid.Bool().Draw(t, "with max_age") {
+		q.Demand.MaxAge = time.Duration(rapid.IntRange(0, 20).Draw(t, "max_age")) * time.Minute
+	}
+	if rapid.Bool().Draw(t, "with prompt=login") {
+		q.Demand.Since = now.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "since")) * time.Minute)
+	}
+	return q
+})
+
+// anyAgedProof is up to twenty minutes old, so that some may carry a set-up.
+var anyAgedProof = rapid.Custom(func(t *rapid.T) idp.Proof {
+	p := anyProof.Draw(t, "proof")
+	p.At = now.Add(-time.Duration(rapid.IntRange(0, 20).Draw(t, "age")) * time.Minute)
+	p.ByMail = p.Method == idp.MethodPassword && rapid.Bool().Draw(t, "by mail")
+	return p
+})
+
+// along is how far an outcome is on the way. The second step may change its form
+// on the way, so that all of those stand on one step: a mailed link takes the email
+// code away from somebody with an authenticator, who may have nothing else. A
+// federated proof ends the way: what it does not satisfy is refused.
+var along = map[mfa.Outcome]int{
+	mfa.FirstStep: 0,
+	mfa.Challenge: 1, mfa.Choose: 1, mfa.ProveEmail: 1, mfa.Stuck: 1,
+	mfa.SetUp:       2,
+	mfa.Unreachable: 3,
+	mfa.Satisfied:   4,
+}
+
+func TestAnotherProofNeverLeadsBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		more := q
+		more.Proofs = append(slices.Clone(q.Proofs), anyAgedProof.Draw(t, "another"))
+		if before, after := mfa.Decide(q).Outcome, mfa.Decide(more).Outcome; along[after] < along[before] {
+			t.Fatalf("from %v to %v", before, after)
+		}
+		if before, after := mfa.SetUpNow(q).Outcome, mfa.SetUpNow(more).Outcome; along[after] < along[before] {
+			t.Fatalf("setting up, from %v to %v", before, after)
+		}
+	})
+}
+
+func TestFederatedSignInIsNeverSentToALocalFactor(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		upstream := anyProof.Draw(t, "upstream")
+		upstream.Method, upstream.At = idp.MethodFederated, q.Now
+		q.Proofs = append(q.Proofs, upstream)
+		if got := mfa.Decide(q); got.Outcome != mfa.Satisfied && got.Outcome != mfa.Unreachable {
+			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+// Whoever reads the mailbox alone has no first step, and enrols nothing.
+func TestAnEmailCodeAloneNeverEnrols(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		q.Proofs = slices.DeleteFunc(slices.Clone(q.Proofs), func(p idp.Proof) bool { return p.Method != idp.MethodEmail })
+		if got := mfa.Decide(q); got.Outcome != mfa.FirstStep {
+			t.Fatalf("got %+v", got)
+		}
+		if got := mfa.SetUpNow(q); got.Outcome != mfa.FirstStep && got.Outcome != mfa.Satisfied {
+			t.Fatalf("setting up: %+v", got)
+		}
+	})
+}
+
+// While email codes are on, an authenticator rests on a recent one that counts.
+func TestNobodySetsUpWithoutTheEmailCode(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		q.Policy.EmailCode = true
+		proved := slices.ContainsFunc(mfa.Fresh(q.Proofs, q.Demand, q.Now), func(p idp.Proof) bool {
+			return p.Method == idp.MethodEmail && q.Now.Sub(p.At) <= 10*time.Minute
+		})
+		if !proved && (mfa.Decide(q).Outcome == mfa.SetUp || mfa.SetUpNow(q).Outcome == mfa.SetUp) {
+			t.Fatal("an authenticator is set up by password alone")
+		}
+	})
+}
+
+// A policy is stricter than another when the proofs that meet it meet the other as
+// well. Turning both methods on is therefore less strict than the authenticator
+// alone: the email code will do.
+var byStrictness = []idp.Policy{noPolicy, mailPolicy, bothPolicy, appPolicy}
+
+func TestAStricterPolicySatisfiesNobodyMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		answers := func(set func(*mfa.Question, int), n int) (satisfied []bool) {
+			for i := range n {
+				set(&q, i)
+				satisfied = append(satisfied, mfa.Decide(q).Outcome == mfa.Satisfied)
+			}
+			return satisfied
+		}
+		falling := func(what string, satisfied []bool) {
+			for i := 1; i < len(satisfied); i++ {
+				if satisfied[i] && !satisfied[i-1] {
+					t.Fatalf("%s %d satisfies, and the less strict one before it does not", what, i)
+				}
+			}
+		}
+		levels := []idp.Override{off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey)}
+		falling("policy", answers(func(q *mfa.Question, i int) { q.Policy = byStrictness[i] }, len(byStrictness)))
+		ticked := q.Override.Federated
+		falling("override", answers(func(q *mfa.Question, i int) {
+			q.Override = levels[i]
+			q.Override.Federated = ticked
+		}, len(levels)))
+		falling("federated", answers(func(q *mfa.Question, i int) { q.Override.Federated = i == 1 }, 2))
+	})
+}
+
+func TestOnlyWhatIsEnabledOrEnrolledIsOffered(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		for _, d := range []mfa.Decision{mfa.Decide(q), mfa.SetUpNow(q)} {
+			for _, m := range d.Methods {
+				setsUp := q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired
+				offered := m == idp.MethodEmail && q.Policy.EmailCode && !q.Enrolled.EmailDisabled ||
+					m == idp.MethodRecovery && q.Enrolled.RecoveryWorks ||
+					m == idp.MethodTOTP && q.Enrolled.AuthenticatorWorks ||
+					m == idp.MethodTOTP && !q.Enrolled.Authenticator && setsUp && d.Outcome != mfa.Challenge
+				if !offered {
+					t.Fatalf("%+v offers %s", d, m)
+				}
+			}
+		}
+	})
+}
+
+// Whatever a person chooses of what is offered, the way has at most four steps and
+// each of them leads on. It ends with a sign-in, a set-up or a refusal; stuck is
+// only who was so from the beginning or right after the first step.
+func TestEveryOfferedMethodLeadsOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q, next := anyQuestion.Draw(t, "question"), mfa.Decide
+		d := next(q)
+		challenged := false
+		for step := 0; along[d.Outcome] < along[mfa.SetUp] && d.Outcome != mfa.Stuck; step++ {
+			if step == 4 {
+				t.Fatalf("four steps and still %+v", d)
+			}
+			method := idp.MethodPassword
+			if len(d.Methods) > 0 {
+				challenged = true
+				method = rapid.SampledFrom(d.Methods).Draw(t, "method")
+			}
+			if d.Outcome == mfa.Choose && method == idp.MethodTOTP {
+				next = mfa.SetUpNow
+			} else {
+				q = with(q, method)
+			}
+			after := next(q)
+			if cmp.Equal(d, after) {
+				t.Fatalf("%s after %+v changes nothing", method, d)
+			}
+			d = after
+		}
+		if d.Outcome == mfa.Stuck && challenged {
+			t.Fatal("stuck after a method that was offered")
+		}
+		if d.Outcome == mfa.SetUp && mfa.Decide(with(q, idp.MethodTOTP)).Outcome != mfa.Satisfied {
+			t.Fatal("the set-up does not help")
+		}
+	})
+}
+
+// with is a question after one more proof.
+func with(q mfa.Question, m idp.Method) mfa.Question {
+	q.Proofs = append(slices.Clone(q.Proofs), idp.Proof{Method: m, At: q.Now})
+	return q
+}
+
+// A proof that the request discards is one that never was.
+func TestOldProofsDoNotCount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		fresh, shuffled := q, q
+		fresh.Proofs = counting(q.Proofs, q.Demand)
+		fresh.Demand.MaxAge, fresh.Demand.Since = idp.NoMaxAge, time.Time{}
+		shuffled.Proofs = rapid.Permutation(q.Proofs).Draw(t, "shuffled")
+		for name, next := range map[string]func(mfa.Question) mfa.Decision{"deciding": mfa.Decide, "setting up": mfa.SetUpNow} {
+			if diff := cmp.Diff(next(fresh), next(q)); diff != "" {
+				t.Fatalf("%s: %s", name, diff)
+			}
+			if diff := cmp.Diff(next(q), next(shuffled)); diff != "" {
+				t.Fatalf("%s, the order of proofs matters: %s", name, diff)
+			}
+		}
+	})
+}
