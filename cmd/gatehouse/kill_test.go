@@ -28,6 +28,7 @@ type process struct {
 	binary    string
 	flags     []string // of every command: where the data is
 	address   string
+	served    string // the issuer, where it is not this process's address
 	cmd       *exec.Cmd
 	oauth     oauth2.Config
 	verifiers map[string]string // by state
@@ -77,7 +78,12 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (p *process) issuer() string { return "http://" + p.address }
+func (p *process) issuer() string {
+	if p.served != "" {
+		return p.served
+	}
+	return "http://" + p.address
+}
 
 // run runs a command to its end.
 func (p *process) run(stdin string, args ...string) string {
@@ -105,7 +111,7 @@ func (p *process) start() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.issuer()+"/readyz", http.NoBody)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
 		if err != nil {
 			p.t.Fatal(err)
 		}

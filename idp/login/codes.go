@@ -73,6 +73,7 @@ func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 		if errors.As(err, &tooSoon) { // another tab was faster
 			return nil
 		}
+		s.notes.Told = true // that few are left is no longer so
 		return err
 	})
 }

@@ -58,9 +58,11 @@ func (k *kit) signIn(u idp.User, methods ...idp.Method) (*idptest.Browser, idp.S
 func (k *kit) signInTo(b *idptest.Browser, hash []byte, u idp.User, methods ...idp.Method) idp.Session {
 	k.t.Helper()
 	now, token := idp.Now(), idp.NewSecret()
+	version, err := k.Store.PolicyVersion(k.t.Context())
+	idptest.Must(k.t, err)
 	s := idp.Session{
 		ID: idp.NewID(), TokenHash: idp.HashSecret(token), BrowserHash: hash, UserID: u.ID,
-		PopulationID: u.PopulationID, PolicyVersion: 1, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
+		PopulationID: u.PopulationID, PolicyVersion: version, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
 	}
 	for i, m := range methods {
 		s.Proofs = append(s.Proofs, idp.Proof{Method: m, At: now.Add(time.Duration(i-10) * time.Second)})

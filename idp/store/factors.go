@@ -72,10 +72,11 @@ func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
 
 // AcceptStep records a TOTP time step as used. idp.ErrUsed: it, or a later one,
 // was accepted before. Of two requests with the same step, one changes a row and
-// the other does not.
+// the other does not. Whether the factor may be used here is the caller's to know: a
+// disabled one works on in a browser with a budget of its own.
 func (s *Store) AcceptStep(ctx context.Context, factorID string, step int64, at time.Time) error {
 	return once(s.writer(ctx).Model(&factorRow{}).
-		Where("id = ? AND last_step < ? AND disabled_at IS NULL", factorID, step).
+		Where("id = ? AND last_step < ?", factorID, step).
 		UpdateColumns(map[string]any{"last_step": step, "last_used_at": at}), "time step", idp.ErrUsed)
 }
 
