@@ -48,7 +48,7 @@ format: tools ## format the code
 	$(TOOLS)/gofumpt -w .
 
 bench: build ## run the benchmarks and a bounded load run (docs/performance.md)
-	go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+	GATEHOUSE_TEST_REQUIRE=postgres .ci/postgres go test -run '^$$' -bench . -benchmem $(ARGS) ./...
 	go build -o bin/bench ./cmd/bench
 	.ci/postgres bin/bench
 

@@ -16,7 +16,14 @@ const (
 	WebClient    ClientKind = "web"    // has a server that keeps a secret
 	SPAClient    ClientKind = "spa"    // runs in a browser, keeps none
 	NativeClient ClientKind = "native" // runs on a device, keeps none (RFC 8252)
+	// ServiceClient is a program that acts for itself and not for a person: nobody
+	// signs in to it (RFC 6749 section 4.4).
+	ServiceClient ClientKind = "service"
 )
+
+// Confidential tells whether clients of this kind keep a secret (RFC 6749 section
+// 2.1).
+func (k ClientKind) Confidential() bool { return k == WebClient || k == ServiceClient }
 
 // AuthMethod is how a client authenticates at the token endpoint
 // (OpenID Connect Core 1.0 section 9).
@@ -78,7 +85,10 @@ type Client struct {
 	PKCEOptional bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
-	CreatedAt            time.Time
+	// Roles, by their ids, are what a service may do by itself. Like the rest they
+	// may be a second old here; AdminAccess carries those of the moment.
+	Roles     []string
+	CreatedAt time.Time
 }
 
 // Public tells whether the client cannot keep a secret.

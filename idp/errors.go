@@ -17,6 +17,14 @@ var (
 	ErrUsed = errors.New("already used")
 	// ErrDisabled: the account or factor exists and may not be used.
 	ErrDisabled = errors.New("disabled")
+	// ErrLastAdmin: nobody would be left who holds the role Admin and can sign in.
+	ErrLastAdmin = errors.New("the last admin")
+	// ErrSystemRole: a system role cannot be changed.
+	ErrSystemRole = errors.New("a system role cannot be changed")
+	// ErrInUse: it cannot be removed while something refers to it.
+	ErrInUse = errors.New("in use")
+	// ErrTwoSecrets: a client has two secrets at most.
+	ErrTwoSecrets = errors.New("there are two secrets already")
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid")
 )

@@ -1,6 +1,9 @@
 package idp
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Lifetimes that the standards or REQUIREMENTS set.
 const (
@@ -44,8 +47,12 @@ const (
 	RefreshToken TokenKind = "refresh"
 )
 
+// AdminScope asks for the admin API. A client gets it only if it is registered for
+// it, and an access token with it has that API as its audience.
+const AdminScope = "gatehouse:admin"
+
 // Token is a stored token of a grant. A JWT access token has a row only when it
-// was revoked.
+// was revoked; the row's id is then its jti.
 type Token struct {
 	ID        string
 	GrantID   string
@@ -85,3 +92,56 @@ func (s Standing) Live(now time.Time) bool {
 	}
 	return s.Session.Alive(s.Population, now)
 }
+
+// ServiceToken is an access token that a service got for itself (RFC 6749 section
+// 4.4): there is no person, no session and no grant behind it. An opaque one has a
+// row; a JWT has one only when it was revoked, with its jti as id.
+type ServiceToken struct {
+	ID        string
+	ClientID  string
+	Hash      []byte
+	Scopes    []string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	RevokedAt time.Time
+}
+
+// ServiceStanding is everything that decides what a service's token is worth, read
+// in one statement: the client is as it is now and not a second ago.
+type ServiceStanding struct {
+	Token  ServiceToken
+	Client Client
+}
+
+// Live tells whether the token may be used now. It ends with its client, one of the
+// same id that came later notwithstanding. A JWT knows its birth to the second.
+func (s ServiceStanding) Live(now time.Time) bool {
+	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) &&
+		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
+		!s.Token.CreatedAt.Before(s.Client.CreatedAt.Truncate(time.Second))
+}
+
+// AdminAccess is who stands behind an access token for the admin API, as of now:
+// a person at a client, or a service by itself.
+type AdminAccess struct {
+	UserID   string // empty: a service
+	ClientID string
+	// Roles, by their ids, of a service. Those of a person are the person's.
+	Roles []string
+	// Scopes that the token carries.
+	Scopes []string
+	// Proofs, ACR and AuthTime say how the person signed in; a service has none.
+	Proofs    []Proof
+	ACR       ACR
+	AuthTime  time.Time
+	ExpiresAt time.Time
+}
+
+// What is wrong with an access token that somebody presents to an API (RFC 6750
+// section 3.1).
+var (
+	// ErrTokenInvalid: 401, error="invalid_token".
+	ErrTokenInvalid = errors.New("the access token is not valid")
+	// ErrScopeInsufficient: 403, error="insufficient_scope".
+	ErrScopeInsufficient = errors.New("the access token lacks a scope")
+)

@@ -135,7 +135,7 @@ func TestPermissionsAreListedOnce(t *testing.T) {
 		}
 		seen[p] = true
 	}
-	if len(seen) != 8 {
+	if len(seen) != 9 {
 		t.Errorf("%d permissions", len(seen))
 	}
 }

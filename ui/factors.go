@@ -14,7 +14,7 @@ type Code struct {
 	LastResort  bool     // show what to ask the admin for
 }
 
-func (p Code) about() about { return about{"code", anyOf(p.CodeError, p.Alert)} }
+func (p Code) about() about { return about{template: "code", failed: anyOf(p.CodeError, p.Alert)} }
 
 // RecoveryCode asks for a recovery code. Form field: code.
 type RecoveryCode struct {
@@ -27,7 +27,9 @@ type RecoveryCode struct {
 	LastResort bool     // show what to ask the admin for
 }
 
-func (p RecoveryCode) about() about { return about{"recovery-code", anyOf(p.CodeError, p.Alert)} }
+func (p RecoveryCode) about() about {
+	return about{template: "recovery-code", failed: anyOf(p.CodeError, p.Alert)}
+}
 
 // EmailCode asks for the 6 digits that were sent by email. Form field: code.
 type EmailCode struct {
@@ -45,7 +47,9 @@ type EmailCode struct {
 	LastResort   bool     // show what to ask the admin for
 }
 
-func (p EmailCode) about() about { return about{"email-code", anyOf(p.CodeError, p.Alert)} }
+func (p EmailCode) about() about {
+	return about{template: "email-code", failed: anyOf(p.CodeError, p.Alert)}
+}
 
 // ChooseMethod lets a person without an authenticator choose a second step.
 type ChooseMethod struct {
@@ -54,7 +58,7 @@ type ChooseMethod struct {
 	Explain Message  // why; MsgChooseMethod when empty
 }
 
-func (p ChooseMethod) about() about { return about{"choose-method", false} }
+func (p ChooseMethod) about() about { return about{template: "choose-method", failed: false} }
 
 // EnrolIntro says that a second step is needed and starts the set-up.
 type EnrolIntro struct {
@@ -64,7 +68,7 @@ type EnrolIntro struct {
 	Methods     []Method // what can be used instead, may be empty
 }
 
-func (p EnrolIntro) about() about { return about{"enrol-intro", false} }
+func (p EnrolIntro) about() about { return about{template: "enrol-intro", failed: false} }
 
 // Enrol sets up an authenticator app. Form field: code.
 type Enrol struct {
@@ -81,7 +85,7 @@ type Enrol struct {
 	Methods      []Method     // what can be used instead
 }
 
-func (p Enrol) about() about { return about{"enrol", anyOf(p.CodeError, p.Alert)} }
+func (p Enrol) about() about { return about{template: "enrol", failed: anyOf(p.CodeError, p.Alert)} }
 
 // RecoveryCodes shows the codes once. Form field: saved ("yes").
 type RecoveryCodes struct {
@@ -92,7 +96,9 @@ type RecoveryCodes struct {
 	SavedError  *Message // beside the checkbox
 }
 
-func (p RecoveryCodes) about() about { return about{"recovery-codes", anyOf(p.SavedError)} }
+func (p RecoveryCodes) about() about {
+	return about{template: "recovery-codes", failed: anyOf(p.SavedError)}
+}
 
 // RecoveryNotice says after a sign-in with a recovery code how many are left.
 type RecoveryNotice struct {
@@ -106,4 +112,4 @@ type RecoveryNotice struct {
 	Later            *Message
 }
 
-func (p RecoveryNotice) about() about { return about{"recovery-notice", false} }
+func (p RecoveryNotice) about() about { return about{template: "recovery-notice", failed: false} }

@@ -16,6 +16,7 @@ type Page interface {
 type about struct {
 	template string // name of the file in templates/, without .html
 	failed   bool   // the title then starts with "Error: "
+	console  bool   // shown in the console's layout
 }
 
 // Frame is what all pages have in common. Its zero value is usable.

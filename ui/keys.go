@@ -54,6 +54,7 @@ const (
 	MsgSetUpAuthenticator     Key = "method.set_up_authenticator"
 	MsgSetUpAuthenticatorHint Key = "method.set_up_authenticator_hint"
 	MsgUseEmailInstead        Key = "method.email_instead"
+	MsgWithoutApp             Key = "method.without_app" // leaves the set-up of an app for the email code
 	MsgUseEmailInsteadHint    Key = "method.email_instead_hint"
 	MsgBack                   Key = "back.plain"
 	MsgBackTo                 Key = "back.to" // name of the app

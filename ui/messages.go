@@ -70,9 +70,19 @@ func loadCatalogs() (catalogs, error) {
 		if err := json.Unmarshal(data, &texts); err != nil {
 			return nil, fmt.Errorf("ui: %s: %w", entry.Name(), err)
 		}
-		out[strings.TrimSuffix(entry.Name(), path.Ext(entry.Name()))] = texts
+		lang := language(entry.Name())
+		if out[lang] == nil {
+			out[lang] = map[Key]forms{}
+		}
+		maps.Copy(out[lang], texts)
 	}
 	return out, nil
+}
+
+// language is that of a catalogue: "de" of "de.json" and of "console.de.json".
+func language(file string) string {
+	name := strings.TrimSuffix(file, path.Ext(file))
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // Text writes a message in a language, or in English where that lacks it. A
@@ -117,8 +127,13 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 // choose picks the form for the first number among the arguments.
 func (f forms) choose(args []any) string {
 	for _, arg := range args {
-		n, ok := arg.(int)
-		if !ok {
+		var n int64
+		switch arg := arg.(type) {
+		case int:
+			n = int64(arg)
+		case int64:
+			n = arg
+		default:
 			continue
 		}
 		if zero, ok := f["zero"]; ok && n == 0 {

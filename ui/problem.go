@@ -15,7 +15,7 @@ type Problem struct {
 	BackLabel Message // its label; MsgBack when empty
 }
 
-func (p Problem) about() about { return about{"problem", false} }
+func (p Problem) about() about { return about{template: "problem", failed: false} }
 
 // ProblemKind names a problem that has texts of its own.
 type ProblemKind string
@@ -23,6 +23,7 @@ type ProblemKind string
 // The problems a person can meet.
 const (
 	ProblemFlowExpired    ProblemKind = "flow_expired"    // the sign-in took too long
+	ProblemLink           ProblemKind = "link"            // a link that works once was used, or is too old
 	ProblemOtherBrowser   ProblemKind = "other_browser"   // the flow belongs to another browser
 	ProblemOpenedDirectly ProblemKind = "opened_directly" // no portal sent the person here
 	ProblemOtherTab       ProblemKind = "other_tab"       // the flow moved on in another tab
@@ -43,6 +44,7 @@ const (
 
 var problemStatus = map[ProblemKind]int{
 	ProblemFlowExpired:    http.StatusGone,
+	ProblemLink:           http.StatusGone,
 	ProblemOtherBrowser:   http.StatusForbidden,
 	ProblemOpenedDirectly: http.StatusBadRequest,
 	ProblemOtherTab:       http.StatusConflict,

@@ -18,7 +18,7 @@ type SignIn struct {
 }
 
 func (p SignIn) about() about {
-	return about{"signin", anyOf(p.EmailError, p.PasswordError, p.Alert)}
+	return about{template: "signin", failed: anyOf(p.EmailError, p.PasswordError, p.Alert)}
 }
 
 // Reauthenticate asks a known account for its password again. Form fields:
@@ -34,7 +34,7 @@ type Reauthenticate struct {
 }
 
 func (p Reauthenticate) about() about {
-	return about{"reauthenticate", anyOf(p.PasswordError, p.Alert)}
+	return about{template: "reauthenticate", failed: anyOf(p.PasswordError, p.Alert)}
 }
 
 // ChooseAccount lets a person with several sessions pick one. Form field:
@@ -46,7 +46,7 @@ type ChooseAccount struct {
 	OtherURL string    // link "Use another account", absent when empty
 }
 
-func (p ChooseAccount) about() about { return about{"choose-account", false} }
+func (p ChooseAccount) about() about { return about{template: "choose-account", failed: false} }
 
 // Account is one entry of ChooseAccount.
 type Account struct {

@@ -9,7 +9,7 @@ type SignOut struct {
 	CancelURL string   // way back, absent when empty
 }
 
-func (p SignOut) about() about { return about{"sign-out", false} }
+func (p SignOut) about() about { return about{template: "sign-out", failed: false} }
 
 // SignedOut says that it is done.
 type SignedOut struct {
@@ -18,4 +18,4 @@ type SignedOut struct {
 	BackLabel string // name of the app behind BackURL
 }
 
-func (p SignedOut) about() about { return about{"signed-out", false} }
+func (p SignedOut) about() about { return about{template: "signed-out", failed: false} }

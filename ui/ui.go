@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"time"
 )
 
 //go:embed templates/*.html
@@ -92,6 +93,8 @@ func (u *UI) funcs(lang string) template.FuncMap {
 		"clock":     clock,
 		"dict":      dict,
 		"languages": u.languageNames,
+		"when":      func(at time.Time) string { return u.moment(lang, at) },
+		"device":    func(agent string) string { return u.Device(lang, agent) },
 	}
 }
 
@@ -116,7 +119,11 @@ func (u *UI) Render(w io.Writer, p Page) error {
 		return fmt.Errorf("ui: no template %q", about.template)
 	}
 	var out bytes.Buffer
-	err := page.ExecuteTemplate(&out, "layout", view{p, frame, about.template, about.failed})
+	layout := "layout"
+	if about.console {
+		layout = "console"
+	}
+	err := page.ExecuteTemplate(&out, layout, view{p, frame, about.template, about.failed})
 	if err != nil {
 		return fmt.Errorf("ui: page %s: %w", about.template, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/ui"
 	"gatehouse/ui/internal/sample"
@@ -46,6 +47,32 @@ var zeroPages = []ui.Page{
 	ui.Enrol{},
 	ui.RecoveryCodes{},
 	ui.RecoveryNotice{},
+	ui.Setup{},
+	ui.ConsoleOverview{},
+	ui.ConsolePolicy{},
+	ui.ConsoleApply{},
+	ui.ConsoleConfirm{},
+	ui.ConsolePeople{},
+	ui.ConsolePerson{},
+	ui.ConsolePersonNew{},
+	ui.ConsolePersonEdit{},
+	ui.ConsolePersonRoles{},
+	ui.ConsolePersonPassword{},
+	ui.ConsolePersonCodes{},
+	ui.ConsoleAsk{},
+	ui.ConsoleRoles{},
+	ui.ConsoleRole{},
+	ui.ConsoleApps{},
+	ui.ConsoleAppNew{},
+	ui.ConsoleAppForm{},
+	ui.ConsoleAppConnect{},
+	ui.ConsoleAppSecrets{},
+	ui.ConsoleAppRule{},
+	ui.ConsoleAppDeliveries{},
+	ui.ConsoleAudit{},
+	ui.ConsoleSystem{},
+	ui.ConsoleBrand{},
+	ui.ConsoleBrandNew{},
 	ui.SignOut{},
 	ui.SignedOut{},
 	ui.Problem{},
@@ -96,7 +123,11 @@ func checkPage(t *testing.T, page string) {
 	if found := inline.FindString(page); found != "" {
 		t.Errorf("inline attribute: %s", found)
 	}
-	for part, want := range map[string]int{"<h1>": 1, "<main ": 1, "<footer>": 1, "<title>": 1, "\x02": 0, "ZgotmplZ": 0} {
+	footers := 1
+	if strings.Contains(page, `<body class="console">`) {
+		footers = 0
+	}
+	for part, want := range map[string]int{"<h1>": 1, "<main ": 1, "<footer>": footers, "<title>": 1, "\x02": 0, "ZgotmplZ": 0} {
 		if got := strings.Count(page, part); got != want {
 			t.Errorf("%d times %q, want %d", got, part, want)
 		}
@@ -242,6 +273,9 @@ func poison(v reflect.Value, s string) {
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(s))
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return // has nothing that a text gets into
+		}
 		for i := range v.NumField() {
 			poison(v.Field(i), s)
 		}

@@ -69,9 +69,12 @@ func (f *floor) authorize(w http.ResponseWriter, r *http.Request) error {
 	browser, errBrowser := r.Cookie(browserCookie)
 	if errSession == nil && errBrowser == nil {
 		location, err := f.grantAtOnce(r.Context(), session.Value, browser.Value, q)
+		if err != nil {
+			return err
+		}
 		w.Header().Set("Location", location)
 		w.WriteHeader(http.StatusFound)
-		return err
+		return nil
 	}
 	flow := idp.NewSecret()
 	if err := f.steps.exec(r.Context(), "INSERT INTO floor_steps (id, step, data) VALUES ($1, 1, $2)", flow, r.URL.RawQuery); err != nil {

@@ -23,18 +23,19 @@ type standing struct {
 	grantID, clientID, userID, sessionID, redirectURI, challenge string
 	scope, nonce, proofs, acr, email, name, locale               string
 	disabled                                                     bool
-	version, minVersion, idle                                    int64
+	version, minVersion, overrideMin, idle                       int64
 	codeExpires, expires, sessionExpires, lastSeen, updatedAt    time.Time
 	used, revoked, ended                                         *time.Time
 }
 
 const standingColumns = `g.id, g.client_id, g.user_id, g.session_id, g.redirect_uri, g.code_challenge,
 	g.scope, g.nonce, g.proofs, g.acr, u.email, u.name, u.locale,
-	u.disabled, g.policy_version, p.min_version, p.session_idle,
+	u.disabled, g.policy_version, p.min_version, c.override_min_version, p.session_idle,
 	g.code_expires_at, g.expires_at, s.expires_at, s.last_seen_at, u.updated_at,
 	g.code_used_at, g.revoked_at, s.ended_at`
 
 const standingJoins = ` JOIN users u ON u.id = g.user_id
+	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	LEFT JOIN sessions s ON s.id = g.session_id`
@@ -43,8 +44,8 @@ const (
 	selectByCode  = "SELECT " + standingColumns + " FROM grants g" + standingJoins + " WHERE g.code_hash = $1"
 	selectByToken = "SELECT " + standingColumns + ", t.kind, t.expires_at, t.revoked_at, n.created_at FROM tokens t JOIN grants g ON g.id = t.grant_id" +
 		standingJoins + " LEFT JOIN tokens n ON n.previous_id = t.id WHERE t.hash = $1"
-	insertRefresh = "INSERT INTO tokens (id, grant_id, kind, hash, previous_id, created_at, expires_at) VALUES ($1, $2, 'refresh', $3, $4, $5, $6)"
-	insertBoth    = insertRefresh + ", ($7, $2, 'access', $8, NULL, $5, $9) ON CONFLICT DO NOTHING"
+	insertRefresh = "INSERT INTO tokens (id, grant_id, kind, hash, previous_id, scope, created_at, expires_at) VALUES ($1, $2, 'refresh', $3, $4, '', $5, $6)"
+	insertBoth    = insertRefresh + ", ($7, $2, 'access', $8, NULL, '', $5, $9) ON CONFLICT DO NOTHING"
 	insertOne     = insertRefresh + " ON CONFLICT DO NOTHING"
 )
 
@@ -52,14 +53,14 @@ func (s *standing) fields() []any {
 	return []any{
 		&s.grantID, &s.clientID, &s.userID, &s.sessionID, &s.redirectURI, &s.challenge,
 		&s.scope, &s.nonce, &s.proofs, &s.acr, &s.email, &s.name, &s.locale,
-		&s.disabled, &s.version, &s.minVersion, &s.idle,
+		&s.disabled, &s.version, &s.minVersion, &s.overrideMin, &s.idle,
 		&s.codeExpires, &s.expires, &s.sessionExpires, &s.lastSeen, &s.updatedAt,
 		&s.used, &s.revoked, &s.ended,
 	}
 }
 
 func (s *standing) live(now time.Time) bool {
-	return !s.disabled && s.revoked == nil && s.ended == nil && s.version >= s.minVersion &&
+	return !s.disabled && s.revoked == nil && s.ended == nil && s.version >= max(s.minVersion, s.overrideMin) &&
 		now.Before(s.expires) && now.Before(s.sessionExpires) && now.Sub(s.lastSeen) < time.Duration(s.idle)*time.Second
 }
 
@@ -183,11 +184,14 @@ func (f *floor) userinfo(w http.ResponseWriter, r *http.Request) error {
 }
 
 const selectSession = `SELECT s.id, s.user_id, s.browser_hash, s.proofs, s.policy_version, s.expires_at, s.last_seen_at, s.ended_at,
-	u.disabled, p.session_idle, p.min_version, j.authenticator FROM sessions s
+	u.disabled, p.session_idle, p.min_version, j.authenticator, o.mode FROM sessions s
 	JOIN users u ON u.id = s.user_id
 	JOIN populations p ON p.id = s.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
-	JOIN policies j ON j.population_id = p.id AND j.version = s.policy_version
+	JOIN policies j ON j.population_id = p.id AND j.version =
+		(SELECT MAX(version) FROM policies WHERE population_id = p.id AND version <= s.policy_version)
+	LEFT JOIN overrides o ON o.client_id = $2 AND o.version =
+		(SELECT MAX(version) FROM overrides WHERE client_id = $2 AND version <= s.policy_version)
 	WHERE s.token_hash = $1`
 
 // grantAtOnce is single sign-on: the session read, and grant and audit event
@@ -199,8 +203,9 @@ func (f *floor) grantAtOnce(ctx context.Context, token, browser string, q url.Va
 	var expires, lastSeen time.Time
 	var ended *time.Time
 	var disabled, authenticator bool
-	err := f.pool.QueryRow(ctx, selectSession, idp.HashSecret(token)).Scan(&id, &userID, &hash, &proofs, &version,
-		&expires, &lastSeen, &ended, &disabled, &idle, &minVersion, &authenticator)
+	var override *string
+	err := f.pool.QueryRow(ctx, selectSession, idp.HashSecret(token), q.Get("client_id")).Scan(&id, &userID, &hash, &proofs, &version,
+		&expires, &lastSeen, &ended, &disabled, &idle, &minVersion, &authenticator, &override)
 	if err != nil {
 		return "", err
 	}
@@ -210,9 +215,9 @@ func (f *floor) grantAtOnce(ctx context.Context, token, browser string, q url.Va
 		return "", errors.New("refused session")
 	}
 	return redirectURI + "?code=" + code + "&state=" + url.QueryEscape(q.Get("state")), pgx.BeginFunc(ctx, f.pool, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, population_id, policy_version, override_version,
+		_, err := tx.Exec(ctx, `INSERT INTO grants (id, client_id, user_id, session_id, population_id, policy_version,
 			redirect_uri, scope, nonce, code_challenge, code_hash, code_expires_at, proofs, acr, offline, created_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14, TRUE, $15, $16)`,
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, TRUE, $15, $16)`,
 			idp.NewID(), q.Get("client_id"), userID, id, idp.Agents, version, q.Get("redirect_uri"), q.Get("scope"), q.Get("nonce"),
 			q.Get("code_challenge"), idp.HashSecret(code), now.Add(time.Minute), proofs, string(idp.ACRMFA), now, now.Add(180*24*time.Hour))
 		if err != nil {

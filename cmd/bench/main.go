@@ -78,7 +78,9 @@ func runIn(ctx context.Context, o options, data string) error {
 	onSQLite := func() error {
 		return measureDatabase(ctx, o, "SQLite", filepath.Join(data, "sqlite"), "")
 	}
-	for _, step := range []func() error{onPostgres, onSQLite, func() error { return measureStart(ctx, o, data) }} {
+	onMail := func() error { return measureMail(ctx, o, data) }
+	onStart := func() error { return measureStart(ctx, o, data) }
+	for _, step := range []func() error{onPostgres, onSQLite, onMail, onStart} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -165,9 +165,9 @@ func (b *bench) manyCodes(ctx context.Context, c benchClient) ([]string, error) 
 			codes, ids, hashes = append(codes, code), append(ids, idp.NewID()), append(hashes, idp.HashSecret(code))
 		}
 		err = execOn(ctx, b.w.Database, `INSERT INTO grants (id, client_id, user_id, session_id, population_id, policy_version,
-			override_version, redirect_uri, scope, nonce, code_challenge, code_hash, code_expires_at, proofs, acr, offline, created_at, expires_at)
+			redirect_uri, scope, nonce, code_challenge, code_hash, code_expires_at, proofs, acr, offline, created_at, expires_at)
 			SELECT n.id, client_id, user_id, session_id, population_id, policy_version,
-			override_version, redirect_uri, scope, nonce, code_challenge, n.hash, code_expires_at, proofs, acr, offline, created_at, expires_at
+			redirect_uri, scope, nonce, code_challenge, n.hash, code_expires_at, proofs, acr, offline, created_at, expires_at
 			FROM grants, unnest($1::text[], $2::bytea[]) AS n (id, hash) WHERE code_hash = $3`, ids, hashes, idp.HashSecret(template))
 		if err != nil {
 			return nil, err
@@ -225,27 +225,40 @@ func tokens(c *conn, client benchClient, form url.Values) (out response, err err
 	return out, json.Unmarshal(a.body, &out)
 }
 
+// browser is one person's, with an address of its own.
+type browser struct {
+	*conn
+	address string
+	jar     map[string]string
+}
+
+func newBrowser(c *conn, user int) *browser {
+	return &browser{c, fmt.Sprintf("203.0.%d.%d", user>>8, user&255), map[string]string{}}
+}
+
+// ask sends a request with the browser's cookies, and keeps those of the answer.
+func (b *browser) ask(r *http.Request) (answer, error) {
+	r.Header.Set("X-Forwarded-For", b.address)
+	var list []string
+	for name, value := range b.jar {
+		list = append(list, name+"="+value)
+	}
+	r.Header.Set("Cookie", strings.Join(list, "; "))
+	a, err := b.do(r)
+	for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
+		b.jar[cookie.Name] = cookie.Value
+	}
+	return a, err
+}
+
 // signIn goes all the way as a browser does, pages included, and returns the
 // cookies and the code.
 func (b *bench) signIn(c *conn, user int, client benchClient) (cookies, code string, err error) {
 	if user >= len(b.w.Users) {
 		return "", "", errors.New("all people have signed in")
 	}
-	jar := map[string]string{}
-	ask := func(r *http.Request) (answer, error) {
-		r.Header.Set("X-Forwarded-For", fmt.Sprintf("203.0.%d.%d", user>>8, user&255))
-		var list []string
-		for name, value := range jar {
-			list = append(list, name+"="+value)
-		}
-		r.Header.Set("Cookie", strings.Join(list, "; "))
-		a, err := c.do(r)
-		for _, cookie := range (&http.Response{Header: a.header}).Cookies() {
-			jar[cookie.Name] = cookie.Value
-		}
-		return a, err
-	}
-	a, err := ask(question(client))
+	person := newBrowser(c, user)
+	a, err := person.ask(question(client))
 	if err != nil {
 		return "", "", err
 	}
@@ -258,10 +271,10 @@ func (b *bench) signIn(c *conn, user int, client benchClient) (cookies, code str
 		get(flow), post(flow+"/password", url.Values{"population": {idp.Agents}, "email": {b.w.Users[user]}, "password": {plain}}),
 		get(flow), post(flow+"/totp", url.Values{"code": {otp}}),
 	} {
-		if a, err = ask(r); err != nil {
+		if a, err = person.ask(r); err != nil {
 			return "", "", err
 		}
 	}
 	code, err = codeOf(a)
-	return browserCookie + "=" + jar[browserCookie] + "; " + sessionCookie + "=" + jar[sessionCookie], code, err
+	return browserCookie + "=" + person.jar[browserCookie] + "; " + sessionCookie + "=" + person.jar[sessionCookie], code, err
 }

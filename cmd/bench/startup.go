@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -65,13 +66,17 @@ func startOnce(ctx context.Context, binary, data, database string) (took time.Du
 	cmd := exec.CommandContext(ctx, binary, "serve", "--issuer", "http://localhost:8080", "--data", data,
 		"--listen", address, "--metrics-listen", "", "--log-level", "warn") // #nosec G204 -- who runs this names the program
 	cmd.Env = append(os.Environ(), "GATEHOUSE_DATABASE_URL="+database)
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer // of interest only if it does not start
+	cmd.Stderr = &said
 	begin := idp.Now()
 	if err := cmd.Start(); err != nil {
 		return 0, 0, fmt.Errorf("start %s: %w", binary, err)
 	}
 	defer func() {
 		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, said.Bytes())
+		}
 	}()
 	for !answers(address) {
 		if idp.Now().Sub(begin) > patience {

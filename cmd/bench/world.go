@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/mail"
 	"gatehouse/idp/password"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
@@ -35,6 +36,7 @@ const (
 type world struct {
 	Data     string
 	Database string // empty: SQLite in Data
+	Mail     string // address of the mail server; empty: none
 	Clients  []benchClient
 	// Users have the same password and the same authenticator key.
 	Users   []string
@@ -51,12 +53,16 @@ type benchClient struct {
 }
 
 func (w world) config() server.Config {
-	return server.Config{
+	c := server.Config{
 		Issuer: issuer, DataDir: w.Data, DatabaseURL: w.Database,
 		// The load names another address for every person, as a proxy in front
 		// would: people who sign in at once are not one address.
 		TrustedProxies: []string{"127.0.0.1"},
 	}
+	if w.Mail != "" {
+		c.Mail = mail.Config{Server: w.Mail, Security: mail.Plain, From: "Agent portal <no-reply@app.example>"}
+	}
+	return c
 }
 
 // usersPerRound bounds the sign-ins of a round: a person's code works once.

@@ -90,7 +90,10 @@ var allowed = map[string][]string{
 // allowedInTests are edges beyond allowed that only the tests of a package have.
 var allowedInTests = map[string][]string{
 	"cmd/gatehouse": {everything},
-	"idp/provider":  {"idp/server"}, // a test needs a configuration of its own
+	"idp/provider":  {"idp/manage", "idp/server"}, // a test needs a configuration of its own
+	"idp/login":     {"idp/mail", "idp/server"},
+	"idp/outbox":    {"idp/fetch"},
+	"idp/session":   {"idp/keyring"},
 	"ui":            {"ui/internal/sample"},
 }
 

@@ -25,6 +25,7 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
 	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
 	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
+	Admin       adminCommand       `cmd:"" help:"Who administers the installation."`
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
 	Client      clientCommand      `cmd:"" help:"Apps that people sign in to."`
 	User        userCommand        `cmd:"" help:"People."`

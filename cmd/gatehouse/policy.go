@@ -177,6 +177,29 @@ func (c policyClient) run(ctx context.Context, m *manage.Manager, st *store.Stor
 	return err
 }
 
+type adminCommand struct {
+	Create adminCreate `cmd:"" help:"Print a link, good once and for an hour, to create an admin."`
+}
+
+type adminCreate struct {
+	storage
+
+	Issuer string `help:"URL under which people reach the provider." required:"" env:"GATEHOUSE_ISSUER"`
+}
+
+// Run prints a link that creates an admin.
+func (c adminCreate) Run(ctx context.Context) error {
+	m, st, err := c.manager(ctx)
+	if err != nil {
+		return err
+	}
+	token, err := m.SetupLink(ctx, manage.SetupLifetime)
+	if err == nil {
+		_, err = fmt.Printf("%s/admin/setup/%s\n", c.Issuer, token)
+	}
+	return closing(err, st)
+}
+
 type mailCommand struct {
 	Test mailTest `cmd:"" help:"Send a test mail."`
 }

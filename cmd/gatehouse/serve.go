@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/idp/mail"
+	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 )
 
@@ -70,9 +71,26 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return closing(err, srv)
 	}
+	if err := offerSetup(ctx, srv.Manage, c.Issuer); err != nil {
+		return closing(err, srv)
+	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
 		"database", srv.Store.Dialect(), "version", version())
 	return closing(srv.Run(ctx, public, metrics), srv)
+}
+
+// offerSetup prints a link to create the first admin, as long as there is none.
+func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
+	has, err := m.HasAdmin(ctx)
+	if err != nil || has {
+		return err
+	}
+	token, err := m.SetupLink(ctx, manage.FirstSetupLifetime)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "\nThere is no admin yet. This link creates one; it works once, for a day:\n\n  %s/admin/setup/%s\n\n", issuer, token)
+	return nil
 }
 
 func (c *serveCommand) listen() (public, metrics net.Listener, err error) {

@@ -54,7 +54,8 @@ func checkAddress(address string) error {
 	if err != nil {
 		return fmt.Errorf("read the address: %w", err)
 	}
-	if !public(ip.Unmap()) {
+	// No prefix contains an address with a zone.
+	if !public(ip.Unmap().WithZone("")) {
 		return ErrAddress
 	}
 	return nil

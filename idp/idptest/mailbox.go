@@ -59,6 +59,16 @@ func (m *Mailbox) Up() {
 	srv.Domain, srv.EnableSMTPUTF8 = "mailbox.example", true
 	m.server = srv
 	go func() { _ = srv.Serve(listener) }()
+	// Serving has begun once somebody was greeted; closing before that closes
+	// nothing.
+	conn, err := net.Dial("tcp", m.Address)
+	if err != nil {
+		m.tb.Fatalf("reaching the mailbox: %v", err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		m.tb.Fatalf("reaching the mailbox: %v", err)
+	}
+	_ = conn.Close()
 }
 
 // Down stops the server and drops its connections.

@@ -37,10 +37,10 @@ func (a *App) AddParty(c idp.Client) *Party {
 	if c.Name == "" {
 		c.Name = "Test app"
 	}
-	if len(c.Populations) == 0 {
+	if len(c.Populations) == 0 && c.Kind != idp.ServiceClient {
 		c.Populations = []string{idp.Agents}
 	}
-	if len(c.RedirectURIs) == 0 {
+	if len(c.RedirectURIs) == 0 && c.Kind != idp.ServiceClient {
 		c.RedirectURIs = []string{RedirectURI}
 	}
 	client, secret, err := a.Manage.CreateClient(a.tb.Context(), c)
@@ -56,13 +56,16 @@ func (a *App) AddParty(c idp.Client) *Party {
 	if client.AuthMethod != idp.ClientSecretBasic {
 		endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	return &Party{
+	p := &Party{
 		Client: client, Secret: secret, Provider: provider, tb: a.tb, app: a,
 		OAuth: oauth2.Config{
-			ClientID: client.ID, ClientSecret: secret, Endpoint: endpoint, RedirectURL: client.RedirectURIs[0],
-			Scopes: []string{"openid", "profile", "email"},
+			ClientID: client.ID, ClientSecret: secret, Endpoint: endpoint, Scopes: []string{"openid", "profile", "email"},
 		},
 	}
+	if len(client.RedirectURIs) > 0 { // a service has none
+		p.OAuth.RedirectURL = client.RedirectURIs[0]
+	}
+	return p
 }
 
 // Attempt is one authorization request of a party.

@@ -49,10 +49,18 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if !ok || user.Disabled || (s.flow.UserID != "" && s.flow.UserID != user.ID) {
 		return l.passwordRefused(c, s, in, user, attempt)
 	}
+	upgraded := user.PasswordHash
 	if rehash {
-		l.upgrade(ctx, user, in.password)
+		upgraded = l.upgrade(ctx, user, in.password)
 	}
-	return l.advance(c, s, func(ctx context.Context) error {
+	err = l.advance(c, s, func(ctx context.Context) error {
+		hash, err := l.Store.PasswordHash(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		if hash != user.PasswordHash && hash != upgraded {
+			return errPasswordChanged
+		}
 		s.flow.UserID, s.User = user.ID, user
 		s.prove(idp.MethodPassword)
 		if err := attempt.Succeeded(ctx); err != nil {
@@ -60,7 +68,14 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		}
 		return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
 	})
+	if errors.Is(err, errPasswordChanged) {
+		return l.passwordRefused(c, s, in, user, attempt)
+	}
+	return err
 }
+
+// errPasswordChanged: the password was right a moment ago.
+var errPasswordChanged = errors.New("the password was changed while it was checked")
 
 // takesPassword tells whether a password is what the flow waits for.
 func (s *signIn) takesPassword() bool {
@@ -180,12 +195,13 @@ func (l *Login) passwordLimited(c *gin.Context, s *signIn, in credentials, user 
 	return l.renderPassword(c, s, page)
 }
 
-// upgrade replaces an outdated hash. A failure costs nothing: the next sign-in
-// tries again.
-func (l *Login) upgrade(ctx context.Context, user idp.User, plain string) {
+// upgrade replaces an outdated hash, and returns the one that it tried to store. A
+// failure costs nothing: the next sign-in tries again.
+func (l *Login) upgrade(ctx context.Context, user idp.User, plain string) string {
 	hash, err := l.Hasher.Hash(ctx, plain)
 	if err == nil {
 		err = l.Store.UpgradePasswordHash(ctx, user.ID, user.PasswordHash, hash)
 	}
 	logFailure(ctx, "upgrade a password hash", err)
+	return hash
 }

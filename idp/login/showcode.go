@@ -73,7 +73,7 @@ func (l *Login) methods(s *signIn, state NeedCode, current idp.Method) []ui.Meth
 
 // instead are the buttons for what will do in place of what was chosen.
 func (l *Login) instead(s *signIn, methods []idp.Method) []ui.Method {
-	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgUseEmailInstead}
+	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgWithoutApp}
 	var list []ui.Method
 	for _, m := range methods {
 		list = append(list, l.method(s, labels[m], m))
@@ -87,10 +87,13 @@ func (l *Login) method(s *signIn, label ui.Key, m idp.Method) ui.Method {
 
 // renderMethods lets somebody without an authenticator choose.
 func (l *Login) renderMethods(c *gin.Context, s *signIn, state ChooseMethod) error {
+	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgUseEmailInstead}
 	hints := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticatorHint, idp.MethodEmail: ui.MsgUseEmailInsteadHint}
-	page := ui.ChooseMethod{Frame: l.frame(c, s), Methods: l.instead(s, state.Methods)}
-	for i, m := range state.Methods {
-		page.Methods[i].Hint = *hints[m].With()
+	page := ui.ChooseMethod{Frame: l.frame(c, s)}
+	for _, m := range state.Methods {
+		button := l.method(s, labels[m], m)
+		button.Hint = *hints[m].With()
+		page.Methods = append(page.Methods, button)
 	}
 	return l.render(c, s, http.StatusOK, page)
 }

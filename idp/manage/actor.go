@@ -60,55 +60,6 @@ func (a Actor) Can(permission string) bool {
 	return a.system || slices.Contains(a.Permissions, permission)
 }
 
-// sensitive is an operation that asks for a permission, a fresh second step and a
-// reason. target is the person concerned, nil for none in particular.
-type sensitive struct {
-	name       string
-	permission string
-	target     *idp.User
-	reason     string
-}
-
-// allow checks everything about a sensitive operation, and writes refusals to the
-// audit log.
-func (m *Manager) allow(ctx context.Context, a Actor, o sensitive) error {
-	err := m.check(ctx, a, o)
-	if err == nil || !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrStepUp) {
-		return err
-	}
-	e := idp.AuditEvent{
-		Kind: idp.AuditOperationRefused, ActorID: a.UserID,
-		Detail: map[string]string{"operation": o.name, "cause": err.Error()},
-	}
-	if o.target != nil {
-		e.UserID, e.PopulationID = o.target.ID, o.target.PopulationID
-	}
-	return errors.Join(err, m.Store.Audit(ctx, e))
-}
-
-func (m *Manager) check(ctx context.Context, a Actor, o sensitive) error {
-	if !a.Can(o.permission) {
-		return fmt.Errorf("%w: %s needs permission %s", ErrForbidden, o.name, o.permission)
-	}
-	if o.target != nil && !a.system {
-		if err := m.notUpward(ctx, a, *o.target); err != nil {
-			return err
-		}
-	}
-	reason := strings.TrimSpace(o.reason)
-	switch {
-	case a.system:
-		return nil
-	case a.SecondStepAt.IsZero() || idp.Now().Sub(a.SecondStepAt) > FreshSecondStep:
-		return fmt.Errorf("%w: %s", ErrStepUp, o.name)
-	case reason == "":
-		return invalid("reason", "say why: the person concerned may ask")
-	case len(reason) > maxReason:
-		return invalid("reason", "a reason has at most %d bytes", maxReason)
-	}
-	return nil
-}
-
 // notUpward refuses what concerns somebody who holds a permission that the actor
 // lacks.
 func (m *Manager) notUpward(ctx context.Context, a Actor, target idp.User) error {

@@ -23,6 +23,10 @@ const (
 // and not stored; a public client has none. Empty fields get the defaults of its
 // kind. A *FieldError says what cannot be saved.
 func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, string, error) {
+	return m.createClient(ctx, idp.AuditEvent{Kind: idp.AuditClientCreated}, c)
+}
+
+func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Client) (idp.Client, string, error) {
 	c = withDefaults(c)
 	if err := m.checkClient(ctx, c); err != nil {
 		return c, "", err
@@ -33,10 +37,15 @@ func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, s
 		c.SecretHashes = [][]byte{idp.HashSecret(secret)}
 	}
 	return c, secret, m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.CreateClient(ctx, c); err != nil {
+		err := m.Store.CreateClient(ctx, c)
+		if errors.Is(err, idp.ErrNotFound) {
+			return invalid("roles", "there is no such role")
+		}
+		if err != nil {
 			return err
 		}
-		return m.Store.Audit(ctx, idp.AuditEvent{Kind: idp.AuditClientCreated, ClientID: c.ID})
+		e.ClientID = c.ID
+		return m.Store.Audit(ctx, e)
 	})
 }
 
@@ -49,14 +58,17 @@ func withDefaults(c idp.Client) idp.Client {
 	}
 	if c.AuthMethod == "" {
 		c.AuthMethod = idp.ClientSecretBasic
-		if c.Kind != idp.WebClient {
+		if !c.Kind.Confidential() {
 			c.AuthMethod = idp.NoClientAuth
 		}
 	}
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []string{"authorization_code", "refresh_token"}
+		if c.Kind == idp.ServiceClient {
+			c.GrantTypes = []string{"client_credentials"}
+		}
 	}
-	if len(c.Scopes) == 0 {
+	if len(c.Scopes) == 0 && c.Kind != idp.ServiceClient {
 		c.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
 	if c.TokenFormat == "" {
@@ -84,8 +96,8 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 	switch {
 	case c.Name == "":
 		return invalid("name", "a client needs a name: people read it when they sign in")
-	case !slices.Contains([]idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient}, c.Kind):
-		return invalid("kind", "%q is neither web, spa nor native", c.Kind)
+	case !slices.Contains([]idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient}, c.Kind):
+		return invalid("kind", "%q is neither web, spa, native nor service", c.Kind)
 	case !slices.Contains([]idp.AuthMethod{idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth}, c.AuthMethod):
 		return invalid("auth_method", "%q does not authenticate here", c.AuthMethod)
 	case !slices.Contains([]idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}, c.TokenFormat):
@@ -96,12 +108,18 @@ func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 		return invalid("access_ttl", "an access token lives at least a second")
 	case c.RefreshTTL < time.Second:
 		return invalid("refresh_ttl", "a refresh token lives at least a second")
-	case c.Public() == (c.Kind == idp.WebClient):
+	case c.Public() == c.Kind.Confidential():
 		return invalid("auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
 	case c.Public() && c.PKCEOptional:
 		return invalid("pkce_optional", "a public client always needs PKCE")
 	case c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL:
 		return invalid("access_ttl", "a JWT access token lives at most %s: it cannot be called back", jwtAccessTTL)
+	case c.Kind == idp.ServiceClient:
+		return checkService(c)
+	case len(c.Roles) > 0:
+		return invalid("roles", "only a service has roles: at other clients people do")
+	case slices.Contains(c.GrantTypes, "client_credentials"):
+		return invalid("grant_types", "only a service gets tokens for itself")
 	case len(c.Populations) == 0:
 		return invalid("populations", "nobody could sign in")
 	}

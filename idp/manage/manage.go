@@ -35,6 +35,8 @@ type Manager struct {
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool
+	// Throttles forgets counted failures. *throttle.Limiter does.
+	Throttles Throttles
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()
@@ -43,6 +45,16 @@ type Manager struct {
 // Mailer sends one mail. *mail.Sender is one.
 type Mailer interface {
 	Send(ctx context.Context, m mail.Message) error
+}
+
+// Throttles forgets the failures that were counted against people.
+type Throttles interface {
+	// ClearAccount forgets those of a password, from browsers that the account does
+	// not know.
+	ClearAccount(ctx context.Context, population, email string) error
+	// ClearFactor forgets those of a second factor, or of a set of recovery codes,
+	// from browsers that the account does not know.
+	ClearFactor(ctx context.Context, method idp.Method, id string) error
 }
 
 // FieldError says which field cannot be saved as it is, and why.
@@ -61,9 +73,10 @@ func invalid(field, format string, args ...any) error {
 }
 
 // EnsureDefaults makes the populations and system roles that every installation
-// has. What exists stays as it is.
+// has. What exists stays as it is, but system roles get the permissions of today,
+// and people who cannot be searched yet become so.
 func (m *Manager) EnsureDefaults(ctx context.Context) error {
-	return m.Store.Do(ctx, func(ctx context.Context) error {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		for _, p := range defaultPopulations() {
 			if _, err := m.Store.CreatePopulation(ctx, p, idp.Now()); err != nil {
 				return err
@@ -73,10 +86,24 @@ func (m *Manager) EnsureDefaults(ctx context.Context) error {
 			if err := m.Store.CreateRole(ctx, r); err != nil {
 				return err
 			}
+			if err := m.Store.RefreshRole(ctx, r); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
+	// People whom another program added, or an older version, cannot be searched yet.
+	for err == nil {
+		var n int
+		if n, err = m.Store.IndexUsers(ctx, indexBatch); n < indexBatch {
+			break
+		}
+	}
+	return err
 }
+
+// indexBatch is how many people are made searchable in one transaction.
+const indexBatch = 500
 
 // defaultPopulations follow REQUIREMENTS: an hour idle and a day at most for
 // agents, a week and a month for contacts. The authenticator is on: a provider
@@ -115,6 +142,10 @@ type NewUser struct {
 // CreateUser adds a person. A *FieldError says what cannot be saved;
 // idp.ErrConflict that the population has that address.
 func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
+	return m.createUser(ctx, idp.AuditEvent{Kind: idp.AuditUserCreated}, n)
+}
+
+func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (idp.User, error) {
 	population, err := m.Store.Population(ctx, n.Population)
 	if errors.Is(err, idp.ErrNotFound) {
 		return idp.User{}, invalid("population", "there is no population %q", n.Population)
@@ -146,7 +177,8 @@ func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
 				return err
 			}
 		}
-		return m.Store.Audit(ctx, idp.AuditEvent{Kind: idp.AuditUserCreated, UserID: u.ID, PopulationID: u.PopulationID})
+		e.UserID, e.PopulationID = u.ID, u.PopulationID
+		return m.Store.Audit(ctx, e)
 	})
 }
 
@@ -161,9 +193,17 @@ func checkUser(u idp.User) error {
 		return invalid("email", "an address has at most %d bytes", idp.MaxEmail)
 	case utf8.RuneCountInString(u.Name) > maxName:
 		return invalid("name", "a name has at most %d characters", maxName)
+	case len(u.Locale) > maxLocale || strings.Trim(u.Locale, localeChars) != "":
+		return invalid("locale", "%q is not the tag of a language", u.Locale)
 	}
-	return nil
+	return isText("name", u.Name)
 }
+
+// What a language tag may look like (RFC 5646 section 4.4.1).
+const (
+	maxLocale   = 35
+	localeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+)
 
 func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain string) (string, error) {
 	if plain == "" {

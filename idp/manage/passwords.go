@@ -16,8 +16,7 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 	if err != nil {
 		return err
 	}
-	o := sensitive{name: "set a password", permission: idp.PermissionUsers, target: &user, reason: reason}
-	if err := m.allow(ctx, a, o); err != nil {
+	if err := m.allow(ctx, a, request{op: "SetPassword", target: &user, reason: reason}); err != nil {
 		return err
 	}
 	population, err := m.Store.Population(ctx, user.PopulationID)

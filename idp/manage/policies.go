@@ -67,8 +67,8 @@ type Preview struct {
 // PreviewPolicy counts whom a policy of a population would concern. It changes
 // nothing, and needs the permission of the change.
 func (m *Manager) PreviewPolicy(ctx context.Context, a Actor, population string, p idp.Policy) (Preview, error) {
-	if !a.Can(idp.PermissionAuthentication) {
-		return Preview{}, ErrForbidden
+	if err := m.allow(ctx, a, request{op: "PreviewPolicy"}); err != nil {
+		return Preview{}, err
 	}
 	if _, err := m.Store.Population(ctx, population); err != nil {
 		return Preview{}, err
@@ -100,8 +100,8 @@ func (p *Preview) add(c idp.Client) {
 // PreviewOverride counts whom an override of a client would concern: the people of
 // its populations, and the sessions that it has tokens of.
 func (m *Manager) PreviewOverride(ctx context.Context, a Actor, clientID string, o idp.Override) (Preview, error) {
-	if !a.Can(idp.PermissionAuthentication) {
-		return Preview{}, ErrForbidden
+	if err := m.allow(ctx, a, request{op: "PreviewOverride"}); err != nil {
+		return Preview{}, err
 	}
 	client, err := m.Store.Client(ctx, clientID)
 	if err != nil {
@@ -150,8 +150,7 @@ func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Overrid
 // many sessions there are: whatever an older version judged is refused from then
 // on.
 func (m *Manager) SavePolicy(ctx context.Context, a Actor, c PolicyChange) (idp.Policy, error) {
-	err := m.allow(ctx, a, sensitive{name: "change the MFA policy", permission: idp.PermissionAuthentication, reason: c.Reason})
-	if err != nil {
+	if err := m.allow(ctx, a, request{op: "SavePolicy", reason: c.Reason}); err != nil {
 		return idp.Policy{}, err
 	}
 	c.Policy.IssuerLabel = strings.Join(strings.Fields(c.Policy.IssuerLabel), " ")
@@ -159,7 +158,7 @@ func (m *Manager) SavePolicy(ctx context.Context, a Actor, c PolicyChange) (idp.
 		return idp.Policy{}, err
 	}
 	saved := c.Policy
-	err = m.Store.Do(ctx, func(ctx context.Context) error {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		before, err := m.Store.Population(ctx, c.Population)
 		if err != nil {
 			return err
@@ -219,15 +218,17 @@ func onOff(on bool) string {
 // Errors are those of SavePolicy. "Immediately" ends the client's grants, and at
 // this client proofs of before no longer count; sessions go on elsewhere.
 func (m *Manager) SaveOverride(ctx context.Context, a Actor, c OverrideChange) (idp.Override, error) {
-	err := m.allow(ctx, a, sensitive{name: "change an app's MFA policy", permission: idp.PermissionAuthentication, reason: c.Reason})
-	if err != nil {
+	if err := m.allow(ctx, a, request{op: "SaveOverride", reason: c.Reason}); err != nil {
 		return idp.Override{}, err
+	}
+	if c.ClientID == idp.ConsoleClient {
+		return idp.Override{}, invalid("client_id", "the console always requires a second step")
 	}
 	if err := checkOverride(c); err != nil {
 		return idp.Override{}, err
 	}
 	saved := c.Override
-	err = m.Store.Do(ctx, func(ctx context.Context) error {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		before, err := m.Store.Override(ctx, c.ClientID)
 		if err != nil {
 			return err

@@ -85,7 +85,7 @@ func (m *Manager) RegenerateOwn(ctx context.Context, userID string, secondStepAt
 // them at the next sign-in; the actor does not. Errors are those of RegenerateOwn,
 // and those of every sensitive operation.
 func (m *Manager) RegenerateRecoveryCodes(ctx context.Context, a Actor, userID, reason string) error {
-	user, err := m.target(ctx, a, "generate recovery codes", userID, reason)
+	user, err := m.target(ctx, a, "RegenerateRecoveryCodes", userID, reason)
 	if err != nil {
 		return err
 	}
@@ -129,11 +129,11 @@ func (m *Manager) ViewRecoveryCodes(ctx context.Context, a Actor, userID, reason
 	if err != nil {
 		return nil, err
 	}
+	r := request{op: "ViewRecoveryCodes", target: &user, reason: reason}
 	if user.PopulationID != idp.Agents {
-		return nil, fmt.Errorf("%w: recovery codes are viewable for agents only", ErrForbidden)
+		return nil, m.forbid(ctx, a, r, "recovery codes are viewable for agents only")
 	}
-	o := sensitive{name: "view recovery codes", permission: idp.PermissionAgentRecovery, target: &user, reason: reason}
-	if err := m.allow(ctx, a, o); err != nil {
+	if err := m.allow(ctx, a, r); err != nil {
 		return nil, err
 	}
 	var codes []string
@@ -165,7 +165,7 @@ func (m *Manager) ViewRecoveryCodes(ctx context.Context, a Actor, userID, reason
 // the next sign-in with their password leads through set-up. It needs the
 // permission for the person's population, and tells them by mail.
 func (m *Manager) ResetMFA(ctx context.Context, a Actor, userID, reason string) error {
-	user, err := m.target(ctx, a, "reset MFA", userID, reason)
+	user, err := m.target(ctx, a, "ResetMFA", userID, reason)
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,12 @@ func (m *Manager) ResetMFA(ctx context.Context, a Actor, userID, reason string) 
 }
 
 // signOutEverywhere ends a person's sessions but one, and all that apps have of
-// them, offline access included.
+// them, offline access included. Sign-ins under way go first: they rest on what was
+// just changed, and one that finishes meanwhile leaves a session to be ended.
 func (m *Manager) signOutEverywhere(ctx context.Context, user idp.User, e idp.AuditEvent, except string) error {
+	if err := m.Store.DropFlows(ctx, user.ID); err != nil {
+		return err
+	}
 	if _, err := m.Sessions.EndAllOf(ctx, e, user.ID, except); err != nil {
 		return err
 	}
@@ -198,7 +202,7 @@ func (m *Manager) signOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 }
 
 // target checks an operation on somebody's second factors.
-func (m *Manager) target(ctx context.Context, a Actor, name, userID, reason string) (idp.User, error) {
+func (m *Manager) target(ctx context.Context, a Actor, op, userID, reason string) (idp.User, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return user, err
@@ -207,7 +211,7 @@ func (m *Manager) target(ctx context.Context, a Actor, name, userID, reason stri
 	if user.PopulationID == idp.Agents {
 		permission = idp.PermissionAgentRecovery
 	}
-	return user, m.allow(ctx, a, sensitive{name: name, permission: permission, target: &user, reason: reason})
+	return user, m.allow(ctx, a, request{op: op, permission: permission, target: &user, reason: reason})
 }
 
 // notify mails a person what happened to their account.

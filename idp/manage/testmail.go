@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"gatehouse/idp"
@@ -18,8 +17,8 @@ var ErrNoMail = errors.New("no mail server is configured")
 // that the answer is the mail server's own. It needs the permission to change
 // sign-in methods.
 func (m *Manager) TestMail(ctx context.Context, a Actor, to string) error {
-	if !a.Can(idp.PermissionAuthentication) {
-		return fmt.Errorf("%w: send a test mail needs permission %s", ErrForbidden, idp.PermissionAuthentication)
+	if err := m.allow(ctx, a, request{op: "TestMail"}); err != nil {
+		return err
 	}
 	if m.Mailer == nil {
 		return ErrNoMail

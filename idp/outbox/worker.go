@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,12 +114,14 @@ func (s *laneSet) pause(lane string) {
 }
 
 // drain delivers what is due in a lane, batch by batch. It stops when a whole
-// batch failed: then the destination is down, and the rest would fail too.
+// batch failed: then the destination is down, and the rest would fail too. The lane
+// rests then, and when the database takes no claim.
 func (w *Worker) drain(ctx context.Context, lane string, lanes *laneSet) {
 	for ctx.Err() == nil {
 		batch, err := w.store.ClaimDeliveries(ctx, lane, idp.Now(), lease, atOnce)
 		if err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "claim deliveries", "lane", lane, "cause", err)
+			lanes.pause(lane)
 		}
 		if err != nil || len(batch) == 0 {
 			return
@@ -224,11 +227,12 @@ func wait(d store.Delivery) time.Duration {
 	return next - next/4 + time.Duration(rand.Int64N(int64(next/4))) // #nosec G404 -- spreads load, guards nothing
 }
 
-// cut keeps what is stored of an error short.
+// cut keeps what is stored of an error short, and to what PostgreSQL takes: no half
+// of a character, and no zero byte.
 func cut(text string) string {
 	const most = 300
 	if len(text) > most {
-		return text[:most]
+		text = text[:most]
 	}
-	return text
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
 }

@@ -97,7 +97,11 @@ func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	}
 	uris := r.Form["redirect_uri"]
 	if len(uris) != 1 || !client.AllowsRedirect(uris[0]) {
-		return nil, hold(ctx, p.refused(ctx, ui.ProblemRedirect, idp.AuditEvent{ClientID: client.ID}, "redirect_uri is not registered"))
+		reason := "redirect_uri is not registered"
+		if client.Kind == idp.ServiceClient { // it has none: there is nowhere to send the error
+			reason = string(unauthorizedClient) + ": nobody signs in to a service"
+		}
+		return nil, hold(ctx, p.refused(ctx, ui.ProblemRedirect, idp.AuditEvent{ClientID: client.ID}, reason))
 	}
 	// The library's own checks get a request that passes them: ours are stricter.
 	checked := &oidc.AuthRequest{

@@ -94,18 +94,45 @@ type accessTokenClaims struct {
 	Subject  string   `json:"sub"`
 	ClientID string   `json:"client_id"`
 	Scope    string   `json:"scope"`
-	authentication
-	Population string `json:"population"`
+	// Of a person, not of a service.
+	*authentication
+	Population string `json:"population,omitempty"`
 }
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
 // that our endpoints find out whether it still stands.
 func (p *Provider) signAccessToken(g idp.Grant, client idp.Client, now time.Time) (string, error) {
+	signedIn := authenticationOf(g)
 	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
-		Issuer: p.Issuer, Audience: []string{p.Issuer}, Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
+		Issuer: p.Issuer, Audience: p.audienceOf(g.Scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
 		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(g.Scopes, " "),
-		authentication: authenticationOf(g), Population: g.PopulationID,
+		authentication: &signedIn, Population: g.PopulationID,
 	})
+}
+
+// signServiceToken makes the JWT access token of a service: its subject is the
+// client (RFC 9068 section 2.2). Its jti names no grant, since there is none.
+func (p *Provider) signServiceToken(client idp.Client, scopes []string, now time.Time) (string, error) {
+	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
+		Issuer: p.Issuer, Audience: p.audienceOf(scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
+		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(scopes, " "),
+	})
+}
+
+// AdminAPI identifies the admin API as the audience of access tokens.
+func (p *Provider) AdminAPI() string { return p.Issuer + "/admin/api/v1" }
+
+// audienceOf is whom an access token is for (RFC 9068 section 3): the admin API has
+// an audience of its own, so that no other token is good there, and what was
+// issued for it alone is good nowhere else.
+func (p *Provider) audienceOf(scopes []string) []string {
+	switch {
+	case !slices.Contains(scopes, idp.AdminScope):
+		return []string{p.Issuer}
+	case slices.Contains(scopes, "openid"):
+		return []string{p.AdminAPI(), p.Issuer}
+	}
+	return []string{p.AdminAPI()}
 }
 
 func (p *Provider) sign(alg idp.Algorithm, typ keys.TokenType, claims any) (string, error) {

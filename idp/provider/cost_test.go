@@ -85,6 +85,47 @@ func TestStatementsOfEachEndpoint(t *testing.T) {
 	})
 }
 
+func TestStatementsOfServicesIntrospectionAndRevocation(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
+		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
+		call := func(path string, p *idptest.Party, most int, form url.Values) {
+			t.Helper()
+			r := k.request("POST", k.Issuer+path, form)
+			r.SetBasicAuth(p.Client.ID, p.Secret)
+			statements(t, replica(k, cfg), r, 200, most)
+		}
+		for _, format := range formats {
+			service := k.service(idp.Client{TokenFormat: format})
+			call("/token", service, 2, url.Values{"grant_type": {"client_credentials"}})
+			p, tokens := k.adminTokens(format)
+			for _, c := range []struct {
+				party *idptest.Party
+				token string
+			}{
+				{p, tokens.AccessToken},
+				{p, tokens.RefreshToken},
+				{p, "invented"},
+				{service, k.ask(service).text("access_token")},
+				{service, "service~invented"},
+			} {
+				call("/introspect", c.party, 2, url.Values{"token": {c.token}})
+				call("/revoke", c.party, 4, url.Values{"token": {c.token}})
+			}
+			_, foreign := k.adminTokens(format)
+			call("/revoke", p, 3, url.Values{"token": {foreign.AccessToken}})
+
+			ctx, n := store.CountStatements(t.Context())
+			for _, token := range []string{foreign.AccessToken, k.ask(service).text("access_token")} {
+				n.Store(0)
+				if _, err := k.gate().AdminToken(ctx, token); err != nil || n.Load() != 1 {
+					t.Errorf("at the admin API: %d statements, want 1 (%v)", n.Load(), err)
+				}
+			}
+		}
+	})
+}
+
 func TestCodeExchangeThatFailsHalfwayLeavesTheCodeUnused(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)

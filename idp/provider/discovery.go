@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,6 +32,8 @@ type metadata struct {
 	TokenEndpoint         string          `json:"token_endpoint"`
 	UserinfoEndpoint      string          `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string          `json:"end_session_endpoint"`
+	IntrospectionEndpoint string          `json:"introspection_endpoint"`
+	RevocationEndpoint    string          `json:"revocation_endpoint"`
 	JWKSURI               string          `json:"jwks_uri"`
 	Scopes                []string        `json:"scopes_supported"`
 	ResponseTypes         []string        `json:"response_types_supported"`
@@ -40,6 +43,8 @@ type metadata struct {
 	SubjectTypes          []string        `json:"subject_types_supported"`
 	IDTokenAlgs           []idp.Algorithm `json:"id_token_signing_alg_values_supported"`
 	TokenAuthMethods      []string        `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionMethods  []string        `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationMethods     []string        `json:"revocation_endpoint_auth_methods_supported"`
 	ClaimTypes            []string        `json:"claim_types_supported"`
 	Claims                []string        `json:"claims_supported"`
 	CodeChallengeMethods  []string        `json:"code_challenge_methods_supported"`
@@ -54,24 +59,28 @@ type metadata struct {
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
+	withSecret := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost)}
+	all := append(slices.Clone(withSecret), string(idp.NoClientAuth))
 	body, err := json.Marshal(metadata{
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + authorizePath,
 		TokenEndpoint:         p.Issuer + tokenPath,
 		UserinfoEndpoint:      p.Issuer + userinfoPath,
 		EndSessionEndpoint:    p.Issuer + endSessionPath,
+		IntrospectionEndpoint: p.Issuer + introspectPath,
+		RevocationEndpoint:    p.Issuer + revokePath,
 		JWKSURI:               p.Issuer + keysPath,
-		Scopes:                []string{"openid", "profile", "email", "offline_access"},
+		Scopes:                []string{"openid", "profile", "email", "offline_access", idp.AdminScope},
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		GrantTypes:            []string{"authorization_code", "refresh_token"},
+		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),
-		TokenAuthMethods: []string{
-			string(idp.ClientSecretBasic), string(idp.ClientSecretPost), string(idp.NoClientAuth),
-		},
-		ClaimTypes: []string{"normal"},
+		TokenAuthMethods:      all,
+		IntrospectionMethods:  withSecret,
+		RevocationMethods:     all,
+		ClaimTypes:            []string{"normal"},
 		Claims: []string{
 			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
 			"population", "name", "locale", "updated_at", "email", "email_verified",

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,10 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 	d := k.send("GET", documentPath, "").json
 	for name, want := range map[string]string{
 		"response_types_supported": "code", "response_modes_supported": "query", "subject_types_supported": "public",
-		"grant_types_supported": "authorization_code refresh_token", "code_challenge_methods_supported": "S256",
+		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post",
+		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post none",
+		"scopes_supported":      "openid profile email offline_access gatehouse:admin",
+		"grant_types_supported": "authorization_code refresh_token client_credentials", "code_challenge_methods_supported": "S256",
 	} {
 		if got := strings.Join(words(d[name]), " "); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -42,14 +46,14 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, d[name], want)
 		}
 	}
-	for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint", "jwks_uri"} {
+	for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint", "jwks_uri", "introspection_endpoint", "revocation_endpoint"} {
 		target, _ := d[name].(string)
 		if r := k.send("GET", strings.TrimPrefix(target, k.Issuer), ""); r.status == 404 || r.status >= 500 {
 			t.Errorf("%s: %d", name, r.status)
 		}
 	}
 	for name := range d {
-		if strings.HasPrefix(name, "introspection") || strings.HasPrefix(name, "device") || name == "registration_endpoint" {
+		if strings.HasPrefix(name, "device") || name == "registration_endpoint" {
 			t.Errorf("%s is not built", name)
 		}
 	}
@@ -64,13 +68,20 @@ func TestEveryValueOfDiscoveryWorks(t *testing.T) {
 		a, code := k.code(p)
 		k.redeem(p, code, a.Verifier).want(t, 200, "")
 	}
+	for _, endpoint := range []string{"introspection", "revocation"} {
+		target, _ := d[endpoint+"_endpoint"].(string)
+		for _, method := range words(d[endpoint+"_endpoint_auth_methods_supported"]) {
+			p := k.AddParty(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)})
+			k.postTo(strings.TrimPrefix(target, k.Issuer), p, url.Values{"token": {"x"}}).want(t, 200, "")
+		}
+	}
 	for _, alg := range words(d["id_token_signing_alg_values_supported"]) {
 		if got := part(t, k.tokens(k.AddParty(idp.Client{SigningAlg: idp.Algorithm(alg)})).RawID, 0)["alg"]; got != alg {
 			t.Errorf("alg %v, want %s", got, alg)
 		}
 	}
-	p, claims := k.AddParty(idp.Client{}), map[string]any{}
 	scopes := strings.Join(words(d["scopes_supported"]), " ")
+	p, claims := k.AddParty(idp.Client{Scopes: words(d["scopes_supported"])}), map[string]any{}
 	for _, acr := range words(d["acr_values_supported"]) {
 		tokens := k.tokens(p, "acr_values", acr, "scope", scopes)
 		claims = tokens.Claims
@@ -143,6 +154,9 @@ func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
 	}{
 		{"/token", "https://spa.example", true},
 		{"/userinfo", "https://spa.example", true},
+		{"/revoke", "https://spa.example", true},
+		{"/revoke", "https://evil.example", false},
+		{"/introspect", "https://spa.example", false},
 		{"/token", "https://web.example", false},
 		{"/token", "https://evil.example", false},
 		{"/token", "https://spa.example.evil.example", false},

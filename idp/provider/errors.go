@@ -22,6 +22,9 @@ const (
 	invalidClient            errorCode = "invalid_client"
 	invalidToken             errorCode = "invalid_token"
 	invalidTarget            errorCode = "invalid_target" // RFC 8707
+	unauthorizedClient       errorCode = "unauthorized_client"
+	insufficientScope        errorCode = "insufficient_scope"     // RFC 6750
+	unsupportedTokenType     errorCode = "unsupported_token_type" // RFC 7009
 	unsupportedResponseType  errorCode = "unsupported_response_type"
 	loginRequired            errorCode = "login_required"
 	interactionRequired      errorCode = "interaction_required"
@@ -64,16 +67,43 @@ func toLibrary(err error) error {
 	}
 	var f *failure
 	if !errors.As(err, &f) {
-		e := &oidc.Error{Parent: err, ErrorType: oidc.ServerError, Description: "the request could not be served; try again"}
+		e := &oidc.Error{Parent: err, ErrorType: oidc.ServerError, Description: serverFailure}
 		return op.NewStatusError(e, http.StatusInternalServerError)
-	}
-	status := http.StatusBadRequest
-	if f.code == invalidClient || f.code == invalidToken {
-		status = http.StatusUnauthorized
 	}
 	e := &oidc.Error{Parent: f.cause, Description: f.description}
 	e.ErrorType = as(e.ErrorType, f.code)
-	return op.NewStatusError(e, status)
+	return op.NewStatusError(e, f.status())
+}
+
+// status is what goes with the code (RFC 6749 section 5.2, RFC 6750 section 3.1).
+func (f *failure) status() int {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case f.code == invalidClient || f.code == invalidToken:
+		return http.StatusUnauthorized
+	case f.code == insufficientScope:
+		return http.StatusForbidden
+	case errors.As(f.cause, &tooLarge):
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// serverFailure is what a client hears of our own faults.
+const serverFailure = "the request could not be served; try again"
+
+// refuse answers any error to a client that authenticates with its request.
+func refuse(c *gin.Context, err error) {
+	var f *failure
+	if !errors.As(err, &f) {
+		slog.ErrorContext(c.Request.Context(), "request failed", "path", c.FullPath(), "cause", err)
+		answerError(c, http.StatusInternalServerError, fail("server_error", serverFailure))
+		return
+	}
+	if f.code == invalidClient {
+		c.Header("WWW-Authenticate", challengeBasic)
+	}
+	answerError(c, f.status(), f)
 }
 
 // as converts a code to the library's error type, whose name is not exported.

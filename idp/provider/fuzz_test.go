@@ -56,6 +56,39 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
+// FuzzIntrospectAndRevoke: no form is our fault, and none ends what it should not.
+func FuzzIntrospectAndRevoke(f *testing.F) {
+	k := start(f, idptest.SQLite(f))
+	p := k.AddParty(idp.Client{ID: "app", TokenFormat: idp.JWTToken})
+	k.AddParty(idp.Client{ID: "native", Kind: idp.NativeClient})
+	service := k.service(idp.Client{ID: "service"})
+	tokens, own := k.tokens(p), k.ask(service).text("access_token")
+	right := basic("app", p.Secret)
+	for _, token := range []string{tokens.AccessToken, tokens.RefreshToken, tokens.RawID, own, "x", "%00", "%ff", "a.b.c", "service~", k.raw("null")} {
+		f.Add("client_id=native&token="+token, "")
+		f.Add("token="+token, basic("service", "wrong"))
+	}
+	for _, token := range []string{"x", "%00", "%ff", "a.b.c", "service~", k.raw("null"), k.raw("{}"), k.raw(`{"jti":1}`)} {
+		f.Add("token="+token+"&token_type_hint=bogus", right)
+	}
+	f.Add("token=x&token=y", right)
+	f.Add("%zz", "Basic %%%")
+	f.Fuzz(func(t *testing.T, form, authorization string) {
+		for _, path := range []string{"/introspect", "/revoke"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(form))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Authorization", authorization)
+			rec := httptest.NewRecorder()
+			k.Handler().ServeHTTP(rec, r.WithContext(t.Context()))
+			if rec.Code >= 500 || strings.Contains(rec.Body.String(), `"active":true`) {
+				t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
+			}
+		}
+	})
+	k.userinfo(tokens.AccessToken).want(f, 200, "")
+	k.admits(f, own, nil)
+}
+
 // FuzzHint: no token, signed by us or not, is our fault anywhere.
 func FuzzHint(f *testing.F) {
 	k := start(f, idptest.SQLite(f))

@@ -147,6 +147,12 @@ func (k *kit) do(req *http.Request) *reply {
 // post calls the token endpoint the way the party registered.
 func (k *kit) post(p *idptest.Party, form url.Values) *reply {
 	k.t.Helper()
+	return k.postTo("/token", p, form)
+}
+
+// postTo calls an endpoint the way the party registered.
+func (k *kit) postTo(path string, p *idptest.Party, form url.Values) *reply {
+	k.t.Helper()
 	switch p.Client.AuthMethod {
 	case idp.NoClientAuth:
 		form.Set("client_id", p.Client.ID)
@@ -154,9 +160,9 @@ func (k *kit) post(p *idptest.Party, form url.Values) *reply {
 		form.Set("client_id", p.Client.ID)
 		form.Set("client_secret", p.Secret)
 	case idp.ClientSecretBasic:
-		return k.send("POST", "/token", form.Encode(), "Authorization", basic(p.Client.ID, p.Secret))
+		return k.send("POST", path, form.Encode(), "Authorization", basic(p.Client.ID, p.Secret))
 	}
-	return k.send("POST", "/token", form.Encode())
+	return k.send("POST", path, form.Encode())
 }
 
 func basic(id, secret string) string {

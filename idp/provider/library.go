@@ -25,6 +25,8 @@ func (lenientDecoder) Decode(dst any, src map[string][]string) error {
 		r.ClientAssertion, r.ClientAssertionType = form.Get("client_assertion"), form.Get("client_assertion_type")
 	case *oidc.AccessTokenRequest:
 		r.Code, r.RedirectURI, r.CodeVerifier = form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier")
+	case *oidc.ClientCredentialsRequest:
+		r.Scope = fields(form.Get("scope"))
 	case *oidc.RefreshTokenRequest:
 		r.RefreshToken, r.Scopes = form.Get("refresh_token"), fields(form.Get("scope"))
 	}

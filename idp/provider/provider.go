@@ -22,6 +22,8 @@ const (
 	tokenPath      = "/token"
 	userinfoPath   = "/userinfo"
 	endSessionPath = "/end_session"
+	introspectPath = "/introspect"
+	revokePath     = "/revoke"
 )
 
 // Config is what a provider is made of.
@@ -79,7 +81,12 @@ func (p *Provider) Routes(r *gin.RouterGroup) {
 
 	r.OPTIONS(tokenPath, registered)
 	r.POST(tokenPath, registered, p.tokenGate)
-	r.GET(tokenPath, p.tokenByGet)
+	r.GET(tokenPath, onlyPost("POST, OPTIONS"))
+	r.OPTIONS(revokePath, registered)
+	r.POST(revokePath, registered, p.revoke)
+	r.GET(revokePath, onlyPost("POST, OPTIONS"))
+	r.POST(introspectPath, p.introspect)
+	r.GET(introspectPath, onlyPost("POST"))
 	r.OPTIONS(userinfoPath, registered)
 	r.Match(both, userinfoPath, registered, p.userinfoGate)
 }

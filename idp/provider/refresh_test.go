@@ -111,8 +111,10 @@ func TestRefreshNarrowsScopesAndNeverWidensThem(t *testing.T) {
 	if without.status != 200 || without.text("id_token") != "" {
 		t.Errorf("an ID token without scope openid: %s", without.body)
 	}
-	if r := k.userinfo(without.text("access_token")); r.status == 200 {
-		t.Errorf("userinfo without scope openid: %s", r.body)
+	r := k.userinfo(without.text("access_token"))
+	r.want(t, 403, "insufficient_scope")
+	if got := r.header.Get("WWW-Authenticate"); got != `Bearer error="insufficient_scope", scope="openid"` {
+		t.Errorf("userinfo without scope openid: WWW-Authenticate %q", got)
 	}
 	if full := k.refresh(p, without.text("refresh_token")); full.text("scope") != "openid email" {
 		t.Errorf("scope %q after a narrow one, want what was granted", full.text("scope"))

@@ -110,7 +110,7 @@ func (a *authorization) checkResponse(form url.Values) *failure {
 		return fail(invalidRequest, "only response_mode=query is supported")
 	}
 	if !a.client.Allows("authorization_code") {
-		return fail("unauthorized_client", "the client may not use the authorization code flow")
+		return fail(unauthorizedClient, "the client may not use the authorization code flow")
 	}
 	return nil
 }

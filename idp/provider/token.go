@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -27,55 +26,24 @@ import (
 // is refused before the library has an opinion.
 func (p *Provider) tokenGate(c *gin.Context) {
 	if f := checkTokenRequest(c.Request); f != nil {
-		status := http.StatusBadRequest
-		var tooLarge *http.MaxBytesError
-		if errors.As(f.cause, &tooLarge) {
-			status = http.StatusRequestEntityTooLarge
-		}
-		if f.code == invalidClient {
-			status = http.StatusUnauthorized
-			c.Header("WWW-Authenticate", challengeBasic)
-		}
-		answerError(c, status, f)
+		refuse(c, f)
 		return
 	}
 	p.forward(&challengingWriter{ResponseWriter: c.Writer, challenge: challengeBasic}, c.Request, tokenPath)
 }
 
 func checkTokenRequest(r *http.Request) *failure {
-	if r.URL.RawQuery != "" {
-		return fail(invalidRequest, "parameters belong into the body: an address ends up in logs")
-	}
-	if err := r.ParseForm(); err != nil {
-		return fail(invalidRequest, "the body is not a form").because(err)
-	}
-	if duplicate(r.PostForm) != "" {
-		return fail(invalidRequest, "a parameter was sent more than once")
+	if f := checkBody(r); f != nil {
+		return f
 	}
 	switch r.PostForm.Get("grant_type") {
 	case "":
 		return fail(invalidRequest, "grant_type is missing")
-	case string(oidc.GrantTypeCode), string(oidc.GrantTypeRefreshToken):
+	case string(oidc.GrantTypeCode), string(oidc.GrantTypeRefreshToken), string(oidc.GrantTypeClientCredentials):
 	default:
-		return fail("unsupported_grant_type", "grant_type must be authorization_code or refresh_token")
+		return fail("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials")
 	}
-	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
-		return fail(invalidClient, "client assertions are not supported")
-	}
-	if id, secret, ok := r.BasicAuth(); ok && (badEscape(id) || badEscape(secret)) {
-		return fail(invalidClient, "the credentials are not form-urlencoded (RFC 6749 section 2.3.1)")
-	}
-	return nil
-}
-
-func badEscape(s string) bool {
-	_, err := url.QueryUnescape(s)
-	return err != nil
-}
-
-func (p *Provider) tokenByGet(c *gin.Context) {
-	c.Header("Allow", "POST, OPTIONS")
-	answerError(c, http.StatusMethodNotAllowed, fail(invalidRequest, "the token endpoint takes POST"))
+	return checkCredentials(r)
 }
 
 const challengeBasic = `Basic realm="token"`
@@ -90,55 +58,13 @@ type challengingWriter struct {
 // WriteHeader implements http.ResponseWriter.
 func (w *challengingWriter) WriteHeader(status int) {
 	w.Header().Set("Cache-Control", "no-store")
-	if status == http.StatusUnauthorized {
+	switch status {
+	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", w.challenge)
+	case http.StatusForbidden: // userinfo's
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="openid"`)
 	}
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// VerifyClient authenticates a client by the method that it registered, and no
-// other.
-func (p *Provider) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
-	client, err := p.client(ctx, r.Data.ClientID)
-	if errors.Is(err, idp.ErrNotFound) {
-		return nil, toLibrary(fail(invalidClient, "the client is not known").because(err))
-	}
-	if err != nil {
-		return nil, toLibrary(err)
-	}
-	if reason := refuseClient(client, r); reason != "" {
-		err := p.Store.Audit(ctx, idp.AuditEvent{
-			Kind: idp.AuditClientAuthFailed, ClientID: client.ID, Detail: map[string]string{"reason": reason},
-		})
-		return nil, toLibrary(fail(invalidClient, reason).because(err))
-	}
-	return libraryClient{client}, nil
-}
-
-func refuseClient(client idp.Client, r *op.Request[op.ClientCredentials]) string {
-	used := idp.NoClientAuth
-	switch {
-	case r.Header.Get("Authorization") != "":
-		used = idp.ClientSecretBasic
-	case r.Form.Has("client_secret"):
-		used = idp.ClientSecretPost
-	}
-	if used != client.AuthMethod {
-		return "the client must authenticate by " + string(client.AuthMethod)
-	}
-	if used == idp.NoClientAuth {
-		return ""
-	}
-	if id := r.Form.Get("client_id"); id != "" && id != client.ID {
-		return "two clients are named"
-	}
-	hash := idp.HashSecret(r.Data.ClientSecret)
-	for _, live := range client.SecretHashes {
-		if subtle.ConstantTimeCompare(hash, live) == 1 {
-			return ""
-		}
-	}
-	return "the secret is wrong"
 }
 
 // CodeExchange redeems an authorization code (RFC 6749 section 4.1.3) in one

@@ -136,7 +136,7 @@ func TestOtherGrantsAreRefused(t *testing.T) {
 	assertion, err := k.Keys.Sign(idp.RS256, "JWT", []byte(`{"iss":"`+p.Client.ID+`","sub":"`+p.Client.ID+`"}`))
 	idptest.Must(t, err)
 	for _, grant := range []string{
-		"urn:ietf:params:oauth:grant-type:jwt-bearer", "client_credentials", "password", "implicit",
+		"urn:ietf:params:oauth:grant-type:jwt-bearer", "password", "implicit",
 		"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:device_code", "bogus",
 	} {
 		r := k.post(p, url.Values{
@@ -263,7 +263,7 @@ func TestTokenResponsesAreNotCached(t *testing.T) {
 func TestBodiesAreLimited(t *testing.T) {
 	k := start(t, idptest.SQLite(t))
 	body := "grant_type=authorization_code&code=" + strings.Repeat("a", 64<<10)
-	for _, path := range []string{"/token", "/authorize", "/end_session", "/end_session/confirm"} {
+	for _, path := range []string{"/token", "/authorize", "/end_session", "/end_session/confirm", "/introspect", "/revoke"} {
 		if r := k.send("POST", path, body); r.status != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %d, want 413", path, r.status)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/admin"
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
@@ -101,12 +102,20 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
+	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
+	s.Manage.Throttles = limiter
 	signIn := &login.Login{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
-		Limiter: throttle.New(s.Store, secrets[keys.ForThrottle]), Keyring: ring, Manage: s.Manage,
+		Limiter: limiter, Keyring: ring, Manage: s.Manage,
 		Outbox: s.outbox, EmailKey: secrets[keys.ForEmail], Requests: protocol,
 	}
-	return s.route(plumbing, protocol, signIn)
+	console := &admin.Console{
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback",
+	}
+	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
+		return err
+	}
+	return s.route(plumbing, protocol, signIn, console)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -171,7 +180,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -183,6 +192,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	root := w.Group(engine)
 	protocol.Routes(root)
 	signIn.Routes(root)
+	console.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())
 	root.GET("/assets/*file", assets)
 	root.HEAD("/assets/*file", assets)

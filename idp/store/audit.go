@@ -48,27 +48,70 @@ func (s *Store) Audit(ctx context.Context, events ...idp.AuditEvent) error {
 // AuditEvents reads the newest events, newest first, at most limit; kind and
 // user narrow them when not empty.
 func (s *Store) AuditEvents(ctx context.Context, kind idp.AuditKind, userID string, limit int) ([]idp.AuditEvent, error) {
-	q := s.reader(ctx).Order("at DESC, id DESC").Limit(limit)
-	if kind != "" {
-		q = q.Where("kind = ?", string(kind))
-	}
-	if userID != "" {
-		q = q.Where("user_id = ?", userID)
-	}
+	return s.AuditPage(ctx, AuditQuery{Kind: kind, UserID: userID, Limit: limit})
+}
+
+// AuditQuery narrows the audit log; what is empty does not.
+type AuditQuery struct {
+	Kind                                    idp.AuditKind
+	UserID, ActorID, ClientID, PopulationID string
+	From, To                                time.Time // from From on, before To
+	// BeforeAt and BeforeID are the last event's of the page before.
+	BeforeAt time.Time
+	BeforeID string
+	Limit    int
+}
+
+// AuditPage reads events, newest first.
+func (s *Store) AuditPage(ctx context.Context, q AuditQuery) ([]idp.AuditEvent, error) {
+	text, args := q.sql()
 	var rows []auditRow
-	if err := q.Find(&rows).Error; err != nil {
+	if err := s.reader(ctx).Raw(text, args...).Scan(&rows).Error; err != nil {
 		return nil, found(err, "audit events")
 	}
 	events := make([]idp.AuditEvent, len(rows))
 	for i, r := range rows {
-		events[i] = idp.AuditEvent{
-			ID: r.ID, At: r.At.UTC(), Kind: idp.AuditKind(r.Kind), ActorID: r.ActorID, UserID: r.UserID,
-			PopulationID: r.PopulationID, ClientID: r.ClientID, SessionID: r.SessionID,
-			Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
-		}
-		if err := json.Unmarshal([]byte(r.Detail), &events[i].Detail); err != nil {
-			return nil, fmt.Errorf("read the detail of audit event %s: %w", r.ID, err)
+		var err error
+		if events[i], err = r.event(); err != nil {
+			return nil, err
 		}
 	}
 	return events, nil
+}
+
+func (q AuditQuery) sql() (string, []any) {
+	var c conditions
+	if q.Kind != "" {
+		c.add("kind = ?", string(q.Kind))
+	}
+	for _, f := range []struct{ column, value string }{
+		{"user_id", q.UserID}, {"actor_id", q.ActorID}, {"client_id", q.ClientID}, {"population_id", q.PopulationID},
+	} {
+		if f.value != "" {
+			// The second part is for the index, which leaves empty ones out.
+			c.add(f.column+" = ? AND "+f.column+" <> ''", f.value)
+		}
+	}
+	if !q.From.IsZero() {
+		c.add("at >= ?", q.From)
+	}
+	if !q.To.IsZero() {
+		c.add("at < ?", q.To)
+	}
+	if q.BeforeID != "" {
+		c.add("(at, id) < (?, ?)", q.BeforeAt, q.BeforeID)
+	}
+	return "SELECT * FROM audit_events" + c.where() + " ORDER BY at DESC, id DESC LIMIT ?", append(c.args, q.Limit)
+}
+
+func (r auditRow) event() (idp.AuditEvent, error) {
+	e := idp.AuditEvent{
+		ID: r.ID, At: r.At.UTC(), Kind: idp.AuditKind(r.Kind), ActorID: r.ActorID, UserID: r.UserID,
+		PopulationID: r.PopulationID, ClientID: r.ClientID, SessionID: r.SessionID,
+		Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
+	}
+	if err := json.Unmarshal([]byte(r.Detail), &e.Detail); err != nil {
+		return e, fmt.Errorf("read the detail of audit event %s: %w", r.ID, err)
+	}
+	return e, nil
 }

@@ -30,6 +30,7 @@ type clientRow struct {
 	OverrideVersion        int64
 	OverrideMinVersion     int64
 	CreatedAt              time.Time
+	Version                int64
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -50,23 +51,30 @@ func (r clientRow) client() (idp.Client, error) {
 }
 
 // CreateClient adds a client that inherits its populations' policies.
-// idp.ErrConflict: its id is taken.
+// idp.ErrConflict: its id is taken. idp.ErrNotFound: there is no such role.
 func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
-	row := clientRow{
+	row := newClientRow(c)
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.writer(ctx).Create(&row).Error; err != nil {
+			return written(err, "client")
+		}
+		if err := s.insertClientRoles(ctx, c); err != nil {
+			return err
+		}
+		return s.insertOverride(ctx, c.ID, idp.Override{Mode: idp.OverrideInherit}, c.CreatedAt)
+	})
+}
+
+func newClientRow(c idp.Client) clientRow {
+	return clientRow{
 		ID: c.ID, Name: c.Name, Kind: string(c.Kind), AuthMethod: string(c.AuthMethod),
 		SecretHashes: encodeHashes(c.SecretHashes), RedirectURIs: jsonList(c.RedirectURIs),
 		PostLogoutRedirectURIs: jsonList(c.PostLogoutRedirectURIs), HomeURL: c.HomeURL,
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.PKCEOptional,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt, Version: 1,
 	}
-	return s.Do(ctx, func(ctx context.Context) error {
-		if err := s.writer(ctx).Create(&row).Error; err != nil {
-			return written(err, "client")
-		}
-		return s.insertOverride(ctx, c.ID, idp.Override{Mode: idp.OverrideInherit}, c.CreatedAt)
-	})
 }
 
 // Client reads one client, at most ClientStaleness old.
@@ -75,11 +83,7 @@ func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
 		return c, nil
 	}
 	read := idp.Now()
-	var row clientRow
-	if err := s.reader(ctx).Where("id = ?", id).Take(&row).Error; err != nil {
-		return idp.Client{}, found(err, "client")
-	}
-	c, err := row.client()
+	c, err := s.readClient(ctx, id)
 	if err == nil {
 		s.clients.put(c, read)
 	}
@@ -99,7 +103,11 @@ func (s *Store) Clients(ctx context.Context) ([]idp.Client, error) {
 			return nil, err
 		}
 	}
-	return list, nil
+	pointers := make([]*idp.Client, len(list))
+	for i := range list {
+		pointers[i] = &list[i]
+	}
+	return list, s.addRoles(ctx, pointers...)
 }
 
 // RedirectURIs reads the redirect URIs of all clients of a kind.
@@ -144,6 +152,13 @@ func (c *clientCache) get(id string) (idp.Client, bool) {
 	defer c.mu.RUnlock()
 	e, ok := c.byID[id]
 	return e.client, ok && idp.Now().Sub(e.read) < ClientStaleness
+}
+
+// drop forgets a client that was changed here; other processes go by its age.
+func (c *clientCache) drop(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byID, id)
 }
 
 func (c *clientCache) put(client idp.Client, read time.Time) {

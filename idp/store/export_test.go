@@ -1,12 +1,16 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"gorm.io/gorm/schema"
+
+	"gatehouse/idp"
 )
 
 // RowColumn is a column as a row type of this package describes it.
@@ -22,6 +26,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 	for _, row := range []schema.Tabler{
 		auditRow{},
 		clientRow{},
+		clientRoleRow{},
 		factorRow{},
 		recoverySetRow{},
 		recoveryCodeRow{},
@@ -30,6 +35,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		signingKeyRow{},
 		settingRow{},
 		outboxRow{},
+		linkRow{},
 		emailCodeRow{},
 		policySequenceRow{},
 		overrideRow{},
@@ -40,7 +46,9 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		throttleRow{},
 		knownBrowserRow{},
 		tokenRow{},
+		serviceTokenRow{},
 		userRow{},
+		userWordRow{},
 		roleRow{},
 		userRoleRow{},
 	} {
@@ -83,4 +91,44 @@ func SealedColumns() []string {
 		names = append(names, c.table+"."+c.column)
 	}
 	return names
+}
+
+// ExplainPeople and ExplainAudit are how PostgreSQL would read a page, if it may not
+// read whole tables or collect rows out of order.
+func ExplainPeople(t *testing.T, s *Store, q PeopleQuery) string {
+	t.Helper()
+	text, args := s.peopleSQL(q)
+	return explain(t, s, text, args)
+}
+
+// ExplainAudit does it for the audit log.
+func ExplainAudit(t *testing.T, s *Store, q AuditQuery) string {
+	t.Helper()
+	text, args := q.sql()
+	return explain(t, s, text, args)
+}
+
+// ExplainSessions does it for living sessions.
+func ExplainSessions(t *testing.T, s *Store, q SessionQuery) string {
+	t.Helper()
+	text, args := q.sql(idp.Now())
+	return explain(t, s, text, args)
+}
+
+func explain(t *testing.T, s *Store, text string, args []any) string {
+	t.Helper()
+	var lines []string
+	err := s.Do(t.Context(), func(ctx context.Context) error {
+		// Few rows would be fetched out of order and sorted, which says nothing of many.
+		for _, way := range []string{"seqscan", "bitmapscan"} {
+			if err := s.writer(ctx).Exec("SET LOCAL enable_" + way + " = off").Error; err != nil {
+				return err
+			}
+		}
+		return s.writer(ctx).Raw("EXPLAIN "+text, args...).Scan(&lines).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n")
 }

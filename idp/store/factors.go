@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
 )
@@ -63,11 +64,40 @@ func (s *Store) LockUser(ctx context.Context, id string) error {
 
 // CreateFactor stores a confirmed factor.
 func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
-	return written(s.writer(ctx).Create(&factorRow{
+	row := factorRow{
 		ID: f.ID, UserID: f.UserID, Method: string(f.Method), Name: f.Name, Secret: notNil(f.Secret),
 		LastStep: f.LastStep, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt,
 		DisabledAt: orNull(f.DisabledAt), SentAt: orNull(f.SentAt),
-	}).Error, "factor")
+	}
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.writer(ctx).Create(&row).Error; err != nil {
+			return written(err, "factor")
+		}
+		return s.markSecondStep(ctx, f.UserID, true)
+	})
+}
+
+// markSecondStep keeps up whether a user has any factor.
+func (s *Store) markSecondStep(ctx context.Context, userID string, has bool) error {
+	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND second_step <> ?", userID, has).
+		UpdateColumn("second_step", has).Error, "user")
+}
+
+// EnableFactor lets a factor, or a set of recovery codes, be used again.
+// idp.ErrNotFound: the user has none of that id that is disabled.
+func (s *Store) EnableFactor(ctx context.Context, userID, id string) (idp.Method, error) {
+	const where = "id = ? AND user_id = ? AND disabled_at IS NOT NULL"
+	var rows []factorRow
+	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).Where(where, id, userID).
+		UpdateColumn("disabled_at", nil).Error
+	if err != nil {
+		return "", written(err, "factor")
+	}
+	if len(rows) == 1 {
+		return idp.Method(rows[0].Method), nil
+	}
+	r := s.writer(ctx).Model(&recoverySetRow{}).Where(where, id, userID).UpdateColumn("disabled_at", nil)
+	return idp.MethodRecovery, once(r, "factor that is disabled", idp.ErrNotFound)
 }
 
 // AcceptStep records a TOTP time step as used. idp.ErrUsed: it, or a later one,
@@ -106,6 +136,9 @@ func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Where("user_id = ?", userID).Delete(&factorRow{}).Error; err != nil {
 			return written(err, "factors")
+		}
+		if err := s.markSecondStep(ctx, userID, false); err != nil {
+			return err
 		}
 		return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
 	})

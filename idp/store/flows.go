@@ -134,6 +134,12 @@ func (s *Store) AdvanceFlow(ctx context.Context, f idp.Flow) error {
 		}), "flow", idp.ErrConflict)
 }
 
+// DropFlows ends the sign-ins of a user that are under way. It waits for one that is
+// just finishing: whatever session that one makes can be ended afterwards.
+func (s *Store) DropFlows(ctx context.Context, userID string) error {
+	return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&flowRow{}).Error, "flows")
+}
+
 // notNil stores no bytes as an empty value: SQLite's driver binds nil as NULL.
 func notNil(b []byte) []byte {
 	if b == nil {

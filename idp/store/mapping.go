@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
@@ -24,13 +25,26 @@ func found(err error, what string) error {
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return fmt.Errorf("%s: %w", what, idp.ErrNotFound)
 	}
+	if noText(err) {
+		return fmt.Errorf("%s: %w", what, idp.ErrNotFound)
+	}
 	return fmt.Errorf("read %s: %w", what, err)
+}
+
+// noText tells whether PostgreSQL refused a value because it is no text: with a
+// zero byte, or no UTF-8. No row has such a value.
+func noText(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "22021"
 }
 
 // written turns a duplicate key into idp.ErrConflict.
 func written(err error, what string) error {
 	if err == nil {
 		return nil
+	}
+	if noText(err) {
+		return fmt.Errorf("write %s: %w: it is no text", what, idp.ErrInvalid)
 	}
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return fmt.Errorf("write %s: %w", what, idp.ErrConflict)

@@ -133,6 +133,21 @@ func (s *Store) CancelDeliveries(ctx context.Context, lane, sessionID string, at
 		UpdateColumns(map[string]any{"done_at": at, "outcome": string(Cancelled), "body": []byte{}}).Error, "delivery")
 }
 
+// CancelLane gives up whatever still waits in a lane: its destination is gone.
+func (s *Store) CancelLane(ctx context.Context, lane string, at time.Time) error {
+	return written(s.writer(ctx).Model(&outboxRow{}).Where("lane = ? AND done_at IS NULL", lane).
+		UpdateColumns(map[string]any{"done_at": at, "outcome": string(Cancelled), "body": []byte{}}).Error, "delivery")
+}
+
+// HurryDeliveries makes due now what waits in a lane for a later moment, and
+// returns how many there were. One that is being tried right now may be tried
+// twice, as after a crash.
+func (s *Store) HurryDeliveries(ctx context.Context, lane string, now time.Time) (int64, error) {
+	r := s.writer(ctx).Model(&outboxRow{}).Where("lane = ? AND done_at IS NULL AND next_at > ?", lane, now).
+		UpdateColumn("next_at", now)
+	return r.RowsAffected, written(r.Error, "delivery")
+}
+
 // Delivery reads one delivery, done or not.
 func (s *Store) Delivery(ctx context.Context, id string) (Delivery, error) {
 	var row outboxRow

@@ -316,25 +316,23 @@ func TestClaimsAndCleanUpUseTheirIndexes(t *testing.T) {
 		fillOutbox(t, db)
 		for _, c := range []struct {
 			table, index string
-			args         []any
 			run          func(ctx context.Context) error
 		}{
-			{"outbox", "outbox_due", nil, func(ctx context.Context) error {
+			{"outbox", "outbox_due", func(ctx context.Context) error {
 				_, err := db.ClaimDeliveries(ctx, "mail", idp.Now(), lease, 4)
 				return err
 			}},
-			{"sessions", "sessions_policy", nil, func(ctx context.Context) error {
+			{"sessions", "sessions_policy", func(ctx context.Context) error {
 				_, err := db.EndSessionsBelow(ctx, w.Population.ID, 3, idp.Now(), 200)
 				return err
 			}},
-			{"grants", "grants_policy", nil, func(ctx context.Context) error {
+			{"grants", "grants_policy", func(ctx context.Context) error {
 				_, _, err := db.RevokeGrantsBelow(ctx, w.Client.ID, 3, idp.Now(), 200)
 				return err
 			}},
 		} {
 			statement := watch(t, db, c.table, c.run)
-			plan := explain(t, db, statement)
-			t.Log(statement, plan)
+			plan := explain(t, db, c.table+"_plan", statement)
 			if !strings.Contains(plan, c.index) {
 				t.Errorf("the plan does not use %s: %s\n%s", c.index, statement, plan)
 			}
@@ -403,7 +401,7 @@ var (
 
 // explain asks the database how it would run a statement of ours. On PostgreSQL
 // it may read a whole table only where it has no other way.
-func explain(t *testing.T, db *idptest.Database, statement string) string {
+func explain(t *testing.T, db *idptest.Database, name, statement string) string {
 	t.Helper()
 	conn, err := db.SQL().Conn(t.Context())
 	idptest.Must(t, err)
@@ -411,13 +409,13 @@ func explain(t *testing.T, db *idptest.Database, statement string) string {
 	query, args := "EXPLAIN QUERY PLAN "+statement, make([]any, len(placeholder.FindAllString(statement, -1)))
 	if db.Dialect() == "postgres" {
 		for _, s := range []string{
-			"DEALLOCATE ALL", "SET enable_seqscan = off", "SET plan_cache_mode = force_generic_plan", "PREPARE ours AS " + statement,
+			"SET enable_seqscan = off", "SET plan_cache_mode = force_generic_plan", "PREPARE " + name + " AS " + statement,
 		} {
 			_, err = conn.ExecContext(t.Context(), s)
 			idptest.Must(t, err)
 		}
 		values := strings.Repeat(", NULL", len(args))
-		query, args = "EXPLAIN EXECUTE ours("+strings.TrimPrefix(values, ", ")+")", nil
+		query, args = "EXPLAIN EXECUTE "+name+"("+strings.TrimPrefix(values, ", ")+")", nil
 	}
 	rows, err := conn.QueryContext(t.Context(), query, args...)
 	idptest.Must(t, err)

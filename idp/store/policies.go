@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gatehouse/idp"
@@ -42,7 +43,7 @@ func (s *Store) raisePolicyVersion(ctx context.Context, version int64) error {
 }
 
 // SavePolicy puts a policy in force, provided that base still is the version in
-// force; min becomes the population's MinVersion when it is higher.
+// force; min becomes the population's MinVersion unless it is zero.
 // idp.ErrConflict: somebody else changed it.
 func (s *Store) SavePolicy(ctx context.Context, population string, base int64, p idp.Policy, min int64, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
@@ -118,26 +119,53 @@ type Affected struct {
 
 // AffectedByPopulation counts the people and living sessions of populations.
 func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populations ...string) (Affected, error) {
-	var a Affected
-	err := s.reader(ctx).Raw(`SELECT
-		(SELECT COUNT(*) FROM users u WHERE u.population_id IN ? AND NOT u.disabled) AS people,
-		(SELECT COUNT(*) FROM users u WHERE u.population_id IN ? AND NOT u.disabled AND NOT EXISTS
-			(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp')) AS without_authenticator,
-		(SELECT COUNT(*) FROM sessions s JOIN populations p ON p.id = s.population_id
-			WHERE s.population_id IN ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.policy_version >= p.min_version) AS sessions`,
-		populations, populations, populations, now).Take(&a).Error
-	return a, found(err, "what a policy affects")
+	var total Affected
+	for _, id := range populations {
+		p, err := s.Population(ctx, id)
+		if errors.Is(err, idp.ErrNotFound) {
+			continue // nobody is in it
+		}
+		if err != nil {
+			return total, err
+		}
+		var a Affected
+		err = s.reader(ctx).Raw(`SELECT
+			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled) AS people,
+			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled AND NOT EXISTS
+				(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp')) AS without_authenticator,
+			(SELECT COUNT(*) FROM sessions s WHERE s.population_id = ? AND s.ended_at IS NULL AND s.expires_at > ?
+				AND s.last_seen_at > ? AND s.policy_version >= ?) AS sessions`,
+			id, id, id, now, now.Add(-p.SessionIdle), p.MinVersion).Take(&a).Error
+		if err != nil {
+			return total, found(err, "what a policy affects")
+		}
+		total.People += a.People
+		total.WithoutAuthenticator += a.WithoutAuthenticator
+		total.Sessions += a.Sessions
+	}
+	return total, nil
 }
 
 // SessionsAtClient counts the living sessions that have a grant of a client that
 // still counts.
 func (s *Store) SessionsAtClient(ctx context.Context, clientID string, now time.Time) (int64, error) {
-	var n int64
-	err := s.reader(ctx).Raw(`SELECT COUNT(DISTINCT s.id) FROM grants g
-		JOIN clients c ON c.id = g.client_id
-		JOIN sessions s ON s.id = g.session_id
-		JOIN populations p ON p.id = s.population_id
-		WHERE g.client_id = ? AND g.revoked_at IS NULL AND g.policy_version >= c.override_min_version
-			AND s.ended_at IS NULL AND s.expires_at > ? AND s.policy_version >= p.min_version`, clientID, now).Scan(&n).Error
-	return n, found(err, "sessions of a client")
+	populations, err := s.Populations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var total int64
+	for _, p := range populations {
+		var n int64
+		err := s.reader(ctx).Raw(`SELECT COUNT(DISTINCT s.id) FROM grants g
+			JOIN clients c ON c.id = g.client_id
+			JOIN sessions s ON s.id = g.session_id
+			WHERE g.client_id = ? AND g.revoked_at IS NULL AND g.policy_version >= c.override_min_version
+				AND s.population_id = ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.last_seen_at > ? AND s.policy_version >= ?`,
+			clientID, p.ID, now, now.Add(-p.SessionIdle), p.MinVersion).Scan(&n).Error
+		if err != nil {
+			return 0, found(err, "sessions of a client")
+		}
+		total += n
+	}
+	return total, nil
 }

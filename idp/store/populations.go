@@ -22,6 +22,7 @@ type populationRow struct {
 	PolicyVersion     int64
 	MinVersion        int64
 	CreatedAt         time.Time
+	Version           int64
 }
 
 func (populationRow) TableName() string { return "populations" }
@@ -62,7 +63,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
 		SessionIdle: seconds(p.SessionIdle), SessionLifetime: seconds(p.SessionLifetime),
 		PasswordMinLength: int64(p.PasswordMinLength),
-		PolicyVersion:     p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now,
+		PolicyVersion:     p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1,
 	}
 	err = s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
@@ -111,4 +112,36 @@ func (s *Store) Populations(ctx context.Context) ([]idp.Population, error) {
 		list[i] = r.Population.population(r.Policy)
 	}
 	return list, nil
+}
+
+// VersionedPopulation is a population with the version that a change of its brand
+// is compared with.
+type VersionedPopulation struct {
+	Population idp.Population
+	Version    int64
+}
+
+// VersionedPopulations reads all populations, or the one of an id, in the order of
+// their ids.
+func (s *Store) VersionedPopulations(ctx context.Context, id string) ([]VersionedPopulation, error) {
+	var rows []populationJoin
+	err := s.reader(ctx).Raw(selectPopulations+" WHERE ? = '' OR p.id = ? ORDER BY p.id", id, id).Scan(&rows).Error
+	if err != nil {
+		return nil, found(err, "populations")
+	}
+	list := make([]VersionedPopulation, len(rows))
+	for i, r := range rows {
+		list[i] = VersionedPopulation{r.Population.population(r.Policy), r.Population.Version}
+	}
+	return list, nil
+}
+
+// SaveBrand writes what a population shows of itself: name, colour, logo and links.
+// idp.ErrConflict: the version is not that of now.
+func (s *Store) SaveBrand(ctx context.Context, version int64, p idp.Population) error {
+	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
+		UpdateColumns(map[string]any{
+			"name": p.Name, "brand_color": p.BrandColor, "logo_url": p.LogoURL, "help_url": p.HelpURL,
+			"privacy_url": p.PrivacyURL, "version": version + 1,
+		}), "population", idp.ErrConflict)
 }

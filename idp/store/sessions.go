@@ -177,8 +177,12 @@ func (s *Store) EndSessionsOf(ctx context.Context, userID, except string, at tim
 // EndSessionsBelow ends up to limit sessions of a population that an older policy
 // judged. They were dead before; this is for those who are told.
 func (s *Store) EndSessionsBelow(ctx context.Context, population string, version int64, at time.Time, limit int) ([]idp.Session, error) {
+	// The order keeps PostgreSQL to the index: of sessions that ended and those of an
+	// older policy it knows how many there are, and not that they are the same. It
+	// would look through the whole table to find that none is left.
 	dead := s.writer(ctx).Model(&sessionRow{}).Select("id").
-		Where("population_id = ? AND policy_version < ? AND ended_at IS NULL", population, version).Limit(limit)
+		Where("population_id = ? AND policy_version < ? AND ended_at IS NULL", population, version).
+		Order("policy_version").Limit(limit)
 	return s.endSessions(ctx, at, "id IN (?)", dead)
 }
 
@@ -218,8 +222,10 @@ func (s *Store) Parties(ctx context.Context, sessionIDs ...string) ([]Party, err
 // judged, and returns whom to tell: the sessions that got no newer grant of this
 // client since. revoked is how many grants there were.
 func (s *Store) RevokeGrantsBelow(ctx context.Context, clientID string, version int64, at time.Time, limit int) (revoked int, told []Party, err error) {
+	// In this order for the reason of EndSessionsBelow.
 	dead := s.writer(ctx).Model(&grantRow{}).Select("id").
-		Where("client_id = ? AND policy_version < ? AND revoked_at IS NULL", clientID, version).Limit(limit)
+		Where("client_id = ? AND policy_version < ? AND revoked_at IS NULL", clientID, version).
+		Order("policy_version").Limit(limit)
 	var rows []grantRow
 	err = s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
 		Where("id IN (?) AND revoked_at IS NULL", dead).UpdateColumn("revoked_at", at).Error

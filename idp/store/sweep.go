@@ -35,6 +35,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"flows", "id", "expires_at < ?", now},
 		{"requests", "id", "expires_at < ?", now},
 		{"tokens", "id", "expires_at < ?", now},
+		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},
 		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
 		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
@@ -43,6 +44,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"signing_keys", "id", "expires_at < ?", now},
 		{"outbox", "id", "expires_at < ?", now.Add(-doneDeliveries)},
 		{"outbox", "id", "done_at < ?", now.Add(-doneDeliveries)},
+		{"links", "id", "expires_at < ?", now},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}
 	var removed int64

@@ -57,6 +57,11 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 				ID: id, GrantID: w.Grant.ID, Kind: idp.AccessToken, Hash: []byte(id), CreatedAt: at, ExpiresAt: at,
 			})
 		}},
+		"service's token": {"service_tokens", 0, func(ctx context.Context, id string, at time.Time) error {
+			return db.CreateServiceToken(ctx, idp.ServiceToken{
+				ID: id, ClientID: w.Client.ID, Hash: []byte(id), CreatedAt: at, ExpiresAt: at,
+			})
+		}},
 		"grant": {"grants", 0, func(ctx context.Context, id string, at time.Time) error {
 			g, _ := idptest.Grant(w.Client, w.Session)
 			g.ID, g.ExpiresAt = id, at

@@ -135,8 +135,9 @@ func TestDeadlockIsNobodysError(t *testing.T) {
 		}) {
 			idptest.Must(t, err)
 		}
-		if runs.Load() != 3 {
-			t.Errorf("%d runs, want two and one again", runs.Load())
+		// Mostly one of them again; now and then the repetition meets the other too.
+		if n := runs.Load(); n < 3 || n > 4 {
+			t.Errorf("%d runs, want two and one again", n)
 		}
 	})
 }

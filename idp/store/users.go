@@ -2,12 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
 )
@@ -23,6 +18,9 @@ type userRow struct {
 	Disabled     bool
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Version      int64
+	SecondStep   bool
+	Indexed      bool
 }
 
 func (userRow) TableName() string { return "users" }
@@ -37,11 +35,17 @@ func (r userRow) user() idp.User {
 
 // CreateUser adds a user. idp.ErrConflict: the population has that address.
 func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
-	return written(s.writer(ctx).Create(&userRow{
+	row := userRow{
 		ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, EmailKey: idp.EmailKey(u.Email),
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
-		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
-	}).Error, "user")
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
+	}
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.writer(ctx).Create(&row).Error; err != nil {
+			return written(err, "user")
+		}
+		return s.addWords(ctx, row)
+	})
 }
 
 // User reads one user.
@@ -66,58 +70,22 @@ func (s *Store) UpgradePasswordHash(ctx context.Context, userID, old, upgraded s
 		UpdateColumn("password_hash", upgraded).Error, "password hash")
 }
 
+// PasswordHash reads a user's hash as it stands and keeps it until the transaction of
+// ctx ends: a sign-in that rests on it is stored before anybody changes it, or not at
+// all.
+func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error) {
+	query := "SELECT password_hash FROM users WHERE id = ?"
+	if s.dialect == "postgres" {
+		query += " FOR SHARE"
+	}
+	var hash string
+	err := s.writer(ctx).Raw(query, userID).Take(&hash).Error
+	return hash, found(err, "password hash")
+}
+
 // SetPasswordHash gives a user another password. idp.ErrNotFound: there is no such
 // user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
 		UpdateColumns(map[string]any{"password_hash": hash, "updated_at": at}), "user", idp.ErrNotFound)
-}
-
-type roleRow struct {
-	ID          string `gorm:"primaryKey"`
-	Name        string
-	System      bool
-	Permissions string
-}
-
-func (roleRow) TableName() string { return "roles" }
-
-type userRoleRow struct {
-	UserID string `gorm:"primaryKey"`
-	RoleID string `gorm:"primaryKey"`
-}
-
-func (userRoleRow) TableName() string { return "user_roles" }
-
-// CreateRole adds a role; one that exists stays as it is.
-func (s *Store) CreateRole(ctx context.Context, r idp.Role) error {
-	row := roleRow{ID: r.ID, Name: r.Name, System: r.System, Permissions: words(r.Permissions)}
-	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error, "role")
-}
-
-// GiveRole gives a user a role; twice is once. idp.ErrNotFound: there is no such
-// user or role.
-func (s *Store) GiveRole(ctx context.Context, userID, roleID string) error {
-	row := userRoleRow{UserID: userID, RoleID: roleID}
-	err := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error
-	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		return fmt.Errorf("role of a user: %w", idp.ErrNotFound)
-	}
-	return written(err, "role of a user")
-}
-
-// RolesOf reads the roles of a user, in the order of their ids.
-func (s *Store) RolesOf(ctx context.Context, userID string) ([]idp.Role, error) {
-	var rows []roleRow
-	err := s.reader(ctx).Table("roles").Select("roles.*").
-		Joins("JOIN user_roles ON user_roles.role_id = roles.id").
-		Where("user_roles.user_id = ?", userID).Order("roles.id").Scan(&rows).Error
-	if err != nil {
-		return nil, found(err, "roles")
-	}
-	roles := make([]idp.Role, len(rows))
-	for i, r := range rows {
-		roles[i] = idp.Role{ID: r.ID, Name: r.Name, System: r.System, Permissions: fromWords(r.Permissions)}
-	}
-	return roles, nil
 }

@@ -97,6 +97,18 @@ func (l *Limiter) FactorInBrowser(kind Kind, id string, browserHash []byte) Coun
 	return l.counter(kind, []byte(id), browserHash)
 }
 
+// ClearAccount forgets the failures of an account from browsers that it does not
+// know; those of each browser it knows are counted apart, and stay.
+func (l *Limiter) ClearAccount(ctx context.Context, population, email string) error {
+	return l.store.ClearThrottles(ctx, [][]byte{l.Account(population, email).key})
+}
+
+// ClearFactor forgets the failures of a second factor, or of a set of recovery
+// codes, from browsers that its account does not know.
+func (l *Limiter) ClearFactor(ctx context.Context, method idp.Method, id string) error {
+	return l.store.ClearThrottles(ctx, [][]byte{l.Factor(Kind(method), id).key})
+}
+
 // Capped tells whether a counter's budget is used up. It counts nothing.
 func (l *Limiter) Capped(ctx context.Context, c Counter) (bool, error) {
 	rows, err := l.store.Throttles(ctx, [][]byte{c.key})

@@ -219,6 +219,9 @@ func (w *Web) Language(r *http.Request, uiLocales string) string {
 	return w.cfg.UI.Match(r.Header.Get("Accept-Language"), uiLocales)
 }
 
+// Text is a text of the catalogue, for what pages put together.
+func (w *Web) Text(lang string, m ui.Message) string { return w.cfg.UI.Text(lang, m) }
+
 // pagePolicy allows what our pages consist of, and forms to go to us and, where
 // the answer to one is a redirect to an app, to that app: Chromium applies
 // form-action to redirects too.

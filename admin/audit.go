@@ -1,0 +1,453 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/ui"
+)
+
+// auditKinds are the kinds in plain words. One that is missing is shown as it is.
+func auditKinds() map[idp.AuditKind]ui.Key {
+	return map[idp.AuditKind]ui.Key{
+		idp.AuditSignedIn: "console.event.signed_in", idp.AuditSignedOut: "console.event.signed_out",
+		idp.AuditSteppedUp: "console.event.stepped_up", idp.AuditClientAuthorized: "console.event.client_authorized",
+		idp.AuditPasswordAccepted: "console.event.password_accepted", idp.AuditPasswordRefused: "console.event.password_refused",
+		idp.AuditPasswordThrottled: "console.event.password_throttled", idp.AuditCodeRefused: "console.event.code_refused",
+		idp.AuditCodeReplayed: "console.event.code_replayed", idp.AuditCodeThrottled: "console.event.code_throttled",
+		idp.AuditFactorEnrolled: "console.event.factor_enrolled", idp.AuditFactorDisabled: "console.event.factor_disabled",
+		idp.AuditRecoveryGenerated: "console.event.recovery_generated", idp.AuditRecoverySaved: "console.event.recovery_saved",
+		idp.AuditRecoveryUsed: "console.event.recovery_used", idp.AuditRecoveryRefused: "console.event.recovery_refused",
+		idp.AuditRecoveryThrottled: "console.event.recovery_throttled", idp.AuditRecoveryViewed: "console.event.recovery_viewed",
+		idp.AuditEmailSent: "console.event.email_sent", idp.AuditEmailRefused: "console.event.email_refused",
+		idp.AuditEmailThrottled: "console.event.email_throttled", idp.AuditMFAReset: "console.event.mfa_reset",
+		idp.AuditPasswordChanged: "console.event.password_changed", idp.AuditNewBrowser: "console.event.new_browser",
+		idp.AuditSetupOffered: "console.event.setup_offered", idp.AuditMailTested: "console.event.mail_tested",
+		idp.AuditAuthorizeRefused: "console.event.authorize_refused", idp.AuditFlowForeign: "console.event.flow_foreign",
+		idp.AuditCodeReused: "console.event.code_reused", idp.AuditRefreshReused: "console.event.refresh_reused",
+		idp.AuditTokenRevoked: "console.event.token_revoked", idp.AuditRevocationRefused: "console.event.revocation_refused",
+		idp.AuditClientAuthFailed: "console.event.client_auth_failed", idp.AuditUserCreated: "console.event.user_created",
+		idp.AuditClientCreated: "console.event.client_created", idp.AuditPolicyChanged: "console.event.policy_changed",
+		idp.AuditOverrideChanged: "console.event.override_changed", idp.AuditUserChanged: "console.event.user_changed",
+		idp.AuditUserDisabled: "console.event.user_disabled", idp.AuditUserEnabled: "console.event.user_enabled",
+		idp.AuditUserDeleted: "console.event.user_deleted", idp.AuditUserAnonymised: "console.event.user_anonymised",
+		idp.AuditRolesChanged: "console.event.roles_changed", idp.AuditThrottleCleared: "console.event.throttle_cleared",
+		idp.AuditFactorEnabled: "console.event.factor_enabled", idp.AuditRoleCreated: "console.event.role_created",
+		idp.AuditRoleChanged: "console.event.role_changed", idp.AuditRoleDeleted: "console.event.role_deleted",
+		idp.AuditClientChanged: "console.event.client_changed", idp.AuditClientDeleted: "console.event.client_deleted",
+		idp.AuditSecretAdded: "console.event.secret_added", idp.AuditSecretRemoved: "console.event.secret_removed",
+		idp.AuditPopulationCreated: "console.event.population_created", idp.AuditPopulationChanged: "console.event.population_changed",
+		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
+		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",
+		idp.AuditSecretsReencrypted: "console.event.secrets_reencrypted",
+	}
+}
+
+// kindText is a kind in plain words.
+func (v *visit) kindText(kind idp.AuditKind) string {
+	if key, ok := auditKinds()[kind]; ok {
+		return v.text(key)
+	}
+	return string(kind)
+}
+
+// auditFilter is what an address narrows the log by.
+type auditFilter struct {
+	query manage.AuditQuery
+	// values are the parameters that were given, without those of paging.
+	values url.Values
+	page   ui.ConsoleAudit // with what is wrong
+	wrong  bool
+}
+
+// auditParameters narrow the log, in the order of the form.
+func auditParameters() []string {
+	return []string{"kind", "person", "by", "app", "population", "from", "to"}
+}
+
+// identifier is what a kind or an id looks like: nothing else is looked for.
+var identifier = regexp.MustCompile(`^[A-Za-z0-9._:~-]{1,200}$`)
+
+// auditFilter reads the address.
+func (v *visit) auditFilter() (auditFilter, error) {
+	f := auditFilter{values: url.Values{}}
+	for _, name := range auditParameters() {
+		if value := strings.TrimSpace(v.Query(name)); value != "" {
+			f.values.Set(name, value)
+		}
+	}
+	plain := func(name string) string {
+		value := f.values.Get(name)
+		if value != "" && !identifier.MatchString(value) {
+			f.wrong, f.page.Alert = true, ui.Key("console.audit.broken").With()
+			return ""
+		}
+		return value
+	}
+	f.query = manage.AuditQuery{
+		Kind: idp.AuditKind(plain("kind")), ClientID: plain("app"), PopulationID: plain("population"),
+		After: manage.Cursor(v.Query("after")),
+	}
+	var err error
+	if f.query.UserID, f.page.PersonError, err = v.auditPerson(f, "person"); err != nil {
+		return f, err
+	}
+	if f.query.ActorID, f.page.ByError, err = v.auditPerson(f, "by"); err != nil {
+		return f, err
+	}
+	f.query.From, f.page.FromError = moment(f.values.Get("from"), 0)
+	f.query.To, f.page.ToError = moment(f.values.Get("to"), 24*time.Hour)
+	p := f.page
+	f.wrong = f.wrong || p.PersonError != nil || p.ByError != nil || p.FromError != nil || p.ToError != nil
+	return f, nil
+}
+
+// auditPerson finds the id of a person who was named by id or, where the viewer may
+// see people, by address.
+func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, error) {
+	value := f.values.Get(name)
+	nobody := ui.Key("console.audit.nobody").With()
+	switch {
+	case value == "" || identifier.MatchString(value):
+		return value, nil, nil
+	case !strings.Contains(value, "@") || len(value) > idp.MaxEmail || strings.ContainsAny(value, "\x00\r\n"):
+		return "", nobody, nil
+	}
+	ids, err := v.console.populations(v.Request.Context())
+	if err != nil {
+		return "", nil, err
+	}
+	if p := f.values.Get("population"); p != "" {
+		ids = []string{p}
+	}
+	for _, id := range ids {
+		u, err := v.console.Store.UserByEmail(v.Request.Context(), id, value)
+		if err == nil && v.seesPerson(u) {
+			return u.ID, nil, nil
+		}
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return "", nil, err
+		}
+	}
+	return "", nobody, nil
+}
+
+// seesPerson tells whether the viewer may see who that is.
+func (v *visit) seesPerson(u idp.User) bool {
+	switch {
+	case u.ID == v.viewer.User.ID, v.actor.Can(idp.PermissionUsers), v.actor.Can(idp.PermissionSessions):
+		return true
+	case u.PopulationID == idp.Agents:
+		return v.actor.Can(idp.PermissionAgentRecovery)
+	}
+	return v.actor.Can(idp.PermissionContactReset)
+}
+
+// moment reads a day, to which more is added, or a moment (RFC 3339).
+func moment(text string, more time.Duration) (time.Time, *ui.Message) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := time.Parse(time.DateOnly, text)
+	if err == nil {
+		at = at.Add(more)
+	} else {
+		at, err = time.Parse(time.RFC3339, text)
+	}
+	if err != nil || at.Year() < 1970 || at.Year() > 9998 {
+		return time.Time{}, ui.Key("console.audit.no_day").With()
+	}
+	return at.UTC(), nil
+}
+
+// audit is the log, newest first.
+func (v *visit) audit() error {
+	if err := v.need("Audit"); err != nil {
+		return err
+	}
+	f, err := v.auditFilter()
+	if err != nil {
+		return err
+	}
+	ctx := v.Request.Context()
+	frame, err := v.frame(ctx, "/audit")
+	if err != nil {
+		return err
+	}
+	frame.Alert = f.page.Alert
+	f.page.Console = frame
+	status := http.StatusOK
+	if f.wrong {
+		status = http.StatusUnprocessableEntity
+	} else {
+		events, next, err := v.console.Manage.Audit(ctx, v.actor, f.query)
+		if err != nil {
+			return broken(err)
+		}
+		if f.page.Events, err = v.auditRows(f, events); err != nil {
+			return err
+		}
+		f.page.ExportURL = v.auditURL("/audit/export", f.values)
+		if next != "" {
+			f.page.OlderURL = v.auditURL("/audit", with(f.values, "after", string(next)))
+		}
+	}
+	if err := v.auditForm(&f); err != nil {
+		return err
+	}
+	return v.render(status, f.page)
+}
+
+// auditForm fills in what is around the events.
+func (v *visit) auditForm(f *auditFilter) error {
+	p := &f.page
+	p.Action, p.NewestURL, p.RefreshURL = v.path("/audit"), v.auditURL("/audit", f.values), v.Request.URL.RequestURI()
+	p.FirstPage, p.Filtered = f.query.After == "", len(f.values) > 0
+	p.Person, p.By, p.From, p.To = f.values.Get("person"), f.values.Get("by"), f.values.Get("from"), f.values.Get("to")
+	kinds := slices.SortedFunc(maps.Keys(auditKinds()), func(a, b idp.AuditKind) int { return strings.Compare(v.kindText(a), v.kindText(b)) })
+	p.Kind = v.auditSelect(*f, "kind", "console.audit.kind")
+	for _, k := range kinds {
+		addChoice(&p.Kind, f.values, string(k), v.kindText(k))
+	}
+	names, err := v.populationNames()
+	if err != nil {
+		return err
+	}
+	p.Population = v.auditSelect(*f, "population", "console.audit.population")
+	for _, id := range slices.Sorted(maps.Keys(names)) {
+		addChoice(&p.Population, f.values, id, names[id])
+	}
+	apps, err := v.clientNames()
+	if err != nil {
+		return err
+	}
+	p.App = v.auditSelect(*f, "app", "console.audit.app")
+	for _, id := range slices.SortedFunc(maps.Keys(apps), func(a, b string) int { return strings.Compare(apps[a]+a, apps[b]+b) }) {
+		addChoice(&p.App, f.values, id, apps[id])
+	}
+	for _, name := range auditParameters() {
+		value := f.values.Get(name)
+		if value == "" {
+			continue
+		}
+		label := value
+		switch name {
+		case "kind":
+			label = v.kindText(idp.AuditKind(value))
+		case "app":
+			label = or(apps[value], value)
+		case "population":
+			label = or(names[value], value)
+		case "person", "by":
+			if label, err = v.personLabel(map[string]string{}, value); err != nil {
+				return err
+			}
+		}
+		p.Active = append(p.Active, ui.Link{Label: v.text(auditLabel(name)) + ": " + label, URL: v.auditURL("/audit", with(f.values, name, ""))})
+	}
+	return nil
+}
+
+func auditLabel(parameter string) ui.Key {
+	return map[string]ui.Key{
+		"kind": "console.audit.kind", "person": "console.audit.person", "by": "console.audit.by", "app": "console.audit.app",
+		"population": "console.audit.population", "from": "console.audit.from", "to": "console.audit.to",
+	}[parameter]
+}
+
+// auditSelect is a filter out of a list; a value that the list lacks stays chosen.
+func (v *visit) auditSelect(f auditFilter, name string, label ui.Key) ui.Select {
+	s := ui.Select{Name: name, Label: *label.With(), Choices: []ui.Choice{{Label: v.text("console.audit.all")}}}
+	if value := f.values.Get(name); value != "" {
+		s.Choices = append(s.Choices, ui.Choice{Value: value, Label: value, Chosen: true})
+	}
+	return s
+}
+
+// addChoice adds a choice, or names the chosen one that stands there by its id.
+func addChoice(s *ui.Select, values url.Values, value, label string) {
+	if values.Get(s.Name) == value {
+		s.Choices[1].Label = label
+		return
+	}
+	s.Choices = append(s.Choices, ui.Choice{Value: value, Label: label})
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// with is an address's parameters with another value for one, or without it.
+func with(values url.Values, name, value string) url.Values {
+	out := maps.Clone(values)
+	if value == "" {
+		out.Del(name)
+	} else {
+		out.Set(name, value)
+	}
+	return out
+}
+
+func (v *visit) auditURL(page string, values url.Values) string {
+	if len(values) == 0 {
+		return v.path(page)
+	}
+	return v.path(page) + "?" + values.Encode()
+}
+
+// clientNames are the names of all apps by their ids.
+func (v *visit) clientNames() (map[string]string, error) {
+	list, err := v.console.Store.Clients(v.Request.Context())
+	names := map[string]string{}
+	for _, c := range list {
+		names[c.ID] = c.Name
+	}
+	return names, err
+}
+
+// personLabel is how a person is called: by address where the viewer may see it,
+// else by id. known keeps what was found.
+func (v *visit) personLabel(known map[string]string, id string) (string, error) {
+	if label, ok := known[id]; ok || !identifier.MatchString(id) {
+		return or(label, id), nil
+	}
+	known[id] = id
+	u, err := v.console.Store.User(v.Request.Context(), id)
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+	case err != nil:
+		return "", err
+	case v.seesPerson(u):
+		known[id] = u.Email
+	}
+	return known[id], nil
+}
+
+// auditRows puts events into words.
+func (v *visit) auditRows(f auditFilter, events []idp.AuditEvent) ([]ui.AuditRow, error) {
+	populations, err := v.populationNames()
+	if err != nil {
+		return nil, err
+	}
+	apps, err := v.clientNames()
+	if err != nil {
+		return nil, err
+	}
+	people := map[string]string{}
+	link := func(name, value, label string) *ui.Link {
+		if value == "" {
+			return nil
+		}
+		return &ui.Link{Label: or(label, value), URL: v.auditURL("/audit", with(f.values, name, value))}
+	}
+	rows := make([]ui.AuditRow, len(events))
+	for i, e := range events {
+		person, err := v.personLabel(people, e.UserID)
+		if err != nil {
+			return nil, err
+		}
+		actor, err := v.personLabel(people, e.ActorID)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = ui.AuditRow{
+			At: e.At, Raw: string(e.Kind), Kind: *link("kind", string(e.Kind), v.kindText(e.Kind)),
+			Person: link("person", e.UserID, person), App: link("app", e.ClientID, apps[e.ClientID]),
+			Population: link("population", e.PopulationID, populations[e.PopulationID]), Address: e.Address,
+			Details: v.auditDetails(e),
+		}
+		if e.ActorID != e.UserID {
+			rows[i].Actor = link("by", e.ActorID, actor)
+		}
+	}
+	return rows, nil
+}
+
+// auditDetails are what else an event tells, in a fixed order.
+func (v *visit) auditDetails(e idp.AuditEvent) (list []ui.Field) {
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		list = append(list, ui.Field{Name: name, Value: e.Detail[name]})
+	}
+	for _, f := range []ui.Field{
+		{Name: v.text("console.audit.session"), Value: e.SessionID},
+		{Name: v.text("console.audit.browser"), Value: e.UserAgent},
+		{Name: v.text("console.audit.request"), Value: e.RequestID},
+	} {
+		if f.Value != "" {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// exported is an event as a line of JSON.
+type exported struct {
+	ID           string            `json:"id"`
+	At           time.Time         `json:"at"`
+	Kind         idp.AuditKind     `json:"kind"`
+	ActorID      string            `json:"actor_id,omitempty"`
+	UserID       string            `json:"user_id,omitempty"`
+	PopulationID string            `json:"population_id,omitempty"`
+	ClientID     string            `json:"client_id,omitempty"`
+	SessionID    string            `json:"session_id,omitempty"`
+	Address      string            `json:"address,omitempty"`
+	UserAgent    string            `json:"user_agent,omitempty"`
+	RequestID    string            `json:"request_id,omitempty"`
+	Detail       map[string]string `json:"detail,omitempty"`
+}
+
+// exportAudit streams what a query finds as JSON lines. When it breaks off, so does
+// the connection: half a log does not look like a whole one.
+func (v *visit) exportAudit() error {
+	if err := v.need("ExportAudit"); err != nil {
+		return err
+	}
+	f, err := v.auditFilter()
+	if err != nil {
+		return err
+	}
+	f.query.After = ""
+	if f.wrong {
+		return badForm(fmt.Errorf("%w: filter of an export", idp.ErrInvalid))
+	}
+	begun := false
+	begin := func() {
+		begun = true
+		h := v.Writer.Header()
+		h.Set("Content-Type", "application/x-ndjson")
+		h.Set("Content-Disposition", `attachment; filename="audit-`+idp.Now().Format("20060102-150405")+`.jsonl"`)
+		h.Set("Cache-Control", "no-store")
+		v.Status(http.StatusOK)
+	}
+	out := json.NewEncoder(v.Writer)
+	out.SetEscapeHTML(false)
+	err = v.console.Manage.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
+		if !begun {
+			begin()
+		}
+		return out.Encode(exported(e))
+	})
+	switch {
+	case err != nil && begun:
+		panic(http.ErrAbortHandler)
+	case err != nil:
+		return err
+	case !begun:
+		begin()
+		v.Writer.WriteHeaderNow()
+	}
+	return nil
+}

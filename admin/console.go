@@ -1,0 +1,256 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+	"gatehouse/idp/web"
+	"gatehouse/ui"
+)
+
+// Console serves the pages below /admin.
+type Console struct {
+	Store    *store.Store
+	Web      *web.Web
+	Sessions *session.Manager
+	Manage   *manage.Manager
+	// Callback is the redirect URI of the console's own client.
+	Callback string
+	// Version is the program's, to show.
+	Version string
+}
+
+// visit is one request of somebody who may see the console.
+type visit struct {
+	*gin.Context
+	console *Console
+	actor   manage.Actor
+	viewer  store.SessionStanding
+}
+
+// handler serves a page or carries out what one posted.
+type handler func(v *visit) error
+
+// Routes registers the console, behind the refusal of cross-site posts.
+func (a *Console) Routes(r *gin.RouterGroup) {
+	g := r.Group("/admin", a.Web.SameOrigin())
+	g.GET("/callback", a.Web.Handle(a.callback))
+	g.GET("/setup/:token", a.Web.Handle(a.setup))
+	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
+	for path, h := range map[string]handler{
+		"":                                (*visit).overview,
+		"/authentication/:population":     (*visit).policy,
+		"/authentication/:population/mfa": (*visit).policy,
+		"/step-up":                        (*visit).stepUp,
+
+		"/authentication/new":               (*visit).newPopulation,
+		"/authentication/:population/brand": (*visit).brand,
+		"/apps":                             (*visit).apps,
+		"/apps/new":                         (*visit).newApp,
+		"/apps/new/:template":               (*visit).appForm,
+		"/apps/:id":                         (*visit).appSettings,
+		"/apps/:id/connect":                 (*visit).appConnect,
+		"/apps/:id/secrets":                 (*visit).appSecrets,
+		"/apps/:id/secrets/add":             (*visit).askSecret,
+		"/apps/:id/secrets/remove/:index":   (*visit).askSecret,
+		"/apps/:id/mfa":                     (*visit).appRule,
+		"/apps/:id/deliveries":              (*visit).appDeliveries,
+		"/apps/:id/delete":                  (*visit).askDelete,
+		"/audit":                            (*visit).audit,
+		"/audit/export":                     (*visit).exportAudit,
+		"/system":                           (*visit).system,
+
+		"/people":                   (*visit).people,
+		"/people/export":            (*visit).exportPeople,
+		"/people/new":               (*visit).newPerson,
+		"/people/:id":               (*visit).person,
+		"/people/:id/edit":          (*visit).editPerson,
+		"/people/:id/roles":         (*visit).personRoles,
+		"/people/:id/password":      (*visit).askPassword,
+		"/people/:id/state":         (*visit).askState,
+		"/people/:id/:deed":         (*visit).askDeed,
+		"/people/:id/:deed/:object": (*visit).askDeed,
+		"/roles":                    (*visit).roles,
+		"/roles/new":                (*visit).newRole,
+		"/roles/:id":                (*visit).role,
+		"/roles/:id/edit":           (*visit).editRole,
+		"/roles/:id/delete":         (*visit).askDeleteRole,
+	} {
+		g.GET(path, a.Web.Handle(a.page(h)))
+	}
+	for path, h := range map[string]handler{
+		"/authentication/:population/mfa":   (*visit).postPolicy,
+		"/authentication/:population/apply": (*visit).postApply,
+
+		"/authentication/new":               (*visit).postPopulation,
+		"/authentication/:population/brand": (*visit).postBrand,
+		"/apps/new/:template":               (*visit).postApp,
+		"/apps/:id":                         (*visit).postAppSettings,
+		"/apps/:id/secrets/add":             (*visit).postSecret,
+		"/apps/:id/secrets/remove/:index":   (*visit).postRemoveSecret,
+		"/apps/:id/mfa":                     (*visit).postRule,
+		"/apps/:id/apply":                   (*visit).postRuleApply,
+		"/apps/:id/delete":                  (*visit).postDelete,
+		"/system/retry":                     (*visit).postRetry,
+		"/system/test-mail":                 (*visit).postTestMail,
+
+		"/people/new":               (*visit).postNewPerson,
+		"/people/:id/edit":          (*visit).postPerson,
+		"/people/:id/roles":         (*visit).postPersonRoles,
+		"/people/:id/password":      (*visit).postPassword,
+		"/people/:id/state":         (*visit).postState,
+		"/people/:id/:deed":         (*visit).postDeed,
+		"/people/:id/:deed/:object": (*visit).postDeed,
+		"/roles/new":                (*visit).postNewRole,
+		"/roles/:id/edit":           (*visit).postRole,
+		"/roles/:id/delete":         (*visit).postDeleteRole,
+	} {
+		g.POST(path, a.Web.Handle(a.page(h)))
+	}
+}
+
+// page lets in who is signed in with a second step, and holds a permission at all.
+func (a *Console) page(h handler) web.Handler {
+	return func(c *gin.Context) error {
+		if err := c.Request.ParseForm(); err != nil {
+			return badForm(err)
+		}
+		v, err := a.enter(c)
+		if err != nil || v == nil {
+			return err
+		}
+		return v.explain(h(v))
+	}
+}
+
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return web.NewProblem(ui.ProblemBadRequest, err)
+}
+
+// explain turns what an operation refuses into what the viewer can do about it.
+func (v *visit) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, manage.ErrStepUp):
+		return v.console.signIn(v.Context, v.backTo(), true)
+	case errors.Is(err, manage.ErrForbidden):
+		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), "Gatehouse")
+	case errors.Is(err, idp.ErrNotFound):
+		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), "Gatehouse")
+	}
+	return err
+}
+
+// backTo is the page to return to after a step-up: the one that was asked for, or
+// the one whose form was posted.
+func (v *visit) backTo() string {
+	if v.Request.Method == http.MethodGet {
+		return v.Request.URL.RequestURI()
+	}
+	return v.path("")
+}
+
+// path is a page of the console.
+func (v *visit) path(page string) string { return v.console.Web.Path("/admin%s", page) }
+
+// done goes to a page and says there what was done.
+func (v *visit) done(page string, what ui.Key) error {
+	return web.Redirect(v.Context, v.path(page)+"?done="+strings.TrimPrefix(string(what), "console.done."))
+}
+
+// doneKeys are what a page may say was done: the address picks one, and no other
+// text.
+func doneKeys() []ui.Key {
+	return slices.Concat(peopleDone(), rolesDone(), []ui.Key{
+		"console.done.saved", "console.done.applied_now", "console.done.applied_later",
+		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
+		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
+	})
+}
+
+// frame is what all pages of the console show around themselves.
+func (v *visit) frame(ctx context.Context, current string) (ui.Console, error) {
+	nav, err := v.navigation(ctx, current)
+	c := ui.Console{
+		Frame: ui.Frame{Lang: v.console.Web.Language(v.Request, v.viewer.User.Locale), Account: v.viewer.User.Email},
+		Nav:   nav, HomeURL: v.path(""), SignOutAction: v.console.Web.Path("/end_session"),
+	}
+	done := ui.Key("console.done." + v.Query("done"))
+	if slices.Contains(doneKeys(), done) {
+		c.Done = done.With()
+	}
+	return c, err
+}
+
+// text is a text of the catalogue in the viewer's language.
+func (v *visit) text(key ui.Key, args ...any) string {
+	return v.console.Web.Text(v.console.Web.Language(v.Request, v.viewer.User.Locale), *key.With(args...))
+}
+
+// navigation lists the pages that the viewer may see.
+func (v *visit) navigation(ctx context.Context, current string) ([]ui.NavGroup, error) {
+	item := func(label, page string) ui.NavItem {
+		return ui.NavItem{Label: label, URL: v.path(page), Current: page == current}
+	}
+	groups := []ui.NavGroup{{Items: []ui.NavItem{item(v.text("console.nav.overview"), "")}}}
+	if v.actor.May("Users") {
+		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.people"), "/people"))
+	}
+	if v.actor.May("Clients") {
+		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.apps"), "/apps"))
+	}
+	if v.actor.May("UpdateRole") {
+		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.roles"), "/roles"))
+	}
+	records := ui.NavGroup{Label: "console.nav.records"}
+	if v.actor.May("Audit") {
+		records.Items = append(records.Items, item(v.text("console.nav.audit"), "/audit"))
+	}
+	if v.maySystem() {
+		records.Items = append(records.Items, item(v.text("console.nav.system"), "/system"))
+	}
+	if !v.actor.Can(idp.PermissionAuthentication) {
+		if len(records.Items) > 0 {
+			groups = append(groups, records)
+		}
+		return groups, nil
+	}
+	populations, err := v.console.Store.Populations(ctx)
+	security := ui.NavGroup{Label: "console.nav.security"}
+	for _, p := range populations {
+		security.Items = append(security.Items, item(v.text("console.nav.authentication", populationLabel(p)), "/authentication/"+p.ID))
+	}
+	security.Items = append(security.Items, item(v.text("console.nav.add_population"), "/authentication/new"))
+	return append(groups, security, records), err
+}
+
+// populationLabel is how the console calls a population: the two that every
+// installation has by the admins' words.
+func populationLabel(p idp.Population) string {
+	switch p.ID {
+	case idp.Agents:
+		return "Agent"
+	case idp.Contacts:
+		return "Contact"
+	}
+	return p.Name
+}
+
+// render sends a page of the console.
+func (v *visit) render(status int, page ui.Page) error {
+	return v.console.Web.Render(v.Context, status, page)
+}

@@ -1,0 +1,81 @@
+package admin_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+const password = idptest.Password
+
+// house is a provider with its console, and somebody who signs in to it.
+type house struct {
+	*idptest.App
+	t  *testing.T
+	db *idptest.Database
+}
+
+func open(t *testing.T, db *idptest.Database) *house {
+	t.Helper()
+	return &house{App: idptest.Start(t, db.URL, ""), t: t, db: db}
+}
+
+// person adds somebody with roles.
+func (h *house) person(email string, roles ...string) idp.User {
+	h.t.Helper()
+	u, err := h.Manage.CreateUser(h.t.Context(), manage.NewUser{
+		Population: idp.Agents, Email: email, Name: "Somebody", Password: password, Roles: roles,
+	})
+	idptest.Must(h.t, err)
+	return u
+}
+
+// enters signs somebody in to the console for the first time, with set-up.
+func (h *house) enters(email string) (*idptest.Browser, *idptest.Page) {
+	h.t.Helper()
+	b := idptest.NewBrowser(h.t)
+	page := b.Submit(b.Get(h.Issuer+"/admin"), "/password", "email", email, "password", password)
+	phone := idptest.Scan(h.t, page)
+	return b, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes")
+}
+
+func (h *house) page(b *idptest.Browser, path string) *idptest.Page {
+	h.t.Helper()
+	return b.Get(h.Issuer + "/admin" + path)
+}
+
+func want(t *testing.T, p *idptest.Page, status int, heading string, texts ...string) {
+	t.Helper()
+	if p.Status != status || p.Heading() != heading {
+		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(p.Body, text) {
+			t.Errorf("%s does not say %q:\n%s", p.URL, text, p.Body)
+		}
+	}
+}
+
+func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		h.person("admin@rtx.example", idp.RoleAdmin)
+		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		_, page := h.enters("admin@rtx.example")
+		want(t, page, http.StatusOK, "Overview", "admin@rtx.example", "Agent Authentication", "First steps")
+	})
+}
+
+func TestWithoutARoleTheConsoleIsClosed(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	h.person("agent@rtx.example")
+	b, page := h.enters("agent@rtx.example")
+	want(t, page, http.StatusForbidden, "This account cannot open this page")
+	for _, path := range []string{"/authentication/agents", "/authentication/agents/mfa", "/step-up"} {
+		want(t, h.page(b, path), http.StatusForbidden, "This account cannot open this page")
+	}
+}

@@ -1,0 +1,336 @@
+package admin
+
+import (
+	"encoding/csv"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/ui"
+)
+
+// peopleDone is what the pages of people may say was done.
+func peopleDone() []ui.Key {
+	return []ui.Key{
+		"console.done.person_added", "console.done.person_saved", "console.done.roles_saved", "console.done.signed_out",
+		"console.done.session_ended", "console.done.mfa_reset", "console.done.codes_generated", "console.done.factor_enabled",
+		"console.done.throttle_cleared", "console.done.person_disabled", "console.done.person_enabled",
+		"console.done.password_set", "console.done.person_anonymised", "console.done.person_deleted",
+	}
+}
+
+// secondStepPermission is what it takes to help people of a population back in.
+func secondStepPermission(population string) string {
+	if population == idp.Agents {
+		return idp.PermissionAgentRecovery
+	}
+	return idp.PermissionContactReset
+}
+
+// sees tells whether the viewer may see the people of a population. What an
+// operation says counts; this leaves out what would be refused.
+func (v *visit) sees(population string) bool {
+	return v.actor.Can(idp.PermissionUsers) || v.actor.Can(idp.PermissionSessions) ||
+		v.actor.Can(secondStepPermission(population))
+}
+
+// shown are the populations that the viewer sees people of, and the one that the
+// address names, or the first.
+func (v *visit) shown() (all []idp.Population, current idp.Population, err error) {
+	if err := v.need("Users"); err != nil {
+		return nil, current, err
+	}
+	all, err = v.console.Store.Populations(v.Request.Context())
+	if err != nil {
+		return nil, current, err
+	}
+	wanted := v.Query("population")
+	named := func(p idp.Population) bool { return p.ID == wanted }
+	if wanted != "" && !slices.ContainsFunc(all, named) {
+		return nil, current, idp.ErrNotFound
+	}
+	all = slices.DeleteFunc(all, func(p idp.Population) bool { return !v.sees(p.ID) })
+	i := 0
+	if wanted != "" {
+		i = slices.IndexFunc(all, named)
+	}
+	if i < 0 || len(all) == 0 {
+		return nil, current, manage.ErrForbidden
+	}
+	return all, all[i], nil
+}
+
+// The lists of people.
+const (
+	onlyAlone    = "alone"
+	onlyDisabled = "disabled"
+)
+
+// listURL is a page of the list of people; what is empty is left out.
+func (v *visit) listURL(population, filter, search string, after manage.Cursor) string {
+	q := url.Values{"population": {population}}
+	for name, value := range map[string]string{"filter": filter, "q": search, "after": string(after)} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return v.path("/people?" + q.Encode())
+}
+
+// people lists those of a population.
+func (v *visit) people() error {
+	ctx := v.Request.Context()
+	populations, current, err := v.shown()
+	if err != nil {
+		return err
+	}
+	search, filter := strings.TrimSpace(v.Query("q")), v.Query("filter")
+	query := manage.UserQuery{Population: current.ID, Prefix: search, After: manage.Cursor(v.Query("after"))}
+	switch filter {
+	case onlyAlone:
+		query.WithoutSecondStep = true
+	case onlyDisabled:
+		disabled := true
+		query.Disabled = &disabled
+	default:
+		filter = ""
+	}
+	list, next, err := v.console.Manage.Users(ctx, v.actor, query)
+	if err != nil {
+		return broken(err)
+	}
+	frame, err := v.frame(ctx, "/people")
+	if err != nil {
+		return err
+	}
+	for _, p := range populations {
+		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: p.Name, URL: v.listURL(p.ID, "", "", ""), Current: p.ID == current.ID})
+	}
+	page := ui.ConsolePeople{
+		Console: frame, Action: v.path("/people"), Population: current.ID, Filter: filter, Search: search,
+		Filters: v.filters(current.ID, filter, search),
+	}
+	if query.After != "" {
+		page.StartURL = v.listURL(current.ID, filter, search, "")
+	}
+	if next != "" {
+		page.NextURL = v.listURL(current.ID, filter, search, next)
+	}
+	if filter == onlyAlone && len(list) > 0 {
+		page.ExportURL = v.path("/people/export?population=" + url.QueryEscape(current.ID))
+	}
+	if v.actor.May("AddUser") {
+		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))
+	}
+	page.People, err = v.personRows(list, filter == onlyAlone)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, page)
+}
+
+func (v *visit) filters(population, current, search string) []ui.NavItem {
+	item := func(label ui.Key, filter string) ui.NavItem {
+		return ui.NavItem{Label: v.text(label), URL: v.listURL(population, filter, search, ""), Current: filter == current}
+	}
+	return []ui.NavItem{
+		item("console.people.filter_all", ""), item("console.people.filter_alone", onlyAlone),
+		item("console.people.filter_disabled", onlyDisabled),
+	}
+}
+
+func (v *visit) personRows(list []manage.UserEntry, alone bool) ([]ui.PersonRow, error) {
+	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	for _, r := range roles {
+		names[r.ID] = r.Name
+	}
+	rows := make([]ui.PersonRow, len(list))
+	for i, e := range list {
+		rows[i] = ui.PersonRow{
+			Name: e.Name, Email: e.Email, URL: v.path("/people/" + e.ID), Authenticator: e.Authenticator, Alone: alone,
+			Disabled: e.Disabled, LastSignInAt: e.LastSignInAt,
+		}
+		for _, id := range e.Roles {
+			rows[i].Roles = append(rows[i].Roles, names[id])
+		}
+	}
+	return rows, nil
+}
+
+// exportPage is how many people an export reads at once.
+const exportPage = 200
+
+// exportPeople answers with all people of a population who have no second step.
+func (v *visit) exportPeople() error {
+	ctx := v.Request.Context()
+	_, current, err := v.shown()
+	if err != nil {
+		return err
+	}
+	query := manage.UserQuery{Population: current.ID, WithoutSecondStep: true, Limit: exportPage}
+	list, next, err := v.console.Manage.Users(ctx, v.actor, query)
+	if err != nil {
+		return broken(err)
+	}
+	h := v.Writer.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="without-second-step.csv"`)
+	h.Set("Cache-Control", "no-store")
+	v.Status(http.StatusOK)
+	w := csv.NewWriter(v.Writer)
+	_ = w.Write([]string{"email", "name", "population", "disabled", "added", "last_sign_in"}) // Flush's error counts
+	for {
+		for _, e := range list {
+			_ = w.Write(personLine(e))
+		}
+		w.Flush()
+		if err := w.Error(); err != nil || next == "" {
+			return err
+		}
+		query.After = next
+		if list, next, err = v.console.Manage.Users(ctx, v.actor, query); err != nil {
+			// Half a list must not pass for the whole.
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func personLine(e manage.UserEntry) []string {
+	disabled, last := "no", ""
+	if e.Disabled {
+		disabled = "yes"
+	}
+	if !e.LastSignInAt.IsZero() {
+		last = e.LastSignInAt.Format(time.RFC3339)
+	}
+	return []string{plainCell(e.Email), plainCell(e.Name), plainCell(e.PopulationID), disabled, e.CreatedAt.Format(time.RFC3339), last}
+}
+
+// plainCell keeps a spreadsheet from taking what somebody calls themselves for a
+// formula.
+func plainCell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// fieldMessage is what is wrong about a field, in an operation's words as a sentence.
+func fieldMessage(f *manage.FieldError) *ui.Message {
+	first, size := utf8.DecodeRuneInString(f.Reason)
+	text := string(unicode.ToUpper(first)) + f.Reason[size:]
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return ui.Key("console.error.field").With(text)
+}
+
+// newPerson is the form to add somebody. A role is given with a fresh second step:
+// better now than after the form.
+func (v *visit) newPerson() error {
+	if err := v.need("AddUser"); err != nil {
+		return err
+	}
+	if v.actor.May("SetRoles") && !v.fresh() {
+		return v.console.signIn(v.Context, v.backTo(), true)
+	}
+	return v.renderNewPerson(http.StatusOK, manage.NewUser{Population: v.Query("population")}, nil)
+}
+
+func (v *visit) renderNewPerson(status int, n manage.NewUser, wrong *manage.FieldError) error {
+	ctx := v.Request.Context()
+	frame, err := v.frame(ctx, "/people")
+	if err != nil {
+		return err
+	}
+	frame.Crumbs = v.peopleCrumbs()
+	page := ui.ConsolePersonNew{
+		Console: frame, Action: v.path("/people/new"), CancelURL: v.path("/people"), Email: n.Email, Name: n.Name,
+	}
+	populations, err := v.console.Store.Populations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range populations {
+		page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: p.Name, On: p.ID == n.Population})
+	}
+	if page.Roles, err = v.givable(n.Roles); err != nil {
+		return err
+	}
+	if wrong != nil {
+		switch message := fieldMessage(wrong); wrong.Field {
+		case "email":
+			page.EmailError = message
+		case "name":
+			page.NameError = message
+		case "population":
+			page.PopulationError = message
+		case "password":
+			page.PasswordError = message
+		case "roles":
+			page.RolesError = message
+		default:
+			page.Alert = message
+		}
+	}
+	return v.render(status, page)
+}
+
+func (v *visit) peopleCrumbs() []ui.Link {
+	return []ui.Link{{Label: v.text("console.nav.people"), URL: v.path("/people")}}
+}
+
+// givable are the roles as boxes to tick, none for who gives no roles. One with a
+// permission that the viewer lacks is shown, and fixed.
+func (v *visit) givable(held []string) ([]ui.Tick, error) {
+	if !v.actor.May("SetRoles") {
+		return nil, nil
+	}
+	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	ticks := make([]ui.Tick, len(roles))
+	for i, r := range roles {
+		ticks[i] = ui.Tick{
+			Value: r.ID, Label: r.Name, Hint: strings.Join(permissionLabels(r.Permissions), " · "),
+			On: slices.Contains(held, r.ID), Fixed: !v.holds(r.Permissions),
+		}
+	}
+	return ticks, err
+}
+
+// holds tells whether the viewer has all of some permissions.
+func (v *visit) holds(permissions []string) bool {
+	return !slices.ContainsFunc(permissions, func(p string) bool { return !v.actor.Can(p) })
+}
+
+// postNewPerson adds somebody.
+func (v *visit) postNewPerson() error {
+	n := manage.NewUser{
+		Population: v.PostForm("population"), Email: v.PostForm("email"), Name: v.PostForm("name"),
+		Password: v.PostForm("password"), Roles: v.PostFormArray("roles"),
+	}
+	u, err := v.console.Manage.AddUser(v.Request.Context(), v.actor, n)
+	var field *manage.FieldError
+	switch {
+	case errors.As(err, &field):
+		return v.renderNewPerson(http.StatusUnprocessableEntity, n, field)
+	case errors.Is(err, idp.ErrConflict):
+		taken := &manage.FieldError{Field: "email", Reason: v.text("console.person.email_taken")}
+		return v.renderNewPerson(http.StatusConflict, n, taken)
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/new")
+	case err != nil:
+		return err
+	}
+	return v.done("/people/"+u.ID, "console.done.person_added")
+}

@@ -1,0 +1,511 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/ui"
+)
+
+// historyLength is how many events the page of a person shows.
+const historyLength = 50
+
+// personNamed is the one that the address names.
+func (v *visit) personNamed() (manage.UserDetail, error) {
+	return v.console.Manage.UserDetail(v.Request.Context(), v.actor, v.Param("id"))
+}
+
+// calls is how the pages call a person.
+func calls(d manage.UserDetail) string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return d.Email
+}
+
+// reaches tells whether an operation on a person is open to the viewer: they hold a
+// permission for it, and the person none that the viewer lacks.
+func (v *visit) reaches(op string, d manage.UserDetail) bool {
+	return v.actor.May(op) && !slices.ContainsFunc(d.Roles, func(r idp.Role) bool { return !v.holds(r.Permissions) })
+}
+
+// helps is reaches for what concerns the person's second step.
+func (v *visit) helps(op string, d manage.UserDetail) bool {
+	return v.reaches(op, d) && v.actor.Can(secondStepPermission(d.PopulationID))
+}
+
+// isViewer tells whether the viewer looks at themselves.
+func (v *visit) isViewer(d manage.UserDetail) bool { return d.ID == v.actor.UserID }
+
+// person is the page of one.
+func (v *visit) person() error {
+	d, err := v.personNamed()
+	if err != nil {
+		return err
+	}
+	return v.renderPerson(http.StatusOK, d, nil)
+}
+
+// personFrame is the frame of a person's pages: back to the list, and on those below
+// the page of the person to that.
+func (v *visit) personFrame(d manage.UserDetail, below bool) (ui.Console, error) {
+	frame, err := v.frame(v.Request.Context(), "/people")
+	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.people"), URL: v.listURL(d.PopulationID, "", "", "")}}
+	if below {
+		frame.Crumbs = append(frame.Crumbs, ui.Link{Label: calls(d), URL: v.path("/people/" + d.ID)})
+	}
+	return frame, err
+}
+
+// renderPerson shows a person, with what could not be done.
+func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message) error {
+	ctx := v.Request.Context()
+	frame, err := v.personFrame(d, false)
+	if err != nil {
+		return err
+	}
+	frame.Alert = alert
+	population, err := v.console.Store.Population(ctx, d.PopulationID)
+	if err != nil {
+		return err
+	}
+	page := ui.ConsolePerson{
+		Console: frame, Name: d.Name, Email: d.Email, PopulationName: population.Name, Language: d.Locale, Disabled: d.Disabled,
+		PasswordSet: d.PasswordSet, CreatedAt: d.CreatedAt, Recovery: v.recoveryFacts(d),
+	}
+	for _, f := range d.Factors {
+		page.Factors = append(page.Factors, v.factorRow(d, f))
+	}
+	for _, r := range d.Roles {
+		page.Roles = append(page.Roles, r.Name)
+	}
+	v.addresses(&page, d)
+	if err := v.sessionsOf(ctx, &page, d); err != nil {
+		return err
+	}
+	if err := v.historyOf(ctx, &page, d); err != nil {
+		return err
+	}
+	return v.render(status, page)
+}
+
+// addresses fills in where the viewer may change what.
+func (v *visit) addresses(page *ui.ConsolePerson, d manage.UserDetail) {
+	at := func(page string) string { return v.path("/people/" + d.ID + page) }
+	if v.reaches("UpdateUser", d) {
+		page.EditURL = at("/edit")
+	}
+	if v.reaches("SetRoles", d) {
+		page.RolesURL = at("/roles")
+	}
+	if v.helps("ResetMFA", d) && (len(d.Factors) > 0 || d.Recovery != nil) {
+		page.ResetURL = at("/reset-mfa")
+	}
+	if v.reaches("SignOut", d) && len(d.Sessions) > 0 {
+		page.SignOutURL = at("/sign-out")
+	}
+	deed := func(may bool, label, hint ui.Key, where string, danger bool) {
+		if may {
+			page.Deeds = append(page.Deeds, ui.Deed{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
+		}
+	}
+	deed(v.reaches("SetPassword", d), "console.deed.password", "console.deed.password_hint", "/password", false)
+	deed(v.reaches("ClearThrottle", d), "console.deed.throttle", "console.deed.throttle_hint", "/end-pause", false)
+	others := !v.isViewer(d)
+	deed(others && d.Disabled && v.reaches("UpdateUser", d), "console.deed.enable", "console.deed.enable_hint", "/state", false)
+	deed(others && !d.Disabled && v.reaches("UpdateUser", d), "console.deed.disable", "console.deed.disable_hint", "/state", true)
+	deed(others && v.reaches("AnonymiseUser", d), "console.deed.anonymise", "console.deed.anonymise_hint", "/anonymise", true)
+	deed(others && v.reaches("DeleteUser", d), "console.deed.delete", "console.deed.delete_hint", "/delete", true)
+}
+
+func (v *visit) factorRow(d manage.UserDetail, f idp.Factor) ui.FactorRow {
+	row := ui.FactorRow{Label: factorLabel(f), CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt}
+	if !f.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
+		row.EnableURL = v.path("/people/" + d.ID + "/enable-factor/" + f.ID)
+	}
+	return row
+}
+
+func factorLabel(f idp.Factor) ui.Message {
+	switch f.Method {
+	case idp.MethodTOTP:
+		if f.Name != "" {
+			return *ui.Key("console.person.named_factor").With(f.Name)
+		}
+		return *ui.Key("console.person.totp").With()
+	case idp.MethodEmail:
+		return *ui.Key("console.person.email_code").With()
+	case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
+	}
+	return *ui.Key("console.person.other_factor").With()
+}
+
+func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
+	if d.Recovery == nil {
+		return nil
+	}
+	facts := &ui.RecoveryFacts{
+		GeneratedAt: d.Recovery.CreatedAt, SavedAt: d.Recovery.SavedAt, DisabledAt: d.Recovery.DisabledAt,
+		Left: d.RecoveryLeft, AgainAt: d.RegenerateAt,
+	}
+	at := v.path("/people/" + d.ID)
+	if v.mayViewCodes(d) {
+		facts.ViewURL = at + "/recovery-codes"
+	}
+	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && hasAuthenticator(d) {
+		facts.RegenerateURL = at + "/new-codes"
+	}
+	if !facts.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
+		facts.EnableURL = at + "/enable-factor/" + d.Recovery.ID
+	}
+	return facts
+}
+
+// mayViewCodes: an agent's only.
+func (v *visit) mayViewCodes(d manage.UserDetail) bool {
+	return d.PopulationID == idp.Agents && v.helps("ViewRecoveryCodes", d)
+}
+
+func hasAuthenticator(d manage.UserDetail) bool {
+	return slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP })
+}
+
+// sessionsOf fills in where a person is signed in.
+func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d manage.UserDetail) error {
+	if page.ShowSessions = v.actor.May("ListSessions"); !page.ShowSessions {
+		return nil
+	}
+	list, next, err := v.console.Manage.ListSessions(ctx, v.actor, manage.SessionQuery{UserID: d.ID})
+	if err != nil {
+		return err
+	}
+	apps, err := v.appNames()
+	page.MoreSessions = next != ""
+	for _, s := range list {
+		row := ui.SessionRow{UserAgent: s.UserAgent, Address: s.Address, Since: s.CreatedAt, LastSeenAt: s.LastSeenAt}
+		for _, id := range s.Clients {
+			row.Apps = append(row.Apps, apps[id])
+		}
+		if v.reaches("EndSession", d) {
+			row.EndURL = v.path("/people/" + d.ID + "/end-session/" + s.ID)
+		}
+		page.Sessions = append(page.Sessions, row)
+	}
+	return err
+}
+
+// appNames are the names of all apps by their ids.
+func (v *visit) appNames() (map[string]string, error) {
+	clients, err := v.console.Store.Clients(v.Request.Context())
+	names := map[string]string{}
+	for _, c := range clients {
+		names[c.ID] = c.Name
+	}
+	return names, err
+}
+
+// historyOf fills in what happened to a person last.
+func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d manage.UserDetail) error {
+	if page.ShowHistory = v.actor.May("Audit"); !page.ShowHistory {
+		return nil
+	}
+	events, _, err := v.console.Manage.Audit(ctx, v.actor, manage.AuditQuery{UserID: d.ID, Limit: historyLength})
+	if err != nil {
+		return err
+	}
+	known := map[string]string{}
+	for _, e := range events {
+		by := ""
+		if e.ActorID != d.ID && e.ActorID != "" {
+			if by, err = v.personLabel(known, e.ActorID); err != nil {
+				return err
+			}
+		}
+		page.History = append(page.History, ui.HistoryRow{
+			At: e.At, Kind: v.kindText(e.Kind), By: by, Reason: e.Detail["reason"], UserAgent: e.UserAgent, Address: e.Address,
+		})
+	}
+	return nil
+}
+
+// editable is the person that the address names, for a page that an operation is
+// asked for on.
+func (v *visit) editable(op string) (manage.UserDetail, error) {
+	d, err := v.personNamed()
+	if err == nil && !v.reaches(op, d) {
+		err = manage.ErrForbidden
+	}
+	return d, err
+}
+
+// version is the one that a form saw. A broken one is stale.
+func (v *visit) version() int64 {
+	version, _ := strconv.ParseInt(v.PostForm("version"), 10, 64)
+	return version
+}
+
+// editPerson is the form of who somebody is. Another address asks for a fresh second
+// step: better now than after the form.
+func (v *visit) editPerson() error {
+	d, err := v.editable("UpdateUser")
+	if err != nil {
+		return err
+	}
+	if !v.fresh() {
+		return v.askFresh("/people/" + d.ID + "/edit")
+	}
+	return v.renderEdit(http.StatusOK, d, d.User, nil, nil)
+}
+
+func (v *visit) renderEdit(status int, d manage.UserDetail, wanted idp.User, field *manage.FieldError, alert *ui.Message) error {
+	frame, err := v.personFrame(d, true)
+	if err != nil {
+		return err
+	}
+	frame.Alert = alert
+	at := v.path("/people/" + d.ID)
+	page := ui.ConsolePersonEdit{
+		Console: frame, Action: at + "/edit", CancelURL: at, Version: d.Version,
+		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale,
+	}
+	if field != nil {
+		switch message := fieldMessage(field); field.Field {
+		case "name":
+			page.NameError = message
+		case "email":
+			page.EmailError = message
+		case "locale":
+			page.LocaleError = message
+		default:
+			page.Alert = message
+		}
+	}
+	return v.render(status, page)
+}
+
+// postPerson changes who somebody is.
+func (v *visit) postPerson() error {
+	id := v.Param("id")
+	wanted := idp.User{Name: v.PostForm("name"), Email: v.PostForm("email"), Locale: v.PostForm("locale")}
+	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
+		Version: v.version(), Name: &wanted.Name, Email: &wanted.Email, Locale: &wanted.Locale,
+	})
+	if err == nil {
+		return v.done("/people/"+id, "console.done.person_saved")
+	}
+	var field *manage.FieldError
+	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
+	switch {
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/" + id + "/edit")
+	case !invalid && !stale:
+		return err
+	}
+	d, err := v.editable("UpdateUser")
+	switch {
+	case err != nil:
+		return err
+	case stale:
+		return v.renderEdit(http.StatusConflict, d, d.User, nil, ui.Key("console.error.stale").With())
+	}
+	d.Version = v.version() // the one that was seen
+	return v.renderEdit(http.StatusUnprocessableEntity, d, wanted, field, nil)
+}
+
+// personRoles is the form of somebody's roles.
+func (v *visit) personRoles() error {
+	d, err := v.editable("SetRoles")
+	if err != nil {
+		return err
+	}
+	if !v.fresh() {
+		return v.askFresh("/people/" + d.ID + "/roles")
+	}
+	return v.renderPersonRoles(http.StatusOK, d, nil, nil)
+}
+
+func (v *visit) renderPersonRoles(status int, d manage.UserDetail, wrong, alert *ui.Message) error {
+	frame, err := v.personFrame(d, true)
+	if err != nil {
+		return err
+	}
+	frame.Alert = alert
+	at := v.path("/people/" + d.ID)
+	page := ui.ConsolePersonRoles{
+		Console: frame, Action: at + "/roles", CancelURL: at, Version: d.Version, PersonName: calls(d), RolesError: wrong,
+	}
+	var held []string
+	for _, r := range d.Roles {
+		held = append(held, r.ID)
+	}
+	if page.Roles, err = v.givable(held); err != nil {
+		return err
+	}
+	return v.render(status, page)
+}
+
+// postPersonRoles gives somebody the roles that are ticked, and no others.
+func (v *visit) postPersonRoles() error {
+	id := v.Param("id")
+	err := v.console.Manage.SetRoles(v.Request.Context(), v.actor, id, v.version(), v.PostFormArray("roles"))
+	if err == nil {
+		return v.done("/people/"+id, "console.done.roles_saved")
+	}
+	var field *manage.FieldError
+	invalid, stale, last := errors.As(err, &field), errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrLastAdmin)
+	switch {
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/" + id + "/roles")
+	case !invalid && !stale && !last:
+		return err
+	}
+	d, err := v.editable("SetRoles")
+	switch {
+	case err != nil:
+		return err
+	case stale:
+		return v.renderPersonRoles(http.StatusConflict, d, nil, ui.Key("console.error.stale").With())
+	case last:
+		return v.renderPersonRoles(http.StatusConflict, d, ui.Key("console.person.last_admin").With(), nil)
+	}
+	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, fieldMessage(field), nil)
+}
+
+// askPassword is the form of a new password for somebody.
+func (v *visit) askPassword() error {
+	d, err := v.editable("SetPassword")
+	if err != nil {
+		return err
+	}
+	if !v.fresh() {
+		return v.askFresh("/people/" + d.ID + "/password")
+	}
+	return v.renderPassword(http.StatusOK, d, nil)
+}
+
+func (v *visit) renderPassword(status int, d manage.UserDetail, wrong *manage.FieldError) error {
+	frame, err := v.personFrame(d, true)
+	if err != nil {
+		return err
+	}
+	at := v.path("/people/" + d.ID)
+	page := ui.ConsolePersonPassword{
+		Console: frame, Action: at + "/password", CancelURL: at, PersonName: calls(d), Reason: v.PostForm("reason"),
+		Consequences: v.andTold(v.sessionsEnd(d)),
+	}
+	if wrong != nil {
+		switch wrong.Field {
+		case "password":
+			page.PasswordError = fieldMessage(wrong)
+		case "reason":
+			page.ReasonError = v.reasonMessage(wrong)
+		default:
+			page.Alert = fieldMessage(wrong)
+		}
+	}
+	return v.render(status, page)
+}
+
+// reasonMessage is what is wrong about the reason.
+func (v *visit) reasonMessage(f *manage.FieldError) *ui.Message {
+	if v.PostForm("reason") == "" {
+		return ui.Key("console.error.reason").With()
+	}
+	return fieldMessage(f)
+}
+
+// postPassword sets somebody's password.
+func (v *visit) postPassword() error {
+	id := v.Param("id")
+	err := v.console.Manage.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))
+	var field *manage.FieldError
+	switch {
+	case err == nil:
+		return v.done("/people/"+id, "console.done.password_set")
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/" + id + "/password")
+	case !errors.As(err, &field):
+		return err
+	}
+	d, err := v.editable("SetPassword")
+	if err != nil {
+		return err
+	}
+	return v.renderPassword(http.StatusUnprocessableEntity, d, field)
+}
+
+// askState asks before an account is disabled or enabled.
+func (v *visit) askState() error {
+	d, err := v.editable("UpdateUser")
+	if err != nil {
+		return err
+	}
+	if v.isViewer(d) {
+		return manage.ErrForbidden
+	}
+	frame, err := v.personFrame(d, true)
+	if err != nil {
+		return err
+	}
+	at := v.path("/people/" + d.ID)
+	page := ui.ConsoleAsk{
+		Console: frame, Action: at + "/state", CancelURL: at, Version: d.Version, Danger: true,
+		Heading: *ui.Key("console.deed.disable_heading").With(calls(d)), Button: *ui.Key("console.deed.disable").With(),
+		Consequences: []ui.Message{
+			*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(d), *ui.Key("console.deed.disable_keeps").With(),
+		},
+	}
+	page.FormFields = []ui.Field{{Name: "state", Value: "disabled"}}
+	if d.Disabled {
+		page.Danger, page.FormFields[0].Value = false, "enabled"
+		page.Heading, page.Button = *ui.Key("console.deed.enable_heading").With(calls(d)), *ui.Key("console.deed.enable").With()
+		page.Consequences = []ui.Message{*ui.Key("console.deed.enable_hint").With()}
+	}
+	return v.render(http.StatusOK, page)
+}
+
+// postState disables an account, or enables it.
+func (v *visit) postState() error {
+	id, disabled := v.Param("id"), v.PostForm("state") == "disabled"
+	done := ui.Key("console.done.person_enabled")
+	if disabled {
+		done = "console.done.person_disabled"
+	} else if v.PostForm("state") != "enabled" {
+		return badForm(errors.New("neither disabled nor enabled"))
+	}
+	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{Version: v.version(), Disabled: &disabled})
+	switch {
+	case err == nil:
+		return v.done("/people/"+id, done)
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/" + id + "/state")
+	}
+	return v.refusedFor(err)
+}
+
+// refusedFor shows the person as they are, with why an operation was not carried
+// out; what has no such words is returned.
+func (v *visit) refusedFor(err error) error {
+	var soon *manage.TooSoonError
+	var alert *ui.Message
+	switch {
+	case errors.As(err, &soon):
+		alert = ui.Key("console.person.too_soon").With(soon.At)
+	case errors.Is(err, idp.ErrLastAdmin):
+		alert = ui.Key("console.person.last_admin").With()
+	case errors.Is(err, idp.ErrConflict):
+		alert = ui.Key("console.error.stale").With()
+	default:
+		return err
+	}
+	d, found := v.personNamed()
+	if found != nil {
+		return found
+	}
+	return v.renderPerson(http.StatusConflict, d, alert)
+}

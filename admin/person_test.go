@@ -1,0 +1,187 @@
+package admin_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// helped is an agent who has signed in, and an admin at work.
+func (h *house) helped() (agent idp.User, b *idptest.Browser) {
+	h.t.Helper()
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	agent = h.person("agent@rtx.example", idp.RoleManager)
+	h.enters("agent@rtx.example")
+	b, _ = h.enters("admin@rtx.example")
+	return agent, b
+}
+
+func TestThePageOfAPerson(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		agent, b := h.helped()
+		want(t, h.page(b, "/people/"+agent.ID), http.StatusOK, "Somebody", "agent@rtx.example", "Agents", "Active", "Authenticator app", "10 left",
+			"can be generated again from", "127.0.0.1", "Gatehouse", "Manager", "History", "Signed in", "Sign out everywhere", "Anonymise")
+	})
+}
+
+func TestAPersonIsEditedByOneAtATime(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	form := h.page(b, "/people/"+agent.ID+"/edit")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "x y", "locale", "de"), http.StatusUnprocessableEntity, "Edit details", "is not an email address.", `value="Renamed"`)
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "has that address.")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
+	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "Somebody else changed this", `value="Renamed"`)
+}
+
+func TestRolesAreGivenAndTaken(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	form := h.page(b, "/people/"+agent.ID+"/roles")
+	want(t, form, http.StatusOK, "Roles of Somebody", `value="manager" checked`)
+	want(t, b.Submit(form, "/roles", "roles", "nonsense"), http.StatusUnprocessableEntity, "Roles of Somebody", "There is no role")
+	done := b.Submit(form, "/roles", "roles", idp.RoleAdmin)
+	want(t, done, http.StatusOK, "Somebody", "The roles are saved.", "<li>Admin</li>")
+	lacks(t, done, "<li>Manager</li>")
+	want(t, b.Submit(form, "/roles"), http.StatusConflict, "Roles of Somebody", "Somebody else changed this", `value="admin" checked`)
+	want(t, b.Submit(h.page(b, "/people/"+agent.ID+"/roles"), "/roles"), http.StatusOK, "Somebody", "The roles are saved.", "None.")
+}
+
+func TestTheLastAdminStays(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	admin := h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	page := b.Submit(h.page(b, "/people/"+admin.ID+"/roles"), "/roles", "roles", idp.RoleAgent)
+	want(t, page, http.StatusConflict, "Roles of Somebody", "This is the last admin who can sign in.", `value="admin" checked`)
+	lacks(t, h.page(b, "/people/"+admin.ID), ">Disable<", ">Delete<", ">Anonymise<")
+	want(t, h.page(b, "/people/"+admin.ID+"/delete"), http.StatusForbidden, notAllowed)
+}
+
+func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	ask := h.page(b, "/people/"+agent.ID+"/state")
+	want(t, ask, http.StatusOK, "Disable Somebody?", "1 session ends now")
+	want(t, b.Submit(ask, "/state"), http.StatusOK, "Somebody", "The account is disabled.", "Not signed in anywhere.")
+	want(t, b.Submit(ask, "/state"), http.StatusConflict, "Somebody", "Somebody else changed this")
+	ask = h.page(b, "/people/"+agent.ID+"/state")
+	want(t, ask, http.StatusOK, "Enable Somebody?")
+	want(t, b.Submit(ask, "/state"), http.StatusOK, "Somebody", "The account is enabled.", "Active")
+	want(t, b.Submit(ask, "/state", "state", "odd"), http.StatusBadRequest, "Something is missing from this link")
+}
+
+func TestSessionsAreEnded(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	one := h.sessionsOf(agent.ID)[0]
+	at := "/people/" + agent.ID
+	ask := h.page(b, at+"/end-session/"+one)
+	want(t, ask, http.StatusOK, "End this session of Somebody?", "It is the only one.", "127.0.0.1")
+	want(t, b.Submit(ask, one, "reason", ""), http.StatusUnprocessableEntity, "End this session of Somebody?", "Say why")
+	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 bytes")
+	want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "The session is ended.", "Not signed in anywhere.", "Reason: shared computer")
+	want(t, h.page(b, at+"/end-session/"+one), http.StatusNotFound, "There is no page here")
+	// A session of somebody else is not one of this person's.
+	mine, err := h.Store.UserByEmail(t.Context(), idp.Agents, "admin@rtx.example")
+	idptest.Must(t, err)
+	want(t, b.Post(h.Issuer+"/admin"+at+"/end-session/"+h.sessionsOf(mine.ID)[0], url.Values{"reason": {"x"}}), http.StatusNotFound, "There is no page here")
+}
+
+func (h *house) sessionsOf(userID string) []string {
+	h.t.Helper()
+	list, _, err := h.Manage.ListSessions(h.t.Context(), manage.System(), manage.SessionQuery{UserID: userID})
+	idptest.Must(h.t, err)
+	ids := make([]string, len(list))
+	for i, s := range list {
+		ids[i] = s.ID
+	}
+	return ids
+}
+
+func TestSignedOutEverywhere(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	ask := h.page(b, "/people/"+agent.ID+"/sign-out")
+	want(t, ask, http.StatusOK, "Sign Somebody out everywhere?", "1 session ends now, at every app.")
+	done := b.Submit(ask, "/sign-out", "reason", "asked for it")
+	want(t, done, http.StatusOK, "Somebody", "The person is signed out everywhere.")
+	if left := h.sessionsOf(agent.ID); len(left) != 0 {
+		t.Errorf("%d sessions are left", len(left))
+	}
+}
+
+func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
+	db := idptest.Alone(t)
+	h := open(t, db)
+	agent, b := h.helped()
+	at := "/people/" + agent.ID
+	early := h.page(b, at)
+	want(t, early, http.StatusOK, "Somebody", "can be generated again from")
+	lacks(t, early, "Generate again")
+	want(t, b.Post(h.Issuer+"/admin"+at+"/new-codes", url.Values{"reason": {"x"}}), http.StatusConflict, "Somebody", "Recovery codes can be generated again from")
+	before := h.enrolment(agent.ID).Recovery.ID
+	db.Age(t, "recovery_sets", 2*time.Hour+time.Minute, "created_at")
+	ask := h.page(b, at+"/new-codes")
+	want(t, ask, http.StatusOK, "Generate recovery codes again for Somebody?", "10 codes of before stop working now.", "two hours")
+	want(t, b.Submit(ask, "/new-codes", "reason", "printed out and lost"), http.StatusOK, "Somebody", "There are new recovery codes.")
+	if h.enrolment(agent.ID).Recovery.ID == before {
+		t.Error("the codes are those of before")
+	}
+}
+
+func TestADisabledFactorIsEnabledAgain(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	factor := h.enrolment(agent.ID).TOTP[0].ID
+	at := "/people/" + agent.ID
+	want(t, h.page(b, at+"/enable-factor/"+factor), http.StatusNotFound, "There is no page here")
+	_, err := h.Store.DisableFactor(t.Context(), factor, idp.Now())
+	idptest.Must(t, err)
+	want(t, h.page(b, at), http.StatusOK, "Somebody", "after too many wrong codes", "Enable again")
+	ask := h.page(b, at+"/enable-factor/"+factor)
+	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "too many wrong codes were tried")
+	want(t, b.Submit(ask, factor, "reason", "it was them"), http.StatusOK, "Somebody", "It can be used again.")
+	if h.enrolment(agent.ID).Authenticator() == nil {
+		t.Error("the factor is still disabled")
+	}
+	want(t, b.Submit(ask, factor, "reason", "once more"), http.StatusNotFound, "There is no page here")
+}
+
+func TestAPasswordIsSetAndAPauseEnds(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	agent, b := h.helped()
+	at := "/people/" + agent.ID
+	form := h.page(b, at+"/password")
+	want(t, form, http.StatusOK, "Set a password for Somebody", "1 session ends now")
+	want(t, b.Submit(form, "/password", "password", "short", "reason", "x"), http.StatusUnprocessableEntity, "Set a password for Somebody", `id="password-error"`)
+	want(t, b.Submit(form, "/password", "password", "an entirely new one"), http.StatusUnprocessableEntity, "Set a password for Somebody", "Say why")
+	want(t, b.Submit(form, "/password", "password", "an entirely new one", "reason", "forgot it"), http.StatusOK, "Somebody", "The password is set.")
+	ask := h.page(b, at+"/end-pause")
+	want(t, ask, http.StatusOK, "End the pause for Somebody?")
+	want(t, b.Submit(ask, "/end-pause", "reason", "typed it wrong"), http.StatusOK, "Somebody", "The pause is over.")
+}
+
+func TestAPersonIsAnonymisedAndDeleted(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		agent, b := h.helped()
+		at := "/people/" + agent.ID
+		ask := h.page(b, at+"/anonymise")
+		want(t, ask, http.StatusOK, "Anonymise Somebody?", "This cannot be undone.")
+		done := b.Submit(ask, "/anonymise", "reason", "asked for it")
+		want(t, done, http.StatusOK, agent.ID+"@anonymous.invalid", "The person is anonymised.", "Disabled")
+		lacks(t, done, "agent@rtx.example")
+		ask = h.page(b, at+"/delete")
+		want(t, ask, http.StatusOK, "Delete "+agent.ID+"@anonymous.invalid?")
+		want(t, b.Submit(ask, "/delete", "reason", ""), http.StatusUnprocessableEntity, "Delete "+agent.ID+"@anonymous.invalid?", "Say why")
+		want(t, b.Submit(ask, "/delete", "reason", "asked for it"), http.StatusOK, "People", "The person is deleted.")
+		want(t, h.page(b, at), http.StatusNotFound, "There is no page here")
+	})
+}

@@ -1,0 +1,90 @@
+package admin_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+)
+
+func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		h.person("admin@rtx.example", idp.RoleAdmin)
+		b, _ := h.enters("admin@rtx.example")
+		form := h.page(b, "/authentication/agents")
+		want(t, form, http.StatusOK, "Agent Authentication", "Issuer name")
+		choice := b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "RTX Solutions – Agent App")
+		want(t, choice, http.StatusOK, "When should this apply?", "The issuer name becomes RTX Solutions", "Immediately (all users will be logged out)", "On next login")
+		want(t, b.Submit(choice, "/apply", "reason", "new brand"), http.StatusUnprocessableEntity, "When should this apply?", "Choose when it applies.")
+		want(t, b.Submit(choice, "/apply", "apply", "next_login"), http.StatusUnprocessableEntity, "When should this apply?", "Say why")
+		done := b.Submit(choice, "/apply", "apply", "next_login", "reason", "new brand")
+		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies from the next sign-in on.", "RTX Solutions – Agent App")
+		// The same form once more is stale by now.
+		want(t, b.Submit(choice, "/apply", "apply", "immediately", "reason", "again"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+		want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "x"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+	})
+}
+
+func TestWhatCannotBeSavedIsSaidBesideTheField(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	form := h.page(b, "/authentication/agents")
+	want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", " "), http.StatusUnprocessableEntity, "Agent Authentication", "needs a name to show")
+	want(t, b.Submit(form, "/mfa", "email_code", "on"), http.StatusUnprocessableEntity, "Agent Authentication", "no mail server is configured")
+	alone := b.Submit(form, "/mfa")
+	want(t, alone, http.StatusOK, "When should this apply?", "with their password alone")
+	want(t, b.Submit(alone, "/apply", "apply", "next_login", "reason", "x"), http.StatusUnprocessableEntity, "When should this apply?", "Tick the box")
+}
+
+// An old second step is asked for again, on the way to the choice.
+func TestChangingAPolicyNeedsAFreshSecondStep(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	form := h.page(b, "/authentication/agents")
+	h.ageProofs(t, 11*time.Minute)
+	page := b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "x")
+	want(t, page, http.StatusOK, "Enter your password again")
+	page = b.Submit(page, "/password", "password", password)
+	want(t, page, http.StatusOK, "Enter the code from your app")
+}
+
+// ageProofs makes every session's proofs older: they are JSON, which no statement of
+// the tests' kit reaches.
+func (h *house) ageProofs(t *testing.T, by time.Duration) {
+	t.Helper()
+	sessions, err := h.db.SQL().QueryContext(t.Context(), "SELECT id FROM sessions")
+	idptest.Must(t, err)
+	var ids []string
+	for sessions.Next() {
+		var id string
+		idptest.Must(t, sessions.Scan(&id))
+		ids = append(ids, id)
+	}
+	idptest.Must(t, sessions.Err())
+	idptest.Must(t, sessions.Close())
+	for _, id := range ids {
+		s, err := h.Store.Session(t.Context(), id)
+		idptest.Must(t, err)
+		for i := range s.Proofs {
+			s.Proofs[i].At = s.Proofs[i].At.Add(-by)
+		}
+		idptest.Must(t, h.Store.RenewSession(t.Context(), s))
+	}
+}
+
+func TestOneOfTwoAdminsWins(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	h.person("other@rtx.example", idp.RoleAdmin)
+	first, _ := h.enters("admin@rtx.example")
+	second, _ := h.enters("other@rtx.example")
+	a := first.Submit(h.page(first, "/authentication/agents"), "/mfa", "authenticator", "on", "issuer_label", "first")
+	b := second.Submit(h.page(second, "/authentication/agents"), "/mfa", "authenticator", "on", "issuer_label", "second")
+	want(t, first.Submit(a, "/apply", "apply", "next_login", "reason", "r"), http.StatusOK, "Agent Authentication", "first")
+	want(t, second.Submit(b, "/apply", "apply", "next_login", "reason", "r"), http.StatusConflict, "Agent Authentication", "Somebody else changed this", "first")
+}

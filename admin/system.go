@@ -1,0 +1,161 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/store"
+	"gatehouse/ui"
+)
+
+// mailLane is where all mail waits (outbox).
+const mailLane = "mail"
+
+// maySystem tells whether any part of the page is the viewer's.
+func (v *visit) maySystem() bool { return v.actor.May("Deliveries") || v.actor.May("TestMail") }
+
+// system is how the installation does.
+func (v *visit) system() error {
+	return v.renderSystem(http.StatusOK, v.viewer.User.Email, nil)
+}
+
+func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) error {
+	if !v.maySystem() {
+		return manage.ErrForbidden
+	}
+	ctx := v.Request.Context()
+	frame, err := v.frame(ctx, "/system")
+	if err != nil {
+		return err
+	}
+	page := ui.ConsoleSystem{
+		Console: frame, Program: or(v.console.Version, v.text("console.system.unversioned")), Database: databaseName(v.console.Store.Dialect()),
+		ShowMail: v.actor.May("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
+		MailTo: mailTo, MailError: mailError,
+	}
+	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	page.Healthy = v.console.Store.Ping(ping) == nil
+	states, err := v.console.Store.MigrationStatus(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		if s.Applied {
+			page.Migration = ui.Migration{Version: s.Version, Name: strings.TrimSuffix(path.Base(s.Name), ".sql"), Applied: true}
+		} else {
+			page.Missing++
+		}
+	}
+	if v.actor.May("Deliveries") {
+		if err := v.systemKeys(&page); err != nil {
+			return err
+		}
+		if err := v.systemLanes(&page); err != nil {
+			return err
+		}
+	}
+	return v.render(status, page)
+}
+
+func databaseName(dialect string) string {
+	if dialect == "postgres" {
+		return "PostgreSQL"
+	}
+	return "SQLite"
+}
+
+// systemKeys shows the signing keys: what holds the permission of deliveries holds
+// that of keys.
+func (v *visit) systemKeys(page *ui.ConsoleSystem) error {
+	page.ShowKeys = true
+	keys, err := v.console.Store.SigningKeys(v.Request.Context())
+	now := idp.Now()
+	for _, k := range keys {
+		row := ui.SigningKey{ID: k.ID, Algorithm: string(k.Algorithm), Since: k.SignsFrom, Until: k.SignsUntil}
+		switch {
+		case now.Before(k.SignsFrom):
+			row.State, row.Next = *ui.Key("console.system.key_next").With(), true
+		case k.SignsUntil.IsZero() || now.Before(k.SignsUntil):
+			row.State = *ui.Key("console.system.key_signs").With()
+		default:
+			row.State, row.Until = *ui.Key("console.system.key_verifies").With(), k.ExpiresAt
+		}
+		page.Keys = append(page.Keys, row)
+	}
+	return err
+}
+
+func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
+	lanes, err := v.console.Manage.Deliveries(v.Request.Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	apps, err := v.clientNames()
+	if err != nil {
+		return err
+	}
+	page.ShowDeliveries, page.RetryAction = true, v.path("/system/retry")
+	for _, l := range lanes {
+		lane := laneOf(l)
+		switch name, ok := apps[l.Lane]; {
+		case l.Lane == mailLane:
+			lane.Label = v.text("console.system.mail")
+		case ok && v.actor.May("Client"):
+			lane.Label, lane.URL = name, v.path("/apps/"+l.Lane+"/deliveries")
+		case ok:
+			lane.Label = name
+		}
+		page.Lanes = append(page.Lanes, lane)
+	}
+	return nil
+}
+
+func laneOf(l store.LaneProgress) ui.Lane {
+	return ui.Lane{
+		Name: l.Lane, Label: l.Lane, Waiting: l.Waiting, Retrying: l.Retrying, Delivered: l.Delivered, Failed: l.Failed,
+		OldestAt: l.OldestAt, LastError: l.LastError,
+	}
+}
+
+// postRetry makes due now what waits in a lane.
+func (v *visit) postRetry() error {
+	if err := v.need("RetryDeliveries"); err != nil {
+		return err
+	}
+	lane := v.PostForm("lane")
+	if !identifier.MatchString(lane) {
+		return badForm(idp.ErrInvalid)
+	}
+	if _, err := v.console.Manage.RetryDeliveries(v.Request.Context(), v.actor, lane); err != nil {
+		return err
+	}
+	return v.done("/system", "console.done.retried")
+}
+
+// postTestMail sends a mail at once, and shows what the mail server answers.
+func (v *visit) postTestMail() error {
+	if err := v.need("TestMail"); err != nil {
+		return err
+	}
+	to := strings.TrimSpace(v.PostForm("to"))
+	err := v.console.Manage.TestMail(v.Request.Context(), v.actor, to)
+	var field *manage.FieldError
+	switch {
+	case err == nil:
+		return v.done("/system", "console.done.mail_sent")
+	case errors.Is(err, manage.ErrForbidden):
+		return err
+	case errors.Is(err, manage.ErrNoMail):
+		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_off").With())
+	case errors.As(err, &field):
+		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.error.field").With(field.Reason))
+	}
+	return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_failed").With(err.Error()))
+}

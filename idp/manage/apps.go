@@ -1,0 +1,294 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+)
+
+// ClientEntry is a client as it is managed.
+type ClientEntry struct {
+	// Client comes without the hashes of its secrets.
+	idp.Client
+	// Version is what a change is compared with.
+	Version int64
+	// Secrets is how many it has, the oldest first in RemoveClientSecret.
+	Secrets int
+	// Override is its own MFA policy; empty without the permission to change
+	// authentication.
+	Override idp.Override
+}
+
+func clientEntry(a Actor, v store.VersionedClient) ClientEntry {
+	e := ClientEntry{Client: v.Client, Version: v.Version, Secrets: len(v.Client.SecretHashes), Override: v.Override}
+	e.SecretHashes = nil
+	if !a.Can(idp.PermissionAuthentication) {
+		e.Override = idp.Override{}
+	}
+	return e
+}
+
+// Clients reads a page of clients, in the order of their ids, and where the next
+// begins, empty at the end. limit is 1 to 200; zero is 50.
+func (m *Manager) Clients(ctx context.Context, a Actor, after Cursor, limit int) ([]ClientEntry, Cursor, error) {
+	if err := m.allow(ctx, a, request{op: "Clients"}); err != nil {
+		return nil, "", err
+	}
+	at, err := after.position("clients")
+	if err != nil {
+		return nil, "", err
+	}
+	if limit, err = pageSize(limit); err != nil {
+		return nil, "", err
+	}
+	rows, err := m.Store.VersionedClients(ctx, at.ID, limit+1)
+	if err != nil {
+		return nil, "", err
+	}
+	rows, next := page(rows, limit, func(v store.VersionedClient) position { return position{List: "clients", ID: v.Client.ID} })
+	list := make([]ClientEntry, len(rows))
+	for i, r := range rows {
+		list[i] = clientEntry(a, r)
+	}
+	return list, next, nil
+}
+
+// Client reads one client as it stands now.
+func (m *Manager) Client(ctx context.Context, a Actor, id string) (ClientEntry, error) {
+	if err := m.allow(ctx, a, request{op: "Client"}); err != nil {
+		return ClientEntry{}, err
+	}
+	v, err := m.Store.VersionedClient(ctx, id)
+	return clientEntry(a, v), err
+}
+
+// AddClient adds a client as CreateClient does, under an id of ours and, unless it
+// is public, with a secret of ours that is shown once. Roles need what SetRoles
+// needs.
+func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry ClientEntry, secret string, err error) {
+	if err := m.allow(ctx, a, request{op: "AddClient"}); err != nil {
+		return ClientEntry{}, "", err
+	}
+	c.ID, c.SecretHashes, c.CreatedAt = "", nil, idp.Now()
+	if err := m.mayGive(ctx, a, nil, c.Roles); err != nil {
+		return ClientEntry{}, "", err
+	}
+	if err := checkApp(c); err != nil {
+		return ClientEntry{}, "", err
+	}
+	c, secret, err = m.createClient(ctx, a.audit(idp.AuditClientCreated, "", nil), c)
+	if err != nil {
+		return ClientEntry{}, "", err
+	}
+	v, err := m.Store.VersionedClient(ctx, c.ID)
+	return clientEntry(a, v), secret, err
+}
+
+// mayGive checks a change of a client's roles.
+func (m *Manager) mayGive(ctx context.Context, a Actor, before, after []string) error {
+	slices.Sort(before)
+	slices.Sort(after)
+	if slices.Equal(before, after) {
+		return nil
+	}
+	roles, err := m.rolesByID(ctx, slices.Concat(before, after))
+	if err != nil {
+		return err
+	}
+	return m.allow(ctx, a, request{op: "SetRoles", holds: permissionsIn(roles)})
+}
+
+// The bounds of what a client may list.
+const (
+	maxClientName = 100
+	maxListed     = 50
+)
+
+// checkApp checks what CreateClient leaves to whoever has a shell.
+func checkApp(c idp.Client) error {
+	if err := checkLine("name", c.Name, maxClientName); err != nil {
+		return err
+	}
+	for field, list := range map[string][]string{
+		"redirect_uris": c.RedirectURIs, "post_logout_redirect_uris": c.PostLogoutRedirectURIs,
+		"grant_types": c.GrantTypes, "scopes": c.Scopes, "populations": c.Populations,
+		"home_url": {c.HomeURL}, "backchannel_logout_uri": {c.BackchannelLogoutURI},
+	} {
+		if len(list) > maxListed {
+			return invalid(field, "at most %d", maxListed)
+		}
+		for _, value := range list {
+			if len(value) > maxURL {
+				return invalid(field, "at most %d bytes each", maxURL)
+			}
+			if err := isText(field, value); err != nil {
+				return err
+			}
+		}
+	}
+	for _, grant := range c.GrantTypes {
+		if !slices.Contains([]string{"authorization_code", "refresh_token", "client_credentials"}, grant) {
+			return invalid("grant_types", "there is no grant type %q", grant)
+		}
+	}
+	for _, scope := range c.Scopes {
+		if !isScope(scope) {
+			return invalid("scopes", "%q is no scope", scope)
+		}
+	}
+	if c.HomeURL == "" {
+		return nil
+	}
+	return checkRedirectURI("home_url", c.HomeURL, idp.WebClient)
+}
+
+// isScope is RFC 6749 section 3.3.
+func isScope(scope string) bool {
+	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
+}
+
+// app reads a client that is about to change: the actor must hold what it may do by
+// itself. The console's own is nobody's to change.
+func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store.VersionedClient, error) {
+	v, err := m.Store.VersionedClient(ctx, id)
+	if err != nil {
+		return v, err
+	}
+	roles, err := m.Store.RolesByID(ctx, v.Client.Roles...)
+	if err != nil {
+		return v, err
+	}
+	r.holds = permissionsIn(roles)
+	if err := m.allow(ctx, a, r); err != nil {
+		return v, err
+	}
+	if id == idp.ConsoleClient {
+		return v, m.forbid(ctx, a, r, "the console's own app cannot be changed")
+	}
+	return v, nil
+}
+
+// UpdateClient changes a client; its id, kind, secrets and override stay. A
+// *FieldError says what cannot be saved; idp.ErrConflict that somebody else changed
+// it since the actor saw it. Other replicas may go by the old one for
+// store.ClientStaleness. Another set of roles needs what SetRoles needs.
+func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (ClientEntry, error) {
+	before, err := m.app(ctx, a, request{op: "UpdateClient"}, e.ID)
+	if err != nil {
+		return ClientEntry{}, err
+	}
+	if before.Version != e.Version {
+		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
+	}
+	after := e.Client
+	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
+	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
+		return ClientEntry{}, err
+	}
+	if err := checkApp(after); err != nil {
+		return ClientEntry{}, err
+	}
+	if err := m.checkClient(ctx, after); err != nil {
+		return ClientEntry{}, err
+	}
+	detail := map[string]string{"changed": strings.Join(changedFields(before.Client, after), " ")}
+	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", detail))
+}
+
+// saveApp writes a changed client with its audit event.
+func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedClient, after idp.Client, e idp.AuditEvent) (ClientEntry, error) {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.SaveClient(ctx, before.Version, after); err != nil {
+			return err
+		}
+		e.ClientID = after.ID
+		return m.Store.Audit(ctx, e)
+	})
+	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
+}
+
+// changedFields names the fields in which two clients differ.
+func changedFields(before, after idp.Client) []string {
+	var names []string
+	b, c := reflect.ValueOf(before), reflect.ValueOf(after)
+	for i := range b.NumField() {
+		x, y := b.Field(i), c.Field(i)
+		same := reflect.DeepEqual(x.Interface(), y.Interface())
+		if x.Kind() == reflect.Slice && x.Len() == 0 && y.Len() == 0 {
+			same = true
+		}
+		if !same {
+			names = append(names, b.Type().Field(i).Name)
+		}
+	}
+	return names
+}
+
+// DeleteClient removes a client with everything that it holds of people: its tokens
+// end. Sessions go on.
+func (m *Manager) DeleteClient(ctx context.Context, a Actor, id, reason string) error {
+	before, err := m.app(ctx, a, request{op: "DeleteClient", reason: reason}, id)
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.CancelLane(ctx, id, idp.Now()); err != nil {
+			return err
+		}
+		if err := m.Store.DeleteClient(ctx, id); err != nil {
+			return err
+		}
+		e := a.audit(idp.AuditClientDeleted, reason, map[string]string{"name": before.Client.Name})
+		e.ClientID = id
+		return m.Store.Audit(ctx, e)
+	})
+}
+
+// maxSecrets is how many a client has: the old one and its successor.
+const maxSecrets = 2
+
+// AddClientSecret gives a client another secret beside the one that it has, and
+// returns it; it is shown once and not stored. idp.ErrTwoSecrets: it has two.
+func (m *Manager) AddClientSecret(ctx context.Context, a Actor, id string) (secret string, err error) {
+	before, err := m.app(ctx, a, request{op: "AddClientSecret"}, id)
+	if err != nil {
+		return "", err
+	}
+	after := before.Client
+	switch {
+	case after.Public():
+		return "", invalid("auth_method", "an app of kind %s keeps no secret", after.Kind)
+	case len(after.SecretHashes) >= maxSecrets:
+		return "", idp.ErrTwoSecrets
+	}
+	secret = idp.NewSecret()
+	after.SecretHashes = append(slices.Clone(after.SecretHashes), idp.HashSecret(secret))
+	if _, err := m.saveApp(ctx, a, before, after, a.audit(idp.AuditSecretAdded, "", nil)); err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// RemoveClientSecret takes a secret from a client by its place, 0 for the older
+// one. The last one stays: a *FieldError "index".
+func (m *Manager) RemoveClientSecret(ctx context.Context, a Actor, id string, index int) error {
+	before, err := m.app(ctx, a, request{op: "RemoveClientSecret"}, id)
+	if err != nil {
+		return err
+	}
+	after := before.Client
+	switch {
+	case index < 0 || index >= len(after.SecretHashes):
+		return invalid("index", "there is no such secret")
+	case len(after.SecretHashes) == 1:
+		return invalid("index", "the last secret stays: add another one first")
+	}
+	after.SecretHashes = slices.Delete(slices.Clone(after.SecretHashes), index, index+1)
+	_, err = m.saveApp(ctx, a, before, after, a.audit(idp.AuditSecretRemoved, "", nil))
+	return err
+}

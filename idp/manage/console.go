@@ -1,0 +1,65 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"gatehouse/idp"
+)
+
+// CheckPolicy says, as a *FieldError, what about a policy cannot be saved whenever
+// it applies; nil when it can.
+func (m *Manager) CheckPolicy(p idp.Policy) error {
+	p.IssuerLabel = strings.Join(strings.Fields(p.IssuerLabel), " ")
+	return m.checkPolicy(PolicyChange{Policy: p, Apply: OnNextLogin, PasswordAlone: true})
+}
+
+// EnsureConsole makes the client by which the console asks for sign-ins, or brings
+// it up to date: everybody may hold roles, so it takes all populations. A second
+// step is always required there.
+func (m *Manager) EnsureConsole(ctx context.Context, callback string) error {
+	populations, err := m.Store.Populations(ctx)
+	if err != nil {
+		return err
+	}
+	client := withDefaults(idp.Client{
+		ID: idp.ConsoleClient, Name: "Gatehouse", Kind: idp.SPAClient, RedirectURIs: []string{callback},
+		HomeURL: strings.TrimSuffix(callback, "/callback"), GrantTypes: []string{"authorization_code"}, Scopes: []string{"openid"},
+	})
+	// Agents first: they are who mostly holds roles.
+	client.Populations = []string{idp.Agents}
+	for _, p := range populations {
+		if p.ID != idp.Agents {
+			client.Populations = append(client.Populations, p.ID)
+		}
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		now, err := m.Store.Override(ctx, client.ID)
+		if errors.Is(err, idp.ErrNotFound) {
+			return m.makeConsole(ctx, client)
+		}
+		if err != nil || now.Mode == idp.OverrideRequired {
+			return errors.Join(err, m.Store.MoveConsole(ctx, client))
+		}
+		return m.requireSecondStep(ctx, now)
+	})
+}
+
+func (m *Manager) makeConsole(ctx context.Context, client idp.Client) error {
+	if err := m.Store.CreateClient(ctx, client); err != nil {
+		return err
+	}
+	return m.requireSecondStep(ctx, idp.Override{})
+}
+
+// requireSecondStep puts the console's own override in force.
+func (m *Manager) requireSecondStep(ctx context.Context, before idp.Override) error {
+	version, err := m.Store.NextPolicyVersion(ctx)
+	if err != nil {
+		return err
+	}
+	return m.Store.SaveOverride(ctx, idp.ConsoleClient, before.Version, idp.Override{
+		Version: version, MinVersion: before.MinVersion, Mode: idp.OverrideRequired,
+	}, idp.Now())
+}

@@ -1,0 +1,90 @@
+package manage
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Cursor is where a list goes on: what the answer before gave, empty from the
+// start. It means nothing to its holder; one that is broken, or another list's, is
+// a *FieldError "after".
+type Cursor string
+
+// position is what a cursor stands for: the last row of a page.
+type position struct {
+	List string    `json:"l"`
+	ID   string    `json:"i"`
+	Key  []byte    `json:"k,omitempty"`
+	At   time.Time `json:"t,omitzero"`
+}
+
+// maxCursor is how long a cursor may be, in bytes.
+const maxCursor = 2000
+
+func (p position) cursor() Cursor {
+	b, _ := json.Marshal(p) // strings, bytes and a time of ours always marshal
+	return Cursor(base64.RawURLEncoding.EncodeToString(b))
+}
+
+func (c Cursor) position(list string) (position, error) {
+	var p position
+	if c == "" {
+		return p, nil
+	}
+	broken := invalid("after", "this does not come from the list before")
+	if len(c) > maxCursor {
+		return p, broken
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(string(c))
+	if err != nil || json.Unmarshal(b, &p) != nil || p.List != list || p.ID == "" || isText("after", p.ID) != nil {
+		return position{}, broken
+	}
+	return p, nil
+}
+
+// How many rows a page has.
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+func pageSize(limit int) (int, error) {
+	switch {
+	case limit == 0:
+		return defaultLimit, nil
+	case limit < 0 || limit > maxLimit:
+		return 0, invalid("limit", "a page has 1 to %d rows", maxLimit)
+	}
+	return limit, nil
+}
+
+// page cuts rows of which one more than fits was read, and says where the next page
+// begins; empty when there is none.
+func page[T any](rows []T, limit int, at func(T) position) ([]T, Cursor) {
+	if len(rows) <= limit {
+		return rows, ""
+	}
+	rows = rows[:limit]
+	return rows, at(rows[limit-1]).cursor()
+}
+
+// isText refuses what no person writes in a line: control characters, and bytes
+// that are no UTF-8.
+func isText(field, value string) error {
+	if !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
+		return invalid(field, "no control characters, and valid UTF-8")
+	}
+	return nil
+}
+
+// checkLine is isText for a line that may not be longer, in characters.
+func checkLine(field, value string, longest int) error {
+	if utf8.RuneCountInString(value) > longest {
+		return invalid(field, "at most %d characters", longest)
+	}
+	return isText(field, value)
+}

@@ -1,0 +1,146 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+)
+
+// RoleEntry is a role as it is managed.
+type RoleEntry struct {
+	idp.Role
+	// Version is what a change is compared with.
+	Version int64
+	// Holders counts people and services, up to store.HoldersCap of each.
+	Holders int64
+}
+
+const maxRoleName = 60
+
+// Roles reads all roles, in the order of their ids.
+func (m *Manager) Roles(ctx context.Context, a Actor) ([]RoleEntry, error) {
+	if err := m.allow(ctx, a, request{op: "Roles"}); err != nil {
+		return nil, err
+	}
+	return m.roles(ctx, "")
+}
+
+func (m *Manager) roles(ctx context.Context, id string) ([]RoleEntry, error) {
+	rows, err := m.Store.VersionedRoles(ctx, id)
+	list := make([]RoleEntry, len(rows))
+	for i, r := range rows {
+		list[i] = RoleEntry{Role: r.Role, Version: r.Version, Holders: r.Holders}
+	}
+	return list, err
+}
+
+// CreateRole adds a role. Its permissions are ones that the actor holds. A
+// *FieldError says what cannot be saved.
+func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissions []string) (RoleEntry, error) {
+	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions}); err != nil {
+		return RoleEntry{}, err
+	}
+	r := idp.Role{ID: idp.NewID(), Name: strings.Join(strings.Fields(name), " ")}
+	var err error
+	if r.Permissions, err = m.checkRole(ctx, r, permissions); err != nil {
+		return RoleEntry{}, err
+	}
+	return RoleEntry{Role: r, Version: 1}, m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.CreateRole(ctx, r); err != nil {
+			return err
+		}
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleCreated, "", describeRole(r)))
+	})
+}
+
+// checkRole returns the permissions in our order, each once.
+func (m *Manager) checkRole(ctx context.Context, r idp.Role, permissions []string) ([]string, error) {
+	if r.Name == "" {
+		return nil, invalid("name", "a role needs a name")
+	}
+	if err := checkLine("name", r.Name, maxRoleName); err != nil {
+		return nil, err
+	}
+	for _, p := range permissions {
+		if !slices.Contains(idp.Permissions(), p) {
+			return nil, invalid("permissions", "there is no permission %q", p)
+		}
+	}
+	all, err := m.Store.VersionedRoles(ctx, "")
+	for _, other := range all {
+		if other.Role.ID != r.ID && slices.Equal(idp.EmailKey(other.Role.Name), idp.EmailKey(r.Name)) {
+			return nil, invalid("name", "another role has that name")
+		}
+	}
+	return slices.DeleteFunc(idp.Permissions(), func(p string) bool { return !slices.Contains(permissions, p) }), err
+}
+
+func describeRole(r idp.Role) map[string]string {
+	return map[string]string{"role": r.ID, "name": r.Name, "permissions": strings.Join(r.Permissions, " ")}
+}
+
+// customRole reads a role that is about to change: the actor must hold what it
+// holds, and it must be no system role.
+func (m *Manager) customRole(ctx context.Context, a Actor, r request, id string) (RoleEntry, error) {
+	list, err := m.roles(ctx, id)
+	if err != nil {
+		return RoleEntry{}, err
+	}
+	if len(list) == 0 || id == "" {
+		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrNotFound)
+	}
+	r.holds = append(slices.Clone(r.holds), list[0].Permissions...)
+	if err := m.allow(ctx, a, r); err != nil {
+		return RoleEntry{}, err
+	}
+	if list[0].System {
+		return RoleEntry{}, idp.ErrSystemRole
+	}
+	return list[0], nil
+}
+
+// UpdateRole changes name and permissions of a role, for everybody who holds it at
+// once. The actor must hold its permissions of before and those of after.
+// idp.ErrSystemRole: it is one; idp.ErrConflict: the version is not that of now.
+func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry) (RoleEntry, error) {
+	before, err := m.customRole(ctx, a, request{op: "UpdateRole", holds: e.Permissions}, e.ID)
+	if err != nil {
+		return RoleEntry{}, err
+	}
+	if before.Version != e.Version {
+		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrConflict)
+	}
+	r := idp.Role{ID: e.ID, Name: strings.Join(strings.Fields(e.Name), " ")}
+	if r.Permissions, err = m.checkRole(ctx, r, e.Permissions); err != nil {
+		return RoleEntry{}, err
+	}
+	return RoleEntry{Role: r, Version: e.Version + 1, Holders: before.Holders}, m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.SaveRole(ctx, e.Version, r); err != nil {
+			return err
+		}
+		detail := describeRole(r)
+		detail["before"] = strings.Join(before.Permissions, " ")
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleChanged, "", detail))
+	})
+}
+
+// DeleteRole removes a role. idp.ErrSystemRole: it is one; idp.ErrInUse: somebody
+// holds it.
+func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string) error {
+	before, err := m.customRole(ctx, a, request{op: "DeleteRole"}, id)
+	if err != nil {
+		return err
+	}
+	if before.Holders > 0 {
+		return fmt.Errorf("role: %w", idp.ErrInUse)
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.DeleteRole(ctx, id); err != nil {
+			return err
+		}
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleDeleted, "", describeRole(before.Role)))
+	})
+}

@@ -1,0 +1,189 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+)
+
+// rule is what an operation asks of whoever wants it.
+type rule struct {
+	// name is what the audit log and refusals call it.
+	name string
+	// fresh: a second step of at most FreshSecondStep ago.
+	fresh bool
+	// reason: a reason that the audit log keeps.
+	reason bool
+	// permissions: one of them is enough. What the operation concerns may narrow
+	// them down.
+	permissions []string
+}
+
+// Who may do what, by the name of the method. An operation that is not here is
+// refused to everybody.
+var rules = func() map[string]rule {
+	people := []string{idp.PermissionUsers, idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionContactReset}
+	factors := []string{idp.PermissionAgentRecovery, idp.PermissionContactReset}
+	only := func(permission string) []string { return []string{permission} }
+	authentication, users := only(idp.PermissionAuthentication), only(idp.PermissionUsers)
+	roles, clients, sessions := only(idp.PermissionRoles), only(idp.PermissionClients), only(idp.PermissionSessions)
+	return map[string]rule{
+		"PreviewPolicy":   {"preview a change of the MFA policy", false, false, authentication},
+		"PreviewOverride": {"preview a change of an app's MFA policy", false, false, authentication},
+		"SavePolicy":      {"change the MFA policy", true, true, authentication},
+		"SaveOverride":    {"change an app's MFA policy", true, true, authentication},
+		"TestMail":        {"send a test mail", false, false, authentication},
+
+		"Populations":   {"see populations", false, false, append([]string{idp.PermissionAuthentication, idp.PermissionClients, idp.PermissionAudit}, people...)},
+		"Population":    {"see a population", false, false, append([]string{idp.PermissionAuthentication, idp.PermissionClients, idp.PermissionAudit}, people...)},
+		"AddPopulation": {"add a population", true, false, authentication},
+		"SaveBrand":     {"change a population's brand", false, false, authentication},
+
+		"Users":         {"see people", false, false, people},
+		"UserDetail":    {"see a person", false, false, people},
+		"AddUser":       {"add a person", false, false, users},
+		"UpdateUser":    {"change a person", false, false, users},
+		"DeleteUser":    {"delete a person", true, true, users},
+		"AnonymiseUser": {"anonymise a person", true, true, users},
+		"SetPassword":   {"set a password", true, true, users},
+		"ClearThrottle": {"clear a throttle", true, true, users},
+
+		"ViewRecoveryCodes":       {"view recovery codes", true, true, only(idp.PermissionAgentRecovery)},
+		"RegenerateRecoveryCodes": {"generate recovery codes", true, true, factors},
+		"ResetMFA":                {"reset MFA", true, true, factors},
+		"EnableFactor":            {"enable a factor", true, true, factors},
+
+		"ListSessions": {"see sessions", false, false, sessions},
+		"EndSession":   {"end a session", false, true, sessions},
+		"SignOut":      {"sign a person out", false, true, sessions},
+
+		"Roles":      {"see roles", false, false, append([]string{idp.PermissionRoles, idp.PermissionClients}, people...)},
+		"CreateRole": {"add a role", true, false, roles},
+		"UpdateRole": {"change a role", true, false, roles},
+		"DeleteRole": {"delete a role", true, false, roles},
+		"SetRoles":   {"give roles", true, false, roles},
+
+		"Clients":            {"see apps", false, false, []string{idp.PermissionClients, idp.PermissionAuthentication}},
+		"Client":             {"see an app", false, false, []string{idp.PermissionClients, idp.PermissionAuthentication}},
+		"AddClient":          {"add an app", false, false, clients},
+		"UpdateClient":       {"change an app", false, false, clients},
+		"DeleteClient":       {"delete an app", true, true, clients},
+		"AddClientSecret":    {"add a secret of an app", true, false, clients},
+		"RemoveClientSecret": {"remove a secret of an app", true, false, clients},
+
+		"Audit":       {"read the audit log", false, false, only(idp.PermissionAudit)},
+		"ExportAudit": {"export the audit log", false, false, only(idp.PermissionAudit)},
+
+		"Deliveries":      {"see deliveries", false, false, only(idp.PermissionKeys)},
+		"RetryDeliveries": {"retry deliveries", false, false, only(idp.PermissionKeys)},
+	}
+}()
+
+// Operations says for each operation, by the name of its method, which permissions
+// allow it: one of them is enough.
+func Operations() map[string][]string {
+	list := map[string][]string{}
+	for op, r := range rules {
+		list[op] = slices.Clone(r.permissions)
+	}
+	return list
+}
+
+// May tells whether the actor's permissions allow an operation at all, so that a
+// page can leave out what would be refused. Whom it concerns, a fresh second step
+// and a reason are looked at when it is carried out.
+func (a Actor) May(op string) bool {
+	return slices.ContainsFunc(rules[op].permissions, a.Can)
+}
+
+// request is one operation that somebody asks for.
+type request struct {
+	op string
+	// permission is the one that counts for what this concerns, empty: any of the
+	// rule's.
+	permission string
+	// target is the person concerned, nil for none in particular: they must hold
+	// nothing that the actor lacks.
+	target *idp.User
+	// holds are permissions that the actor must hold as well, since they are given,
+	// taken or could be used.
+	holds  []string
+	reason string
+	// fresh asks for a fresh second step even where the rule does not.
+	fresh bool
+}
+
+// allow checks everything about an operation, and writes refusals to the audit log.
+func (m *Manager) allow(ctx context.Context, a Actor, r request) error {
+	err := m.check(ctx, a, r)
+	if err == nil || !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrStepUp) {
+		return err
+	}
+	return m.refused(ctx, a, r, err)
+}
+
+// refused writes a refusal to the audit log, and returns it.
+func (m *Manager) refused(ctx context.Context, a Actor, r request, err error) error {
+	e := idp.AuditEvent{
+		Kind: idp.AuditOperationRefused, ActorID: a.UserID,
+		Detail: map[string]string{"operation": rules[r.op].name, "cause": err.Error()},
+	}
+	if r.target != nil {
+		e.UserID, e.PopulationID = r.target.ID, r.target.PopulationID
+	}
+	return errors.Join(err, m.Store.Audit(ctx, e))
+}
+
+// forbid refuses an operation for a cause that is no rule's.
+func (m *Manager) forbid(ctx context.Context, a Actor, r request, cause string) error {
+	return m.refused(ctx, a, r, fmt.Errorf("%w: %s", ErrForbidden, cause))
+}
+
+func (m *Manager) check(ctx context.Context, a Actor, r request) error {
+	rule, known := rules[r.op]
+	if !known {
+		return fmt.Errorf("%w: %s has no rule", ErrForbidden, r.op)
+	}
+	enough := rule.permissions
+	if r.permission != "" {
+		enough = []string{r.permission}
+	}
+	if !slices.ContainsFunc(enough, a.Can) {
+		return fmt.Errorf("%w: %s needs permission %s", ErrForbidden, rule.name, strings.Join(enough, " or "))
+	}
+	if r.target != nil && !a.system {
+		if err := m.notUpward(ctx, a, *r.target); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.holds {
+		if !a.Can(p) {
+			return fmt.Errorf("%w: %s would need permission %s as well", ErrForbidden, rule.name, p)
+		}
+	}
+	if a.system {
+		return nil
+	}
+	if (rule.fresh || r.fresh) && (a.SecondStepAt.IsZero() || idp.Now().Sub(a.SecondStepAt) > FreshSecondStep) {
+		return fmt.Errorf("%w: %s", ErrStepUp, rule.name)
+	}
+	if rule.reason {
+		return checkReason(r.reason)
+	}
+	return nil
+}
+
+func checkReason(reason string) error {
+	reason = strings.TrimSpace(reason)
+	switch {
+	case reason == "":
+		return invalid("reason", "say why: the person concerned may ask")
+	case len(reason) > maxReason:
+		return invalid("reason", "a reason has at most %d bytes", maxReason)
+	}
+	return isText("reason", strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(reason))
+}

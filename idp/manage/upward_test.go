@@ -1,0 +1,217 @@
+package manage_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// almost may do everything but read the audit log.
+func almost() manage.Actor {
+	return holder(slices.DeleteFunc(idp.Permissions(), func(p string) bool { return p == idp.PermissionAudit })...)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// Nobody reaches up: neither to people who hold more, nor to roles and apps that do.
+func TestNobodyReachesUp(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		o.person(t, idp.Agents, idp.RoleAdmin)
+		admin := o.enrolled(t, idp.Agents, idp.RoleAdmin)
+		s := o.signedIn(t, admin)
+		below := o.person(t, idp.Agents)
+		auditor, err := o.CreateRole(ctx, everything(), "Auditor", []string{idp.PermissionAudit})
+		idptest.Must(t, err)
+		service, _, err := o.AddClient(ctx, everything(), idp.Client{
+			Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{"gatehouse:admin"}, Roles: []string{auditor.ID},
+		})
+		idptest.Must(t, err)
+		before := o.state(t)
+		changed := service
+		changed.Name = "Mine"
+		for name, err := range map[string]error{
+			"rename":           second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Name: ptr("Mine")})),
+			"redirect":         second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Email: ptr("evil@rtx.example")})),
+			"disable":          second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"delete":           o.DeleteUser(ctx, almost(), admin.ID, ticket),
+			"anonymise":        o.AnonymiseUser(ctx, almost(), admin.ID, ticket),
+			"password":         o.SetPassword(ctx, almost(), admin.ID, "gentle maple corner", ticket),
+			"clear":            o.ClearThrottle(ctx, almost(), admin.ID, ticket),
+			"enable":           o.EnableFactor(ctx, almost(), admin.ID, "none", ticket),
+			"reset":            o.ResetMFA(ctx, almost(), admin.ID, ticket),
+			"view":             second(o.ViewRecoveryCodes(ctx, almost(), admin.ID, ticket)),
+			"regenerate":       o.RegenerateRecoveryCodes(ctx, almost(), admin.ID, ticket),
+			"sign out":         second(o.SignOut(ctx, almost(), admin.ID, ticket)),
+			"end":              o.EndSession(ctx, almost(), s.ID, ticket),
+			"take roles":       o.SetRoles(ctx, almost(), admin.ID, 1, nil),
+			"give admin":       o.SetRoles(ctx, almost(), below.ID, 1, []string{idp.RoleAdmin}),
+			"give auditor":     o.SetRoles(ctx, almost(), below.ID, 1, []string{auditor.ID}),
+			"give oneself":     o.SetRoles(ctx, manage.Actor{UserID: below.ID, Permissions: almost().Permissions, SecondStepAt: idp.Now()}, below.ID, 1, []string{idp.RoleAdmin}),
+			"add an admin":     second(o.AddUser(ctx, almost(), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleAdmin}})),
+			"manager by users": second(o.AddUser(ctx, holder(idp.PermissionUsers, idp.PermissionSessions, idp.PermissionContactReset), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleManager}})),
+			"role of more":     second(o.CreateRole(ctx, almost(), "More", []string{idp.PermissionAudit})),
+			"widen a role":     second(o.UpdateRole(ctx, almost(), manage.RoleEntry{Role: idp.Role{ID: auditor.ID, Name: "Auditor"}, Version: 1})),
+			"delete a role":    o.DeleteRole(ctx, almost(), auditor.ID),
+			"app with a role":  third(o.AddClient(ctx, almost(), idp.Client{Name: "A", Kind: idp.ServiceClient, Roles: []string{auditor.ID}})),
+			"role by clients":  third(o.AddClient(ctx, holder(idp.PermissionClients, idp.PermissionAudit), idp.Client{Name: "A", Kind: idp.ServiceClient, Roles: []string{auditor.ID}})),
+			"app's secret":     second(o.AddClientSecret(ctx, almost(), service.ID)),
+			"app's name":       second(o.UpdateClient(ctx, almost(), changed)),
+			"delete the app":   o.DeleteClient(ctx, almost(), service.ID, ticket),
+		} {
+			if !errors.Is(err, manage.ErrForbidden) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if after := o.state(t); after != before {
+			t.Errorf("something was changed: %s, then %s", before, after)
+		}
+		// A role without permissions is no rise.
+		_, err = o.AddUser(ctx, holder(idp.PermissionUsers), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleAgent}})
+		idptest.Must(t, err)
+	})
+}
+
+func TestNobodyShutsThemselvesOut(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		u, other := o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)
+		self := manage.Actor{UserID: u.ID, Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
+		for name, err := range map[string]error{
+			"disable":   second(o.UpdateUser(ctx, self, u.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"delete":    o.DeleteUser(ctx, self, u.ID, ticket),
+			"anonymise": o.AnonymiseUser(ctx, self, u.ID, ticket),
+		} {
+			if !errors.Is(err, manage.ErrForbidden) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		idptest.Must(t, o.SetRoles(ctx, self, u.ID, 1, nil)) // another admin is left
+		for name, err := range map[string]error{
+			"disable":     second(o.UpdateUser(ctx, everything(), other.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"delete":      o.DeleteUser(ctx, everything(), other.ID, ticket),
+			"anonymise":   o.AnonymiseUser(ctx, everything(), other.ID, ticket),
+			"take":        o.SetRoles(ctx, everything(), other.ID, 1, []string{idp.RoleManager}),
+			"the command": o.DeleteUser(ctx, manage.System(), other.ID, ""),
+		} {
+			if !errors.Is(err, idp.ErrLastAdmin) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// Two admins who take the role from each other at once: one stays.
+func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
+		admins := []idp.User{o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)}
+		var lost int
+		for _, err := range idptest.Race(2, func(i int) error {
+			return managers[i].SetRoles(t.Context(), everything(), admins[i].ID, 1, nil)
+		}) {
+			if errors.Is(err, idp.ErrLastAdmin) {
+				lost++
+			} else {
+				idptest.Must(t, err)
+			}
+		}
+		if held := query[int](t, o, "SELECT COUNT(*) FROM user_roles WHERE role_id = 'admin'"); lost != 1 || held != 1 {
+			t.Errorf("%d were refused, %d hold the role", lost, held)
+		}
+	})
+}
+
+func TestStaleVersionsChangeNothing(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		u := o.person(t, idp.Agents)
+		d, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Name: ptr("Ada Newman")})
+		if err != nil || d.Version != 2 || d.Name != "Ada Newman" {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		role, err := o.CreateRole(ctx, everything(), "Helpers", []string{idp.PermissionContactReset})
+		idptest.Must(t, err)
+		role.Permissions = []string{idp.PermissionUsers}
+		role, err = o.UpdateRole(ctx, everything(), role)
+		idptest.Must(t, err)
+		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}})
+		idptest.Must(t, err)
+		app.Name = "Portal"
+		app, err = o.UpdateClient(ctx, everything(), app)
+		if err != nil || app.Version != 2 || app.Name != "Portal" {
+			t.Fatalf("%+v, %v", app, err)
+		}
+		brand := manage.BrandChange{Version: 1, Name: "RTX", BrandColor: "#0A5C36", LogoURL: "https://rtx.example/logo.svg"}
+		p, err := o.SaveBrand(ctx, everything(), idp.Agents, brand)
+		if err != nil || p.Version != 2 || p.BrandColor != "#0a5c36" {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		before := o.state(t)
+		role.Version, app.Version = 1, 1
+		for name, err := range map[string]error{
+			"user":   second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Name: ptr("Eve")})),
+			"roles":  o.SetRoles(ctx, everything(), u.ID, 1, []string{idp.RoleManager}),
+			"role":   second(o.UpdateRole(ctx, everything(), role)),
+			"client": second(o.UpdateClient(ctx, everything(), app)),
+			"brand":  second(o.SaveBrand(ctx, everything(), idp.Agents, brand)),
+		} {
+			if !errors.Is(err, idp.ErrConflict) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if after := o.state(t); after != before {
+			t.Errorf("something was changed: %s, then %s", before, after)
+		}
+		// Of two at once with the same version one wins.
+		won := 0
+		for _, err := range idptest.Race(4, func(i int) error {
+			return second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Name: ptr("Ada " + string(rune('A'+i)))}))
+		}) {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, idp.ErrConflict) {
+				t.Error(err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d won", won)
+		}
+	})
+}
+
+func TestFreshSecondStepForWhatGivesPower(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		u := o.person(t, idp.Agents)
+		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}})
+		idptest.Must(t, err)
+		old := everything()
+		old.SecondStepAt = idp.Now().Add(-manage.FreshSecondStep - time.Second)
+		for name, err := range map[string]error{
+			"roles":   o.SetRoles(ctx, old, u.ID, 1, nil),
+			"role":    second(o.CreateRole(ctx, old, "R", nil)),
+			"email":   second(o.UpdateUser(ctx, old, u.ID, manage.UserChange{Version: 1, Email: ptr("new@rtx.example")})),
+			"secret":  second(o.AddClientSecret(ctx, old, app.ID)),
+			"delete":  o.DeleteUser(ctx, old, u.ID, ticket),
+			"app":     o.DeleteClient(ctx, old, app.ID, ticket),
+			"manager": second(o.AddUser(ctx, old, manage.NewUser{Population: idp.Agents, Email: "m@rtx.example", Roles: []string{idp.RoleManager}})),
+		} {
+			if !errors.Is(err, manage.ErrStepUp) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := o.UpdateUser(ctx, old, u.ID, manage.UserChange{Version: 1, Name: ptr("Ada")}); err != nil {
+			t.Errorf("a name: %v", err)
+		}
+	})
+}

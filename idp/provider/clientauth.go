@@ -1,0 +1,134 @@
+package provider
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"gatehouse/idp"
+)
+
+// checkBody reads the form of an endpoint that clients call. What it takes comes in
+// the body: an address ends up in logs (RFC 6749 section 2.3.1).
+func checkBody(r *http.Request) *failure {
+	if r.URL.RawQuery != "" {
+		return fail(invalidRequest, "parameters belong into the body: an address ends up in logs")
+	}
+	if err := r.ParseForm(); err != nil {
+		return fail(invalidRequest, "the body is not a form").because(err)
+	}
+	if duplicate(r.PostForm) != "" {
+		return fail(invalidRequest, "a parameter was sent more than once")
+	}
+	return nil
+}
+
+// checkCredentials refuses what does not authenticate here, in whatever way.
+func checkCredentials(r *http.Request) *failure {
+	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
+		return fail(invalidClient, "client assertions are not supported")
+	}
+	if id, secret, ok := r.BasicAuth(); ok && (badEscape(id) || badEscape(secret)) {
+		return fail(invalidClient, "the credentials are not form-urlencoded (RFC 6749 section 2.3.1)")
+	}
+	return nil
+}
+
+func badEscape(s string) bool {
+	_, err := url.QueryUnescape(s)
+	return err != nil
+}
+
+// onlyPost answers every other method at an endpoint that clients call.
+func onlyPost(allow string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Header("Allow", allow)
+		answerError(c, http.StatusMethodNotAllowed, fail(invalidRequest, "this endpoint takes POST"))
+	}
+}
+
+// credentials are what a request says of its client.
+type credentials struct {
+	id, secret string
+	header     http.Header
+	form       url.Values
+}
+
+// VerifyClient authenticates a client for the library.
+func (p *Provider) VerifyClient(ctx context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
+	client, err := p.verifyClient(ctx, credentials{r.Data.ClientID, r.Data.ClientSecret, r.Header, r.Form})
+	if err != nil {
+		return nil, toLibrary(err)
+	}
+	return libraryClient{client}, nil
+}
+
+// authenticate finds the client that calls an endpoint of ours, whose form was read
+// (RFC 6749 section 2.3).
+func (p *Provider) authenticate(r *http.Request) (idp.Client, error) {
+	if f := checkCredentials(r); f != nil {
+		return idp.Client{}, f
+	}
+	cred := credentials{r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"), r.Header, r.PostForm}
+	if id, secret, ok := r.BasicAuth(); ok {
+		if cred.id != "" && cred.secret != "" {
+			return idp.Client{}, fail(invalidRequest, "client authentication must not use more than one method")
+		}
+		cred.id, _ = url.QueryUnescape(id) // checked above
+		cred.secret, _ = url.QueryUnescape(secret)
+	}
+	if cred.id == "" {
+		return idp.Client{}, fail(invalidClient, "the client must authenticate")
+	}
+	return p.verifyClient(r.Context(), cred)
+}
+
+// verifyClient authenticates a client by the method that it registered, and no
+// other.
+func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Client, error) {
+	client, err := p.client(ctx, cred.id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return client, fail(invalidClient, "the client is not known").because(err)
+	}
+	if err != nil {
+		return client, err
+	}
+	if reason := refuseClient(client, cred); reason != "" {
+		err := p.Store.Audit(ctx, idp.AuditEvent{
+			Kind: idp.AuditClientAuthFailed, ClientID: client.ID, Detail: map[string]string{"reason": reason},
+		})
+		return client, fail(invalidClient, reason).because(err)
+	}
+	return client, nil
+}
+
+func refuseClient(client idp.Client, cred credentials) string {
+	used := idp.NoClientAuth
+	switch {
+	case cred.header.Get("Authorization") != "":
+		used = idp.ClientSecretBasic
+	case cred.form.Has("client_secret"):
+		used = idp.ClientSecretPost
+	}
+	if used != client.AuthMethod {
+		return "the client must authenticate by " + string(client.AuthMethod)
+	}
+	if used == idp.NoClientAuth {
+		return ""
+	}
+	if id := cred.form.Get("client_id"); id != "" && id != client.ID {
+		return "two clients are named"
+	}
+	hash := idp.HashSecret(cred.secret)
+	for _, live := range client.SecretHashes {
+		if subtle.ConstantTimeCompare(hash, live) == 1 {
+			return ""
+		}
+	}
+	return "the secret is wrong"
+}

@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+)
+
+// introspection is the answer of RFC 7662 section 2.2: it says what a token is
+// worth now, which a JWT by itself cannot. A refresh token has no token_type,
+// which says how an access token is presented. username is left out: a client
+// that may know who signed in has the scope for it, and asks userinfo.
+type introspection struct {
+	Active    bool     `json:"active"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	TokenType string   `json:"token_type,omitempty"`
+	Expires   int64    `json:"exp,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	Subject   string   `json:"sub,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	ID        string   `json:"jti,omitempty"`
+	// Of a person, not of a service.
+	*authentication
+	Population string `json:"population,omitempty"`
+}
+
+// introspect tells a client that keeps a secret what a token is worth. Whatever the
+// client may not know of looks like a token that does not exist (RFC 7662 section
+// 4). token_type_hint is not needed: the token's form says where to look.
+func (p *Provider) introspect(c *gin.Context) {
+	out, err := p.introspection(c.Request)
+	if err != nil {
+		refuse(c, err)
+		return
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, out)
+}
+
+func (p *Provider) introspection(r *http.Request) (introspection, error) {
+	if f := checkBody(r); f != nil {
+		return introspection{}, f
+	}
+	client, err := p.authenticate(r)
+	if err != nil {
+		return introspection{}, err
+	}
+	if client.Public() {
+		return introspection{}, fail(invalidClient, "introspection is for clients that keep a secret")
+	}
+	token := r.PostForm.Get("token")
+	if token == "" {
+		return introspection{}, fail(invalidRequest, "token is missing")
+	}
+	a, err := p.find(r.Context(), token)
+	if notActive(err) || err == nil && !visible(a, client) {
+		return introspection{}, nil
+	}
+	if err != nil {
+		return introspection{}, err
+	}
+	return p.describe(a), nil
+}
+
+// visible tells whether a client may know of a token: one of its own, or an access
+// token that was issued for it.
+func visible(a access, client idp.Client) bool {
+	return a.clientID == client.ID || a.kind == idp.AccessToken && slices.Contains(a.audience, client.ID)
+}
+
+func (p *Provider) describe(a access) introspection {
+	out := introspection{
+		Active: true, Scope: strings.Join(a.scopes, " "), ClientID: a.clientID, Expires: a.expiresAt.Unix(),
+		IssuedAt: a.issuedAt.Unix(), Subject: a.subject(), Audience: a.audience, Issuer: p.Issuer, ID: a.jti,
+	}
+	if a.kind == idp.AccessToken {
+		out.TokenType = "Bearer"
+	}
+	if a.person != nil {
+		signedIn := authenticationOf(a.person.Grant)
+		out.authentication, out.Population = &signedIn, a.person.Grant.PopulationID
+	}
+	return out
+}

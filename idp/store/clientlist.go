@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"gatehouse/idp"
+)
+
+// VersionedClient is a client as it stands, never from the cache, with the version
+// that a change is compared with.
+type VersionedClient struct {
+	Client   idp.Client
+	Version  int64
+	Override idp.Override
+}
+
+type clientJoin struct {
+	Client   clientRow   `gorm:"embedded;embeddedPrefix:c_"`
+	Override overrideRow `gorm:"embedded;embeddedPrefix:o_"`
+}
+
+var selectClients = "SELECT " + columns(clientRow{}, "c") + ", " + columns(overrideRow{}, "o") +
+	" FROM clients c JOIN overrides o ON o.client_id = c.id AND o.version = c.override_version"
+
+// VersionedClients reads up to limit clients in the order of their ids, those after
+// an id.
+func (s *Store) VersionedClients(ctx context.Context, after string, limit int) ([]VersionedClient, error) {
+	return s.versionedClients(ctx, " WHERE c.id > ? ORDER BY c.id LIMIT ?", after, limit)
+}
+
+// VersionedClient reads one client.
+func (s *Store) VersionedClient(ctx context.Context, id string) (VersionedClient, error) {
+	list, err := s.versionedClients(ctx, " WHERE c.id = ?", id)
+	if err != nil {
+		return VersionedClient{}, err
+	}
+	if len(list) == 0 {
+		return VersionedClient{}, fmt.Errorf("client: %w", idp.ErrNotFound)
+	}
+	return list[0], nil
+}
+
+func (s *Store) versionedClients(ctx context.Context, where string, args ...any) ([]VersionedClient, error) {
+	var rows []clientJoin
+	if err := s.reader(ctx).Raw(selectClients+where, args...).Scan(&rows).Error; err != nil {
+		return nil, found(err, "clients")
+	}
+	list := make([]VersionedClient, len(rows))
+	pointers := make([]*idp.Client, len(rows))
+	for i, r := range rows {
+		client, err := r.Client.client()
+		if err != nil {
+			return nil, err
+		}
+		list[i] = VersionedClient{client, r.Client.Version, r.Override.override(r.Client.OverrideMinVersion)}
+		pointers[i] = &list[i].Client
+	}
+	return list, s.addRoles(ctx, pointers...)
+}
+
+// SaveClient writes a client but for its id, kind and override. idp.ErrConflict:
+// the version is not that of now. idp.ErrNotFound: there is no such role.
+func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) error {
+	row := newClientRow(c)
+	return s.Do(ctx, func(ctx context.Context) error {
+		r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND version = ?", c.ID, version).
+			UpdateColumns(map[string]any{
+				"name": row.Name, "auth_method": row.AuthMethod, "secret_hashes": row.SecretHashes,
+				"redirect_uris": row.RedirectURIs, "post_logout_redirect_uris": row.PostLogoutRedirectURIs,
+				"home_url": row.HomeURL, "grant_types": row.GrantTypes, "scopes": row.Scopes,
+				"populations": row.Populations, "token_format": row.TokenFormat, "signing_alg": row.SigningAlg,
+				"access_ttl": row.AccessTTL, "refresh_ttl": row.RefreshTTL, "pkce_optional": row.PKCEOptional,
+				"backchannel_logout_uri": row.BackchannelLogoutURI, "version": version + 1,
+			})
+		if err := once(r, "client", idp.ErrConflict); err != nil {
+			return err
+		}
+		if err := s.writer(ctx).Where("client_id = ?", c.ID).Delete(&clientRoleRow{}).Error; err != nil {
+			return written(err, "roles of a client")
+		}
+		s.AfterCommit(ctx, func() { s.clients.drop(c.ID) })
+		return s.insertClientRoles(ctx, c)
+	})
+}
+
+// DeleteClient removes a client with its grants and tokens; the audit log stays.
+func (s *Store) DeleteClient(ctx context.Context, id string) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		s.AfterCommit(ctx, func() { s.clients.drop(id) })
+		return once(s.writer(ctx).Where("id = ?", id).Delete(&clientRow{}), "client", idp.ErrNotFound)
+	})
+}

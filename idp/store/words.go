@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+
+	"gorm.io/gorm/clause"
+
+	"gatehouse/idp"
+)
+
+type userWordRow struct {
+	UserID       string `gorm:"primaryKey"`
+	Word         []byte `gorm:"primaryKey"`
+	PopulationID string
+}
+
+func (userWordRow) TableName() string { return "user_words" }
+
+// addWords stores what users are found by.
+func (s *Store) addWords(ctx context.Context, users ...userRow) error {
+	var rows []userWordRow
+	for _, u := range users {
+		for _, word := range idp.SearchWords(u.Email, u.Name) {
+			rows = append(rows, userWordRow{UserID: u.ID, Word: word, PopulationID: u.PopulationID})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	err := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(&rows, 1000).Error
+	return written(err, "words of users")
+}
+
+// replaceWords stores what a user is found by from now on.
+func (s *Store) replaceWords(ctx context.Context, u userRow) error {
+	if err := s.writer(ctx).Where("user_id = ?", u.ID).Delete(&userWordRow{}).Error; err != nil {
+		return written(err, "words of users")
+	}
+	return s.addWords(ctx, u)
+}
+
+// IndexUsers stores what up to limit people are found by who were there before
+// words were kept, or whom another program added, and returns how many there were.
+// Replicas may do it at once.
+func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
+	var rows []userRow
+	err := s.Do(ctx, func(ctx context.Context) error {
+		rows = nil
+		some := s.writer(ctx).Model(&userRow{}).Select("id").Where("NOT indexed").Order("id").Limit(limit)
+		err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
+			Where("id IN (?) AND NOT indexed", some).UpdateColumn("indexed", true).Error
+		if err != nil {
+			return written(err, "words of users")
+		}
+		return s.addWords(ctx, rows...)
+	})
+	return len(rows), err
+}

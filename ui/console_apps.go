@@ -1,0 +1,166 @@
+package ui
+
+// Choice is one of several that a form offers.
+type Choice struct {
+	Value  string
+	Label  string
+	Hint   string // may be empty
+	Chosen bool
+}
+
+// Select is a field with one answer out of several.
+type Select struct {
+	Name    string
+	Label   Message
+	Choices []Choice
+}
+
+// AppRow is an app in the list.
+type AppRow struct {
+	Name        string
+	URL         string
+	Kind        Message
+	Populations string
+	Rule        Message
+}
+
+// ConsoleApps lists the apps.
+type ConsoleApps struct {
+	Console
+	Apps     []AppRow
+	NewURL   string
+	OlderURL string // the rest of the list, absent when empty
+}
+
+func (p ConsoleApps) about() about { return about{template: "console-apps", console: true} }
+
+// AppTemplate is a kind of app that can be connected.
+type AppTemplate struct {
+	Label, Hint Message
+	URL         string
+}
+
+// ConsoleAppNew asks what kind of app is connected.
+type ConsoleAppNew struct {
+	Console
+	Templates []AppTemplate
+}
+
+func (p ConsoleAppNew) about() about { return about{template: "console-app-new", console: true} }
+
+// ConsoleAppForm is what an app is made of, for a new one and for one that exists.
+// A field whose flag is off is not the app's. Form fields: name, the names of
+// Populations, redirect_uris, post_logout_redirect_uris, home_url,
+// backchannel_logout_uri, roles, token_format, signing_alg, version.
+type ConsoleAppForm struct {
+	Console
+	Action     string
+	CancelURL  string // absent when empty
+	DeleteURL  string // absent when empty
+	Heading    Message
+	Lead       Message // may be empty
+	Submit     Message
+	Version    int64 // 0 for a new one
+	Name       string
+	NameError  *Message
+	SignsIn    bool // people sign in to it: it has populations and redirect URIs
+	HasHome    bool
+	HasLogout  bool // its server can be told by back-channel logout
+	NeedLogout bool
+
+	Populations      []Select // in their order, the first is offered first
+	PopulationsError *Message
+	RedirectURIs     string // one per line, as all lists
+	RedirectHint     Message
+	RedirectError    *Message
+	PostLogoutURIs   string
+	PostLogoutError  *Message
+	HomeURL          string
+	HomeError        *Message
+	LogoutURI        string
+	LogoutError      *Message
+	Roles            []Choice // what a service may do
+	RolesError       *Message
+	Advanced         []Select
+	AdvancedError    *Message
+}
+
+func (p ConsoleAppForm) about() about {
+	return about{template: "console-app-form", failed: anyOf(p.NameError, p.PopulationsError, p.RedirectError,
+		p.PostLogoutError, p.HomeError, p.LogoutError, p.RolesError, p.AdvancedError, p.Alert), console: true}
+}
+
+// Setting is something to copy into an app.
+type Setting struct {
+	Label  Message
+	Values []string
+}
+
+// Snippet is code to copy into an app.
+type Snippet struct {
+	Title string // the library
+	Code  string
+}
+
+// ConsoleAppConnect is all that an app needs to be told; with its secret, when that
+// was made just now.
+type ConsoleAppConnect struct {
+	Console
+	AppName  string
+	Secret   string // shown this once, mostly empty
+	TestURL  string // absent when nobody signs in to it
+	Redirect string // where the test ends
+	Settings []Setting
+	Snippets []Snippet
+	NextURL  string // where to go on after the secret
+}
+
+func (p ConsoleAppConnect) about() about {
+	return about{template: "console-app-connect", console: true}
+}
+
+// ConsoleAppSecrets is the rotation of an app's secrets. Form field of RemoveAction:
+// index.
+type ConsoleAppSecrets struct {
+	Console
+	AppName   string
+	Live      int
+	AddURL    string   // asks before a second one is made, absent when there are two
+	RemoveURL []string // asks before one is removed, oldest first; none while there is but one
+}
+
+func (p ConsoleAppSecrets) about() about {
+	return about{template: "console-app-secrets", failed: anyOf(p.Alert), console: true}
+}
+
+// ConsoleAppRule is an app's own MFA rule. Form fields: version, mode, min_acr,
+// federated.
+type ConsoleAppRule struct {
+	Console
+	Action     string
+	AppName    string
+	Version    int64
+	Modes      []Choice
+	ModeError  *Message
+	MinACR     []Choice
+	ACRError   *Message
+	Federated  bool
+	Population []Link // the rules that it follows otherwise
+}
+
+func (p ConsoleAppRule) about() about {
+	return about{template: "console-app-rule", failed: anyOf(p.ModeError, p.ACRError, p.Alert), console: true}
+}
+
+// ConsoleAppDeliveries is how far the deliveries to an app are. Form field: lane.
+type ConsoleAppDeliveries struct {
+	Console
+	AppName   string
+	To        string
+	Lane      Lane
+	RetryPath string
+}
+
+func (p ConsoleAppDeliveries) about() about {
+	return about{template: "console-app-deliveries", console: true}
+}

@@ -1,0 +1,199 @@
+package ui
+
+import "time"
+
+// Tick is a box to tick, or a line of a select.
+type Tick struct {
+	Value, Label, Hint string
+	On                 bool
+	Fixed              bool // shown, and not the viewer's to change
+}
+
+// ConsolePeople lists people of a population. Fields of its GET form: population,
+// filter, q.
+type ConsolePeople struct {
+	Console
+	Action     string
+	Population string // its id
+	Filter     string
+	Search     string
+	Filters    []NavItem
+	People     []PersonRow
+	StartURL   string // where the list begins, empty when this is its beginning
+	NextURL    string // where it goes on, empty at its end
+	ExportURL  string // people without a second step as a file, may be empty
+	AddURL     string // absent when empty
+}
+
+// PersonRow is a person in the list.
+type PersonRow struct {
+	Name, Email, URL string
+	Roles            []string
+	Authenticator    bool
+	Alone            bool // no second step at all
+	Disabled         bool
+	LastSignInAt     time.Time // zero for never
+}
+
+func (p ConsolePeople) about() about {
+	return about{template: "console-people", failed: anyOf(p.Alert), console: true}
+}
+
+// ConsolePersonNew adds a person. Form fields: email, name, population, roles,
+// password.
+type ConsolePersonNew struct {
+	Console
+	Action, CancelURL string
+	Email, Name       string
+	Populations       []Tick
+	Roles             []Tick // roles that the viewer may give; absent when empty
+	EmailError        *Message
+	NameError         *Message
+	PopulationError   *Message
+	RolesError        *Message
+	PasswordError     *Message
+}
+
+func (p ConsolePersonNew) about() about {
+	failed := anyOf(p.EmailError, p.NameError, p.PopulationError, p.RolesError, p.PasswordError, p.Alert)
+	return about{template: "console-person-new", failed: failed, console: true}
+}
+
+// ConsolePerson is all about a person that the viewer may see.
+type ConsolePerson struct {
+	Console
+	Name, Email    string
+	PopulationName string
+	Language       string // BCP 47, may be empty
+	Disabled       bool
+	PasswordSet    bool
+	CreatedAt      time.Time
+	EditURL        string // absent when empty, like every address here
+	Factors        []FactorRow
+	Recovery       *RecoveryFacts // nil for none
+	ResetURL       string
+	ShowSessions   bool
+	Sessions       []SessionRow
+	MoreSessions   bool // there are more than are shown
+	SignOutURL     string
+	Roles          []string
+	RolesURL       string
+	ShowHistory    bool
+	History        []HistoryRow
+	Deeds          []Deed // what else can be done to the account
+}
+
+func (p ConsolePerson) about() about {
+	return about{template: "console-person", failed: anyOf(p.Alert), console: true}
+}
+
+// FactorRow is a second factor of a person.
+type FactorRow struct {
+	Label      Message
+	CreatedAt  time.Time
+	LastUsedAt time.Time // zero for never
+	DisabledAt time.Time // zero unless too many wrong codes were tried
+	EnableURL  string
+}
+
+// RecoveryFacts are about a person's recovery codes.
+type RecoveryFacts struct {
+	GeneratedAt   time.Time
+	SavedAt       time.Time // zero until the person said so
+	DisabledAt    time.Time
+	Left          int
+	AgainAt       time.Time // from when there can be new ones, zero for now
+	ViewURL       string
+	RegenerateURL string
+	EnableURL     string
+}
+
+// SessionRow is a session of a person.
+type SessionRow struct {
+	UserAgent  string
+	Address    string
+	Since      time.Time
+	LastSeenAt time.Time
+	Apps       []string
+	EndURL     string
+}
+
+// HistoryRow is something that happened to a person, or that they did.
+type HistoryRow struct {
+	At        time.Time
+	Kind      string
+	By        string // who did it, empty: the person, or nobody in particular
+	Reason    string
+	UserAgent string
+	Address   string
+}
+
+// Deed is something that can be done, on a page of its own.
+type Deed struct {
+	Label, Hint Message
+	URL         string
+	Danger      bool
+}
+
+// ConsolePersonEdit changes who a person is. Form fields: version, name, email,
+// locale.
+type ConsolePersonEdit struct {
+	Console
+	Action, CancelURL   string
+	Version             int64
+	Name, Email, Locale string
+	NameError           *Message
+	EmailError          *Message
+	LocaleError         *Message
+}
+
+func (p ConsolePersonEdit) about() about {
+	return about{
+		template: "console-person-edit", failed: anyOf(p.NameError, p.EmailError, p.LocaleError, p.Alert), console: true,
+	}
+}
+
+// ConsolePersonRoles gives a person roles and takes them. Form fields: version,
+// roles.
+type ConsolePersonRoles struct {
+	Console
+	Action, CancelURL string
+	Version           int64
+	PersonName        string
+	Roles             []Tick
+	RolesError        *Message
+}
+
+func (p ConsolePersonRoles) about() about {
+	return about{template: "console-person-roles", failed: anyOf(p.RolesError, p.Alert), console: true}
+}
+
+// ConsolePersonPassword sets a person's password. Form fields: password, reason.
+type ConsolePersonPassword struct {
+	Console
+	Action, CancelURL string
+	PersonName        string
+	Consequences      []Message
+	PasswordError     *Message
+	Reason            string
+	ReasonError       *Message
+}
+
+func (p ConsolePersonPassword) about() about {
+	return about{
+		template: "console-person-password", failed: anyOf(p.PasswordError, p.ReasonError, p.Alert), console: true,
+	}
+}
+
+// ConsolePersonCodes shows somebody's recovery codes, once.
+type ConsolePersonCodes struct {
+	Console
+	PersonName, PersonEmail string
+	Codes                   []string // those that still work
+	Told                    bool     // the person gets a mail about it
+	BackURL                 string
+}
+
+func (p ConsolePersonCodes) about() about {
+	return about{template: "console-person-codes", failed: anyOf(p.Alert), console: true}
+}

@@ -1,0 +1,168 @@
+package sample
+
+import (
+	"time"
+
+	"gatehouse/ui"
+)
+
+// consoleApps are the console's pages about apps, records and brands.
+func consoleApps() map[string]ui.Page {
+	pages := map[string]ui.Page{}
+	for _, more := range []map[string]ui.Page{appPages(), appForms(), recordPages(), brandPages()} {
+		for name, page := range more {
+			pages[name] = page
+		}
+	}
+	return pages
+}
+
+func appFrame(current string) ui.Console {
+	frame := consoleFrame("/apps")
+	frame.Crumbs = []ui.Link{{Label: "Apps", URL: "#"}}
+	for _, label := range []string{"Settings", "Connect", "Secrets", "MFA", "Deliveries"} {
+		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: label, URL: "#", Current: label == current})
+	}
+	return frame
+}
+
+func appPages() map[string]ui.Page {
+	connect := ui.ConsoleAppConnect{
+		Console: appFrame("Connect"), AppName: "Agent portal", TestURL: "/authorize?client_id=x", Redirect: "https://agents.rtx.example/callback",
+		Settings: []ui.Setting{
+			{Label: *ui.Key("console.setting.issuer").With(), Values: []string{"https://id.rtx.example"}},
+			{Label: *ui.Key("console.setting.client_id").With(), Values: []string{"01kaq4t7n3vwx2y5z6a7b8c9d0"}},
+			{Label: *ui.Key("console.setting.redirect_uris").With(), Values: []string{"https://agents.rtx.example/callback", "https://staging.agents.rtx.example/callback"}},
+		},
+		Snippets: []ui.Snippet{
+			{Title: "Go · coreos/go-oidc", Code: "provider, err := oidc.NewProvider(ctx, \"https://id.rtx.example\")\nif err != nil {\n\treturn err\n}\nconfig := oauth2.Config{ClientID: \"01kaq4t7n3vwx2y5z6a7b8c9d0\", ClientSecret: os.Getenv(\"CLIENT_SECRET\"), Endpoint: provider.Endpoint()}"},
+			{Title: "Node.js · openid-client", Code: "import * as client from 'openid-client'"},
+		},
+	}
+	once := connect
+	once.Secret, once.NextURL = "Zk3o8s5bq0mJm2y7r1cVhVt4n6u9wXaEdFgHiKlMnOp", "#"
+	kind := *ui.Key("console.app.kind_web").With()
+	rule := ui.ConsoleAppRule{
+		Console: appFrame("MFA"), Action: "/admin/x", AppName: "Wallboard", Version: 3, Federated: true,
+		Modes: []ui.Choice{
+			{Value: "inherit", Label: "Follow the rules of its people", Hint: "What their MFA page says."},
+			{Value: "required", Label: "Always ask for a second step", Hint: "Whoever has none is led through set-up.", Chosen: true},
+			{Value: "off", Label: "No second step", Hint: "The password is enough at this app."},
+		},
+		MinACR:     []ui.Choice{{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"}},
+		Population: []ui.Link{{Label: "Agents", URL: "#"}},
+	}
+	return map[string]ui.Page{
+		"console-apps": ui.ConsoleApps{
+			Console: consoleFrame("/apps"), NewURL: "#", OlderURL: "#",
+			Apps: []ui.AppRow{
+				{Name: "Agent portal", URL: "#", Kind: kind, Populations: "Agents", Rule: *ui.Key("console.app.rule_inherit").With()},
+				{Name: "Wallboard", URL: "#", Kind: *ui.Key("console.app.kind_spa").With(), Populations: "Agents, Contacts", Rule: *ui.Key("console.app.rule_off").With()},
+				{Name: "Nightly import", URL: "#", Kind: *ui.Key("console.app.kind_service").With()},
+			},
+		},
+		"console-apps-none": ui.ConsoleApps{Console: consoleFrame("/apps"), NewURL: "#"},
+		"console-app-new": ui.ConsoleAppNew{Console: consoleFrame("/apps"), Templates: []ui.AppTemplate{
+			{Label: *ui.Key("console.app.portal").With(), Hint: *ui.Key("console.app.portal_hint").With(), URL: "#"},
+			{Label: kind, Hint: *ui.Key("console.app.web_hint").With(), URL: "#"},
+			{Label: *ui.Key("console.app.kind_spa").With(), Hint: *ui.Key("console.app.spa_hint").With(), URL: "#"},
+			{Label: *ui.Key("console.app.kind_native").With(), Hint: *ui.Key("console.app.native_hint").With(), URL: "#"},
+			{Label: *ui.Key("console.app.kind_service").With(), Hint: *ui.Key("console.app.service_hint").With(), URL: "#"},
+		}},
+		"console-app-connect": connect, "console-app-secret": once, "console-app-rule": rule,
+		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 2, RemoveURL: []string{"#0", "#1"}},
+		"console-app-secrets-one": ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, AddURL: "#"},
+		"console-app-deliveries": ui.ConsoleAppDeliveries{
+			Console: appFrame("Deliveries"), AppName: "Agent portal", To: "https://agents.rtx.example/logout", Lane: lane(), RetryPath: "/admin/x",
+		},
+	}
+}
+
+func lane() ui.Lane {
+	return ui.Lane{
+		Name: "portal", Label: "Agent portal", URL: "#", Waiting: 3, Retrying: 2, Delivered: 946, Failed: 1,
+		OldestAt: time.Date(2026, 11, 23, 13, 58, 0, 0, time.UTC), LastError: "the app answered 503 Service Unavailable",
+	}
+}
+
+func appForms() map[string]ui.Page {
+	portal := ui.ConsoleAppForm{
+		Console: consoleFrame("/apps"), Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.app.portal").With(),
+		Lead: *ui.Key("console.app.portal_lead").With(), Submit: *ui.Key("console.apps.connect").With(), Name: "Agent portal",
+		SignsIn: true, HasHome: true, HasLogout: true, NeedLogout: true,
+		Populations: []ui.Select{{
+			Name: "population_1", Label: *ui.Key("console.app.population_first").With(),
+			Choices: []ui.Choice{{Value: "agents", Label: "Agents", Chosen: true}, {Value: "contacts", Label: "Contacts"}},
+		}},
+		RedirectURIs: "http://agents.rtx.example/callback", RedirectHint: *ui.Key("console.app.redirect_hint").With(),
+		RedirectError: ui.Key("console.error.field").With(`"http://agents.rtx.example/callback": http is for this machine (localhost) only; use https`),
+	}
+	portal.Crumbs = []ui.Link{{Label: "Apps", URL: "#"}, {Label: "Connect an app", URL: "#"}}
+	settings := portal
+	settings.Console, settings.CancelURL, settings.DeleteURL, settings.Version = appFrame("Settings"), "", "#", 3
+	settings.Heading, settings.Lead, settings.Submit = *ui.Key("console.error.field").With("Agent portal"), ui.Message{}, *ui.Key("console.save").With()
+	settings.RedirectError, settings.RedirectURIs = nil, "https://agents.rtx.example/callback\nhttps://staging.agents.rtx.example/callback"
+	second := portal.Populations[0]
+	second.Name, second.Label = "population_2", *ui.Key("console.app.population_then").With(2)
+	settings.Populations = append(settings.Populations, second)
+	settings.Advanced = []ui.Select{{
+		Name: "token_format", Label: *ui.Key("console.app.token_format").With(),
+		Choices: []ui.Choice{{Value: "opaque", Label: "Opaque: end at once when they are revoked", Chosen: true}},
+	}}
+	service := ui.ConsoleAppForm{
+		Console: portal.Console, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.app.kind_service").With(),
+		Lead: *ui.Key("console.app.service_lead").With(), Submit: portal.Submit,
+		Roles: []ui.Choice{{Value: "manager", Label: "Manager", Chosen: true}, {Value: "agent", Label: "Agent"}},
+	}
+	return map[string]ui.Page{"console-app-portal": portal, "console-app-settings": settings, "console-app-service": service}
+}
+
+func recordPages() map[string]ui.Page {
+	link := func(label string) *ui.Link { return &ui.Link{Label: label, URL: "?x=" + label} }
+	at := time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC)
+	audit := ui.ConsoleAudit{
+		Console: consoleFrame("/audit"), Action: "/admin/audit", FirstPage: true, Filtered: true,
+		Kind:       ui.Select{Name: "kind", Label: *ui.Key("console.audit.kind").With(), Choices: []ui.Choice{{Label: "All"}}},
+		App:        ui.Select{Name: "app", Label: *ui.Key("console.audit.app").With(), Choices: []ui.Choice{{Label: "All"}}},
+		Population: ui.Select{Name: "population", Label: *ui.Key("console.audit.population").With(), Choices: []ui.Choice{{Label: "All"}}},
+		Active:     []ui.Link{{Label: "App: Agent portal", URL: "#"}}, From: "2026-11-23", ToError: ui.Key("console.audit.no_day").With(),
+		RefreshURL: "#", NewestURL: "#", OlderURL: "#", ExportURL: "#",
+		Events: []ui.AuditRow{
+			{At: at, Kind: *link("Recovery codes viewed"), Raw: "recovery.viewed", Person: link("maya@rtx.example"), Actor: link("lead@rtx.example"), Population: link("Agents"), Address: "203.0.113.7", Details: []ui.Field{{Name: "reason", Value: "lost phone, ticket 4711"}}},
+			{At: at.Add(-time.Minute), Kind: *link("Wrong authenticator code"), Raw: "totp.refused", Person: link("a.very.long.address.of.somebody@customers.bluebird-repairs.example"), App: link("Support portal"), Population: link("Contacts"), Address: "2001:db8::7"},
+			{At: at.Add(-time.Hour), Kind: *link("Signing key made"), Raw: "key.created"},
+		},
+	}
+	older := audit
+	older.Filtered, older.FirstPage, older.Active, older.ToError, older.From = false, false, nil, nil, ""
+	system := ui.ConsoleSystem{
+		Console: consoleFrame("/system"), Program: "1.4.0", Database: "PostgreSQL", Healthy: true,
+		Migration: ui.Migration{Version: 4, Name: "00004_service", Applied: true},
+		ShowMail:  true, MailWorks: true, MailAction: "/admin/x", MailTo: "maya@rtx.example",
+		MailError:      ui.Key("console.system.mail_failed").With("554 5.7.1 sender refused"),
+		ShowDeliveries: true, Lanes: []ui.Lane{{Name: "mail", Label: "Mail", Delivered: 1284}, lane()}, RetryAction: "/admin/x",
+		ShowKeys: true, Keys: []ui.SigningKey{
+			{ID: "01kaq4t7n3", Algorithm: "RS256", State: *ui.Key("console.system.key_signs").With(), Since: at.Add(-2000 * time.Hour)},
+			{ID: "01kaq4t7n4", Algorithm: "RS256", State: *ui.Key("console.system.key_next").With(), Since: at.Add(20 * time.Hour), Next: true},
+		},
+	}
+	broken := system
+	broken.Healthy, broken.Missing, broken.MailWorks, broken.ShowKeys, broken.ShowDeliveries = false, 2, false, false, false
+	return map[string]ui.Page{"console-audit": audit, "console-audit-older": older, "console-system": system, "console-system-broken": broken}
+}
+
+func brandPages() map[string]ui.Page {
+	brand := ui.ConsoleBrand{
+		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 2, Name: "Bluebird Repairs",
+		Color: "#f2a900", ColorContrast: ui.ColorContrast("#f2a900"),
+		Swatches: ui.Swatches("#f2a900", "Bluebird Repairs", "Sign in", "console.brand.light", "console.brand.dark"),
+		LogoURL:  "http://rtx.example/logo.svg", LogoError: ui.Key("console.error.field").With("not https"),
+	}
+	brand.Tabs = []ui.NavItem{{Label: "MFA", URL: "#"}, {Label: "Name and logo", URL: "#", Current: true}}
+	return map[string]ui.Page{
+		"console-brand": brand,
+		"console-brand-new": ui.ConsoleBrandNew{
+			Console: consoleFrame("/authentication/new"), Action: "/admin/x", CancelURL: "#", ID: "Partners", Name: "Partners", IDError: ui.Key("console.brand.id_taken").With(),
+		},
+	}
+}

@@ -1,0 +1,158 @@
+package sample
+
+import (
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/ui"
+)
+
+// moments of the samples.
+func on(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 12, 0, 0, time.UTC) }
+
+const (
+	agentFirefox  = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0"
+	agentIPhone   = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Mobile/15E148 Safari/604.1"
+	sampleAddress = "a.very.long.address.of.somebody@customers.bluebird-repairs.example"
+)
+
+// people are pages of people and roles.
+func people() map[string]ui.Page {
+	pages := peopleForms()
+	for name, page := range rolePages() {
+		pages[name] = page
+	}
+	list := ui.ConsolePeople{
+		Console: consoleFrame("/people"), Action: "/admin/people", Population: "agents", AddURL: "/admin/people/new", NextURL: "#",
+		Filters: []ui.NavItem{{Label: "Everybody", URL: "#", Current: true}, {Label: "Without a second step", URL: "#"}, {Label: "Disabled", URL: "#"}},
+		People: []ui.PersonRow{
+			{Name: "Agent one", Email: "one@rtx.example", URL: "#", Roles: []string{"Admin"}, Authenticator: true, LastSignInAt: on(23, 8)},
+			{Name: "Agent two", Email: "two@rtx.example", URL: "#", Roles: []string{"Manager", "Recovery desk"}, Authenticator: true, LastSignInAt: on(20, 17)},
+			{Name: "Somebody with a long name that goes on", Email: sampleAddress, URL: "#", Disabled: true, LastSignInAt: on(2, 9)},
+			{Email: "invited@rtx.example", URL: "#"},
+		},
+	}
+	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
+	alone := list
+	alone.Filter, alone.ExportURL, alone.NextURL, alone.StartURL = "alone", "#", "", "#"
+	alone.Filters = []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Without a second step", URL: "#", Current: true}, {Label: "Disabled", URL: "#"}}
+	alone.People = []ui.PersonRow{{Email: "invited@rtx.example", URL: "#", Alone: true}}
+	nobody := list
+	nobody.Search, nobody.People, nobody.NextURL = "zzz", nil, ""
+	pages["console-people"], pages["console-people-alone"], pages["console-people-nobody"] = list, alone, nobody
+	pages["console-person"], pages["console-person-little"] = fullPerson(), ui.ConsolePerson{
+		Console: consoleFrame("/people"), Email: sampleAddress, PopulationName: "Agents", Disabled: true, CreatedAt: on(1, 9),
+	}
+	return pages
+}
+
+func fullPerson() ui.ConsolePerson {
+	deed := func(name string, danger bool) ui.Deed {
+		return ui.Deed{Label: *ui.Key("console.deed." + name).With(), Hint: *ui.Key("console.deed." + name + "_hint").With(), URL: "#", Danger: danger}
+	}
+	page := ui.ConsolePerson{
+		Console: consoleFrame("/people"), Name: "Agent two", Email: "two@rtx.example", PopulationName: "Agents", Language: "de-CH",
+		PasswordSet: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
+		Factors: []ui.FactorRow{
+			{Label: *ui.Key("console.person.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), DisabledAt: on(23, 7), EnableURL: "#"},
+			{Label: *ui.Key("console.person.email_code").With(), CreatedAt: on(2, 9)},
+		},
+		Recovery: &ui.RecoveryFacts{
+			GeneratedAt: on(23, 9), SavedAt: on(23, 10), Left: 3, AgainAt: on(23, 11), ViewURL: "#",
+		},
+		ShowSessions: true, MoreSessions: true,
+		Sessions: []ui.SessionRow{
+			{UserAgent: agentFirefox, Address: "203.0.113.7", Since: on(23, 7), LastSeenAt: on(23, 9), Apps: []string{"Agent portal", "Wallboard"}, EndURL: "#"},
+			{UserAgent: agentIPhone, Address: "2001:db8::1f2e:7", Since: on(21, 7), LastSeenAt: on(22, 22), EndURL: "#"},
+		},
+		Roles: []string{"Manager", "Recovery desk"}, ShowHistory: true,
+		History: []ui.HistoryRow{
+			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},
+			{At: on(23, 7), Kind: "Signed in", UserAgent: agentFirefox, Address: "203.0.113.7"},
+		},
+		Deeds: []ui.Deed{deed("password", false), deed("throttle", false), deed("disable", true), deed("anonymise", true), deed("delete", true)},
+	}
+	page.Crumbs = []ui.Link{{Label: "People", URL: "#"}}
+	page.Done = ui.Key("console.done.signed_out").With()
+	return page
+}
+
+func sampleRoles() []ui.Tick {
+	return []ui.Tick{
+		{Value: "admin", Label: "Admin", Hint: "Access to Agent and Contact Authentication · Access to Agent Recovery Code and Reset MFA · Manage people", Fixed: true},
+		{Value: "manager", Label: "Manager", Hint: "Reset contacts' MFA · Manage people · Manage sessions", On: true},
+		{Value: "agent", Label: "Agent"},
+	}
+}
+
+func peopleForms() map[string]ui.Page {
+	below := consoleFrame("/people")
+	below.Crumbs = []ui.Link{{Label: "People", URL: "#"}, {Label: "Agent two", URL: "#"}}
+	stale := below
+	stale.Alert = ui.Key("console.error.stale").With()
+	confirm := ui.ConsoleConfirm{
+		Console: below, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.deed.reset_heading").With("Agent two"), Danger: true,
+		Button: *ui.Key("console.person.reset").With(), Consequences: []ui.Message{
+			*ui.Key("console.deed.reset_factors").With(2), *ui.Key("console.deed.reset_codes").With(7),
+			*ui.Key("console.deed.sessions_end").With(3), *ui.Key("console.deed.reset_again").With(), *ui.Key("console.deed.told").With(),
+		},
+	}
+	return map[string]ui.Page{
+		"console-person-new": ui.ConsolePersonNew{
+			Console: below, Action: "/admin/people/new", CancelURL: "#", Email: "one@rtx", Roles: sampleRoles(),
+			Populations: []ui.Tick{{Value: "agents", Label: "Agents", On: true}, {Value: "contacts", Label: "Contacts"}},
+			EmailError:  ui.Key("console.person.email_taken").With(), PasswordError: ui.Key("console.error.field").With("at least 8 characters"),
+		},
+		"console-person-edit": ui.ConsolePersonEdit{
+			Console: stale, Action: "/admin/x", CancelURL: "#", Version: 3, Name: "Agent two", Email: "two@rtx.example", Locale: "de-CH",
+		},
+		"console-person-roles": ui.ConsolePersonRoles{
+			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, PersonName: "Agent two", Roles: sampleRoles(),
+			RolesError: ui.Key("console.person.last_admin").With(),
+		},
+		"console-person-password": ui.ConsolePersonPassword{
+			Console: below, Action: "/admin/x", CancelURL: "#", PersonName: "Agent two", Consequences: confirm.Consequences[2:3],
+			ReasonError: ui.Key("console.error.reason").With(),
+		},
+		"console-person-codes": ui.ConsolePersonCodes{
+			Console: below, PersonName: "Agent two", PersonEmail: "two@rtx.example", Told: true, BackURL: "#",
+			Codes: []string{"7KQF-93MX-PDWA-2HZR", "B4TN-XU6E-81QL-VJ5C", "ZM2H-5RWD-KX7P-9TAF", "Q8VC-LJ3N-64YS-BEUG", "DN5X-2PKA-WR9M-7HQT"},
+		},
+		"console-person-reset": confirm,
+		"console-person-disable": ui.ConsoleAsk{
+			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, Danger: true,
+			Heading: *ui.Key("console.deed.disable_heading").With("Agent two"), Button: *ui.Key("console.deed.disable").With(),
+			Consequences: []ui.Message{*ui.Key("console.deed.disable_hint").With(), *ui.Key("console.deed.sessions_end").With(3)},
+		},
+	}
+}
+
+func rolePages() map[string]ui.Page {
+	var all, ticks []ui.Tick
+	var labels []string
+	for i, p := range idp.PermissionList() {
+		labels = append(labels, p.Label)
+		all = append(all, ui.Tick{Value: p.ID, Label: p.Label, Hint: p.Explain, On: true})
+		ticks = append(ticks, ui.Tick{Value: p.ID, Label: p.Label, Hint: p.Explain, On: i == 1, Fixed: i == 0 || i > 6})
+	}
+	frame := consoleFrame("/roles")
+	below := frame
+	below.Crumbs = []ui.Link{{Label: "Roles", URL: "#"}}
+	return map[string]ui.Page{
+		"console-roles": ui.ConsoleRoles{Console: frame, AddURL: "#", Roles: []ui.RoleRow{
+			{Name: "Admin", URL: "#", System: true, Permissions: labels, Holders: 2},
+			{Name: "Agent", URL: "#", System: true, Holders: 912},
+			{Name: "Recovery desk", URL: "#", Permissions: labels[1:2], Holders: 4},
+		}},
+		"console-role": ui.ConsoleRole{
+			Console: below, Name: "Admin", System: true, Holders: 2, CancelURL: "#", Permissions: all,
+		},
+		"console-role-edit": ui.ConsoleRole{
+			Console: below, Action: "/admin/x", CancelURL: "#", Name: "Recovery desk", Holders: 4, Permissions: ticks, Version: 2,
+			NameError: ui.Key("console.error.field").With("another role has that name"),
+		},
+		"console-role-mine": ui.ConsoleRole{
+			Console: below, CancelURL: "#", EditURL: "#", DeleteURL: "#", Name: "Recovery desk", Permissions: ticks,
+		},
+	}
+}
