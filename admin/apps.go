@@ -67,7 +67,7 @@ func (v *visit) populationNames() (map[string]string, error) {
 	list, err := v.console.Manage.Populations(v.Request.Context(), v.actor)
 	names := map[string]string{}
 	for _, p := range list {
-		names[p.ID] = p.Name
+		names[p.ID] = v.populationName(p.Population)
 	}
 	return names, err
 }
@@ -339,7 +339,7 @@ func (v *visit) populationSelects(chosen []string, one bool) ([]ui.Select, error
 			s.Choices = []ui.Choice{{Label: v.text("console.app.population_none")}}
 		}
 		for _, p := range all {
-			s.Choices = append(s.Choices, ui.Choice{Value: p.ID, Label: p.Name, Chosen: i < len(chosen) && chosen[i] == p.ID})
+			s.Choices = append(s.Choices, ui.Choice{Value: p.ID, Label: v.populationName(p.Population), Chosen: i < len(chosen) && chosen[i] == p.ID})
 		}
 		list = append(list, s)
 	}

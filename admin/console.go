@@ -46,7 +46,17 @@ func (a *Console) Routes(r *gin.RouterGroup) {
 	g.GET("/callback", a.Web.Handle(a.callback))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
-	for path, h := range map[string]handler{
+	for path, h := range pages() {
+		g.GET(path, a.Web.Handle(a.page(h)))
+	}
+	for path, h := range forms() {
+		g.POST(path, a.Web.Handle(a.page(h)))
+	}
+}
+
+// pages are what can be looked at.
+func pages() map[string]handler {
+	return map[string]handler{
 		"":                                (*visit).overview,
 		"/authentication/:population":     (*visit).policy,
 		"/authentication/:population/mfa": (*visit).policy,
@@ -84,10 +94,12 @@ func (a *Console) Routes(r *gin.RouterGroup) {
 		"/roles/:id":                (*visit).role,
 		"/roles/:id/edit":           (*visit).editRole,
 		"/roles/:id/delete":         (*visit).askDeleteRole,
-	} {
-		g.GET(path, a.Web.Handle(a.page(h)))
 	}
-	for path, h := range map[string]handler{
+}
+
+// forms are what can be posted.
+func forms() map[string]handler {
+	return map[string]handler{
 		"/authentication/:population/mfa":   (*visit).postPolicy,
 		"/authentication/:population/apply": (*visit).postApply,
 
@@ -113,8 +125,6 @@ func (a *Console) Routes(r *gin.RouterGroup) {
 		"/roles/new":                (*visit).postNewRole,
 		"/roles/:id/edit":           (*visit).postRole,
 		"/roles/:id/delete":         (*visit).postDeleteRole,
-	} {
-		g.POST(path, a.Web.Handle(a.page(h)))
 	}
 }
 
@@ -246,6 +256,18 @@ func populationLabel(p idp.Population) string {
 		return "Agent"
 	case idp.Contacts:
 		return "Contact"
+	}
+	return p.Name
+}
+
+// populationName is how the console calls the people of a population: the two that
+// every installation has by the admins' words, since both may carry one brand.
+func (v *visit) populationName(p idp.Population) string {
+	switch p.ID {
+	case idp.Agents:
+		return v.text("console.agents")
+	case idp.Contacts:
+		return v.text("console.contacts")
 	}
 	return p.Name
 }

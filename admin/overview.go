@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/ui"
@@ -45,17 +46,34 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 		}
 	}
 	figures := []ui.Figure{
-		{Number: affected.People, Label: *ui.Key("console.overview.people").With(int(affected.People)), URL: v.path("/people")},
+		{Number: affected.People, Label: *ui.Key("console.overview.people").With(int(affected.People)), URL: v.open("/people")},
 		{Number: affected.Sessions, Label: *ui.Key("console.overview.sessions").With()},
-		{Number: int64(apps), Label: *ui.Key("console.overview.apps").With(apps), URL: v.path("/apps")},
+		{Number: int64(apps), Label: *ui.Key("console.overview.apps").With(apps), URL: v.open("/apps")},
 	}
 	check := func(label, hint ui.Key, url string, done bool) ui.Check {
-		return ui.Check{Label: *label.With(), Hint: *hint.With(), URL: url, Done: done}
+		return ui.Check{Label: *label.With(), Hint: *hint.With(), URL: v.open(url), Done: done}
 	}
 	return figures, []ui.Check{
-		check("console.check.mail", "console.check.mail_hint", v.path("/system"), v.console.Manage.Mailer != nil),
-		check("console.check.policy", "console.check.policy_hint", v.path("/authentication/"+idp.Agents), false),
-		check("console.check.app", "console.check.app_hint", v.path("/apps/new"), apps > 0),
-		check("console.check.people", "console.check.people_hint", v.path("/people"), affected.People > 1),
+		check("console.check.mail", "console.check.mail_hint", "/system", v.console.Manage.Mailer != nil),
+		check("console.check.policy", "console.check.policy_hint", "/authentication/"+idp.Agents, false),
+		check("console.check.app", "console.check.app_hint", "/apps/new", apps > 0),
+		check("console.check.people", "console.check.people_hint", "/people", affected.People > 1),
 	}, nil
+}
+
+// open is a page of the console where the viewer may see it, and empty where not.
+func (v *visit) open(page string) string {
+	may := true
+	switch {
+	case strings.HasPrefix(page, "/people"):
+		may = v.actor.May("Users")
+	case strings.HasPrefix(page, "/apps"):
+		may = v.actor.May("Clients")
+	case strings.HasPrefix(page, "/system"):
+		may = v.actor.May("Deliveries") || v.actor.May("TestMail")
+	}
+	if !may {
+		return ""
+	}
+	return v.path(page)
 }

@@ -111,7 +111,7 @@ func (v *visit) people() error {
 		return err
 	}
 	for _, p := range populations {
-		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: p.Name, URL: v.listURL(p.ID, "", "", ""), Current: p.ID == current.ID})
+		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: v.populationName(p), URL: v.listURL(p.ID, "", "", ""), Current: p.ID == current.ID})
 	}
 	page := ui.ConsolePeople{
 		Console: frame, Action: v.path("/people"), Population: current.ID, Filter: filter, Search: search,
@@ -263,7 +263,7 @@ func (v *visit) renderNewPerson(status int, n manage.NewUser, wrong *manage.Fiel
 		return err
 	}
 	for _, p := range populations {
-		page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: p.Name, On: p.ID == n.Population})
+		page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: v.populationName(p), On: p.ID == n.Population})
 	}
 	if page.Roles, err = v.givable(n.Roles); err != nil {
 		return err

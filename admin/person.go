@@ -75,7 +75,7 @@ func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message)
 		return err
 	}
 	page := ui.ConsolePerson{
-		Console: frame, Name: d.Name, Email: d.Email, PopulationName: population.Name, Language: d.Locale, Disabled: d.Disabled,
+		Console: frame, Name: d.Name, Email: d.Email, PopulationName: v.populationName(population), Language: d.Locale, Disabled: d.Disabled,
 		PasswordSet: d.PasswordSet, CreatedAt: d.CreatedAt, Recovery: v.recoveryFacts(d),
 	}
 	for _, f := range d.Factors {

@@ -323,9 +323,9 @@ builder.Services
         options.ResponseMode = OpenIdConnectResponseMode.Query;
         options.UsePkce = true;
         options.CallbackPath = {{q (.Path .Redirect)}};
-{{- with .PostLogout}}
+{{- with .PostLogout}}{{if ne ($.Path .) "/"}}
         options.SignedOutCallbackPath = {{q ($.Path .)}};
-{{- end}}
+{{- end}}{{end}}
         options.MapInboundClaims = false;
         options.SaveTokens = true;
         options.Scope.Clear();

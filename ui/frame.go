@@ -35,6 +35,9 @@ type Frame struct {
 
 func (f Frame) frame() Frame { return f }
 
+// Logo is the URL of the logo that a page shows, empty for none.
+func Logo(p Page) string { return p.frame().Brand.LogoURL }
+
 // Brand is how the organisation of a population shows itself.
 type Brand struct {
 	Name    string // shown on top and in the title

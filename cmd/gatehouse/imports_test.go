@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"idp/keyring": {},
 
 	// Made-up pages, to look at and to test with.
-	"ui/internal/sample":  {"ui"},
+	"ui/internal/sample":  {"idp", "ui"},
 	"ui/internal/preview": {"ui", "ui/internal/sample"},
 
 	// Rules and storage.
@@ -91,6 +91,7 @@ var allowed = map[string][]string{
 var allowedInTests = map[string][]string{
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage", "idp/server"}, // a test needs a configuration of its own
+	"idp/manage":    {"idp/throttle"},
 	"idp/login":     {"idp/mail", "idp/server"},
 	"idp/outbox":    {"idp/fetch"},
 	"idp/session":   {"idp/keyring"},

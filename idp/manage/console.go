@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -44,6 +45,20 @@ func (m *Manager) EnsureConsole(ctx context.Context, callback string) error {
 		}
 		return m.requireSecondStep(ctx, now)
 	})
+}
+
+// openConsole lets the people of a new population sign in to the console, should
+// they hold roles.
+func (m *Manager) openConsole(ctx context.Context, population string) error {
+	client, err := m.Store.Client(ctx, idp.ConsoleClient)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil // a manager without a provider around it
+	}
+	if err != nil {
+		return err
+	}
+	client.Populations = append(slices.Clone(client.Populations), population)
+	return m.Store.MoveConsole(ctx, client)
 }
 
 func (m *Manager) makeConsole(ctx context.Context, client idp.Client) error {

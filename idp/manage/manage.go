@@ -54,7 +54,7 @@ type Throttles interface {
 	ClearAccount(ctx context.Context, population, email string) error
 	// ClearFactor forgets those of a second factor, or of a set of recovery codes,
 	// from browsers that the account does not know.
-	ClearFactor(ctx context.Context, method idp.Method, id string) error
+	ClearFactor(ctx context.Context, userID string, method idp.Method, id string) error
 }
 
 // FieldError says which field cannot be saved as it is, and why.

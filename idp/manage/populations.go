@@ -188,6 +188,9 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		if err != nil {
 			return err
 		}
+		if err := m.openConsole(ctx, id); err != nil {
+			return err
+		}
 		e := a.audit(idp.AuditPopulationCreated, "", map[string]string{"name": p.Name})
 		e.PopulationID = id
 		return m.Store.Audit(ctx, e)

@@ -123,3 +123,15 @@ func (s *Store) KnowsAnyBrowser(ctx context.Context, userID string) (bool, error
 	err := s.reader(ctx).Model(&knownBrowserRow{}).Where("user_id = ?", userID).Limit(1).Count(&n).Error
 	return n > 0, found(err, "known browser")
 }
+
+// KnownBrowsers lists the browsers in which a user finished a sign-in before, the
+// newest thousand.
+func (s *Store) KnownBrowsers(ctx context.Context, userID string) ([][]byte, error) {
+	var rows []knownBrowserRow
+	err := s.reader(ctx).Where("user_id = ?", userID).Order("last_seen_at DESC").Limit(1000).Find(&rows).Error
+	hashes := make([][]byte, len(rows))
+	for i, r := range rows {
+		hashes[i] = r.BrowserHash
+	}
+	return hashes, found(err, "known browsers")
+}

@@ -104,9 +104,17 @@ func (l *Limiter) ClearAccount(ctx context.Context, population, email string) er
 }
 
 // ClearFactor forgets the failures of a second factor, or of a set of recovery
-// codes, from browsers that its account does not know.
-func (l *Limiter) ClearFactor(ctx context.Context, method idp.Method, id string) error {
-	return l.store.ClearThrottles(ctx, [][]byte{l.Factor(Kind(method), id).key})
+// codes, of a user: from strangers' browsers and from those that the account knows.
+func (l *Limiter) ClearFactor(ctx context.Context, userID string, method idp.Method, id string) error {
+	browsers, err := l.store.KnownBrowsers(ctx, userID)
+	if err != nil {
+		return err
+	}
+	keys := [][]byte{l.Factor(Kind(method), id).key}
+	for _, hash := range browsers {
+		keys = append(keys, l.FactorInBrowser(Kind(method), id, hash).key)
+	}
+	return l.store.ClearThrottles(ctx, keys)
 }
 
 // Capped tells whether a counter's budget is used up. It counts nothing.

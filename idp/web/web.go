@@ -236,10 +236,19 @@ func (w *Web) Render(c *gin.Context, status int, page ui.Page, targets ...string
 		return fmt.Errorf("render the page: %w", err)
 	}
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", pagePolicy+formTargets(targets))
+	h.Set("Content-Security-Policy", strings.Replace(pagePolicy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1)+
+		formTargets(targets))
 	h.Set("Cache-Control", "no-store")
 	c.Data(status, "text/html; charset=utf-8", out.Bytes())
 	return nil
+}
+
+// logoSource is the CSP source of a population's logo, which may live elsewhere.
+func logoSource(logo string) string {
+	if !strings.HasPrefix(logo, "https://") {
+		return ""
+	}
+	return formTargets([]string{logo})
 }
 
 // formTargets turns URLs into CSP sources: the origin, or the bare scheme of an

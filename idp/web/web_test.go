@@ -44,6 +44,9 @@ func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 		return w.Render(c, http.StatusOK, ui.SignedOut{}, "https://app.example:8443/callback?x=1",
 			"com.example.app:/back", "https://evil.example; script-src *", "::")
 	}))
+	g.GET("/branded", w.Handle(func(c *gin.Context) error {
+		return w.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Brand: ui.Brand{LogoURL: c.Query("logo")}}})
+	}))
 	g.POST("/form", w.SameOrigin(), w.Handle(func(c *gin.Context) error { return c.Request.ParseForm() }))
 	return engine
 }
@@ -55,6 +58,24 @@ func ask(h http.Handler, req *http.Request) *httptest.ResponseRecorder {
 }
 
 func get(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, http.NoBody) }
+
+// A population's logo may live elsewhere: the page lets it be shown, and nothing
+// else from there.
+func TestALogoMayComeFromElsewhere(t *testing.T) {
+	h := serve(t, "https://id.example")
+	for logo, want := range map[string]string{
+		"":                               "img-src 'self' data:;",
+		"/assets/logo.svg":               "img-src 'self' data:;",
+		"http://cdn.example/logo.svg":    "img-src 'self' data:;",
+		"https://cdn.example/logo.svg":   "img-src 'self' data: https://cdn.example;",
+		"https://x.example;script-src *": "img-src 'self' data:;",
+	} {
+		rec := ask(h, get("/branded?logo="+url.QueryEscape(logo)))
+		if policy := rec.Header().Get("Content-Security-Policy"); !strings.Contains(policy, want) {
+			t.Errorf("logo %q: %s", logo, policy)
+		}
+	}
+}
 
 func TestWhatGoesWrongIsAPageWithoutItsCause(t *testing.T) {
 	var log bytes.Buffer

@@ -223,6 +223,18 @@ func (h *house) mailed(t *testing.T, p *person, skip int) string {
 // codesTo lists the codes in the mailbox for an address, newest first.
 func (h *house) codesTo(ctx context.Context, t *testing.T, email string) []string {
 	t.Helper()
+	var codes []string
+	for _, subject := range h.mails(ctx, t, email) {
+		if code := sixDigits.FindString(subject); code != "" {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+// mails lists the subjects of the mails to an address, newest first.
+func (h *house) mails(ctx context.Context, t *testing.T, email string) []string {
+	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.Mailbox+"/api/v1/messages", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -241,11 +253,11 @@ func (h *house) codesTo(ctx context.Context, t *testing.T, email string) []strin
 	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
 		t.Fatal(err)
 	}
-	var codes []string
+	var subjects []string
 	for _, m := range list.Messages {
-		if code := sixDigits.FindString(m.Subject); code != "" && m.To[0].Address == email {
-			codes = append(codes, code)
+		if m.To[0].Address == email {
+			subjects = append(subjects, m.Subject)
 		}
 	}
-	return codes
+	return subjects
 }
