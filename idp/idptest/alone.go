@@ -6,9 +6,5 @@ import "testing"
 // the database.
 func Alone(tb testing.TB) *Database {
 	tb.Helper()
-	db := open(tb, SQLite(tb))
-	if err := db.Migrate(tb.Context()); err != nil {
-		tb.Fatalf("migrating the test's database: %v", err)
-	}
-	return db
+	return open(tb, migratedSQLite(tb))
 }

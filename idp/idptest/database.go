@@ -28,15 +28,11 @@ type Database struct {
 }
 
 // Databases runs a test on SQLite and on PostgreSQL, each time with an empty
-// database of its own. Where there is no PostgreSQL, Postgres says what happens.
+// database of its own, migrated. Where there is no PostgreSQL, Postgres says what happens.
 func Databases(t *testing.T, run func(t *testing.T, db *Database)) {
 	t.Helper()
-	EmptyDatabases(t, func(t *testing.T, db *Database) {
-		if err := db.Migrate(t.Context()); err != nil {
-			t.Fatalf("migrating the test's database: %v", err)
-		}
-		run(t, db)
-	})
+	t.Run("sqlite", func(t *testing.T) { run(t, open(t, migratedSQLite(t))) })
+	t.Run("postgres", func(t *testing.T) { run(t, open(t, migratedPostgres(t))) })
 }
 
 // EmptyDatabases is Databases without any table.

@@ -47,16 +47,7 @@ const dropPatience = 5 * time.Second
 // cluster of its own, and a PostgreSQL that is not there fails the test.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
-	cluster := os.Getenv(postgresURL)
-	if cluster == "" {
-		if !isRequired("postgres") {
-			tb.Skipf("no PostgreSQL: %s is not set, and %s does not ask for one (make test does)", postgresURL, required)
-		}
-		var err error
-		if cluster, err = ownCluster(); err != nil {
-			tb.Fatalf("PostgreSQL is required by %s: %v", required, err)
-		}
-	}
+	cluster := clusterURL(tb)
 	schema := "test_" + strings.ToLower(rand.Text())
 	if err := execOn(cluster, "CREATE SCHEMA "+schema); err != nil {
 		tb.Fatalf("creating the test's schema: %v", err)
@@ -71,6 +62,22 @@ func Postgres(tb testing.TB) string {
 		tb.Fatalf("%s: %v", postgresURL, err)
 	}
 	return dsn
+}
+
+// clusterURL is the cluster that tests use.
+func clusterURL(tb testing.TB) string {
+	tb.Helper()
+	if cluster := os.Getenv(postgresURL); cluster != "" {
+		return cluster
+	}
+	if !isRequired("postgres") {
+		tb.Skipf("no PostgreSQL: %s is not set, and %s does not ask for one (make test does)", postgresURL, required)
+	}
+	cluster, err := ownCluster()
+	if err != nil {
+		tb.Fatalf("PostgreSQL is required by %s: %v", required, err)
+	}
+	return cluster
 }
 
 // RequireOrSkip ends the test because what, such as "chromium", is not there

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
@@ -38,9 +40,12 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	if _, joined := ctx.Value(txKey{}).(*transaction); joined {
 		return fn(ctx)
 	}
-	const attempts = 3
+	const attempts = 4
 	var err error
-	for range attempts {
+	for attempt := range attempts {
+		if err := pauseBefore(ctx, attempt); err != nil {
+			return err
+		}
 		tx := &transaction{}
 		err = s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
 			tx.db = db
@@ -56,6 +61,22 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		}
 	}
 	return err
+}
+
+// pauseBefore lets two transactions that stopped each other start apart: one after
+// the other, and not both at once into the same deadlock again.
+func pauseBefore(ctx context.Context, attempt int) error {
+	if attempt == 0 {
+		return nil
+	}
+	timer := time.NewTimer(rand.N(time.Duration(attempt) * 40 * time.Millisecond)) // #nosec G404 -- spreads load, guards nothing
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // AfterCommit calls do once the transaction of ctx is committed, and never when it
