@@ -171,6 +171,9 @@ func (v *visit) backTo() string {
 	if v.Request.Method == http.MethodGet {
 		return v.Request.URL.RequestURI()
 	}
+	if _, ok := pages()[strings.TrimPrefix(v.FullPath(), v.path(""))]; ok {
+		return v.Request.URL.Path // the page with the form is at the same address
+	}
 	return v.path("")
 }
 

@@ -19,7 +19,7 @@ const notAllowed = "This account cannot open this page"
 // newRole makes a role with these permissions, by its name.
 func (h *house) newRole(name string, permissions ...string) string {
 	h.t.Helper()
-	r, err := h.Manage.CreateRole(h.t.Context(), manage.System(), name, permissions)
+	r, err := h.Manage.CreateRole(h.t.Context(), manage.System(), name, permissions, "")
 	idptest.Must(h.t, err)
 	return r.ID
 }
@@ -305,7 +305,7 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 	form := h.page(b, at+"/delete")
 	h.ageProofs(t, 11*time.Minute)
 	const again = "Enter your password again"
-	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/end-pause", "/anonymise", "/delete", "/password", "/roles", "/edit"} {
+	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/end-pause", "/anonymise", "/delete", "/password", "/roles", "/edit", "/state"} {
 		want(t, h.page(b, at+path), http.StatusOK, again)
 	}
 	for _, path := range []string{"/people/new", "/roles/new", "/roles/" + custom + "/edit", "/roles/" + custom + "/delete"} {
@@ -314,10 +314,11 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 	want(t, b.Submit(form, "/delete", "reason", "left"), http.StatusOK, again)
 	for path, fields := range map[string]url.Values{
 		at + "/password":             {"password": {"an entirely new one"}, "reason": {"r"}},
-		at + "/roles":                {"version": {"1"}, "roles": {idp.RoleAdmin}},
+		at + "/roles":                {"version": {"1"}, "roles": {idp.RoleAdmin}, "reason": {"r"}},
+		at + "/state":                {"version": {"1"}, "state": {"disabled"}, "reason": {"r"}},
 		at + "/edit":                 {"version": {"1"}, "email": {"other@rtx.example"}},
-		"/roles/new":                 {"name": {"x"}},
-		"/roles/" + custom + "/edit": {"version": {"1"}, "name": {"x"}},
+		"/roles/new":                 {"name": {"x"}, "reason": {"r"}},
+		"/roles/" + custom + "/edit": {"version": {"1"}, "name": {"x"}, "reason": {"r"}},
 		"/people/new":                {"email": {"x@rtx.example"}, "population": {idp.Agents}, "roles": {idp.RoleAdmin}},
 	} {
 		want(t, b.Post(h.Issuer+"/admin"+path, fields), http.StatusOK, again)

@@ -326,24 +326,27 @@ func (v *visit) personRoles() error {
 	if !v.fresh() {
 		return v.askFresh("/people/" + d.ID + "/roles")
 	}
-	return v.renderPersonRoles(http.StatusOK, d, nil, nil)
+	return v.renderPersonRoles(http.StatusOK, d, roleIDs(d), ui.ConsolePersonRoles{})
 }
 
-func (v *visit) renderPersonRoles(status int, d manage.UserDetail, wrong, alert *ui.Message) error {
+func roleIDs(d manage.UserDetail) (ids []string) {
+	for _, r := range d.Roles {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// renderPersonRoles shows a page that says what is wrong, with these roles ticked.
+func (v *visit) renderPersonRoles(status int, d manage.UserDetail, ticked []string, page ui.ConsolePersonRoles) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
 	}
-	frame.Alert = alert
 	at := v.path("/people/" + d.ID)
-	page := ui.ConsolePersonRoles{
-		Console: frame, Action: at + "/roles", CancelURL: at, Version: d.Version, PersonName: calls(d), RolesError: wrong,
-	}
-	var held []string
-	for _, r := range d.Roles {
-		held = append(held, r.ID)
-	}
-	if page.Roles, err = v.givable(held); err != nil {
+	frame.Alert = page.Alert
+	page.Console, page.Action, page.CancelURL, page.Version = frame, at+"/roles", at, d.Version
+	page.PersonName, page.Reason, page.Told = calls(d), v.PostForm("reason"), v.console.Manage.Mailer != nil
+	if page.Roles, err = v.givable(ticked); err != nil {
 		return err
 	}
 	return v.render(status, page)
@@ -351,8 +354,8 @@ func (v *visit) renderPersonRoles(status int, d manage.UserDetail, wrong, alert 
 
 // postPersonRoles gives somebody the roles that are ticked, and no others.
 func (v *visit) postPersonRoles() error {
-	id := v.Param("id")
-	err := v.console.Manage.SetRoles(v.Request.Context(), v.actor, id, v.version(), v.PostFormArray("roles"))
+	id, wanted := v.Param("id"), v.PostFormArray("roles")
+	err := v.console.Manage.SetRoles(v.Request.Context(), v.actor, id, v.version(), wanted, v.PostForm("reason"))
 	if err == nil {
 		return v.done("/people/"+id, "console.done.roles_saved")
 	}
@@ -365,15 +368,24 @@ func (v *visit) postPersonRoles() error {
 		return err
 	}
 	d, err := v.editable("SetRoles")
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case stale:
-		return v.renderPersonRoles(http.StatusConflict, d, nil, ui.Key("console.error.stale").With())
-	case last:
-		return v.renderPersonRoles(http.StatusConflict, d, ui.Key("console.person.last_admin").With(), nil)
 	}
-	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, fieldMessage(field), nil)
+	var page ui.ConsolePersonRoles
+	switch {
+	case stale:
+		page.Alert = ui.Key("console.error.stale").With()
+		return v.renderPersonRoles(http.StatusConflict, d, roleIDs(d), page)
+	case last:
+		page.RolesError = ui.Key("console.person.last_admin").With()
+		return v.renderPersonRoles(http.StatusConflict, d, roleIDs(d), page)
+	case field.Field == "reason":
+		page.ReasonError = v.reasonMessage(field)
+	default:
+		page.RolesError = fieldMessage(field)
+	}
+	d.Version = v.version() // the one that was seen
+	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, wanted, page)
 }
 
 // askPassword is the form of a new password for somebody.
@@ -439,7 +451,7 @@ func (v *visit) postPassword() error {
 	return v.renderPassword(http.StatusUnprocessableEntity, d, field)
 }
 
-// askState asks before an account is disabled or enabled.
+// askState asks why before an account is disabled or enabled.
 func (v *visit) askState() error {
 	d, err := v.editable("UpdateUser")
 	if err != nil {
@@ -448,25 +460,35 @@ func (v *visit) askState() error {
 	if v.isViewer(d) {
 		return manage.ErrForbidden
 	}
+	if !v.fresh() { // better now than after the reason
+		return v.askFresh("/people/" + d.ID + "/state")
+	}
+	return v.renderState(http.StatusOK, d, nil)
+}
+
+func (v *visit) renderState(status int, d manage.UserDetail, wrong *ui.Message) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
 	}
-	at := v.path("/people/" + d.ID)
-	page := ui.ConsoleAsk{
-		Console: frame, Action: at + "/state", CancelURL: at, Version: d.Version, Danger: true,
+	at, state := v.path("/people/"+d.ID), "disabled"
+	page := ui.ConsoleConfirm{
+		Console: frame, Action: at + "/state", CancelURL: at, Danger: true, Reason: v.PostForm("reason"), ReasonError: wrong,
 		Heading: *ui.Key("console.deed.disable_heading").With(calls(d)), Button: *ui.Key("console.deed.disable").With(),
-		Consequences: []ui.Message{
-			*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(d), *ui.Key("console.deed.disable_keeps").With(),
-		},
+		Consequences: v.andTold(*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(d), *ui.Key("console.deed.disable_keeps").With()),
 	}
-	page.FormFields = []ui.Field{{Name: "state", Value: "disabled"}}
 	if d.Disabled {
-		page.Danger, page.FormFields[0].Value = false, "enabled"
+		page.Danger, state = false, "enabled"
 		page.Heading, page.Button = *ui.Key("console.deed.enable_heading").With(calls(d)), *ui.Key("console.deed.enable").With()
-		page.Consequences = []ui.Message{*ui.Key("console.deed.enable_hint").With()}
+		page.Consequences = v.andTold(*ui.Key("console.deed.enable_hint").With())
 	}
-	return v.render(http.StatusOK, page)
+	page.FormFields = append(page.FormFields, versionField(d.Version), ui.Field{Name: "state", Value: state})
+	return v.render(status, page)
+}
+
+// versionField tells a form which version was seen.
+func versionField(version int64) ui.Field {
+	return ui.Field{Name: "version", Value: strconv.FormatInt(version, 10)}
 }
 
 // postState disables an account, or enables it.
@@ -478,12 +500,22 @@ func (v *visit) postState() error {
 	} else if v.PostForm("state") != "enabled" {
 		return badForm(errors.New("neither disabled nor enabled"))
 	}
-	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{Version: v.version(), Disabled: &disabled})
+	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
+		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),
+	})
+	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return v.done("/people/"+id, done)
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/" + id + "/state")
+	case errors.As(err, &field) && field.Field == "reason":
+		d, err := v.editable("UpdateUser")
+		if err != nil {
+			return err
+		}
+		d.Version = v.version() // the one that was seen
+		return v.renderState(http.StatusUnprocessableEntity, d, v.reasonMessage(field))
 	}
 	return v.refusedFor(err)
 }

@@ -209,7 +209,7 @@ func enableDeed() deed {
 			}
 			return idp.ErrNotFound
 		},
-		words: func(_ *visit, s subject) deedWords {
+		words: func(v *visit, s subject) deedWords {
 			var since any
 			if s.Recovery != nil && s.Recovery.ID == s.object {
 				since = s.Recovery.DisabledAt
@@ -220,7 +220,7 @@ func enableDeed() deed {
 				}
 			}
 			return words("console.deed.factor_heading", "console.person.enable_factor", false, s,
-				*ui.Key("console.deed.factor_tried").With(since), *ui.Key("console.deed.factor_works").With())
+				v.andTold(*ui.Key("console.deed.factor_tried").With(since), *ui.Key("console.deed.factor_works").With())...)
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
 			err := v.console.Manage.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
@@ -118,7 +117,7 @@ func (v *visit) renderRoleForm(status int, r manage.RoleEntry, wanted idp.Role, 
 	if err != nil {
 		return err
 	}
-	page.Action, page.CancelURL, page.Alert = v.path("/roles/new"), v.path("/roles"), alert
+	page.Action, page.CancelURL, page.Alert, page.Reason = v.path("/roles/new"), v.path("/roles"), alert, v.PostForm("reason")
 	if r.ID != "" {
 		page.Action, page.CancelURL = v.path("/roles/"+r.ID+"/edit"), v.path("/roles/"+r.ID)
 	}
@@ -128,6 +127,8 @@ func (v *visit) renderRoleForm(status int, r manage.RoleEntry, wanted idp.Role, 
 			page.NameError = message
 		case "permissions":
 			page.PermissionsError = message
+		case "reason":
+			page.ReasonError = v.reasonMessage(field)
 		default:
 			page.Alert = message
 		}
@@ -149,7 +150,7 @@ func (v *visit) newRole() error {
 // postNewRole makes one.
 func (v *visit) postNewRole() error {
 	wanted := idp.Role{Name: v.PostForm("name"), Permissions: v.PostFormArray("permissions")}
-	made, err := v.console.Manage.CreateRole(v.Request.Context(), v.actor, wanted.Name, wanted.Permissions)
+	made, err := v.console.Manage.CreateRole(v.Request.Context(), v.actor, wanted.Name, wanted.Permissions, v.PostForm("reason"))
 	var field *manage.FieldError
 	switch {
 	case errors.As(err, &field):
@@ -185,11 +186,10 @@ func (v *visit) editRole() error {
 
 // postRole changes one.
 func (v *visit) postRole() error {
-	wanted := manage.RoleEntry{Role: idp.Role{
+	wanted := manage.RoleEntry{Version: v.version(), Role: idp.Role{
 		ID: v.Param("id"), Name: v.PostForm("name"), Permissions: v.PostFormArray("permissions"),
 	}}
-	wanted.Version, _ = strconv.ParseInt(v.PostForm("version"), 10, 64) // a broken one is stale
-	_, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, wanted)
+	_, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, wanted, v.PostForm("reason"))
 	if err == nil {
 		return v.done("/roles/"+wanted.ID, "console.done.role_saved")
 	}
@@ -221,7 +221,7 @@ func (v *visit) roleRefused(err error, page string) error {
 	return err
 }
 
-// askDeleteRole asks before a role goes.
+// askDeleteRole asks why before a role goes.
 func (v *visit) askDeleteRole() error {
 	r, err := v.changingRole()
 	if err != nil {
@@ -233,30 +233,44 @@ func (v *visit) askDeleteRole() error {
 	if !v.fresh() {
 		return v.askFresh("/roles/" + r.ID + "/delete")
 	}
+	return v.renderDeleteRole(http.StatusOK, r, nil)
+}
+
+func (v *visit) renderDeleteRole(status int, r manage.RoleEntry, wrong *ui.Message) error {
 	page, err := v.rolePage(r, r.Role)
 	if err != nil {
 		return err
 	}
-	return v.render(http.StatusOK, ui.ConsoleAsk{
-		Console: page.Console, Action: v.path("/roles/" + r.ID + "/delete"), CancelURL: v.path("/roles/" + r.ID), Version: r.Version,
+	page.FormFields = append(page.FormFields, versionField(r.Version))
+	return v.render(status, ui.ConsoleConfirm{
+		Console: page.Console, Action: v.path("/roles/" + r.ID + "/delete"), CancelURL: v.path("/roles/" + r.ID),
 		Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(), Danger: true,
 		Consequences: []ui.Message{*ui.Key("console.roles.delete_unheld").With(), *ui.Key("console.deed.final").With()},
+		Reason:       v.PostForm("reason"), ReasonError: wrong,
 	})
 }
 
 // postDeleteRole removes one.
 func (v *visit) postDeleteRole() error {
 	id := v.Param("id")
-	err := v.console.Manage.DeleteRole(v.Request.Context(), v.actor, id)
-	switch {
-	case err == nil:
+	err := v.console.Manage.DeleteRole(v.Request.Context(), v.actor, id, v.version(), v.PostForm("reason"))
+	if err == nil {
 		return v.done("/roles", "console.done.role_deleted")
-	case errors.Is(err, idp.ErrInUse):
-		r, found := v.namedRole()
-		if found != nil {
-			return found
-		}
-		return v.renderRole(http.StatusConflict, r, ui.Key("console.roles.in_use").With())
 	}
-	return v.roleRefused(err, "/roles/"+id+"/delete")
+	var field *manage.FieldError
+	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
+	if !invalid && !stale && !errors.Is(err, idp.ErrInUse) {
+		return v.roleRefused(err, "/roles/"+id+"/delete")
+	}
+	r, err := v.changingRole()
+	switch {
+	case err != nil:
+		return err
+	case stale:
+		return v.renderRole(http.StatusConflict, r, ui.Key("console.error.stale").With())
+	case invalid:
+		r.Version = v.version() // the one that was seen
+		return v.renderDeleteRole(http.StatusUnprocessableEntity, r, v.reasonMessage(field))
+	}
+	return v.renderRole(http.StatusConflict, r, ui.Key("console.roles.in_use").With())
 }

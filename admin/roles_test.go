@@ -3,6 +3,7 @@ package admin_test
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"gatehouse/idp"
@@ -17,28 +18,41 @@ func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
 		want(t, h.page(b, "/roles"), http.StatusOK, "Roles", "Admin", "built in", "Access to Agent and Contact Authentication")
 		form := h.page(b, "/roles/new")
 		want(t, form, http.StatusOK, "New role", "Access to Agent and Contact Authentication", "Access to Agent Recovery Code and Reset MFA")
-		want(t, b.Submit(form, "/roles/new", "name", " "), http.StatusUnprocessableEntity, "New role", "A role needs a name.")
-		want(t, b.Submit(form, "/roles/new", "name", "ADMIN"), http.StatusUnprocessableEntity, "New role", "Another role has that name.")
-		made := b.Submit(form, "/roles/new", "name", "Desk", "permissions", idp.PermissionAgentRecovery)
+		want(t, b.Submit(form, "/roles/new", "name", "Desk", "permissions", idp.PermissionAgentRecovery), http.StatusUnprocessableEntity, "New role",
+			"Say why", `id="reason-error"`, `value="Desk"`, `value="agents.recovery" checked`)
+		want(t, b.Submit(form, "/roles/new", "name", "Desk", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "New role", "at most 500 bytes")
+		want(t, b.Submit(form, "/roles/new", "name", " ", "reason", "for nights"), http.StatusUnprocessableEntity, "New role", "A role needs a name.", `value="for nights"`)
+		want(t, b.Submit(form, "/roles/new", "name", "ADMIN", "reason", "for nights"), http.StatusUnprocessableEntity, "New role", "Another role has that name.")
+		made := b.Submit(form, "/roles/new", "name", "Desk", "permissions", idp.PermissionAgentRecovery, "reason", "for nights")
 		want(t, made, http.StatusOK, "Desk", "The role is saved.", "Access to Agent Recovery Code and Reset MFA", "Nobody holds this role.")
 		lacks(t, made, "Manage people")
 		id := made.URL.Path[len("/admin/roles/"):]
 		edit := h.page(b, "/roles/"+id+"/edit")
 		want(t, edit, http.StatusOK, "Desk", `value="agents.recovery" checked`)
-		want(t, b.Submit(edit, "/edit", "name", "", "permissions", idp.PermissionUsers), http.StatusUnprocessableEntity, "Role", "A role needs a name.", `value="users.manage" checked`)
-		want(t, b.Submit(edit, "/edit", "name", "Front desk", "permissions", idp.PermissionUsers), http.StatusOK, "Front desk", "Manage people")
-		want(t, b.Submit(edit, "/edit", "name", "Late", "permissions", idp.PermissionKeys), http.StatusConflict, "Front desk", "Somebody else changed this", `value="users.manage" checked`)
+		want(t, b.Submit(edit, "/edit", "name", "Front desk", "permissions", idp.PermissionUsers), http.StatusUnprocessableEntity, "Front desk", "Say why", `value="users.manage" checked`)
+		want(t, b.Submit(edit, "/edit", "name", "", "permissions", idp.PermissionUsers, "reason", "renamed"), http.StatusUnprocessableEntity, "Role", "A role needs a name.", `value="users.manage" checked`)
+		want(t, b.Submit(edit, "/edit", "name", "Front desk", "permissions", idp.PermissionUsers, "reason", "renamed"), http.StatusOK, "Front desk", "Manage people")
+		want(t, b.Submit(edit, "/edit", "name", "Late", "permissions", idp.PermissionKeys, "reason", "renamed"), http.StatusConflict, "Front desk", "Somebody else changed this", `value="users.manage" checked`)
 		ask := h.page(b, "/roles/"+id+"/delete")
 		want(t, ask, http.StatusOK, "Delete the role Front desk?", "Nobody holds it.")
 		holder := h.person("holder@rtx.example", id)
-		want(t, b.Submit(ask, "/delete"), http.StatusConflict, "Front desk", "The role is still in use.")
+		want(t, b.Submit(ask, "/delete"), http.StatusUnprocessableEntity, "Delete the role Front desk?", "Say why", `id="reason-error"`)
+		want(t, b.Submit(ask, "/delete", "version", "1", "reason", "unused"), http.StatusConflict, "Front desk", "Somebody else changed this")
+		want(t, b.Submit(ask, "/delete", "reason", "unused"), http.StatusConflict, "Front desk", "The role is still in use.")
 		want(t, h.page(b, "/roles/"+id+"/delete"), http.StatusConflict, "Front desk", "The role is still in use.")
 		held := h.page(b, "/roles/"+id)
 		want(t, held, http.StatusOK, "Front desk", "1 person or service holds this role.")
 		lacks(t, held, "Delete role")
-		want(t, b.Submit(h.page(b, "/people/"+holder.ID+"/roles"), "/roles"), http.StatusOK, "Somebody", "The roles are saved.")
-		want(t, b.Submit(h.page(b, "/roles/"+id+"/delete"), "/delete"), http.StatusOK, "Roles", "The role is deleted.")
+		want(t, b.Submit(h.page(b, "/people/"+holder.ID+"/roles"), "/roles", "reason", "moved on"), http.StatusOK, "Somebody", "The roles are saved.")
+		want(t, b.Submit(h.page(b, "/roles/"+id+"/delete"), "/delete", "reason", "unused"), http.StatusOK, "Roles", "The role is deleted.")
 		want(t, h.page(b, "/roles/"+id), http.StatusNotFound, "There is no page here")
+		for kind, reason := range map[idp.AuditKind]string{
+			idp.AuditRoleCreated: "for nights", idp.AuditRoleChanged: "renamed", idp.AuditRoleDeleted: "unused", idp.AuditRolesChanged: "moved on",
+		} {
+			if e := h.events(kind); len(e) != 1 || e[0].Detail["reason"] != reason {
+				t.Errorf("the audit log says %+v of %s", e, kind)
+			}
+		}
 	})
 }
 
@@ -72,4 +86,12 @@ func TestNobodyGivesWhatTheyLack(t *testing.T) {
 	lacks(t, page, "Edit role", "Delete role")
 	agent := h.person("agent@rtx.example")
 	want(t, h.page(b, "/people/"+agent.ID+"/roles"), http.StatusOK, "Roles of Somebody", `value="admin" disabled>`, `value="`+above+`" disabled>`, `value="agent"><span>`)
+}
+
+// events are those of a kind in the audit log.
+func (h *house) events(kind idp.AuditKind) []idp.AuditEvent {
+	h.t.Helper()
+	list, err := h.Store.AuditEvents(h.t.Context(), kind, "", 100)
+	idptest.Must(h.t, err)
+	return list
 }

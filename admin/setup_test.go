@@ -74,5 +74,9 @@ func TestASetupLinkEnds(t *testing.T) {
 		want(t, b.Get(h.Issuer+"/admin/setup/guessed"), http.StatusGone, "This link does not work any more")
 		db.Age(t, "links", manage.SetupLifetime+time.Second)
 		want(t, b.Get(h.Issuer+"/admin/setup/"+token), http.StatusGone, "This link does not work any more")
+		token, err = h.Manage.SetupLink(t.Context(), manage.FirstSetupLifetime)
+		idptest.Must(t, err)
+		h.person("root@rtx.example", idp.RoleAdmin) // made otherwise
+		want(t, b.Get(h.Issuer+"/admin/setup/"+token), http.StatusGone, "This link does not work any more")
 	})
 }

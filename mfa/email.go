@@ -35,10 +35,11 @@ func NewEmailCode() string {
 }
 
 // EmailCodeMAC is the form in which a code is stored: an HMAC under key, bound to
-// its flow, so that neither the table nor another flow can use it.
-func EmailCodeMAC(key []byte, flowID, code string) []byte {
+// its flow and to the person it was sent to, so that neither the table, nor another
+// flow, nor another person in the same flow can use it.
+func EmailCodeMAC(key []byte, flowID, userID, code string) []byte {
 	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "email code\x00%d\x00%s%s", len(flowID), flowID, code)
+	fmt.Fprintf(mac, "email code\x00%d\x00%s%d\x00%s%s", len(flowID), flowID, len(userID), userID, code)
 	return mac.Sum(nil)
 }
 

@@ -48,16 +48,18 @@ func chiSquare(counts []int, total int) float64 {
 }
 
 func TestEmailCodeMACIsBoundToKeyFlowAndCode(t *testing.T) {
-	mac := mfa.EmailCodeMAC([]byte("key"), "flow", "123456")
-	if len(mac) != 32 || !mfa.SameMAC(mac, mfa.EmailCodeMAC([]byte("key"), "flow", "123456")) {
+	mac := mfa.EmailCodeMAC([]byte("key"), "flow", "maya", "123456")
+	if len(mac) != 32 || !mfa.SameMAC(mac, mfa.EmailCodeMAC([]byte("key"), "flow", "maya", "123456")) {
 		t.Fatal("not a stable MAC of 32 bytes")
 	}
 	for name, other := range map[string][]byte{
-		"key":             mfa.EmailCodeMAC([]byte("yek"), "flow", "123456"),
-		"no key":          mfa.EmailCodeMAC(nil, "flow", "123456"),
-		"flow":            mfa.EmailCodeMAC([]byte("key"), "wolf", "123456"),
-		"code":            mfa.EmailCodeMAC([]byte("key"), "flow", "123457"),
-		"moved border":    mfa.EmailCodeMAC([]byte("key"), "flow1", "23456"),
+		"key":             mfa.EmailCodeMAC([]byte("yek"), "flow", "maya", "123456"),
+		"no key":          mfa.EmailCodeMAC(nil, "flow", "maya", "123456"),
+		"person":          mfa.EmailCodeMAC([]byte("key"), "flow", "ayam", "123456"),
+		"moved person":    mfa.EmailCodeMAC([]byte("key"), "flowm", "aya", "123456"),
+		"flow":            mfa.EmailCodeMAC([]byte("key"), "wolf", "maya", "123456"),
+		"code":            mfa.EmailCodeMAC([]byte("key"), "flow", "maya", "123457"),
+		"moved border":    mfa.EmailCodeMAC([]byte("key"), "flow1", "maya", "23456"),
 		"recovery code":   mfa.RecoveryMAC([]byte("key"), "flow", "123456"),
 		"nothing":         nil,
 		"its first bytes": mac[:16],
@@ -77,12 +79,12 @@ func TestEmailCodeMACIsUnambiguous(t *testing.T) {
 		i := rapid.IntRange(0, len(whole)).Draw(t, "border")
 		j := rapid.IntRange(0, len(whole)).Draw(t, "another border")
 		flow, code := text.Draw(t, "flow"), text.Draw(t, "code")
-		mac := mfa.EmailCodeMAC(key, whole[:i], whole[i:])
-		if got := mfa.EmailCodeMAC(key, whole[:j], whole[j:]); bytes.Equal(mac, got) != (i == j) {
+		mac := mfa.EmailCodeMAC(key, whole[:i], "", whole[i:])
+		if got := mfa.EmailCodeMAC(key, whole[:j], "", whole[j:]); bytes.Equal(mac, got) != (i == j) {
 			t.Fatalf("%q cut at %d and at %d", whole, i, j)
 		}
 		same := flow == whole[:i] && code == whole[i:]
-		if got := mfa.EmailCodeMAC(key, flow, code); bytes.Equal(mac, got) != same {
+		if got := mfa.EmailCodeMAC(key, flow, "maya", code); bytes.Equal(mac, got) != same {
 			t.Fatalf("%q, %q and %q, %q", whole[:i], whole[i:], flow, code)
 		}
 	})
@@ -128,7 +130,7 @@ func FuzzEmailCodeMAC(f *testing.F) {
 	f.Fuzz(func(t *testing.T, flow, code, otherFlow, otherCode string) {
 		key := []byte("a key of the test")
 		same := flow == otherFlow && code == otherCode
-		if mfa.SameMAC(mfa.EmailCodeMAC(key, flow, code), mfa.EmailCodeMAC(key, otherFlow, otherCode)) != same {
+		if mfa.SameMAC(mfa.EmailCodeMAC(key, flow, "maya", code), mfa.EmailCodeMAC(key, otherFlow, "maya", otherCode)) != same {
 			t.Errorf("%q %q and %q %q", flow, code, otherFlow, otherCode)
 		}
 	})

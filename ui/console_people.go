@@ -154,7 +154,7 @@ func (p ConsolePersonEdit) about() about {
 }
 
 // ConsolePersonRoles gives a person roles and takes them. Form fields: version,
-// roles.
+// roles, reason.
 type ConsolePersonRoles struct {
 	Console
 	Action, CancelURL string
@@ -162,10 +162,13 @@ type ConsolePersonRoles struct {
 	PersonName        string
 	Roles             []Tick
 	RolesError        *Message
+	Told              bool // the person gets a mail about it
+	Reason            string
+	ReasonError       *Message
 }
 
 func (p ConsolePersonRoles) about() about {
-	return about{template: "console-person-roles", failed: anyOf(p.RolesError, p.Alert), console: true}
+	return about{template: "console-person-roles", failed: anyOf(p.RolesError, p.ReasonError, p.Alert), console: true}
 }
 
 // ConsolePersonPassword sets a person's password. Form fields: password, reason.

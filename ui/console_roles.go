@@ -20,7 +20,7 @@ func (p ConsoleRoles) about() about {
 }
 
 // ConsoleRole is a role to make, to change, or only to read. Form fields: version,
-// name, permissions.
+// name, permissions, reason.
 type ConsoleRole struct {
 	Console
 	Action           string // empty: the role can only be read
@@ -36,10 +36,12 @@ type ConsoleRole struct {
 	DeleteURL        string
 	NameError        *Message
 	PermissionsError *Message
+	Reason           string
+	ReasonError      *Message
 }
 
 func (p ConsoleRole) about() about {
-	return about{template: "console-role", failed: anyOf(p.NameError, p.PermissionsError, p.Alert), console: true}
+	return about{template: "console-role", failed: anyOf(p.NameError, p.PermissionsError, p.ReasonError, p.Alert), console: true}
 }
 
 // ConsoleAsk asks once more before something happens that needs no reason. Form

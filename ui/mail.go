@@ -52,6 +52,11 @@ const (
 	MailRecoveryGenerated MailKind = "recovery_generated" // a new set replaced the old one
 	MailRecoveryViewed    MailKind = "recovery_viewed"    // an administrator looked at the person's recovery codes
 	MailPasswordChanged   MailKind = "password_changed"   // by the person or an administrator
+	MailEmailChanged      MailKind = "email_changed"      // to the old address and to the new one
+	MailFactorEnabled     MailKind = "factor_enabled"     // by an administrator, after too many wrong codes
+	MailRolesChanged      MailKind = "roles_changed"      // by an administrator
+	MailAccountDisabled   MailKind = "account_disabled"   // by an administrator
+	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
 	MailTest              MailKind = "test"               // "send test mail"
 )
 
@@ -59,7 +64,8 @@ const (
 func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
-		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailTest,
+		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
+		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailTest,
 	}
 }
 
@@ -70,8 +76,10 @@ type Mail struct {
 	Code    string   `json:"code,omitempty"`     // MailCode: six digits
 	Minutes int      `json:"minutes,omitempty"`  // MailCode: how long it is valid
 	App     string   `json:"app,omitempty"`      // the app that the person signs in to, may be empty
-	Method  string   `json:"method,omitempty"`   // MailFactorEnrolled/Disabled: "totp", "email" or "recovery"
+	Method  string   `json:"method,omitempty"`   // MailFactorEnrolled/Disabled/Enabled: "totp", "email" or "recovery"
 	Left    int      `json:"left,omitempty"`     // MailRecoveryUsed: codes that are left
+	Roles   string   `json:"roles,omitempty"`    // MailRolesChanged: the names of those held now, empty for none
+	Former  bool     `json:"former,omitempty"`   // MailEmailChanged: this goes to the address of before
 	ByAdmin bool     `json:"by_admin,omitempty"` // somebody with a role did it, not the person
 }
 
@@ -82,6 +90,7 @@ type Letter struct{ Subject, Text, HTML string }
 const (
 	maxSubject = 100
 	maxValue   = 200
+	maxRoles   = 2000 // all of them: none is left out of the mail
 )
 
 // letterView is what the templates see: texts in the reader's language.
@@ -140,6 +149,7 @@ func (m Mail) cleaned() Mail {
 	for _, s := range []*string{&m.Brand.Name, &m.Account, &m.Address, &m.Code, &m.App} {
 		*s = line(*s, maxValue)
 	}
+	m.Roles = line(m.Roles, maxRoles)
 	m.Name = personName(m.Name)
 	m.HelpURL = webURL(m.HelpURL, "https", "http", "mailto")
 	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
@@ -262,6 +272,16 @@ func (m Mail) words() mailWords {
 		w = m.viewedWords()
 	case MailPasswordChanged:
 		w = m.passwordWords()
+	case MailEmailChanged:
+		w = m.emailWords()
+	case MailFactorEnabled:
+		w = m.enabledWords()
+	case MailRolesChanged:
+		w = m.rolesWords()
+	case MailAccountDisabled:
+		w = accountWords("mail.account_disabled.subject", "mail.account_disabled.text", "mail.account_disabled.what")
+	case MailAccountEnabled:
+		w = accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
 	}
 	if w.heading == nil {
 		w.heading = w.subject

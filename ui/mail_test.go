@@ -227,6 +227,13 @@ func TestRecoveryUsedMail(t *testing.T) {
 	}
 }
 
+// onlyByAdmins are of what nobody can do for themselves.
+func onlyByAdmins() []ui.MailKind {
+	return []ui.MailKind{
+		ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailFactorEnabled, ui.MailRolesChanged, ui.MailAccountDisabled, ui.MailAccountEnabled,
+	}
+}
+
 func TestMailByAdmin(t *testing.T) {
 	u := newMailUI(t)
 	for _, kind := range ui.MailKinds() {
@@ -244,7 +251,7 @@ func TestMailByAdmin(t *testing.T) {
 		}
 		m.ByAdmin = false
 		said := strings.Contains(write(t, u, m).Text, "An administrator")
-		if always := kind == ui.MailMFAReset || kind == ui.MailRecoveryViewed; said != always {
+		if always := slices.Contains(onlyByAdmins(), kind); said != always {
 			t.Errorf("%s by the person: administrator %t", kind, said)
 		}
 	}
@@ -264,7 +271,7 @@ func TestMailMethods(t *testing.T) {
 	for method, want := range map[string]string{
 		"totp": "authenticator app", "email": "codes by email", "recovery": "recovery codes", "": "second step", "<b>": "second step",
 	} {
-		for _, kind := range []ui.MailKind{ui.MailFactorEnrolled, ui.MailFactorDisabled} {
+		for _, kind := range []ui.MailKind{ui.MailFactorEnrolled, ui.MailFactorDisabled, ui.MailFactorEnabled} {
 			m := exampleMail(kind)
 			m.Method = method
 			l := write(t, u, m)
@@ -273,6 +280,32 @@ func TestMailMethods(t *testing.T) {
 				t.Errorf("%s %q: %q", kind, method, l.Subject)
 			}
 		}
+	}
+}
+
+func TestRolesMail(t *testing.T) {
+	u := newMailUI(t)
+	many := strings.Repeat("Recovery desk of the north, ", 40) + "Admin"
+	for roles, want := range map[string]string{
+		"Agent, Recovery desk": "Your roles now: Agent, Recovery desk.", "": "You have no role now.", many: "north, Admin.",
+		"<b>Desk</b>\r\nhttps://x": "Your roles now: <b>Desk</b> https x.",
+	} {
+		m := exampleMail(ui.MailRolesChanged)
+		m.Roles = roles
+		l := write(t, u, m)
+		checkLetter(t, m, l)
+		checkSays(t, l, want)
+	}
+}
+
+func TestEmailChangedMail(t *testing.T) {
+	u := newMailUI(t)
+	for former, want := range map[bool]string{true: "no longer belongs to your account", false: "now belongs to your account"} {
+		m := exampleMail(ui.MailEmailChanged)
+		m.Former = former
+		l := write(t, u, m)
+		checkLetter(t, m, l)
+		checkSays(t, l, want, "An administrator did this, not you.", "If you did not expect this", "right away")
 	}
 }
 
@@ -344,6 +377,7 @@ func TestHostileMails(t *testing.T) {
 			poison(reflect.ValueOf(&m).Elem().FieldByName("MailFrame").FieldByName("Brand"), bad)
 			m.Lang, m.Name, m.Account, m.Address, m.UserAgent, m.HelpURL = "en", bad, bad, bad, bad, bad
 			m.Kind, m.Code, m.App, m.Method, m.Minutes, m.Left = kind, bad, bad, bad, 1<<40, 1<<40
+			m.Roles = bad
 			l := write(t, u, m)
 			for _, part := range []string{"<b>", "<script", "<img", "'\">", "\u2028", "\u202e", "\u200b", "\x00", "<!-- ]]"} {
 				if strings.Contains(l.HTML, part) {
@@ -440,7 +474,7 @@ func TestMailKinds(t *testing.T) {
 		seen[kind] = true
 		subjects[write(t, u, exampleMail(kind)).Subject] = true
 	}
-	if len(seen) != 10 || len(subjects) != 10 {
+	if len(seen) != 15 || len(subjects) != 15 {
 		t.Errorf("kinds %v, subjects %v", seen, slices.Sorted(maps.Keys(subjects)))
 	}
 }
@@ -452,7 +486,7 @@ func FuzzWriteMail(f *testing.F) {
 	f.Add(1, "\u2028\u202e\x00", "\xff", "{{.}}", "mailto:a@b", 1<<40)
 	f.Fuzz(func(t *testing.T, kind int, a, b, color, address string, n int) {
 		kinds := ui.MailKinds()
-		m := ui.Mail{Kind: kinds[uint(kind)%uint(len(kinds))], Code: b, Minutes: n, App: a, Method: b, Left: n, ByAdmin: n%2 == 0}
+		m := ui.Mail{Kind: kinds[uint(kind)%uint(len(kinds))], Code: b, Minutes: n, App: a, Method: b, Left: n, Roles: a, Former: n%3 == 0, ByAdmin: n%2 == 0}
 		m.MailFrame = ui.MailFrame{
 			Lang: b, Brand: ui.Brand{Name: a, Color: color, LogoURL: address}, Name: a, Account: b, HelpURL: address,
 			At: time.Unix(int64(n), 0), Address: a, UserAgent: b,

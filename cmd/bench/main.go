@@ -30,6 +30,9 @@ type options struct {
 	round    time.Duration
 	rounds   int
 	workers  int
+	lists    bool
+	users    int
+	events   int
 }
 
 func main() {
@@ -55,6 +58,9 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.round, "round", 400*time.Millisecond, "length of a round")
 	flag.IntVar(&o.rounds, "rounds", 6, "rounds for each side, which take turns")
 	flag.IntVar(&o.workers, "workers", 8, "connections that ask at the same time")
+	flag.BoolVar(&o.lists, "lists", false, "measure the console's lists alone")
+	flag.IntVar(&o.users, "users", 100_000, "people that lists are measured with")
+	flag.IntVar(&o.events, "events", 1_000_000, "audit events that lists are measured with")
 	flag.Parse()
 	if o.postgres == "" {
 		return errors.New("no PostgreSQL: run under .ci/postgres, or give -postgres")
@@ -63,7 +69,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a folder: %w", err)
 	}
-	return errors.Join(runIn(ctx, o, data), os.RemoveAll(data))
+	measure := runIn
+	if o.lists {
+		measure = measureLists
+	}
+	return errors.Join(measure(ctx, o, data), os.RemoveAll(data))
 }
 
 func runIn(ctx context.Context, o options, data string) error {
@@ -80,7 +90,8 @@ func runIn(ctx context.Context, o options, data string) error {
 	}
 	onMail := func() error { return measureMail(ctx, o, data) }
 	onStart := func() error { return measureStart(ctx, o, data) }
-	for _, step := range []func() error{onPostgres, onSQLite, onMail, onStart} {
+	onLists := func() error { return measureLists(ctx, o, data) }
+	for _, step := range []func() error{onPostgres, onSQLite, onMail, onStart, onLists} {
 		if err := step(); err != nil {
 			return err
 		}

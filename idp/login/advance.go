@@ -28,7 +28,7 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		}
 		s.notes.Moved = s.moved(state)
 		if !s.rests() {
-			s.flow.PolicyVersion = s.Version
+			s.newest()
 		}
 		out, err = l.write(ctx, s, state)
 		return err
@@ -97,4 +97,14 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
 	return out, l.Store.AdvanceFlow(ctx, s.flow)
+}
+
+// newest takes the newest policies for a flow that is a sign-in of its own. What its
+// session had proved under older ones stays behind: an app that was changed
+// "immediately" in between must not see it again.
+func (s *signIn) newest() {
+	if s.flow.SessionID != "" && s.Session.PolicyVersion < s.Version {
+		s.flow.Proofs = since(s.flow.Proofs, s.flow.CreatedAt)
+	}
+	s.flow.PolicyVersion = s.Version
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -64,11 +65,12 @@ func (l *Login) postTold(c *gin.Context, s *signIn) error {
 // postRegenerate makes new recovery codes for somebody who used one of few just
 // now: it is the fresh second step that this asks for.
 func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
-	if _, ok := s.next().(ShowLeft); !ok || !s.mayRegenerate() {
+	left, ok := s.next().(ShowLeft)
+	if !ok || left.Left > mfa.RecoveryLow || !s.mayRegenerate() {
 		return l.here(c, s)
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
-		err := l.Manage.RegenerateOwn(ctx, s.User.ID, idp.Now())
+		err := l.Manage.RegenerateOwn(ctx, s.User.ID, s.provedAt(idp.MethodRecovery))
 		var tooSoon *manage.TooSoonError
 		if errors.As(err, &tooSoon) { // another tab was faster
 			return nil
@@ -76,6 +78,16 @@ func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 		s.notes.Told = true // that few are left is no longer so
 		return err
 	})
+}
+
+// provedAt is when a method was proved, zero for never.
+func (s *signIn) provedAt(m idp.Method) (at time.Time) {
+	for _, p := range s.flow.Proofs {
+		if p.Method == m {
+			at = p.At
+		}
+	}
+	return at
 }
 
 // mayRegenerate tells whether the person may have new recovery codes now.

@@ -23,7 +23,7 @@ func (l *Login) prepareEmail(ctx context.Context, s *signIn, state NeedCode) err
 	if state.Methods[0] != idp.MethodEmail {
 		return nil
 	}
-	codes, err := l.Store.EmailCodes(ctx, s.flow.ID)
+	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
 	if err != nil || len(codes) > 0 && emailProblem(codes[0], idp.Now()) == nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (l *Login) sendEmailCode(ctx context.Context, s *signIn) error {
 	factor.SentAt = now
 	code, id := mfa.NewEmailCode(), idp.NewID()
 	err = l.Store.ReplaceEmailCode(ctx, idp.EmailCode{
-		ID: id, FlowID: s.flow.ID, UserID: s.User.ID, MAC: mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, code),
+		ID: id, FlowID: s.flow.ID, UserID: s.User.ID, MAC: mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, s.User.ID, code),
 		CreatedAt: now, ExpiresAt: now.Add(mfa.EmailCodeLifetime),
 	})
 	if err != nil {
@@ -121,7 +121,7 @@ func (l *Login) postEmail(c *gin.Context, s *signIn) error {
 		return l.renderCode(c, s, codePage{method: idp.MethodEmail, codeError: problem})
 	}
 	ctx := c.Request.Context()
-	codes, err := l.Store.EmailCodes(ctx, s.flow.ID)
+	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (l *Login) matchEmailCode(ctx context.Context, s *signIn, codes []idp.Email
 	if err != nil {
 		return ui.MsgCodeFormat.With(), nil
 	}
-	mac := mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, digits)
+	mac := mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, s.User.ID, digits)
 	for _, old := range codes[1:] {
 		if mfa.SameMAC(mac, old.MAC) && !mfa.SameMAC(mac, codes[0].MAC) {
 			return ui.MsgEmailCodeReplaced.With(), nil
@@ -205,7 +205,7 @@ func emailProblem(code idp.EmailCode, now time.Time) *ui.Message {
 
 // renderEmail is the page that asks for an email code, or offers to send one.
 func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCode, methods []ui.Method) error {
-	codes, err := l.Store.EmailCodes(c.Request.Context(), s.flow.ID)
+	codes, err := l.Store.EmailCodes(c.Request.Context(), s.flow.ID, s.User.ID)
 	if err != nil {
 		return err
 	}

@@ -34,10 +34,11 @@ func emailGuess(id string) guess {
 }
 
 // counters are what a guess is counted against: the browser's own budget where the
-// account knows it, so that strangers who have the password cannot use it up; else
+// person proved a second step before, so that strangers who have the password can
+// neither use it up nor get one; else
 // the factor's, and the address's.
 func (l *Login) counters(ctx context.Context, s *signIn, g guess) []throttle.Counter {
-	if s.KnownBrowser {
+	if s.OwnBrowser {
 		return []throttle.Counter{l.Limiter.FactorInBrowser(g.kind, g.factorID, s.flow.BrowserHash)}
 	}
 	return []throttle.Counter{
@@ -106,7 +107,7 @@ func (s *signIn) mayUse(factorID string) bool { return s.opened[factorID] }
 // others' does not lock the owner out of it.
 func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 	s.opened = nil
-	if !s.KnownBrowser {
+	if !s.OwnBrowser {
 		return nil
 	}
 	var disabled []guess

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -39,13 +40,23 @@ func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
 			return err
 		}
 	}
-	if err := l.Store.RememberBrowser(ctx, s.User.ID, s.flow.BrowserHash, idp.Now()); err != nil || !others {
+	if err := l.Store.RememberBrowser(ctx, s.User.ID, s.flow.BrowserHash, s.provedSecondStep(), idp.Now()); err != nil || !others {
 		return err
 	}
 	if err := l.Store.Audit(ctx, s.audit(idp.AuditNewBrowser, nil)); err != nil {
 		return err
 	}
 	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailNewBrowser, App: s.client.Name})
+}
+
+// provedSecondStep tells whether a second step was proved in this very sign-in.
+func (s *signIn) provedSecondStep() bool {
+	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
+		if p.Method == idp.MethodTOTP || p.Method == idp.MethodRecovery || p.Method == idp.MethodEmail {
+			return true
+		}
+	}
+	return false
 }
 
 // establish renews the session that the flow began with, or that another tab made
@@ -57,8 +68,13 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		}
 	}
 	if s.flow.SessionID != "" {
+		rested := s.rests()
 		session, cookie, err := l.renew(ctx, s)
-		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
+		gone := errors.Is(err, idp.ErrExpired) || errors.Is(err, idp.ErrNotFound)
+		if gone && rested { // ended this moment, and what was proved for it went with it
+			return session, nil, idp.ErrConflict
+		}
+		if !gone {
 			return session, cookie, err
 		}
 	}
@@ -113,6 +129,10 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, nil))
 }
 
+// lostAnswer is how long after the end of a sign-in a browser without the session's
+// cookie may say that our last answer did not arrive.
+const lostAnswer = time.Minute
+
 // finishedAgain answers a POST to a flow that is done: the browser may have lost
 // our last answer, and with it the session's cookie. It gets a new one, and asks
 // the app's request anew, which then is single sign-on. Nobody else can: flow
@@ -120,6 +140,11 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 	ctx := c.Request.Context()
 	session, err := l.Store.Session(ctx, s.flow.SessionID)
+	held := l.Sessions.Cookies.Session(s.header, s.Population.ID) != ""
+	if err == nil && !held && idp.Now().Sub(session.LastSeenAt) > lostAnswer {
+		// The browser was closed, which ends a session's cookie: it is not given back.
+		err = idp.ErrExpired
+	}
 	if err == nil && !session.Alive(s.Population, idp.Now()) {
 		err = idp.ErrExpired
 	}

@@ -91,6 +91,9 @@ func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
 		// What was proved for the session went with it.
 		s.flow.Proofs = since(s.flow.Proofs, s.flow.CreatedAt)
 	}
+	if !s.over() && s.signedOut() {
+		s.flow.Proofs = nil
+	}
 	if s.flow.UserID == "" {
 		s.enrolment = idp.Enrolment{}
 		return nil
@@ -161,7 +164,7 @@ func (s *signIn) next() State {
 	return Next(Facts{
 		Question: s.question(),
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
-		Choosing: s.flow.Kind == idp.FlowChoose,
+		Choosing: s.flow.Kind == idp.FlowChoose, Began: s.flow.CreatedAt,
 	})
 }
 
@@ -172,7 +175,17 @@ func (s *signIn) moved(state State) bool {
 		!s.rests() && state.kind() != s.flow.Kind
 }
 
+// signedOut tells whether everybody was signed out since the flow was last judged,
+// and with them whoever stands in the middle.
+func (s *signIn) signedOut() bool {
+	return s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < max(s.Population.MinVersion, s.Override.MinVersion)
+}
+
+// prove adds a proof. After everybody was signed out, it begins anew.
 func (s *signIn) prove(m idp.Method) {
+	if s.signedOut() {
+		s.flow.PolicyVersion = s.Version
+	}
 	s.flow.Proofs = withProof(s.flow.Proofs, idp.Proof{Method: m, At: idp.Now()})
 }
 

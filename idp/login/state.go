@@ -3,6 +3,7 @@ package login
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/mfa"
@@ -66,6 +67,9 @@ type Facts struct {
 	Notes        Notes
 	// Choosing: the flow began with a choice that was not made yet.
 	Choosing bool
+	// Began is when the flow did: recovery codes are shown and made for a second step
+	// that was proved since, not for one that a session had.
+	Began time.Time
 }
 
 // Notes are what a flow remembers besides its proofs.
@@ -153,10 +157,10 @@ func (f Facts) unsaved() bool {
 		(f.used(idp.MethodTOTP) || f.used(idp.MethodRecovery))
 }
 
-// used tells whether a method is among the proofs that count for this request.
+// used tells whether a method was proved in this flow, and counts for this request.
 func (f Facts) used(m idp.Method) bool {
 	for _, p := range mfa.Fresh(f.Proofs, f.Demand, f.Now) {
-		if p.Method == m {
+		if p.Method == m && !p.At.Before(f.Began) {
 			return true
 		}
 	}

@@ -32,6 +32,8 @@ type Actor struct {
 	Permissions []string
 	// SecondStepAt is when they last proved a second step, zero for never.
 	SecondStepAt time.Time
+	// Service is the client that acts for itself: then there is no UserID.
+	Service string
 	// system is whoever has a shell on the server: nothing stops them anyway.
 	system bool
 }
@@ -44,6 +46,14 @@ func System() Actor { return Actor{system: true} }
 func (m *Manager) ActorOf(ctx context.Context, userID string, secondStepAt time.Time) (Actor, error) {
 	permissions, err := m.permissionsOf(ctx, userID)
 	return Actor{UserID: userID, Permissions: permissions, SecondStepAt: secondStepAt}, err
+}
+
+// ActorOfRoles is a service with these roles, with their permissions as they are now.
+// Whoever calls says which service. Nobody can ask a program for a second step, so
+// it counts as fresh.
+func (m *Manager) ActorOfRoles(ctx context.Context, roles []string) (Actor, error) {
+	held, err := m.Store.RolesByID(ctx, roles...)
+	return Actor{Permissions: permissionsIn(held), SecondStepAt: idp.Now()}, err
 }
 
 func (m *Manager) permissionsOf(ctx context.Context, userID string) ([]string, error) {
@@ -82,6 +92,9 @@ func (a Actor) audit(kind idp.AuditKind, reason string, detail map[string]string
 	}
 	if a.system {
 		detail["by"] = "the command line"
+	}
+	if a.Service != "" {
+		detail["service"] = a.Service
 	}
 	if reason = strings.TrimSpace(reason); reason != "" {
 		detail["reason"] = reason

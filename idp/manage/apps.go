@@ -69,13 +69,16 @@ func (m *Manager) Client(ctx context.Context, a Actor, id string) (ClientEntry, 
 
 // AddClient adds a client as CreateClient does, under an id of ours and, unless it
 // is public, with a secret of ours that is shown once. Roles need what SetRoles
-// needs.
+// needs but a reason.
 func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry ClientEntry, secret string, err error) {
 	if err := m.allow(ctx, a, request{op: "AddClient"}); err != nil {
 		return ClientEntry{}, "", err
 	}
 	c.ID, c.SecretHashes, c.CreatedAt = "", nil, idp.Now()
 	if err := m.mayGive(ctx, a, nil, c.Roles); err != nil {
+		return ClientEntry{}, "", err
+	}
+	if err := m.mayAdminister(ctx, a, "AddClient", idp.Client{}, c); err != nil {
 		return ClientEntry{}, "", err
 	}
 	if err := checkApp(c); err != nil {
@@ -89,6 +92,15 @@ func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry C
 	return clientEntry(a, v), secret, err
 }
 
+// mayAdminister refuses the admin API's scope for an app that people sign in to, to
+// whoever does not hold everything: the app acts there as each of them.
+func (m *Manager) mayAdminister(ctx context.Context, a Actor, op string, before, after idp.Client) error {
+	if after.Kind == idp.ServiceClient || !slices.Contains(after.Scopes, idp.AdminScope) || slices.Contains(before.Scopes, idp.AdminScope) {
+		return nil
+	}
+	return m.allow(ctx, a, request{op: op, holds: idp.Permissions()})
+}
+
 // mayGive checks a change of a client's roles.
 func (m *Manager) mayGive(ctx context.Context, a Actor, before, after []string) error {
 	slices.Sort(before)
@@ -100,7 +112,7 @@ func (m *Manager) mayGive(ctx context.Context, a Actor, before, after []string) 
 	if err != nil {
 		return err
 	}
-	return m.allow(ctx, a, request{op: "SetRoles", holds: permissionsIn(roles)})
+	return m.allow(ctx, a, request{op: "SetRoles", holds: permissionsIn(roles), part: true})
 }
 
 // The bounds of what a client may list.
@@ -190,6 +202,15 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
 	}
+	if err := m.mayAdminister(ctx, a, "UpdateClient", before.Client, after); err != nil {
+		return ClientEntry{}, err
+	}
+	// Where people's codes go, and whose, is as sensitive as a secret.
+	if changesReach(before.Client, after) {
+		if err := m.allow(ctx, a, request{op: "UpdateClient", fresh: true}); err != nil {
+			return ClientEntry{}, err
+		}
+	}
 	if err := checkApp(after); err != nil {
 		return ClientEntry{}, err
 	}
@@ -210,6 +231,14 @@ func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedCl
 		return m.Store.Audit(ctx, e)
 	})
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
+}
+
+// changesReach tells whether a change moves where a client's codes, tokens and
+// notices go, or who may sign in.
+func changesReach(before, after idp.Client) bool {
+	return slices.ContainsFunc(changedFields(before, after), func(field string) bool {
+		return field != "Name" && field != "HomeURL"
+	})
 }
 
 // changedFields names the fields in which two clients differ.

@@ -127,7 +127,7 @@ func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
 		} {
 			u := o.enrolled(t, idp.Agents, idp.RoleManager)
 			o.signedIn(t, u)
-			idptest.Must(t, o.db.RememberBrowser(ctx, u.ID, []byte("browser"), idp.Now()))
+			idptest.Must(t, o.db.RememberBrowser(ctx, u.ID, []byte("browser"), false, idp.Now()))
 			idptest.Must(t, o.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
 			o.signedIn(t, u)
 			idptest.Must(t, remove(u.ID))
@@ -168,11 +168,11 @@ func TestWhoIsDisabledIsOutEverywhere(t *testing.T) {
 		ctx := t.Context()
 		u, other := o.person(t, idp.Agents), o.person(t, idp.Agents)
 		o.signedIn(t, u)
-		d, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})
+		d, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
 		if err != nil || !d.Disabled || len(d.Sessions) != 0 || len(o.events(t, idp.AuditUserDisabled, u.ID)) != 1 {
 			t.Errorf("%+v, %v", d, err)
 		}
-		d, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Disabled: ptr(false)})
+		d, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Disabled: ptr(false), Reason: ticket})
 		if err != nil || d.Disabled || len(o.events(t, idp.AuditUserEnabled, u.ID)) != 1 {
 			t.Errorf("%+v, %v", d, err)
 		}
@@ -226,27 +226,27 @@ func TestRolesAreManaged(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
-		r, err := o.CreateRole(ctx, everything(), "  Help   desk ", []string{idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionSessions})
+		r, err := o.CreateRole(ctx, everything(), "  Help   desk ", []string{idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionSessions}, ticket)
 		if err != nil || r.Name != "Help desk" || fmt.Sprint(r.Permissions) != "[agents.recovery sessions.manage]" {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		expectField(t, "the same name", second(o.CreateRole(ctx, everything(), "help DESK", nil)), "name")
-		expectField(t, "no name", second(o.CreateRole(ctx, everything(), "", nil)), "name")
-		expectField(t, "invented", second(o.CreateRole(ctx, manage.System(), "R", []string{"everything"})), "permissions")
-		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 1, []string{r.ID, idp.RoleAgent}))
-		expectField(t, "invented role", o.SetRoles(ctx, everything(), u.ID, 2, []string{"invented"}), "roles")
-		if err := o.DeleteRole(ctx, everything(), r.ID); !errors.Is(err, idp.ErrInUse) {
+		expectField(t, "the same name", second(o.CreateRole(ctx, everything(), "help DESK", nil, ticket)), "name")
+		expectField(t, "no name", second(o.CreateRole(ctx, everything(), "", nil, ticket)), "name")
+		expectField(t, "invented", second(o.CreateRole(ctx, manage.System(), "R", []string{"everything"}, ticket)), "permissions")
+		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 1, []string{r.ID, idp.RoleAgent}, ticket))
+		expectField(t, "invented role", o.SetRoles(ctx, everything(), u.ID, 2, []string{"invented"}, ticket), "roles")
+		if err := o.DeleteRole(ctx, everything(), r.ID, 1, ticket); !errors.Is(err, idp.ErrInUse) {
 			t.Errorf("a role with holders: %v", err)
 		}
 		list, err := o.Roles(ctx, everything())
 		if err != nil || len(list) != 4 || list[0].ID != r.ID || list[0].Holders != 1 {
 			t.Errorf("%+v, %v", list, err)
 		}
-		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 2, nil))
-		idptest.Must(t, o.DeleteRole(ctx, everything(), r.ID))
+		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 2, nil, ticket))
+		idptest.Must(t, o.DeleteRole(ctx, everything(), r.ID, 1, ticket))
 		for _, err := range []error{
-			o.DeleteRole(ctx, everything(), idp.RoleAgent),
-			second(o.UpdateRole(ctx, manage.System(), manage.RoleEntry{Role: idp.Role{ID: idp.RoleAdmin, Name: "A"}, Version: 1})),
+			o.DeleteRole(ctx, everything(), idp.RoleAgent, 1, ticket),
+			second(o.UpdateRole(ctx, manage.System(), manage.RoleEntry{Role: idp.Role{ID: idp.RoleAdmin, Name: "A"}, Version: 1}, "")),
 		} {
 			if !errors.Is(err, idp.ErrSystemRole) {
 				t.Errorf("a system role: %v", err)

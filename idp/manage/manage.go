@@ -37,6 +37,8 @@ type Manager struct {
 	PrivateNetworks bool
 	// Throttles forgets counted failures. *throttle.Limiter does.
 	Throttles Throttles
+	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
+	Rotation Rotation
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()
@@ -169,6 +171,11 @@ func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (
 			return err
 		}
 		for _, role := range n.Roles {
+			if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
+				if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
+					return err
+				}
+			}
 			err := m.Store.GiveRole(ctx, u.ID, role)
 			if errors.Is(err, idp.ErrNotFound) {
 				return invalid("roles", "there is no role %q", role)

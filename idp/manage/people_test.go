@@ -117,7 +117,7 @@ func TestHostileQueriesFindNothingAndBreakNothing(t *testing.T) {
 				"sessions":   third(o.ListSessions(ctx, everything(), manage.SessionQuery{UserID: bad, Population: bad})),
 				"audit":      third(o.Audit(ctx, everything(), manage.AuditQuery{ActorID: bad, Kind: idp.AuditKind(bad)})),
 				"client":     second(o.Client(ctx, everything(), bad)),
-				"role id":    o.DeleteRole(ctx, everything(), bad),
+				"role id":    o.DeleteRole(ctx, everything(), bad, 1, ticket),
 				"lane":       second(o.RetryDeliveries(ctx, everything(), bad)),
 				"brand":      second(o.Population(ctx, everything(), bad)),
 			} {
@@ -190,7 +190,7 @@ func TestPeopleAreNarrowedDown(t *testing.T) {
 		bare, set := o.person(t, idp.Agents, idp.RoleManager), o.enrolled(t, idp.Agents)
 		contact := o.person(t, idp.Contacts)
 		yes, no := true, false
-		_, err := o.UpdateUser(ctx, everything(), contact.ID, manage.UserChange{Version: 1, Disabled: &yes})
+		_, err := o.UpdateUser(ctx, everything(), contact.ID, manage.UserChange{Version: 1, Disabled: &yes, Reason: ticket})
 		idptest.Must(t, err)
 		for name, c := range map[string]struct {
 			query manage.UserQuery

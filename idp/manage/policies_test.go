@@ -70,7 +70,15 @@ func (o *office) grant(t *testing.T, c idp.Client, s idp.Session, change func(g 
 	if change != nil {
 		change(&g)
 	}
+	if !s.EndedAt.IsZero() { // it had the grant while it lasted
+		_, err := o.db.SQL().ExecContext(t.Context(), "UPDATE sessions SET ended_at = NULL WHERE id = '"+s.ID+"'")
+		idptest.Must(t, err)
+	}
 	idptest.Must(t, o.db.CreateGrant(t.Context(), g))
+	if !s.EndedAt.IsZero() {
+		_, err := o.db.EndSessions(t.Context(), s.EndedAt, s.ID)
+		idptest.Must(t, err)
+	}
 	return g
 }
 

@@ -207,11 +207,15 @@ func (m *Manager) target(ctx context.Context, a Actor, op, userID, reason string
 	if err != nil {
 		return user, err
 	}
-	permission := idp.PermissionContactReset
+	return user, m.allow(ctx, a, request{op: op, permission: secondStepPermission(user), target: &user, reason: reason})
+}
+
+// secondStepPermission is what it takes to touch somebody's second step.
+func secondStepPermission(user idp.User) string {
 	if user.PopulationID == idp.Agents {
-		permission = idp.PermissionAgentRecovery
+		return idp.PermissionAgentRecovery
 	}
-	return user, m.allow(ctx, a, request{op: op, permission: permission, target: &user, reason: reason})
+	return idp.PermissionContactReset
 }
 
 // notify mails a person what happened to their account.

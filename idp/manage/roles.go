@@ -39,8 +39,8 @@ func (m *Manager) roles(ctx context.Context, id string) ([]RoleEntry, error) {
 
 // CreateRole adds a role. Its permissions are ones that the actor holds. A
 // *FieldError says what cannot be saved.
-func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissions []string) (RoleEntry, error) {
-	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions}); err != nil {
+func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissions []string, reason string) (RoleEntry, error) {
+	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions, reason: reason}); err != nil {
 		return RoleEntry{}, err
 	}
 	r := idp.Role{ID: idp.NewID(), Name: strings.Join(strings.Fields(name), " ")}
@@ -52,7 +52,7 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 		if err := m.Store.CreateRole(ctx, r); err != nil {
 			return err
 		}
-		return m.Store.Audit(ctx, a.audit(idp.AuditRoleCreated, "", describeRole(r)))
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleCreated, reason, describeRole(r)))
 	})
 }
 
@@ -105,8 +105,8 @@ func (m *Manager) customRole(ctx context.Context, a Actor, r request, id string)
 // UpdateRole changes name and permissions of a role, for everybody who holds it at
 // once. The actor must hold its permissions of before and those of after.
 // idp.ErrSystemRole: it is one; idp.ErrConflict: the version is not that of now.
-func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry) (RoleEntry, error) {
-	before, err := m.customRole(ctx, a, request{op: "UpdateRole", holds: e.Permissions}, e.ID)
+func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason string) (RoleEntry, error) {
+	before, err := m.customRole(ctx, a, request{op: "UpdateRole", holds: e.Permissions, reason: reason}, e.ID)
 	if err != nil {
 		return RoleEntry{}, err
 	}
@@ -123,24 +123,27 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry) (RoleEnt
 		}
 		detail := describeRole(r)
 		detail["before"] = strings.Join(before.Permissions, " ")
-		return m.Store.Audit(ctx, a.audit(idp.AuditRoleChanged, "", detail))
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleChanged, reason, detail))
 	})
 }
 
-// DeleteRole removes a role. idp.ErrSystemRole: it is one; idp.ErrInUse: somebody
-// holds it.
-func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string) error {
-	before, err := m.customRole(ctx, a, request{op: "DeleteRole"}, id)
+// DeleteRole removes a role. idp.ErrSystemRole: it is one; idp.ErrConflict: the
+// version is not that of now; idp.ErrInUse: somebody holds it.
+func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string, version int64, reason string) error {
+	before, err := m.customRole(ctx, a, request{op: "DeleteRole", reason: reason}, id)
 	if err != nil {
 		return err
+	}
+	if before.Version != version {
+		return fmt.Errorf("role: %w", idp.ErrConflict)
 	}
 	if before.Holders > 0 {
 		return fmt.Errorf("role: %w", idp.ErrInUse)
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.DeleteRole(ctx, id); err != nil {
+		if err := m.Store.DeleteRole(ctx, id, version); err != nil {
 			return err
 		}
-		return m.Store.Audit(ctx, a.audit(idp.AuditRoleDeleted, "", describeRole(before.Role)))
+		return m.Store.Audit(ctx, a.audit(idp.AuditRoleDeleted, reason, describeRole(before.Role)))
 	})
 }

@@ -37,6 +37,8 @@ var rules = func() map[string]rule {
 		"SavePolicy":      {"change the MFA policy", true, true, authentication},
 		"SaveOverride":    {"change an app's MFA policy", true, true, authentication},
 		"TestMail":        {"send a test mail", false, false, authentication},
+		"Policy":          {"see an MFA policy", false, false, authentication},
+		"Override":        {"see an app's MFA policy", false, false, authentication},
 
 		"Populations":   {"see populations", false, false, append([]string{idp.PermissionAuthentication, idp.PermissionClients, idp.PermissionAudit}, people...)},
 		"Population":    {"see a population", false, false, append([]string{idp.PermissionAuthentication, idp.PermissionClients, idp.PermissionAudit}, people...)},
@@ -62,10 +64,10 @@ var rules = func() map[string]rule {
 		"SignOut":      {"sign a person out", false, true, sessions},
 
 		"Roles":      {"see roles", false, false, append([]string{idp.PermissionRoles, idp.PermissionClients}, people...)},
-		"CreateRole": {"add a role", true, false, roles},
-		"UpdateRole": {"change a role", true, false, roles},
-		"DeleteRole": {"delete a role", true, false, roles},
-		"SetRoles":   {"give roles", true, false, roles},
+		"CreateRole": {"add a role", true, true, roles},
+		"UpdateRole": {"change a role", true, true, roles},
+		"DeleteRole": {"delete a role", true, true, roles},
+		"SetRoles":   {"give roles", true, true, roles},
 
 		"Clients":            {"see apps", false, false, []string{idp.PermissionClients, idp.PermissionAuthentication}},
 		"Client":             {"see an app", false, false, []string{idp.PermissionClients, idp.PermissionAuthentication}},
@@ -80,6 +82,9 @@ var rules = func() map[string]rule {
 
 		"Deliveries":      {"see deliveries", false, false, only(idp.PermissionKeys)},
 		"RetryDeliveries": {"retry deliveries", false, false, only(idp.PermissionKeys)},
+
+		"SigningKeys": {"see signing keys", false, false, only(idp.PermissionKeys)},
+		"RotateKeys":  {"rotate signing keys", true, true, only(idp.PermissionKeys)},
 	}
 }()
 
@@ -113,8 +118,11 @@ type request struct {
 	// taken or could be used.
 	holds  []string
 	reason string
-	// fresh asks for a fresh second step even where the rule does not.
-	fresh bool
+	// fresh asks for a fresh second step even where the rule does not, sensitive for
+	// that and a reason.
+	fresh, sensitive bool
+	// part: this belongs to another operation, and its own reason is not asked for.
+	part bool
 }
 
 // allow checks everything about an operation, and writes refusals to the audit log.
@@ -131,6 +139,9 @@ func (m *Manager) refused(ctx context.Context, a Actor, r request, err error) er
 	e := idp.AuditEvent{
 		Kind: idp.AuditOperationRefused, ActorID: a.UserID,
 		Detail: map[string]string{"operation": rules[r.op].name, "cause": err.Error()},
+	}
+	if a.Service != "" {
+		e.Detail["service"] = a.Service
 	}
 	if r.target != nil {
 		e.UserID, e.PopulationID = r.target.ID, r.target.PopulationID
@@ -168,10 +179,10 @@ func (m *Manager) check(ctx context.Context, a Actor, r request) error {
 	if a.system {
 		return nil
 	}
-	if (rule.fresh || r.fresh) && (a.SecondStepAt.IsZero() || idp.Now().Sub(a.SecondStepAt) > FreshSecondStep) {
+	if (rule.fresh || r.fresh || r.sensitive) && (a.SecondStepAt.IsZero() || idp.Now().Sub(a.SecondStepAt) > FreshSecondStep) {
 		return fmt.Errorf("%w: %s", ErrStepUp, rule.name)
 	}
-	if rule.reason {
+	if rule.reason && !r.part || r.sensitive {
 		return checkReason(r.reason)
 	}
 	return nil

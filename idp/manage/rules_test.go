@@ -79,11 +79,11 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
 		{"Roles", nil, func(a manage.Actor) error { return second(o.Roles(ctx, a)) }},
-		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil)) }},
+		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil, ticket)) }},
 		{"UpdateRole", nil, func(a manage.Actor) error {
-			return second(o.UpdateRole(ctx, a, manage.RoleEntry{Role: idp.Role{ID: idp.RoleAgent}}))
+			return second(o.UpdateRole(ctx, a, manage.RoleEntry{Role: idp.Role{ID: idp.RoleAgent}}, ticket))
 		}},
-		{"DeleteRole", nil, func(a manage.Actor) error { return o.DeleteRole(ctx, a, idp.RoleAgent) }},
+		{"DeleteRole", nil, func(a manage.Actor) error { return o.DeleteRole(ctx, a, idp.RoleAgent, 1, ticket) }},
 		{"Clients", nil, func(a manage.Actor) error { return third(o.Clients(ctx, a, "", 1)) }},
 		{"Client", nil, func(a manage.Actor) error { return second(o.Client(ctx, a, client.ID)) }},
 		{"AddClient", nil, func(a manage.Actor) error { return third(o.AddClient(ctx, a, idp.Client{})) }},
@@ -101,6 +101,10 @@ func (o *office) attempts(t *testing.T) []attempt {
 			return o.ExportAudit(ctx, a, manage.AuditQuery{UserID: "nobody"}, func(idp.AuditEvent) error { return nil })
 		}},
 		{"Deliveries", nil, func(a manage.Actor) error { return second(o.Deliveries(ctx, a)) }},
+		{"Policy", nil, func(a manage.Actor) error { return second(o.Policy(ctx, a, idp.Agents)) }},
+		{"Override", nil, func(a manage.Actor) error { return second(o.Override(ctx, a, client.ID)) }},
+		{"SigningKeys", nil, func(a manage.Actor) error { return second(o.SigningKeys(ctx, a)) }},
+		{"RotateKeys", nil, func(a manage.Actor) error { return second(o.RotateKeys(ctx, a, "")) }},
 		{"RetryDeliveries", nil, func(a manage.Actor) error { return second(o.RetryDeliveries(ctx, a, "nowhere")) }},
 	}
 	return append(append(list, o.attemptsOn(t, idp.Agents)...), o.attemptsOn(t, idp.Contacts)...)
@@ -127,7 +131,7 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"AnonymiseUser", nil, func(a manage.Actor) error { return o.AnonymiseUser(ctx, a, u.ID, "") }},
 		{"SetPassword", nil, func(a manage.Actor) error { return o.SetPassword(ctx, a, u.ID, "gentle maple corner", "") }},
 		{"ClearThrottle", nil, func(a manage.Actor) error { return o.ClearThrottle(ctx, a, u.ID, "") }},
-		{"SetRoles", nil, func(a manage.Actor) error { return o.SetRoles(ctx, a, u.ID, -1, nil) }},
+		{"SetRoles", nil, func(a manage.Actor) error { return o.SetRoles(ctx, a, u.ID, -1, nil, ticket) }},
 		{"ViewRecoveryCodes", viewers, func(a manage.Actor) error { return second(o.ViewRecoveryCodes(ctx, a, u.ID, "")) }},
 		{"RegenerateRecoveryCodes", reset, func(a manage.Actor) error { return o.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},
 		{"ResetMFA", reset, func(a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, "") }},

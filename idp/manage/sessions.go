@@ -99,6 +99,13 @@ func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string) (
 	if err := m.allow(ctx, a, request{op: "SignOut", target: &user, reason: reason}); err != nil {
 		return 0, err
 	}
-	ended, err := m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, "")
+	var ended []idp.Session
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.DropFlows(ctx, userID); err != nil { // sign-ins under way would outlive it
+			return err
+		}
+		ended, err = m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, "")
+		return err
+	})
 	return len(ended), err
 }

@@ -73,13 +73,14 @@ func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp
 	n.Population, n.Roles = link.PopulationID, []string{idp.RoleAdmin}
 	var user idp.User
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if user, err = m.CreateUser(ctx, n); err != nil {
-			return err
-		}
 		err := m.Store.UseLink(ctx, link.ID, idp.Now())
 		if errors.Is(err, idp.ErrUsed) {
 			return fmt.Errorf("%w: setup", ErrLink)
 		}
+		if err != nil {
+			return err
+		}
+		user, err = m.CreateUser(ctx, n)
 		return err
 	})
 	return user, err

@@ -30,7 +30,7 @@ func TestNobodyReachesUp(t *testing.T) {
 		admin := o.enrolled(t, idp.Agents, idp.RoleAdmin)
 		s := o.signedIn(t, admin)
 		below := o.person(t, idp.Agents)
-		auditor, err := o.CreateRole(ctx, everything(), "Auditor", []string{idp.PermissionAudit})
+		auditor, err := o.CreateRole(ctx, everything(), "Auditor", []string{idp.PermissionAudit}, ticket)
 		idptest.Must(t, err)
 		service, _, err := o.AddClient(ctx, everything(), idp.Client{
 			Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{"gatehouse:admin"}, Roles: []string{auditor.ID},
@@ -42,7 +42,7 @@ func TestNobodyReachesUp(t *testing.T) {
 		for name, err := range map[string]error{
 			"rename":           second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Name: ptr("Mine")})),
 			"redirect":         second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Email: ptr("evil@rtx.example")})),
-			"disable":          second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"disable":          second(o.UpdateUser(ctx, almost(), admin.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
 			"delete":           o.DeleteUser(ctx, almost(), admin.ID, ticket),
 			"anonymise":        o.AnonymiseUser(ctx, almost(), admin.ID, ticket),
 			"password":         o.SetPassword(ctx, almost(), admin.ID, "gentle maple corner", ticket),
@@ -53,15 +53,15 @@ func TestNobodyReachesUp(t *testing.T) {
 			"regenerate":       o.RegenerateRecoveryCodes(ctx, almost(), admin.ID, ticket),
 			"sign out":         second(o.SignOut(ctx, almost(), admin.ID, ticket)),
 			"end":              o.EndSession(ctx, almost(), s.ID, ticket),
-			"take roles":       o.SetRoles(ctx, almost(), admin.ID, 1, nil),
-			"give admin":       o.SetRoles(ctx, almost(), below.ID, 1, []string{idp.RoleAdmin}),
-			"give auditor":     o.SetRoles(ctx, almost(), below.ID, 1, []string{auditor.ID}),
-			"give oneself":     o.SetRoles(ctx, manage.Actor{UserID: below.ID, Permissions: almost().Permissions, SecondStepAt: idp.Now()}, below.ID, 1, []string{idp.RoleAdmin}),
+			"take roles":       o.SetRoles(ctx, almost(), admin.ID, 1, nil, ticket),
+			"give admin":       o.SetRoles(ctx, almost(), below.ID, 1, []string{idp.RoleAdmin}, ticket),
+			"give auditor":     o.SetRoles(ctx, almost(), below.ID, 1, []string{auditor.ID}, ticket),
+			"give oneself":     o.SetRoles(ctx, manage.Actor{UserID: below.ID, Permissions: almost().Permissions, SecondStepAt: idp.Now()}, below.ID, 1, []string{idp.RoleAdmin}, ticket),
 			"add an admin":     second(o.AddUser(ctx, almost(), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleAdmin}})),
 			"manager by users": second(o.AddUser(ctx, holder(idp.PermissionUsers, idp.PermissionSessions, idp.PermissionContactReset), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleManager}})),
-			"role of more":     second(o.CreateRole(ctx, almost(), "More", []string{idp.PermissionAudit})),
-			"widen a role":     second(o.UpdateRole(ctx, almost(), manage.RoleEntry{Role: idp.Role{ID: auditor.ID, Name: "Auditor"}, Version: 1})),
-			"delete a role":    o.DeleteRole(ctx, almost(), auditor.ID),
+			"role of more":     second(o.CreateRole(ctx, almost(), "More", []string{idp.PermissionAudit}, ticket)),
+			"widen a role":     second(o.UpdateRole(ctx, almost(), manage.RoleEntry{Role: idp.Role{ID: auditor.ID, Name: "Auditor"}, Version: 1}, ticket)),
+			"delete a role":    o.DeleteRole(ctx, almost(), auditor.ID, 1, ticket),
 			"app with a role":  third(o.AddClient(ctx, almost(), idp.Client{Name: "A", Kind: idp.ServiceClient, Roles: []string{auditor.ID}})),
 			"role by clients":  third(o.AddClient(ctx, holder(idp.PermissionClients, idp.PermissionAudit), idp.Client{Name: "A", Kind: idp.ServiceClient, Roles: []string{auditor.ID}})),
 			"app's secret":     second(o.AddClientSecret(ctx, almost(), service.ID)),
@@ -87,7 +87,7 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 		u, other := o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)
 		self := manage.Actor{UserID: u.ID, Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
 		for name, err := range map[string]error{
-			"disable":   second(o.UpdateUser(ctx, self, u.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"disable":   second(o.UpdateUser(ctx, self, u.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
 			"delete":    o.DeleteUser(ctx, self, u.ID, ticket),
 			"anonymise": o.AnonymiseUser(ctx, self, u.ID, ticket),
 		} {
@@ -95,12 +95,12 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		idptest.Must(t, o.SetRoles(ctx, self, u.ID, 1, nil)) // another admin is left
+		idptest.Must(t, o.SetRoles(ctx, self, u.ID, 1, nil, ticket)) // another admin is left
 		for name, err := range map[string]error{
-			"disable":     second(o.UpdateUser(ctx, everything(), other.ID, manage.UserChange{Version: 1, Disabled: ptr(true)})),
+			"disable":     second(o.UpdateUser(ctx, everything(), other.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
 			"delete":      o.DeleteUser(ctx, everything(), other.ID, ticket),
 			"anonymise":   o.AnonymiseUser(ctx, everything(), other.ID, ticket),
-			"take":        o.SetRoles(ctx, everything(), other.ID, 1, []string{idp.RoleManager}),
+			"take":        o.SetRoles(ctx, everything(), other.ID, 1, []string{idp.RoleManager}, ticket),
 			"the command": o.DeleteUser(ctx, manage.System(), other.ID, ""),
 		} {
 			if !errors.Is(err, idp.ErrLastAdmin) {
@@ -117,7 +117,7 @@ func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
 		admins := []idp.User{o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)}
 		var lost int
 		for _, err := range idptest.Race(2, func(i int) error {
-			return managers[i].SetRoles(t.Context(), everything(), admins[i].ID, 1, nil)
+			return managers[i].SetRoles(t.Context(), everything(), admins[i].ID, 1, nil, ticket)
 		}) {
 			if errors.Is(err, idp.ErrLastAdmin) {
 				lost++
@@ -139,10 +139,10 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 		if err != nil || d.Version != 2 || d.Name != "Ada Newman" {
 			t.Fatalf("%+v, %v", d, err)
 		}
-		role, err := o.CreateRole(ctx, everything(), "Helpers", []string{idp.PermissionContactReset})
+		role, err := o.CreateRole(ctx, everything(), "Helpers", []string{idp.PermissionContactReset}, ticket)
 		idptest.Must(t, err)
 		role.Permissions = []string{idp.PermissionUsers}
-		role, err = o.UpdateRole(ctx, everything(), role)
+		role, err = o.UpdateRole(ctx, everything(), role, ticket)
 		idptest.Must(t, err)
 		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}})
 		idptest.Must(t, err)
@@ -160,8 +160,9 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 		role.Version, app.Version = 1, 1
 		for name, err := range map[string]error{
 			"user":   second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Name: ptr("Eve")})),
-			"roles":  o.SetRoles(ctx, everything(), u.ID, 1, []string{idp.RoleManager}),
-			"role":   second(o.UpdateRole(ctx, everything(), role)),
+			"roles":  o.SetRoles(ctx, everything(), u.ID, 1, []string{idp.RoleManager}, ticket),
+			"role":   second(o.UpdateRole(ctx, everything(), role, ticket)),
+			"delete": o.DeleteRole(ctx, everything(), role.ID, role.Version, ticket),
 			"client": second(o.UpdateClient(ctx, everything(), app)),
 			"brand":  second(o.SaveBrand(ctx, everything(), idp.Agents, brand)),
 		} {
@@ -198,8 +199,8 @@ func TestFreshSecondStepForWhatGivesPower(t *testing.T) {
 		old := everything()
 		old.SecondStepAt = idp.Now().Add(-manage.FreshSecondStep - time.Second)
 		for name, err := range map[string]error{
-			"roles":   o.SetRoles(ctx, old, u.ID, 1, nil),
-			"role":    second(o.CreateRole(ctx, old, "R", nil)),
+			"roles":   o.SetRoles(ctx, old, u.ID, 1, nil, ticket),
+			"role":    second(o.CreateRole(ctx, old, "R", nil, ticket)),
 			"email":   second(o.UpdateUser(ctx, old, u.ID, manage.UserChange{Version: 1, Email: ptr("new@rtx.example")})),
 			"secret":  second(o.AddClientSecret(ctx, old, app.ID)),
 			"delete":  o.DeleteUser(ctx, old, u.ID, ticket),

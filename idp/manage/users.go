@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/ui"
 )
 
 // AddUser adds a person as CreateUser does. A role without permissions may be given
-// with it; any other needs what SetRoles needs.
+// with it; any other needs what SetRoles needs but a reason.
 func (m *Manager) AddUser(ctx context.Context, a Actor, n NewUser) (idp.User, error) {
 	if err := m.allow(ctx, a, request{op: "AddUser"}); err != nil {
 		return idp.User{}, err
@@ -21,7 +22,7 @@ func (m *Manager) AddUser(ctx context.Context, a Actor, n NewUser) (idp.User, er
 		return idp.User{}, err
 	}
 	if permissions := permissionsIn(given); len(permissions) > 0 {
-		if err := m.allow(ctx, a, request{op: "SetRoles", holds: permissions}); err != nil {
+		if err := m.allow(ctx, a, request{op: "SetRoles", holds: permissions, part: true}); err != nil {
 			return idp.User{}, err
 		}
 	}
@@ -61,29 +62,40 @@ type UserChange struct {
 	Version             int64
 	Name, Email, Locale *string
 	Disabled            *bool
+	// Reason is why Disabled changes; nothing else needs one.
+	Reason string
 }
 
 // UpdateUser changes a person. idp.ErrConflict: somebody else changed them since
 // the actor saw them. Whoever is disabled is signed out everywhere, and apps lose
 // what they hold of them; nobody disables themselves (ErrForbidden), nor the last
-// admin (idp.ErrLastAdmin). Another address needs a fresh second step, since
-// sign-in codes go there.
+// admin (idp.ErrLastAdmin). To disable and to enable needs a fresh second step and a
+// reason; another address needs the former, since sign-in codes go there. The person
+// is told by mail, of another address at both.
 func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChange) (UserDetail, error) {
 	before, version, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
 		return UserDetail{}, err
 	}
 	after, changed := c.apply(before)
-	r := request{op: "UpdateUser", target: &before, fresh: after.Email != before.Email}
-	if err := m.allow(ctx, a, r); err != nil {
-		return UserDetail{}, err
-	}
-	if version != c.Version {
-		return UserDetail{}, fmt.Errorf("user: %w", idp.ErrConflict)
+	r := request{
+		op: "UpdateUser", target: &before, reason: c.Reason,
+		fresh: after.Email != before.Email, sensitive: after.Disabled != before.Disabled,
 	}
 	disables := after.Disabled && !before.Disabled
 	if disables && a.UserID == id && !a.system {
 		return UserDetail{}, m.forbid(ctx, a, r, "nobody disables themselves")
+	}
+	if err := m.allow(ctx, a, r); err != nil {
+		return UserDetail{}, err
+	}
+	if after.Email != before.Email {
+		if err := m.mayMoveMail(ctx, a, r, before); err != nil {
+			return UserDetail{}, err
+		}
+	}
+	if version != c.Version {
+		return UserDetail{}, fmt.Errorf("user: %w", idp.ErrConflict)
 	}
 	if err := checkUser(after); err != nil {
 		return UserDetail{}, err
@@ -94,7 +106,7 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 				return err
 			}
 		}
-		return m.saveUser(ctx, a, c.Version, before, after, changed)
+		return m.saveUser(ctx, a, c, before, after, changed)
 	})
 	if err != nil {
 		return UserDetail{}, err
@@ -104,6 +116,20 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 		return UserDetail{}, err
 	}
 	return m.detail(ctx, a, after, version)
+}
+
+// mayMoveMail refuses a new address for somebody with a second step to whoever may
+// not reset it: email codes would go to the new address, and stand in for the
+// authenticator.
+func (m *Manager) mayMoveMail(ctx context.Context, a Actor, r request, user idp.User) error {
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	if len(enrolment.TOTP) > 0 && !a.Can(secondStepPermission(user)) {
+		return m.forbid(ctx, a, r, "a new address for somebody with a second step takes the permission to reset it")
+	}
+	return nil
 }
 
 // apply returns the changed user, and which fields differ but for Disabled.
@@ -123,8 +149,9 @@ func (c UserChange) apply(u idp.User) (after idp.User, changed []string) {
 	return u, changed
 }
 
-// saveUser writes a changed user with its audit events, in the transaction of ctx.
-func (m *Manager) saveUser(ctx context.Context, a Actor, version int64, before, after idp.User, changed []string) error {
+// saveUser writes a changed user with its audit events and mails, in the transaction
+// of ctx.
+func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, after idp.User, changed []string) error {
 	if slices.Contains(changed, "email") {
 		other, err := m.Store.UserByEmail(ctx, after.PopulationID, after.Email)
 		if err == nil && other.ID != after.ID {
@@ -135,28 +162,51 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, version int64, before, 
 		}
 	}
 	after.UpdatedAt = idp.Now()
-	if err := m.Store.SaveUser(ctx, version, after); err != nil {
+	if err := m.Store.SaveUser(ctx, c.Version, after); err != nil {
 		return err
 	}
-	var events []idp.AuditEvent
 	if len(changed) > 0 {
-		events = append(events, a.audit(idp.AuditUserChanged, "", map[string]string{"changed": strings.Join(changed, " ")}))
-	}
-	switch {
-	case after.Disabled && !before.Disabled:
-		events = append(events, a.audit(idp.AuditUserDisabled, "", nil))
-		if err := m.signOutEverywhere(ctx, after, a.audit(idp.AuditSignedOut, "the account was disabled", nil), ""); err != nil {
-			return err
-		}
-	case before.Disabled && !after.Disabled:
-		events = append(events, a.audit(idp.AuditUserEnabled, "", nil))
-	}
-	for _, e := range events {
+		e := a.audit(idp.AuditUserChanged, "", map[string]string{"changed": strings.Join(changed, " ")})
 		if err := m.auditOf(ctx, e, after); err != nil {
 			return err
 		}
 	}
-	return nil
+	if slices.Contains(changed, "email") {
+		if err := m.Store.DropFlows(ctx, after.ID); err != nil { // their codes went to the old address
+			return err
+		}
+		if err := m.notifyMoved(ctx, before, after); err != nil {
+			return err
+		}
+	}
+	if after.Disabled == before.Disabled {
+		return nil
+	}
+	return m.switched(ctx, a, after, c.Reason)
+}
+
+// notifyMoved tells a person at both addresses that theirs is another one now. Where
+// the account was, the mail does not say where it went.
+func (m *Manager) notifyMoved(ctx context.Context, before, after idp.User) error {
+	if err := m.notify(ctx, before, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: true, Former: true}); err != nil {
+		return err
+	}
+	return m.notify(ctx, after, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: true})
+}
+
+// switched is what else happens when an account was disabled or enabled.
+func (m *Manager) switched(ctx context.Context, a Actor, u idp.User, reason string) error {
+	kind, mail := idp.AuditUserEnabled, ui.MailAccountEnabled
+	if u.Disabled {
+		kind, mail = idp.AuditUserDisabled, ui.MailAccountDisabled
+		if err := m.signOutEverywhere(ctx, u, a.audit(idp.AuditSignedOut, "the account was disabled", nil), ""); err != nil {
+			return err
+		}
+	}
+	if err := m.auditOf(ctx, a.audit(kind, reason, nil), u); err != nil {
+		return err
+	}
+	return m.notify(ctx, u, ui.Mail{Kind: mail, ByAdmin: true})
 }
 
 // auditOf writes an event that concerns a person.
@@ -243,20 +293,23 @@ func (m *Manager) removeUser(ctx context.Context, a Actor, r request, id string,
 // SetRoles gives a person these roles and no others. The actor must hold every
 // permission of the roles that are given, and of those that are taken. version is
 // the one that the actor saw: idp.ErrConflict when somebody else changed the person
-// since. idp.ErrLastAdmin: nobody else holds Admin.
-func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int64, roles []string) error {
+// since. idp.ErrLastAdmin: nobody else holds Admin. The person is told by mail which
+// roles they hold now.
+func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int64, roles []string, reason string) error {
 	user, current, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := m.allow(ctx, a, request{op: "SetRoles", target: &user}); err != nil {
+	r := request{op: "SetRoles", target: &user, reason: reason}
+	if err := m.allow(ctx, a, r); err != nil {
 		return err
 	}
 	given, err := m.rolesByID(ctx, roles)
 	if err != nil {
 		return err
 	}
-	if err := m.allow(ctx, a, request{op: "SetRoles", target: &user, holds: permissionsIn(given)}); err != nil {
+	r.holds = permissionsIn(given)
+	if err := m.allow(ctx, a, r); err != nil {
 		return err
 	}
 	if version != current {
@@ -275,9 +328,12 @@ func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int6
 		if err := m.Store.SaveRoles(ctx, id, version, roles); err != nil {
 			return err
 		}
-		return m.auditOf(ctx, a.audit(idp.AuditRolesChanged, "", map[string]string{
-			"from": roleNames(before), "to": roleNames(given),
-		}), user)
+		from, to := roleNames(before), roleNames(given)
+		err = m.auditOf(ctx, a.audit(idp.AuditRolesChanged, reason, map[string]string{"from": from, "to": to}), user)
+		if err != nil || from == to {
+			return err
+		}
+		return m.notify(ctx, user, ui.Mail{Kind: ui.MailRolesChanged, ByAdmin: true, Roles: to})
 	})
 }
 
@@ -314,8 +370,8 @@ func (m *Manager) ClearThrottle(ctx context.Context, a Actor, id, reason string)
 }
 
 // EnableFactor lets a person use a factor again that was disabled at the cap of
-// failures, and forgets those. factorID may be that of a set of recovery codes.
-// idp.ErrNotFound: the person has no such factor that is disabled.
+// failures, forgets those, and tells the person by mail. factorID may be that of a
+// set of recovery codes. idp.ErrNotFound: the person has no such factor that is disabled.
 func (m *Manager) EnableFactor(ctx context.Context, a Actor, id, factorID, reason string) error {
 	user, err := m.target(ctx, a, "EnableFactor", id, reason)
 	if err != nil {
@@ -332,6 +388,10 @@ func (m *Manager) EnableFactor(ctx context.Context, a Actor, id, factorID, reaso
 		if err := m.Throttles.ClearFactor(ctx, id, method, factorID); err != nil {
 			return err
 		}
-		return m.auditOf(ctx, a.audit(idp.AuditFactorEnabled, reason, map[string]string{"method": string(method)}), user)
+		e := a.audit(idp.AuditFactorEnabled, reason, map[string]string{"method": string(method)})
+		if err := m.auditOf(ctx, e, user); err != nil {
+			return err
+		}
+		return m.notify(ctx, user, ui.Mail{Kind: ui.MailFactorEnabled, ByAdmin: true, Method: string(method)})
 	})
 }

@@ -150,7 +150,15 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	decision := a.decide(s)
 	switch {
 	case decision == mfa.Satisfied && s != nil && !choose:
-		return p.answerAtOnce(ctx, a, *s)
+		redirect, err := p.answerAtOnce(ctx, a, *s)
+		if !errors.Is(err, idp.ErrExpired) {
+			return redirect, err
+		}
+		// It ended this very moment: then nobody is signed in.
+		if a.request.Demand.None {
+			return nil, fail(loginRequired, "nobody is signed in any more")
+		}
+		s = nil
 	case decision == mfa.Unreachable:
 		return nil, fail(unmetRequirements, "the requested acr_values cannot be reached")
 	case a.request.Demand.None:

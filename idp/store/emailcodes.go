@@ -43,10 +43,11 @@ func (s *Store) ReplaceEmailCode(ctx context.Context, c idp.EmailCode) error {
 	})
 }
 
-// EmailCodes reads the codes of a flow, newest first.
-func (s *Store) EmailCodes(ctx context.Context, flowID string) ([]idp.EmailCode, error) {
+// EmailCodes reads the codes that a flow sent to a user, newest first. One flow may
+// have had several users, one after the other.
+func (s *Store) EmailCodes(ctx context.Context, flowID, userID string) ([]idp.EmailCode, error) {
 	var rows []emailCodeRow
-	if err := s.reader(ctx).Where("flow_id = ?", flowID).Order("created_at DESC, id DESC").Find(&rows).Error; err != nil {
+	if err := s.reader(ctx).Where("flow_id = ? AND user_id = ?", flowID, userID).Order("created_at DESC, id DESC").Find(&rows).Error; err != nil {
 		return nil, found(err, "email codes")
 	}
 	list := make([]idp.EmailCode, len(rows))

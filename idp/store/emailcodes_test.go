@@ -37,10 +37,10 @@ func TestNewEmailCodeReplacesTheOldOne(t *testing.T) {
 			idptest.Must(t, db.ReplaceEmailCode(t.Context(), c))
 		}
 		first.ReplacedAt = second.CreatedAt
-		got, err := db.EmailCodes(t.Context(), f.ID)
+		got, err := db.EmailCodes(t.Context(), f.ID, f.UserID)
 		idptest.Must(t, err)
 		expectSame(t, []idp.EmailCode{second, first}, got)
-		got, err = db.EmailCodes(t.Context(), other.ID)
+		got, err = db.EmailCodes(t.Context(), other.ID, other.UserID)
 		idptest.Must(t, err)
 		expectSame(t, []idp.EmailCode{foreign}, got)
 
@@ -58,10 +58,13 @@ func TestEmailCodesAreReadAsTheyWereStored(t *testing.T) {
 		full.Tries, full.UsedAt, full.ReplacedAt = 4, idp.Now(), idp.Now().Add(time.Microsecond)
 		expectFull(t, full)
 		idptest.Must(t, db.ReplaceEmailCode(t.Context(), full))
-		got, err := db.EmailCodes(t.Context(), f.ID)
+		got, err := db.EmailCodes(t.Context(), f.ID, f.UserID)
 		idptest.Must(t, err)
 		expectSame(t, []idp.EmailCode{full}, got)
-		got, err = db.EmailCodes(t.Context(), "invented")
+		got, err = db.EmailCodes(t.Context(), f.ID, "somebody else")
+		idptest.Must(t, err)
+		expectSame(t, []idp.EmailCode{}, got)
+		got, err = db.EmailCodes(t.Context(), "invented", f.UserID)
 		idptest.Must(t, err)
 		expectSame(t, []idp.EmailCode{}, got)
 	})
@@ -92,7 +95,7 @@ func TestParallelTriesOfACodeAreCountedToFive(t *testing.T) {
 			}
 			expectError(t, err, idp.ErrUsed)
 		}
-		codes, err := db.EmailCodes(t.Context(), f.ID)
+		codes, err := db.EmailCodes(t.Context(), f.ID, f.UserID)
 		if err != nil || allowed != 5 || codes[0].Tries != 5 {
 			t.Errorf("%d of 20 tries were allowed: %+v (%v)", allowed, codes, err)
 		}
@@ -111,7 +114,7 @@ func TestOneOfManyUsesAnEmailCode(t *testing.T) {
 			return db.UseEmailCode(ctx, "a", last)
 		})
 		expectError(t, db.TryEmailCode(t.Context(), "a", mfa.EmailCodeTries), idp.ErrUsed)
-		codes, err := db.EmailCodes(t.Context(), f.ID)
+		codes, err := db.EmailCodes(t.Context(), f.ID, f.UserID)
 		if err != nil || !codes[0].UsedAt.Equal(last) {
 			t.Errorf("used: %+v (%v)", codes, err)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -44,16 +45,24 @@ func (r grantRow) grant() (idp.Grant, error) {
 	}, err
 }
 
-// CreateGrant stores a grant with its code.
+// CreateGrant stores a grant with its code, provided that its session has not ended.
+// idp.ErrExpired: it has. On PostgreSQL whoever ends the session waits for the
+// transaction of ctx, and then finds the grant.
 func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
-	return written(s.writer(ctx).Create(&grantRow{
+	names, values := namesAndValues(ctx, &grantRow{
 		ID: g.ID, ClientID: g.ClientID, UserID: g.UserID, SessionID: g.SessionID,
 		PopulationID: g.PopulationID, PolicyVersion: g.PolicyVersion,
 		RedirectURI: g.RedirectURI, Scope: words(g.Scopes), Nonce: g.Nonce, CodeChallenge: g.CodeChallenge,
 		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
-	}).Error, "grant")
+	})
+	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT ?" + strings.Repeat(", ?", len(names)-1) +
+		" FROM sessions WHERE id = ? AND ended_at IS NULL"
+	if s.dialect == "postgres" {
+		statement += " FOR SHARE"
+	}
+	return once(s.writer(ctx).Exec(statement, append(values, g.SessionID)...), "grant", idp.ErrExpired)
 }
 
 type standingJoin struct {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -168,4 +169,19 @@ func columns(row any, alias string) string {
 		list[i] = alias + "." + name + " AS " + alias + "_" + name
 	}
 	return strings.Join(list, ", ")
+}
+
+// namesAndValues lists the columns of a row and what it has in them, for statements
+// that GORM cannot make.
+func namesAndValues(ctx context.Context, row any) (names []string, values []any) {
+	parsed, err := schema.Parse(row, &schemas, schema.NamingStrategy{})
+	if err != nil {
+		panic(fmt.Sprintf("store: row %s: %v", reflect.TypeOf(row), err)) // a mistake in this package
+	}
+	v := reflect.ValueOf(row).Elem()
+	for _, name := range parsed.DBNames {
+		value, _ := parsed.FieldsByDBName[name].ValueOf(ctx, v)
+		names, values = append(names, name), append(values, value)
+	}
+	return names, values
 }

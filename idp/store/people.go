@@ -1,8 +1,11 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"database/sql/driver"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +63,12 @@ func (v oneValue) Value() (driver.Value, error) { return []byte(v), nil }
 
 // People reads a page of people: in the order of the word that was found, or else
 // of their ids. Nobody comes twice, and each page costs what its rows cost, however
-// many people there are; a search for several words goes by the longest.
+// many people there are; a search for several words goes by the rarest.
 func (s *Store) People(ctx context.Context, q PeopleQuery) ([]PersonRow, error) {
+	var err error
+	if q.Words, err = s.rarestFirst(ctx, q); err != nil {
+		return nil, err
+	}
 	text, args := s.peopleSQL(q)
 	var rows []struct {
 		User userRow `gorm:"embedded;embeddedPrefix:u_"`
@@ -78,55 +85,70 @@ func (s *Store) People(ctx context.Context, q PeopleQuery) ([]PersonRow, error) 
 }
 
 func (s *Store) peopleSQL(q PeopleQuery) (string, []any) {
-	var c conditions
-	from, word, id := "users u", "NULL", "u.id"
-	population := "u.population_id"
-	switch {
-	case len(q.Words) > 0:
-		from, word, id = "user_words k JOIN users u ON u.id = k.user_id", "k.word", "k.user_id"
-		population = "k.population_id"
-	case q.Role != "":
-		from, id = "user_roles r JOIN users u ON u.id = r.user_id", "r.user_id"
-	}
-	if q.Population != "" {
-		c.add(population+" = ?", q.Population)
-	}
-	if q.NotPopulation != "" {
-		c.add(population+" <> ?", q.NotPopulation)
-	}
-	order := id
 	if len(q.Words) > 0 {
-		order = "k.word, k.user_id"
-		q.addWords(&c)
-	} else if q.AfterID != "" {
-		c.add(id+" > ?", q.AfterID)
+		return q.searchSQL()
 	}
-	switch {
-	case q.Role != "" && len(q.Words) > 0:
-		c.add("EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = k.user_id AND r.role_id = ?)", q.Role)
-	case q.Role != "":
+	var c conditions
+	from, id := "users u", "u.id"
+	if q.Role != "" {
+		from, id = "user_roles r JOIN users u ON u.id = r.user_id", "r.user_id"
 		c.add("r.role_id = ?", q.Role)
 	}
-	if q.WithoutSecondStep {
-		c.add("NOT u.second_step")
+	q.addPopulations(&c, "u.population_id")
+	if q.AfterID != "" {
+		c.add(id+" > ?", q.AfterID)
 	}
-	if q.Disabled != nil {
-		c.add(map[bool]string{true: "u.disabled", false: "NOT u.disabled"}[*q.Disabled])
+	if state := q.state("u"); state != "" {
+		c.add(state)
 	}
-	text := "SELECT " + columns(userRow{}, "u") + ", " + word + " AS word FROM " + from + c.where() + " ORDER BY " + order + " LIMIT ?"
+	text := "SELECT " + columns(userRow{}, "u") + ", NULL AS word FROM " + from + c.where() + " ORDER BY " + id + " LIMIT ?"
 	return text, append(c.args, q.Limit)
 }
 
-// addWords asks for the words of a search. A person with several words that match
-// counts at the first of them.
-func (q PeopleQuery) addWords(c *conditions) {
-	longest := 0
-	for i, w := range q.Words {
-		if len(w) > len(q.Words[longest]) {
-			longest = i
-		}
+func (q PeopleQuery) addPopulations(c *conditions, column string) {
+	if q.Population != "" {
+		c.add(column+" = ?", q.Population)
 	}
-	from := q.Words[longest]
+	if q.NotPopulation != "" {
+		c.add(column+" <> ?", q.NotPopulation)
+	}
+}
+
+// state is what a query asks of a row of users, empty for nothing.
+func (q PeopleQuery) state(users string) string {
+	var parts []string
+	if q.Disabled != nil {
+		parts = append(parts, map[bool]string{true: "", false: "NOT "}[*q.Disabled]+users+".disabled")
+	}
+	if q.WithoutSecondStep {
+		parts = append(parts, "NOT "+users+".second_step")
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// searchSQL finds the words of a page before it reads a row of users: many words are
+// passed over, those of people who were found by another before, and of people in
+// another state, whom the small indexes know.
+func (q PeopleQuery) searchSQL() (string, []any) {
+	var c conditions
+	q.addPopulations(&c, "k.population_id")
+	q.addWords(&c)
+	if q.Role != "" {
+		c.add("EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = k.user_id AND r.role_id = ?)", q.Role)
+	}
+	if state := q.state("f"); state != "" {
+		c.add("EXISTS (SELECT 1 FROM users f WHERE f.id = k.user_id AND " + state + ")")
+	}
+	const order = " ORDER BY k.word, k.user_id"
+	text := "SELECT " + columns(userRow{}, "u") + ", k.word AS word FROM (SELECT k.word, k.user_id FROM user_words k" + c.where() +
+		order + " LIMIT ?) k JOIN users u ON u.id = k.user_id" + order
+	return text, append(c.args, q.Limit)
+}
+
+// addWords asks for the words of a search, and goes along the first one. A person
+// with several words that match counts at the first of them.
+func (q PeopleQuery) addWords(c *conditions) {
+	from := q.Words[0]
 	if q.AfterID != "" {
 		c.add("(k.word, k.user_id) > (?, ?)", oneValue(q.AfterWord), q.AfterID)
 	} else {
@@ -134,11 +156,49 @@ func (q PeopleQuery) addWords(c *conditions) {
 	}
 	c.add("k.word < ?", wordEnd(from))
 	c.add("NOT EXISTS (SELECT 1 FROM user_words e WHERE e.user_id = k.user_id AND e.word >= ? AND e.word < k.word)", from)
-	for i, w := range q.Words {
-		if i != longest {
-			c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND w.word >= ? AND w.word < ?)", w, wordEnd(w))
+	for _, w := range q.Words[1:] {
+		// COALESCE keeps the database from reading all words that begin so, of anybody:
+		// it is to look at the few of one person.
+		c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND COALESCE(w.word, '') >= ? AND COALESCE(w.word, '') < ?)", w, wordEnd(w))
+	}
+}
+
+// searchCount is how far the people are counted who have a word of a search.
+const searchCount = 2000
+
+// rarestFirst puts the word in front that the fewest people have, or, on a later
+// page, the one that the pages before went along. Words that another implies are
+// dropped, so that there is one such word.
+func (s *Store) rarestFirst(ctx context.Context, q PeopleQuery) ([][]byte, error) {
+	words := slices.Clone(q.Words)
+	slices.SortFunc(words, func(a, b []byte) int { return cmp.Or(len(b)-len(a), bytes.Compare(a, b)) })
+	var kept [][]byte
+	for _, w := range words {
+		if !slices.ContainsFunc(kept, func(k []byte) bool { return bytes.HasPrefix(k, w) }) {
+			kept = append(kept, w)
 		}
 	}
+	first := slices.IndexFunc(kept, func(w []byte) bool { return bytes.HasPrefix(q.AfterWord, w) })
+	if len(kept) > 1 && q.AfterID == "" {
+		fewest := int64(searchCount + 1)
+		for i, w := range kept {
+			var c conditions
+			q.addPopulations(&c, "population_id")
+			c.add("word >= ? AND word < ?", w, wordEnd(w))
+			var n int64
+			err := s.reader(ctx).Raw("SELECT COUNT(*) FROM (SELECT 1 FROM user_words"+c.where()+" LIMIT ?) AS words", append(c.args, searchCount)...).Scan(&n).Error
+			if err != nil {
+				return nil, found(err, "people")
+			}
+			if n < fewest {
+				first, fewest = i, n
+			}
+		}
+	}
+	if first > 0 {
+		kept[0], kept[first] = kept[first], kept[0]
+	}
+	return kept, nil
 }
 
 // PersonFacts is what a list says about a person beside their row.

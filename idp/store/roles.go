@@ -130,14 +130,14 @@ func (s *Store) SaveRole(ctx context.Context, version int64, r idp.Role) error {
 		"role", idp.ErrConflict)
 }
 
-// DeleteRole removes a role that is no system role. idp.ErrInUse: somebody holds
-// it.
-func (s *Store) DeleteRole(ctx context.Context, id string) error {
-	r := s.writer(ctx).Where("id = ? AND NOT system", id).Delete(&roleRow{})
+// DeleteRole removes a role that is no system role. idp.ErrConflict: the version is
+// not that of now; idp.ErrInUse: somebody holds it.
+func (s *Store) DeleteRole(ctx context.Context, id string, version int64) error {
+	r := s.writer(ctx).Where("id = ? AND version = ? AND NOT system", id, version).Delete(&roleRow{})
 	if errors.Is(r.Error, gorm.ErrForeignKeyViolated) {
 		return fmt.Errorf("role: %w", idp.ErrInUse)
 	}
-	return once(r, "role", idp.ErrNotFound)
+	return once(r, "role", idp.ErrConflict)
 }
 
 // LockRole makes every other transaction that locks the same role wait for the end

@@ -39,7 +39,13 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 		full.CodeUsedAt, full.RevokedAt = idp.Now(), idp.Now()
 		full.PolicyVersion, full.Proofs = 2, idptest.Proofs()
 		expectFull(t, full)
+		expectError(t, db.CreateGrant(t.Context(), full), idp.ErrExpired)
+		session, _ := idptest.Session(w.User, w.Population)
+		session.ID = "gone"
+		idptest.Must(t, db.CreateSession(t.Context(), session))
 		idptest.Must(t, db.CreateGrant(t.Context(), full))
+		_, err := db.SQL().ExecContext(t.Context(), "DELETE FROM sessions WHERE id = 'gone'")
+		idptest.Must(t, err)
 		got, err := db.StandingByCode(t.Context(), idp.HashSecret(code))
 		idptest.Must(t, err)
 		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population}, got)

@@ -96,6 +96,7 @@ type knownBrowserRow struct {
 	UserID      string `gorm:"primaryKey"`
 	BrowserHash []byte `gorm:"primaryKey"`
 	LastSeenAt  time.Time
+	SecondStep  bool
 }
 
 func (knownBrowserRow) TableName() string { return "known_browsers" }
@@ -108,12 +109,17 @@ func (s *Store) KnowsBrowser(ctx context.Context, userID string, browserHash []b
 	return n > 0, found(err, "known browser")
 }
 
-// RememberBrowser records that a user finished a sign-in in a browser.
-func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash []byte, at time.Time) error {
-	row := knownBrowserRow{UserID: userID, BrowserHash: browserHash, LastSeenAt: at}
+// RememberBrowser records that a user finished a sign-in in a browser, and whether
+// they ever proved a second step there.
+func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash []byte, secondStep bool, at time.Time) error {
+	row := knownBrowserRow{UserID: userID, BrowserHash: browserHash, LastSeenAt: at, SecondStep: secondStep}
+	update := []string{"last_seen_at"}
+	if secondStep {
+		update = append(update, "second_step")
+	}
 	return written(s.writer(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "user_id"}, {Name: "browser_hash"}},
-		DoUpdates: clause.AssignmentColumns([]string{"last_seen_at"}),
+		DoUpdates: clause.AssignmentColumns(update),
 	}).Create(&row).Error, "known browser")
 }
 

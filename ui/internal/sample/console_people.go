@@ -108,7 +108,7 @@ func peopleForms() map[string]ui.Page {
 		},
 		"console-person-roles": ui.ConsolePersonRoles{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, PersonName: "Agent two", Roles: sampleRoles(),
-			RolesError: ui.Key("console.person.last_admin").With(),
+			RolesError: ui.Key("console.person.last_admin").With(), Told: true, Reason: "ticket 4711",
 		},
 		"console-person-password": ui.ConsolePersonPassword{
 			Console: below, Action: "/admin/x", CancelURL: "#", PersonName: "Agent two", Consequences: confirm.Consequences[2:3],
@@ -119,8 +119,8 @@ func peopleForms() map[string]ui.Page {
 			Codes: []string{"7KQF-93MX-PDWA-2HZR", "B4TN-XU6E-81QL-VJ5C", "ZM2H-5RWD-KX7P-9TAF", "Q8VC-LJ3N-64YS-BEUG", "DN5X-2PKA-WR9M-7HQT"},
 		},
 		"console-person-reset": confirm,
-		"console-person-disable": ui.ConsoleAsk{
-			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, Danger: true,
+		"console-person-disable": ui.ConsoleConfirm{
+			Console: below, Action: "/admin/x", CancelURL: "#", Danger: true, ReasonError: ui.Key("console.error.reason").With(),
 			Heading: *ui.Key("console.deed.disable_heading").With("Agent two"), Button: *ui.Key("console.deed.disable").With(),
 			Consequences: []ui.Message{*ui.Key("console.deed.disable_hint").With(), *ui.Key("console.deed.sessions_end").With(3)},
 		},
@@ -150,6 +150,15 @@ func rolePages() map[string]ui.Page {
 		"console-role-edit": ui.ConsoleRole{
 			Console: below, Action: "/admin/x", CancelURL: "#", Name: "Recovery desk", Holders: 4, Permissions: ticks, Version: 2,
 			NameError: ui.Key("console.error.field").With("another role has that name"),
+		},
+		"console-role-new": ui.ConsoleRole{
+			Console: below, Action: "/admin/x", CancelURL: "#", New: true, Name: "Recovery desk", Permissions: ticks,
+			ReasonError: ui.Key("console.error.reason").With(),
+		},
+		"console-role-ask": ui.ConsoleAsk{
+			Console: below, Action: "/admin/x", CancelURL: "#", Version: 2, Danger: true,
+			Heading: *ui.Key("console.roles.delete_heading").With("Recovery desk"), Button: *ui.Key("console.roles.delete").With(),
+			Consequences: []ui.Message{*ui.Key("console.roles.delete_unheld").With(), *ui.Key("console.deed.final").With()},
 		},
 		"console-role-mine": ui.ConsoleRole{
 			Console: below, CancelURL: "#", EditURL: "#", DeleteURL: "#", Name: "Recovery desk", Permissions: ticks,

@@ -26,6 +26,10 @@ func Mails() map[string]ui.Mail {
 	admin.ByAdmin, admin.Address, admin.UserAgent = true, "", ""
 	mails["password_changed-admin"] = admin
 
+	former, none := mail(ui.MailEmailChanged), mail(ui.MailRolesChanged)
+	former.Former, none.Roles = true, ""
+	mails["email_changed-former"], mails["roles_changed-none"] = former, none
+
 	plain := mail(ui.MailCode)
 	plain.Brand, plain.HelpURL, plain.App = ui.Brand{}, "", ""
 	mails["code-plain"] = plain
@@ -58,7 +62,11 @@ func mail(kind ui.MailKind) ui.Mail {
 		m.Method = "totp"
 	case ui.MailRecoveryUsed:
 		m.Left, m.App = 7, f.ClientName
-	case ui.MailMFAReset, ui.MailRecoveryViewed:
+	case ui.MailRolesChanged:
+		m.Roles, m.ByAdmin, m.Address, m.UserAgent = "Agent, Recovery desk", true, "", ""
+	case ui.MailFactorEnabled:
+		m.Method, m.ByAdmin, m.Address, m.UserAgent = "totp", true, "", ""
+	case ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailEmailChanged, ui.MailAccountDisabled, ui.MailAccountEnabled:
 		m.ByAdmin, m.Address, m.UserAgent = true, "", ""
 	default:
 	}

@@ -1,0 +1,166 @@
+package login_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// Each of these was a hole that a review found.
+
+// A code that was sent to one's own mailbox does not open somebody else's account
+// in the same sign-in.
+func TestAnEmailCodeIsThePersonsItWasSentTo(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, box := mailed(t, db, byMail)
+		const other = "other@rtx.example"
+		h.AddUser(idp.Agents, other)
+		owner := idptest.NewBrowser(t)
+		wantLeft(t, owner.Submit(h.accepted(owner), "/email", "code", box.Code(email)))
+		for _, rested := range []bool{false, true} {
+			b := idptest.NewBrowser(t)
+			page := b.Submit(h.atPassword(b), "/password", "email", other, "password", idptest.Password)
+			mine := box.Code(other)
+			page = b.Submit(page, "/restart")
+			if rested {
+				h.rest()
+			}
+			page = b.Submit(page, "/password", "email", email, "password", idptest.Password)
+			page = b.Post(flowOf(page)+"/email", url.Values{"code": {mine}})
+			if page.Left != nil {
+				t.Fatalf("somebody else's code signed in (30 s later: %t)", rested)
+			}
+			h.rest()
+			h.calm()
+		}
+	})
+}
+
+// A thief who gets a browser known by the password alone, at an app that asks for no
+// more, has no budget of his own at the second factor.
+func TestThePasswordAloneMakesNoBrowserOnesOwn(t *testing.T) {
+	h := alone(t)
+	phone, _ := h.enrol(idptest.NewBrowser(t))
+	lax := h.AddParty(idp.Client{Name: "Lax"})
+	h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+	compared := 0
+	for range 3 {
+		b := idptest.NewBrowser(t)
+		wantLeft(t, b.Submit(b.Get(lax.Begin().URL), "/password", "email", email, "password", idptest.Password))
+		page := b.Get(h.party.Begin().URL)
+		for range 5 {
+			page = b.Post(flowOf(page)+"/totp", url.Values{"code": {wrong(phone)}})
+			if page.Status == http.StatusUnprocessableEntity {
+				compared++
+			}
+		}
+	}
+	if compared > 6 {
+		t.Errorf("%d guesses in a row were compared at once", compared)
+	}
+}
+
+// Recovery codes are shown and made for a second step of this very sign-in, not for
+// one that a session had long ago.
+func TestAnOpenSessionYieldsNoRecoveryCodes(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		_, codes := h.enrol(idptest.NewBrowser(t))
+		h.exec("UPDATE recovery_codes SET used_at = (SELECT created_at FROM recovery_sets) WHERE position >= 3")
+		b := idptest.NewBrowser(t)
+		wantLeft(t, b.Submit(b.Submit(h.atRecovery(b), "/recovery", "code", codes[0]), "/told"))
+		h.db.Age(t, "recovery_sets", 3*time.Hour, "created_at")
+		again := func() *idptest.Page {
+			page := b.Get(h.party.Begin("prompt", "select_account").URL)
+			return b.Submit(page, "/choose", "session", h.session())
+		}
+		again()
+		page := b.Post(h.Issuer+"/login/"+lastFlow(h)+"/regenerate", nil)
+		if n := len(idptest.RecoveryCodes(page)); n != 0 {
+			t.Errorf("%d new recovery codes without any proof", n)
+		}
+		idptest.Must(t, h.Manage.RegenerateRecoveryCodes(t.Context(), manage.System(), h.user.ID, "lost"))
+		if n := len(idptest.RecoveryCodes(again())); n != 0 {
+			t.Errorf("%d recovery codes are shown without any proof", n)
+		}
+	})
+}
+
+func (h *house) session() (id string) {
+	h.t.Helper()
+	row := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT id FROM sessions WHERE ended_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 1")
+	idptest.Must(h.t, row.Scan(&id))
+	return id
+}
+
+func lastFlow(h *house) (id string) {
+	row := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT id FROM flows ORDER BY created_at DESC LIMIT 1")
+	idptest.Must(h.t, row.Scan(&id))
+	return id
+}
+
+// An app was changed "immediately": the password alone, given elsewhere, does not
+// bring the authenticator's proof of before back to life there.
+func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		strict, lax := h.AddParty(idp.Client{Name: "Strict"}), h.AddParty(idp.Client{Name: "Lax"})
+		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+		b := idptest.NewBrowser(t)
+		h.enrol(b)
+		wantLeft(t, b.Get(strict.Begin().URL))
+		h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.Immediately)
+		page := b.Get(lax.Begin("prompt", "login").URL)
+		wantLeft(t, b.Submit(page, "/password", "password", idptest.Password))
+		want(t, b.Get(strict.Begin().URL), http.StatusOK, "Enter the code from your app")
+	})
+}
+
+// A sign-in that was left standing on its last page ends with the sessions, whoever
+// ends them.
+func TestAParkedSignInEndsToo(t *testing.T) {
+	for name, end := range map[string]func(h *house){
+		"sign out": func(h *house) {
+			_, err := h.Manage.SignOut(h.t.Context(), manage.System(), h.user.ID, "stolen")
+			idptest.Must(h.t, err)
+		},
+		"immediately": func(h *house) {
+			h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.Immediately)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+				h := open(t, db)
+				_, codes := h.enrol(idptest.NewBrowser(t))
+				b := idptest.NewBrowser(t)
+				notice := b.Submit(h.atRecovery(b), "/recovery", "code", codes[0])
+				end(h)
+				if page := b.Submit(notice, "/told"); page.Left != nil {
+					t.Error("a sign-in of before got a session after")
+				}
+			})
+		})
+	}
+}
+
+// A closed browser has lost its session's cookie; an address from its history does
+// not give it back.
+func TestAFinishedFlowGivesNoCookieBackLater(t *testing.T) {
+	h := alone(t)
+	b := idptest.NewBrowser(t)
+	page := h.atPassword(b)
+	flow := flowOf(page)
+	page = b.Submit(page, "/password", "email", email, "password", idptest.Password)
+	phone := idptest.Scan(t, page)
+	wantLeft(t, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
+	h.db.Age(t, "sessions", 2*time.Minute, "last_seen_at")
+	b.Jar.SetCookies(h.site(), []*http.Cookie{{Name: "gatehouse_session_agents", Value: "", Path: "/", MaxAge: -1}})
+	if page := b.Post(flow+"/saved", url.Values{"saved": {"yes"}}); page.Left != nil {
+		t.Error("the session came back")
+	}
+}

@@ -1,0 +1,63 @@
+package manage
+
+import (
+	"context"
+	"errors"
+
+	"gatehouse/idp"
+	"gatehouse/idp/store"
+)
+
+// Rotation makes successors of signing keys. *keys.Keys does.
+type Rotation interface {
+	// Rotate makes one for every key; force, whatever their age.
+	Rotate(ctx context.Context, force bool) (rotated int, err error)
+}
+
+// errNoRotation: the manager was put together without keys.
+var errNoRotation = errors.New("no signing keys are configured")
+
+// SigningKeys reads all signing keys, oldest first, without their private halves.
+func (m *Manager) SigningKeys(ctx context.Context, a Actor) ([]store.SigningKey, error) {
+	if err := m.allow(ctx, a, request{op: "SigningKeys"}); err != nil {
+		return nil, err
+	}
+	list, err := m.Store.SigningKeys(ctx)
+	for i := range list {
+		list[i].Private = nil
+	}
+	return list, err
+}
+
+// RotateKeys makes a successor for every signing key, published now and signing
+// once relying parties have had time to fetch it; it returns how many. One audit
+// event says who asked and why; what was made is in the events of the keys.
+func (m *Manager) RotateKeys(ctx context.Context, a Actor, reason string) (int, error) {
+	if err := m.allow(ctx, a, request{op: "RotateKeys", reason: reason}); err != nil {
+		return 0, err
+	}
+	if m.Rotation == nil {
+		return 0, errNoRotation
+	}
+	if err := m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"})); err != nil {
+		return 0, err
+	}
+	return m.Rotation.Rotate(ctx, true)
+}
+
+// Policy reads the MFA policy of a population.
+func (m *Manager) Policy(ctx context.Context, a Actor, population string) (idp.Policy, error) {
+	if err := m.allow(ctx, a, request{op: "Policy"}); err != nil {
+		return idp.Policy{}, err
+	}
+	p, err := m.Store.Population(ctx, population)
+	return p.Policy, err
+}
+
+// Override reads a client's own MFA policy.
+func (m *Manager) Override(ctx context.Context, a Actor, clientID string) (idp.Override, error) {
+	if err := m.allow(ctx, a, request{op: "Override"}); err != nil {
+		return idp.Override{}, err
+	}
+	return m.Store.Override(ctx, clientID)
+}

@@ -1,0 +1,50 @@
+package ui
+
+// emailWords are for both addresses. The old one is not told the new one: whoever
+// reads there may be the reason for the change.
+func (m Mail) emailWords() mailWords {
+	w := mailWords{
+		subject: Key("mail.email_changed.subject").With(),
+		lead:    []*Message{Key("mail.email_changed.text").With()},
+		text:    []*Message{m.onlyAdmin()},
+		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.password").With()},
+	}
+	if m.Former {
+		w.lead = []*Message{Key("mail.email_changed.text_former").With()}
+		w.todo = w.todo[:1] // they may not get in any more
+	}
+	return w
+}
+
+func (m Mail) enabledWords() mailWords {
+	return mailWords{
+		subject: m.methodKey("mail.factor_enabled.subject_totp", "mail.factor_enabled.subject_email",
+			"mail.factor_enabled.subject_recovery", "mail.factor_enabled.subject"),
+		lead: []*Message{m.methodKey("mail.factor_enabled.text_totp", "mail.factor_enabled.text_email",
+			"mail.factor_enabled.text_recovery", "mail.factor_enabled.text")},
+		text:    []*Message{Key("mail.factor_enabled.what").With()},
+		todoFor: "mail.todo.not_asked",
+		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.password").With()},
+	}
+}
+
+func (m Mail) rolesWords() mailWords {
+	now := Key("mail.roles_changed.none").With()
+	if m.Roles != "" {
+		now = Key("mail.roles_changed.now").With(m.Roles)
+	}
+	return mailWords{
+		subject: Key("mail.roles_changed.subject").With(),
+		lead:    []*Message{Key("mail.roles_changed.text").With()},
+		text:    []*Message{now},
+		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.todo.tell").With()},
+	}
+}
+
+// accountWords are for an account that was disabled or enabled.
+func accountWords(subject, text, what Key) mailWords {
+	return mailWords{
+		subject: subject.With(), lead: []*Message{text.With()}, text: []*Message{what.With()},
+		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.todo.tell").With()},
+	}
+}
