@@ -254,9 +254,11 @@ type clientCreate struct {
 
 	ID              string   `help:"client_id; made up when empty."`
 	Name            string   `help:"Name that people read." required:""`
-	Kind            string   `help:"web, spa or native." enum:"web,spa,native" default:"web"`
+	Kind            string   `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web"`
 	Population      []string `help:"Populations that may sign in, the default first." default:"agents"`
-	RedirectURI     []string `help:"Redirect URIs." name:"redirect-uri" required:""`
+	RedirectURI     []string `help:"Redirect URIs; a service has none." name:"redirect-uri"`
+	Role            []string `help:"Roles of a service."`
+	Scope           []string `help:"Scopes that it may ask for; the usual ones when empty, and none for a service."`
 	PostLogoutURI   []string `help:"Where to go after signing out." name:"post-logout-uri"`
 	HomeURL         string   `help:"Where the app begins." name:"home-url"`
 	LogoutURI       string   `help:"Where the app is told that a session is over (back-channel logout)." name:"backchannel-logout-uri"`
@@ -271,12 +273,18 @@ func (c clientCreate) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Kind != string(idp.ServiceClient) && len(c.RedirectURI) == 0 {
+		return closing(errors.New("--redirect-uri: where people are sent back to is missing"), st)
+	}
+	if c.Kind == string(idp.ServiceClient) {
+		c.Population = nil
+	}
 	m.PrivateNetworks = c.PrivateNetworks
 	client, secret, err := m.CreateClient(ctx, idp.Client{
 		ID: c.ID, Name: c.Name, Kind: idp.ClientKind(c.Kind), Populations: c.Population,
 		RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutURI, HomeURL: c.HomeURL,
-		BackchannelLogoutURI: c.LogoutURI,
-		TokenFormat:          idp.TokenFormat(c.Format), SigningAlg: idp.Algorithm(c.Alg),
+		BackchannelLogoutURI: c.LogoutURI, Roles: c.Role, Scopes: c.Scope,
+		TokenFormat: idp.TokenFormat(c.Format), SigningAlg: idp.Algorithm(c.Alg),
 	})
 	if err == nil {
 		err = json.NewEncoder(os.Stdout).Encode(map[string]string{"client_id": client.ID, "client_secret": secret})
