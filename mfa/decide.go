@@ -16,7 +16,10 @@ type Question struct {
 	Demand   idp.Demand
 	Proofs   []idp.Proof
 	Enrolled Enrolled
-	Now      time.Time
+	// EmailFirst: the population has email codes now, whatever Policy says: setting up
+	// an authenticator asks for one first.
+	EmailFirst bool
+	Now        time.Time
 }
 
 // Enrolled is which second factors a person has, and which of them work. It may
@@ -193,7 +196,7 @@ func SetUpNow(q Question) Decision {
 		return Decision{Outcome: Satisfied}
 	case !q.recent(idp.MethodPassword) && !q.recent(idp.MethodPasskey):
 		return Decision{Outcome: FirstStep}
-	case !q.Policy.EmailCode || q.recent(idp.MethodEmail):
+	case !q.Policy.EmailCode && !q.EmailFirst, q.recent(idp.MethodEmail):
 		return Decision{Outcome: SetUp, Methods: []idp.Method{idp.MethodTOTP}}
 	case q.Enrolled.EmailDisabled:
 		return Decision{Outcome: Stuck}

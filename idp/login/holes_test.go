@@ -164,3 +164,20 @@ func TestAFinishedFlowGivesNoCookieBackLater(t *testing.T) {
 		t.Error("the session came back")
 	}
 }
+
+// A session from before email codes were turned on sets up an authenticator for an
+// app that wants one: the email code comes first all the same.
+func TestEmailCodesComeFirstUnderAnOlderPolicyToo(t *testing.T) {
+	h, box := mailed(t, idptest.Alone(t), idp.Policy{})
+	strict := h.AddParty(idp.Client{Name: "Strict"})
+	h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	b := idptest.NewBrowser(t)
+	wantLeft(t, h.accepted(b))
+	h.SetPolicy(idp.Agents, either, manage.OnNextLogin)
+	page := b.Get(strict.Begin().URL)
+	want(t, page, http.StatusOK, mailHeading)
+	page = b.Submit(page, "/resend")
+	page = b.Submit(page, "/email", "code", box.Code(email))
+	phone := idptest.Scan(t, page)
+	wantLeft(t, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
+}

@@ -148,7 +148,7 @@ func (s *signIn) question() mfa.Question {
 		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.mayUse),
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
-		Now: s.Request.CreatedAt,
+		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
 	}
 	if s.rests() {
 		q.Policy, q.Override = s.Judged, s.JudgedOverride
