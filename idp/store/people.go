@@ -157,9 +157,13 @@ func (q PeopleQuery) addWords(c *conditions) {
 	c.add("k.word < ?", wordEnd(from))
 	c.add("NOT EXISTS (SELECT 1 FROM user_words e WHERE e.user_id = k.user_id AND e.word >= ? AND e.word < k.word)", from)
 	for _, w := range q.Words[1:] {
-		// COALESCE keeps the database from reading all words that begin so, of anybody:
-		// it is to look at the few of one person.
-		c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND COALESCE(w.word, '') >= ? AND COALESCE(w.word, '') < ?)", w, wordEnd(w))
+		word := "w.word"
+		if len(w) > 2 {
+			// Keeps PostgreSQL, which takes few words to begin so, from reading all of
+			// these, of anybody: it is to look at those of one person.
+			word = "COALESCE(w.word, '')"
+		}
+		c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND "+word+" >= ? AND "+word+" < ?)", w, wordEnd(w))
 	}
 }
 
