@@ -66,10 +66,11 @@ var allowed = map[string][]string{
 	"idp/federation": {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin":          {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin/api":      {"idp", "idp/manage", "idp/web", "mfa"},
 
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
-		"admin", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
+		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
 		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/provider",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/admin"
+	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
@@ -115,7 +116,11 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
 	}
-	return s.route(plumbing, protocol, signIn, console)
+	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol})
+	if err != nil {
+		return err
+	}
+	return s.route(plumbing, protocol, signIn, console, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -180,7 +185,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console, rest *api.API) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -193,6 +198,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	protocol.Routes(root)
 	signIn.Routes(root)
 	console.Routes(root)
+	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())
 	root.GET("/assets/*file", assets)
 	root.HEAD("/assets/*file", assets)

@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/mfa"
+)
+
+// Base is the path below the issuer's that everything here has.
+const Base = "/admin/api/v1"
+
+// Tokens finds who stands behind an access token. *provider.Provider does.
+type Tokens interface {
+	// AdminToken fails with idp.ErrTokenInvalid, with idp.ErrScopeInsufficient, or
+	// for a cause of ours.
+	AdminToken(ctx context.Context, token string) (idp.AdminAccess, error)
+}
+
+// Config is what the API stands on.
+type Config struct {
+	Manage *manage.Manager
+	Tokens Tokens
+}
+
+// API serves the admin REST API.
+type API struct {
+	cfg      Config
+	document *document
+	// operations by method and Gin's form of the path.
+	operations map[string]*operation
+	page       []byte
+}
+
+// New makes the API.
+func New(cfg Config) (*API, error) {
+	d, err := readDocument()
+	if err != nil {
+		return nil, err
+	}
+	a := &API{cfg: cfg, document: d, operations: map[string]*operation{}}
+	for _, o := range d.operations {
+		a.operations[o.method+" "+ginPath(o.path)] = o
+	}
+	a.page, err = renderPage(d)
+	return a, err
+}
+
+// ginPath is a path of the document as Gin writes it.
+func ginPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+// Routes registers the API. It reads no cookies, so nothing here needs protection
+// from other sites, and none may read its answers.
+func (a *API) Routes(r *gin.RouterGroup) {
+	g := r.Group(Base)
+	a.routeDocument(g)
+	begin := len(g.BasePath())
+	operations := g.Group("", func(c *gin.Context) { a.enter(c, c.Request.Method+" "+c.FullPath()[begin:]) })
+	RegisterHandlersWithOptions(operations, handlers{a}, GinServerOptions{
+		ErrorHandler: func(c *gin.Context, err error, _ int) { // what the document allows and the binding does not
+			a.fail(c, nil, fmt.Errorf("%w: %w", errBadRequest, err))
+		},
+	})
+	a.routeOtherMethods(g)
+}
+
+// routeOtherMethods answers the methods that a path does not have as the document
+// says errors look.
+func (a *API) routeOtherMethods(g *gin.RouterGroup) {
+	methods := map[string][]string{}
+	for _, o := range a.document.operations {
+		methods[ginPath(o.path)] = append(methods[ginPath(o.path)], o.method)
+	}
+	for path, has := range methods {
+		slices.Sort(has)
+		refuse := func(c *gin.Context) {
+			c.Header("Allow", strings.Join(has, ", "))
+			a.fail(c, nil, errMethod)
+		}
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} {
+			if !slices.Contains(has, method) {
+				g.Handle(method, path, refuse)
+			}
+		}
+	}
+}
+
+// call is one request for an operation.
+type call struct {
+	*gin.Context
+	ctx       context.Context
+	manage    *manage.Manager
+	operation *operation
+	actor     manage.Actor
+	body      []byte
+}
+
+const callKey = "gatehouse/admin/api.call"
+
+// enter finds out who calls, and whether the request is as the document says.
+func (a *API) enter(c *gin.Context, route string) {
+	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, operation: a.operations[route]}
+	defer a.survive(c, v)
+	c.Header("Cache-Control", "no-store")
+	err := a.identify(v)
+	if err == nil {
+		err = v.inspect()
+	}
+	if err != nil {
+		a.fail(c, v, err)
+		return
+	}
+	c.Set(callKey, v)
+	c.Next()
+}
+
+// survive answers a panic as a fault.
+func (a *API) survive(c *gin.Context, v *call) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		panic(cause) // net/http's own way to drop a connection
+	}
+	a.fail(c, v, fmt.Errorf("panic: %v", cause))
+}
+
+// identify reads the bearer token. What its person or service may do is read anew.
+func (a *API) identify(v *call) error {
+	token, err := bearer(v.Request.Header)
+	if err != nil {
+		return err
+	}
+	access, err := a.cfg.Tokens.AdminToken(v.ctx, token)
+	if err != nil {
+		return err
+	}
+	if access.UserID == "" {
+		v.actor, err = v.manage.ActorOfRoles(v.ctx, access.Roles)
+		v.actor.Service = access.ClientID
+		return err
+	}
+	if !strongEnough(access.Proofs) {
+		return errSecondStep
+	}
+	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, secondStepAt(access.Proofs))
+	return err
+}
+
+// bearer reads the one way to present a token here (RFC 6750 section 2.1).
+func bearer(h http.Header) (string, error) {
+	values := h.Values("Authorization")
+	if len(values) == 0 {
+		return "", errNoToken
+	}
+	scheme, token, ok := strings.Cut(values[0], " ")
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return "", errNoToken
+	case !ok || len(values) > 1 || token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", fmt.Errorf("%w: no single token", idp.ErrTokenInvalid)
+	}
+	return token, nil
+}
+
+// strongEnough asks what the console asks: a second step, whatever the policies say.
+func strongEnough(proofs []idp.Proof) bool {
+	return mfa.Decide(mfa.Question{
+		Override: idp.Override{Mode: idp.OverrideRequired}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
+		Proofs: proofs, Now: idp.Now(),
+	}).Outcome == mfa.Satisfied
+}
+
+// secondStepAt is when the second step was last proved, zero for never.
+func secondStepAt(proofs []idp.Proof) (at time.Time) {
+	for _, p := range proofs {
+		if p.Method != idp.MethodPassword && p.At.After(at) {
+			at = p.At
+		}
+	}
+	return at
+}
+
+// do carries out an operation.
+func (a *API) do(c *gin.Context, operation func(v *call) error) {
+	v, ok := c.MustGet(callKey).(*call)
+	if !ok {
+		panic("admin/api: no call")
+	}
+	if err := operation(v); err != nil {
+		a.fail(c, v, err)
+	}
+}
+
+// fail answers with a problem, once, and logs what is our fault.
+func (a *API) fail(c *gin.Context, v *call, err error) {
+	c.Abort()
+	p, headers := explain(v, err)
+	ctx := c.Request.Context()
+	if p.Status >= http.StatusInternalServerError {
+		slog.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()), slog.Any("cause", err))
+	}
+	if c.Writer.Written() {
+		return
+	}
+	p.RequestID = idp.VisitFrom(ctx).RequestID
+	h := c.Writer.Header()
+	h.Set("Cache-Control", "no-store")
+	maps.Copy(h, headers)
+	writeJSON(c, p.Status, "application/problem+json", p)
+}

@@ -1,0 +1,219 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"gatehouse/admin/api"
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+)
+
+// Of ten who change the same thing at once, one wins, and nine are told.
+func TestOneOfTenChangesWins(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		objects := o.objects(idp.Agents)
+		client := into[api.Client](t, o.ask("all", "getClient", "/clients/"+objects["client_id"], nil))
+		settings := object{}
+		for _, field := range []string{"name", "auth_method", "redirect_uris", "post_logout_redirect_uris", "home_url", "grant_types", "scopes", "populations", "token_format", "signing_alg", "access_ttl", "refresh_ttl", "pkce_optional", "backchannel_logout_uri", "roles"} {
+			b, err := json.Marshal(client)
+			idptest.Must(t, err)
+			var all object
+			idptest.Must(t, json.Unmarshal(b, &all))
+			settings[field] = all[field]
+		}
+		for id, c := range map[string]struct {
+			get    string // reads the version
+			change func(i int) object
+		}{
+			"saveBrand": {"getPopulation", func(i int) object {
+				return object{"name": fmt.Sprint("Name ", i), "brand_color": "", "logo_url": "", "help_url": "", "privacy_url": ""}
+			}},
+			"saveMFAPolicy": {"getMFAPolicy", func(i int) object {
+				return object{"authenticator": true, "email_code": false, "issuer_label": fmt.Sprint("Label ", i), "apply": "next_login", "reason": "race"}
+			}},
+			"saveMFAOverride": {"getMFAOverride", func(int) object {
+				return object{"mode": "required", "apply": "immediately", "reason": "race"}
+			}},
+			"updateClient": {"getClient", func(i int) object {
+				changed := object{"name": fmt.Sprint("App ", i)}
+				for k, v := range settings {
+					if k != "name" {
+						changed[k] = v
+					}
+				}
+				return changed
+			}},
+			"updateUser": {"getUser", func(i int) object { return object{"name": fmt.Sprint("Person ", i)} }},
+			"setRoles":   {"getUser", func(int) object { return object{"roles": []string{"agent"}, "reason": "race"} }},
+			"updateRole": {"getRole", func(i int) object {
+				return object{"name": fmt.Sprint("Role ", i), "permissions": []string{"audit.read"}, "reason": "race"}
+			}},
+		} {
+			get := o.find[c.get]
+			before := o.ask("all", c.get, fill(get.Path(), objects), nil)
+			etag := before.header.Get("ETag")
+			op := o.find[id]
+			path := fill(op.Path(), objects)
+			want(t, id, o.ask("all", id, path, c.change(0)), http.StatusPreconditionRequired, "precondition_required")
+			answers := idptest.Race(10, func(i int) answer { return o.ask("all", id, path, c.change(i), "If-Match", etag) })
+			won := 0
+			for _, a := range answers {
+				if a.status < 300 {
+					won++
+					after := o.ask("all", c.get, fill(get.Path(), objects), nil)
+					if after.header.Get("ETag") != a.header.Get("ETag") || a.header.Get("ETag") == etag {
+						t.Errorf("%s: ETag %s, then %s, now %s", id, etag, a.header.Get("ETag"), after.header.Get("ETag"))
+					}
+					continue
+				}
+				want(t, id, a, http.StatusPreconditionFailed, "stale")
+			}
+			if won != 1 {
+				t.Errorf("%s: %d won", id, won)
+			}
+			after := o.ask("all", c.get, fill(get.Path(), objects), nil)
+			want(t, id, o.ask("all", id, path, c.change(11), "If-Match", etag), http.StatusPreconditionFailed, "stale")
+			if still := o.ask("all", c.get, fill(get.Path(), objects), nil); !bytes.Equal(after.body, still.body) {
+				t.Errorf("%s: a stale change changed %s to %s", id, after.body, still.body)
+			}
+		}
+	})
+}
+
+// A list's pages hold everything once, however small they are.
+func TestPagesAreComplete(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		wanted := map[string][]string{}
+		for range 7 {
+			objects := o.objects(idp.Agents)
+			wanted["listUsers"] = append(wanted["listUsers"], objects["user_id"])
+			wanted["listClients"] = append(wanted["listClients"], objects["client_id"])
+			wanted["listSessions"] = append(wanted["listSessions"], objects["session_id"])
+			o.ask("none", "listUsers", "/users", nil)
+		}
+		events, err := o.Store.AuditEvents(t.Context(), "", "", 1000)
+		idptest.Must(t, err)
+		for _, e := range events {
+			wanted["listAuditEvents"] = append(wanted["listAuditEvents"], e.ID)
+		}
+		for id, path := range map[string]string{"listUsers": "/users", "listClients": "/clients", "listSessions": "/sessions", "listAuditEvents": "/audit-events"} {
+			got := o.walk(id, path)
+			for _, want := range wanted[id] {
+				if !slices.Contains(got, want) {
+					t.Errorf("%s: %s is missing", id, want)
+				}
+			}
+			if unique := slices.Compact(slices.Sorted(slices.Values(got))); len(unique) != len(got) {
+				t.Errorf("%s: %d rows, %d of them different", id, len(got), len(unique))
+			}
+		}
+		want(t, "another list's page", o.ask("all", "listUsers", "/users?after="+o.cursor("/clients", "listClients"), nil), http.StatusBadRequest, "bad_request")
+	})
+}
+
+type rows struct {
+	Users, Clients, Sessions, Events []struct{ ID string }
+	Next                             string
+}
+
+func (o *office) cursor(path, id string) string {
+	return into[rows](o.t, o.ask("all", id, path+"?limit=1", nil)).Next
+}
+
+// walk reads the ids of all pages of a list.
+func (o *office) walk(id, path string) []string {
+	o.t.Helper()
+	var ids []string
+	for after := ""; ; {
+		page := into[rows](o.t, o.ask("all", id, path+"?limit=3"+after, nil))
+		list := slices.Concat(page.Users, page.Clients, page.Sessions, page.Events)
+		for _, r := range list {
+			ids = append(ids, r.ID)
+		}
+		if page.Next == "" {
+			return ids
+		}
+		if len(list) != 3 || len(ids) > 1000 {
+			o.t.Fatalf("%s: a page of %d with another behind it", id, len(list))
+		}
+		after = "&after=" + url.QueryEscape(page.Next)
+	}
+}
+
+func TestAnExportHoldsAllEvents(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		empty := o.ask("all", "exportAuditEvents", "/audit-events/export?kind=nothing.such", nil)
+		if empty.status != http.StatusOK || len(empty.body) != 0 {
+			t.Errorf("%d %s", empty.status, empty.body)
+		}
+		o.objects(idp.Agents)
+		a := o.ask("all", "exportAuditEvents", "/audit-events/export?kind=client.created", nil)
+		events, err := o.Store.AuditEvents(t.Context(), idp.AuditClientCreated, "", 1000)
+		idptest.Must(t, err)
+		if n := bytes.Count(a.body, []byte("\n")); n != len(events) || n == 0 {
+			t.Errorf("%d lines, %d events", n, len(events))
+		}
+	})
+}
+
+// A client is made, gets a second secret, loses the first, and goes.
+func TestAClientsLife(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		a := o.ask("all", "createClient", "/clients", object{"name": "Shop", "kind": "web", "populations": []string{"contacts"}, "redirect_uris": []string{"https://shop.example/cb"}})
+		made := into[api.CreatedClient](t, a)
+		path := "/clients/" + made.Client.ID
+		if made.Secret == nil || a.header.Get("Location") != "/sso"+api.Base+path || a.header.Get("ETag") == "" {
+			t.Errorf("%v %s", a.header, a.body)
+		}
+		second := into[api.ClientSecret](t, o.ask("all", "addClientSecret", path+"/secrets", nil))
+		if second.Secret == *made.Secret {
+			t.Error("the same secret")
+		}
+		want(t, "a third secret", o.ask("all", "addClientSecret", path+"/secrets", nil), http.StatusConflict, "conflict")
+		want(t, "remove the older", o.ask("all", "removeClientSecret", path+"/secrets/0", nil), http.StatusNoContent, "")
+		last := o.ask("all", "removeClientSecret", path+"/secrets/0", nil)
+		want(t, "remove the last", last, http.StatusUnprocessableEntity, "unprocessable")
+		if p := last.problem(t); p.Errors == nil || *(*p.Errors)[0].Parameter != "index" {
+			t.Errorf("%s", last.body)
+		}
+		if c := into[api.Client](t, o.ask("all", "getClient", path, nil)); c.Secrets != 1 || bytes.Contains(last.body, []byte(second.Secret)) {
+			t.Errorf("%+v", c)
+		}
+		bad := o.ask("all", "createClient", "/clients", object{"name": "S", "kind": "web", "populations": []string{"contacts"}, "redirect_uris": []string{"http://shop.example/cb"}})
+		want(t, "plain http", bad, http.StatusUnprocessableEntity, "unprocessable")
+		if p := bad.problem(t); p.Errors == nil || *(*p.Errors)[0].Pointer != "/redirect_uris" {
+			t.Errorf("%s", bad.body)
+		}
+		because := object{"reason": "gone"}
+		want(t, "delete", o.ask("all", "deleteClient", path, because), http.StatusNoContent, "")
+		want(t, "delete again", o.ask("all", "deleteClient", path, because), http.StatusNotFound, "not_found")
+		want(t, "the console's own", o.ask("all", "deleteClient", "/clients/"+idp.ConsoleClient, because), http.StatusForbidden, "forbidden")
+	})
+}
+
+// A taken address is another answer than a stale version.
+func TestAUsersAddress(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		made := o.ask("all", "createUser", "/users", object{"population": "agents", "email": "maya@rtx.example", "name": "Maya", "roles": []string{"manager"}})
+		u := into[api.User](t, made)
+		other := o.someone(idp.Agents)
+		if made.header.Get("Location") != "/sso"+api.Base+"/users/"+u.ID || !slices.Equal(u.Roles, []string{"manager"}) {
+			t.Errorf("%v %+v", made.header, u)
+		}
+		want(t, "the same address", o.ask("all", "createUser", "/users", object{"population": "agents", "email": "MAYA@rtx.example"}), http.StatusConflict, "conflict")
+		etag := made.header.Get("ETag")
+		want(t, "somebody's address", o.ask("all", "updateUser", "/users/"+u.ID, object{"email": other.Email}, "If-Match", etag), http.StatusUnprocessableEntity, "unprocessable")
+		changed := o.ask("all", "updateUser", "/users/"+u.ID, object{"email": "m@rtx.example"}, "If-Match", etag)
+		want(t, "another address", changed, http.StatusOK, "")
+		want(t, "stale", o.ask("all", "updateUser", "/users/"+u.ID, object{"email": other.Email}, "If-Match", etag), http.StatusPreconditionFailed, "stale")
+		bad := o.ask("all", "updateUser", "/users/"+u.ID, object{"disabled": true}, "If-Match", changed.header.Get("ETag"))
+		want(t, "without a reason", bad, http.StatusUnprocessableEntity, "unprocessable")
+		want(t, "delete", o.ask("all", "deleteUser", "/users/"+u.ID, object{"reason": "left"}), http.StatusNoContent, "")
+	})
+}

@@ -1,0 +1,161 @@
+package api_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/admin/api"
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// What is checked in was made by the last `go generate ./admin/api`, of the document
+// as it is, and by nobody's hand.
+func TestGeneratedFilesAreThoseOfTheDocument(t *testing.T) {
+	sums, err := os.ReadFile("generated.sum")
+	idptest.Must(t, err)
+	lines := strings.Split(strings.TrimSpace(string(sums)), "\n")
+	if len(lines) != 5 {
+		t.Errorf("%d sums", len(lines))
+	}
+	for _, line := range lines {
+		sum, name, _ := strings.Cut(line, "  ")
+		content, err := os.ReadFile(name)
+		idptest.Must(t, err)
+		if now := sha256.Sum256(content); hex.EncodeToString(now[:]) != sum {
+			t.Errorf("%s is another one: go generate ./admin/api", name)
+		}
+	}
+}
+
+func TestTheDocumentSaysWhatTheCodeDoes(t *testing.T) {
+	operations, err := api.Operations()
+	idptest.Must(t, err)
+	left := manage.Operations()
+	documented := map[string]bool{}
+	for _, op := range operations {
+		permissions, ok := manage.Operations()[op.Manage]
+		slices.Sort(permissions)
+		if !ok || !slices.Equal(permissions, slices.Sorted(slices.Values(op.Permissions))) {
+			t.Errorf("%s: the document allows %s by %q, the rule says %q", op.ID, op.Manage, op.Permissions, permissions)
+		}
+		delete(left, op.Manage)
+		documented[op.Method()+" /sso"+api.Base+op.GinPath()] = true
+		if op.Summary == "" || op.ID == "" || len(op.Tags) != 1 {
+			t.Errorf("%s %s: no summary, id or tag", op.Method(), op.Path())
+		}
+	}
+	for name := range left {
+		t.Errorf("nothing in the document carries out %s", name)
+	}
+	engine := gin.New()
+	a, err := api.New(api.Config{})
+	idptest.Must(t, err)
+	a.Routes(engine.Group("/sso"))
+	routed := map[string]bool{}
+	for _, r := range engine.Routes() {
+		if strings.Contains(r.Handler, "ServerInterfaceWrapper") {
+			routed[r.Method+" "+r.Path] = true
+		}
+	}
+	if diff := cmp.Diff(documented, routed); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheDocumentIsServed(t *testing.T) {
+	engine := gin.New()
+	a, err := api.New(api.Config{})
+	idptest.Must(t, err)
+	a.Routes(&engine.RouterGroup)
+	source, err := os.ReadFile("../openapi.yaml")
+	idptest.Must(t, err)
+	for path, c := range map[string]struct{ kind, holds string }{
+		"/":             {"text/html; charset=utf-8", "setRoles"},
+		"/page.css":     {"text/css; charset=utf-8", "color-scheme"},
+		"/openapi.yaml": {"application/yaml", string(source)},
+		"/openapi.json": {"application/json", `"openapi":"3.1.0"`},
+	} {
+		w := httptest.NewRecorder()
+		engine.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, api.Base+path, http.NoBody))
+		h := w.Header()
+		if w.Code != http.StatusOK || h.Get("Content-Type") != c.kind || !strings.Contains(w.Body.String(), c.holds) {
+			t.Errorf("%s: %d %v", path, w.Code, h)
+		}
+		if !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'; style-src 'self'") {
+			t.Errorf("%s: %v", path, h)
+		}
+		for _, inline := range []string{"<script", "<style", " style=", " onclick", "http:", "https:"} {
+			if path == "/" && bytes.Contains(w.Body.Bytes(), []byte(inline)) {
+				t.Errorf("the page has %s", inline)
+			}
+		}
+	}
+}
+
+func TestOtherMethodsAreRefused(t *testing.T) {
+	o := open(t, idptest.Alone(t).URL)
+	for _, method := range []string{"HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), method, "/sso"+api.Base+"/users", http.NoBody)
+		r.Header.Set("Origin", "https://evil.example")
+		r.Header.Set("Access-Control-Request-Method", "GET")
+		o.engine.ServeHTTP(w, r)
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" ||
+			w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s: %d %v", method, w.Code, w.Header())
+		}
+	}
+}
+
+// Cookies, forms and other schemes open nothing.
+func TestOnlyBearerTokensCount(t *testing.T) {
+	o := open(t, idptest.Alone(t).URL)
+	bare := o.someone(idp.Agents, idp.RoleAdmin)
+	o.person("stale", bare, manage.FreshSecondStep*2)
+	o.tokens["password"] = idp.AdminAccess{UserID: bare.ID, Scopes: []string{idp.AdminScope}, Proofs: []idp.Proof{{Method: idp.MethodPassword, At: idp.Now()}}}
+	o.tokens["scopeless"] = idp.AdminAccess{UserID: bare.ID}
+	get, sensitive := o.find["listRoles"], o.find["rotateKeys"]
+	const realm = `Bearer realm="gatehouse"`
+	for name, c := range map[string]struct {
+		op            *api.Operation
+		authorization []string
+		status        int
+		challenge     string
+	}{
+		"nothing":             {get, nil, 401, realm},
+		"basic":               {get, []string{"Basic YWxsOg=="}, 401, realm},
+		"empty":               {get, []string{"Bearer "}, 401, realm + `, error="invalid_token"`},
+		"two":                 {get, []string{"Bearer all", "Bearer all"}, 401, realm + `, error="invalid_token"`},
+		"two in one":          {get, []string{"Bearer all all"}, 401, realm + `, error="invalid_token"`},
+		"unknown":             {get, []string{"Bearer invented"}, 401, realm + `, error="invalid_token"`},
+		"in small letters":    {get, []string{"bearer all"}, 200, ""},
+		"without the scope":   {get, []string{"Bearer scopeless"}, 403, realm + `, error="insufficient_scope", scope="gatehouse:admin"`},
+		"by password alone":   {get, []string{"Bearer password"}, 401, realm + `, error="insufficient_user_authentication", acr_values="urn:gatehouse:acr:two-step"`},
+		"stale, harmless":     {get, []string{"Bearer stale"}, 200, ""},
+		"stale and sensitive": {sensitive, []string{"Bearer stale"}, 401, realm + `, error="insufficient_user_authentication", acr_values="urn:gatehouse:acr:two-step", max_age="600"`},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.op.Method(), target(c.op), strings.NewReader(`{"reason":"x"}`))
+		if !c.op.TakesBody() {
+			r = httptest.NewRequestWithContext(t.Context(), c.op.Method(), target(c.op), http.NoBody)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header["Authorization"] = c.authorization
+		r.AddCookie(&http.Cookie{Name: "gatehouse_session_agents", Value: "all"})
+		a := o.send(c.op, r)
+		if a.status != c.status || a.header.Get("WWW-Authenticate") != c.challenge || a.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", name, a.status, a.header)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/admin/api"
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// objects are what the paths of requests name.
+func (o *office) objects(population string) map[string]string {
+	o.t.Helper()
+	client, _, err := o.Manage.CreateClient(o.t.Context(), idp.Client{Name: "App", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://rtx.example/cb"}})
+	idptest.Must(o.t, err)
+	user := o.someone(population)
+	role := idp.Role{ID: idp.NewID(), Name: "Custom " + population}
+	idptest.Must(o.t, o.Store.CreateRole(o.t.Context(), role))
+	return map[string]string{
+		"user_id": user.ID, "client_id": client.ID, "population_id": population, "role_id": role.ID,
+		"session_id": o.session(user), "factor_id": "none", "lane": "nowhere", "index": "1",
+	}
+}
+
+// session signs somebody in.
+func (o *office) session(u idp.User) string {
+	o.t.Helper()
+	p, err := o.Store.Population(o.t.Context(), u.PopulationID)
+	idptest.Must(o.t, err)
+	s, token := idptest.Session(u, p)
+	s.BrowserHash = idp.HashSecret(token)
+	idptest.Must(o.t, o.Store.CreateSession(o.t.Context(), s))
+	return s.ID
+}
+
+func fill(path string, objects map[string]string) string {
+	for name, value := range objects {
+		path = strings.ReplaceAll(path, "{"+name+"}", value)
+	}
+	return path
+}
+
+// allowed are the permissions that count for somebody of a population.
+func allowed(op *api.Operation, population string) []string {
+	seers := []string{idp.PermissionUsers, idp.PermissionSessions}
+	resets := []string{idp.PermissionContactReset}
+	if population == idp.Agents {
+		resets = []string{idp.PermissionAgentRecovery}
+	}
+	switch op.Manage {
+	case "UserDetail":
+		return append(seers, resets...)
+	case "EnableFactor", "ResetMFA", "RegenerateRecoveryCodes":
+		return resets
+	case "ViewRecoveryCodes":
+		if population != idp.Agents {
+			return nil
+		}
+	}
+	return manage.Operations()[op.Manage]
+}
+
+// Every operation, with no permission, each single one, and all; services try it on
+// agents, people on contacts. What is allowed fails for another reason wherever it would change much.
+func TestOperationsNeedTheirPermissions(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		sets := map[string][]string{"all": idp.Permissions(), "none": {}}
+		for _, p := range idp.Permissions() {
+			sets[p] = []string{p}
+		}
+		for name, set := range sets {
+			if name != "all" {
+				o.service(name, set...)
+			}
+			role := idp.Role{ID: idp.NewID(), Name: "Person " + name, Permissions: set}
+			idptest.Must(t, o.Store.CreateRole(t.Context(), role))
+			o.person("person-"+name, o.someone(idp.Agents, role.ID), 0)
+		}
+		for population, prefix := range map[string]string{idp.Agents: "", idp.Contacts: "person-"} {
+			objects := o.objects(population)
+			for id, op := range o.find {
+				var headers []string
+				if op.Versioned() {
+					headers = []string{"If-Match", `"999999"`}
+				}
+				var body any
+				if op.TakesBody() {
+					body = op.Sample()
+				}
+				for name, set := range sets {
+					a := o.ask(prefix+name, id, fill(op.Path(), objects), body, headers...)
+					may := slices.ContainsFunc(set, func(p string) bool { return slices.Contains(allowed(op, population), p) })
+					if may == (a.status == http.StatusForbidden) || a.status == http.StatusUnauthorized || a.status >= 500 {
+						t.Errorf("%s of %s with %s%s: %d %s", id, population, prefix, name, a.status, a.body)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Nobody reaches whoever holds more than they do, and what the service did is told.
+func TestNobodyReachesUpThroughTheAPI(t *testing.T) {
+	o := open(t, idptest.Alone(t).URL)
+	admin := o.someone(idp.Agents, idp.RoleAdmin)
+	o.service("users", idp.PermissionUsers, idp.PermissionSessions, idp.PermissionRoles, idp.PermissionAgentRecovery)
+	because := object{"reason": "ticket 7"}
+	path := "/users/" + admin.ID
+	for id, a := range map[string]answer{
+		"updateUser":        o.ask("users", "updateUser", path, object{"name": "Mine"}, "If-Match", `"1"`),
+		"deleteUser":        o.ask("users", "deleteUser", path, because),
+		"anonymiseUser":     o.ask("users", "anonymiseUser", path+"/anonymise", because),
+		"setPassword":       o.ask("users", "setPassword", path+"/password", object{"reason": "x", "password": "gentle maple corner"}),
+		"resetMFA":          o.ask("users", "resetMFA", path+"/reset-mfa", because),
+		"viewRecoveryCodes": o.ask("users", "viewRecoveryCodes", path+"/recovery-codes/view", because),
+		"signOut":           o.ask("users", "signOut", path+"/sign-out", because),
+		"setRoles":          o.ask("users", "setRoles", path+"/roles", object{"roles": []string{}, "reason": "x"}, "If-Match", `"1"`),
+		"createUser":        o.ask("users", "createUser", "/users", object{"population": "agents", "email": "x@rtx.example", "roles": []string{"admin"}}),
+		"createRole":        o.ask("users", "createRole", "/roles", object{"name": "More", "permissions": []string{"audit.read"}, "reason": "x"}),
+	} {
+		want(t, id, a, http.StatusForbidden, "forbidden")
+	}
+	events := into[api.AuditEventList](t, o.ask("all", "listAuditEvents", "/audit-events?kind=operation.refused", nil)).Events
+	if len(events) != 10 || events[0].Detail["service"] != "service-users" || events[0].ActorID != nil {
+		t.Errorf("%d refusals, %+v", len(events), events)
+	}
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+)
+
+// What is wrong with a request before any operation sees it.
+var (
+	errBadRequest = errors.New("the request is not as the document says")
+	errNoToken    = errors.New("no access token")
+	errSecondStep = errors.New("the person signed in without a second step")
+	errMediaType  = errors.New("a body is application/json")
+	errNoIfMatch  = errors.New("If-Match is missing")
+	errStale      = errors.New("somebody else changed it since it was read")
+	errMethod     = errors.New("this path has no such method")
+)
+
+// refusal is how an error is answered.
+type refusal struct {
+	err    error
+	status int
+	code   ProblemCode
+	// detail is what to say, empty for the error's own text, which then must be safe.
+	detail string
+}
+
+// refusals is the table of all errors; the first that matches counts. What is not
+// here is our fault.
+var refusals = []refusal{
+	{errNoToken, http.StatusUnauthorized, ProblemCodeUnauthorized, "Send an access token: Authorization: Bearer."},
+	{idp.ErrTokenInvalid, http.StatusUnauthorized, ProblemCodeInvalidToken, "The access token does not work here, or no longer."},
+	{idp.ErrScopeInsufficient, http.StatusForbidden, ProblemCodeInsufficientScope, "The access token lacks the scope " + idp.AdminScope + "."},
+	{errSecondStep, http.StatusUnauthorized, ProblemCodeInsufficientUserAuthentication, "Sign in with a second step."},
+	{manage.ErrStepUp, http.StatusUnauthorized, ProblemCodeInsufficientUserAuthentication, "This needs a second step of at most 10 minutes ago."},
+	{manage.ErrForbidden, http.StatusForbidden, ProblemCodeForbidden, "Your roles do not allow this, or not for this person, app or role."},
+	{errNoIfMatch, http.StatusPreconditionRequired, ProblemCodePreconditionRequired, "Send the resource's ETag as If-Match."},
+	{errStale, http.StatusPreconditionFailed, ProblemCodeStale, "Somebody else changed this since you read it. Nothing was changed now."},
+	{errMediaType, http.StatusUnsupportedMediaType, ProblemCodeUnsupportedMediaType, "Send the body as application/json in UTF-8, unencoded."},
+	{errMethod, http.StatusMethodNotAllowed, ProblemCodeMethodNotAllowed, "This path has no such method."},
+	{errBadRequest, http.StatusBadRequest, ProblemCodeBadRequest, ""},
+	{idp.ErrLastAdmin, http.StatusConflict, ProblemCodeConflict, "Nobody would be left who holds the role Admin and can sign in."},
+	{idp.ErrSystemRole, http.StatusConflict, ProblemCodeConflict, "A system role cannot be changed."},
+	{idp.ErrInUse, http.StatusConflict, ProblemCodeConflict, "It is in use."},
+	{idp.ErrTwoSecrets, http.StatusConflict, ProblemCodeConflict, "There are two secrets already: remove one first."},
+	{manage.ErrNoMail, http.StatusConflict, ProblemCodeConflict, "No mail server is configured."},
+	{idp.ErrConflict, http.StatusConflict, ProblemCodeConflict, "That is taken, or somebody else changed it at the same moment."},
+	{idp.ErrNotFound, http.StatusNotFound, ProblemCodeNotFound, "There is no such thing."},
+	{idp.ErrInvalid, http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is."},
+}
+
+// explain turns an error into a problem and the headers that go with it. v may be
+// nil.
+func explain(v *call, err error) (Problem, http.Header) {
+	var tooLarge *http.MaxBytesError
+	var tooSoon *manage.TooSoonError
+	var field *manage.FieldError
+	var wrong *mismatch
+	var refused *refusedMail
+	switch {
+	case errors.As(err, &tooLarge):
+		return problem(http.StatusRequestEntityTooLarge, ProblemCodeTooLarge, "A body has at most 64 KiB."), nil
+	case errors.As(err, &tooSoon):
+		wait := max(1, int((tooSoon.At.Sub(idp.Now())+time.Second-1)/time.Second))
+		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
+	case errors.As(err, &refused):
+		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
+	case errors.As(err, &wrong):
+		p := problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
+		p.Errors = &wrong.fields
+		return p, nil
+	case errors.As(err, &field):
+		return fieldProblem(v, field), nil
+	}
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			detail := r.detail
+			if detail == "" {
+				detail = sentence(err.Error())
+			}
+			return problem(r.status, r.code, detail), challenge(r)
+		}
+	}
+	return problem(http.StatusInternalServerError, ProblemCodeFault, "This is our fault. The cause is in our log, under request_id."), nil
+}
+
+func problem(status int, code ProblemCode, detail string) Problem {
+	return Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: &detail}
+}
+
+// sentence makes a text of an error's.
+func sentence(text string) string {
+	return strings.ToUpper(text[:1]) + strings.ToValidUTF8(text[1:], "\uFFFD") + "."
+}
+
+// fieldProblem says which field or parameter an operation refuses. What comes in the
+// address of a request without a body is a bad request.
+func fieldProblem(v *call, e *manage.FieldError) Problem {
+	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(e.Error()))
+	if v == nil {
+		return p
+	}
+	found := FieldProblem{Detail: e.Reason}
+	pointer := "/" + e.Field
+	switch {
+	case v.operation.body != nil && v.operation.body.properties[e.Field] != nil:
+		found.Pointer = &pointer
+	case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
+		found.Parameter = &e.Field
+		if v.Request.Method == http.MethodGet {
+			p.Status, p.Title, p.Code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), ProblemCodeBadRequest
+		}
+	default:
+		return p
+	}
+	p.Errors = &[]FieldProblem{found}
+	return p
+}
+
+// challenge is the WWW-Authenticate of a refusal (RFC 6750 section 3, RFC 9470
+// section 3).
+func challenge(r refusal) http.Header {
+	text := `Bearer realm="gatehouse"`
+	switch r.code {
+	case ProblemCodeUnauthorized:
+	case ProblemCodeInvalidToken, ProblemCodeInsufficientScope:
+		text += `, error="` + string(r.code) + `"`
+		if r.code == ProblemCodeInsufficientScope {
+			text += `, scope="` + idp.AdminScope + `"`
+		}
+	case ProblemCodeInsufficientUserAuthentication:
+		text += `, error="` + string(r.code) + `", acr_values="` + string(idp.ACRTwoStep) + `"`
+		if errors.Is(r.err, manage.ErrStepUp) {
+			text += `, max_age="` + strconv.Itoa(int(manage.FreshSecondStep/time.Second)) + `"`
+		}
+	default:
+		return nil
+	}
+	return http.Header{"Www-Authenticate": {text}}
+}
+
+// stale is a conflict of a request with If-Match: somebody else was first.
+func stale(err error) error {
+	if errors.Is(err, idp.ErrConflict) {
+		return errStale
+	}
+	return err
+}
+
+// refusedMail is what a mail server said.
+type refusedMail struct{ error }
