@@ -21,13 +21,46 @@ type Population struct {
 	// SessionIdle and SessionLifetime end a session that nobody used for so
 	// long, and every session so long after its sign-in.
 	SessionIdle, SessionLifetime time.Duration
-	// PasswordMinLength counts characters, not bytes.
-	PasswordMinLength int
+	// KeepSignedIn offers a session that outlives the closing of the browser.
+	KeepSignedIn bool
+	// EndOthers ends a person's other sessions when they change their password.
+	EndOthers bool
+
+	Access Access
+	// Passwords are the rules of new passwords, PasswordsAtSignIn those that the
+	// password of whoever signs in must meet: a change may leave them behind.
+	Passwords, PasswordsAtSignIn PasswordRules
+	Registration                 Registration
 
 	Policy Policy
 	// MinVersion refuses every session judged by an older policy version:
 	// "Immediately" raises it to the version it saves.
 	MinVersion int64
+}
+
+// Access is how people of a population may sign in (the admins' "Portal access").
+type Access struct {
+	Password  bool // with email and password
+	Federated bool // through the population's connections, such as Microsoft Entra
+}
+
+// PasswordRules are what passwords of a population must be, besides not being among
+// the commonest and not made of the person's own names. All but MinLength are off by
+// default, and kept for installations that have to have them (NIST SP 800-63B-4
+// section 3.1.1.2 advises against).
+type PasswordRules struct {
+	MinLength                    int // characters, not bytes
+	Upper, Lower, Digit, Special bool
+	ExpiryDays                   int // 0: a password does not expire
+	NoReuse                      int // how many of the last passwords are refused, 0 for none
+}
+
+// Registration is whether people may make themselves an account, and with an
+// address of which domains (in lower case). Denied domains go first; no allowed
+// ones means all.
+type Registration struct {
+	Open            bool
+	Allowed, Denied []string
 }
 
 // Policy is an MFA policy of a population: which second factors are enabled and

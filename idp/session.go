@@ -18,7 +18,12 @@ type Session struct {
 	CreatedAt     time.Time
 	LastSeenAt    time.Time
 	ExpiresAt     time.Time // absolute limit
-	EndedAt       time.Time // zero while it lasts
+	// Kept: its cookie outlives the closing of the browser.
+	Kept bool
+	// ConnectionID and UpstreamSID name the session at the provider through which the
+	// person came, empty for a sign-in of our own.
+	ConnectionID, UpstreamSID string
+	EndedAt                   time.Time // zero while it lasts
 }
 
 // Alive tells whether a session may be used now, in its population as it is now.

@@ -15,10 +15,14 @@ type User struct {
 	Email        string // as the person writes it
 	Name         string
 	Locale       string // BCP 47, empty for none
-	PasswordHash string // encoded with its parameters; empty: no password sign-in
-	Disabled     bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// EmailVerified: the person has shown that mail to the address reaches them.
+	EmailVerified bool
+	PasswordHash  string // encoded with its parameters; empty: no password sign-in
+	// PasswordChangedAt is when the password was set, zero where nobody wrote it down.
+	PasswordChangedAt time.Time
+	Disabled          bool
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
 }
 
 // MaxEmail is the longest address accepted, in bytes (RFC 5321 section 4.5.3.1).

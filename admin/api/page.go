@@ -19,7 +19,11 @@ var pageText string
 //go:embed page.css
 var pageStyle []byte
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// Text between backquotes is code: the pieces alternate.
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"pieces": func(text string) []string { return strings.Split(text, "`") },
+	"code":   func(i int) bool { return i%2 == 1 },
+}).Parse(pageText))
 
 // pagePolicy allows our style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -15,9 +15,13 @@ func Population(id string) idp.Population {
 	return idp.Population{
 		ID: id, Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
 		HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
-		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
-		Policy:     idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true},
-		MinVersion: 2,
+		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, KeepSignedIn: true, EndOthers: true,
+		Access:            idp.Access{Password: true, Federated: true},
+		Passwords:         idp.PasswordRules{MinLength: 8, Upper: true, Lower: true, Digit: true, Special: true, ExpiryDays: 90, NoReuse: 5},
+		PasswordsAtSignIn: idp.PasswordRules{MinLength: 7, Upper: true, Lower: true, Digit: true, Special: true, ExpiryDays: 91, NoReuse: 6},
+		Registration:      idp.Registration{Open: true, Allowed: []string{"rtx.example"}, Denied: []string{"bad.example"}},
+		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true},
+		MinVersion:        2,
 	}
 }
 
@@ -26,7 +30,8 @@ func User(population, email string) idp.User {
 	now := idp.Now()
 	return idp.User{
 		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Locale: "de-CH",
-		PasswordHash: "$argon2id$…", CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
+		PasswordHash: "$argon2id$…", PasswordChangedAt: now, EmailVerified: true,
+		CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
 	}
 }
 
@@ -62,6 +67,7 @@ func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
 		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: Proofs(),
 		Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (日本)",
 		CreatedAt: now, LastSeenAt: now.Add(time.Microsecond), ExpiresAt: now.Add(p.SessionLifetime),
+		Kept: true, ConnectionID: "entra", UpstreamSID: "sid-1",
 	}, token
 }
 

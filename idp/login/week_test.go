@@ -16,10 +16,10 @@ import (
 	"gatehouse/idp/throttle"
 )
 
-// guesses is how often the attacker tries: a thousand addresses, one guess each,
-// ten minutes between two of them, which is a week.
+// guesses is how often the attacker tries: from so many addresses, one guess each,
+// evenly over a week. A hundred are the cap; the owner has to stand what comes after.
 const (
-	addresses  = 1000
+	addresses  = 252
 	betweenTwo = 7 * 24 * time.Hour / addresses
 	perDay     = addresses / 7
 )

@@ -113,11 +113,13 @@ const indexBatch = 500
 func defaultPopulations() []idp.Population {
 	return []idp.Population{
 		{
-			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
+			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
+			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Agent portal"},
 		},
 		{
-			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour, PasswordMinLength: 8,
+			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
+			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Support portal"},
 		},
 	}
@@ -216,7 +218,7 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 	if plain == "" {
 		return "", nil
 	}
-	minimum := p.PasswordMinLength
+	minimum := p.Passwords.MinLength
 	if !p.Policy.SecondStep() {
 		minimum = max(minimum, aloneMinLength)
 	}

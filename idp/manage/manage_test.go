@@ -56,7 +56,8 @@ func TestDefaultsAreSafe(t *testing.T) {
 			{ID: idp.Contacts, SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour},
 		}
 		for i := range want {
-			want[i].PasswordMinLength = 8
+			want[i].Passwords.MinLength = 8
+			want[i].Access.Password, want[i].EndOthers = true, true
 			want[i].Policy = idp.Policy{Version: 1, Authenticator: true}
 		}
 		texts := cmpopts.IgnoreFields(idp.Population{}, "Name", "Policy.IssuerLabel")
@@ -208,9 +209,9 @@ func TestPasswordThatStandsAloneIsLonger(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		m := manager(db.Store)
 		for id, p := range map[string]idp.Population{
-			"alone":  {PasswordMinLength: 8, Policy: idp.Policy{Version: 1}},
-			"second": {PasswordMinLength: 8, Policy: idp.Policy{Version: 1, EmailCode: true}},
-			"strict": {PasswordMinLength: 20, Policy: idp.Policy{Version: 1, Authenticator: true}},
+			"alone":  {Passwords: idp.PasswordRules{MinLength: 8}, Policy: idp.Policy{Version: 1}},
+			"second": {Passwords: idp.PasswordRules{MinLength: 8}, Policy: idp.Policy{Version: 1, EmailCode: true}},
+			"strict": {Passwords: idp.PasswordRules{MinLength: 20}, Policy: idp.Policy{Version: 1, Authenticator: true}},
 		} {
 			p.ID = id
 			_, err := db.CreatePopulation(t.Context(), p, idp.Now())

@@ -163,7 +163,8 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		return PopulationEntry{}, invalid("id", "2 to 32 of a-z, 0-9 and -, a letter first")
 	}
 	p := idp.Population{
-		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
+		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
+		Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 	}
 	if err := checkBrand(p); err != nil {
 		return PopulationEntry{}, err

@@ -104,7 +104,7 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 		return err
 	}
 	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
-	s.Manage.Throttles = limiter
+	s.Manage.Throttles, s.Manage.Rotation = limiter, s.Keys
 	signIn := &login.Login{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
 		Limiter: limiter, Keyring: ring, Manage: s.Manage,
@@ -180,7 +180,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 		return nil, err
 	}
 	return web.New(web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, Observe: s.metrics.observe,
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Observe: s.metrics.observe,
 	}), nil
 }
 

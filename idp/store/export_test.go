@@ -57,7 +57,11 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 			t.Fatal(err)
 		}
 		for _, f := range parsed.Fields {
-			c := RowColumn{Name: f.DBName, Type: columnType(f.IndirectFieldType), Null: f.FieldType.Kind() == reflect.Pointer}
+			kind := columnType(f.IndirectFieldType)
+			if f.Serializer != nil {
+				kind = "TEXT" // JSON
+			}
+			c := RowColumn{Name: f.DBName, Type: kind, Null: f.FieldType.Kind() == reflect.Pointer}
 			tables[row.TableName()] = append(tables[row.TableName()], c)
 		}
 	}

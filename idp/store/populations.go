@@ -18,11 +18,17 @@ type populationRow struct {
 	PrivacyURL        string
 	SessionIdle       int64
 	SessionLifetime   int64
-	PasswordMinLength int64
 	PolicyVersion     int64
 	MinVersion        int64
 	CreatedAt         time.Time
 	Version           int64
+	AccessPassword    bool
+	AccessFederated   bool
+	Passwords         passwordRules `gorm:"serializer:json"`
+	PasswordsAtSignIn passwordRules `gorm:"serializer:json"`
+	EndOthers         bool
+	KeepSignedIn      bool
+	Registration      registration `gorm:"serializer:json"`
 }
 
 func (populationRow) TableName() string { return "populations" }
@@ -32,9 +38,30 @@ func (r populationRow) population(p policyRow) idp.Population {
 		ID: r.ID, Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL,
 		HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
 		SessionIdle: duration(r.SessionIdle), SessionLifetime: duration(r.SessionLifetime),
-		PasswordMinLength: int(r.PasswordMinLength),
-		Policy:            p.policy(), MinVersion: r.MinVersion,
+		KeepSignedIn: r.KeepSignedIn, EndOthers: r.EndOthers,
+		Access:    idp.Access{Password: r.AccessPassword, Federated: r.AccessFederated},
+		Passwords: idp.PasswordRules(r.Passwords), PasswordsAtSignIn: idp.PasswordRules(r.PasswordsAtSignIn),
+		Registration: idp.Registration(r.Registration),
+		Policy:       p.policy(), MinVersion: r.MinVersion,
 	}
+}
+
+// registration is how it is stored.
+type registration struct {
+	Open    bool     `json:"open,omitempty"`
+	Allowed []string `json:"allowed,omitempty"`
+	Denied  []string `json:"denied,omitempty"`
+}
+
+// passwordRules is how rules are stored.
+type passwordRules struct {
+	MinLength  int  `json:"min_length,omitempty"`
+	Upper      bool `json:"upper,omitempty"`
+	Lower      bool `json:"lower,omitempty"`
+	Digit      bool `json:"digit,omitempty"`
+	Special    bool `json:"special,omitempty"`
+	ExpiryDays int  `json:"expiry_days,omitempty"`
+	NoReuse    int  `json:"no_reuse,omitempty"`
 }
 
 type policyRow struct {
@@ -62,8 +89,11 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		ID: p.ID, Name: p.Name, BrandColor: p.BrandColor, LogoURL: p.LogoURL,
 		HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
 		SessionIdle: seconds(p.SessionIdle), SessionLifetime: seconds(p.SessionLifetime),
-		PasswordMinLength: int64(p.PasswordMinLength),
-		PolicyVersion:     p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1,
+		KeepSignedIn: p.KeepSignedIn, EndOthers: p.EndOthers,
+		AccessPassword: p.Access.Password, AccessFederated: p.Access.Federated,
+		Passwords: passwordRules(p.Passwords), PasswordsAtSignIn: passwordRules(p.PasswordsAtSignIn),
+		Registration:  registration(p.Registration),
+		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1,
 	}
 	err = s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)

@@ -23,6 +23,9 @@ type sessionRow struct {
 	LastSeenAt    time.Time
 	ExpiresAt     time.Time
 	EndedAt       *time.Time
+	Kept          bool
+	ConnectionID  string
+	UpstreamSID   string `gorm:"column:upstream_sid"`
 }
 
 func (sessionRow) TableName() string { return "sessions" }
@@ -37,6 +40,7 @@ func (r sessionRow) session() (idp.Session, error) {
 		PopulationID: r.PopulationID, PolicyVersion: r.PolicyVersion, Proofs: proofs,
 		Address: r.Address, UserAgent: r.UserAgent, CreatedAt: r.CreatedAt.UTC(),
 		LastSeenAt: r.LastSeenAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), EndedAt: orZero(r.EndedAt),
+		Kept: r.Kept, ConnectionID: r.ConnectionID, UpstreamSID: r.UpstreamSID,
 	}, err
 }
 
@@ -129,6 +133,7 @@ func (s *Store) CreateSession(ctx context.Context, v idp.Session) error {
 		PopulationID: v.PopulationID, PolicyVersion: v.PolicyVersion, Proofs: encodeProofs(v.Proofs),
 		Address: v.Address, UserAgent: v.UserAgent, CreatedAt: v.CreatedAt,
 		LastSeenAt: v.LastSeenAt, ExpiresAt: v.ExpiresAt, EndedAt: orNull(v.EndedAt),
+		Kept: v.Kept, ConnectionID: v.ConnectionID, UpstreamSID: v.UpstreamSID,
 	}).Error, "session")
 }
 

@@ -21,6 +21,9 @@ type userRow struct {
 	Version      int64
 	SecondStep   bool
 	Indexed      bool
+
+	EmailVerified     bool
+	PasswordChangedAt *time.Time
 }
 
 func (userRow) TableName() string { return "users" }
@@ -28,7 +31,8 @@ func (userRow) TableName() string { return "users" }
 func (r userRow) user() idp.User {
 	return idp.User{
 		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Locale: r.Locale,
-		PasswordHash: r.PasswordHash, Disabled: r.Disabled,
+		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
+		EmailVerified: r.EmailVerified, Disabled: r.Disabled,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
@@ -39,6 +43,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, EmailKey: idp.EmailKey(u.Email),
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
+		EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
@@ -87,5 +92,5 @@ func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error)
 // user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
-		UpdateColumns(map[string]any{"password_hash": hash, "updated_at": at}), "user", idp.ErrNotFound)
+		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "updated_at": at}), "user", idp.ErrNotFound)
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,9 @@ type Config struct {
 	// None by default.
 	TrustedProxies []string
 	UI             *ui.UI
+	// API is a path below the issuer's under which errors are for programs:
+	// application/problem+json (RFC 9457), not pages. Optional.
+	API string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
 }
@@ -201,6 +205,10 @@ func (w *Web) fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
+	if w.cfg.API != "" && strings.HasPrefix(c.Request.URL.Path, w.base+w.cfg.API+"/") {
+		writeProblem(c, p.Kind)
+		return
+	}
 	frame := p.Frame
 	if frame.Lang == "" {
 		frame.Lang = w.Language(c.Request, "")
@@ -212,6 +220,21 @@ func (w *Web) fail(c *gin.Context, err error) {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}
+}
+
+// writeProblem answers a program, with the members that the admin API has.
+func writeProblem(c *gin.Context, kind ui.ProblemKind) {
+	status := kind.Page(ui.Frame{}).Status
+	code := kind
+	if status >= http.StatusInternalServerError {
+		code = "fault"
+	}
+	body, _ := json.Marshal(map[string]any{ // strings and numbers always marshal
+		"type": "about:blank", "title": http.StatusText(status), "status": status, "code": code,
+		"request_id": idp.VisitFrom(c.Request.Context()).RequestID,
+	})
+	c.Header("Cache-Control", "no-store")
+	c.Data(status, "application/problem+json", body)
 }
 
 // Language picks the language of a page.

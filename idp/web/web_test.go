@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -28,7 +29,7 @@ func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := web.New(web.Config{Issuer: u, TrustedProxies: proxies, UI: pages})
+	w := web.New(web.Config{Issuer: u, TrustedProxies: proxies, UI: pages, API: "/api"})
 	engine, err := w.Engine()
 	if err != nil {
 		t.Fatal(err)
@@ -101,6 +102,19 @@ func TestWhatGoesWrongIsAPageWithoutItsCause(t *testing.T) {
 	}
 	if rec := ask(h, httptest.NewRequest(http.MethodPut, "/sso/visit", http.NoBody)); rec.Code != http.StatusMethodNotAllowed {
 		t.Errorf("PUT: status %d", rec.Code)
+	}
+}
+
+func TestProgramsGetProblemsTheyCanRead(t *testing.T) {
+	rec := ask(serve(t, "https://id.example/sso"), get("/sso/api/nothing"))
+	var p struct {
+		Status    int
+		Code      string
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || rec.Header().Get("Content-Type") != "application/problem+json" ||
+		rec.Code != http.StatusNotFound || p.Status != rec.Code || p.Code != "not_found" || p.RequestID != rec.Header().Get("X-Request-Id") {
+		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
 	}
 }
 

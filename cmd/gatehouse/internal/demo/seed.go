@@ -57,12 +57,14 @@ func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
 func populations() []idp.Population {
 	return []idp.Population{
 		{
-			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, PasswordMinLength: 8,
+			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
+			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
 		},
 		{
 			ID: idp.Contacts, Name: "RTX Solutions", BrandColor: "#0f766e",
-			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour, PasswordMinLength: 8,
+			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
+			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX – Support Portal"},
 		},
 	}
