@@ -25,6 +25,12 @@ type Proof struct {
 	AMR []string
 	// Evidence is the ACR that an upstream's token proved, if any.
 	Evidence ACR
+	// Via is the connection of a federated sign-in. LocalStep: it counts as a password
+	// does. CanProve is what the other side would prove beyond Evidence if it were
+	// asked, empty for nothing.
+	Via       string
+	LocalStep bool
+	CanProve  ACR
 	// ByMail: the password was set just now by a link in a mail.
 	ByMail bool
 }

@@ -14,6 +14,7 @@ type User struct {
 	PopulationID string
 	Email        string // as the person writes it
 	Name         string
+	Department   string // as another provider has it, empty for none
 	Locale       string // BCP 47, empty for none
 	// EmailVerified: the person has shown that mail to the address reaches them.
 	EmailVerified bool

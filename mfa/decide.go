@@ -87,12 +87,13 @@ type Decision struct {
 // override or else the population's, and the request. A federated sign-in is
 // never sent to a local factor: policy and override are met by it (unless the
 // override says "also federated"), and what the request asks beyond it needs
-// upstream evidence.
+// upstream evidence, which the other side is asked for as long as it may have some.
+// Over a connection that asks for a local second step, it counts as a password does.
 func Decide(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
 	achieved := Achieved(q.Proofs).Rank()
-	if has(q.Proofs, idp.MethodFederated) {
-		return decideFederated(q, achieved)
+	if p := federated(q.Proofs); p != nil && !p.LocalStep {
+		return decideFederated(q, p, achieved)
 	}
 	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand))
 	switch {
@@ -104,13 +105,16 @@ func Decide(q Question) Decision {
 	return secondStep(q, need)
 }
 
-func decideFederated(q Question, achieved int) Decision {
+func decideFederated(q Question, p *idp.Proof, achieved int) Decision {
 	need := demandRank(q.Demand)
 	if q.Override.Federated {
 		need = max(need, overrideRank(q.Override))
 	}
-	if achieved >= need {
+	switch {
+	case achieved >= need:
 		return Decision{Outcome: Satisfied}
+	case p.CanProve.Rank() >= need:
+		return Decision{Outcome: FirstStep}
 	}
 	return Decision{Outcome: Unreachable}
 }
@@ -194,7 +198,7 @@ func SetUpNow(q Question) Decision {
 	switch {
 	case q.Enrolled.Authenticator, !q.Policy.Authenticator && q.Override.Mode != idp.OverrideRequired:
 		return Decision{Outcome: Satisfied}
-	case !q.recent(idp.MethodPassword) && !q.recent(idp.MethodPasskey):
+	case !q.recent(idp.MethodPassword) && !q.recent(idp.MethodPasskey) && !q.recent(idp.MethodFederated):
 		return Decision{Outcome: FirstStep}
 	case !q.Policy.EmailCode && !q.EmailFirst, q.recent(idp.MethodEmail):
 		return Decision{Outcome: SetUp, Methods: []idp.Method{idp.MethodTOTP}}
@@ -260,8 +264,18 @@ func has(proofs []idp.Proof, m idp.Method) bool {
 	return false
 }
 
+// federated is the proof of a federated sign-in, nil for none.
+func federated(proofs []idp.Proof) *idp.Proof {
+	for i := range proofs {
+		if proofs[i].Method == idp.MethodFederated {
+			return &proofs[i]
+		}
+	}
+	return nil
+}
+
 func hasFirstStep(proofs []idp.Proof) bool {
-	return has(proofs, idp.MethodPassword) || has(proofs, idp.MethodPasskey)
+	return has(proofs, idp.MethodPassword) || has(proofs, idp.MethodPasskey) || has(proofs, idp.MethodFederated)
 }
 
 // EnrolledOf reduces a person's enrolment to what a decision needs. opened is what

@@ -84,8 +84,11 @@ func TestEmailCodeMACIsUnambiguous(t *testing.T) {
 			t.Fatalf("%q cut at %d and at %d", whole, i, j)
 		}
 		same := flow == whole[:i] && code == whole[i:]
-		if got := mfa.EmailCodeMAC(key, flow, "maya", code); bytes.Equal(mac, got) != same {
+		if got := mfa.EmailCodeMAC(key, flow, "", code); bytes.Equal(mac, got) != same {
 			t.Fatalf("%q, %q and %q, %q", whole[:i], whole[i:], flow, code)
+		}
+		if got := mfa.EmailCodeMAC(key, whole[:i], "maya", whole[i:]); bytes.Equal(mac, got) {
+			t.Fatalf("%q, %q of another person", whole[:i], whole[i:])
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package mfa_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -69,10 +70,52 @@ func TestFederatedSignInIsNeverSentToALocalFactor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := anyQuestion.Draw(t, "question")
 		upstream := anyProof.Draw(t, "upstream")
-		upstream.Method, upstream.At = idp.MethodFederated, q.Now
+		upstream.Method, upstream.At, upstream.LocalStep, upstream.CanProve = idp.MethodFederated, q.Now, false, ""
 		q.Proofs = append(q.Proofs, upstream)
 		if got := mfa.Decide(q); got.Outcome != mfa.Satisfied && got.Outcome != mfa.Unreachable {
 			t.Fatalf("got %+v", got)
+		}
+	})
+}
+
+// Over a connection that asks for a local second step, a sign-in through it is as
+// good as a password and no better.
+func TestLocalStepCountsAsAPassword(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		q.Proofs = slices.DeleteFunc(slices.Clone(q.Proofs), func(p idp.Proof) bool {
+			return p.Method == idp.MethodFederated || p.Method == idp.MethodPassword
+		})
+		first := idp.Proof{Method: idp.MethodPassword, At: q.Now.Add(-time.Duration(rapid.IntRange(0, 900).Draw(t, "age")) * time.Second)}
+		local := first
+		local.Method, local.LocalStep, local.Via = idp.MethodFederated, true, "elsewhere"
+		byPassword, byOther := q, q
+		byPassword.Proofs = append(slices.Clip(q.Proofs), first)
+		byOther.Proofs = append(slices.Clip(q.Proofs), local)
+		if a, b := mfa.Decide(byPassword), mfa.Decide(byOther); !reflect.DeepEqual(a, b) {
+			t.Fatalf("a password leads to %+v, a local federated sign-in to %+v", a, b)
+		}
+	})
+}
+
+// The other side is asked again as long as it may prove what is missing, and no
+// longer.
+func TestTheOtherSideIsAskedForEvidenceItMayHave(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		q.Demand.MaxAge, q.Demand.Since = idp.NoMaxAge, time.Time{}
+		upstream := idp.Proof{Method: idp.MethodFederated, At: q.Now}
+		q.Proofs = []idp.Proof{upstream}
+		without := mfa.Decide(q).Outcome
+		q.Proofs = []idp.Proof{{Method: idp.MethodFederated, At: q.Now, CanProve: idp.ACRMFA}}
+		with := mfa.Decide(q).Outcome
+		q.Proofs = []idp.Proof{{Method: idp.MethodFederated, At: q.Now, Evidence: idp.ACRMFA}}
+		want := without
+		if without == mfa.Unreachable && mfa.Decide(q).Outcome == mfa.Satisfied {
+			want = mfa.FirstStep
+		}
+		if with != want {
+			t.Fatalf("%v where it proved nothing, %v where it may prove mfa, want %v", without, with, want)
 		}
 	})
 }

@@ -29,7 +29,7 @@ func Population(id string) idp.Population {
 func User(population, email string) idp.User {
 	now := idp.Now()
 	return idp.User{
-		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Locale: "de-CH",
+		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Department: "Ventas", Locale: "de-CH",
 		PasswordHash: "$argon2id$…", PasswordChangedAt: now, EmailVerified: true,
 		CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
 	}
@@ -50,12 +50,26 @@ func Client(populations ...string) idp.Client {
 	}
 }
 
+// Connection is a connection of a population to an organisation at Entra.
+func Connection(population string) idp.Connection {
+	return idp.Connection{
+		ID: idp.NewID(), PopulationID: population, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true,
+		Issuer: idp.EntraAuthority, Tenants: []string{"4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a"}, AnyTenant: true, PersonalAccounts: true,
+		ClientID: "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11", Secret: []byte{1}, Key: []byte{2}, Certificate: "-----BEGIN CERTIFICATE-----",
+		Trust: idp.EvidenceRequired, Context: "c1", Domains: []string{"rtx.example"}, CreateUsers: true,
+		Claims:      idp.ClaimNames{Name: "given_name", Email: "mail", Department: "dept"},
+		Roles:       []idp.RoleMapping{{Claim: "groups", Value: "g-1", RoleID: "manager"}},
+		EndUpstream: true, DomainHint: "rtx.example", CreatedAt: idp.Now(), Version: 3,
+	}
+}
+
 // Proofs are those of a sign-in with a password and an authenticator.
 func Proofs() []idp.Proof {
 	now := idp.Now()
 	return []idp.Proof{
 		{Method: idp.MethodPassword, At: now.Add(-time.Second)},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
+		{Method: idp.MethodFederated, At: now, Via: "entra", LocalStep: true, CanProve: idp.ACRMFA},
 	}
 }
 

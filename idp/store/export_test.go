@@ -37,6 +37,8 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		outboxRow{},
 		linkRow{},
 		emailCodeRow{},
+		connectionRow{},
+		identityRow{},
 		policySequenceRow{},
 		overrideRow{},
 		populationRow{},

@@ -124,6 +124,8 @@ var sealedColumns = []struct{ table, id, column, where string }{
 	{"recovery_codes", "id", "sealed", "1 = 1"},
 	{"signing_keys", "id", "private", "1 = 1"},
 	{"settings", "name", "value", "sealed"},
+	{"connections", "id", "secret", "length(secret) > 0"},
+	{"connections", "id", "private_key", "length(private_key) > 0"},
 	{"outbox", "id", "body", "done_at IS NULL"},
 }
 

@@ -131,12 +131,18 @@ type proofJSON struct {
 	AMR      []string   `json:"amr,omitempty"`
 	Evidence idp.ACR    `json:"acr,omitempty"`
 	ByMail   bool       `json:"mail,omitempty"`
+	Via      string     `json:"via,omitempty"`
+	Local    bool       `json:"local,omitempty"`
+	CanProve idp.ACR    `json:"can,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
 	list := make([]proofJSON, len(proofs))
 	for i, p := range proofs {
-		list[i] = proofJSON{Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail}
+		list[i] = proofJSON{
+			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
+			Via: p.Via, Local: p.LocalStep, CanProve: p.CanProve,
+		}
 	}
 	b, _ := json.Marshal(list) // plain strings and integers always marshal
 	return string(b)
@@ -149,7 +155,10 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 	}
 	proofs := make([]idp.Proof, len(list))
 	for i, p := range list {
-		proofs[i] = idp.Proof{Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail}
+		proofs[i] = idp.Proof{
+			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
+			Via: p.Via, LocalStep: p.Local, CanProve: p.CanProve,
+		}
 	}
 	return proofs, nil
 }

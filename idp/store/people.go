@@ -284,13 +284,13 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ?", id).UpdateColumns(map[string]any{
-			"email": email, "email_key": idp.EmailKey(email), "name": "", "locale": "", "password_hash": "",
+			"email": email, "email_key": idp.EmailKey(email), "name": "", "department": "", "locale": "", "password_hash": "",
 			"disabled": true, "updated_at": at, "version": increment(), "indexed": true,
 		})
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err
 		}
-		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}} {
+		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}, &identityRow{}} {
 			if err := s.writer(ctx).Where("user_id = ?", id).Delete(row).Error; err != nil {
 				return written(err, "user")
 			}

@@ -29,11 +29,16 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 		_, err := db.CreateSetting(ctx, name, sealed, isSealed)
 		idptest.Must(t, err)
 	}
+	for id, keeps := range map[string]idp.Connection{"bysecret": {Secret: sealed}, "bykey": {Key: sealed}} {
+		keeps.ID, keeps.PopulationID = id, w.Population.ID
+		idptest.Must(t, db.CreateConnection(ctx, keeps))
+	}
 	for _, id := range []string{"waits", "delivered"} {
 		idptest.Must(t, db.Enqueue(ctx, store.Delivery{ID: id, Body: sealed, CreatedAt: now, NextAt: now, ExpiresAt: now}))
 	}
 	idptest.Must(t, db.FinishDelivery(ctx, "delivered", store.Delivered, "", now))
 	return []string{
+		"connections/bykey/private_key", "connections/bysecret/secret",
 		"factors/f/secret", "outbox/waits/body", "recovery_codes/r/sealed", "settings/secret/value", "signing_keys/k/private",
 	}
 }

@@ -24,13 +24,14 @@ type userRow struct {
 
 	EmailVerified     bool
 	PasswordChangedAt *time.Time
+	Department        string
 }
 
 func (userRow) TableName() string { return "users" }
 
 func (r userRow) user() idp.User {
 	return idp.User{
-		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Locale: r.Locale,
+		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Department: r.Department, Locale: r.Locale,
 		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
 		EmailVerified: r.EmailVerified, Disabled: r.Disabled,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
@@ -43,7 +44,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, EmailKey: idp.EmailKey(u.Email),
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
-		EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
+		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {

@@ -1,0 +1,176 @@
+package idp
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// ConnectionKind is what stands at the other end of a connection.
+type ConnectionKind string
+
+// The kinds of connections.
+const (
+	EntraConnection ConnectionKind = "entra" // Microsoft Entra ID
+	OIDCConnection  ConnectionKind = "oidc"  // any other OpenID provider
+)
+
+// Trust is what a sign-in through a connection counts for.
+type Trust string
+
+// The states of trust.
+const (
+	// Trusted: a second step is the other side's business; none is asked for here.
+	Trusted Trust = "trusted"
+	// EvidenceRequired: the other side's token must prove a second step, or the
+	// sign-in is refused.
+	EvidenceRequired Trust = "evidence"
+	// LocalStep: the sign-in counts as a password does, and the population's second
+	// step follows.
+	LocalStep Trust = "local"
+)
+
+// EntraAuthority is where Microsoft's tenants are found.
+const EntraAuthority = "https://login.microsoftonline.com"
+
+// PersonalTenant is the tid of personal Microsoft accounts.
+const PersonalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+// Connection is how people of a population sign in through another provider.
+type Connection struct {
+	ID           string
+	PopulationID string
+	Kind         ConnectionKind
+	// Name stands on the button: "Sign in with <Name>".
+	Name    string
+	Enabled bool
+	// Issuer of an OpenID provider. Of Entra: the authority, below which the tenants
+	// are.
+	Issuer string
+	// Tenants are the tids that may come (Entra). AnyTenant lets every organisation
+	// in, PersonalAccounts personal accounts too.
+	Tenants                     []string
+	AnyTenant, PersonalAccounts bool
+
+	ClientID string
+	// Secret is the client's secret, sealed; or Key is the private key (PKCS #8),
+	// sealed, that belongs to Certificate (PEM), for private_key_jwt. One of both.
+	Secret, Key []byte
+	Certificate string
+
+	Trust Trust
+	// Context is the authentication context that Entra is asked for when a second
+	// step has to be proved ("c1"), empty for none.
+	Context string
+	// Domains are those whose addresses belong to this directory, in an admin's word:
+	// an address of one counts as confirmed. In lower case.
+	Domains []string
+	// CreateUsers makes an account for whoever comes for the first time.
+	CreateUsers bool
+	Claims      ClaimNames
+	// Roles gives roles to members of groups, and to holders of the other side's app
+	// roles. Those and no others follow the other side at each sign-in.
+	Roles []RoleMapping
+	// EndUpstream: signing out here signs out there as well.
+	EndUpstream bool
+	DomainHint  string
+	CreatedAt   time.Time
+	Version     int64
+}
+
+// ClaimNames say where a profile is found in an ID token; empty for the usual name.
+type ClaimNames struct {
+	Name, Email, Department string
+}
+
+// RoleMapping gives a role to whoever has a value in a claim.
+type RoleMapping struct {
+	Claim  string // "groups" or "roles"
+	Value  string
+	RoleID string
+}
+
+// NamesTenants tells whether an Entra connection is for named organisations alone.
+func (c Connection) NamesTenants() bool {
+	return c.Kind == EntraConnection && len(c.Tenants) > 0 && !c.AnyTenant && !c.PersonalAccounts
+}
+
+// AllowsTenant tells whether people of an Entra tenant may come.
+func (c Connection) AllowsTenant(tid string) bool {
+	if tid == PersonalTenant {
+		return c.PersonalAccounts
+	}
+	return c.AnyTenant || slices.Contains(c.Tenants, tid)
+}
+
+// OwnsAddress tells whether an admin said that addresses of this domain belong to
+// the directory at the other end.
+func (c Connection) OwnsAddress(email string) bool {
+	_, domain, ok := strings.Cut(string(EmailKey(email)), "@")
+	return ok && slices.Contains(c.Domains, domain)
+}
+
+// Identity is who a person is at the other end of a connection.
+type Identity struct {
+	ConnectionID string
+	// Subject is "tid/oid" at Entra, "issuer|sub" elsewhere: never an address.
+	Subject    string
+	UserID     string
+	Email      string // as the other side last wrote it, to recognise the account by
+	CreatedAt  time.Time
+	LastSeenAt time.Time
+}
+
+// Arrival is somebody whom another provider vouches for, as its ID token says.
+type Arrival struct {
+	Subject string
+	Email   string
+	// EmailConfirmed: the address is the person's, by the other side's word where
+	// that can be believed.
+	EmailConfirmed   bool
+	Name, Department string
+	Locale           string
+	Groups, AppRoles []string
+	// Overage: there are more groups than the token holds.
+	Overage bool
+	SID     string
+	Proof   Proof
+}
+
+// ArrivalError is what can be wrong with somebody who arrives. Each has words of its own on the page,
+// and stands in the audit log.
+type ArrivalError struct {
+	Reason ArrivalReason
+	Cause  error
+}
+
+// ArrivalReason names it.
+type ArrivalReason string
+
+// The reasons.
+const (
+	ArrivalDown       ArrivalReason = "unavailable"  // the other side does not answer
+	ArrivalDenied     ArrivalReason = "denied"       // the person said no, or was told no
+	ArrivalAssignment ArrivalReason = "not_assigned" // not assigned to the app at the other side
+	ArrivalToken      ArrivalReason = "token"        // its answer cannot be believed
+	ArrivalTenant     ArrivalReason = "tenant"       // an organisation that may not come
+	ArrivalEvidence   ArrivalReason = "evidence"     // no second step proved
+	ArrivalStale      ArrivalReason = "stale"        // asked to sign in again, it did not
+	ArrivalUnknown    ArrivalReason = "unknown"      // no account here
+	ArrivalDisabled   ArrivalReason = "disabled"     // the account here is disabled
+	ArrivalNoEmail    ArrivalReason = "no_email"     // no address came along
+	ArrivalTaken      ArrivalReason = "taken"        // the account belongs to another identity
+	ArrivalOther      ArrivalReason = "other_person" // not who was asked to confirm
+	ArrivalLost       ArrivalReason = "lost"         // the answer to another question
+)
+
+// Error implements error.
+func (e *ArrivalError) Error() string {
+	if e.Cause == nil {
+		return "arrival: " + string(e.Reason)
+	}
+	return "arrival: " + string(e.Reason) + ": " + e.Cause.Error()
+}
+
+// Unwrap gives the cause.
+func (e *ArrivalError) Unwrap() error { return e.Cause }

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/idp"
+)
+
+type connectionRow struct {
+	ID           string `gorm:"primaryKey"`
+	PopulationID string
+	Kind         string
+	Name         string
+	Enabled      bool
+	Issuer       string
+	ClientID     string
+	Secret       []byte
+	PrivateKey   []byte
+	Certificate  string
+	Trust        string
+	Settings     connectionSettings `gorm:"serializer:json"`
+	CreatedAt    time.Time
+	Version      int64
+}
+
+func (connectionRow) TableName() string { return "connections" }
+
+// connectionSettings is what of a connection is read and written as a whole.
+type connectionSettings struct {
+	Tenants          []string         `json:"tenants,omitempty"`
+	AnyTenant        bool             `json:"any_tenant,omitempty"`
+	PersonalAccounts bool             `json:"personal_accounts,omitempty"`
+	Context          string           `json:"context,omitempty"`
+	Domains          []string         `json:"domains,omitempty"`
+	CreateUsers      bool             `json:"create_users,omitempty"`
+	NameClaim        string           `json:"name_claim,omitempty"`
+	EmailClaim       string           `json:"email_claim,omitempty"`
+	DepartmentClaim  string           `json:"department_claim,omitempty"`
+	Roles            []roleMappingRow `json:"roles,omitempty"`
+	EndUpstream      bool             `json:"end_upstream,omitempty"`
+	DomainHint       string           `json:"domain_hint,omitempty"`
+}
+
+type roleMappingRow struct {
+	Claim  string `json:"claim"`
+	Value  string `json:"value"`
+	RoleID string `json:"role"`
+}
+
+func rowOfConnection(c idp.Connection) connectionRow {
+	settings := connectionSettings{
+		Tenants: c.Tenants, AnyTenant: c.AnyTenant, PersonalAccounts: c.PersonalAccounts,
+		Context: c.Context, Domains: c.Domains, CreateUsers: c.CreateUsers,
+		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
+		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint,
+	}
+	for _, m := range c.Roles {
+		settings.Roles = append(settings.Roles, roleMappingRow(m))
+	}
+	return connectionRow{
+		ID: c.ID, PopulationID: c.PopulationID, Kind: string(c.Kind), Name: c.Name, Enabled: c.Enabled, Issuer: c.Issuer,
+		ClientID: c.ClientID, Secret: notNil(c.Secret), PrivateKey: notNil(c.Key), Certificate: c.Certificate,
+		Trust: string(c.Trust), Settings: settings, CreatedAt: c.CreatedAt, Version: c.Version,
+	}
+}
+
+func (r connectionRow) connection() idp.Connection {
+	v := r.Settings
+	c := idp.Connection{
+		ID: r.ID, PopulationID: r.PopulationID, Kind: idp.ConnectionKind(r.Kind), Name: r.Name, Enabled: r.Enabled, Issuer: r.Issuer,
+		Tenants: v.Tenants, AnyTenant: v.AnyTenant, PersonalAccounts: v.PersonalAccounts,
+		ClientID: r.ClientID, Secret: orNil(r.Secret), Key: orNil(r.PrivateKey), Certificate: r.Certificate,
+		Trust: idp.Trust(r.Trust), Context: v.Context, Domains: v.Domains, CreateUsers: v.CreateUsers,
+		Claims:      idp.ClaimNames{Name: v.NameClaim, Email: v.EmailClaim, Department: v.DepartmentClaim},
+		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
+	}
+	for _, m := range v.Roles {
+		c.Roles = append(c.Roles, idp.RoleMapping(m))
+	}
+	return c
+}
+
+// orNil reads empty bytes as none.
+func orNil(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// CreateConnection adds a connection.
+func (s *Store) CreateConnection(ctx context.Context, c idp.Connection) error {
+	row := rowOfConnection(c)
+	return written(s.writer(ctx).Create(&row).Error, "connection")
+}
+
+// Connections lists the connections of a population (empty: of all), in the order in
+// which they were made.
+func (s *Store) Connections(ctx context.Context, population string) ([]idp.Connection, error) {
+	var rows []connectionRow
+	err := s.reader(ctx).Where("? = '' OR population_id = ?", population, population).Order("created_at, id").Find(&rows).Error
+	list := make([]idp.Connection, len(rows))
+	for i, r := range rows {
+		list[i] = r.connection()
+	}
+	return list, found(err, "connections")
+}
+
+// Connection reads one connection.
+func (s *Store) Connection(ctx context.Context, id string) (idp.Connection, error) {
+	var row connectionRow
+	err := s.reader(ctx).Where("id = ?", id).Take(&row).Error
+	return row.connection(), found(err, "connection")
+}
+
+// SaveConnection writes a connection anew and raises its version. idp.ErrConflict:
+// somebody else changed it since.
+func (s *Store) SaveConnection(ctx context.Context, c idp.Connection) error {
+	row := rowOfConnection(c)
+	row.Version++
+	return once(s.writer(ctx).Model(&connectionRow{}).Where("id = ? AND version = ?", c.ID, c.Version).
+		Select("*").Omit("id", "population_id", "created_at").Updates(&row), "connection", idp.ErrConflict)
+}
+
+// DeleteConnection removes a connection and its identities. idp.ErrConflict: somebody
+// else changed it since.
+func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) error {
+	return once(s.writer(ctx).Where("id = ? AND version = ?", id, version).Delete(&connectionRow{}), "connection", idp.ErrConflict)
+}
+
+// SaveAccess writes how people of a population sign in. idp.ErrConflict: the version is
+// not that of now.
+func (s *Store) SaveAccess(ctx context.Context, population string, version int64, a idp.Access) error {
+	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", population, version).
+		UpdateColumns(map[string]any{"access_password": a.Password, "access_federated": a.Federated, "version": version + 1}),
+		"population", idp.ErrConflict)
+}
+
+type identityRow struct {
+	ConnectionID string `gorm:"primaryKey"`
+	Subject      string `gorm:"primaryKey"`
+	UserID       string
+	Email        string
+	CreatedAt    time.Time
+	LastSeenAt   time.Time
+}
+
+func (identityRow) TableName() string { return "identities" }
+
+func (r identityRow) identity() idp.Identity {
+	return idp.Identity{
+		ConnectionID: r.ConnectionID, Subject: r.Subject, UserID: r.UserID, Email: r.Email,
+		CreatedAt: r.CreatedAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(),
+	}
+}
+
+// CreateIdentity links a person with who they are at a connection. idp.ErrConflict:
+// either of both is linked already.
+func (s *Store) CreateIdentity(ctx context.Context, i idp.Identity) error {
+	row := identityRow(i)
+	return written(s.writer(ctx).Create(&row).Error, "identity")
+}
+
+// Identity finds who somebody at a connection is here.
+func (s *Store) Identity(ctx context.Context, connectionID, subject string) (idp.Identity, error) {
+	var row identityRow
+	err := s.reader(ctx).Where("connection_id = ? AND subject = ?", connectionID, subject).Take(&row).Error
+	return row.identity(), found(err, "identity")
+}
+
+// IdentitiesOf lists who a person is elsewhere.
+func (s *Store) IdentitiesOf(ctx context.Context, userID string) ([]idp.Identity, error) {
+	var rows []identityRow
+	err := s.reader(ctx).Where("user_id = ?", userID).Order("created_at, connection_id").Find(&rows).Error
+	list := make([]idp.Identity, len(rows))
+	for i, r := range rows {
+		list[i] = r.identity()
+	}
+	return list, found(err, "identities")
+}
+
+// HasIdentities tells whether anybody is linked to a connection.
+func (s *Store) HasIdentities(ctx context.Context, connectionID string) (bool, error) {
+	var n int64
+	err := s.reader(ctx).Raw("SELECT COUNT(*) FROM (SELECT 1 FROM identities WHERE connection_id = ? LIMIT 1) AS linked", connectionID).Scan(&n).Error
+	return n > 0, found(err, "identities")
+}
+
+// SeeIdentity notes that somebody came through a connection, and with which address.
+func (s *Store) SeeIdentity(ctx context.Context, i idp.Identity) error {
+	return written(s.writer(ctx).Model(&identityRow{}).Where("connection_id = ? AND subject = ?", i.ConnectionID, i.Subject).
+		UpdateColumns(map[string]any{"email": i.Email, "last_seen_at": i.LastSeenAt}).Error, "identity")
+}
+
+// DropIdentity unlinks a person from a connection. idp.ErrNotFound: they were not
+// linked.
+func (s *Store) DropIdentity(ctx context.Context, connectionID, userID string) error {
+	return once(s.writer(ctx).Where("connection_id = ? AND user_id = ?", connectionID, userID).Delete(&identityRow{}), "identity", idp.ErrNotFound)
+}
+
+// UpdateProfile writes what another provider says of a person.
+func (s *Store) UpdateProfile(ctx context.Context, u idp.User) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		err := once(s.writer(ctx).Model(&userRow{}).Where("id = ?", u.ID).UpdateColumns(map[string]any{
+			"name": u.Name, "department": u.Department, "updated_at": u.UpdatedAt,
+		}), "user", idp.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		return s.replaceWords(ctx, userRow{ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, Name: u.Name})
+	})
+}
+
+// SessionsUpstream finds the living sessions of a connection's own session, or
+// where sid is empty, of a person at it.
+func (s *Store) SessionsUpstream(ctx context.Context, connectionID, sid, subject string) ([]string, error) {
+	query, args := "SELECT id FROM sessions WHERE connection_id = ? AND upstream_sid = ? AND ended_at IS NULL", []any{connectionID, sid}
+	if sid == "" {
+		query = `SELECT s.id FROM sessions s JOIN identities i ON i.user_id = s.user_id AND i.connection_id = s.connection_id
+			WHERE i.connection_id = ? AND i.subject = ? AND s.ended_at IS NULL`
+		args = []any{connectionID, subject}
+	}
+	var ids []string
+	err := s.reader(ctx).Raw(query, args...).Scan(&ids).Error
+	return ids, found(err, fmt.Sprintf("sessions of %s", connectionID))
+}

@@ -1,0 +1,156 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+)
+
+func TestConnectionIsReadAsItWasWritten(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		full := idptest.Connection(w.Population.ID)
+		expectFull(t, full)
+		bare := idp.Connection{ID: "bare", PopulationID: w.Population.ID, CreatedAt: full.CreatedAt.Add(time.Second)}
+		for _, c := range []idp.Connection{full, bare} {
+			idptest.Must(t, db.CreateConnection(ctx, c))
+			got, err := db.Connection(ctx, c.ID)
+			idptest.Must(t, err)
+			expectSame(t, c, got)
+		}
+		for population, want := range map[string][]idp.Connection{w.Population.ID: {full, bare}, "": {full, bare}, "other": {}} {
+			got, err := db.Connections(ctx, population)
+			idptest.Must(t, err)
+			expectSame(t, want, got)
+		}
+		_, err := db.Connection(ctx, "none")
+		expectError(t, err, idp.ErrNotFound)
+	})
+}
+
+func TestConnectionIsSavedByWhoeverSawItLast(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		old := idptest.Connection(w.Population.ID)
+		idptest.Must(t, db.CreateConnection(ctx, old))
+		changed := old
+		changed.Name, changed.Secret, changed.Roles = "Contoso", nil, nil
+		idptest.Must(t, db.SaveConnection(ctx, changed))
+		expectError(t, db.SaveConnection(ctx, old), idp.ErrConflict)
+		changed.Version++
+		got, err := db.Connection(ctx, old.ID)
+		idptest.Must(t, err)
+		expectSame(t, changed, got)
+		expectError(t, db.DeleteConnection(ctx, old.ID, old.Version), idp.ErrConflict)
+		idptest.Must(t, db.DeleteConnection(ctx, old.ID, changed.Version))
+		_, err = db.Connection(ctx, old.ID)
+		expectError(t, err, idp.ErrNotFound)
+	})
+}
+
+func TestAPersonAndAnIdentityAreLinkedOnce(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		c := idptest.Connection(w.Population.ID)
+		idptest.Must(t, db.CreateConnection(ctx, c))
+		other := idptest.User(w.Population.ID, "noor@rtx.example")
+		idptest.Must(t, db.CreateUser(ctx, other))
+		linked, err := db.HasIdentities(ctx, c.ID)
+		if idptest.Must(t, err); linked {
+			t.Error("an identity before there is one")
+		}
+		now := idp.Now()
+		link := idp.Identity{ConnectionID: c.ID, Subject: "tid/oid", UserID: w.User.ID, Email: "a@rtx.example", CreatedAt: now, LastSeenAt: now.Add(time.Second)}
+		expectFull(t, link)
+		idptest.Must(t, db.CreateIdentity(ctx, link))
+		for name, second := range map[string]idp.Identity{
+			"the same identity, another person": {ConnectionID: c.ID, Subject: link.Subject, UserID: other.ID},
+			"the same person, another identity": {ConnectionID: c.ID, Subject: "tid/other", UserID: w.User.ID},
+		} {
+			t.Run(name, func(t *testing.T) { expectError(t, db.CreateIdentity(ctx, second), idp.ErrConflict) })
+		}
+		link.Email, link.LastSeenAt = "b@rtx.example", now.Add(time.Minute)
+		idptest.Must(t, db.SeeIdentity(ctx, link))
+		got, err := db.Identity(ctx, c.ID, link.Subject)
+		idptest.Must(t, err)
+		expectSame(t, link, got)
+		all, err := db.IdentitiesOf(ctx, w.User.ID)
+		idptest.Must(t, err)
+		expectSame(t, []idp.Identity{link}, all)
+		linked, err = db.HasIdentities(ctx, c.ID)
+		if idptest.Must(t, err); !linked {
+			t.Error("no identity although there is one")
+		}
+
+		expectError(t, db.DropIdentity(ctx, c.ID, other.ID), idp.ErrNotFound)
+		idptest.Must(t, db.DropIdentity(ctx, c.ID, w.User.ID))
+		_, err = db.Identity(ctx, c.ID, link.Subject)
+		expectError(t, err, idp.ErrNotFound)
+	})
+}
+
+func TestIdentitiesGoWithTheirPersonAndTheirConnection(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		for _, gone := range []func(c idp.Connection) error{
+			func(c idp.Connection) error { return db.DeleteConnection(ctx, c.ID, c.Version) },
+			func(idp.Connection) error {
+				return db.AnonymiseUser(ctx, w.User.ID, "gone@invalid", idp.Now())
+			},
+		} {
+			c := idptest.Connection(w.Population.ID)
+			idptest.Must(t, db.CreateConnection(ctx, c))
+			idptest.Must(t, db.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: "s", UserID: w.User.ID}))
+			idptest.Must(t, gone(c))
+			_, err := db.Identity(ctx, c.ID, "s")
+			expectError(t, err, idp.ErrNotFound)
+		}
+	})
+}
+
+func TestSessionsOfAnUpstreamSession(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		c := idptest.Connection(w.Population.ID)
+		idptest.Must(t, db.CreateConnection(ctx, c))
+		idptest.Must(t, db.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: "tid/oid", UserID: w.User.ID}))
+		var ids []string
+		for _, sid := range []string{"one", "two", "one"} {
+			s, _ := idptest.Session(w.User, w.Population)
+			s.ConnectionID, s.UpstreamSID = c.ID, sid
+			idptest.Must(t, db.CreateSession(ctx, s))
+			ids = append(ids, s.ID)
+		}
+		if _, err := db.EndSessions(ctx, idp.Now(), ids[2]); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []struct {
+			sid, subject string
+			want         int
+		}{{"one", "", 1}, {"two", "", 1}, {"three", "", 0}, {"", "tid/oid", 2}, {"", "tid/other", 0}} {
+			got, err := db.SessionsUpstream(ctx, c.ID, q.sid, q.subject)
+			idptest.Must(t, err)
+			if len(got) != q.want {
+				t.Errorf("%q %q: %v", q.sid, q.subject, got)
+			}
+		}
+		if got, _ := db.SessionsUpstream(ctx, "other", "one", ""); len(got) != 0 {
+			t.Errorf("of another connection: %v", got)
+		}
+	})
+}
+
+func TestProfileFollowsTheOtherSide(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		u := w.User
+		u.Name, u.Department, u.UpdatedAt = "Ines", "Ventas", idp.Now()
+		idptest.Must(t, db.UpdateProfile(ctx, u))
+		got, err := db.User(ctx, u.ID)
+		idptest.Must(t, err)
+		expectSame(t, u, got)
+		expectError(t, db.UpdateProfile(ctx, idp.User{ID: "nobody"}), idp.ErrNotFound)
+	})
+}
