@@ -174,3 +174,11 @@ func (e *ArrivalError) Error() string {
 
 // Unwrap gives the cause.
 func (e *ArrivalError) Unwrap() error { return e.Cause }
+
+// EntraSubject is the subject of somebody at Entra: who they are in an organisation,
+// and nothing that they or their admin can edit.
+func EntraSubject(tid, oid string) string { return tid + "/" + oid }
+
+// OIDCSubject is the subject of somebody at another provider (OpenID Connect Core 1.0
+// section 5.7: iss and sub together, and nothing else).
+func OIDCSubject(issuer, sub string) string { return issuer + "|" + sub }

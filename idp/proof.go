@@ -31,8 +31,20 @@ type Proof struct {
 	Via       string
 	LocalStep bool
 	CanProve  ACR
+	// UpstreamAt is when the other side says that it signed the person in, zero where it
+	// does not say.
+	UpstreamAt time.Time
 	// ByMail: the password was set just now by a link in a mail.
 	ByMail bool
+}
+
+// ProvedAt is when the person proved who they are: of a federated sign-in, when they
+// did so at the other side, which may have been long before they came here.
+func (p Proof) ProvedAt() time.Time {
+	if p.UpstreamAt.IsZero() || p.UpstreamAt.After(p.At) {
+		return p.At
+	}
+	return p.UpstreamAt
 }
 
 // ACR is an authentication context class reference: how strongly a person was

@@ -59,7 +59,7 @@ func standingOf(proofs []idp.Proof) (s standing) {
 }
 
 func (s *standing) add(p *idp.Proof) {
-	at := moment{p.At, true}
+	at := moment{p.ProvedAt(), true}
 	switch p.Method {
 	case idp.MethodPassword:
 		s.first, s.password = s.first.later(at), true
@@ -173,8 +173,8 @@ func AuthTime(proofs []idp.Proof, acr idp.ACR) time.Time {
 // are fresh.
 func Fresh(proofs []idp.Proof, demand idp.Demand, now time.Time) []idp.Proof {
 	stale := func(p idp.Proof) bool {
-		tooOld := demand.MaxAge >= 0 && now.Sub(p.At) > demand.MaxAge
-		return tooOld || p.At.Before(demand.Since)
+		at := p.ProvedAt()
+		return demand.MaxAge >= 0 && now.Sub(at) > demand.MaxAge || at.Before(demand.Since)
 	}
 	if !slices.ContainsFunc(proofs, stale) {
 		return slices.Clip(proofs) // appending to the result must not write behind the argument

@@ -57,6 +57,8 @@ const (
 	MailRolesChanged      MailKind = "roles_changed"      // by an administrator
 	MailAccountDisabled   MailKind = "account_disabled"   // by an administrator
 	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
+	MailIdentityLinked    MailKind = "identity_linked"    // an account elsewhere can sign in as the person now
+	MailIdentityUnlinked  MailKind = "identity_unlinked"  // and cannot any more
 	MailTest              MailKind = "test"               // "send test mail"
 )
 
@@ -65,22 +67,23 @@ func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
 		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
-		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailTest,
+		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailTest,
 	}
 }
 
 // Mail is one mail to one person.
 type Mail struct {
 	MailFrame
-	Kind    MailKind `json:"kind"`
-	Code    string   `json:"code,omitempty"`     // MailCode: six digits
-	Minutes int      `json:"minutes,omitempty"`  // MailCode: how long it is valid
-	App     string   `json:"app,omitempty"`      // the app that the person signs in to, may be empty
-	Method  string   `json:"method,omitempty"`   // MailFactorEnrolled/Disabled/Enabled: "totp", "email" or "recovery"
-	Left    int      `json:"left,omitempty"`     // MailRecoveryUsed: codes that are left
-	Roles   string   `json:"roles,omitempty"`    // MailRolesChanged: the names of those held now, empty for none
-	Former  bool     `json:"former,omitempty"`   // MailEmailChanged: this goes to the address of before
-	ByAdmin bool     `json:"by_admin,omitempty"` // somebody with a role did it, not the person
+	Kind       MailKind `json:"kind"`
+	Code       string   `json:"code,omitempty"`       // MailCode: six digits
+	Minutes    int      `json:"minutes,omitempty"`    // MailCode: how long it is valid
+	App        string   `json:"app,omitempty"`        // the app that the person signs in to, may be empty
+	Method     string   `json:"method,omitempty"`     // MailFactorEnrolled/Disabled/Enabled: "totp", "email" or "recovery"
+	Left       int      `json:"left,omitempty"`       // MailRecoveryUsed: codes that are left
+	Roles      string   `json:"roles,omitempty"`      // MailRolesChanged: the names of those held now, empty for none
+	Connection string   `json:"connection,omitempty"` // MailIdentityLinked/Unlinked: what the person signs in with
+	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the address of before
+	ByAdmin    bool     `json:"by_admin,omitempty"`   // somebody with a role did it, not the person
 }
 
 // Letter is a rendered mail.
@@ -146,7 +149,7 @@ func (u *UI) WriteMail(m Mail) (Letter, error) {
 
 // cleaned makes every value fit for one line of text.
 func (m Mail) cleaned() Mail {
-	for _, s := range []*string{&m.Brand.Name, &m.Account, &m.Address, &m.Code, &m.App} {
+	for _, s := range []*string{&m.Brand.Name, &m.Account, &m.Address, &m.Code, &m.App, &m.Connection} {
 		*s = line(*s, maxValue)
 	}
 	m.Roles = line(m.Roles, maxRoles)
@@ -282,6 +285,10 @@ func (m Mail) words() mailWords {
 		w = accountWords("mail.account_disabled.subject", "mail.account_disabled.text", "mail.account_disabled.what")
 	case MailAccountEnabled:
 		w = accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
+	case MailIdentityLinked:
+		w = m.identityWords("mail.identity_linked.subject", "mail.identity_linked.text")
+	case MailIdentityUnlinked:
+		w = m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
 	}
 	if w.heading == nil {
 		w.heading = w.subject
@@ -538,4 +545,8 @@ func wrap(first, indent, s string) string {
 		width, empty = width+len(runes), false
 	}
 	return out.String()
+}
+
+func (m Mail) identityWords(subject, text Key) mailWords {
+	return mailWords{subject: subject.With(m.Connection), text: []*Message{text.With(m.Connection), m.who()}, todo: usualTodo()}
 }

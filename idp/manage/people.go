@@ -153,12 +153,20 @@ func (m *Manager) UserDetail(ctx context.Context, a Actor, id string) (UserDetai
 	if err != nil {
 		return UserDetail{}, err
 	}
-	agents, others := a.seesPeople()
-	if agent := user.PopulationID == idp.Agents; agent && !agents || !agent && !others {
-		r.target = &user
-		return UserDetail{}, m.forbid(ctx, a, r, "the permission is for people of another population")
+	if err := m.mayRead(ctx, a, r, user); err != nil {
+		return UserDetail{}, err
 	}
 	return m.detail(ctx, a, user, version)
+}
+
+// mayRead refuses somebody of a population that the actor's permissions do not show.
+func (m *Manager) mayRead(ctx context.Context, a Actor, r request, user idp.User) error {
+	agents, others := a.seesPeople()
+	if agent := user.PopulationID == idp.Agents; agent && agents || !agent && others {
+		return nil
+	}
+	r.target = &user
+	return m.forbid(ctx, a, r, "the permission is for people of another population")
 }
 
 func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version int64) (UserDetail, error) {

@@ -45,6 +45,17 @@ var rules = func() map[string]rule {
 		"AddPopulation": {"add a population", true, false, authentication},
 		"SaveBrand":     {"change a population's brand", false, false, authentication},
 
+		"Connections":      {"see sign-in connections", false, false, authentication},
+		"Connection":       {"see a sign-in connection", false, false, authentication},
+		"AddConnection":    {"add a sign-in connection", true, true, authentication},
+		"UpdateConnection": {"change a sign-in connection", true, true, authentication},
+		"DeleteConnection": {"delete a sign-in connection", true, true, authentication},
+		"PreviewAccess":    {"preview a change of portal access", false, false, authentication},
+		"SaveAccess":       {"change portal access", true, true, authentication},
+		"Identities":       {"see connected accounts", false, false, people},
+		"LinkIdentity":     {"connect an account", true, true, users},
+		"UnlinkIdentity":   {"disconnect an account", true, true, users},
+
 		"Users":         {"see people", false, false, people},
 		"UserDetail":    {"see a person", false, false, people},
 		"AddUser":       {"add a person", false, false, users},

@@ -29,6 +29,13 @@ func (m *Manager) EndAllOf(ctx context.Context, e idp.AuditEvent, userID, except
 	})
 }
 
+// EndThrough ends every session of people who came through a connection.
+func (m *Manager) EndThrough(ctx context.Context, e idp.AuditEvent, connectionID string) ([]idp.Session, error) {
+	return m.end(ctx, e, func(ctx context.Context) ([]idp.Session, error) {
+		return m.Store.EndSessionsThrough(ctx, connectionID, idp.Now())
+	})
+}
+
 func (m *Manager) end(ctx context.Context, e idp.AuditEvent, do func(context.Context) ([]idp.Session, error)) (ended []idp.Session, err error) {
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if ended, err = do(ctx); err != nil || len(ended) == 0 {

@@ -226,3 +226,25 @@ func (s *Store) SessionsUpstream(ctx context.Context, connectionID, sid, subject
 	err := s.reader(ctx).Raw(query, args...).Scan(&ids).Error
 	return ids, found(err, fmt.Sprintf("sessions of %s", connectionID))
 }
+
+// CountLinked counts the people of a population who are not disabled, and those of
+// them who are linked through a connection that is switched on.
+func (s *Store) CountLinked(ctx context.Context, population string) (people, linked int64, err error) {
+	var n struct{ People, Linked int64 }
+	err = s.reader(ctx).Raw(`SELECT
+		(SELECT COUNT(*) FROM users WHERE population_id = ? AND NOT disabled) AS people,
+		(SELECT COUNT(DISTINCT u.id) FROM connections c JOIN identities i ON i.connection_id = c.id JOIN users u ON u.id = i.user_id
+			WHERE c.population_id = ? AND c.enabled AND NOT u.disabled) AS linked`, population, population).Scan(&n).Error
+	return n.People, n.Linked, found(err, "linked people")
+}
+
+// AdminCanSignIn tells whether some admin can sign in the way that their population
+// allows: by password, or through a connection that they are linked with.
+func (s *Store) AdminCanSignIn(ctx context.Context) (bool, error) {
+	var can bool
+	err := s.writer(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id JOIN populations p ON p.id = u.population_id
+		WHERE r.role_id = ? AND NOT u.disabled AND (p.access_password OR p.access_federated AND EXISTS
+			(SELECT 1 FROM identities i JOIN connections c ON c.id = i.connection_id WHERE i.user_id = u.id AND c.enabled)))`,
+		idp.RoleAdmin).Scan(&can).Error
+	return can, found(err, "admins")
+}

@@ -134,6 +134,7 @@ type proofJSON struct {
 	Via      string     `json:"via,omitempty"`
 	Local    bool       `json:"local,omitempty"`
 	CanProve idp.ACR    `json:"can,omitempty"`
+	Upstream int64      `json:"up,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
@@ -142,6 +143,9 @@ func encodeProofs(proofs []idp.Proof) string {
 		list[i] = proofJSON{
 			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, Local: p.LocalStep, CanProve: p.CanProve,
+		}
+		if !p.UpstreamAt.IsZero() {
+			list[i].Upstream = p.UpstreamAt.UnixMicro()
 		}
 	}
 	b, _ := json.Marshal(list) // plain strings and integers always marshal
@@ -158,6 +162,9 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 		proofs[i] = idp.Proof{
 			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, LocalStep: p.Local, CanProve: p.CanProve,
+		}
+		if p.Upstream != 0 {
+			proofs[i].UpstreamAt = time.UnixMicro(p.Upstream).UTC()
 		}
 	}
 	return proofs, nil

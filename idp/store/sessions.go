@@ -179,6 +179,11 @@ func (s *Store) EndSessionsOf(ctx context.Context, userID, except string, at tim
 	return s.endSessions(ctx, at, "user_id = ? AND id <> ?", userID, except)
 }
 
+// EndSessionsThrough ends the sessions of whoever came through a connection.
+func (s *Store) EndSessionsThrough(ctx context.Context, connectionID string, at time.Time) ([]idp.Session, error) {
+	return s.endSessions(ctx, at, "connection_id = ?", connectionID)
+}
+
 // EndSessionsBelow ends up to limit sessions of a population that an older policy
 // judged. They were dead before; this is for those who are told.
 func (s *Store) EndSessionsBelow(ctx context.Context, population string, version int64, at time.Time, limit int) ([]idp.Session, error) {

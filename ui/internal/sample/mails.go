@@ -66,6 +66,8 @@ func mail(kind ui.MailKind) ui.Mail {
 		m.Roles, m.ByAdmin, m.Address, m.UserAgent = "Agent, Recovery desk", true, "", ""
 	case ui.MailFactorEnabled:
 		m.Method, m.ByAdmin, m.Address, m.UserAgent = "totp", true, "", ""
+	case ui.MailIdentityLinked, ui.MailIdentityUnlinked:
+		m.Connection = "Microsoft"
 	case ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailEmailChanged, ui.MailAccountDisabled, ui.MailAccountEnabled:
 		m.ByAdmin, m.Address, m.UserAgent = true, "", ""
 	default:

@@ -1,0 +1,197 @@
+package manage
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+)
+
+// The limits of a connection.
+const (
+	maxUpstreamSecret = 1000 // bytes
+	maxClaimName      = 100
+	maxMappings       = 100
+	maxDomains        = 50
+	maxTenants        = 100
+)
+
+var (
+	guidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	// contextForm: Entra has the authentication contexts c1 to c99.
+	contextForm = regexp.MustCompile(`^c[1-9][0-9]?$`)
+	domainForm  = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
+)
+
+// tidyConnection writes a connection as it is compared, and fills in what follows
+// from its kind.
+func tidyConnection(c idp.Connection) idp.Connection {
+	c.Name = strings.Join(strings.Fields(c.Name), " ")
+	for _, field := range []*string{&c.Issuer, &c.ClientID, &c.Context, &c.DomainHint, &c.Claims.Name, &c.Claims.Email, &c.Claims.Department} {
+		*field = strings.TrimSpace(*field)
+	}
+	c.Tenants, c.Domains = lowered(c.Tenants), lowered(c.Domains)
+	if c.Kind == idp.EntraConnection {
+		if c.Issuer == "" {
+			c.Issuer = idp.EntraAuthority
+		}
+		c.Issuer = strings.TrimRight(c.Issuer, "/")
+	}
+	if c.Trust == "" {
+		c.Trust = idp.LocalStep
+		if c.NamesTenants() {
+			c.Trust = idp.Trusted
+		}
+	}
+	return c
+}
+
+// lowered are the values without space around them, in lower case, each once.
+func lowered(values []string) []string {
+	var list []string
+	for _, v := range values {
+		if v = strings.ToLower(strings.TrimSpace(v)); v != "" && !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func (m *Manager) checkConnection(c idp.Connection) error {
+	if c.Name == "" {
+		return invalid("name", "a connection needs a name: it stands on the button, after “Sign in with”")
+	}
+	if err := checkLine("name", c.Name, maxPopulationName); err != nil {
+		return err
+	}
+	if c.ClientID == "" {
+		return invalid("client_id", "the other side's name for this provider is missing (Entra: Application (client) ID)")
+	}
+	for field, value := range map[string]string{
+		"client_id": c.ClientID, "name_claim": c.Claims.Name, "email_claim": c.Claims.Email, "department_claim": c.Claims.Department,
+		"context": c.Context,
+	} {
+		if err := checkLine(field, value, maxClaimName); err != nil {
+			return err
+		}
+	}
+	if err := m.checkIssuer(c.Issuer); err != nil {
+		return err
+	}
+	check := checkOIDC
+	if c.Kind == idp.EntraConnection {
+		check = checkEntra
+	}
+	for _, rule := range []func(idp.Connection) error{check, checkTrust, checkDomains, checkMappingForms} {
+		if err := rule(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkIssuer allows https, and http to this network where that is allowed.
+func (m *Manager) checkIssuer(issuer string) error {
+	if m.PrivateNetworks && strings.HasPrefix(issuer, "http://") {
+		return checkURL("issuer", "https"+strings.TrimPrefix(issuer, "http"))
+	}
+	if issuer == "" {
+		return invalid("issuer", "the issuer's URL is missing")
+	}
+	if err := checkURL("issuer", issuer); err != nil {
+		return err
+	}
+	if u, _ := url.Parse(issuer); u.RawQuery != "" || u.Fragment != "" {
+		return invalid("issuer", "an issuer has neither query nor fragment")
+	}
+	return nil
+}
+
+func checkEntra(c idp.Connection) error {
+	if len(c.Tenants) > maxTenants {
+		return invalid("tenants", "at most %d", maxTenants)
+	}
+	for _, tid := range c.Tenants {
+		switch {
+		case !guidForm.MatchString(tid):
+			return invalid("tenants", "%q is not a tenant's id (Entra: Directory (tenant) ID)", tid)
+		case tid == idp.PersonalTenant:
+			return invalid("tenants", "personal accounts have a switch of their own")
+		}
+	}
+	switch {
+	case len(c.Tenants) == 0 && !c.AnyTenant && !c.PersonalAccounts:
+		return invalid("tenants", "nobody could come: name a tenant, or allow any organisation")
+	case c.AnyTenant && len(c.Tenants) > 0:
+		return invalid("any_tenant", "either named tenants or any organisation")
+	case c.Context != "" && !contextForm.MatchString(c.Context):
+		return invalid("context", "an authentication context of Entra is c1 to c99")
+	}
+	return nil
+}
+
+func checkOIDC(c idp.Connection) error {
+	switch {
+	case c.Kind != idp.OIDCConnection:
+		return invalid("kind", "%q is neither %s nor %s", c.Kind, idp.EntraConnection, idp.OIDCConnection)
+	case len(c.Tenants) > 0 || c.AnyTenant || c.PersonalAccounts:
+		return invalid("tenants", "only Entra has tenants")
+	}
+	return nil
+}
+
+func checkTrust(c idp.Connection) error {
+	switch c.Trust {
+	case idp.Trusted, idp.LocalStep:
+		return nil
+	case idp.EvidenceRequired:
+		if c.Kind == idp.EntraConnection && c.Context == "" {
+			return invalid("context", "Entra proves a second step by an authentication context alone: name one")
+		}
+		return nil
+	}
+	return invalid("trust", "%q is neither %s, %s nor %s", c.Trust, idp.Trusted, idp.EvidenceRequired, idp.LocalStep)
+}
+
+func checkDomains(c idp.Connection) error {
+	switch {
+	case len(c.Domains) > maxDomains:
+		return invalid("domains", "at most %d", maxDomains)
+	case len(c.Domains) > 0 && c.Kind == idp.EntraConnection && !c.NamesTenants():
+		return invalid("domains", "domains belong to named tenants: in others anybody may claim any address")
+	case c.DomainHint != "" && !domainForm.MatchString(strings.ToLower(c.DomainHint)):
+		return invalid("domain_hint", "%q is not a domain", c.DomainHint)
+	}
+	for _, d := range c.Domains {
+		if !domainForm.MatchString(d) {
+			return invalid("domains", "%q is not a domain", d)
+		}
+	}
+	return nil
+}
+
+func checkMappingForms(c idp.Connection) error {
+	if len(c.Roles) > maxMappings {
+		return invalid("roles", "at most %d mappings", maxMappings)
+	}
+	seen := map[string]bool{}
+	for _, r := range c.Roles {
+		key := fmt.Sprintf("%s %s %s", r.Claim, r.RoleID, r.Value)
+		switch {
+		case r.Claim != "groups" && r.Claim != "roles":
+			return invalid("roles", "%q is neither groups nor roles", r.Claim)
+		case r.Value == "":
+			return invalid("roles", "a mapping needs the group's object id, or the app role's value")
+		case seen[key]:
+			return invalid("roles", "%s %q is mapped to that role twice", r.Claim, r.Value)
+		}
+		seen[key] = true
+		if err := checkLine("roles", r.Value, maxClaimName); err != nil {
+			return err
+		}
+	}
+	return nil
+}

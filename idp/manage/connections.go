@@ -1,0 +1,255 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/idp/federation/certificate"
+	"gatehouse/idp/keyring"
+)
+
+// ConnectionEntry is a connection as it is managed: without its secrets.
+type ConnectionEntry struct {
+	idp.Connection
+	// HasSecret: a client secret is stored. Otherwise the certificate counts.
+	HasSecret bool
+	// Linked: somebody is linked through it, so that its issuer stays.
+	Linked bool
+}
+
+// ConnectionChange is how a connection is from now on.
+type ConnectionChange struct {
+	// Connection as it shall be. Its population and kind count when it is added, and
+	// stay. Secret, Key and Certificate are not looked at; Version is the one that the
+	// actor saw.
+	idp.Connection
+	// ClientSecret replaces what proved who we are; empty leaves it as it is.
+	ClientSecret string
+	// NewCertificate replaces it with a new key and a certificate for it, which an
+	// admin uploads at the other side. One of both.
+	NewCertificate bool
+	Reason         string
+}
+
+// Connections lists the connections of a population (empty: of all).
+func (m *Manager) Connections(ctx context.Context, a Actor, population string) ([]ConnectionEntry, error) {
+	if err := m.allow(ctx, a, request{op: "Connections"}); err != nil {
+		return nil, err
+	}
+	rows, err := m.Store.Connections(ctx, population)
+	list := make([]ConnectionEntry, len(rows))
+	for i := 0; i < len(rows) && err == nil; i++ {
+		list[i], err = m.connectionEntry(ctx, rows[i])
+	}
+	return list, err
+}
+
+// Connection reads one connection.
+func (m *Manager) Connection(ctx context.Context, a Actor, id string) (ConnectionEntry, error) {
+	if err := m.allow(ctx, a, request{op: "Connection"}); err != nil {
+		return ConnectionEntry{}, err
+	}
+	c, err := m.Store.Connection(ctx, id)
+	if err != nil {
+		return ConnectionEntry{}, err
+	}
+	return m.connectionEntry(ctx, c)
+}
+
+func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (ConnectionEntry, error) {
+	linked, err := m.Store.HasIdentities(ctx, c.ID)
+	e := ConnectionEntry{Connection: c, HasSecret: len(c.Secret) > 0, Linked: linked}
+	e.Secret, e.Key = nil, nil
+	return e, err
+}
+
+// AddConnection adds a way in for the people of a population. An empty Trust is the
+// kind's own: trusted for named Entra tenants, a local second step for all others. A
+// *FieldError says what cannot be saved. It changes nothing for anybody until portal
+// access allows sign-ins through connections (SaveAccess).
+func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
+	if err := m.allow(ctx, a, request{op: "AddConnection", reason: n.Reason}); err != nil {
+		return ConnectionEntry{}, err
+	}
+	c := n.Connection
+	c.ID, c.CreatedAt, c.Version = idp.NewID(), idp.Now(), 1
+	c.Secret, c.Key, c.Certificate = nil, nil, ""
+	c, err := m.prepareConnection(ctx, a, c, n)
+	if err != nil {
+		return ConnectionEntry{}, err
+	}
+	if _, err := m.Store.Population(ctx, c.PopulationID); err != nil {
+		return ConnectionEntry{}, err
+	}
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.CreateConnection(ctx, c); err != nil {
+			return err
+		}
+		return m.auditConnection(ctx, a, idp.AuditConnectionCreated, c, n.Reason, map[string]string{"to": describeConnection(c)})
+	})
+	if err != nil {
+		return ConnectionEntry{}, err
+	}
+	return m.connectionEntry(ctx, c)
+}
+
+// UpdateConnection changes a connection. idp.ErrConflict: somebody else changed it
+// since the actor saw it. Where people are linked through it, its issuer stays what it
+// was: another one could claim to be any of them. The only way in of a population
+// cannot be switched off.
+func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
+	before, err := m.Store.Connection(ctx, n.ID)
+	if err != nil {
+		return ConnectionEntry{}, err
+	}
+	if err := m.allow(ctx, a, request{op: "UpdateConnection", reason: n.Reason}); err != nil {
+		return ConnectionEntry{}, err
+	}
+	c := n.Connection
+	c.PopulationID, c.Kind, c.CreatedAt = before.PopulationID, before.Kind, before.CreatedAt
+	c.Secret, c.Key, c.Certificate = before.Secret, before.Key, before.Certificate
+	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
+		return ConnectionEntry{}, err
+	}
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		linked, err := m.Store.HasIdentities(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if linked && c.Issuer != before.Issuer {
+			return invalid("issuer", "people are linked through this connection: add another one for another issuer")
+		}
+		if err := m.Store.SaveConnection(ctx, c); err != nil {
+			return err
+		}
+		if before.Enabled && !c.Enabled {
+			if err := m.keepAWayIn(ctx, c.PopulationID); err != nil {
+				return err
+			}
+		}
+		return m.auditConnection(ctx, a, idp.AuditConnectionChanged, c, n.Reason,
+			map[string]string{"from": describeConnection(before), "to": describeConnection(c)})
+	})
+	if err != nil {
+		return ConnectionEntry{}, err
+	}
+	c.Version++
+	return m.connectionEntry(ctx, c)
+}
+
+// DeleteConnection removes a connection, unlinks whoever is linked through it, and
+// ends their sessions that began with it.
+func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, version int64, reason string) error {
+	c, err := m.Store.Connection(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := m.allow(ctx, a, request{op: "DeleteConnection", reason: reason}); err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if _, err := m.Sessions.EndThrough(ctx, a.audit(idp.AuditSignedOut, "the connection was deleted", nil), id); err != nil {
+			return err
+		}
+		if err := m.Store.DeleteConnection(ctx, id, version); err != nil {
+			return err
+		}
+		if err := m.keepAWayIn(ctx, c.PopulationID); err != nil {
+			return err
+		}
+		return m.auditConnection(ctx, a, idp.AuditConnectionDeleted, c, reason, map[string]string{"from": describeConnection(c)})
+	})
+}
+
+// keepAWayIn refuses what would leave a population that signs in through connections
+// alone without one.
+func (m *Manager) keepAWayIn(ctx context.Context, population string) error {
+	p, err := m.Store.Population(ctx, population)
+	if err != nil || p.Access.Password || !p.Access.Federated {
+		return err
+	}
+	list, err := m.Store.Connections(ctx, population)
+	if err != nil || anyEnabled(list) {
+		return err
+	}
+	return invalid("enabled", "it is the only way in for these people: allow email and password first")
+}
+
+func anyEnabled(list []idp.Connection) bool {
+	for _, c := range list {
+		if c.Enabled {
+			return true
+		}
+	}
+	return false
+}
+
+// prepareConnection checks a connection and puts its secrets in place.
+func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connection, n ConnectionChange) (idp.Connection, error) {
+	c = tidyConnection(c)
+	if err := m.checkConnection(c); err != nil {
+		return c, err
+	}
+	if err := m.checkMappings(ctx, a, c.Roles); err != nil {
+		return c, err
+	}
+	switch {
+	case n.ClientSecret != "" && n.NewCertificate:
+		return c, invalid("client_secret", "either a secret or a certificate")
+	case n.ClientSecret != "":
+		if err := checkLine("client_secret", n.ClientSecret, maxUpstreamSecret); err != nil {
+			return c, err
+		}
+		c.Secret = m.Keyring.Seal([]byte(n.ClientSecret), keyring.AAD("connections", c.ID, "secret"))
+		c.Key, c.Certificate = nil, ""
+	case n.NewCertificate:
+		key, pem, err := certificate.New("Gatehouse "+c.ClientID, idp.Now())
+		if err != nil {
+			return c, err
+		}
+		c.Key, c.Certificate = m.Keyring.Seal(key, keyring.AAD("connections", c.ID, "private_key")), pem
+		c.Secret = nil
+	case len(c.Secret) == 0 && len(c.Key) == 0:
+		return c, invalid("client_secret", "the client's secret, or a certificate, has to prove who we are")
+	}
+	return c, nil
+}
+
+// checkMappings asks of whoever maps roles what giving them asks.
+func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.RoleMapping) error {
+	var ids []string
+	for _, r := range mappings {
+		ids = append(ids, r.RoleID)
+	}
+	given, err := m.rolesByID(ctx, ids)
+	if err != nil {
+		return err
+	}
+	if permissions := permissionsIn(given); len(permissions) > 0 {
+		return m.allow(ctx, a, request{op: "SetRoles", holds: permissions, part: true})
+	}
+	return nil
+}
+
+func (m *Manager) auditConnection(ctx context.Context, a Actor, kind idp.AuditKind, c idp.Connection, reason string, detail map[string]string) error {
+	detail["connection"] = c.ID
+	e := a.audit(kind, reason, detail)
+	e.PopulationID = c.PopulationID
+	return m.Store.Audit(ctx, e)
+}
+
+func describeConnection(c idp.Connection) string {
+	text := []string{
+		fmt.Sprintf("%q", c.Name), string(c.Kind), onOff(c.Enabled), "issuer " + c.Issuer, "client " + c.ClientID, "trust " + string(c.Trust),
+	}
+	if c.Kind == idp.EntraConnection {
+		text = append(text, fmt.Sprintf("tenants %q, any organisation %s, personal accounts %s", c.Tenants, onOff(c.AnyTenant), onOff(c.PersonalAccounts)))
+	}
+	text = append(text, fmt.Sprintf("domains %q", c.Domains), "new accounts "+onOff(c.CreateUsers))
+	for _, r := range c.Roles {
+		text = append(text, fmt.Sprintf("%s %q: role %s", r.Claim, r.Value, r.RoleID))
+	}
+	return strings.Join(text, ", ")
+}

@@ -1,0 +1,147 @@
+package manage
+
+import (
+	"context"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/ui"
+)
+
+// IdentityEntry is who a person is at the other end of a connection.
+type IdentityEntry struct {
+	idp.Identity
+	Connection string // its name
+}
+
+// Identities lists who a person is elsewhere.
+func (m *Manager) Identities(ctx context.Context, a Actor, userID string) ([]IdentityEntry, error) {
+	r := request{op: "Identities"}
+	if err := m.allow(ctx, a, r); err != nil {
+		return nil, err
+	}
+	user, err := m.Store.User(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.mayRead(ctx, a, r, user); err != nil {
+		return nil, err
+	}
+	return m.identities(ctx, userID)
+}
+
+func (m *Manager) identities(ctx context.Context, userID string) ([]IdentityEntry, error) {
+	rows, err := m.Store.IdentitiesOf(ctx, userID)
+	list := make([]IdentityEntry, 0, len(rows))
+	for _, r := range rows {
+		if err != nil {
+			return nil, err
+		}
+		var c idp.Connection
+		c, err = m.Store.Connection(ctx, r.ConnectionID)
+		list = append(list, IdentityEntry{Identity: r, Connection: c.Name})
+	}
+	return list, err
+}
+
+// NewIdentity says who a person is at the other side before they came through it.
+type NewIdentity struct {
+	UserID, ConnectionID string
+	// TenantID and ObjectID of Entra; Subject ("sub") of any other provider.
+	TenantID, ObjectID, Subject string
+	Reason                      string
+}
+
+// LinkIdentity links a person with who they are at a connection of their population:
+// an admin's own word, where no address decides. A *FieldError says what cannot be
+// saved; idp.ErrConflict that either of both is linked already.
+func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) error {
+	user, err := m.Store.User(ctx, n.UserID)
+	if err != nil {
+		return err
+	}
+	if err := m.allow(ctx, a, request{op: "LinkIdentity", target: &user, reason: n.Reason}); err != nil {
+		return err
+	}
+	c, err := m.Store.Connection(ctx, n.ConnectionID)
+	if err != nil {
+		return err
+	}
+	if c.PopulationID != user.PopulationID {
+		return invalid("connection_id", "the connection is for people of another population")
+	}
+	subject, err := n.subject(c)
+	if err != nil {
+		return err
+	}
+	return m.link(ctx, a.audit(idp.AuditIdentityLinked, n.Reason, map[string]string{"why": "an admin's own mapping"}), user,
+		idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: user.ID}, c)
+}
+
+func (n NewIdentity) subject(c idp.Connection) (string, error) {
+	if c.Kind != idp.EntraConnection {
+		sub := strings.TrimSpace(n.Subject)
+		if sub == "" {
+			return "", invalid("subject", "who the person is at the other side is missing (sub)")
+		}
+		return idp.OIDCSubject(c.Issuer, sub), checkLine("subject", sub, 255) // OpenID Connect Core 1.0 section 2: sub
+	}
+	tid, oid := strings.ToLower(strings.TrimSpace(n.TenantID)), strings.ToLower(strings.TrimSpace(n.ObjectID))
+	switch {
+	case !guidForm.MatchString(tid):
+		return "", invalid("tenant_id", "%q is not a tenant's id", tid)
+	case !c.AllowsTenant(tid):
+		return "", invalid("tenant_id", "people of that tenant may not come through this connection")
+	case !guidForm.MatchString(oid):
+		return "", invalid("object_id", "%q is not an object id (Entra: Users › the person › Object ID)", oid)
+	}
+	return idp.EntraSubject(tid, oid), nil
+}
+
+// link writes an identity, tells the person by mail, and says so in the audit log.
+func (m *Manager) link(ctx context.Context, e idp.AuditEvent, u idp.User, i idp.Identity, c idp.Connection) error {
+	i.CreatedAt = idp.Now()
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.CreateIdentity(ctx, i); err != nil {
+			return err
+		}
+		e.Detail["connection"], e.Detail["subject"] = c.ID, i.Subject
+		if err := m.auditOf(ctx, e, u); err != nil {
+			return err
+		}
+		return m.notify(ctx, u, ui.Mail{Kind: ui.MailIdentityLinked, ByAdmin: e.ActorID != u.ID, Connection: c.Name})
+	})
+}
+
+// UnlinkIdentity unlinks a person from a connection. Their sessions end, and apps lose
+// what they hold of them. The person is told by mail. idp.ErrNotFound: they were not
+// linked.
+func (m *Manager) UnlinkIdentity(ctx context.Context, a Actor, userID, connectionID, reason string) error {
+	user, err := m.Store.User(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if err := m.allow(ctx, a, request{op: "UnlinkIdentity", target: &user, reason: reason}); err != nil {
+		return err
+	}
+	return m.unlink(ctx, a, user, connectionID, reason)
+}
+
+func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connectionID, reason string) error {
+	c, err := m.Store.Connection(ctx, connectionID)
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.DropIdentity(ctx, connectionID, user.ID); err != nil {
+			return err
+		}
+		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "a connected account was unlinked", nil), ""); err != nil {
+			return err
+		}
+		if err := m.auditOf(ctx, a.audit(idp.AuditIdentityUnlinked, reason, map[string]string{"connection": c.ID}), user); err != nil {
+			return err
+		}
+		return m.notify(ctx, user, ui.Mail{Kind: ui.MailIdentityUnlinked, ByAdmin: a.UserID != user.ID, Connection: c.Name})
+	})
+}
