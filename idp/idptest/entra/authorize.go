@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -205,20 +204,10 @@ func (t *Tenant) finish(w http.ResponseWriter, r *http.Request, fl *flow, p Pers
 	t.answer(w, r, fl.request, params)
 }
 
-// answer sends a browser back to the app with parameters (OAuth 2.0 Multiple
-// Response Type Encoding Practices; OAuth 2.0 Form Post Response Mode).
+// answer sends a browser back to the app with parameters in the query.
 func (t *Tenant) answer(w http.ResponseWriter, r *http.Request, req request, params url.Values) {
 	if req.state != "" {
 		params.Set("state", req.state)
-	}
-	if req.formPost {
-		var fields []field
-		for name, values := range params {
-			fields = append(fields, field{name, values[0]})
-		}
-		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
-		t.pages.show(w, http.StatusOK, "post", page{Title: "Working…", Action: req.redirectURI, Fields: fields})
-		return
 	}
 	u, err := url.Parse(req.redirectURI)
 	if err != nil {

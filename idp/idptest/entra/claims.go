@@ -90,8 +90,6 @@ func (t *Tenant) addGroups(c map[string]any, app App, p Person) {
 	case !app.GroupClaims || len(p.Groups) == 0:
 	case len(p.Groups) <= maxGroups:
 		c["groups"] = p.Groups
-	case app.HasGroups:
-		c["hasgroups"] = true
 	default:
 		c["_claim_names"] = map[string]string{"groups": "src1"}
 		c["_claim_sources"] = map[string]any{"src1": map[string]string{

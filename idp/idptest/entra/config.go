@@ -76,8 +76,6 @@ type App struct {
 	ConsentRequired    bool     // asks each person once
 	OptionalClaims     []string // of ID tokens: email, xms_edov, acrs, login_hint, sid, auth_time, upn and others
 	GroupClaims        bool     // the manifest's groupMembershipClaims
-	// HasGroups says hasgroups in place of a link when there are too many groups.
-	HasGroups bool
 }
 
 // Person is one account in one directory. Somebody with a guest account elsewhere

@@ -103,7 +103,7 @@ func (t *Tenant) entraDocument(at place) map[string]any {
 		"token_endpoint":                        endpoints + "/token",
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 		"jwks_uri":                              t.base + "/" + at.authority + "/discovery/v2.0/keys",
-		"response_modes_supported":              []string{"query", "form_post"},
+		"response_modes_supported":              []string{"query"},
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"response_types_supported":              []string{"code"},
@@ -140,8 +140,8 @@ func (t *Tenant) genericDocument(at place) map[string]any {
 		"jwks_uri":                                       endpoints + "/keys",
 		"end_session_endpoint":                           endpoints + "/logout",
 		"response_types_supported":                       []string{"code"},
-		"response_modes_supported":                       []string{"query", "form_post"},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"response_modes_supported":                       []string{"query"},
+		"grant_types_supported":                          []string{"authorization_code"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{"RS256"},
 		"scopes_supported":                               scopes(),
@@ -159,7 +159,7 @@ func (t *Tenant) genericDocument(at place) map[string]any {
 	}
 }
 
-func scopes() []string { return []string{"openid", "profile", "email", "offline_access"} }
+func scopes() []string { return []string{"openid", "profile", "email"} }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

@@ -211,7 +211,6 @@ func (t *Tenant) examples(r request) []Person {
 func consentTexts(r request) []string {
 	texts := map[string]string{
 		"openid": "Sign you in", "profile": "View your basic profile", "email": "View your email address",
-		"offline_access": "Maintain access to data you have given it access to",
 	}
 	var list []string
 	for _, s := range r.scopes {

@@ -25,7 +25,6 @@ type page struct {
 	Accounts []account
 	People   []Person
 	Scopes   []string
-	Fields   []field
 	Frames   []string
 	Next     string
 	Console  *console
@@ -34,16 +33,13 @@ type page struct {
 // account is a tile of somebody who is signed in.
 type account struct{ SID, Name, Username string }
 
-// field is a form field.
-type field struct{ Name, Value string }
-
 type pages struct {
 	templates map[string]*template.Template
 }
 
 func loadPages() (*pages, error) {
 	p := &pages{templates: map[string]*template.Template{}}
-	for _, name := range []string{"pick", "signin", "approve", "consent", "refused", "error", "post", "signedout", "console"} {
+	for _, name := range []string{"pick", "signin", "approve", "consent", "refused", "error", "signedout", "console"} {
 		made, err := template.ParseFS(files, "assets/frame.html", "assets/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("reading page %s: %w", name, err)
@@ -53,9 +49,9 @@ func loadPages() (*pages, error) {
 	return p, nil
 }
 
-// policy lets pages load nothing but the style and the one script of this server.
+// policy lets pages load nothing but the style of this server.
 // Frames and forms lead to apps, wherever they are.
-const policy = "default-src 'none'; style-src 'self'; script-src 'self'; frame-src *; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; style-src 'self'; frame-src *; base-uri 'none'; frame-ancestors 'none'"
 
 // show answers a page.
 func (p *pages) show(w http.ResponseWriter, status int, name string, data page) {
@@ -73,7 +69,7 @@ func (p *pages) show(w http.ResponseWriter, status int, name string, data page) 
 	_, _ = w.Write(b.Bytes()) // the connection is gone; nobody is left to tell
 }
 
-// assets serves the style and the script.
+// assets serves the style.
 func (p *pages) assets() http.Handler {
 	sub, err := fs.Sub(files, "assets")
 	if err != nil {

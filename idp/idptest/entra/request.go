@@ -16,7 +16,6 @@ type request struct {
 	redirectURI string
 	state       string
 	nonce       string
-	formPost    bool
 	scopes      []string
 	challenge   string // S256 of the verifier; empty without PKCE
 	loginHint   string
@@ -31,7 +30,7 @@ func (r request) has(scope string) bool { return slices.Contains(r.scopes, scope
 
 // target checks what must hold before anything may be sent to a redirect URI.
 func (t *Tenant) target(at place, v url.Values) (request, *failure) {
-	r := request{at: at, state: v.Get("state"), redirectURI: v.Get("redirect_uri"), formPost: v.Get("response_mode") == "form_post"}
+	r := request{at: at, state: v.Get("state"), redirectURI: v.Get("redirect_uri")}
 	app, known := t.app(v.Get("client_id"))
 	if !known {
 		return r, refuse(unknownApp, "unauthorized_client", "Application with identifier '"+v.Get("client_id")+
@@ -83,7 +82,7 @@ func (r *request) read(v url.Values) *failure {
 	if !r.has("openid") {
 		return refuse(malformed, "invalid_scope", "The scope must include openid.")
 	}
-	if mode := v.Get("response_mode"); mode != "" && mode != "query" && mode != "form_post" {
+	if mode := v.Get("response_mode"); mode != "" && mode != "query" {
 		return refuse(malformed, "invalid_request", "The response_mode '"+mode+"' is not supported.")
 	}
 	r.challenge = v.Get("code_challenge")

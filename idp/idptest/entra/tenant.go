@@ -16,10 +16,9 @@ const (
 	maxBody = 64 << 10
 	maxKept = 10_000 // of each kind of thing that a browser or app can make
 
-	codeLifetime    = 10 * time.Minute
-	tokenLifetime   = time.Hour
-	refreshLifetime = 24 * time.Hour
-	flowLifetime    = time.Hour
+	codeLifetime  = 10 * time.Minute
+	tokenLifetime = time.Hour
+	flowLifetime  = time.Hour
 )
 
 // Tenant is a running simulation. It is safe for concurrent use.
@@ -38,7 +37,6 @@ type Tenant struct {
 	flows    *shelf[*flow]
 	codes    *shelf[*grant]
 	access   *shelf[*grant]
-	refresh  *shelf[*grant]
 	used     *shelf[struct{}] // jti of client assertions
 	consents map[string]bool
 	seen     []Request
@@ -65,7 +63,7 @@ func New(c Config) (*Tenant, error) {
 		base: strings.TrimSuffix(c.BaseURL, "/"), console: c.Console, directories: slices.Clone(c.Directories),
 		pages: pages, keys: &keyring{}, apps: slices.Clone(c.Apps),
 		browsers: newShelf[*browser](), flows: newShelf[*flow](), codes: newShelf[*grant](),
-		access: newShelf[*grant](), refresh: newShelf[*grant](), used: newShelf[struct{}](), consents: map[string]bool{}, faults: newFaults(),
+		access: newShelf[*grant](), used: newShelf[struct{}](), consents: map[string]bool{}, faults: newFaults(),
 	}
 	for _, p := range c.People {
 		t.people = append(t.people, p.clone())

@@ -48,8 +48,6 @@ func (t *Tenant) token(w http.ResponseWriter, r *http.Request) {
 	switch kind := r.PostFormValue("grant_type"); kind {
 	case "authorization_code":
 		g, f = t.redeem(at, app, r.PostForm)
-	case "refresh_token":
-		g, f = t.renew(app, r.PostForm)
 	default:
 		f = refuse(70003, "unsupported_grant_type", "The app requested an unsupported grant type '"+kind+"'.")
 	}
@@ -69,9 +67,9 @@ func (t *Tenant) redeem(at place, app App, v url.Values) (*grant, *failure) {
 	case !known || g.request.app.ClientID != app.ClientID || g.request.at != at:
 		return nil, refuse(70000, "invalid_grant", "The provided value for the 'code' parameter is not valid.")
 	case g.redeemed:
-		return nil, refuse(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh token.")
+		return nil, refuse(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code.")
 	case idp.Now().After(g.expires):
-		return nil, refuse(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
+		return nil, refuse(70008, "invalid_grant", "The provided authorization code has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	case g.request.redirectURI != v.Get("redirect_uri"):
 		return nil, refuse(wrongReply, "invalid_grant", "The redirect URI specified in the request does not match the one the code was issued for.")
 	}
@@ -94,22 +92,6 @@ func proves(challenge, verifier string) *failure {
 	return nil
 }
 
-// renew takes a refresh token. Entra's stay valid when they are used.
-func (t *Tenant) renew(app App, v url.Values) (*grant, *failure) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	g, known := t.refresh.get(v.Get("refresh_token"))
-	if !known || g.request.app.ClientID != app.ClientID {
-		return nil, refuse(70000, "invalid_grant", "The provided value for the 'refresh_token' parameter is not valid.")
-	}
-	if idp.Now().After(g.expires) {
-		return nil, refuse(70008, "invalid_grant", "The provided authorization code or refresh token has expired due to inactivity.")
-	}
-	renewed := *g
-	renewed.request.nonce = "" // belongs to the sign-in
-	return &renewed, nil
-}
-
 // issue answers tokens (RFC 6749 section 5.1).
 func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 	p, known := t.byKey(g.person)
@@ -117,7 +99,7 @@ func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 		t.fail(w, refuse(50034, "invalid_grant", "The user account does not exist in the directory."))
 		return
 	}
-	access, refresh := newToken(), ""
+	access := newToken()
 	body := map[string]any{
 		"token_type": "Bearer", "scope": strings.Join(g.request.scopes, " "), "expires_in": int(tokenLifetime / time.Second),
 		"access_token": access,
@@ -125,11 +107,7 @@ func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 	if !g.request.at.generic() {
 		body["ext_expires_in"] = body["expires_in"]
 	}
-	if g.request.has("offline_access") {
-		refresh = "1." + newToken()
-		body["refresh_token"] = refresh
-	}
-	t.keep(g, access, refresh)
+	t.keep(g, access)
 	claims := t.claims(g, p, access)
 	t.bend(claims)
 	id, err := t.sign(p.Directory, claims)
@@ -144,16 +122,13 @@ func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-// keep remembers what tokens lead to.
-func (t *Tenant) keep(g *grant, access, refresh string) {
+// keep remembers what an access token leads to.
+func (t *Tenant) keep(g *grant, access string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	one, other := *g, *g
-	one.expires, other.expires = idp.Now().Add(tokenLifetime), idp.Now().Add(refreshLifetime)
-	t.access.put(access, &one)
-	if refresh != "" {
-		t.refresh.put(refresh, &other)
-	}
+	kept := *g
+	kept.expires = idp.Now().Add(tokenLifetime)
+	t.access.put(access, &kept)
 }
 
 // userinfo answers OpenID Connect Core 1.0 section 5.3, as Microsoft Graph does.
