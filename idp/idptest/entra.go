@@ -12,7 +12,8 @@ import (
 	"gatehouse/idp/idptest/entra"
 )
 
-// Directories, apps and people of the Entra that StartEntra starts.
+// Directories, apps and people of the Entra that StartEntra starts. Everybody has
+// Password.
 const (
 	HomeTenant  = "11111111-aaaa-4bbb-8ccc-000000000001" // owns home.example; knows the contexts c1 and c2
 	OtherTenant = "11111111-aaaa-4bbb-8ccc-000000000002" // owns other.example
@@ -117,27 +118,32 @@ var entraButtons = map[string]string{
 }
 
 // SignIn opens an authorization request and goes through all pages as a willing
-// person. Password is theirs. The page that comes of it has left for the app, or
-// says why not.
+// person. The page that comes of it has left for the app, or says why not.
 func (e *Entra) SignIn(b *Browser, request *url.URL, username string) *Page {
 	e.tb.Helper()
-	return e.signIn(b, request, username, "")
+	return SignInAtEntra(b, request, username, Password)
 }
 
 // SignInUntil is SignIn up to the page with a heading, where the person stops.
 func (e *Entra) SignInUntil(b *Browser, request *url.URL, username, heading string) *Page {
 	e.tb.Helper()
-	p := e.signIn(b, request, username, heading)
+	p := signInAtEntra(b, request, username, Password, heading)
 	if p.Heading() != heading {
 		e.tb.Fatalf("the simulated Entra ended on %q (left for %v), want %q", p.Heading(), p.Left, heading)
 	}
 	return p
 }
 
-func (e *Entra) signIn(b *Browser, request *url.URL, username, until string) *Page {
-	e.tb.Helper()
+// SignInAtEntra is Entra.SignIn at any simulated Entra, such as the demo's.
+func SignInAtEntra(b *Browser, request *url.URL, username, password string) *Page {
+	b.tb.Helper()
+	return signInAtEntra(b, request, username, password, "")
+}
+
+func signInAtEntra(b *Browser, request *url.URL, username, password, until string) *Page {
+	b.tb.Helper()
 	if request == nil {
-		e.tb.Fatal("the browser was not sent to the simulated Entra")
+		b.tb.Fatal("the browser was not sent to the simulated Entra")
 	}
 	p := b.Get(request.String())
 	for range len(entraButtons) {
@@ -145,7 +151,7 @@ func (e *Entra) signIn(b *Browser, request *url.URL, username, until string) *Pa
 		if do == "" || p.Heading() == until {
 			break
 		}
-		p = e.Press(b, p, do, "username", username, "password", Password)
+		p = b.Submit(p, p.URL.Path, "do", do, "username", username, "password", password)
 	}
 	return p
 }

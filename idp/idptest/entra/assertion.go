@@ -1,7 +1,7 @@
 package entra
 
 import (
-	"crypto/sha1" //nolint:gosec // a thumbprint by definition (RFC 7515 section 4.1.7)
+	"crypto/sha1" // a thumbprint by definition (RFC 7515 section 4.1.7)
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -88,7 +88,7 @@ func named(certificates []*x509.Certificate, h jose.Header, generic bool) *x509.
 	short, _ := h.ExtraHeaders["x5t"].(string)
 	long, _ := h.ExtraHeaders["x5t#S256"].(string)
 	for _, c := range certificates {
-		sum1, sum2 := sha1.Sum(c.Raw), sha256.Sum256(c.Raw) //nolint:gosec // see above
+		sum1, sum2 := sha1.Sum(c.Raw), sha256.Sum256(c.Raw)
 		one, two := base64.RawURLEncoding.EncodeToString(sum1[:]), base64.RawURLEncoding.EncodeToString(sum2[:])
 		if strings.TrimRight(short, "=") == one || strings.TrimRight(long, "=") == two {
 			return c

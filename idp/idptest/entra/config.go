@@ -42,8 +42,8 @@ type Config struct {
 	Directories []Directory
 	Apps        []App
 	People      []Person
-	// Console serves a page at / that lists people with their passwords and has the
-	// switches. For demos on loopback only.
+	// Console serves a page at / that lists people and apps with their secrets and has
+	// the switches. For demos on loopback only.
 	Console bool
 }
 

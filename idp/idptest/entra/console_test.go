@@ -31,7 +31,7 @@ func openConsole(t *testing.T) *house {
 func TestConsoleListsWhoCanSignIn(t *testing.T) {
 	h := openConsole(t)
 	page := h.browser().Get(h.URL + "/")
-	for _, want := range []string{idptest.Alice, idptest.Dora, idptest.Gina, idptest.Password, idptest.HomeTenant, idptest.OpenApp, "Alice (guest)"} {
+	for _, want := range []string{idptest.Alice, idptest.Dora, idptest.Gina, idptest.Password, idptest.HomeTenant, idptest.OpenApp, "a secret/with &#43; signs", "Alice (guest)"} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the console does not name %s", want)
 		}

@@ -3,7 +3,7 @@ package entra
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // a thumbprint by definition (RFC 7517 section 4.8)
+	"crypto/sha1" // a thumbprint by definition (RFC 7517 section 4.8)
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -39,7 +39,7 @@ func newSigningKey() (*signingKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a certificate: %w", err)
 	}
-	sum := sha1.Sum(der) //nolint:gosec // see above
+	sum := sha1.Sum(der)
 	return &signingKey{id: base64.RawURLEncoding.EncodeToString(sum[:]), private: private, der: der}, nil
 }
 

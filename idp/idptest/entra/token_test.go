@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // a thumbprint by definition (RFC 7515 section 4.1.7)
+	"crypto/sha1" // a thumbprint by definition (RFC 7515 section 4.1.7)
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -143,7 +143,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha1.Sum(cert.Raw) //nolint:gosec // see above
+	sum := sha1.Sum(cert.Raw)
 	x5t := map[jose.HeaderKey]any{"x5t": base64.RawURLEncoding.EncodeToString(sum[:])}
 	p := h.home(idptest.HomeApp)
 	good := func() jwt.Claims {

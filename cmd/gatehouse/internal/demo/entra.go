@@ -5,23 +5,40 @@ import (
 	"gatehouse/idp/idptest/entra"
 )
 
-// What the demo's simulated Entra knows, and a connection to it needs.
+// What the demo's simulated Entra knows.
 const (
-	EntraTenantID     = "5f0c2a7e-3d41-4b8e-9c52-7a1de0b4c001" // the helpdesk's own directory
-	EntraCustomerID   = "5f0c2a7e-3d41-4b8e-9c52-7a1de0b4c002" // a customer's directory
-	EntraClientID     = "8b1d6e54-02fa-4c7b-a3e9-61c0f5d7a001" // of the helpdesk's directory alone: the staff
-	EntraClientSecret = "demo-secret-of-the-entra-app"
-	// EntraAnyClientID is a registration for every organisation and for personal
-	// accounts: the customers.
-	EntraAnyClientID     = "8b1d6e54-02fa-4c7b-a3e9-61c0f5d7a002"
-	EntraAnyClientSecret = "demo-secret-of-the-shared-entra-app"
-	EntraAuthContext     = "c1" // what Conditional Access ties to multi-factor sign-in
-	GenericClientID      = "gatehouse"
-	GenericClientSecret  = "demo-secret-at-the-other-provider"
-
-	federationCallback = "/federation/callback"
-	federationLogout   = "/federation/logout"
+	entraTenant      = "5f0c2a7e-3d41-4b8e-9c52-7a1de0b4c001" // the helpdesk's own directory
+	entraCustomer    = "5f0c2a7e-3d41-4b8e-9c52-7a1de0b4c002" // a customer's directory
+	entraStaffApp    = "8b1d6e54-02fa-4c7b-a3e9-61c0f5d7a001" // for the helpdesk's directory alone
+	entraStaffSecret = "demo-secret-of-the-entra-app"
+	entraOpenApp     = "8b1d6e54-02fa-4c7b-a3e9-61c0f5d7a002" // for every organisation and personal accounts
+	entraOpenSecret  = "demo-secret-of-the-shared-entra-app"
+	entraContext     = "c1" // what Conditional Access ties to multi-factor sign-in
+	genericApp       = "gatehouse"
+	genericSecret    = "demo-secret-at-the-other-provider"
 )
+
+// EntraConnection is what a population's connection to the simulated Entra is made of.
+type EntraConnection struct {
+	Population       string
+	Authority        string   // the tenants are below it
+	Tenants          []string // whose people may come
+	ClientID, Secret string
+	Context          string            // proves multi-factor sign-in; empty: the directory has none
+	Roles            map[string]string // a role of ours by app role; nobody else's roles are touched
+}
+
+// EntraConnections are the demo's, both trusted and making accounts for whoever
+// comes, given the address of the simulated Entra.
+func EntraConnections(authority string) []EntraConnection {
+	return []EntraConnection{
+		{
+			Population: idp.Agents, Authority: authority, Tenants: []string{entraTenant}, ClientID: entraStaffApp, Secret: entraStaffSecret,
+			Context: entraContext, Roles: map[string]string{idp.RoleManager: idp.RoleManager, idp.RoleAgent: idp.RoleAgent},
+		},
+		{Population: idp.Contacts, Authority: authority, Tenants: []string{entraCustomer}, ClientID: entraOpenApp, Secret: entraOpenSecret},
+	}
+}
 
 // entraPeople have accounts at the simulated Entra and no password here.
 func entraPeople() []Person {
@@ -37,8 +54,8 @@ func newEntra(base, issuer string) (*entra.Tenant, error) {
 	return entra.New(entra.Config{
 		BaseURL: base, Console: true, Apps: entraApps(issuer), People: entraAccounts(),
 		Directories: []entra.Directory{
-			{ID: EntraTenantID, Name: "RTX Solutions", Domains: []string{"rtx.example"}, AuthContexts: []string{EntraAuthContext}},
-			{ID: EntraCustomerID, Name: "A customer", Domains: []string{"customer.example"}},
+			{ID: entraTenant, Name: "RTX Solutions", Domains: []string{"rtx.example"}, AuthContexts: []string{entraContext}},
+			{ID: entraCustomer, Name: "A customer", Domains: []string{"customer.example"}},
 		},
 	})
 }
@@ -46,16 +63,17 @@ func newEntra(base, issuer string) (*entra.Tenant, error) {
 // entraApps are the registrations that docs/entra.md describes.
 func entraApps(issuer string) []entra.App {
 	app := entra.App{
-		Name: "Gatehouse", ClientID: EntraClientID, Directory: EntraTenantID, Audience: entra.MyOrg, Secrets: []string{EntraClientSecret},
-		RedirectURIs: []string{issuer + federationCallback}, FrontChannelLogoutURI: issuer + federationLogout,
+		Name: "Gatehouse", ClientID: entraStaffApp, Directory: entraTenant, Audience: entra.MyOrg, Secrets: []string{entraStaffSecret},
+		RedirectURIs: []string{issuer + "/federation/callback"}, FrontChannelLogoutURI: issuer + "/federation/logout",
 		PostLogoutRedirectURIs: []string{issuer + "/"}, AssignmentRequired: true, GroupClaims: true,
 		OptionalClaims: []string{"email", "xms_edov", "login_hint", "sid", "auth_time", "acrs", "given_name", "family_name"},
 	}
 	anyone, generic := app, app
-	anyone.Name, anyone.ClientID, anyone.Audience = "Gatehouse for customers", EntraAnyClientID, entra.AnyAccount
-	anyone.Secrets, anyone.AssignmentRequired, anyone.ConsentRequired = []string{EntraAnyClientSecret}, false, true
-	generic.ClientID, generic.Directory, generic.Audience = GenericClientID, entra.Generic, ""
-	generic.Secrets, generic.AssignmentRequired, generic.OptionalClaims = []string{GenericClientSecret}, false, nil
+	anyone.Name, anyone.ClientID, anyone.Audience = "Gatehouse for customers", entraOpenApp, entra.AnyAccount
+	anyone.Secrets, anyone.AssignmentRequired, anyone.ConsentRequired = []string{entraOpenSecret}, false, false
+	generic.ClientID, generic.Directory, generic.Audience = genericApp, entra.Generic, ""
+	generic.Secrets, generic.AssignmentRequired, generic.OptionalClaims = []string{genericSecret}, false, nil
+	generic.BackChannelLogoutURI = app.FrontChannelLogoutURI
 	return []entra.App{app, anyone, generic}
 }
 
@@ -63,32 +81,36 @@ func entraApps(issuer string) []entra.App {
 // take with care.
 func entraAccounts() []entra.Person {
 	lead, agent, contact := entraPeople()[0], entraPeople()[1], entraPeople()[2]
-	staff := []string{EntraClientID}
+	staff := []string{entraStaffApp}
 	return []entra.Person{
 		{
-			Directory: EntraTenantID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a001", PreferredUsername: lead.Email, Email: lead.Email, EmailVerified: true,
-			Name: lead.name, Password: lead.Password, Roles: lead.Roles, Apps: staff, ACRS: []string{EntraAuthContext},
+			Directory: entraTenant, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a001", PreferredUsername: lead.Email, Email: lead.Email, EmailVerified: true,
+			Name: lead.name, Password: lead.Password, Roles: lead.Roles, Apps: staff, ACRS: []string{entraContext},
 			Groups: []string{"d7f1b3c8-1a2e-4f60-9b7d-52e8c0a6a001", "d7f1b3c8-1a2e-4f60-9b7d-52e8c0a6a002"},
 		},
 		{
-			Directory: EntraTenantID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a002", PreferredUsername: agent.Email, Email: agent.Email, EmailVerified: true,
-			Name: agent.name, Password: agent.Password, Roles: agent.Roles, Apps: staff, ACRS: []string{EntraAuthContext},
+			Directory: entraTenant, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a002", PreferredUsername: agent.Email, Email: agent.Email, EmailVerified: true,
+			Name: agent.name, Password: agent.Password, Roles: agent.Roles, Apps: staff, ACRS: []string{entraContext},
 			Groups: []string{"d7f1b3c8-1a2e-4f60-9b7d-52e8c0a6a002"},
 		},
 		{
-			Directory: EntraTenantID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a003", PreferredUsername: "unassigned@rtx.example",
+			Directory: entraTenant, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a003", PreferredUsername: "unassigned@rtx.example",
 			Email: "unassigned@rtx.example", EmailVerified: true, Name: "Not assigned to the app", Password: "faint copper ladder",
 		},
 		{
-			Directory: EntraCustomerID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a004", PreferredUsername: contact.Email, Email: contact.Email,
+			Directory: entraCustomer, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a004", PreferredUsername: contact.Email, Email: contact.Email,
 			EmailVerified: true, Name: contact.name, Password: contact.Password,
 		},
 		{
-			Directory: EntraTenantID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a005", PreferredUsername: contact.Email, Email: contact.Email,
-			Name: contact.name, Password: contact.Password, Home: EntraCustomerID, Apps: staff,
+			Directory: entraCustomer, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a005", PreferredUsername: "guest@customer.example",
+			Email: "guest@customer.example", EmailVerified: true, Name: "A customer’s, and a guest", Password: "round velvet anchor",
 		},
 		{
-			Directory: EntraCustomerID, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a006", PreferredUsername: "claims-to-be-agent@customer.example",
+			Directory: entraTenant, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a008", PreferredUsername: "guest@customer.example",
+			Email: "guest@customer.example", Name: "A customer’s, and a guest", Password: "round velvet anchor", Home: entraCustomer, Apps: staff,
+		},
+		{
+			Directory: entraCustomer, OID: "c3a9d0f2-7be1-4d06-8a5f-0e94b6d1a006", PreferredUsername: "claims-to-be-agent@customer.example",
 			Email: "agent@rtx.example", Name: "Claims another’s email", Password: "sly pewter mirror",
 		},
 		{
