@@ -83,7 +83,7 @@ func (t *Tenant) discovery(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, failure)
 		return
 	}
-	if t.spoil(w, r, DiscoveryDown) {
+	if t.spoil(w, r, DiscoveryDown, DiscoveryHang, DiscoveryHTML, DiscoveryHuge) {
 		return
 	}
 	document := t.entraDocument(at)

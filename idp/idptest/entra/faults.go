@@ -35,7 +35,12 @@ const (
 	TokenHuge       Fault = "token-10-megabytes"
 	TokenFails      Fault = "token-500"
 	KeysDown        Fault = "keys-down"
+	KeysHang        Fault = "keys-hang"
+	KeysHuge        Fault = "keys-10-megabytes"
 	DiscoveryDown   Fault = "discovery-down"
+	DiscoveryHang   Fault = "discovery-hangs"
+	DiscoveryHTML   Fault = "discovery-html"
+	DiscoveryHuge   Fault = "discovery-10-megabytes"
 	DiscoveryIssuer Fault = "discovery-other-issuer"
 	UserinfoDown    Fault = "userinfo-down"
 )
@@ -64,7 +69,12 @@ var faultTexts = []struct {
 	{TokenHuge, "Token endpoint answers ten megabytes"},
 	{TokenFails, "Token endpoint answers 500"},
 	{KeysDown, "Keys document is down (503)"},
+	{KeysHang, "Keys document never comes"},
+	{KeysHuge, "Keys document has ten megabytes"},
 	{DiscoveryDown, "Discovery document is down (503)"},
+	{DiscoveryHang, "Discovery document never comes"},
+	{DiscoveryHTML, "Discovery document is a web page"},
+	{DiscoveryHuge, "Discovery document has ten megabytes"},
 	{DiscoveryIssuer, "Discovery document names another issuer"},
 	{UserinfoDown, "Userinfo endpoint is down (503)"},
 }
@@ -181,14 +191,14 @@ func (t *Tenant) spoil(w http.ResponseWriter, r *http.Request, list ...Fault) bo
 	switch list[i] {
 	case TokenSlow:
 		return !t.pause(r)
-	case TokenHang:
+	case TokenHang, KeysHang, DiscoveryHang:
 		<-r.Context().Done()
-	case TokenHTML:
+	case TokenHTML, DiscoveryHTML:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<!doctype html><title>Service</title><h1>Our services aren’t available right now</h1>")
-	case TokenHuge:
+	case TokenHuge, KeysHuge, DiscoveryHuge:
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"token_type":"Bearer","access_token":"`+strings.Repeat("a", hugeBytes)+`"}`)
+		_, _ = io.WriteString(w, `{"padding":"`+strings.Repeat("a", hugeBytes)+`"}`)
 	case TokenFails:
 		t.fail(w, serverError(nil))
 	default:

@@ -66,7 +66,7 @@ func TestFaultsOfClaims(t *testing.T) {
 	}
 }
 
-func TestSlowAndDown(t *testing.T) {
+func TestASlowTokenEndpoint(t *testing.T) {
 	h := open(t)
 	p, b := h.home(idptest.HomeApp), h.browser()
 	h.SetSlow(150 * time.Millisecond)
@@ -78,23 +78,45 @@ func TestSlowAndDown(t *testing.T) {
 	if took := idp.Now().Sub(began); took < 150*time.Millisecond {
 		t.Errorf("a slow token endpoint answered after %v", took)
 	}
-	document := h.URL + "/" + idptest.HomeTenant + "/v2.0/.well-known/openid-configuration"
-	h.BreakOnce(entra.DiscoveryDown, entra.DiscoveryIssuer)
-	res, err := http.Get(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _ = res.Body.Close(); res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("status %d, want 503", res.StatusCode)
-	}
-	if got := h.document(strings.TrimPrefix(document, h.URL))["issuer"]; got == h.Issuer(idptest.HomeTenant) {
-		t.Errorf("issuer %v, want somebody else's", got)
-	}
+}
+
+func TestFaultyDocuments(t *testing.T) {
+	h := open(t)
 	client := http.Client{Timeout: 100 * time.Millisecond}
-	h.Break(entra.TokenHang)
-	if res, err := client.Post(p.oauth.Endpoint.TokenURL, "application/x-www-form-urlencoded", http.NoBody); err == nil {
+	const keys, discovery = "/discovery/v2.0/keys", wellKnown
+	for _, c := range []struct {
+		fault  entra.Fault
+		path   string
+		status int
+		starts string
+	}{
+		{entra.KeysDown, keys, http.StatusServiceUnavailable, "The service"},
+		{entra.KeysHuge, keys, http.StatusOK, `{"padding":`},
+		{entra.DiscoveryDown, discovery, http.StatusServiceUnavailable, "The service"},
+		{entra.DiscoveryHuge, discovery, http.StatusOK, `{"padding":`},
+		{entra.DiscoveryHTML, discovery, http.StatusOK, "<!doctype html>"},
+	} {
+		h.BreakOnce(c.fault)
+		page := h.browser().Get(h.URL + "/" + idptest.HomeTenant + c.path)
+		if page.Status != c.status || !strings.HasPrefix(page.Body, c.starts) {
+			t.Errorf("%s: status %d, %.20s", c.fault, page.Status, page.Body)
+		}
+	}
+	for fault, path := range map[entra.Fault]string{entra.KeysHang: keys, entra.DiscoveryHang: discovery} {
+		h.BreakOnce(fault)
+		if res, err := client.Get(h.URL + "/" + idptest.HomeTenant + path); err == nil {
+			_ = res.Body.Close()
+			t.Errorf("%s: answered %d", fault, res.StatusCode)
+		}
+	}
+	h.BreakOnce(entra.TokenHang)
+	if res, err := client.Post(h.URL+"/"+idptest.HomeTenant+"/oauth2/v2.0/token", "application/x-www-form-urlencoded", http.NoBody); err == nil {
 		_ = res.Body.Close()
-		t.Errorf("an endpoint that hangs answered %d", res.StatusCode)
+		t.Errorf("%s: answered %d", entra.TokenHang, res.StatusCode)
+	}
+	h.BreakOnce(entra.DiscoveryIssuer)
+	if got := h.document("/" + idptest.HomeTenant + wellKnown)["issuer"]; got == h.Issuer(idptest.HomeTenant) {
+		t.Errorf("issuer %v, want somebody else's", got)
 	}
 }
 

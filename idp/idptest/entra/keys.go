@@ -146,7 +146,7 @@ func (t *Tenant) jwks(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, failure)
 		return
 	}
-	if t.spoil(w, r, KeysDown) {
+	if t.spoil(w, r, KeysDown, KeysHang, KeysHuge) {
 		return
 	}
 	var keys []publicKey
