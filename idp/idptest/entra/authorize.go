@@ -4,9 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
-
-	"gatehouse/idp"
 )
 
 // flow is one sign-in in progress, bound to one browser.
@@ -17,7 +14,6 @@ type flow struct {
 	sid       string // of the chosen session; empty until one is chosen
 	other     bool   // the person wants to type another account
 	consented bool
-	begun     time.Time
 }
 
 // stage is what a flow needs next.
@@ -61,7 +57,7 @@ func (t *Tenant) authorize(w http.ResponseWriter, r *http.Request) {
 
 // begin answers at once if single sign-on can, and opens a flow otherwise.
 func (t *Tenant) begin(w http.ResponseWriter, r *http.Request, req request) {
-	fl := &flow{id: newGUID(), browser: browserID(r), request: req, begun: idp.Now()}
+	fl := &flow{id: newGUID(), browser: browserID(r), request: req}
 	sessions := t.sessions(fl.browser)
 	fit := t.usable(req, sessions)
 	if len(fit) == 1 && req.prompt != "select_account" {
@@ -191,7 +187,6 @@ func (t *Tenant) finish(w http.ResponseWriter, r *http.Request, fl *flow, p Pers
 	s.apps[fl.request.app.ClientID] = t.Issuer(p.Directory)
 	g := &grant{
 		request: fl.request, person: p.key(), sid: s.sid, authTime: s.authTime, acrs: s.copy().acrs,
-		expires: idp.Now().Add(codeLifetime),
 	}
 	code := "1." + newToken()
 	t.codes.put(code, g)

@@ -29,6 +29,7 @@ const (
 	FromTheFuture   Fault = "id-token-from-the-future"
 	NoObjectID      Fault = "id-token-no-oid"
 	NoIDToken       Fault = "id-token-missing"
+	CodeExpired     Fault = "code-expired"
 	TokenSlow       Fault = "token-slow"
 	TokenHang       Fault = "token-hangs"
 	TokenHTML       Fault = "token-html"
@@ -63,6 +64,7 @@ var faultTexts = []struct {
 	{FromTheFuture, "ID token that begins in an hour"},
 	{NoObjectID, "ID token without oid"},
 	{NoIDToken, "Token response without an ID token"},
+	{CodeExpired, "The code has expired when it is redeemed"},
 	{TokenSlow, "Token endpoint answers after three seconds"},
 	{TokenHang, "Token endpoint never answers"},
 	{TokenHTML, "Token endpoint answers a web page"},

@@ -3,8 +3,6 @@ package entra
 import (
 	"net/http"
 	"net/url"
-
-	"gatehouse/idp"
 )
 
 // open answers the flow of a path, if it belongs to this browser.
@@ -12,7 +10,7 @@ func (t *Tenant) open(r *http.Request) (flow, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fl, known := t.flows.get(r.PathValue("id"))
-	if !known || fl.browser != browserID(r) || idp.Now().Sub(fl.begun) > flowLifetime {
+	if !known || fl.browser != browserID(r) {
 		return flow{}, false
 	}
 	return *fl, true

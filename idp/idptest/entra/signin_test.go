@@ -248,6 +248,18 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// Bob of OtherTenant is not the guest who has the same name at home somewhere else.
+func TestAGuestHasOneHome(t *testing.T) {
+	h := open(t)
+	h.AddPerson(entra.Person{
+		Directory: idptest.HomeTenant, OID: "guest", PreferredUsername: idptest.Bob, Password: idptest.Password, Home: entra.Consumers,
+	})
+	page := h.SignIn(h.browser(), h.home(idptest.HomeApp).begin().url, idptest.Bob)
+	if !strings.Contains(page.Body, "AADSTS50020: ") {
+		t.Errorf("page %q, left for %v", page.Heading(), page.Left)
+	}
+}
+
 func TestWhatADirectorySaysOfPeople(t *testing.T) {
 	h := open(t)
 	p := h.home(idptest.HomeApp)

@@ -16,9 +16,7 @@ const (
 	maxBody = 64 << 10
 	maxKept = 10_000 // of each kind of thing that a browser or app can make
 
-	codeLifetime  = 10 * time.Minute
 	tokenLifetime = time.Hour
-	flowLifetime  = time.Hour
 )
 
 // Tenant is a running simulation. It is safe for concurrent use.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"gatehouse/idp"
 )
 
 // grant is what an authorization came to: a code, and the tokens that follow.
@@ -20,8 +18,7 @@ type grant struct {
 	sid      string
 	authTime time.Time
 	acrs     []string
-	expires  time.Time // of the code or token that leads here
-	redeemed bool      // codes
+	redeemed bool // the code was
 }
 
 // token answers RFC 6749 section 3.2.
@@ -68,7 +65,7 @@ func (t *Tenant) redeem(at place, app App, v url.Values) (*grant, *failure) {
 		return nil, refuse(70000, "invalid_grant", "The provided value for the 'code' parameter is not valid.")
 	case g.redeemed:
 		return nil, refuse(54005, "invalid_grant", "OAuth2 Authorization code was already redeemed, please retry with a new valid code.")
-	case idp.Now().After(g.expires):
+	case t.faults.take(CodeExpired):
 		return nil, refuse(70008, "invalid_grant", "The provided authorization code has expired due to inactivity. Send a new interactive authorization request for this user and resource.")
 	case g.request.redirectURI != v.Get("redirect_uri"):
 		return nil, refuse(wrongReply, "invalid_grant", "The redirect URI specified in the request does not match the one the code was issued for.")
@@ -107,7 +104,9 @@ func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 	if !g.request.at.generic() {
 		body["ext_expires_in"] = body["expires_in"]
 	}
-	t.keep(g, access)
+	t.mu.Lock()
+	t.access.put(access, g)
+	t.mu.Unlock()
 	claims := t.claims(g, p, access)
 	t.bend(claims)
 	id, err := t.sign(p.Directory, claims)
@@ -120,15 +119,6 @@ func (t *Tenant) issue(w http.ResponseWriter, g *grant) {
 	}
 	w.Header().Set("Cache-Control", "no-store, no-cache")
 	writeJSON(w, http.StatusOK, body)
-}
-
-// keep remembers what an access token leads to.
-func (t *Tenant) keep(g *grant, access string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	kept := *g
-	kept.expires = idp.Now().Add(tokenLifetime)
-	t.access.put(access, &kept)
 }
 
 // userinfo answers OpenID Connect Core 1.0 section 5.3, as Microsoft Graph does.
@@ -145,7 +135,7 @@ func (t *Tenant) userinfo(w http.ResponseWriter, r *http.Request) {
 	if known {
 		p, known = t.byKey(g.person)
 	}
-	if !bearer || !known || idp.Now().After(g.expires) {
+	if !bearer || !known {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": map[string]string{
 			"code": "InvalidAuthenticationToken", "message": "Access token validation failure.",

@@ -72,6 +72,16 @@ func TestACodeWorksOnce(t *testing.T) {
 	refused(t, status, body, "invalid_grant", 54005)
 }
 
+func TestACodeExpires(t *testing.T) {
+	h := open(t)
+	p := h.home(idptest.HomeApp)
+	a := p.begin()
+	left := h.SignIn(h.browser(), a.url, idptest.Alice)
+	h.BreakOnce(entra.CodeExpired)
+	status, body := p.redeem(a, left)
+	refused(t, status, body, "invalid_grant", 70008)
+}
+
 func TestUserinfo(t *testing.T) {
 	h := open(t)
 	p := h.at(idptest.GenericApp, entra.Generic)
