@@ -13,7 +13,7 @@ import (
 type demoCommand struct {
 	Data        string `help:"Folder to keep the demo's data in; a temporary one otherwise." type:"path"`
 	DatabaseURL string `help:"PostgreSQL to use instead of SQLite." env:"GATEHOUSE_DATABASE_URL"`
-	PortBase    int    `help:"First port: provider, then +1 and +2 portals, +4 mailbox page, +5 SMTP." default:"8080"`
+	PortBase    int    `help:"First port: provider, then +1 and +2 portals, +3 Entra, +4 mailbox page, +5 SMTP." default:"8080"`
 	JSON        bool   `help:"Print one line of JSON once everything answers."`
 }
 

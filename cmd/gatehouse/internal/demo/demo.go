@@ -15,6 +15,7 @@ import (
 	"gatehouse/cmd/gatehouse/internal/demo/mailbox"
 	"gatehouse/cmd/gatehouse/internal/demo/portal"
 	"gatehouse/idp"
+	"gatehouse/idp/idptest/entra"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
@@ -31,6 +32,7 @@ type Options struct {
 type Demo struct {
 	server    *server.Server
 	mailbox   *mailbox.Mailbox
+	entra     *entra.Tenant
 	portals   []portalSetup
 	data      string
 	temporary bool
@@ -98,7 +100,10 @@ func (d *Demo) open(ctx context.Context, databaseURL string) (err error) {
 	if d.mailbox, err = mailbox.New(mailbox.Options{}); err != nil {
 		return err
 	}
-	for _, offset := range []int{0, 1, 2, 4, 5} {
+	if d.entra, err = newEntra(d.url(3), d.url(0)); err != nil {
+		return err
+	}
+	for offset := range 6 {
 		l, err := net.Listen("tcp", d.address(offset))
 		if err != nil {
 			return fmt.Errorf("take port %d (another --port-base moves all ports): %w", d.base+offset, err)
@@ -176,8 +181,9 @@ func (d *Demo) parts(ctx context.Context) ([]func() error, error) {
 		func() error { return d.server.Run(ctx, d.listeners[0], nil) },
 		func() error { return serveHTTP(ctx, d.listeners[1], handlers[0]) },
 		func() error { return serveHTTP(ctx, d.listeners[2], handlers[1]) },
-		func() error { return serveHTTP(ctx, d.listeners[3], d.mailbox.Handler()) },
-		func() error { return d.serveMail(ctx, d.listeners[4]) },
+		func() error { return serveHTTP(ctx, d.listeners[3], d.entra) },
+		func() error { return serveHTTP(ctx, d.listeners[4], d.mailbox.Handler()) },
+		func() error { return d.serveMail(ctx, d.listeners[5]) },
 	}, nil
 }
 
@@ -277,7 +283,7 @@ type AboutPortal struct {
 // About describes the demo.
 func (d *Demo) About() About {
 	a := About{
-		Issuer: d.url(0), Console: d.url(0) + "/admin", Mailbox: d.url(4), Entra: d.url(3), People: people(),
+		Issuer: d.url(0), Console: d.url(0) + "/admin", Mailbox: d.url(4), Entra: d.url(3), People: append(people(), entraPeople()...),
 	}
 	for _, p := range d.portals {
 		a.Portals = append(a.Portals, AboutPortal{Kind: string(p.kind), URL: p.url})
@@ -292,9 +298,15 @@ func (a About) Text() string {
 	for _, p := range a.Portals {
 		fmt.Fprintf(&b, "  %-16s %s\n", p.Kind+" portal", p.URL)
 	}
-	fmt.Fprintf(&b, "  %-16s %s\n\nPeople (nobody has a second step yet: the first sign-in sets it up)\n\n", "mailbox", a.Mailbox)
+	fmt.Fprintf(&b, "  %-16s %s\n  %-16s %s\n", "Microsoft Entra", a.Entra+" (simulated)", "mailbox", a.Mailbox)
+	b.WriteString("\nPeople (nobody has a second step yet: the first sign-in sets it up)\n\n")
 	for _, p := range a.People {
-		fmt.Fprintf(&b, "  %-27s %-22s %s %s\n", p.Email, p.Password, p.Population, strings.Join(p.Roles, ", "))
+		where := ""
+		if p.Entra {
+			where = "(signs in with Microsoft)"
+		}
+		line := fmt.Sprintf("  %-31s %-22s %s %s %s", p.Email, p.Password, p.Population, strings.Join(p.Roles, ", "), where)
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	b.WriteString("\nStart at a portal. Stop with Ctrl-C.\n")
 	return b.String()
