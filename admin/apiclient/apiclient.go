@@ -27,6 +27,9 @@ import (
 // base is where the API is below the issuer.
 const base = "/admin/api/v1"
 
+// agent is how the audit log knows that it was a command.
+const agent = "gatehouse-cli"
+
 // answerWithin is how long the provider may take to begin an answer.
 const answerWithin = 60 * time.Second
 
@@ -267,6 +270,7 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if r.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("User-Agent", agent)
 	if r.IfMatch != "" {
 		req.Header.Set("If-Match", r.IfMatch)
 	}

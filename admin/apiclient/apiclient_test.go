@@ -210,10 +210,10 @@ func TestRefusals(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
-		_, _ = io.WriteString(w, `{"status":422,"code":"unprocessable","detail":"Not so.","request_id":"r1","errors":[{"pointer":"/email","detail":"is taken"},{"parameter":"limit","detail":"is too much"}]}`)
+		_, _ = io.WriteString(w, `{"status":422,"code":"unprocessable","detail":"Not so.","request_id":"r1","errors":[{"pointer":"/email","detail":"is taken"},{"parameter":"limit","detail":"is too much"},{"pointer":"","detail":"is empty"}]}`)
 	})
 	for path, want := range map[string]string{
-		"/users": "Not so. (422 unprocessable, request r1)\n  /email: is taken\n  limit: is too much",
+		"/users": "Not so. (422 unprocessable, request r1)\n  /email: is taken\n  limit: is too much\n  is empty",
 		"/page":  "This is not an answer of the admin API: is the issuer right? (502 Bad Gateway)",
 	} {
 		_, err := c.Do(t.Context(), apiclient.Request{Method: http.MethodGet, Path: path})

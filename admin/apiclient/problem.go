@@ -32,8 +32,16 @@ type FieldProblem struct {
 	Detail    string `json:"detail"`
 }
 
-// Stale is the code of a change that somebody else forestalled.
-const Stale = "stale"
+// Codes of problems that a caller can do something about.
+const (
+	Stale     = "stale"     // somebody else changed it since it was read
+	Forbidden = "forbidden" // the client's roles do not allow it
+	NotFound  = "not_found"
+)
+
+// InvalidClient is the code of a TokenError for a client that is unknown, or is not by
+// this secret.
+const InvalidClient = "invalid_client"
 
 // Error tells all of it, a line for each field.
 func (p *Problem) Error() string {
@@ -44,9 +52,17 @@ func (p *Problem) Error() string {
 	}
 	out.WriteString(")")
 	for _, e := range p.Errors {
-		out.WriteString("\n  " + e.Pointer + e.Parameter + ": " + e.Detail)
+		out.WriteString("\n  " + e.where() + e.Detail)
 	}
 	return out.String()
+}
+
+// where is empty for what concerns the body as a whole.
+func (e FieldProblem) where() string {
+	if at := e.Pointer + e.Parameter; at != "" {
+		return at + ": "
+	}
+	return ""
 }
 
 // maxProblem is the most that is read of a refusal, in bytes.
@@ -86,7 +102,7 @@ func refusedToken(err error) error {
 	switch e.Code {
 	case "":
 		e.detail = "the token endpoint answered " + refused.Response.Status + ": is the issuer right?"
-	case "invalid_client":
+	case InvalidClient:
 		e.detail = "the provider does not know this client id with this secret (invalid_client)"
 	case "invalid_scope":
 		e.detail = "the client may not ask for the scope " + idp.AdminScope + ": add it to the client's (invalid_scope)"

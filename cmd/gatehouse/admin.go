@@ -103,11 +103,14 @@ func (c migrateStatus) Run(ctx context.Context) error {
 }
 
 func table(out io.Writer, head string, rows func(io.Writer)) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := columned(out)
 	fmt.Fprintln(w, head)
 	rows(w)
 	return w.Flush()
 }
+
+// columned aligns what is between tabs.
+func columned(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 8, 2, ' ', 0) }
 
 type keysCommand struct {
 	List      keysList      `cmd:"" help:"List the signing keys."`

@@ -31,7 +31,7 @@ type auditList struct {
 
 // Run lists audit events.
 func (c auditList) Run(r *remote) error {
-	return r.list("/audit-events", "events", c.listing, c.concerning, "at", "kind", "actor_id", "user_id", "client_id", "address")
+	return r.list("/audit-events", "events", c.listing, c.concerning, "at", "kind", "actor_id", "detail.service", "user_id", "client_id", "population", "address", "detail.reason")
 }
 
 type auditExport struct{ concerning }

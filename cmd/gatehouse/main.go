@@ -70,6 +70,9 @@ func run(ctx context.Context, t terminal, args []string) int {
 	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(t.err, "gatehouse:", err)
+		if what := advice(err); what != "" {
+			fmt.Fprintln(t.err, what)
+		}
 		return 1
 	}
 	return 0

@@ -34,28 +34,49 @@ func (r *remote) show(body json.RawMessage) error {
 }
 
 // rows prints a list: one JSON array, which is not closed unless it is whole, or a
-// table. most is how many of it, 0 for all.
+// table, aligned page by page, so that it can be of any length. most is how many of
+// it, 0 for all.
 func (r *remote) rows(list iter.Seq2[json.RawMessage, error], most int, columns []string) error {
 	if r.json {
 		return r.array(list, most)
 	}
-	var failed error
-	head := strings.ToUpper(strings.NewReplacer("_", " ", ".", " ").Replace(strings.Join(columns, "\t")))
-	err := table(r.out, head, func(w io.Writer) {
-		failed = each(list, most, func(item json.RawMessage) error {
-			values := map[string]string{}
-			for _, f := range flatten("", item) {
-				values[f.name] = f.value
-			}
-			cells := make([]string, len(columns))
-			for i, name := range columns {
-				cells[i] = values[name]
-			}
-			_, err := fmt.Fprintln(w, strings.Join(cells, "\t"))
-			return err
-		})
+	w := columned(r.out)
+	n := 0
+	err := each(list, most, func(item json.RawMessage) error {
+		if n == 0 {
+			fmt.Fprintln(w, head(columns))
+		}
+		fmt.Fprintln(w, row(item, columns))
+		if n++; n%pageSize != 0 {
+			return nil
+		}
+		return w.Flush()
 	})
-	return errors.Join(failed, err)
+	if err == nil && n == 0 {
+		fmt.Fprintln(w, head(columns))
+	}
+	return errors.Join(err, w.Flush())
+}
+
+// head names columns by the last words of their paths.
+func head(columns []string) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = strings.ToUpper(strings.ReplaceAll(c[strings.LastIndex(c, ".")+1:], "_", " "))
+	}
+	return strings.Join(names, "\t")
+}
+
+func row(item json.RawMessage, columns []string) string {
+	values := map[string]string{}
+	for _, f := range flatten("", item) {
+		values[f.name] = f.value
+	}
+	cells := make([]string, len(columns))
+	for i, name := range columns {
+		cells[i] = values[name]
+	}
+	return strings.Join(cells, "\t")
 }
 
 func (r *remote) array(list iter.Seq2[json.RawMessage, error], most int) error {

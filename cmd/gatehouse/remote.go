@@ -28,8 +28,8 @@ const secretVariable = "GATEHOUSE_CLIENT_SECRET"
 type connection struct {
 	Issuer           string `help:"The provider: https, or http on loopback." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
 	ClientID         string `help:"client_id of a service client (gatehouse admin service-client)." name:"client-id" placeholder:"ID" env:"GATEHOUSE_CLIENT_ID"`
-	ClientSecretFile string `help:"File with its secret; else it is in GATEHOUSE_CLIENT_SECRET." name:"client-secret-file" type:"path" placeholder:"FILE" env:"GATEHOUSE_CLIENT_SECRET_FILE"`
-	CAFile           string `help:"PEM certificates to trust beside the system's." name:"ca-file" type:"path" placeholder:"FILE" env:"GATEHOUSE_CA_FILE"`
+	ClientSecretFile string `help:"File with its secret; else it is in GATEHOUSE_CLIENT_SECRET." name:"client-secret-file" placeholder:"FILE" env:"GATEHOUSE_CLIENT_SECRET_FILE"`
+	CAFile           string `help:"PEM certificates to trust beside the system's." name:"ca-file" placeholder:"FILE" env:"GATEHOUSE_CA_FILE"`
 	Output           string `help:"table to read, json as the API answered; a list is one array." enum:"table,json" default:"table" env:"GATEHOUSE_OUTPUT"`
 }
 
@@ -141,14 +141,32 @@ func (r *remote) change(v versioned, c change) error {
 		}
 	}
 	a, err := r.api.Do(r.ctx, apiclient.Request{Method: c.method, Path: c.write, IfMatch: current.ETag, Body: c.body})
-	var refused *apiclient.Problem
-	if errors.As(err, &refused) && refused.Code == apiclient.Stale {
-		return fmt.Errorf("%w\n%s", err, "Look at it again with show, and repeat the change with the version that it has now.")
-	}
 	if err != nil {
 		return err
 	}
 	return r.show(a.Body)
+}
+
+// advice says what to do about a refusal, where the refusal itself does not. Empty for
+// none.
+func advice(err error) string {
+	var refused *apiclient.Problem
+	var noToken *apiclient.TokenError
+	switch {
+	case errors.As(err, &noToken) && noToken.Code == apiclient.InvalidClient:
+		return "Check --client-id and the secret. A new one: gatehouse client secret add, or admin service-client on the server."
+	case !errors.As(err, &refused):
+		return ""
+	}
+	switch refused.Code {
+	case apiclient.Stale:
+		return "Look at it again with show, and repeat the change with the version that it has now."
+	case apiclient.Forbidden:
+		return "It is the service client that needs a role for this: in the console, Apps, or gatehouse client edit ID --role."
+	case apiclient.NotFound:
+		return "The ids of what there is are in list."
+	}
+	return ""
 }
 
 // complete returns an object with the fields that are given, and those of the current
@@ -174,6 +192,14 @@ const pageSize = 200
 // listing are the flags of every list.
 type listing struct {
 	Limit int `help:"At most so many; all without it." placeholder:"N" json:"-"`
+}
+
+// Validate refuses what would otherwise mean all.
+func (l listing) Validate() error {
+	if l.Limit < 0 {
+		return errors.New("--limit: is less than nothing")
+	}
+	return nil
 }
 
 // list shows a list to its end. query is a struct of parameters; columns are those of

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -32,8 +34,15 @@ type desk struct {
 	secret string
 	file   string // with the secret
 
-	mu    sync.Mutex
-	notes []string // method and path below the API
+	mu      sync.Mutex
+	notes   []note
+	between func() // what somebody else does before the next change, once
+}
+
+// note is a request.
+type note struct {
+	call   string   // method and path below the API
+	fields []string // of the query and of the body
 }
 
 const apiBase = "/admin/api/v1"
@@ -45,9 +54,7 @@ func openDesk(t *testing.T, db *idptest.Database, roles ...string) *desk {
 	d.App = idptest.StartWith(t, server.Config{DatabaseURL: db.URL, DataDir: d.data}, "")
 	handler := d.Handler()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.mu.Lock()
-		d.notes = append(d.notes, r.Method+" "+strings.TrimPrefix(r.URL.Path, apiBase))
-		d.mu.Unlock()
+		d.note(r)
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Close)
@@ -56,6 +63,25 @@ func openDesk(t *testing.T, db *idptest.Database, roles ...string) *desk {
 	d.file = filepath.Join(t.TempDir(), "secret")
 	idptest.Must(t, os.WriteFile(d.file, []byte(d.secret+"\n"), 0o600))
 	return d
+}
+
+// note writes a request down.
+func (d *desk) note(r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b, err := io.ReadAll(r.Body)
+	idptest.Must(d.t, err)
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	fields := map[string]any{}
+	_ = json.Unmarshal(b, &fields)
+	for name := range r.URL.Query() {
+		fields[name] = true
+	}
+	d.notes = append(d.notes, note{r.Method + " " + strings.TrimPrefix(r.URL.Path, apiBase), slices.Collect(maps.Keys(fields))})
+	if between := d.between; between != nil && r.Header.Get("If-Match") != "" {
+		d.between = nil
+		between()
+	}
 }
 
 // service makes a service client that may ask for the scope of the API.
@@ -130,10 +156,17 @@ func expect(t *testing.T, what string, answer map[string]any, pairs ...string) {
 
 const why = "--reason=a test"
 
+// settings are flags of a client's that are not its defaults.
+var settings = []string{
+	"--auth-method", "client_secret_post", "--post-logout-uri", "https://a.example/", "--home-url", "https://a.example/",
+	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
+	"--access-ttl", "60", "--refresh-ttl", "3600", "--pkce-optional", "--backchannel-logout-uri", "https://a.example/out",
+}
+
 func TestClients(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
-		created := d.does("client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb")
+		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb"}, settings)...)
 		client, _ := created["client"].(map[string]any)
 		id, _ := client["id"].(string)
 		secret, _ := created["secret"].(string)
@@ -157,10 +190,16 @@ func TestClients(t *testing.T) {
 			}
 		}
 
-		expect(t, "preview", d.does("client override preview "+id, "--mode", "required"), "people", "0")
-		expect(t, "override", d.does("client override set "+id, "--mode", "required", "--min-acr", "urn:gatehouse:acr:mfa", "--apply", "immediately", why), "mode", "required")
-		expect(t, "override", d.does("client override show "+id), "min_acr", "urn:gatehouse:acr:mfa", "federated", "false")
+		expect(t, "preview", d.does("client override preview "+id, "--mode", "required", "--min-acr", "urn:gatehouse:acr:mfa", "--also-federated"), "people", "0")
+		expect(t, "override", d.does("client override set "+id, "--mode", "required", "--min-acr", "urn:gatehouse:acr:mfa", "--also-federated", "--apply", "immediately", why), "mode", "required")
+		expect(t, "override", d.does("client override show "+id), "min_acr", "urn:gatehouse:acr:mfa", "federated", "true")
 		expect(t, "override", d.does("client override set "+id, "--mode", "inherit", "--apply", "next_login", why), "mode", "inherit", "min_acr", "")
+
+		d.does(slices.Concat([]string{"client edit " + id}, settings)...)
+		shown := d.does("client show " + id)
+		expect(t, "set", shown, "auth_method", "client_secret_post", "grant_types", "[authorization_code refresh_token]", "scopes", "[openid email offline_access]",
+			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "pkce_optional", "true", "backchannel_logout_uri", "https://a.example/out")
+		d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope)
 
 		d.does("client delete "+id, why)
 		d.refused("404 not_found", "client show "+id)
@@ -185,33 +224,95 @@ func (d *desk) printsAnywhere(text, id string) bool {
 	return false
 }
 
-// covers checks that all operations of a tag, and some by their path, were called.
+// operation is what the document says of one, as far as it matters here.
+type operation struct {
+	Tags       []string
+	Parameters []struct {
+		Ref      string `json:"$ref"`
+		Name, In string
+	}
+	RequestBody struct {
+		Content map[string]struct {
+			Schema struct {
+				Ref string `json:"$ref"`
+			}
+		}
+	}
+}
+
+// document is that of the API.
+type document struct {
+	Paths      map[string]map[string]json.RawMessage
+	Components struct {
+		Parameters map[string]struct{ Name, In string }
+		Schemas    map[string]struct{ Properties map[string]any }
+	}
+}
+
+// fields are those of the body and the query. Pages are followed elsewhere.
+func (doc document) fields(op operation) []string {
+	var names []string
+	for _, p := range op.Parameters {
+		if p.Ref != "" {
+			referred := doc.Components.Parameters[path.Base(p.Ref)]
+			p.Name, p.In = referred.Name, referred.In
+		}
+		if p.In == "query" && p.Name != "after" {
+			names = append(names, p.Name)
+		}
+	}
+	for _, c := range op.RequestBody.Content {
+		names = slices.AppendSeq(names, maps.Keys(doc.Components.Schemas[path.Base(c.Schema.Ref)].Properties))
+	}
+	return names
+}
+
+// covers checks that all operations of a tag, and some by their path, were called, with
+// each of their fields.
 func (d *desk) covers(tag string, paths ...string) {
 	d.t.Helper()
 	res, err := http.Get(d.url + apiBase + "/openapi.json")
 	idptest.Must(d.t, err)
 	defer func() { _ = res.Body.Close() }()
-	var document struct {
-		Paths map[string]map[string]json.RawMessage
-	}
-	idptest.Must(d.t, json.NewDecoder(res.Body).Decode(&document))
-	segment := regexp.MustCompile(`\{[^}]+\}`)
+	var doc document
+	idptest.Must(d.t, json.NewDecoder(res.Body).Decode(&doc))
 	n := 0
-	for path, item := range document.Paths {
+	for at, item := range doc.Paths {
 		for method, raw := range item {
-			var op struct{ Tags []string }
-			if json.Unmarshal(raw, &op) != nil || !slices.Contains(op.Tags, tag) && !slices.Contains(paths, method+" "+path) {
-				continue
-			}
-			n++
-			call := regexp.MustCompile("^" + strings.ToUpper(method) + " " + segment.ReplaceAllString(path, "[^/]+") + "$")
-			if !slices.ContainsFunc(d.notes, call.MatchString) {
-				d.t.Errorf("no command calls %s %s", method, path)
+			var op operation
+			if json.Unmarshal(raw, &op) == nil && (slices.Contains(op.Tags, tag) || slices.Contains(paths, method+" "+at)) {
+				d.called(strings.ToUpper(method)+" "+at, doc.fields(op))
+				n++
 			}
 		}
 	}
 	if n == 0 {
 		d.t.Errorf("the document has no operation of %s", tag)
+	}
+}
+
+var segment = regexp.MustCompile(`\{[^}]+\}`)
+
+func (d *desk) called(operation string, fields []string) {
+	d.t.Helper()
+	call := regexp.MustCompile("^" + segment.ReplaceAllString(operation, "[^/]+") + "$")
+	found, sent := false, map[string]bool{}
+	for _, n := range d.notes {
+		if call.MatchString(n.call) {
+			found = true
+			for _, name := range n.fields {
+				sent[name] = true
+			}
+		}
+	}
+	if !found {
+		d.t.Errorf("no command calls %s", operation)
+		return
+	}
+	for _, name := range fields {
+		if !sent[name] {
+			d.t.Errorf("no command sends %s of %s", name, operation)
+		}
 	}
 }
 
@@ -239,16 +340,17 @@ func (d *desk) signedIn(u idp.User) (sessionID string) {
 func TestPeople(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
-		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--role", "agent", "--password-stdin")
-		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]")
+		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--locale", "de", "--role", "agent", "--password-stdin")
+		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]", "locale", "de")
 		expect(t, "without a password", d.does("user create", "--population", "contacts", "--email", "cleo@acme.example"), "password_set", "false", "name", "")
 		id := fmt.Sprint(created["id"])
 		maya, err := d.Store.User(t.Context(), id)
 		idptest.Must(t, err)
 
-		expect(t, "edited", d.does("user edit "+id, "--name", "Maya R."), "name", "Maya R.", "email", "Maya@rtx.example")
+		expect(t, "edited", d.does("user edit "+id, "--name", "Maya R.", "--locale", ""), "name", "Maya R.", "email", "Maya@rtx.example", "locale", "")
 		expect(t, "edited", d.does("user edit maya@RTX.example", "--email", "maya@rtx.example", why), "name", "Maya R.", "email", "maya@rtx.example")
 		expect(t, "disabled", d.does("user disable maya@rtx.example", why), "disabled", "true")
+		d.finds(map[string]int{"--disabled": 1, "--no-disabled": 1, "--role=agent": 1, "--role=manager": 0, "--prefix=maya": 1, "--population=contacts": 1})
 		expect(t, "enabled", d.does("user enable "+id, why), "disabled", "false")
 		d.does("user roles set "+id, "--role", "manager", "--role", "agent", why)
 		expect(t, "roles", d.does("user show "+id), "roles", "[agent manager]")
@@ -271,6 +373,16 @@ func TestPeople(t *testing.T) {
 		d.covers("users")
 		d.covers("sessions")
 	})
+}
+
+// finds checks how many people are listed with a flag.
+func (d *desk) finds(people map[string]int) {
+	d.t.Helper()
+	for flag, want := range people {
+		if n := len(d.lists("user list", flag)); n != want {
+			d.t.Errorf("%s lists %d people, want %d", flag, n, want)
+		}
+	}
 }
 
 func (d *desk) secondSteps(u idp.User) {
@@ -306,8 +418,13 @@ func (d *desk) sessions(u idp.User) {
 	d.t.Helper()
 	first := d.signedIn(u)
 	d.signedIn(u)
-	if list := d.lists("user sessions " + u.ID); len(list) != 2 {
-		d.t.Errorf("the sessions are %v", list)
+	for _, args := range [][]string{{"user sessions " + u.ID}, {"session list", "--population", "agents"}} {
+		if list := d.lists(args...); len(list) != 2 {
+			d.t.Errorf("the sessions are %v", list)
+		}
+	}
+	if list := d.lists("session list", "--population", "contacts"); len(list) != 0 {
+		d.t.Errorf("sessions of agents are listed as those of contacts: %v", list)
 	}
 	d.does("session end "+first, why)
 	if list := d.lists("session list", "--user", u.ID); len(list) != 1 || list[0]["id"] == first {
@@ -347,6 +464,7 @@ func TestRolesPoliciesAndTheAuditLog(t *testing.T) {
 		}
 		d.covers("audit-log-is-below", "get /populations", "get /populations/{population_id}/mfa-policy", "put /populations/{population_id}/mfa-policy", "post /populations/{population_id}/mfa-policy/preview")
 		d.events()
+		d.filters()
 		d.covers("audit")
 	})
 }
@@ -365,6 +483,28 @@ func (d *desk) events() {
 		expect(d.t, "exported", e, "id", fmt.Sprint(listed[i]["id"]), "kind", "policy.changed")
 	}
 	d.refused("from: ", "audit list", "--from", "yesterday")
+}
+
+// filters checks that both ways to read the audit log find the same.
+func (d *desk) filters() {
+	d.t.Helper()
+	client := fmt.Sprint(d.does("client create", "--kind", "service", "--name", "Weekly", "--scope", idp.AdminScope)["client"].(map[string]any)["id"])
+	user := fmt.Sprint(d.does("user create", "--email", "noor@rtx.example")["id"])
+	for filter, kind := range map[string]string{ // of the one event, or none
+		"--user=" + user: "user.created", "--client=" + client: "client.created", "--actor=" + user: "", "--population=contacts": "",
+		"--from=2020-01-01T00:00:00Z --kind=client.created --client=" + client: "client.created",
+		"--to=2020-01-01T00:00:00Z": "", "--from=2999-01-01T00:00:00Z": "",
+	} {
+		args := strings.Split(filter, " ")
+		listed := d.lists(append([]string{"audit list"}, args...)...)
+		out, _, _ := d.run("", append([]string{"audit export"}, args...)...)
+		switch {
+		case kind == "" && (len(listed) > 0 || out != ""):
+			d.t.Errorf("with %s there are %v and %s", filter, listed, out)
+		case kind != "" && (len(listed) != 1 || listed[0]["kind"] != kind || strings.Count(out, "\n") != 1 || !strings.Contains(out, `"`+kind+`"`)):
+			d.t.Errorf("with %s there are %v and %s, want one %s", filter, listed, out, kind)
+		}
+	}
 }
 
 // A list is followed over its pages, to its end or as far as one asks.
@@ -387,6 +527,9 @@ func TestListsAreWhole(t *testing.T) {
 		if n := len(d.lists("user list", "--population", "agents", "--limit", fmt.Sprint(limit))); n != limit {
 			t.Errorf("at most %d: %d", limit, n)
 		}
+	}
+	if out, complaints, code := d.run("", "user list", "--limit=-1"); code != 2 || out != "" {
+		t.Errorf("less than nobody: exit code %d, %d bytes, %s", code, len(out), complaints)
 	}
 	if out, _, _ := d.run("", "user list", "--population", "contacts"); out != "[]\n" {
 		t.Errorf("nobody is %q", out)
@@ -446,11 +589,31 @@ func TestStaleChangesAreRefused(t *testing.T) {
 	expect(t, "with its version", d.does("client edit "+fmt.Sprint(client["id"]), "--name", "Else", "--if-version", fmt.Sprint(client["version"])), "name", "Else")
 }
 
+// A change is made on what was read; if somebody else was there in between, it is theirs
+// that stays.
+func TestOvertakenChangesAreRefused(t *testing.T) {
+	d := openDesk(t, idptest.Alone(t), idp.RoleAdmin)
+	u := d.AddUser(idp.Agents, "maya@rtx.example")
+	args := []string{"user edit " + u.ID, "--name", "Second"}
+	d.between = func() {
+		now, version, err := d.Store.VersionedUser(t.Context(), u.ID)
+		idptest.Must(t, err)
+		now.Name = "First"
+		idptest.Must(t, d.Store.SaveUser(t.Context(), version, now))
+	}
+	d.refused("412 stale", args...)
+	expect(t, "the person", d.does("user show "+u.ID), "name", "First")
+	expect(t, "later", d.does(args...), "name", "Second")
+}
+
 // Whoever cannot get in is told why, by an exit code as well, and no secret shows.
 func TestRefusedAccess(t *testing.T) {
 	d := openDesk(t, idptest.Alone(t), idp.RoleManager)
 	d.does("user create", "--email", "maya@rtx.example")
 	d.refused("403 forbidden", "role create", "--name", "Desk", why)
+	d.refused("client that needs a role", "audit export")
+	d.refused("403 forbidden", "audit list", "--output", "table")
+	d.refused("ids of what there is", "user show nobody")
 	d.refused("/email: ", "user create", "--email", "nobody")
 	c, secret, err := d.Manage.CreateClient(t.Context(), idp.Client{Name: "Tickets", Kind: idp.ServiceClient, Scopes: []string{"tickets:read"}})
 	idptest.Must(t, err)
@@ -458,7 +621,7 @@ func TestRefusedAccess(t *testing.T) {
 	idptest.Must(t, os.WriteFile(other, []byte(secret), 0o600))
 	d.refused("gatehouse:admin", "user list", "--client-id", c.ID, "--client-secret-file", other)
 	d.refused("invalid_client", "user list", "--client-secret-file", other)
-	d.refused("invalid_client", "user list", "--client-id", "nobody")
+	d.refused("Check --client-id", "user list", "--client-id", "nobody")
 	d.refused("is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
 	d.refused("must be https", "user list", "--issuer", "http://id.example")
 	d.refused("connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
@@ -513,7 +676,7 @@ func TestConnectionWithoutFlags(t *testing.T) {
 	if out, code := ask("role", "list", "--client-secret", d.secret); code != 2 {
 		t.Errorf("there is a flag for the secret: %d %s", code, out)
 	}
-	for name, value := range map[string]string{"GATEHOUSE_ISSUER": d.url, "GATEHOUSE_CLIENT_ID": d.id, secretVariable: d.secret, "GATEHOUSE_OUTPUT": "json"} {
+	for name, value := range map[string]string{"GATEHOUSE_ISSUER": d.url, "GATEHOUSE_CLIENT_ID": d.id, secretVariable: d.secret, "GATEHOUSE_OUTPUT": "json", "GATEHOUSE_CLIENT_SECRET_FILE": "", "GATEHOUSE_CA_FILE": ""} {
 		t.Setenv(name, value)
 	}
 	if out, code := ask("role", "list"); code != 0 || !json.Valid([]byte(out)) {
