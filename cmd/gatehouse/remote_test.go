@@ -540,6 +540,25 @@ func TestListsAreWhole(t *testing.T) {
 	}
 }
 
+// An export may take longer than any other answer.
+func TestAnExportOutlivesTheLimitOfAnAnswer(t *testing.T) {
+	d := openDesk(t, idptest.Alone(t), idp.RoleAdmin)
+	handler := d.Handler()
+	hasty := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, apiBase) { // the token is no export
+			idptest.Must(t, http.NewResponseController(w).SetWriteDeadline(time.Time{}))
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	hasty.Config.WriteTimeout = time.Nanosecond
+	hasty.Start()
+	defer hasty.Close()
+	d.refused("EOF", "audit list", "--issuer", hasty.URL)
+	if out, complaints, code := d.run("", "audit export", "--issuer", hasty.URL); code != 0 || !strings.Contains(out, `"client.created"`) {
+		t.Errorf("exit code %d, exported %q, %s", code, out, complaints)
+	}
+}
+
 // What is printed as JSON is what the API answered, to the byte.
 func TestJSONIsTheAnswerItself(t *testing.T) {
 	d := openDesk(t, idptest.Alone(t), idp.RoleAdmin)
