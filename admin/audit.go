@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -438,7 +439,7 @@ func (v *visit) exportAudit() error {
 		h.Set("Cache-Control", "no-store")
 		v.Status(http.StatusOK)
 	}
-	out := json.NewEncoder(v.Writer)
+	out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
 	out.SetEscapeHTML(false)
 	err = v.console.Manage.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
 		if !begun {

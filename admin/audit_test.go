@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -86,6 +87,30 @@ func TestTheAuditLogGoesOnWithOlderEvents(t *testing.T) {
 			t.Errorf("%d events on all pages", total)
 		}
 	})
+}
+
+// An export may take longer than any other page.
+func TestExportsOutliveTheLimitOfAnAnswer(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	b := h.admin()
+	hasty := httptest.NewUnstartedServer(h.Handler())
+	hasty.Config.WriteTimeout = time.Nanosecond
+	hasty.Start()
+	defer hasty.Close()
+	for path, want := range map[string]bool{"/audit": false, "/audit/export": true, "/people/export?population=contacts": true} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, hasty.URL+"/admin"+path, http.NoBody)
+		idptest.Must(t, err)
+		for _, c := range b.Jar.Cookies(req.URL) {
+			req.AddCookie(c)
+		}
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		if got := err == nil && res.StatusCode == http.StatusOK; got != want {
+			t.Errorf("%s comes: %t (%v), want %t", path, got, err, want)
+		}
+	}
 }
 
 func TestHostileFiltersOfTheAuditLog(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -188,7 +189,7 @@ func (v *visit) exportPeople() error {
 	h.Set("Content-Disposition", `attachment; filename="without-second-step.csv"`)
 	h.Set("Cache-Control", "no-store")
 	v.Status(http.StatusOK)
-	w := csv.NewWriter(v.Writer)
+	w := csv.NewWriter(web.Stream(v.Writer, web.StreamTimeout))
 	_ = w.Write([]string{"email", "name", "population", "disabled", "added", "last_sign_in"}) // Flush's error counts
 	for {
 		for _, e := range list {

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 )
 
 // ListAuditEvents implements ServerInterface.
@@ -47,7 +48,7 @@ func (h handlers) ExportAuditEvents(c *gin.Context, params ExportAuditEventsPara
 			v.Header("Content-Type", "application/jsonl")
 			v.Status(http.StatusOK)
 		}
-		out := json.NewEncoder(v.Writer)
+		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
 		out.SetEscapeHTML(false)
 		err := v.manage.ExportAudit(v.ctx, v.actor, manage.AuditQuery{
 			Kind: idp.AuditKind(or(params.Kind)), UserID: or(params.UserID), ActorID: or(params.ActorID),

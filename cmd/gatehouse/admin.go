@@ -7,16 +7,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
+	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
+	"gatehouse/ui"
 )
 
 // open opens the database of a command, migrated to this version.
@@ -102,11 +103,14 @@ func (c migrateStatus) Run(ctx context.Context) error {
 }
 
 func table(out io.Writer, head string, rows func(io.Writer)) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	w := columned(out)
 	fmt.Fprintln(w, head)
 	rows(w)
 	return w.Flush()
 }
+
+// columned aligns what is between tabs.
+func columned(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out, 0, 8, 2, ' ', 0) }
 
 type keysCommand struct {
 	List      keysList      `cmd:"" help:"List the signing keys."`
@@ -189,105 +193,81 @@ func (s storage) manager(ctx context.Context) (*manage.Manager, *store.Store, er
 	return m, st, nil
 }
 
-type userCommand struct {
-	Create   userCreate   `cmd:"" help:"Add a person."`
-	ResetMFA userResetMFA `cmd:"" name:"reset-mfa" help:"Take all second factors from a person and sign them out."`
+type adminCommand struct {
+	Create        adminCreate        `cmd:"" help:"Print a link, good once and for an hour, to create an admin."`
+	ServiceClient adminServiceClient `cmd:"" help:"Add a service for the admin API, for the first one or after a mishap. Its secret is printed once."`
 }
 
-type userResetMFA struct {
+type adminCreate struct {
 	storage
 
-	Population string `help:"Population." default:"agents"`
-	Email      string `help:"Email address." required:""`
-	Reason     string `help:"Why; it goes to the audit log." required:""`
+	Issuer string `help:"URL under which people reach the provider." required:"" env:"GATEHOUSE_ISSUER"`
 }
 
-// Run resets the second factors of one person.
-func (c userResetMFA) Run(ctx context.Context) error {
+// Run prints a link that creates an admin.
+func (c adminCreate) Run(ctx context.Context) error {
 	m, st, err := c.manager(ctx)
 	if err != nil {
 		return err
 	}
-	u, err := st.UserByEmail(ctx, c.Population, c.Email)
+	token, err := m.SetupLink(ctx, manage.SetupLifetime)
 	if err == nil {
-		err = m.ResetMFA(ctx, manage.System(), u.ID, c.Reason)
+		_, err = fmt.Printf("%s/admin/setup/%s\n", c.Issuer, token)
 	}
 	return closing(err, st)
 }
 
-type userCreate struct {
+type adminServiceClient struct {
 	storage
 
-	Population string   `help:"Population." default:"agents"`
-	Email      string   `help:"Email address." required:""`
-	Name       string   `help:"Name."`
-	Role       []string `help:"Roles: admin, manager, agent."`
+	Name string   `help:"Name that admins read." required:""`
+	Role []string `help:"Ids of its roles: admin, manager, or one of your own." required:""`
 }
 
-// Run adds a person. The password comes from standard input: an argument would
-// be in the shell's history.
-func (c userCreate) Run(ctx context.Context) error {
-	plain, err := io.ReadAll(io.LimitReader(os.Stdin, 8192))
-	if err != nil {
-		return fmt.Errorf("read the password from standard input: %w", err)
-	}
+// Run adds a service that may ask for the scope of the admin API.
+func (c adminServiceClient) Run(ctx context.Context, t terminal) error {
 	m, st, err := c.manager(ctx)
 	if err != nil {
 		return err
 	}
-	u, err := m.CreateUser(ctx, manage.NewUser{
-		Population: c.Population, Email: c.Email, Name: c.Name, Roles: c.Role,
-		Password: strings.TrimRight(string(plain), "\r\n"),
-	})
-	if err == nil {
-		_, err = fmt.Println(u.ID)
-	}
-	return closing(err, st)
-}
-
-type clientCommand struct {
-	Create clientCreate `cmd:"" help:"Add an app. Its secret is printed once."`
-}
-
-type clientCreate struct {
-	storage
-
-	ID              string   `help:"client_id; made up when empty."`
-	Name            string   `help:"Name that people read." required:""`
-	Kind            string   `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web"`
-	Population      []string `help:"Populations that may sign in, the default first." default:"agents"`
-	RedirectURI     []string `help:"Redirect URIs; a service has none." name:"redirect-uri"`
-	Role            []string `help:"Roles of a service."`
-	Scope           []string `help:"Scopes that it may ask for; the usual ones when empty, and none for a service."`
-	PostLogoutURI   []string `help:"Where to go after signing out." name:"post-logout-uri"`
-	HomeURL         string   `help:"Where the app begins." name:"home-url"`
-	LogoutURI       string   `help:"Where the app is told that a session is over (back-channel logout)." name:"backchannel-logout-uri"`
-	PrivateNetworks bool     `help:"That address may be private or local, and http." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
-	Format          string   `help:"Access tokens: opaque or jwt." enum:"opaque,jwt" default:"opaque"`
-	Alg             string   `help:"Signing algorithm." enum:"RS256,ES256,EdDSA" default:"RS256"`
-}
-
-// Run adds an app.
-func (c clientCreate) Run(ctx context.Context) error {
-	m, st, err := c.manager(ctx)
-	if err != nil {
-		return err
-	}
-	if c.Kind != string(idp.ServiceClient) && len(c.RedirectURI) == 0 {
-		return closing(errors.New("--redirect-uri: where people are sent back to is missing"), st)
-	}
-	if c.Kind == string(idp.ServiceClient) {
-		c.Population = nil
-	}
-	m.PrivateNetworks = c.PrivateNetworks
 	client, secret, err := m.CreateClient(ctx, idp.Client{
-		ID: c.ID, Name: c.Name, Kind: idp.ClientKind(c.Kind), Populations: c.Population,
-		RedirectURIs: c.RedirectURI, PostLogoutRedirectURIs: c.PostLogoutURI, HomeURL: c.HomeURL,
-		BackchannelLogoutURI: c.LogoutURI, Roles: c.Role, Scopes: c.Scope,
-		TokenFormat: idp.TokenFormat(c.Format), SigningAlg: idp.Algorithm(c.Alg),
+		Name: c.Name, Kind: idp.ServiceClient, Roles: c.Role, Scopes: []string{idp.AdminScope},
 	})
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(map[string]string{"client_id": client.ID, "client_secret": secret})
+		err = json.NewEncoder(t.out).Encode(map[string]string{"client_id": client.ID, "client_secret": secret})
 	}
 	return closing(err, st)
+}
+
+type mailCommand struct {
+	Test mailTest `cmd:"" help:"Send a test mail."`
+}
+
+type mailTest struct {
+	storage
+	mailFlags
+
+	To string `help:"Who gets it." required:""`
+}
+
+// Run sends one mail and says what the server answered.
+func (c mailTest) Run(ctx context.Context) error {
+	m, st, err := c.manager(ctx)
+	if err != nil {
+		return err
+	}
+	sender, err := mail.New(c.mailFlags.config())
+	if err != nil {
+		return closing(err, st)
+	}
+	pages, err := ui.New(ui.Options{})
+	if err != nil {
+		return closing(err, st)
+	}
+	m.Mailer, m.Write = sender, pages.WriteMail
+	err = m.TestMail(ctx, manage.System(), c.To)
+	if err == nil {
+		_, err = fmt.Println("sent")
+	}
+	return closing(closing(err, sender), st)
 }

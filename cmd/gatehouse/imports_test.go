@@ -67,6 +67,8 @@ var allowed = map[string][]string{
 	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin":          {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api":      {"idp", "idp/manage", "idp/web", "mfa"},
+	// On the other side of the wire.
+	"admin/apiclient": {"idp"},
 
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {

@@ -24,18 +24,22 @@ const redirectURI = "http://localhost:1/callback"
 
 // process is a provider that runs as a program of its own.
 type process struct {
-	t         *testing.T
-	binary    string
-	flags     []string // of every command: where the data is
-	address   string
-	served    string // the issuer, where it is not this process's address
+	t       *testing.T
+	binary  string
+	flags   []string // of every command: where the data is
+	address string
+	served  string // the issuer, where it is not this process's address
+	service struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
 	cmd       *exec.Cmd
 	oauth     oauth2.Config
 	verifiers map[string]string // by state
 }
 
-// installed builds the program, sets up a person and an app by its commands, and
-// starts it.
+// installed builds the program, starts it, and sets up a person and an app by its
+// commands.
 func installed(t *testing.T, databaseURL string) *process {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "gatehouse")
@@ -47,19 +51,23 @@ func installed(t *testing.T, databaseURL string) *process {
 	if !strings.HasPrefix(databaseURL, "sqlite:") {
 		p.flags = append(p.flags, "--database-url", databaseURL)
 	}
-	p.run("", "migrate", "up")
-	p.run(idptest.Password, "user", "create", "--email", "maya@rtx.example", "--population", "agents")
-	var client struct {
-		ID     string `json:"client_id"`
-		Secret string `json:"client_secret"`
-	}
-	out := p.run("", "client", "create", "--name", "Agent portal", "--redirect-uri", redirectURI)
-	if err := json.Unmarshal([]byte(out), &client); err != nil {
+	p.run("migrate", "up")
+	out := p.run("admin", "service-client", "--name", "Set-up", "--role", "admin")
+	if err := json.Unmarshal([]byte(out), &p.service); err != nil {
 		t.Fatalf("reading %q: %v", out, err)
 	}
 	p.start()
+	p.call(idptest.Password, "user", "create", "--email", "maya@rtx.example", "--population", "agents", "--password-stdin")
+	var created struct {
+		Client struct{ ID string }
+		Secret string
+	}
+	out = p.call("", "client", "create", "--name", "Agent portal", "--population", "agents", "--redirect-uri", redirectURI)
+	if err := json.Unmarshal([]byte(out), &created); err != nil {
+		t.Fatalf("reading %q: %v", out, err)
+	}
 	p.oauth = oauth2.Config{
-		ClientID: client.ID, ClientSecret: client.Secret, RedirectURL: redirectURI, Scopes: []string{"openid"},
+		ClientID: created.Client.ID, ClientSecret: created.Secret, RedirectURL: redirectURI, Scopes: []string{"openid"},
 		Endpoint: oauth2.Endpoint{
 			AuthURL: p.issuer() + "/authorize", TokenURL: p.issuer() + "/token", AuthStyle: oauth2.AuthStyleInHeader,
 		},
@@ -85,14 +93,27 @@ func (p *process) issuer() string {
 	return "http://" + p.address
 }
 
-// run runs a command to its end.
-func (p *process) run(stdin string, args ...string) string {
+// run runs a command on the data to its end.
+func (p *process) run(args ...string) string {
 	p.t.Helper()
-	cmd := exec.Command(p.binary, append(args, p.flags...)...)
-	cmd.Stdin = strings.NewReader(stdin)
+	return p.output(exec.Command(p.binary, append(args, p.flags...)...), "")
+}
+
+// call runs a command that goes over the API of this process.
+func (p *process) call(stdin string, args ...string) string {
+	p.t.Helper()
+	cmd := exec.Command(p.binary, append(args, "--issuer", "http://"+p.address, "--client-id", p.service.ID, "--output", "json")...)
+	cmd.Env = append(os.Environ(), "GATEHOUSE_CLIENT_SECRET="+p.service.Secret)
+	return p.output(cmd, stdin)
+}
+
+func (p *process) output(cmd *exec.Cmd, stdin string) string {
+	p.t.Helper()
+	var complaints strings.Builder
+	cmd.Stdin, cmd.Stderr = strings.NewReader(stdin), &complaints
 	out, err := cmd.Output()
 	if err != nil {
-		p.t.Fatalf("gatehouse %v: %v", args, err)
+		p.t.Fatalf("%v: %v\n%s", cmd.Args, err, complaints.String())
 	}
 	return string(out)
 }

@@ -5,13 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 
 	"gatehouse/idp/web"
 )
@@ -25,57 +25,65 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
 	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
 	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
-	Admin       adminCommand       `cmd:"" help:"Who administers the installation."`
+	Admin       adminCommand       `cmd:"" help:"Who administers the installation; on the server itself."`
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
-	Client      clientCommand      `cmd:"" help:"Apps that people sign in to."`
-	User        userCommand        `cmd:"" help:"People."`
-	Policy      policyCommand      `cmd:"" help:"Which second steps people are asked for."`
 	Mail        mailCommand        `cmd:"" help:"Outgoing mail."`
+	Client      clientCommand      `cmd:"" help:"Apps and services, over the admin API."`
+	User        userCommand        `cmd:"" help:"People, over the admin API."`
+	Session     sessionCommand     `cmd:"" help:"Who is signed in, over the admin API."`
+	Role        roleCommand        `cmd:"" help:"Named sets of permissions, over the admin API."`
+	Policy      policyCommand      `cmd:"" help:"Which second steps people are asked for, over the admin API."`
+	Audit       auditCommand       `cmd:"" help:"Who did what to whom, over the admin API."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:])
+	code := run(ctx, terminal{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
 
 // run is the program without the process around it.
-func run(ctx context.Context, args []string) int {
+func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
 	parser, err := kong.New(&c,
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),
-		kong.Configuration(kongyaml.Loader),
+		kong.Configuration(loadConfig),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(t),
+		kong.Writers(t.out, t.err),
 	)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gatehouse:", err)
+		fmt.Fprintln(t.err, "gatehouse:", err)
 		return 1
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gatehouse:", err)
-		fmt.Fprintln(os.Stderr, "Try: gatehouse --help")
+		fmt.Fprintln(t.err, "gatehouse:", err)
+		fmt.Fprintln(t.err, "Try: gatehouse --help")
 		return 2
 	}
-	c.startLog()
+	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "gatehouse:", err)
+		fmt.Fprintln(t.err, "gatehouse:", err)
+		if what := advice(err); what != "" {
+			fmt.Fprintln(t.err, what)
+		}
 		return 1
 	}
 	return 0
 }
 
 // startLog sends the log to standard error: standard output is for answers.
-func (c *commands) startLog() {
+func (c *commands) startLog(out io.Writer) {
 	opts := &slog.HandlerOptions{Level: c.LogLevel}
-	var h slog.Handler = slog.NewTextHandler(os.Stderr, opts)
+	var h slog.Handler = slog.NewTextHandler(out, opts)
 	if c.LogFormat == "json" {
-		h = slog.NewJSONHandler(os.Stderr, opts)
+		h = slog.NewJSONHandler(out, opts)
 	}
 	slog.SetDefault(slog.New(web.RequestLog{Handler: h}))
 }

@@ -27,8 +27,8 @@ func (p *process) second() *process {
 func TestImmediatelyReachesEveryProcess(t *testing.T) {
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		first := installed(t, db.URL)
-		first.run("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--yes")
-		other := first.second()
+		first.call("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--reason", "a test")
+		other, third := first.second(), first.second()
 		b := idptest.NewBrowser(t)
 		page := b.Submit(b.Get(first.begin()), "/password", "email", "maya@rtx.example", "password", idptest.Password)
 		token := first.redeem(page)
@@ -45,10 +45,11 @@ func TestImmediatelyReachesEveryProcess(t *testing.T) {
 		}
 		fresh := first.redeem(b.Get(first.begin()))
 
-		out := first.run("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "immediately", "--yes")
-		if !strings.Contains(out, "1 people") || !strings.Contains(out, "1 sessions") {
+		out := third.call("", "policy", "preview", "agents", "--issuer-label", "RTX")
+		if !strings.Contains(out, `"people":1`) || !strings.Contains(out, `"sessions":1`) {
 			t.Errorf("the preview says %q", out)
 		}
+		third.call("", "policy", "set", "agents", "--issuer-label", "RTX", "--password-alone", "--apply", "immediately", "--reason", "a test")
 		for name, p := range map[string]*process{"first": first, "other": other} {
 			if status := p.userinfo(fresh.AccessToken); status != http.StatusUnauthorized {
 				t.Errorf("%s process takes the old access token: %d", name, status)

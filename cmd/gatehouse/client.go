@@ -1,0 +1,155 @@
+package main
+
+import (
+	"net/http"
+
+	"gatehouse/admin/apiclient"
+)
+
+type clientCommand struct {
+	connection
+
+	List     clientList     `cmd:"" help:"List apps and services."`
+	Show     clientShow     `cmd:"" help:"Read a client."`
+	Create   clientCreate   `cmd:"" help:"Add a client. Its secret is printed this once."`
+	Edit     clientEdit     `cmd:"" help:"Change a client; what is left out stays."`
+	Delete   clientDelete   `cmd:"" help:"Delete a client."`
+	Secret   clientSecret   `cmd:"" help:"A client's secrets: two at most, to replace one without an outage."`
+	Override clientOverride `cmd:"" help:"A client's own MFA policy."`
+}
+
+type clientList struct{ listing }
+
+// Run lists clients.
+func (c clientList) Run(r *remote) error {
+	return r.list("/clients", "clients", c.listing, struct{}{}, "id", "name", "kind", "populations", "roles", "scopes", "secrets", "version")
+}
+
+// app is the argument of commands that are about one client. A flag --client-id is
+// who asks.
+type app struct {
+	Client string `arg:"" help:"client_id." json:"-"`
+}
+
+func (a app) at(below ...string) string {
+	return apiclient.At(append([]string{"clients", a.Client}, below...)...)
+}
+
+type clientShow struct{ app }
+
+// Run shows a client.
+func (c clientShow) Run(r *remote) error { return r.do(http.MethodGet, c.at(), nil) }
+
+// clientSettings are what can be changed of a client.
+type clientSettings struct {
+	AuthMethod    *string  `help:"client_secret_basic, client_secret_post or none." json:"auth_method,omitempty"`
+	RedirectURI   []string `help:"Redirect URIs; a service has none." json:"redirect_uris,omitzero"`
+	PostLogoutURI []string `help:"Where to go after signing out." json:"post_logout_redirect_uris,omitzero"`
+	HomeURL       *string  `help:"Where the app begins." name:"home-url" json:"home_url,omitempty"`
+	GrantType     []string `help:"authorization_code, refresh_token, client_credentials." json:"grant_types,omitzero"`
+	Scope         []string `help:"Scopes that it may ask for." json:"scopes,omitzero"`
+	Population    []string `help:"Populations that may sign in, the default first." json:"populations,omitzero"`
+	TokenFormat   *string  `help:"Access tokens: opaque or jwt." json:"token_format,omitempty"`
+	SigningAlg    *string  `help:"RS256, ES256 or EdDSA." json:"signing_alg,omitempty"`
+	AccessTTL     *int64   `help:"Seconds that an access token lives." name:"access-ttl" json:"access_ttl,omitempty"`
+	RefreshTTL    *int64   `help:"Seconds that a refresh token lives which nobody uses." name:"refresh-ttl" json:"refresh_ttl,omitempty"`
+	PKCEOptional  *bool    `help:"Do without PKCE where the app's library cannot." name:"pkce-optional" negatable:"" json:"pkce_optional,omitempty"`
+	LogoutURI     *string  `help:"Where the app is told that a session is over." name:"backchannel-logout-uri" json:"backchannel_logout_uri,omitempty"`
+	Role          []string `help:"Roles of a service." json:"roles,omitzero"`
+}
+
+type clientCreate struct {
+	clientSettings
+
+	Name string `help:"Name that people read." required:"" json:"name"`
+	Kind string `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web" json:"kind"`
+}
+
+// Run adds a client.
+func (c clientCreate) Run(r *remote) error { return r.do(http.MethodPost, "/clients", c) }
+
+type clientEdit struct {
+	app
+	versioned
+	clientSettings
+
+	Name *string `help:"Name that people read." json:"name,omitempty"`
+}
+
+// Run changes a client.
+func (c clientEdit) Run(r *remote) error {
+	return r.change(c.versioned, change{
+		read: c.at(), method: http.MethodPut, write: c.at(), body: c,
+		whole: true, except: []string{"id", "kind", "secrets", "created_at", "version"},
+	})
+}
+
+type clientDelete struct {
+	app
+	because
+}
+
+// Run deletes a client.
+func (c clientDelete) Run(r *remote) error { return r.do(http.MethodDelete, c.at(), c) }
+
+type clientSecret struct {
+	Add    clientSecretAdd    `cmd:"" help:"Add a second secret. It is printed this once."`
+	Remove clientSecretRemove `cmd:"" help:"Remove a secret; the last one stays."`
+}
+
+type clientSecretAdd struct{ app }
+
+// Run adds a secret.
+func (c clientSecretAdd) Run(r *remote) error { return r.do(http.MethodPost, c.at("secrets"), nil) }
+
+type clientSecretRemove struct {
+	app
+
+	Index string `arg:"" help:"0 for the older secret, 1 for the newer."`
+}
+
+// Run removes a secret.
+func (c clientSecretRemove) Run(r *remote) error {
+	return r.do(http.MethodDelete, c.at("secrets", c.Index), nil)
+}
+
+type clientOverride struct {
+	Show    overrideShow    `cmd:"" help:"Read a client's own MFA policy."`
+	Preview overridePreview `cmd:"" help:"Count whom a change of it would concern; changes nothing."`
+	Set     overrideSet     `cmd:"" help:"Change a client's own MFA policy."`
+}
+
+type overrideShow struct{ app }
+
+// Run shows an override.
+func (c overrideShow) Run(r *remote) error { return r.do(http.MethodGet, c.at("mfa-override"), nil) }
+
+// overrideSettings are the whole of an override.
+type overrideSettings struct {
+	Mode      string `help:"inherit, off or required." enum:"inherit,off,required" required:"" json:"mode"`
+	MinACR    string `help:"With required: the least acr." name:"min-acr" json:"min_acr,omitempty"`
+	Federated bool   `help:"With required: ask it of federated sign-ins too." name:"also-federated" json:"federated,omitempty"`
+}
+
+type overridePreview struct {
+	app
+	overrideSettings
+}
+
+// Run previews an override.
+func (c overridePreview) Run(r *remote) error {
+	return r.do(http.MethodPost, c.at("mfa-override", "preview"), c)
+}
+
+type overrideSet struct {
+	app
+	versioned
+	overrideSettings
+	applying
+}
+
+// Run changes an override.
+func (c overrideSet) Run(r *remote) error {
+	at := c.at("mfa-override")
+	return r.change(c.versioned, change{read: at, method: http.MethodPut, write: at, body: c})
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"net/http"
+
+	"gatehouse/admin/apiclient"
+)
+
+type roleCommand struct {
+	connection
+
+	List   roleList   `cmd:"" help:"List roles."`
+	Show   roleShow   `cmd:"" help:"Read a role."`
+	Create roleCreate `cmd:"" help:"Add a role."`
+	Edit   roleEdit   `cmd:"" help:"Change a role, for everybody who holds it; what is left out stays."`
+	Delete roleDelete `cmd:"" help:"Delete a role that nobody holds."`
+}
+
+type roleList struct{}
+
+// Run lists roles.
+func (roleList) Run(r *remote) error {
+	return r.all("/roles", "roles", "id", "name", "system", "holders", "version", "permissions")
+}
+
+// named is the argument of commands that are about one role.
+type named struct {
+	Role string `arg:"" help:"Id of the role." json:"-"`
+}
+
+func (n named) at() string { return apiclient.At("roles", n.Role) }
+
+type roleShow struct{ named }
+
+// Run shows a role.
+func (c roleShow) Run(r *remote) error { return r.do(http.MethodGet, c.at(), nil) }
+
+type roleCreate struct {
+	because
+
+	Name       string   `help:"Name." required:"" json:"name"`
+	Permission []string `help:"Permissions, such as users.manage." json:"permissions"`
+}
+
+// Run adds a role.
+func (c roleCreate) Run(r *remote) error {
+	c.Permission = append([]string{}, c.Permission...)
+	return r.do(http.MethodPost, "/roles", c)
+}
+
+type roleEdit struct {
+	named
+	versioned
+	because
+
+	Name       *string  `help:"Name." json:"name,omitempty"`
+	Permission []string `help:"All its permissions from now on; empty for none." json:"permissions,omitzero"`
+}
+
+// Run changes a role.
+func (c roleEdit) Run(r *remote) error {
+	return r.change(c.versioned, change{
+		read: c.at(), method: http.MethodPut, write: c.at(), body: c,
+		whole: true, except: []string{"id", "system", "holders", "version"},
+	})
+}
+
+type roleDelete struct {
+	named
+	versioned
+	because
+}
+
+// Run deletes a role.
+func (c roleDelete) Run(r *remote) error {
+	return r.change(c.versioned, change{read: c.at(), method: http.MethodDelete, write: c.at(), body: c})
+}
