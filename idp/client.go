@@ -178,3 +178,6 @@ type Override struct {
 	MinACR     ACR          // with OverrideRequired: at least this
 	Federated  bool         // also asked of federated sign-ins
 }
+
+// Takes tells whether people of a population may sign in to it.
+func (c Client) Takes(population string) bool { return slices.Contains(c.Populations, population) }

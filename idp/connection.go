@@ -36,6 +36,10 @@ const EntraAuthority = "https://login.microsoftonline.com"
 // PersonalTenant is the tid of personal Microsoft accounts.
 const PersonalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
+// FederationCallback is the path, below the issuer, to which other providers send
+// people back.
+const FederationCallback = "/federation/callback"
+
 // Connection is how people of a population sign in through another provider.
 type Connection struct {
 	ID           string
@@ -162,6 +166,9 @@ const (
 	ArrivalTaken      ArrivalReason = "taken"        // the account belongs to another identity
 	ArrivalOther      ArrivalReason = "other_person" // not who was asked to confirm
 	ArrivalLost       ArrivalReason = "lost"         // the answer to another question
+	ArrivalProof      ArrivalReason = "proof"        // the account here cannot prove that it is theirs
+	ArrivalLimited    ArrivalReason = "limited"      // too many codes were sent or tried
+	ArrivalSetup      ArrivalReason = "setup"        // we are not set up there, or it here
 )
 
 // Error implements error.
@@ -182,3 +189,19 @@ func EntraSubject(tid, oid string) string { return tid + "/" + oid }
 // OIDCSubject is the subject of somebody at another provider (OpenID Connect Core 1.0
 // section 5.7: iss and sub together, and nothing else).
 func OIDCSubject(issuer, sub string) string { return issuer + "|" + sub }
+
+// Ask is one question to another provider: who is this?
+type Ask struct {
+	// State, Nonce and Verifier bind the answer to the question and to the browser (RFC
+	// 9700 section 4.7, OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636).
+	State, Nonce, Verifier string
+	// At is when the app asked: ages count from there.
+	At time.Time
+	// Anew: they must sign in there again. MaxAge: no longer before At than that,
+	// negative for no matter when.
+	Anew   bool
+	MaxAge time.Duration
+	// SecondStep: proof of a second step is wanted, too.
+	SecondStep           bool
+	LoginHint, UILocales string
+}

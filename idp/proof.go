@@ -28,7 +28,9 @@ type Proof struct {
 	// Via is the connection of a federated sign-in. LocalStep: it counts as a password
 	// does. CanProve is what the other side would prove beyond Evidence if it were
 	// asked, empty for nothing.
-	Via       string
+	Via string
+	// Issuer is who signed the other side's word: the "idp" of our tokens.
+	Issuer    string
 	LocalStep bool
 	CanProve  ACR
 	// UpstreamAt is when the other side says that it signed the person in, zero where it
@@ -77,6 +79,6 @@ func (a ACR) Rank() int {
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first. Passkeys and upstreams
-// are not among them until people can sign in that way.
-func ACRs() []ACR { return []ACR{ACRPassword, ACRTwoStep, ACRMFA, ACRRefedsMFA} }
+// ACRs lists the classes for discovery, weakest first. Passkeys are not among them
+// until people can sign in that way.
+func ACRs() []ACR { return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA} }

@@ -293,3 +293,13 @@ func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
 	found.EmailDisabled = e.Email != nil && !works(e.Email.ID, e.Email.DisabledAt)
 	return found
 }
+
+// WantsEvidence tells whether a federated sign-in has to prove more than that it
+// happened: for the request, or for an override that means federated sign-ins too.
+func WantsEvidence(q Question) bool {
+	need := demandRank(q.Demand)
+	if q.Override.Federated {
+		need = max(need, overrideRank(q.Override))
+	}
+	return need > idp.ACRFederated.Rank()
+}

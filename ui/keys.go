@@ -33,7 +33,9 @@ const (
 	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
 	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only
 	MsgPolicyChanged      Key = "error.policy_changed"
-	MsgSetupExpired       Key = "error.setup_expired" // the QR code is a new one
+	MsgLinkPassword       Key = "error.link_password"      // {0} the other provider
+	MsgPasswordElsewhere  Key = "error.password_elsewhere" // people sign in through other providers alone
+	MsgSetupExpired       Key = "error.setup_expired"      // the QR code is a new one
 	MsgMailFailed         Key = "error.mail_failed"
 )
 
@@ -60,4 +62,26 @@ const (
 	MsgBackTo                 Key = "back.to" // name of the app
 	MsgSignInAgain            Key = "back.sign_in_again"
 	MsgTryAgain               Key = "back.try_again"
+)
+
+// Why somebody who came through another provider is not signed in; {0} is the
+// provider.
+const (
+	MsgOtherProvider     Key = "arrival.other_provider" // where none is known by name
+	MsgArrivalDown       Key = "arrival.unavailable"
+	MsgArrivalDenied     Key = "arrival.denied"
+	MsgArrivalAssignment Key = "arrival.not_assigned"
+	MsgArrivalToken      Key = "arrival.token"
+	MsgArrivalTenant     Key = "arrival.tenant"
+	MsgArrivalEvidence   Key = "arrival.evidence"
+	MsgArrivalStale      Key = "arrival.stale"
+	MsgArrivalUnknown    Key = "arrival.unknown"
+	MsgArrivalDisabled   Key = "arrival.disabled"
+	MsgArrivalNoEmail    Key = "arrival.no_email"
+	MsgArrivalTaken      Key = "arrival.taken"
+	MsgArrivalOther      Key = "arrival.other_person"
+	MsgArrivalLost       Key = "arrival.lost"
+	MsgArrivalSetup      Key = "arrival.setup"
+	MsgArrivalProof      Key = "arrival.proof"
+	MsgArrivalLimited    Key = "arrival.limited"
 )

@@ -14,7 +14,16 @@ type SignIn struct {
 	Others         []Link   // the other populations of this client
 	ForgotURL      string   // link "Forgot password?", absent when empty
 	RegisterURL    string   // link "Create an account", absent when empty
-	MicrosoftURL   string   // plain link that looks like a button, absent when empty
+	Upstreams      []Upstream
+	NoPassword     bool // there is no form: people sign in through Upstreams alone
+}
+
+// Upstream is another provider that people can sign in with: a plain link that looks
+// like a button.
+type Upstream struct {
+	Name      string // "Sign in with <Name>"
+	URL       string
+	Microsoft bool // shows its sign
 }
 
 func (p SignIn) about() about {
@@ -31,6 +40,8 @@ type Reauthenticate struct {
 	Alert         *Message // above the form
 	RetryAfter    int      // seconds until another try is allowed
 	ForgotURL     string   // link "Forgot password?", absent when empty
+	Upstreams     []Upstream
+	NoPassword    bool // there is no form
 }
 
 func (p Reauthenticate) about() about {
@@ -54,4 +65,22 @@ type Account struct {
 	Population     string // id of the population
 	PopulationName string // its name, shown under the email
 	SessionID      string // value of the field "session"; public, no credential
+}
+
+// ConfirmEmail asks somebody who came through another provider for the code that was
+// sent to the address that it says is theirs. Form field: code.
+type ConfirmEmail struct {
+	Frame
+	Action       string // URL the form posts to
+	Email        string // where the code went, in full: they brought it along
+	Upstream     string // the provider's name
+	CodeError    *Message
+	Alert        *Message
+	ResendAction string // URL of the POST form "Send a new code"
+	ResendIn     int    // seconds until a new code may be asked for
+	RetryAfter   int    // seconds until another try is allowed
+}
+
+func (p ConfirmEmail) about() about {
+	return about{template: "confirm-email", failed: anyOf(p.CodeError, p.Alert)}
 }

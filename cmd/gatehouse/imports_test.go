@@ -54,7 +54,8 @@ var allowed = map[string][]string{
 	"idp/session":  {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":     {"idp"},
 	"idp/manage": {
-		"idp", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store", "mfa", "ui",
+		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store",
+		"mfa", "ui",
 	},
 
 	// What people and clients reach. None of these knows another: see apart.
@@ -62,11 +63,12 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
 	},
-	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"idp/federation": {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin/api":      {"idp", "idp/manage", "idp/web", "mfa"},
+	"idp/provider":               {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/federation":             {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
+	"idp/federation/certificate": {},
+	"idp/account":                {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin":                      {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin/api":                  {"idp", "idp/manage", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
 

@@ -69,7 +69,7 @@ func Proofs() []idp.Proof {
 	return []idp.Proof{
 		{Method: idp.MethodPassword, At: now.Add(-time.Second)},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
-		{Method: idp.MethodFederated, At: now, Via: "entra", LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour)},
+		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour)},
 	}
 }
 

@@ -19,6 +19,8 @@ const (
 	ForRefresh  Purpose = "hmac.refresh"  // successors of refresh tokens
 	ForRecovery Purpose = "hmac.recovery" // finding recovery codes
 	ForEmail    Purpose = "hmac.email"    // keeping email codes
+	// ForFederation binds what another provider answers to what it was asked.
+	ForFederation Purpose = "hmac.federation"
 )
 
 // Secret returns the 256-bit secret of a purpose, and makes it where there is

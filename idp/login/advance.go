@@ -89,8 +89,11 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	case Unmet:
 		out.location, err = l.Requests.Unmet(ctx, s.flow.RequestID)
 	case Done:
+		if err := l.linkArrival(ctx, s); err != nil {
+			return out, err
+		}
 		out, err = l.finish(ctx, s)
-	case ChooseSession, ChooseMethod, NeedPassword, ShowCodes, ShowLeft, Stuck:
+	case ChooseSession, ChooseMethod, NeedPassword, ConfirmEmail, ShowCodes, ShowLeft, Stuck:
 	}
 	if err != nil {
 		return out, err

@@ -82,6 +82,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		return idp.Session{}, nil, err
 	}
 	session, cookie := l.Sessions.New(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
+	s.came(&session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -123,6 +124,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	}
 	session, cookie := l.Sessions.Renew(session)
 	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
+	s.came(&session)
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,6 +33,18 @@ type Requests interface {
 	Again(r idp.Request) string
 }
 
+// Upstreams asks other providers who somebody is. *federation.Federation does.
+type Upstreams interface {
+	// AuthURL is where to send the browser. An error is an *idp.ArrivalError.
+	AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask) (string, error)
+	// Receive takes the answer's parameters. An error is an *idp.ArrivalError.
+	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Arrival, error)
+	// Origins are where forms of ours may lead on the way there.
+	Origins(c idp.Connection) []string
+	// Returned tells whether a state is that of a sign-out, and where it goes on.
+	Returned(state string) (location string, ok bool)
+}
+
 // Login serves the sign-in pages.
 type Login struct {
 	Store    *store.Store
@@ -44,7 +57,10 @@ type Login struct {
 	Outbox   *outbox.Outbox
 	// EmailKey is the HMAC key under which email codes are kept.
 	EmailKey []byte
-	Requests Requests
+	// UpstreamKey is the HMAC key of what other providers are asked with.
+	UpstreamKey []byte
+	Upstreams   Upstreams
+	Requests    Requests
 }
 
 // Path is where the sign-in of a flow begins, below the issuer.
@@ -56,9 +72,13 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("", l.Web.Handle(l.openedDirectly))
 	g.GET("/:flow", l.Web.Handle(l.show))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
+	g.GET("/:flow/federate", l.Web.Handle(l.federate))
+	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
 		"choose":     l.postChoose,
 		"password":   l.postPassword,
+		"confirm":    l.postConfirm,
+		"reconfirm":  l.postReconfirm,
 		"method":     l.postMethod,
 		"totp":       l.postTOTP,
 		"email":      l.postEmail,

@@ -27,6 +27,9 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return l.here(c, s)
 	}
 	in := s.credentials(c)
+	if allowed, err := l.passwordAllowed(c.Request.Context(), s, in.population); err != nil || !allowed {
+		return errors.Join(err, l.passwordElsewhere(c, s, in))
+	}
 	if page, bad := s.incomplete(in); bad {
 		return l.renderPassword(c, s, page)
 	}
@@ -82,7 +85,7 @@ func (s *signIn) takesPassword() bool {
 	switch s.next().(type) {
 	case NeedPassword, ChooseSession:
 		return true
-	case ChooseMethod, NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ConfirmEmail, ChooseMethod, NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
 	}
 	return false
 }

@@ -33,7 +33,9 @@ func (l *Login) show(c *gin.Context) error {
 	case ChooseSession:
 		return l.showChoice(c, s)
 	case NeedPassword:
-		return l.renderPassword(c, s, passwordPage{in: s.prefilled(c)})
+		return l.showPassword(c, s)
+	case ConfirmEmail:
+		return l.renderConfirm(c, s, confirmPage{})
 	case ChooseMethod:
 		return l.renderMethods(c, s, state)
 	case NeedCode:
@@ -68,7 +70,10 @@ func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
 		Brand:      s.brand(),
 		ClientName: s.client.Name, HelpURL: s.Population.HelpURL, PrivacyURL: s.Population.PrivacyURL,
 	}
-	if s.notes.Moved {
+	switch {
+	case s.notes.Arrival.proved():
+		f.Notice = ui.MsgLinkPassword.With(s.notes.Arrival.Name)
+	case s.notes.Moved:
 		f.Notice = ui.MsgPolicyChanged.With()
 	}
 	if s.flow.UserID != "" {
@@ -84,7 +89,17 @@ func (s *signIn) brand() ui.Brand {
 
 // render sends a page whose forms may end at the app.
 func (l *Login) render(c *gin.Context, s *signIn, status int, page ui.Page) error {
-	return l.Web.Render(c, status, page, append([]string{s.Request.RedirectURI, s.client.HomeURL}, s.client.RedirectURIs...)...)
+	targets := append([]string{s.Request.RedirectURI, s.client.HomeURL}, s.client.RedirectURIs...)
+	if s.Population.Access.Federated { // a form may lead there by way of the page that it leads to
+		list, err := l.Store.Connections(c.Request.Context(), s.Population.ID)
+		if err != nil {
+			return err
+		}
+		for _, connection := range list {
+			targets = append(targets, l.Upstreams.Origins(connection)...)
+		}
+	}
+	return l.Web.Render(c, status, page, targets...)
 }
 
 // prefilled is the form as it is first shown: ?as= picks another population of
@@ -107,10 +122,14 @@ type passwordPage struct {
 	in                               credentials
 	emailError, passwordError, alert *ui.Message
 	limited                          *throttle.LimitedError
+	// refused is the status of a page for somebody who was turned away, zero for nobody.
+	refused int
 }
 
 func (p passwordPage) status() int {
 	switch {
+	case p.refused != 0:
+		return p.refused
 	case p.limited != nil:
 		return http.StatusTooManyRequests
 	case p.alert != nil || p.emailError != nil || p.passwordError != nil:
@@ -120,19 +139,30 @@ func (p passwordPage) status() int {
 }
 
 func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error {
+	ctx := c.Request.Context()
 	if s.flow.UserID != "" {
+		ways, err := l.waysIn(ctx, s, s.Population)
+		if err != nil {
+			return err
+		}
 		return l.render(c, s, p.status(), ui.Reauthenticate{
 			Frame: l.frame(c, s), Action: l.action(s, "password"), Email: s.User.Email,
 			PasswordError: p.passwordError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
+			NoPassword: !ways.password, Upstreams: ways.buttons,
 		})
 	}
-	population, others, err := l.choices(c.Request.Context(), s, p.in.population)
+	population, others, err := l.choices(ctx, s, p.in.population)
 	if err != nil {
 		return err
 	}
 	shown := *s
 	shown.Population = population
+	ways, err := l.waysIn(ctx, s, population)
+	if err != nil {
+		return err
+	}
 	return l.render(c, s, p.status(), ui.SignIn{
+		NoPassword: !ways.password, Upstreams: ways.buttons,
 		Frame: l.frame(c, &shown), Action: l.action(s, "password"),
 		Population: population.ID, PopulationName: population.Name, Email: p.in.email,
 		EmailError: p.emailError, PasswordError: p.passwordError, Alert: p.alert,

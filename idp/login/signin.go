@@ -36,8 +36,12 @@ type signIn struct {
 // load reads the flow that the URL names, provided that it belongs to this
 // browser and its time is not over.
 func (l *Login) load(c *gin.Context) (*signIn, error) {
+	return l.open(c, c.Param("flow"))
+}
+
+// open is load for a flow that something else names.
+func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	ctx := c.Request.Context()
-	id := c.Param("flow")
 	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // PostgreSQL refuses to look
 		return nil, web.NewProblem(ui.ProblemFlowExpired, idp.ErrNotFound)
 	}

@@ -21,6 +21,9 @@ type (
 	ChooseSession struct{}
 	// NeedPassword: email and password, or the password again.
 	NeedPassword struct{}
+	// ConfirmEmail: somebody who came through another provider confirms that the address
+	// is theirs, by a code that is sent there.
+	ConfirmEmail struct{}
 	// ChooseMethod: somebody without an authenticator chooses a second step.
 	ChooseMethod struct{ Methods []idp.Method }
 	// NeedCode: a second step. Methods are what will do, the one asked for now
@@ -51,6 +54,7 @@ type (
 func (ChooseSession) kind() string { return idp.FlowChoose }
 func (ChooseMethod) kind() string  { return "method" }
 func (NeedPassword) kind() string  { return "password" }
+func (ConfirmEmail) kind() string  { return "confirm" }
 func (NeedCode) kind() string      { return "code" }
 func (NeedEnrolment) kind() string { return "enrolment" }
 func (ShowCodes) kind() string     { return "codes" }
@@ -80,6 +84,10 @@ type Notes struct {
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
 	Told bool `json:"told,omitempty"`
+	// Arrival is somebody who came through another provider and is not linked yet.
+	Arrival *arrival `json:"arrival,omitempty"`
+	// SID is the session at the provider that the person came through.
+	SID string `json:"sid,omitempty"`
 	// Moved: the flow waits for what it does because the policies changed under way.
 	Moved bool `json:"moved,omitempty"`
 }
@@ -88,6 +96,9 @@ type Notes struct {
 func Next(f Facts) State {
 	if f.Choosing && len(f.Proofs) == 0 {
 		return ChooseSession{}
+	}
+	if f.Notes.Arrival.waits() {
+		return ConfirmEmail{}
 	}
 	d := mfa.Decide(f.Question)
 	switch d.Outcome {

@@ -26,12 +26,20 @@ type authentication struct {
 	ACR      idp.ACR  `json:"acr"`
 	AMR      []string `json:"amr"`
 	SID      string   `json:"sid"`
+	// IDP is the issuer at which the person signed in, empty where they did so here.
+	IDP string `json:"idp,omitempty"`
 }
 
 func authenticationOf(g idp.Grant) authentication {
-	return authentication{
+	a := authentication{
 		AuthTime: mfa.AuthTime(g.Proofs, g.ACR).Unix(), ACR: g.ACR, AMR: mfa.AMR(g.Proofs), SID: g.SessionID,
 	}
+	for _, p := range g.Proofs {
+		if p.Method == idp.MethodFederated {
+			a.IDP = p.Issuer
+		}
+	}
+	return a
 }
 
 // person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0

@@ -82,7 +82,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		RevocationMethods:     all,
 		ClaimTypes:            []string{"normal"},
 		Claims: []string{
-			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash",
+			"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "idp", "at_hash",
 			"population", "name", "locale", "updated_at", "email", "email_verified",
 		},
 		ClaimsParameter: true, BackchannelLogout: true, BackchannelLogoutSession: true,

@@ -81,11 +81,12 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
-	if l.redirect == "" {
+	location := p.afterwards(ctx, l, hinted)
+	if location == "" {
 		step.done = &l
 		return nil, hold(ctx, errPageFollows)
 	}
-	redirect := op.NewRedirect(l.location())
+	redirect := op.NewRedirect(location)
 	for _, cookie := range cookies {
 		redirect.Header.Add("Set-Cookie", cookie.String())
 	}
@@ -182,7 +183,11 @@ func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 	for _, s := range l.sessions {
 		page.Accounts = append(page.Accounts, s.User.Email)
 	}
-	return p.Web.Render(c, http.StatusOK, page, l.client.PostLogoutRedirectURIs...)
+	targets, err := p.targets(c.Request.Context(), l)
+	if err != nil {
+		return err
+	}
+	return p.Web.Render(c, http.StatusOK, page, targets...)
 }
 
 // confirmEndSession is the button of that page: it ends what the page listed.
@@ -202,10 +207,45 @@ func (p *Provider) confirmEndSession(c *gin.Context) error {
 	for _, cookie := range cookies {
 		http.SetCookie(c.Writer, cookie)
 	}
-	if l.redirect != "" {
-		return web.Redirect(c, l.location())
+	if location := p.afterwards(ctx, l, l.sessions); location != "" {
+		return web.Redirect(c, location)
 	}
 	return p.signedOut(c, l)
+}
+
+// afterwards is where a browser goes whose sessions ended: to the provider that the
+// person came through, when the connection says so, and from there, or at once, to
+// where the app wants it; empty for our own page.
+func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.SessionStanding) string {
+	location := ""
+	if l.redirect != "" {
+		location = l.location()
+	}
+	for _, s := range ended {
+		if s.Session.ConnectionID == "" || p.Upstreams == nil {
+			continue
+		}
+		if end := p.Upstreams.EndURL(ctx, s.Session.ConnectionID, location); end != "" {
+			return end
+		}
+	}
+	return location
+}
+
+// targets are where the form that confirms a sign-out may lead (form-action).
+func (p *Provider) targets(ctx context.Context, l logout) ([]string, error) {
+	list := slices.Clone(l.client.PostLogoutRedirectURIs)
+	for _, s := range l.sessions {
+		if s.Session.ConnectionID == "" || p.Upstreams == nil {
+			continue
+		}
+		c, err := p.Store.Connection(ctx, s.Session.ConnectionID)
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return nil, err
+		}
+		list = append(list, p.Upstreams.Origins(c)...)
+	}
+	return list, nil
 }
 
 func (p *Provider) signedOut(c *gin.Context, l logout) error {

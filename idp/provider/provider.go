@@ -35,6 +35,17 @@ type Config struct {
 	Signer   *keys.Keys
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
+	// Upstreams signs people out where they came from. Optional.
+	Upstreams Upstreams
+}
+
+// Upstreams are the providers that people come through. *federation.Federation is it.
+type Upstreams interface {
+	// EndURL is where to send the browser to sign out there as well, on the way to
+	// location; empty where sign-out ends here.
+	EndURL(ctx context.Context, connectionID, location string) string
+	// Origins are where forms of ours may lead on the way there.
+	Origins(c idp.Connection) []string
 }
 
 // Provider is an OpenID provider.

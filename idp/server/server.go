@@ -14,6 +14,8 @@ import (
 	"gatehouse/admin"
 	"gatehouse/admin/api"
 	"gatehouse/idp"
+	"gatehouse/idp/federation"
+	"gatehouse/idp/fetch"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/login"
@@ -110,6 +112,12 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 		Limiter: limiter, Keyring: ring, Manage: s.Manage,
 		Outbox: s.outbox, EmailKey: secrets[keys.ForEmail], Requests: protocol,
 	}
+	upstreams := federation.New(federation.Config{
+		Client: fetch.NewClient(s.cfg.PrivateNetworks), Insecure: s.cfg.PrivateNetworks, Keyring: ring,
+		Store: s.Store, Sessions: s.sessions, Web: plumbing, Issuer: s.cfg.Issuer, Key: secrets[keys.ForFederation],
+	})
+	signIn.Upstreams, signIn.UpstreamKey = upstreams, secrets[keys.ForFederation]
+	protocol.Upstreams = upstreams
 	console := &admin.Console{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback",
 	}
@@ -120,7 +128,7 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	return s.route(plumbing, protocol, signIn, console, rest)
+	return s.route(plumbing, protocol, signIn, upstreams, console, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -161,7 +169,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForFederation} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err
@@ -185,7 +193,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console, rest *api.API) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation, console *admin.Console, rest *api.API) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -197,6 +205,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	root := w.Group(engine)
 	protocol.Routes(root)
 	signIn.Routes(root)
+	upstreams.Routes(root)
 	console.Routes(root)
 	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())

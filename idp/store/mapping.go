@@ -135,6 +135,7 @@ type proofJSON struct {
 	Local    bool       `json:"local,omitempty"`
 	CanProve idp.ACR    `json:"can,omitempty"`
 	Upstream int64      `json:"up,omitempty"`
+	Issuer   string     `json:"iss,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
@@ -142,7 +143,7 @@ func encodeProofs(proofs []idp.Proof) string {
 	for i, p := range proofs {
 		list[i] = proofJSON{
 			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
-			Via: p.Via, Local: p.LocalStep, CanProve: p.CanProve,
+			Via: p.Via, Issuer: p.Issuer, Local: p.LocalStep, CanProve: p.CanProve,
 		}
 		if !p.UpstreamAt.IsZero() {
 			list[i].Upstream = p.UpstreamAt.UnixMicro()
@@ -161,7 +162,7 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 	for i, p := range list {
 		proofs[i] = idp.Proof{
 			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
-			Via: p.Via, LocalStep: p.Local, CanProve: p.CanProve,
+			Via: p.Via, Issuer: p.Issuer, LocalStep: p.Local, CanProve: p.CanProve,
 		}
 		if p.Upstream != 0 {
 			proofs[i].UpstreamAt = time.UnixMicro(p.Upstream).UTC()

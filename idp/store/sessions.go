@@ -145,6 +145,7 @@ func (s *Store) RenewSession(ctx context.Context, v idp.Session) error {
 		UpdateColumns(map[string]any{
 			"token_hash": v.TokenHash, "proofs": encodeProofs(v.Proofs),
 			"policy_version": v.PolicyVersion, "last_seen_at": v.LastSeenAt,
+			"connection_id": v.ConnectionID, "upstream_sid": v.UpstreamSID,
 		}), "session", idp.ErrExpired)
 }
 

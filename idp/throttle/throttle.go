@@ -32,6 +32,8 @@ const (
 	Authenticator     Kind = "totp"
 	Recovery          Kind = "recovery"
 	EmailCode         Kind = "email"
+	ConfirmCode       Kind = "confirm"      // codes tried for an address that is to be confirmed
+	ConfirmMail       Kind = "confirm-mail" // codes sent there
 )
 
 // Counter is one budget of attempts.
@@ -86,6 +88,12 @@ func (l *Limiter) Address(address string) Counter {
 		}
 	}
 	return l.counter(OfAddress, ip.AsSlice())
+}
+
+// Confirmation is the budget of an address that somebody who came through another
+// provider says is theirs: of tries (ConfirmCode), or of mails (ConfirmMail).
+func (l *Limiter) Confirmation(kind Kind, population, email string) Counter {
+	return l.counter(kind, []byte(population), idp.EmailKey(email))
 }
 
 // Factor is the budget of a second factor of a user.

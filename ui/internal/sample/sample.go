@@ -68,7 +68,7 @@ func methods(labels ...ui.Key) []ui.Method {
 func signIn() map[string]ui.Page {
 	plain := ui.SignIn{
 		Frame: frame(), Action: "/flow/1/password", Population: "agents", PopulationName: "Agents",
-		ForgotURL: "/forgot", MicrosoftURL: "/flow/1/microsoft",
+		ForgotURL: "/forgot", Upstreams: []ui.Upstream{{Name: "Microsoft", URL: "/flow/1/federate?c=1", Microsoft: true}},
 	}
 	full := plain
 	full.Frame = support()
@@ -82,8 +82,19 @@ func signIn() map[string]ui.Page {
 	waiting.Email = "maya@rtx.example"
 	waiting.Alert = ui.MsgTooManyAttempts.With(95)
 	waiting.RetryAfter = 95
+	elsewhere := plain
+	elsewhere.ForgotURL, elsewhere.NoPassword = "", true
+	elsewhere.Upstreams = append(elsewhere.Upstreams, ui.Upstream{Name: "Northern Repair", URL: "/flow/1/federate?c=2"})
+	elsewhere.Alert = ui.MsgArrivalAssignment.With("Microsoft")
 	return map[string]ui.Page{
-		"signin": plain, "signin-errors": full, "signin-wait": waiting,
+		"signin": plain, "signin-errors": full, "signin-wait": waiting, "signin-elsewhere": elsewhere,
+		"confirm-email": ui.ConfirmEmail{
+			Frame: frame(), Action: "/flow/1/confirm", ResendAction: "/flow/1/confirm-resend", ResendIn: 24,
+			Email: "maya@rtx.example", Upstream: "Microsoft",
+		},
+		"reauthenticate-elsewhere": ui.Reauthenticate{
+			Frame: frame(), Email: "maya@rtx.example", NoPassword: true, Upstreams: plain.Upstreams, Alert: ui.MsgArrivalStale.With("Microsoft"),
+		},
 		"reauthenticate": ui.Reauthenticate{
 			Frame: frame(), Action: "/flow/1/password", Email: "maya@rtx.example", ForgotURL: "/forgot",
 		},

@@ -1,0 +1,303 @@
+package federation
+
+import (
+	"encoding/json"
+	"fmt"
+	netmail "net/mail"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"gatehouse/idp"
+)
+
+// claims are what we read of an ID token.
+type claims struct {
+	Issuer          string `json:"iss"`
+	Subject         string `json:"sub"`
+	AuthorizedParty string `json:"azp"`
+	Nonce           string `json:"nonce"`
+	SID             string `json:"sid"`
+	Locale          string `json:"locale"`
+	// Of Entra: the directory, the person in it, and for guests where they come from.
+	TenantID string `json:"tid"`
+	ObjectID string `json:"oid"`
+	Home     string `json:"idp"`
+
+	EmailVerified truth      `json:"email_verified"`
+	OwnsDomain    truth      `json:"xms_edov"` // the directory has proved that the address is its own
+	AuthTime      seconds    `json:"auth_time"`
+	ACR           string     `json:"acr"`
+	Contexts      stringList `json:"acrs"`
+	AMR           stringList `json:"amr"`
+	Groups        stringList `json:"groups"`
+	Roles         stringList `json:"roles"`
+	HasGroups     truth      `json:"hasgroups"`
+	// Elsewhere names claims that did not fit into the token (OpenID Connect Core 1.0
+	// section 5.6.2).
+	Elsewhere map[string]json.RawMessage `json:"_claim_names"`
+
+	all map[string]any
+}
+
+// readClaims reads the claims of a token that was verified.
+func readClaims(into func(any) error) (claims, error) {
+	var c claims
+	if err := into(&c); err != nil {
+		return c, untrusted("read the claims: %w", err)
+	}
+	if err := into(&c.all); err != nil {
+		return c, untrusted("read the claims: %w", err)
+	}
+	return c, nil
+}
+
+// add takes over claims that the token left out.
+func (c *claims) add(more map[string]any) error {
+	for name, value := range more {
+		if _, has := c.all[name]; !has {
+			c.all[name] = value
+		}
+	}
+	// Of what decides something, only whether the address is confirmed comes from there.
+	b, err := json.Marshal(map[string]any{"email_verified": c.all["email_verified"]})
+	if err == nil {
+		err = json.Unmarshal(b, c)
+	}
+	if err != nil {
+		return untrusted("read userinfo: %w", err)
+	}
+	return nil
+}
+
+// text is a claim that is one line of text, empty for none.
+func (c *claims) text(name string) string {
+	value, _ := c.all[name].(string)
+	if !utf8.ValidString(value) {
+		return ""
+	}
+	return strings.Join(strings.FieldsFunc(value, func(r rune) bool { return unicode.IsControl(r) || r == ' ' }), " ")
+}
+
+// checkIssuer refuses a token of another issuer. Documents for many directories have
+// a template in its place.
+func (c *claims) checkIssuer(described, issuer string, conn idp.Connection) error {
+	if conn.Kind != idp.EntraConnection {
+		if issuer != described {
+			return untrusted("the token is of issuer %.200q", issuer)
+		}
+		return nil
+	}
+	if c.TenantID == "" || c.ObjectID == "" || strings.Contains(c.TenantID+c.ObjectID, "/") {
+		return untrusted("the token says neither directory nor person (tid, oid)")
+	}
+	if issuer != strings.ReplaceAll(described, tenantTemplate, c.TenantID) {
+		return untrusted("the token is of issuer %.200q, its directory %.60q", issuer, c.TenantID)
+	}
+	if !conn.AllowsTenant(c.TenantID) {
+		return &idp.ArrivalError{Reason: idp.ArrivalTenant, Cause: fmt.Errorf("directory %.60q", c.TenantID)}
+	}
+	return nil
+}
+
+// The limits of what is taken over.
+const (
+	maxName       = 200
+	maxGroups     = 1000
+	maxSID        = 200
+	maxReferences = 20
+)
+
+// arrival reads from claims who somebody is, and what their sign-in proves.
+func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Arrival, error) {
+	a := idp.Arrival{
+		Subject: idp.OIDCSubject(conn.Issuer, c.Subject), Email: address(c.text(emailClaim(conn))),
+		Name: shortened(c.text(either(conn.Claims.Name, "name")), maxName), Locale: c.Locale,
+		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID,
+	}
+	if conn.Kind == idp.EntraConnection {
+		a.Subject = idp.EntraSubject(c.TenantID, c.ObjectID)
+	}
+	if conn.Claims.Department != "" {
+		a.Department = shortened(c.text(conn.Claims.Department), maxName)
+	}
+	if len(a.SID) > maxSID || strings.ContainsFunc(a.SID, unicode.IsControl) {
+		a.SID = ""
+	}
+	a.EmailConfirmed = a.Email != "" && c.confirms(conn, a.Email)
+	var err error
+	a.Proof, err = c.proof(conn, ask, now)
+	return a, err
+}
+
+func emailClaim(c idp.Connection) string { return either(c.Claims.Email, "email") }
+
+// confirms tells whether an address is the person's. Entra lets people and admins of
+// other directories write any address into theirs: only its own word that the domain
+// was proved counts (xms_edov), or our admin's that the directory owns the domain.
+func (c *claims) confirms(conn idp.Connection, email string) bool {
+	usual := emailClaim(conn) == "email" // both claims speak of that one
+	if conn.Kind == idp.EntraConnection {
+		return usual && bool(c.OwnsDomain) || conn.NamesTenants() && conn.OwnsAddress(email) && c.Home == ""
+	}
+	return usual && bool(c.EmailVerified) && conn.OwnsAddress(email)
+}
+
+// overage tells whether the person is in more groups than the token holds.
+func (c *claims) overage() bool {
+	_, elsewhere := c.Elsewhere["groups"]
+	return elsewhere || bool(c.HasGroups) || len(c.Groups) > maxGroups
+}
+
+// proof is what the sign-in counts for.
+func (c *claims) proof(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Proof, error) {
+	p := idp.Proof{Method: idp.MethodFederated, At: now, Via: conn.ID, Issuer: c.Issuer, LocalStep: conn.Trust == idp.LocalStep}
+	var err error
+	if p.UpstreamAt, err = c.signedInAt(conn, ask, now); err != nil || p.LocalStep {
+		return p, err
+	}
+	p.AMR = references(c.AMR)
+	switch {
+	case c.provesSecondStep(conn):
+		p.Evidence = idp.ACRMFA
+		if !slices.Contains(p.AMR, "mfa") {
+			p.AMR = append(p.AMR, "mfa")
+		}
+	case conn.Trust == idp.EvidenceRequired:
+		return p, &idp.ArrivalError{Reason: idp.ArrivalEvidence, Cause: fmt.Errorf("acr %.60q, acrs %.200q, amr %.200q", c.ACR, c.Contexts, c.AMR)}
+	case conn.Context != "" && !ask.SecondStep:
+		p.CanProve = idp.ACRMFA
+	}
+	return p, nil
+}
+
+// provesSecondStep: the context that was asked for, or "mfa" in so many words (RFC 8176
+// section 2).
+func (c *claims) provesSecondStep(conn idp.Connection) bool {
+	if slices.Contains(c.AMR, "mfa") {
+		return true
+	}
+	if conn.Kind == idp.EntraConnection {
+		return conn.Context != "" && slices.Contains(c.Contexts, conn.Context)
+	}
+	return conn.Context != "" && c.ACR == conn.Context
+}
+
+// signedInAt is when the person signed in there, zero for now or where that is not
+// said. One that is too long ago for the question is refused.
+func (c *claims) signedInAt(conn idp.Connection, ask idp.Ask, now time.Time) (time.Time, error) {
+	if c.AuthTime == 0 {
+		// max_age makes auth_time required (OpenID Connect Core 1.0 section 2). Entra has it
+		// only where an admin switched it on, and is asked for a new sign-in instead.
+		if ask.MaxAge >= 0 && conn.Kind != idp.EntraConnection {
+			return time.Time{}, untrusted("max_age was asked for, and the token has no auth_time")
+		}
+		return time.Time{}, nil
+	}
+	at := time.Unix(int64(c.AuthTime), 0).UTC()
+	oldest := ask.At.Add(-clockSkew)
+	if !at.Before(oldest) {
+		return time.Time{}, nil
+	}
+	if ask.Anew || ask.MaxAge >= 0 && at.Before(oldest.Add(-ask.MaxAge)) {
+		return at, &idp.ArrivalError{Reason: idp.ArrivalStale, Cause: fmt.Errorf("signed in there at %s", at)}
+	}
+	return at, nil
+}
+
+// registered are the values that amr may have (RFC 8176 section 2): others would be
+// claims that no standard stands for.
+var registered = strings.Fields("face fpt geo hwk iris kba mca mfa otp pin pop pwd rba retina sc sms swk tel user vbm wia")
+
+func references(amr []string) []string {
+	var list []string
+	for _, value := range first(amr, maxReferences) {
+		if slices.Contains(registered, value) && !slices.Contains(list, value) {
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+// address is an email address, or empty.
+func address(s string) string {
+	a, err := netmail.ParseAddress(s)
+	if err != nil || a.Address != s || a.Name != "" || len(s) > idp.MaxEmail {
+		return ""
+	}
+	return s
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func shortened(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most])
+	}
+	return s
+}
+
+func first(list []string, most int) []string { return list[:min(len(list), most)] }
+
+// truth is a boolean that some providers write as text or number.
+type truth bool
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *truth) UnmarshalJSON(b []byte) error {
+	*t = truth(slices.Contains([]string{`true`, `"true"`, `"True"`, `1`, `"1"`}, string(b)))
+	return nil
+}
+
+// seconds is a NumericDate (RFC 7519 section 2), which some providers write as text.
+type seconds int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *seconds) UnmarshalJSON(b []byte) error {
+	var n json.Number
+	if err := json.Unmarshal([]byte(strings.Trim(string(b), `"`)), &n); err != nil {
+		return fmt.Errorf("read a time: %w", err)
+	}
+	if n == "" {
+		*s = 0
+		return nil
+	}
+	f, err := n.Float64()
+	if err != nil || f < 0 || f > 1e11 {
+		return fmt.Errorf("%.40s is no time", b)
+	}
+	*s = seconds(f)
+	return nil
+}
+
+// stringList is a list of text, of which some providers write a single one alone.
+type stringList []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *stringList) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*l = nil
+		if one != "" {
+			*l = stringList{one}
+		}
+		return nil
+	}
+	var many []any
+	if err := json.Unmarshal(b, &many); err != nil {
+		return fmt.Errorf("read a list: %w", err)
+	}
+	*l = nil
+	for _, v := range many {
+		if text, ok := v.(string); ok {
+			*l = append(*l, text)
+		}
+	}
+	return nil
+}

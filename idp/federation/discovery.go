@@ -1,0 +1,188 @@
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"gatehouse/idp"
+)
+
+// How long a discovery document is believed, how long it stands in for one that
+// cannot be fetched, and how long a failure is remembered, so that people who wait do
+// not queue up behind a provider that is down.
+const (
+	freshFor   = time.Hour
+	staleFor   = 24 * time.Hour
+	failureFor = 3 * time.Second
+)
+
+// tenantTemplate stands in the issuer of Entra's documents for many directories.
+const tenantTemplate = "{tenantid}"
+
+// document is what we read of a discovery document (OpenID Connect Discovery 1.0
+// section 3).
+type document struct {
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Userinfo      string   `json:"userinfo_endpoint"`
+	Keys          string   `json:"jwks_uri"`
+	EndSession    string   `json:"end_session_endpoint"`
+	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
+	// IssParameter: answers carry the issuer (RFC 9207 section 3).
+	IssParameter bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+// discoveryAddress is where a provider describes itself: at Entra there is a
+// description for each directory, for all organisations, and for everybody.
+func discoveryAddress(c idp.Connection) string {
+	base := strings.TrimRight(c.Issuer, "/")
+	if c.Kind == idp.EntraConnection {
+		base += "/" + directory(c) + "/v2.0"
+	}
+	return base + "/.well-known/openid-configuration"
+}
+
+func directory(c idp.Connection) string {
+	switch {
+	case c.NamesTenants() && len(c.Tenants) == 1:
+		return c.Tenants[0]
+	case !c.PersonalAccounts:
+		return "organizations"
+	case !c.AnyTenant && len(c.Tenants) == 0:
+		return "consumers"
+	}
+	return "common"
+}
+
+// check refuses a document that is not of whom it should be.
+func (d document) check(c idp.Connection, insecure bool) error {
+	if c.Kind == idp.EntraConnection && !strings.HasPrefix(d.Issuer, c.Issuer+"/") || c.Kind != idp.EntraConnection && d.Issuer != c.Issuer {
+		return fmt.Errorf("the document is of issuer %.200q", d.Issuer)
+	}
+	for name, address := range map[string]string{
+		"authorization_endpoint": d.Authorization, "token_endpoint": d.Token, "jwks_uri": d.Keys,
+		"userinfo_endpoint": d.Userinfo, "end_session_endpoint": d.EndSession,
+	} {
+		optional := name == "userinfo_endpoint" || name == "end_session_endpoint"
+		if address == "" && optional {
+			continue
+		}
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !insecure) {
+			return fmt.Errorf("%s %.200q is no address that we may use", name, address)
+		}
+	}
+	return nil
+}
+
+// description is a document that was checked, and the keys that it names.
+type description struct {
+	document
+	keys oidc.KeySet
+}
+
+// provider remembers the description of one provider.
+type provider struct {
+	address string
+
+	now atomic.Pointer[description] // nil until the first was fetched
+
+	mu       sync.Mutex // held while it is fetched: others wait for the same answer
+	fetched  time.Time
+	failure  error
+	failedAt time.Time
+}
+
+// describe returns what a provider says of itself: what is known, if that is fresh,
+// else fetched; where that fails, what is known for a while longer.
+func (p *provider) describe(ctx context.Context, client *http.Client, check func(document) error) (*description, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := idp.Now()
+	if p.now.Load() == nil || now.Sub(p.fetched) > freshFor {
+		if p.failure == nil || now.Sub(p.failedAt) > failureFor {
+			p.refresh(ctx, client)
+		}
+		if p.failure != nil && (p.now.Load() == nil || now.Sub(p.fetched) > staleFor) {
+			return nil, &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: p.failure}
+		}
+	}
+	// Each time: the document is the same for connections that differ.
+	d := p.now.Load()
+	if err := check(d.document); err != nil {
+		return nil, &idp.ArrivalError{Reason: idp.ArrivalSetup, Cause: err}
+	}
+	return d, nil
+}
+
+// known are the addresses that browsers are sent to.
+func (p *provider) known() []string {
+	d := p.now.Load()
+	if d == nil {
+		return nil
+	}
+	return []string{d.Authorization, d.EndSession}
+}
+
+// refresh fetches the description. Whoever asked first may leave meanwhile: others
+// wait for it, too.
+func (p *provider) refresh(ctx context.Context, client *http.Client) {
+	d, err := fetchDocument(context.WithoutCancel(ctx), client, p.address)
+	if err != nil {
+		p.failure, p.failedAt = err, idp.Now()
+		return
+	}
+	next := &description{document: d}
+	if before := p.now.Load(); before != nil && before.Keys == d.Keys {
+		next.keys = before.keys
+	} else {
+		next.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), client), d.Keys)
+	}
+	p.now.Store(next)
+	p.fetched, p.failure = idp.Now(), nil
+}
+
+var errNotJSON = errors.New("the answer is not JSON")
+
+func fetchDocument(ctx context.Context, client *http.Client, address string) (d document, err error) {
+	return d, fetchJSON(ctx, client, address, "", &d)
+}
+
+// fetchJSON reads a JSON document, of which the client cuts what is too long.
+func fetchJSON(ctx context.Context, client *http.Client, address, bearer string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("fetch %s: %w", address, err)
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("fetch %s: status %d", address, res.StatusCode)
+	}
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		return fmt.Errorf("fetch %s: %w", address, errors.Join(errNotJSON, err))
+	}
+	return nil
+}
+
+// takes tells whether a way to authenticate at the token endpoint is offered. Where
+// nothing is said it is client_secret_basic (OpenID Connect Discovery 1.0 section 3).
+func (d document) takes(method string) bool { return slices.Contains(d.TokenAuth, method) }

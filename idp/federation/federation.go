@@ -1,0 +1,78 @@
+package federation
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+	"gatehouse/idp/web"
+)
+
+// LogoutPath is where other providers say that somebody signed out there, below the
+// issuer. What they answer goes to idp.FederationCallback, which is the sign-in's.
+const LogoutPath = "/federation/logout"
+
+// Config is what a Federation is made of.
+type Config struct {
+	// Client fetches from addresses that an admin configured (idp/fetch).
+	Client *http.Client
+	// Insecure: other providers may be reached by http, for tests and demos.
+	Insecure bool
+	Keyring  *keyring.Keyring
+	Store    *store.Store
+	Sessions *session.Manager
+	Web      *web.Web
+	// Issuer is our own, Key the HMAC key of what comes back to us.
+	Issuer string
+	Key    []byte
+}
+
+// Federation speaks with other providers. It may be used by many goroutines.
+type Federation struct {
+	cfg Config
+
+	mu        sync.Mutex
+	providers map[string]*provider // by the address of their discovery document
+}
+
+// New makes a Federation.
+func New(cfg Config) *Federation {
+	return &Federation{cfg: cfg, providers: map[string]*provider{}}
+}
+
+// provider is another provider as it describes itself.
+func (f *Federation) provider(ctx context.Context, c idp.Connection) (*description, error) {
+	address := discoveryAddress(c)
+	f.mu.Lock()
+	p, known := f.providers[address]
+	if !known {
+		p = &provider{address: address}
+		f.providers[address] = p
+	}
+	f.mu.Unlock()
+	return p.describe(ctx, f.cfg.Client, func(d document) error { return d.check(c, f.cfg.Insecure) })
+}
+
+// Origins are where a browser is sent on the way to a connection's other side, as far
+// as that is known without asking it.
+func (f *Federation) Origins(c idp.Connection) []string {
+	list := []string{c.Issuer}
+	f.mu.Lock()
+	p := f.providers[discoveryAddress(c)]
+	f.mu.Unlock()
+	if p != nil {
+		list = append(list, p.known()...)
+	}
+	return list
+}
+
+// Check tells whether a connection's other side can be found: nil, or a
+// *idp.ArrivalError.
+func (f *Federation) Check(ctx context.Context, c idp.Connection) error {
+	_, err := f.provider(ctx, c)
+	return err
+}

@@ -1,0 +1,107 @@
+package login
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/ui"
+)
+
+// waysIn are the ways in which people of a population may sign in here.
+type waysIn struct {
+	password    bool
+	buttons     []ui.Upstream
+	connections []idp.Connection
+}
+
+func (l *Login) waysIn(ctx context.Context, s *signIn, p idp.Population) (waysIn, error) {
+	allowed, err := l.passwordAllowed(ctx, s, p.ID)
+	ways := waysIn{password: allowed}
+	// An account that is about to be linked proves itself in its own way.
+	if err != nil || !p.Access.Federated || s.notes.Arrival != nil {
+		return ways, err
+	}
+	list, err := l.Store.Connections(ctx, p.ID)
+	if err != nil {
+		return ways, err
+	}
+	for _, c := range list {
+		if c.Enabled {
+			ways.connections = append(ways.connections, c)
+			ways.buttons = append(ways.buttons, ui.Upstream{
+				Name: c.Name, URL: l.action(s, "federate?"+url.Values{"c": {c.ID}}.Encode()), Microsoft: c.Kind == idp.EntraConnection,
+			})
+		}
+	}
+	return ways, nil
+}
+
+// passwordAllowed tells whether a password will do in a population: by its portal
+// access, or because an account is to be linked.
+func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population string) (bool, error) {
+	if s.notes.Arrival.proved() {
+		return true, nil
+	}
+	p := s.Population
+	if p.ID != population {
+		var err error
+		if p, err = l.Store.Population(ctx, population); err != nil {
+			return false, err
+		}
+	}
+	return p.Access.Password, nil
+}
+
+// passwordElsewhere refuses a password where none is used, without looking at it.
+func (l *Login) passwordElsewhere(c *gin.Context, s *signIn, in credentials) error {
+	event := s.audit(idp.AuditPasswordRefused, map[string]string{"reason": "portal access allows no passwords"})
+	event.ActorID, event.UserID = "", s.flow.UserID
+	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
+		return err
+	}
+	return l.renderPassword(c, s, passwordPage{in: in, alert: ui.MsgPasswordElsewhere.With(), refused: http.StatusForbidden})
+}
+
+// showPassword is the first page, or the way straight to the other provider where
+// there is no other: for whoever came through it, and for people of a population that
+// signs in through it alone.
+func (l *Login) showPassword(c *gin.Context, s *signIn) error {
+	in := s.prefilled(c)
+	p, others, err := l.choices(c.Request.Context(), s, in.population)
+	if err != nil {
+		return err
+	}
+	ways, err := l.waysIn(c.Request.Context(), s, p)
+	if err != nil {
+		return err
+	}
+	only := ""
+	switch via := s.cameThrough(); {
+	case via != "":
+		if slices.ContainsFunc(ways.connections, func(c idp.Connection) bool { return c.ID == via }) {
+			only = via
+		}
+	case !ways.password && len(ways.connections) == 1 && len(others) == 0:
+		only = ways.connections[0].ID
+	}
+	if only != "" {
+		return l.goTo(c, s, only)
+	}
+	return l.renderPassword(c, s, passwordPage{in: in})
+}
+
+// cameThrough is the connection that the person of this sign-in came through before,
+// empty for none.
+func (s *signIn) cameThrough() string {
+	for _, p := range s.flow.Proofs {
+		if p.Method == idp.MethodFederated {
+			return p.Via
+		}
+	}
+	return ""
+}

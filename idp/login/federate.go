@@ -1,0 +1,260 @@
+package login
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+// question names one question to another provider: of which flow, in which version of
+// it, through which connection. What binds the answer to it follows from that and from
+// a key, so that asking stores nothing, and a flow that moved on takes no answer.
+type question struct {
+	flow       string
+	version    int64
+	connection string
+}
+
+// derive makes the secret of a question for one purpose.
+func (l *Login) derive(purpose string, q question) string {
+	mac := hmac.New(sha256.New, l.UpstreamKey)
+	for _, part := range []string{purpose, q.flow, q.connection} {
+		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // ids are short
+		mac.Write([]byte(part))
+	}
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(q.version))) //nolint:gosec // the bits count
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// state writes a question so that it comes back with the answer.
+func (l *Login) state(q question) string {
+	return strings.Join([]string{q.flow, strconv.FormatInt(q.version, 10), q.connection, l.derive("state", q)}, ".")
+}
+
+// readState reads a state of ours. ok: it is one.
+func (l *Login) readState(state string) (q question, ok bool) {
+	parts := strings.Split(state, ".")
+	if len(parts) != 4 {
+		return q, false
+	}
+	version, err := strconv.ParseInt(parts[1], 10, 64)
+	q = question{flow: parts[0], version: version, connection: parts[2]}
+	return q, err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3]))
+}
+
+// ask is what a connection's other side is asked for this sign-in.
+func (l *Login) ask(s *signIn, c idp.Connection) idp.Ask {
+	q := question{flow: s.flow.ID, version: s.flow.Version, connection: c.ID}
+	about := s.question()
+	ask := idp.Ask{
+		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q),
+		At: s.Request.CreatedAt, MaxAge: about.Demand.MaxAge, Anew: !about.Demand.Since.IsZero(),
+		SecondStep: c.Trust == idp.EvidenceRequired || mfa.WantsEvidence(about),
+		LoginHint:  s.Request.LoginHint, UILocales: s.Request.UILocales,
+	}
+	if s.flow.UserID != "" {
+		ask.LoginHint = s.User.Email
+	}
+	// Entra does not say when somebody signed in, unless an admin has switched that on.
+	ask.Anew = ask.Anew || c.Kind == idp.EntraConnection && ask.MaxAge >= 0
+	return ask
+}
+
+// connection reads a connection that people of this sign-in may use now.
+func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Connection, error) {
+	unknown := &idp.ArrivalError{Reason: idp.ArrivalLost, Cause: errors.New("no such connection for this sign-in")}
+	if strings.ContainsRune(id, 0) {
+		return idp.Connection{}, unknown
+	}
+	c, err := l.Store.Connection(ctx, id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return c, unknown
+	}
+	if err != nil {
+		return c, err
+	}
+	p, err := l.Store.Population(ctx, c.PopulationID)
+	if err != nil {
+		return c, err
+	}
+	known := s.flow.UserID == "" && s.client.Takes(p.ID) || s.flow.UserID != "" && p.ID == s.flow.PopulationID
+	if !c.Enabled || !p.Access.Federated || !known || s.notes.Arrival != nil {
+		return c, unknown
+	}
+	return c, nil
+}
+
+// federate sends the browser to another provider. It stores nothing, and may be
+// repeated.
+func (l *Login) federate(c *gin.Context) error {
+	s, err := l.load(c)
+	if err != nil {
+		return err
+	}
+	if s.over() || !s.takesPassword() {
+		return l.here(c, s)
+	}
+	return l.goTo(c, s, c.Query("c"))
+}
+
+func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
+	ctx := c.Request.Context()
+	connection, err := l.connection(ctx, s, connectionID)
+	if err != nil {
+		return l.turnedAway(c, s, connection, err)
+	}
+	location, err := l.Upstreams.AuthURL(ctx, connection, l.ask(s, connection))
+	if err != nil {
+		return l.turnedAway(c, s, connection, err)
+	}
+	return web.Redirect(c, location)
+}
+
+// callback takes the answer of another provider, in the browser that asked.
+func (l *Login) callback(c *gin.Context) error {
+	answer := c.Request.URL.Query()
+	q, ok := l.readState(answer.Get("state"))
+	if !ok {
+		return l.signedOutElsewhere(c, answer.Get("state"))
+	}
+	s, err := l.open(c, q.flow)
+	if err != nil {
+		return err
+	}
+	if s.over() {
+		return l.finishedAgain(c, s)
+	}
+	ctx := c.Request.Context()
+	connection, err := l.connection(ctx, s, q.connection)
+	if err == nil && (q.version != s.flow.Version || !s.takesPassword()) {
+		err = &idp.ArrivalError{Reason: idp.ArrivalLost, Cause: errors.New("the sign-in moved on")}
+	}
+	if err != nil {
+		return l.turnedAway(c, s, connection, err)
+	}
+	a, err := l.Upstreams.Receive(ctx, connection, l.ask(s, connection), answer)
+	if err != nil {
+		return l.turnedAway(c, s, connection, err)
+	}
+	err = l.advance(c, s, func(ctx context.Context) error { return l.arrive(ctx, s, connection, a) })
+	var refused *idp.ArrivalError
+	if errors.As(err, &refused) {
+		return l.turnedAway(c, s, connection, err)
+	}
+	return err
+}
+
+// arrive takes somebody in whom another provider vouches for, or has them confirm
+// their address first.
+func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Arrival) error {
+	user, err := l.Manage.Arrive(ctx, c, a)
+	if errors.Is(err, manage.ErrConfirm) && s.flow.UserID == "" {
+		return l.beginConfirm(ctx, s, c, a)
+	}
+	if errors.Is(err, manage.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
+		return &idp.ArrivalError{Reason: idp.ArrivalOther, Cause: errors.New("somebody else than the sign-in is of")}
+	}
+	if err != nil {
+		return err
+	}
+	return l.welcome(ctx, s, c, a, user)
+}
+
+// welcome adds the proof that another provider gave.
+func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.Arrival, user idp.User) error {
+	if err := l.choosePopulation(ctx, s, c.PopulationID); err != nil {
+		return err
+	}
+	s.flow.UserID, s.User = user.ID, user
+	if s.signedOut() {
+		s.flow.PolicyVersion = s.Version
+	}
+	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
+	s.notes.Arrival, s.notes.SID = nil, a.SID
+	return l.Store.Audit(ctx, s.audit(idp.AuditFederatedAccepted, map[string]string{
+		"connection": c.ID, "trust": string(c.Trust), "evidence": string(a.Proof.Evidence), "amr": strings.Join(a.Proof.AMR, " "),
+	}))
+}
+
+// came notes in a session through which provider the person came, if they did.
+func (s *signIn) came(session *idp.Session) {
+	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
+		if p.Method == idp.MethodFederated {
+			session.ConnectionID, session.UpstreamSID = p.Via, s.notes.SID
+		}
+	}
+}
+
+// arrivalTexts are what a person is told, and arrivalStatus with which status where it
+// is not 403.
+var (
+	arrivalTexts = map[idp.ArrivalReason]ui.Key{
+		idp.ArrivalDown: ui.MsgArrivalDown, idp.ArrivalDenied: ui.MsgArrivalDenied, idp.ArrivalAssignment: ui.MsgArrivalAssignment,
+		idp.ArrivalToken: ui.MsgArrivalToken, idp.ArrivalTenant: ui.MsgArrivalTenant, idp.ArrivalEvidence: ui.MsgArrivalEvidence,
+		idp.ArrivalStale: ui.MsgArrivalStale, idp.ArrivalUnknown: ui.MsgArrivalUnknown, idp.ArrivalDisabled: ui.MsgArrivalDisabled,
+		idp.ArrivalNoEmail: ui.MsgArrivalNoEmail, idp.ArrivalTaken: ui.MsgArrivalTaken, idp.ArrivalOther: ui.MsgArrivalOther,
+		idp.ArrivalLost: ui.MsgArrivalLost, idp.ArrivalSetup: ui.MsgArrivalSetup, idp.ArrivalProof: ui.MsgArrivalProof,
+		idp.ArrivalLimited: ui.MsgArrivalLimited,
+	}
+	arrivalStatus = map[idp.ArrivalReason]int{
+		idp.ArrivalDown: http.StatusBadGateway, idp.ArrivalSetup: http.StatusBadGateway, idp.ArrivalToken: http.StatusBadGateway,
+		idp.ArrivalLost: http.StatusConflict, idp.ArrivalLimited: http.StatusTooManyRequests,
+	}
+)
+
+// turnedAway shows the first page again, saying why somebody is not signed in; why
+// exactly stands in the log and in the audit log. Nothing was linked or made.
+func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection, err error) error {
+	var refused *idp.ArrivalError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	ctx := c.Request.Context()
+	logFailure(ctx, "sign-in through another provider", err)
+	event := s.audit(idp.AuditFederatedRefused, map[string]string{"connection": connection.ID, "reason": string(refused.Reason)})
+	if refused.Cause != nil {
+		event.Detail["cause"] = refused.Cause.Error()
+	}
+	event.ActorID = ""
+	if err := l.Store.Audit(ctx, event); err != nil {
+		return err
+	}
+	name := connection.Name
+	if name == "" {
+		name = l.Web.Text(l.Web.Language(c.Request, s.Request.UILocales), *ui.MsgOtherProvider.With())
+	}
+	page := passwordPage{in: s.prefilled(c), alert: arrivalTexts[refused.Reason].With(name), refused: http.StatusForbidden}
+	if status := arrivalStatus[refused.Reason]; status != 0 {
+		page.refused = status
+	}
+	if s.client.Takes(connection.PopulationID) && s.flow.UserID == "" {
+		page.in.population = connection.PopulationID
+	}
+	return l.renderPassword(c, s, page)
+}
+
+// signedOutElsewhere is where people come back to who signed out at another provider.
+func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
+	location, ok := l.Upstreams.Returned(state)
+	switch {
+	case !ok:
+		return web.NewProblem(ui.ProblemFlowExpired, errors.New("a state that is not ours"))
+	case location != "":
+		return web.Redirect(c, location)
+	}
+	return l.Web.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}})
+}

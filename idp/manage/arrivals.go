@@ -1,0 +1,279 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+)
+
+// ErrConfirm: whose the address is that somebody brought along is not known. They
+// confirm it by a code that is sent there, and an account that has it proves that it
+// is theirs.
+var ErrConfirm = errors.New("the address has to be confirmed")
+
+func turnedAway(reason idp.ArrivalReason, format string, args ...any) error {
+	return &idp.ArrivalError{Reason: reason, Cause: fmt.Errorf(format, args...)}
+}
+
+// Arrive finds out, in the transaction of ctx, who somebody is here whom another
+// provider vouches for: an identity that is linked, and nothing else, says so at once.
+// For a new one an address decides that is known to be theirs: the account that has it
+// is linked, or one is made where the connection makes accounts. An account with
+// permissions is never taken over by an address alone. What the directory decides
+// (name, department, mapped roles) is brought up to date; the address never is.
+//
+// ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.ArrivalError says
+// why somebody may not come in.
+func (m *Manager) Arrive(ctx context.Context, c idp.Connection, a idp.Arrival) (idp.User, error) {
+	identity, err := m.Store.Identity(ctx, c.ID, a.Subject)
+	if err == nil {
+		return m.returned(ctx, c, a, identity)
+	}
+	if !errors.Is(err, idp.ErrNotFound) {
+		return idp.User{}, err
+	}
+	if a.Email == "" {
+		return idp.User{}, turnedAway(idp.ArrivalNoEmail, "no address came along")
+	}
+	user, err := m.Store.UserByEmail(ctx, c.PopulationID, a.Email)
+	unknown := errors.Is(err, idp.ErrNotFound)
+	switch {
+	case err != nil && !unknown:
+		return idp.User{}, err
+	case !a.EmailConfirmed:
+		return idp.User{}, ErrConfirm // whether there is such an account or not
+	case unknown:
+		return m.admit(ctx, c, a)
+	}
+	if err := m.mayLink(ctx, c, user); err != nil {
+		return idp.User{}, err
+	}
+	permissions, err := m.permissionsOf(ctx, user.ID)
+	if err != nil {
+		return idp.User{}, err
+	}
+	if len(permissions) > 0 {
+		return idp.User{}, ErrConfirm
+	}
+	return m.linkArrival(ctx, c, a, user, "the other side confirmed the address")
+}
+
+// returned is somebody who came before.
+func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Arrival, i idp.Identity) (idp.User, error) {
+	user, err := m.Store.User(ctx, i.UserID)
+	if err != nil {
+		return user, err
+	}
+	if user.Disabled {
+		return user, turnedAway(idp.ArrivalDisabled, "account %s is disabled", user.ID)
+	}
+	i.Email, i.LastSeenAt = a.Email, idp.Now()
+	if err := m.Store.SeeIdentity(ctx, i); err != nil {
+		return user, err
+	}
+	return m.sync(ctx, c, a, user)
+}
+
+// mayLink refuses an account that somebody new may not become.
+func (m *Manager) mayLink(ctx context.Context, c idp.Connection, user idp.User) error {
+	if user.Disabled {
+		return turnedAway(idp.ArrivalDisabled, "account %s is disabled", user.ID)
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(linked, func(i idp.Identity) bool { return i.ConnectionID == c.ID }) {
+		return turnedAway(idp.ArrivalTaken, "account %s is another identity's", user.ID)
+	}
+	return nil
+}
+
+// admit makes an account for somebody whose address is confirmed.
+func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Arrival) (idp.User, error) {
+	if !c.CreateUsers {
+		return idp.User{}, turnedAway(idp.ArrivalUnknown, "no account has the address")
+	}
+	now := idp.Now()
+	u := idp.User{
+		ID: idp.NewID(), PopulationID: c.PopulationID, Email: a.Email, EmailVerified: true,
+		Name: a.Name, Department: a.Department, CreatedAt: now, UpdatedAt: now,
+	}
+	if len(a.Locale) <= maxLocale && strings.Trim(a.Locale, localeChars) == "" {
+		u.Locale = a.Locale
+	}
+	if err := checkUser(u); err != nil {
+		return u, turnedAway(idp.ArrivalToken, "the profile cannot be an account's: %w", err)
+	}
+	if err := m.Store.CreateUser(ctx, u); err != nil {
+		return u, err
+	}
+	e := idp.AuditEvent{Kind: idp.AuditUserCreated, Detail: map[string]string{"connection": c.ID, "subject": a.Subject}}
+	if err := m.auditOf(ctx, e, u); err != nil {
+		return u, err
+	}
+	return m.linkArrival(ctx, c, a, u, "the account was made for them")
+}
+
+// linkArrival links somebody with their account from now on.
+func (m *Manager) linkArrival(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User, why string) (idp.User, error) {
+	e := idp.AuditEvent{Kind: idp.AuditIdentityLinked, ActorID: user.ID, Detail: map[string]string{"why": why}}
+	err := m.link(ctx, e, user, idp.Identity{ConnectionID: c.ID, Subject: a.Subject, UserID: user.ID, Email: a.Email, LastSeenAt: idp.Now()}, c)
+	if err != nil {
+		return user, err
+	}
+	return m.sync(ctx, c, a, user)
+}
+
+// Confirmed goes on, in the transaction of ctx, after the person who came has read the
+// code that was sent to their address. signIn: the account that has the address has to
+// prove by its password, and by what else the policy asks, that it is theirs; LinkProved
+// links it afterwards. Otherwise they are signed in as the user.
+func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Arrival) (user idp.User, signIn bool, err error) {
+	user, err = m.Store.UserByEmail(ctx, c.PopulationID, a.Email)
+	if errors.Is(err, idp.ErrNotFound) {
+		user, err = m.admit(ctx, c, a)
+		return user, false, err
+	}
+	if err != nil {
+		return user, false, err
+	}
+	if err := m.mayLink(ctx, c, user); err != nil {
+		return user, false, err
+	}
+	if user.PasswordHash != "" {
+		return user, true, nil
+	}
+	// Nobody ever signed in to it by a password. What else protects it cannot be asked
+	// for without one.
+	permissions, err := m.permissionsOf(ctx, user.ID)
+	if err != nil {
+		return user, false, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return user, false, err
+	}
+	if len(permissions) > 0 || len(enrolment.TOTP) > 0 {
+		return user, false, turnedAway(idp.ArrivalProof, "account %s has no password to prove it by", user.ID)
+	}
+	user, err = m.linkArrival(ctx, c, a, user, "a code that was sent to the address")
+	return user, false, err
+}
+
+// LinkProved links, in the transaction of ctx, an account that was just signed in to
+// with the one elsewhere that the person came from.
+func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) error {
+	if err := m.mayLink(ctx, c, user); err != nil {
+		return err
+	}
+	_, err := m.linkArrival(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	return err
+}
+
+// sync brings up to date what the directory decides.
+func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) (idp.User, error) {
+	before := user
+	if a.Name != "" {
+		user.Name = a.Name
+	}
+	if a.Department != "" {
+		user.Department = a.Department
+	}
+	if user.Name != before.Name || user.Department != before.Department {
+		user.UpdatedAt = idp.Now()
+		if err := m.Store.UpdateProfile(ctx, user); err != nil {
+			return user, err
+		}
+		e := idp.AuditEvent{Kind: idp.AuditProfileSynced, Detail: map[string]string{"connection": c.ID}}
+		if err := m.auditOf(ctx, e, user); err != nil {
+			return user, err
+		}
+	}
+	return user, m.syncRoles(ctx, c, a, user)
+}
+
+// syncRoles gives and takes the roles that the connection maps, and no others. Where
+// not all groups are known, none counts: a role that nobody vouches for is taken.
+func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) error {
+	if len(c.Roles) == 0 {
+		return nil
+	}
+	held, err := m.Store.RolesOf(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	now := make([]string, len(held))
+	for i, r := range held {
+		now[i] = r.ID
+	}
+	next, err := m.existing(ctx, mappedRoles(c, a, now))
+	if err != nil || slices.Equal(now, next) {
+		return err
+	}
+	detail := map[string]string{"connection": c.ID, "from": strings.Join(now, " "), "to": strings.Join(next, " ")}
+	if a.Overage {
+		detail["overage"] = "the person is in more groups than the token holds: use app roles"
+	}
+	if slices.Contains(now, idp.RoleAdmin) && !slices.Contains(next, idp.RoleAdmin) {
+		switch err := m.keepAnAdmin(ctx, user); {
+		case errors.Is(err, idp.ErrLastAdmin):
+			next = append(next, idp.RoleAdmin)
+			detail["to"], detail["kept"] = strings.Join(next, " "), "nobody else is an admin"
+		case err != nil:
+			return err
+		}
+	}
+	_, version, err := m.Store.VersionedUser(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	if err := m.Store.SaveRoles(ctx, user.ID, version, next); err != nil {
+		return err
+	}
+	return m.auditOf(ctx, idp.AuditEvent{Kind: idp.AuditRolesChanged, Detail: detail}, user)
+}
+
+// existing leaves out roles that were deleted since somebody mapped them.
+func (m *Manager) existing(ctx context.Context, ids []string) ([]string, error) {
+	roles, err := m.Store.RolesByID(ctx, ids...)
+	return slices.DeleteFunc(ids, func(id string) bool {
+		return !slices.ContainsFunc(roles, func(r idp.Role) bool { return r.ID == id })
+	}), err
+}
+
+// mappedRoles are the roles somebody holds from now on: those that nobody maps stay.
+func mappedRoles(c idp.Connection, a idp.Arrival, held []string) []string {
+	wanted, mapped := map[string]bool{}, map[string]bool{}
+	for _, r := range c.Roles {
+		mapped[r.RoleID] = true
+		values := a.AppRoles
+		if r.Claim == "groups" {
+			values = a.Groups
+			if a.Overage {
+				values = nil
+			}
+		}
+		if slices.Contains(values, r.Value) {
+			wanted[r.RoleID] = true
+		}
+	}
+	var next []string
+	for _, id := range held {
+		if !mapped[id] || wanted[id] {
+			next = append(next, id)
+		}
+		delete(wanted, id)
+	}
+	for _, r := range c.Roles { // in the connection's order, each once
+		if wanted[r.RoleID] {
+			next = append(next, r.RoleID)
+			delete(wanted, r.RoleID)
+		}
+	}
+	return next
+}
