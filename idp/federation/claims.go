@@ -46,7 +46,7 @@ type claims struct {
 func readClaims(into func(any) error) (claims, error) {
 	var c claims
 	if err := into(&c); err != nil {
-		return c, untrusted("read the claims: %w", err)
+		return c, untrusted("read the claims: %w", brief(err))
 	}
 	if err := into(&c.all); err != nil {
 		return c, untrusted("read the claims: %w", err)
@@ -93,7 +93,7 @@ func (c *claims) checkIssuer(described, issuer string, conn idp.Connection) erro
 	if c.TenantID == "" || c.ObjectID == "" || strings.Contains(c.TenantID+c.ObjectID, "/") {
 		return untrusted("the token says neither directory nor person (tid, oid)")
 	}
-	if issuer != strings.ReplaceAll(described, tenantTemplate, c.TenantID) {
+	if issuer != conn.Issuer+"/"+c.TenantID+"/v2.0" {
 		return untrusted("the token is of issuer %.200q, its directory %.60q", issuer, c.TenantID)
 	}
 	if !conn.AllowsTenant(c.TenantID) {

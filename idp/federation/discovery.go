@@ -66,9 +66,26 @@ func directory(c idp.Connection) string {
 	return "common"
 }
 
+// issuer is whom a connection's document must be of. Documents of Entra for many
+// directories have a template there.
+func issuer(c idp.Connection) string {
+	if c.Kind != idp.EntraConnection {
+		return c.Issuer
+	}
+	tenant := tenantTemplate
+	switch name := directory(c); name {
+	case "organizations", "common":
+	case "consumers":
+		tenant = idp.PersonalTenant
+	default:
+		tenant = name
+	}
+	return c.Issuer + "/" + tenant + "/v2.0"
+}
+
 // check refuses a document that is not of whom it should be.
 func (d document) check(c idp.Connection, insecure bool) error {
-	if c.Kind == idp.EntraConnection && !strings.HasPrefix(d.Issuer, c.Issuer+"/") || c.Kind != idp.EntraConnection && d.Issuer != c.Issuer {
+	if d.Issuer != issuer(c) {
 		return fmt.Errorf("the document is of issuer %.200q", d.Issuer)
 	}
 	for name, address := range map[string]string{
@@ -141,7 +158,7 @@ func (p *provider) known() []string {
 func (p *provider) refresh(ctx context.Context, client *http.Client) {
 	d, err := fetchDocument(context.WithoutCancel(ctx), client, p.address)
 	if err != nil {
-		p.failure, p.failedAt = err, idp.Now()
+		p.failure, p.failedAt = brief(err), idp.Now()
 		return
 	}
 	next := &description{document: d}

@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
@@ -33,6 +35,21 @@ func algorithms() []string {
 
 func untrusted(format string, args ...any) error {
 	return &idp.ArrivalError{Reason: idp.ArrivalToken, Cause: fmt.Errorf(format, args...)}
+}
+
+// brief is an error for the logs: what libraries say of an answer may be all of it.
+func brief(err error) error {
+	const most = 200
+	text := []rune(strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, err.Error()), "?"))
+	if len(text) > most {
+		return errors.New(string(text[:most]) + "…")
+	}
+	return errors.New(string(text))
 }
 
 // Receive takes the answer of another provider, as its parameters say, and returns who
@@ -105,7 +122,7 @@ func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connect
 func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: fmt.Errorf("exchange the code: %w", err)}
+		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: fmt.Errorf("exchange the code: %w", brief(err))}
 	}
 	status := 0
 	if refused.Response != nil {
@@ -166,7 +183,7 @@ func (d *description) read(ctx context.Context, c idp.Connection, raw string) (c
 		ClientID: c.ClientID, SupportedSigningAlgs: algorithms(), SkipIssuerCheck: true, Now: idp.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return claims{}, untrusted("%w", err)
+		return claims{}, untrusted("%w", brief(err))
 	}
 	said, err := readClaims(token.Claims)
 	if err != nil {
@@ -194,7 +211,7 @@ func (f *Federation) complete(ctx context.Context, d *description, c idp.Connect
 	}
 	more := map[string]any{}
 	if err := fetchJSON(ctx, f.cfg.Client, d.Userinfo, accessToken, &more); err != nil {
-		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: err}
+		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: brief(err)}
 	}
 	if more["sub"] != said.Subject {
 		return untrusted("userinfo is of somebody else")

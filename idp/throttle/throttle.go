@@ -105,10 +105,13 @@ func (l *Limiter) FactorInBrowser(kind Kind, id string, browserHash []byte) Coun
 	return l.counter(kind, []byte(id), browserHash)
 }
 
-// ClearAccount forgets the failures of an account from browsers that it does not
+// ClearAccount forgets what was counted against the address of an account, and the failures of an account from browsers that it does not
 // know; those of each browser it knows are counted apart, and stay.
 func (l *Limiter) ClearAccount(ctx context.Context, population, email string) error {
-	return l.store.ClearThrottles(ctx, [][]byte{l.Account(population, email).key})
+	return l.store.ClearThrottles(ctx, [][]byte{
+		l.Account(population, email).key,
+		l.Confirmation(ConfirmCode, population, email).key, l.Confirmation(ConfirmMail, population, email).key,
+	})
 }
 
 // ClearFactor forgets the failures of a second factor, or of a set of recovery

@@ -1,0 +1,130 @@
+package federation_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+func living(h *house) int { return h.count("sessions WHERE ended_at IS NULL") }
+
+func TestSigningOutThereEndsTheSessionHere(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, b, other := open(t, db, nil), idptest.NewBrowser(t), idptest.NewBrowser(t)
+		h.signIn(b, idptest.Alice)
+		h.signIn(other, idptest.Alice)
+		h.entra.SignOut(b, idptest.HomeTenant)
+		if n := living(h); n != 1 {
+			t.Errorf("%d sessions live, want that of the other browser", n)
+		}
+		// The relying party is told.
+		if n := h.count("audit_events WHERE kind = 'session.ended'"); n != 1 {
+			t.Errorf("%d sessions were ended in the audit log", n)
+		}
+	})
+}
+
+func TestFrontChannelLogoutNeedsTheSession(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h.signIn(b, idptest.Alice)
+	for name, query := range map[string]url.Values{
+		"no sid":                  {},
+		"an unknown one":          {"sid": {"x"}},
+		"another issuer":          {"sid": {"x"}, "iss": {"https://evil.example"}},
+		"a sid of another issuer": {"sid": {upstreamSID(h)}, "iss": {h.entra.Issuer(idptest.OtherTenant)}},
+	} {
+		b.Get(h.Issuer + "/federation/logout?" + query.Encode())
+		if living(h) != 1 {
+			t.Errorf("%s ends the session", name)
+		}
+	}
+	b.Get(h.Issuer + "/federation/logout?" + url.Values{"sid": {upstreamSID(h)}, "iss": {h.entra.Issuer(idptest.HomeTenant)}}.Encode())
+	if living(h) != 0 {
+		t.Error("the right one does not")
+	}
+}
+
+func upstreamSID(h *house) (sid string) {
+	h.t.Helper()
+	if err := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT upstream_sid FROM sessions").Scan(&sid); err != nil || sid == "" {
+		h.t.Fatalf("the session has no sid of the other side: %v", err)
+	}
+	return sid
+}
+
+func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, b := open(t, db, nil), idptest.NewBrowser(t)
+		generic := h.connect(func(n *manage.ConnectionChange) {
+			h.generic(n)
+			n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
+		})
+		page := b.Get(h.party.Begin().URL)
+		left := b.Get(page.URL.String() + "/federate?c=" + generic.ID).Left
+		h.back(b, h.entra.SignIn(b, left, idptest.Gina))
+		sid := upstreamSID(h)
+		for name, change := range map[string]func(map[string]any){
+			"a nonce":         func(c map[string]any) { c["nonce"] = "x" },
+			"no event":        func(c map[string]any) { delete(c, "events") },
+			"another event":   func(c map[string]any) { c["events"] = map[string]any{"x": map[string]any{}} },
+			"another app":     func(c map[string]any) { c["aud"] = "x" },
+			"another issuer":  func(c map[string]any) { c["iss"] = "https://evil.example" },
+			"an old token":    func(c map[string]any) { c["iat"] = idp.Now().Unix() - 3600 },
+			"from the future": func(c map[string]any) { c["iat"] = idp.Now().Unix() + 3600 },
+			"expired":         func(c map[string]any) { c["exp"] = idp.Now().Unix() - 3600 },
+			"nobody":          func(c map[string]any) { delete(c, "sid"); delete(c, "sub") },
+		} {
+			if status, err := h.entra.SendLogout(t.Context(), idptest.GenericApp, "gina-1", sid, change); err != nil || status != http.StatusBadRequest || living(h) != 1 {
+				t.Errorf("%s: status %d, %v, %d sessions live", name, status, err, living(h))
+			}
+		}
+		for _, token := range []string{"", "x", "a.b.c", "e30.e30.", strings.Repeat("a", 70_000)} {
+			res, err := http.PostForm(h.Issuer+"/federation/logout", url.Values{"logout_token": {token}}) //nolint:noctx // a test
+			if idptest.Must(t, err); res.StatusCode < 400 || res.StatusCode >= 500 {
+				t.Errorf("%.20q: status %d", token, res.StatusCode)
+			}
+			_ = res.Body.Close()
+		}
+		if status, err := h.entra.SendLogout(t.Context(), idptest.GenericApp, "gina-1", sid, nil); err != nil || status != http.StatusOK || living(h) != 0 {
+			t.Errorf("the right one: status %d, %v, %d sessions live", status, err, living(h))
+		}
+	})
+}
+
+func TestSigningOutHereSignsOutThere(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
+	tokens := h.signIn(b, idptest.Alice)
+	p := b.Get(h.Issuer + "/end_session?" + url.Values{
+		"id_token_hint": {tokens.RawID}, "post_logout_redirect_uri": {"https://portal.example/bye"}, "state": {"s"},
+	}.Encode())
+	if p.Left == nil || !strings.HasPrefix(p.Left.String(), h.entra.URL) || living(h) != 0 {
+		t.Fatalf("at %q, left for %v", p.Heading(), p.Left)
+	}
+	there := b.Get(p.Left.String())
+	back := p.Left.Query().Get("post_logout_redirect_uri") + "?" + url.Values{"state": p.Left.Query()["state"]}.Encode()
+	if there.Left != nil {
+		back = there.Left.String()
+	}
+	if p = b.Get(back); p.Left == nil || p.Left.String() != "https://portal.example/bye?state=s" {
+		t.Errorf("back at %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+	}
+	// A state that somebody made up leads nowhere.
+	if p = b.Get(h.Issuer + idp.FederationCallback + "?state=x..aHR0cHM6Ly9ldmlsLmV4YW1wbGU"); p.Left != nil || p.Status != http.StatusGone {
+		t.Errorf("a state of another's making: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+	}
+}
+
+func TestADeletedConnectionEndsItsSessions(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h.signIn(b, idptest.Alice)
+	idptest.Must(t, h.Manage.DeleteConnection(t.Context(), manage.System(), h.connection.ID, h.connection.Version, "moved"))
+	if living(h) != 0 || h.count("identities") != 0 {
+		t.Errorf("%d sessions live, %d identities", living(h), h.count("identities"))
+	}
+}
+

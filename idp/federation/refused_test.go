@@ -1,0 +1,224 @@
+package federation_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/idptest/entra"
+	"gatehouse/idp/manage"
+)
+
+// Whatever is wrong with an answer: a page that says what to do, the reason in the
+// audit log, and nothing made or linked.
+func TestAnswersThatCannotBeBelieved(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db, nil)
+		for fault, reason := range map[entra.Fault]idp.ArrivalReason{
+			entra.WrongNonce: idp.ArrivalToken, entra.NoNonce: idp.ArrivalToken, entra.WrongAudience: idp.ArrivalToken,
+			entra.WrongIssuer: idp.ArrivalToken, entra.WrongTenant: idp.ArrivalToken, entra.BadSignature: idp.ArrivalToken,
+			entra.AlgNone: idp.ArrivalToken, entra.AlgHS256: idp.ArrivalToken, entra.UnknownKey: idp.ArrivalToken,
+			entra.Expired: idp.ArrivalToken, entra.FromTheFuture: idp.ArrivalToken, entra.NoObjectID: idp.ArrivalToken,
+			entra.NoIDToken: idp.ArrivalToken, entra.CodeExpired: idp.ArrivalLost,
+			entra.TokenHTML: idp.ArrivalDown, entra.TokenHuge: idp.ArrivalDown, entra.TokenFails: idp.ArrivalDown,
+		} {
+			t.Run(string(fault), func(t *testing.T) {
+				h.t = t
+				h.entra.Break(fault)
+				defer h.entra.Mend(fault)
+				status := badGateway
+				if reason == idp.ArrivalLost {
+					status = http.StatusConflict
+				}
+				h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), status, reason)
+			})
+		}
+		h.t = t
+		h.signIn(idptest.NewBrowser(t), idptest.Alice) // and mended, all is well
+	})
+}
+
+func TestClaimsThatCannotBeBelieved(t *testing.T) {
+	h := open(t, idptest.Alone(t), nil)
+	future := idp.Now().Unix() + 600
+	for name, change := range map[string]func(map[string]any){
+		"issued in the future":        func(c map[string]any) { c["iat"] = future },
+		"another authorized party":    func(c map[string]any) { c["azp"] = "other" },
+		"two audiences":               func(c map[string]any) { c["aud"] = []string{idptest.HomeApp, "other"} },
+		"a tid that is a path":        func(c map[string]any) { c["tid"] = idptest.HomeTenant + "/x" },
+		"no tid":                      func(c map[string]any) { delete(c, "tid") },
+		"an issuer of another tenant": func(c map[string]any) { c["iss"] = h.entra.Issuer(idptest.OtherTenant) },
+		"claims of another form":      func(c map[string]any) { c["oid"] = []int{1} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.t = t
+			h.entra.Mutate(change)
+			h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalToken)
+		})
+	}
+}
+
+// A provider that does not answer: a page with the other ways, at once for whoever
+// comes next, and without it a moment later.
+func TestAProviderThatIsDown(t *testing.T) {
+	for _, fault := range []entra.Fault{entra.DiscoveryDown, entra.DiscoveryHTML, entra.DiscoveryHuge, entra.DiscoveryIssuer} {
+		t.Run(string(fault), func(t *testing.T) {
+			h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+			h.entra.Break(fault)
+			page := b.Get(h.party.Begin().URL)
+			m := upstreamLink.FindStringSubmatch(page.Body)
+			page = b.Get(h.absolute(m[1]))
+			reason := idp.ArrivalDown
+			if fault == entra.DiscoveryIssuer {
+				reason = idp.ArrivalSetup
+			}
+			h.refused(page, badGateway, reason)
+			if _, _, ok := page.Form("/password"); !ok || !upstreamLink.MatchString(page.Body) {
+				t.Error("the page offers neither another way nor another try")
+			}
+		})
+	}
+}
+
+func TestAProviderThatNeverAnswers(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h.entra.Break(entra.TokenHang)
+	h.refused(h.come(b, h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalDown)
+}
+
+func TestKeysThatDoNotCome(t *testing.T) {
+	for _, fault := range []entra.Fault{entra.KeysDown, entra.KeysHuge} {
+		h := open(t, idptest.Alone(t), nil)
+		h.entra.Break(fault)
+		h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalToken)
+		if cause := h.lastRefusal().Detail["cause"]; len(cause) > 300 {
+			t.Errorf("the audit log has %d bytes of what they answered", len(cause))
+		}
+	}
+}
+
+func TestWhatMicrosoftRefuses(t *testing.T) {
+	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.ClientID = idptest.AssignedApp })
+	b := idptest.NewBrowser(t)
+	t.Run("not assigned", func(t *testing.T) {
+		h.t = t
+		p := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Arthur)
+		if p.Left == nil { // Entra shows its own page first
+			p = h.entra.Press(b, p, "return")
+		}
+		h.refused(h.back(b, p), forbidden, idp.ArrivalAssignment)
+	})
+	t.Run("consent declined", func(t *testing.T) {
+		h.t = t
+		b := idptest.NewBrowser(t)
+		p := h.entra.SignInUntil(b, h.leave(b, h.party.Begin()), idptest.Alice, "Permissions requested")
+		h.refused(h.back(b, h.entra.Press(b, p, "decline")), forbidden, idp.ArrivalDenied)
+	})
+}
+
+func TestAnswersOfOtherQuestions(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, b := open(t, db, nil), idptest.NewBrowser(t)
+		a := h.party.Begin()
+		answer := h.entra.SignIn(b, h.leave(b, a), idptest.Alice).Left
+
+		stranger := idptest.NewBrowser(t)
+		stranger.Get(h.party.Begin().URL) // has a cookie of its own
+		if p := stranger.Get(answer.String()); p.Status != forbidden || p.Left != nil || h.Audited(idp.AuditFlowForeign) != 1 {
+			t.Errorf("in another browser: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+		}
+		with := func(name, value string) string {
+			u, q := *answer, answer.Query()
+			q.Set(name, value)
+			u.RawQuery = q.Encode()
+			return u.String()
+		}
+		parts := strings.Split(answer.Query().Get("state"), ".")
+		for name, address := range map[string]string{
+			"a state that was made up":         with("state", "x"),
+			"no state":                         with("state", "....x"),
+			"a state of another version":       with("state", parts[0]+".7."+parts[2]+"."+parts[3]),
+			"a state of another connection":    with("state", parts[0]+"."+parts[1]+".other."+parts[3]),
+			"a state of another flow":          with("state", "other."+parts[1]+"."+parts[2]+"."+parts[3]),
+			"a code that was made up":          with("code", "x"),
+			"an error of another's making":     with("error", "access_denied"),
+			"zero bytes":                       with("state", "\x00.1.\x00.x"),
+			"an error nobody knows, with HTML": with("error", "<script>alert(1)</script>"),
+		} {
+			p := b.Get(address)
+			if p.Status < 400 || p.Status == http.StatusInternalServerError || p.Left != nil || strings.Contains(p.Body, "<script>alert") {
+				t.Errorf("%s: %q (%d), left for %v", name, p.Heading(), p.Status, p.Left)
+			}
+		}
+		if n := h.count("identities"); n != 0 {
+			t.Fatalf("%d identities were linked", n)
+		}
+		// None of that spoiled the right answer: Entra's code was redeemed by none of them.
+		p := b.Get(answer.String())
+		h.party.Exchange(a, p.Left)
+		// The same answer again makes no second session.
+		if p = b.Get(answer.String()); h.count("sessions") != 1 || h.count("grants") > 2 {
+			t.Errorf("a replayed answer: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+		}
+	})
+}
+
+// Of fifty answers at once, one makes a session.
+func TestOneAnswerLetsOneIn(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, b := open(t, db, nil), idptest.NewBrowser(t)
+		answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice).Left
+		idptest.Race(20, func(int) int {
+			req, _ := http.NewRequest(http.MethodGet, answer.String(), http.NoBody)
+			for _, c := range b.Jar.Cookies(&url.URL{Scheme: "http", Host: answer.Host, Path: "/"}) {
+				req.AddCookie(c)
+			}
+			return h.Do(req).StatusCode
+		})
+		if users, sessions := h.count("identities"), h.count("sessions"); users != 1 || sessions != 1 {
+			t.Errorf("%d identities and %d sessions, want one of each", users, sessions)
+		}
+	})
+}
+
+func TestATenantThatMayNotCome(t *testing.T) {
+	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
+		n.Tenants, n.ClientID = []string{idptest.HomeTenant, "44444444-aaaa-4bbb-8ccc-000000000001"}, idptest.OpenApp
+	})
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.ArrivalTenant)
+	h.signIn(idptest.NewBrowser(t), idptest.Alice)
+}
+
+func TestPersonalAccountsOnlyIfAllowed(t *testing.T) {
+	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { anyone(n); n.PersonalAccounts, n.Trust = false, idp.Trusted })
+	left := h.leave(idptest.NewBrowser(t), h.party.Begin())
+	if !strings.Contains(left.Path, "/organizations/") {
+		t.Errorf("asked at %s", left)
+	}
+	h = open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { anyone(n); n.Trust = idp.Trusted })
+	claim(t, h.signIn(idptest.NewBrowser(t), idptest.Dora), "email", idptest.Dora)
+}
+
+func TestADisabledAccountStaysOut(t *testing.T) {
+	h := open(t, idptest.Alone(t), nil)
+	h.signIn(idptest.NewBrowser(t), idptest.Alice)
+	user, err := h.Store.UserByEmail(t.Context(), idp.Agents, idptest.Alice)
+	idptest.Must(t, err)
+	disabled := true
+	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), user.ID, manage.UserChange{Version: version(t, h, user.ID), Disabled: &disabled, Reason: "left"})
+	idptest.Must(t, err)
+	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice)
+	if p.Status != forbidden || p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.ArrivalDisabled) {
+		t.Errorf("a disabled account: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+	}
+}
+
+func version(t *testing.T, h *house, id string) int64 {
+	t.Helper()
+	d, err := h.Manage.UserDetail(t.Context(), manage.System(), id)
+	idptest.Must(t, err)
+	return d.Version
+}
