@@ -127,4 +127,3 @@ func TestADeletedConnectionEndsItsSessions(t *testing.T) {
 		t.Errorf("%d sessions live, %d identities", living(h), h.count("identities"))
 	}
 }
-

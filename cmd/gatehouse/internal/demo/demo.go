@@ -97,6 +97,9 @@ func (d *Demo) open(ctx context.Context, databaseURL string) (err error) {
 	if err := seed(ctx, d.server.Manage, d.portals); err != nil {
 		return err
 	}
+	if err := seedConnections(ctx, d.server.Manage, EntraConnections(d.url(3))); err != nil {
+		return err
+	}
 	if d.mailbox, err = mailbox.New(mailbox.Options{}); err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package demo
 
 import (
+	"maps"
+	"slices"
+
 	"gatehouse/idp"
 	"gatehouse/idp/idptest/entra"
 )
@@ -38,6 +41,17 @@ func EntraConnections(authority string) []EntraConnection {
 		},
 		{Population: idp.Contacts, Authority: authority, Tenants: []string{entraCustomer}, ClientID: entraOpenApp, Secret: entraOpenSecret},
 	}
+}
+
+func (c EntraConnection) connection() idp.Connection {
+	connection := idp.Connection{
+		PopulationID: c.Population, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: c.Authority,
+		Tenants: c.Tenants, ClientID: c.ClientID, Context: c.Context, CreateUsers: true,
+	}
+	for _, value := range slices.Sorted(maps.Keys(c.Roles)) {
+		connection.Roles = append(connection.Roles, idp.RoleMapping{Claim: "roles", Value: value, RoleID: c.Roles[value]})
+	}
+	return connection
 }
 
 // entraPeople have accounts at the simulated Entra and no password here.

@@ -58,13 +58,13 @@ func populations() []idp.Population {
 	return []idp.Population{
 		{
 			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
 		},
 		{
 			ID: idp.Contacts, Name: "RTX Solutions", BrandColor: "#0f766e",
 			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX – Support Portal"},
 		},
 	}
@@ -74,6 +74,25 @@ func seedPopulations(ctx context.Context, s *store.Store) error {
 	for _, p := range populations() {
 		if _, err := s.CreatePopulation(ctx, p, idp.Now()); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// seedConnections lets people of each population sign in with Microsoft, as a
+// simulated tenant plays it. A population that has a connection keeps what it has.
+func seedConnections(ctx context.Context, m *manage.Manager, list []EntraConnection) error {
+	for _, c := range list {
+		there, err := m.Connections(ctx, manage.System(), c.Population)
+		if err != nil {
+			return fmt.Errorf("seed connections: %w", err)
+		}
+		if len(there) > 0 {
+			continue
+		}
+		_, err = m.AddConnection(ctx, manage.System(), manage.ConnectionChange{Connection: c.connection(), ClientSecret: c.Secret})
+		if err != nil {
+			return fmt.Errorf("seed a connection: %w", err)
 		}
 	}
 	return nil
