@@ -8,6 +8,8 @@ type LinkKind string
 // The kinds of links.
 const (
 	SetupLink LinkKind = "setup" // makes an admin
+	// BreakGlassLink lets a password do at the console where portal access allows none.
+	BreakGlassLink LinkKind = "break_glass"
 )
 
 // Link is something that somebody is sent, and that works once. Who has the token

@@ -59,6 +59,7 @@ const (
 	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
 	MailIdentityLinked    MailKind = "identity_linked"    // an account elsewhere can sign in as the person now
 	MailIdentityUnlinked  MailKind = "identity_unlinked"  // and cannot any more
+	MailBreakGlass        MailKind = "break_glass"        // to every admin: somebody at the server made a link
 	MailTest              MailKind = "test"               // "send test mail"
 )
 
@@ -67,7 +68,7 @@ func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
 		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
-		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailTest,
+		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailBreakGlass, MailTest,
 	}
 }
 
@@ -287,6 +288,11 @@ func (m Mail) words() mailWords {
 		w = accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
 	case MailIdentityLinked:
 		w = m.identityWords("mail.identity_linked.subject", "mail.identity_linked.text")
+	case MailBreakGlass:
+		w = mailWords{
+			subject: Key("mail.break_glass.subject").With(), text: []*Message{Key("mail.break_glass.text").With()},
+			todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.break_glass.todo").With(), Key("mail.todo.tell").With()},
+		}
 	case MailIdentityUnlinked:
 		w = m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
 	}

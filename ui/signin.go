@@ -84,3 +84,11 @@ type ConfirmEmail struct {
 func (p ConfirmEmail) about() about {
 	return about{template: "confirm-email", failed: anyOf(p.CodeError, p.Alert)}
 }
+
+// BreakGlass stands behind a link for emergencies, and uses nothing up.
+type BreakGlass struct {
+	Frame
+	Action string // URL the form posts to
+}
+
+func (p BreakGlass) about() about { return about{template: "break-glass", failed: false} }

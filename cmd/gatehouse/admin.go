@@ -195,6 +195,7 @@ func (s storage) manager(ctx context.Context) (*manage.Manager, *store.Store, er
 
 type adminCommand struct {
 	Create        adminCreate        `cmd:"" help:"Print a link, good once and for an hour, to create an admin."`
+	BreakGlass    adminBreakGlass    `cmd:"" help:"Print a link, good once and for an hour, to sign in to the console with password and authenticator where portal access allows no passwords."`
 	ServiceClient adminServiceClient `cmd:"" help:"Add a service for the admin API, for the first one or after a mishap. Its secret is printed once."`
 }
 
@@ -213,6 +214,25 @@ func (c adminCreate) Run(ctx context.Context) error {
 	token, err := m.SetupLink(ctx, manage.SetupLifetime)
 	if err == nil {
 		_, err = fmt.Printf("%s/admin/setup/%s\n", c.Issuer, token)
+	}
+	return closing(err, st)
+}
+
+type adminBreakGlass struct {
+	storage
+
+	Issuer string `help:"URL under which people reach the provider." required:"" env:"GATEHOUSE_ISSUER"`
+}
+
+// Run prints a link that lets an admin in when the other provider does not.
+func (c adminBreakGlass) Run(ctx context.Context) error {
+	m, st, err := c.manager(ctx)
+	if err != nil {
+		return err
+	}
+	token, err := m.BreakGlass(ctx)
+	if err == nil {
+		_, err = fmt.Printf("%s/login/break-glass/%s\n", c.Issuer, token)
 	}
 	return closing(err, st)
 }

@@ -54,7 +54,10 @@ func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population strin
 			return false, err
 		}
 	}
-	return p.Access.Password, nil
+	if p.Access.Password {
+		return true, nil
+	}
+	return l.brokeGlass(ctx, s)
 }
 
 // passwordElsewhere refuses a password where none is used, without looking at it.

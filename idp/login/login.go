@@ -70,6 +70,8 @@ func Path(base, flowID string) string { return base + "/login/" + flowID }
 func (l *Login) Routes(r *gin.RouterGroup) {
 	g := r.Group("/login", l.Web.SameOrigin())
 	g.GET("", l.Web.Handle(l.openedDirectly))
+	g.GET("/break-glass/:token", l.Web.Handle(l.showBreakGlass))
+	g.POST("/break-glass/:token", l.Web.Handle(l.postBreakGlass))
 	g.GET("/:flow", l.Web.Handle(l.show))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))

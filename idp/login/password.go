@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage"
 	"gatehouse/idp/password"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
@@ -69,10 +70,16 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err
 		}
+		if err := l.useBreakGlass(ctx, s); err != nil {
+			return err
+		}
 		return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
 	})
-	if errors.Is(err, errPasswordChanged) {
+	switch {
+	case errors.Is(err, errPasswordChanged):
 		return l.passwordRefused(c, s, in, user, attempt)
+	case errors.Is(err, manage.ErrLink):
+		return l.passwordElsewhere(c, s, in)
 	}
 	return err
 }

@@ -47,6 +47,13 @@ func (c Cookies) NewSession(population, token string) *http.Cookie {
 	return c.cookie("session_"+population, token)
 }
 
+// BreakGlass returns the token of a link for emergencies that this browser opened,
+// empty for none.
+func (c Cookies) BreakGlass(h http.Header) string { return c.only(h, "break_glass") }
+
+// NewBreakGlass keeps the token of such a link until the browser is closed.
+func (c Cookies) NewBreakGlass(token string) *http.Cookie { return c.cookie("break_glass", token) }
+
 // EndSession removes the cookie of a session.
 func (c Cookies) EndSession(population string) *http.Cookie {
 	cookie := c.cookie("session_"+population, "")

@@ -175,3 +175,14 @@ func (s *Store) SaveRoles(ctx context.Context, userID string, version int64, rol
 		return nil
 	})
 }
+
+// Holders lists the people who hold a role and are not disabled.
+func (s *Store) Holders(ctx context.Context, roleID string) ([]idp.User, error) {
+	var rows []userRow
+	err := s.reader(ctx).Where("NOT disabled AND id IN (SELECT user_id FROM user_roles WHERE role_id = ?)", roleID).Order("id").Find(&rows).Error
+	list := make([]idp.User, len(rows))
+	for i, r := range rows {
+		list[i] = r.user()
+	}
+	return list, found(err, "holders of a role")
+}

@@ -88,6 +88,7 @@ func signIn() map[string]ui.Page {
 	elsewhere.Alert = ui.MsgArrivalAssignment.With("Microsoft")
 	return map[string]ui.Page{
 		"signin": plain, "signin-errors": full, "signin-wait": waiting, "signin-elsewhere": elsewhere,
+		"break-glass": ui.BreakGlass{Action: "/login/break-glass/x"},
 		"confirm-email": ui.ConfirmEmail{
 			Frame: frame(), Action: "/flow/1/confirm", ResendAction: "/flow/1/confirm-resend", ResendIn: 24,
 			Email: "maya@rtx.example", Upstream: "Microsoft",
