@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -80,7 +81,10 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	if _, err := m.Store.Population(ctx, c.PopulationID); err != nil {
+	switch _, err := m.Store.Population(ctx, c.PopulationID); {
+	case errors.Is(err, idp.ErrNotFound):
+		return ConnectionEntry{}, invalid("population", "there is no population %q", c.PopulationID)
+	case err != nil:
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {

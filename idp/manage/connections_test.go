@@ -192,9 +192,7 @@ func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			}
 		}
 		_, err := o.AddConnection(t.Context(), everything(), entra(func(c *manage.ConnectionChange) { c.PopulationID = "partners" }))
-		if !errors.Is(err, idp.ErrNotFound) {
-			t.Errorf("of no population: %v", err)
-		}
+		expectField(t, "of no population", err, "population")
 	})
 }
 
