@@ -54,7 +54,8 @@ var allowed = map[string][]string{
 	"idp/session":  {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":     {"idp"},
 	"idp/manage": {
-		"idp", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store", "mfa", "ui",
+		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session",
+		"idp/store", "mfa", "ui",
 	},
 
 	// What people and clients reach. None of these knows another: see apart.
