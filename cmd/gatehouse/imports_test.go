@@ -45,14 +45,15 @@ var allowed = map[string][]string{
 	"idp/store":    {"idp", "idp/keyring", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":      {"idp", "ui"},
-	"idp/keys":     {"idp", "idp/keyring", "idp/store"},
-	"idp/throttle": {"idp", "idp/store"},
-	"idp/fetch":    {"idp"},
-	"idp/mail":     {"idp"},
-	"idp/outbox":   {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
-	"idp/session":  {"idp", "idp/outbox", "idp/store"},
-	"idp/jobs":     {"idp"},
+	"idp/web":                    {"idp", "ui"},
+	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
+	"idp/throttle":               {"idp", "idp/store"},
+	"idp/fetch":                  {"idp"},
+	"idp/mail":                   {"idp"},
+	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
+	"idp/session":                {"idp", "idp/outbox", "idp/store"},
+	"idp/jobs":                   {"idp"},
+	"idp/federation/certificate": {},
 	"idp/manage": {
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session",
 		"idp/store", "mfa", "ui",

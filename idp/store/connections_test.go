@@ -257,6 +257,10 @@ func TestWhatBeganWithAConnectionEnds(t *testing.T) {
 			}
 		}
 		for _, want := range []int{1, 0} {
+			people, sessions, err := db.CountThrough(ctx, c.ID)
+			if idptest.Must(t, err); people != 1 || sessions != int64(want) {
+				t.Errorf("%d people, %d sessions, want %d", people, sessions, want)
+			}
 			ended, err := db.EndSessionsThrough(ctx, c.ID, idp.Now())
 			if idptest.Must(t, err); len(ended) != want || want == 1 && ended[0].ID != through.ID {
 				t.Errorf("%d ended, want %d: %+v", len(ended), want, ended)
