@@ -30,7 +30,7 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 	entra := c.Kind == idp.EntraConnection
 	page := ui.ConsoleConnection{
 		Console: frame, Values: v.otherSide(entra), Name: c.Name, Enabled: c.Enabled, Entra: entra,
-		HasIssuer: !entra || c.ID != "", HasAudience: entra, Issuer: c.Issuer, Tenants: strings.Join(c.Tenants, "\n"),
+		HasIssuer: !entra || c.ID != "", HasAudience: entra, Linked: c.Linked, Issuer: c.Issuer, Tenants: strings.Join(c.Tenants, "\n"),
 		AnyTenant: c.AnyTenant, Personal: c.PersonalAccounts, ClientID: c.ClientID,
 		Credentials: v.credentials(c), Trusts: v.trusts(c.Trust), Context: c.Context, CreateUsers: c.CreateUsers,
 		HasDomains: !entra || c.ID != "" || !c.AnyTenant && !c.PersonalAccounts, Domains: strings.Join(c.Domains, "\n"),
@@ -90,10 +90,12 @@ func (v *visit) credentials(c manage.ConnectionEntry) []ui.Choice {
 
 func (v *visit) trusts(now idp.Trust) []ui.Choice {
 	var list []ui.Choice
-	for _, t := range []idp.Trust{idp.Trusted, idp.EvidenceRequired, idp.LocalStep} {
-		label := trustLabel(t)
-		list = append(list, ui.Choice{Value: string(t), Label: v.text(label), Hint: v.text(label + "_hint"), Chosen: t == now})
+	add := func(t idp.Trust, hint ui.Key) {
+		list = append(list, ui.Choice{Value: string(t), Label: v.text(trustLabel(t)), Hint: v.text(hint), Chosen: t == now})
 	}
+	add(idp.Trusted, "console.connection.trusted_hint")
+	add(idp.EvidenceRequired, "console.connection.evidence_hint")
+	add(idp.LocalStep, "console.connection.local_hint")
 	return list
 }
 

@@ -72,6 +72,7 @@ type ConsoleConnection struct {
 	Enabled               bool
 	Entra                 bool
 	HasIssuer, HasTenants bool
+	Linked                bool // people are, so that the issuer stays
 	ManyTenants           bool // several may be named
 	HasAudience           bool // asks whether any organisation and personal accounts may come
 	Issuer                string

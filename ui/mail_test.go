@@ -474,7 +474,7 @@ func TestMailKinds(t *testing.T) {
 		seen[kind] = true
 		subjects[write(t, u, exampleMail(kind)).Subject] = true
 	}
-	if len(seen) != 15 || len(subjects) != 15 {
+	if len(seen) != 17 || len(subjects) != 17 {
 		t.Errorf("kinds %v, subjects %v", seen, slices.Sorted(maps.Keys(subjects)))
 	}
 }
