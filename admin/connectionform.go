@@ -29,7 +29,7 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 	}
 	entra := c.Kind == idp.EntraConnection
 	page := ui.ConsoleConnection{
-		Console: frame, Values: v.otherSide(entra), Name: c.Name, Enabled: c.Enabled, Entra: entra,
+		Console: frame, Values: v.otherSide(), Name: c.Name, Enabled: c.Enabled, Entra: entra,
 		HasIssuer: !entra || c.ID != "", HasAudience: entra, Linked: c.Linked, Issuer: c.Issuer, Tenants: strings.Join(c.Tenants, "\n"),
 		AnyTenant: c.AnyTenant, Personal: c.PersonalAccounts, ClientID: c.ClientID,
 		Credentials: v.credentials(c), Trusts: v.trusts(c.Trust), Context: c.Context, CreateUsers: c.CreateUsers,
@@ -51,13 +51,14 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 }
 
 // otherSide is what to copy to the other provider.
-func (v *visit) otherSide(entra bool) []ui.Setting {
+func (v *visit) otherSide() []ui.Setting {
 	issuer := v.party(idp.Client{}).Issuer
-	list := []ui.Setting{{Label: *ui.Key("console.connection.value_redirect").With(), Values: []string{issuer + "/federation/callback"}}}
-	if entra {
-		list = append(list, ui.Setting{Label: *ui.Key("console.connection.value_logout").With(), Values: []string{issuer + "/federation/logout"}})
+	value := func(label ui.Key, text string) ui.Setting { return ui.Setting{Label: *label.With(), Values: []string{text}} }
+	return []ui.Setting{
+		value("console.connection.value_redirect", issuer+"/federation/callback"),
+		value("console.connection.value_logout", issuer+"/federation/logout"),
+		value("console.connection.value_scopes", "openid profile email"),
 	}
-	return append(list, ui.Setting{Label: *ui.Key("console.connection.value_scopes").With(), Values: []string{"openid profile email"}})
 }
 
 // credentials are the ways to prove who we are. What was posted stays chosen.
