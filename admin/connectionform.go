@@ -53,7 +53,9 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 // otherSide is what to copy to the other provider.
 func (v *visit) otherSide() []ui.Setting {
 	issuer := v.party(idp.Client{}).Issuer
-	value := func(label ui.Key, text string) ui.Setting { return ui.Setting{Label: *label.With(), Values: []string{text}} }
+	value := func(label ui.Key, text string) ui.Setting {
+		return ui.Setting{Label: *label.With(), Values: []string{text}}
+	}
 	return []ui.Setting{
 		value("console.connection.value_redirect", issuer+"/federation/callback"),
 		value("console.connection.value_logout", issuer+"/federation/logout"),

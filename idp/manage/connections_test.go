@@ -414,6 +414,24 @@ func TestTheLastWayInIsKept(t *testing.T) {
 	})
 }
 
+// So does that of a population that has no admin: who could sign in elsewhere is of no
+// use to its people.
+func TestTheLastWayInOfPeopleWithoutAnAdmin(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		o.person(t, idp.Agents, idp.RoleAdmin) // by password
+		ofContacts := func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }
+		e := o.connected(t, ofContacts)
+		idptest.Must(t, o.saveAccess(t, idp.Contacts, idp.Access{Federated: true}))
+		off := change(e, func(c *manage.ConnectionChange) { c.Enabled = false })
+		_, err := o.UpdateConnection(t.Context(), everything(), off)
+		expectField(t, "switch it off", err, "enabled")
+		expectField(t, "delete it", o.DeleteConnection(t.Context(), everything(), e.ID, e.Version, ticket), "enabled")
+		o.connected(t, ofContacts)
+		_, err = o.UpdateConnection(t.Context(), everything(), off)
+		expectField(t, "with another one", err, "")
+	})
+}
+
 func TestPreviewOfPortalAccessCountsPeople(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		c, off := o.connected(t, nil), o.connected(t, func(c *manage.ConnectionChange) { c.Enabled = false })
