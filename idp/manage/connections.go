@@ -68,8 +68,9 @@ func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (Connec
 
 // AddConnection adds a way in for the people of a population. An empty Trust is the
 // kind's own: trusted for named Entra tenants, a local second step for all others. A
-// *FieldError says what cannot be saved. It changes nothing for anybody until portal
-// access allows sign-ins through connections (SaveAccess).
+// *FieldError says what cannot be saved. Mapping roles asks what giving them asks, and
+// naming domains what linking the people of the population asks. It changes nothing for
+// anybody until portal access allows sign-ins through connections (SaveAccess).
 func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
 	if err := m.allow(ctx, a, request{op: "AddConnection", reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
@@ -242,6 +243,9 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 	if err := m.checkMappings(ctx, a, c.Roles); err != nil {
 		return c, err
 	}
+	if err := m.mayVouch(ctx, a, c); err != nil {
+		return c, err
+	}
 	switch {
 	case n.ClientSecret != "" && n.NewCertificate:
 		return c, invalid("client_secret", "either a secret or a certificate")
@@ -271,6 +275,19 @@ func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.Rol
 		return err
 	}
 	return m.mayMap(ctx, a, given)
+}
+
+// mayVouch asks of whoever says that addresses belong to the other side what linking
+// asks, of everybody whom it may link: it could sign in as them.
+func (m *Manager) mayVouch(ctx context.Context, a Actor, c idp.Connection) error {
+	if len(c.Domains) == 0 {
+		return nil
+	}
+	roles, err := m.Store.RolesHeldIn(ctx, c.PopulationID)
+	if err != nil {
+		return err
+	}
+	return m.allow(ctx, a, request{op: "LinkIdentity", holds: permissionsIn(roles), part: true})
 }
 
 // checkMapped asks the same of whoever changes a connection that maps roles: they take
