@@ -62,6 +62,13 @@ func pages() map[string]handler {
 		"/authentication/:population/mfa": (*visit).policy,
 		"/step-up":                        (*visit).stepUp,
 
+		"/authentication/:population/access":                              (*visit).access,
+		"/authentication/:population/connections/new":                     (*visit).newConnection,
+		"/authentication/:population/connections/new/:template":           (*visit).connectionForm,
+		"/authentication/:population/connections/:connection":             (*visit).connection,
+		"/authentication/:population/connections/:connection/certificate": (*visit).connectionCertificate,
+		"/authentication/:population/connections/:connection/delete":      (*visit).askDeleteConnection,
+
 		"/authentication/new":               (*visit).newPopulation,
 		"/authentication/:population/brand": (*visit).brand,
 		"/apps":                             (*visit).apps,
@@ -79,21 +86,22 @@ func pages() map[string]handler {
 		"/audit/export":                     (*visit).exportAudit,
 		"/system":                           (*visit).system,
 
-		"/people":                   (*visit).people,
-		"/people/export":            (*visit).exportPeople,
-		"/people/new":               (*visit).newPerson,
-		"/people/:id":               (*visit).person,
-		"/people/:id/edit":          (*visit).editPerson,
-		"/people/:id/roles":         (*visit).personRoles,
-		"/people/:id/password":      (*visit).askPassword,
-		"/people/:id/state":         (*visit).askState,
-		"/people/:id/:deed":         (*visit).askDeed,
-		"/people/:id/:deed/:object": (*visit).askDeed,
-		"/roles":                    (*visit).roles,
-		"/roles/new":                (*visit).newRole,
-		"/roles/:id":                (*visit).role,
-		"/roles/:id/edit":           (*visit).editRole,
-		"/roles/:id/delete":         (*visit).askDeleteRole,
+		"/people":                     (*visit).people,
+		"/people/export":              (*visit).exportPeople,
+		"/people/new":                 (*visit).newPerson,
+		"/people/:id":                 (*visit).person,
+		"/people/:id/edit":            (*visit).editPerson,
+		"/people/:id/roles":           (*visit).personRoles,
+		"/people/:id/password":        (*visit).askPassword,
+		"/people/:id/state":           (*visit).askState,
+		"/people/:id/connect/:object": (*visit).askLink,
+		"/people/:id/:deed":           (*visit).askDeed,
+		"/people/:id/:deed/:object":   (*visit).askDeed,
+		"/roles":                      (*visit).roles,
+		"/roles/new":                  (*visit).newRole,
+		"/roles/:id":                  (*visit).role,
+		"/roles/:id/edit":             (*visit).editRole,
+		"/roles/:id/delete":           (*visit).askDeleteRole,
 	}
 }
 
@@ -102,6 +110,12 @@ func forms() map[string]handler {
 	return map[string]handler{
 		"/authentication/:population/mfa":   (*visit).postPolicy,
 		"/authentication/:population/apply": (*visit).postApply,
+
+		"/authentication/:population/access":                         (*visit).postAccess,
+		"/authentication/:population/access/confirm":                 (*visit).postAccessChange,
+		"/authentication/:population/connections/new/:template":      (*visit).postConnection,
+		"/authentication/:population/connections/:connection":        (*visit).postConnectionSettings,
+		"/authentication/:population/connections/:connection/delete": (*visit).postDeleteConnection,
 
 		"/authentication/new":               (*visit).postPopulation,
 		"/authentication/:population/brand": (*visit).postBrand,
@@ -115,16 +129,17 @@ func forms() map[string]handler {
 		"/system/retry":                     (*visit).postRetry,
 		"/system/test-mail":                 (*visit).postTestMail,
 
-		"/people/new":               (*visit).postNewPerson,
-		"/people/:id/edit":          (*visit).postPerson,
-		"/people/:id/roles":         (*visit).postPersonRoles,
-		"/people/:id/password":      (*visit).postPassword,
-		"/people/:id/state":         (*visit).postState,
-		"/people/:id/:deed":         (*visit).postDeed,
-		"/people/:id/:deed/:object": (*visit).postDeed,
-		"/roles/new":                (*visit).postNewRole,
-		"/roles/:id/edit":           (*visit).postRole,
-		"/roles/:id/delete":         (*visit).postDeleteRole,
+		"/people/new":                 (*visit).postNewPerson,
+		"/people/:id/edit":            (*visit).postPerson,
+		"/people/:id/roles":           (*visit).postPersonRoles,
+		"/people/:id/password":        (*visit).postPassword,
+		"/people/:id/state":           (*visit).postState,
+		"/people/:id/connect/:object": (*visit).postLink,
+		"/people/:id/:deed":           (*visit).postDeed,
+		"/people/:id/:deed/:object":   (*visit).postDeed,
+		"/roles/new":                  (*visit).postNewRole,
+		"/roles/:id/edit":             (*visit).postRole,
+		"/roles/:id/delete":           (*visit).postDeleteRole,
 	}
 }
 
@@ -192,6 +207,8 @@ func doneKeys() []ui.Key {
 		"console.done.saved", "console.done.applied_now", "console.done.applied_later",
 		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
+		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",
+		"console.done.linked", "console.done.unlinked",
 	})
 }
 

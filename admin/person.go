@@ -85,6 +85,9 @@ func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message)
 		page.Roles = append(page.Roles, r.Name)
 	}
 	v.addresses(&page, d)
+	if err := v.accountsOf(&page, d); err != nil {
+		return err
+	}
 	if err := v.sessionsOf(ctx, &page, d); err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"gatehouse/ui"
 )
 
-// subject is whom a deed concerns, and of theirs what: a session or a factor, by its
-// id.
+// subject is whom a deed concerns, and of theirs what: a session, a factor or a
+// connected account, by its id.
 type subject struct {
 	manage.UserDetail
 	object string
@@ -41,7 +41,7 @@ func deeds() map[string]deed {
 	return map[string]deed{
 		"sign-out": signOutDeed(), "end-session": endSessionDeed(), "reset-mfa": resetDeed(), "recovery-codes": viewDeed(),
 		"new-codes": regenerateDeed(), "enable-factor": enableDeed(), "end-pause": pauseDeed(),
-		"anonymise": anonymiseDeed(), "delete": deleteDeed(),
+		"anonymise": anonymiseDeed(), "delete": deleteDeed(), "unlink": unlinkDeed(),
 	}
 }
 
@@ -282,7 +282,7 @@ func deleteDeed() deed {
 func (v *visit) deedNamed() (deed, subject, error) {
 	object := v.Param("object")
 	d, known := deeds()[v.Param("deed")]
-	about := v.Param("deed") == "end-session" || v.Param("deed") == "enable-factor"
+	about := slices.Contains([]string{"end-session", "enable-factor", "unlink"}, v.Param("deed"))
 	if !known || about != (object != "") {
 		return deed{}, subject{}, idp.ErrNotFound
 	}

@@ -102,6 +102,7 @@ type ConsoleConfirm struct {
 	Action       string
 	CancelURL    string
 	Heading      Message
+	Figures      []Figure
 	Consequences []Message
 	Button       Message
 	Danger       bool

@@ -72,6 +72,7 @@ type ConsolePerson struct {
 	Factors        []FactorRow
 	Recovery       *RecoveryFacts // nil for none
 	ResetURL       string
+	Accounts       []AccountRow // at other providers
 	ShowSessions   bool
 	Sessions       []SessionRow
 	MoreSessions   bool // there are more than are shown

@@ -49,6 +49,12 @@ func TestOneOfTenChangesWins(t *testing.T) {
 				}
 				return changed
 			}},
+			"saveAccess": {"getPopulation", func(int) object {
+				return object{"password": true, "federated": false, "reason": "race"}
+			}},
+			"updateConnection": {"getConnection", func(i int) object {
+				return with(connection(), "name", fmt.Sprint("Partner ", i), "reason", "race")
+			}},
 			"updateUser": {"getUser", func(i int) object { return object{"name": fmt.Sprint("Person ", i)} }},
 			"setRoles":   {"getUser", func(int) object { return object{"roles": []string{"agent"}, "reason": "race"} }},
 			"updateRole": {"getRole", func(i int) object {
@@ -215,5 +221,123 @@ func TestAUsersAddress(t *testing.T) {
 		bad := o.ask("all", "updateUser", "/users/"+u.ID, object{"disabled": true}, "If-Match", changed.header.Get("ETag"))
 		want(t, "without a reason", bad, http.StatusUnprocessableEntity, "unprocessable")
 		want(t, "delete", o.ask("all", "deleteUser", "/users/"+u.ID, object{"reason": "left"}), http.StatusNoContent, "")
+	})
+}
+
+// with is an object with other values; names and values in turn. A nil value leaves the
+// name out.
+func with(o object, pairs ...any) object {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name := fmt.Sprint(pairs[i])
+		if o[name] = pairs[i+1]; o[name] == nil {
+			delete(o, name)
+		}
+	}
+	return o
+}
+
+// connection is all that can be said of one in a change.
+func connection() object {
+	return object{
+		"name": "Microsoft", "enabled": true, "issuer": "https://login.partner.example", "tenants": []string{}, "any_tenant": false,
+		"personal_accounts": false, "client_id": "gatehouse", "trust": "local", "context": "", "domains": []string{}, "create_users": false,
+		"name_claim": "", "email_claim": "", "department_claim": "", "roles": []object{}, "end_upstream": false, "domain_hint": "",
+		"reason": "ticket 7",
+	}
+}
+
+// A connection is made with a secret that nobody sees again, gets a certificate, and
+// goes with those who are linked through it.
+func TestAConnectionsLife(t *testing.T) {
+	const tid, oid = "4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a", "11111111-2222-4333-8444-555555555555"
+	inOffice(t, func(t *testing.T, o *office) {
+		a := o.ask("all", "createConnection", "/connections", object{
+			"population": "agents", "kind": "entra", "name": "Microsoft", "enabled": true, "tenants": []string{tid},
+			"client_id": "app", "client_secret": "their own secret", "reason": "ticket 7",
+			"roles": []object{{"claim": "roles", "value": "Desk", "role_id": "agent"}},
+		})
+		made := into[api.Connection](t, a)
+		path := "/connections/" + made.ID
+		if !made.HasSecret || made.Trust != "trusted" || len(made.Roles) != 1 || made.Certificate != nil || a.header.Get("Location") != "/sso"+api.Base+path {
+			t.Errorf("%v %s", a.header, a.body)
+		}
+		none := o.ask("all", "getConnectionCertificate", path+"/certificate", nil)
+		want(t, "no certificate", none, http.StatusNotFound, "not_found")
+		settings := with(connection(), "issuer", "", "tenants", []string{tid}, "trust", "trusted", "new_certificate", true)
+		changed := o.ask("all", "updateConnection", path, settings, "If-Match", a.header.Get("ETag"))
+		if c := into[api.Connection](t, changed); c.HasSecret || c.Certificate == nil || c.CertificateExpiresAt == nil || len(c.Roles) != 0 {
+			t.Errorf("%s", changed.body)
+		}
+		pem := o.ask("all", "getConnectionCertificate", path+"/certificate", nil)
+		if pem.header.Get("Content-Disposition") == "" || !bytes.HasPrefix(pem.body, []byte("-----BEGIN CERTIFICATE-----")) {
+			t.Errorf("%v %s", pem.header, pem.body)
+		}
+		want(t, "stale", o.ask("all", "updateConnection", path, settings, "If-Match", a.header.Get("ETag")), http.StatusPreconditionFailed, "stale")
+
+		u, other := o.someone(idp.Agents), o.someone(idp.Agents)
+		identities := "/users/" + u.ID + "/identities"
+		link := object{"connection_id": made.ID, "tenant_id": tid, "object_id": oid, "reason": "ticket 7"}
+		want(t, "link", o.ask("all", "linkIdentity", identities, link), http.StatusNoContent, "")
+		want(t, "link twice", o.ask("all", "linkIdentity", "/users/"+other.ID+"/identities", link), http.StatusConflict, "conflict")
+		bad := o.ask("all", "linkIdentity", identities, with(link, "tenant_id", nil))
+		want(t, "no tenant", bad, http.StatusUnprocessableEntity, "unprocessable")
+		if p := bad.problem(t); p.Errors == nil || *(*p.Errors)[0].Pointer != "/tenant_id" {
+			t.Errorf("%s", bad.body)
+		}
+		list := o.ask("all", "listIdentities", identities, nil)
+		if i := into[api.IdentityList](t, list).Identities; len(i) != 1 || i[0].Subject != tid+"/"+oid || i[0].Connection != "Microsoft" || i[0].LastSeenAt != nil {
+			t.Errorf("%s", list.body)
+		}
+		want(t, "unlink", o.ask("all", "unlinkIdentity", identities+"/"+made.ID, object{"reason": "left"}), http.StatusNoContent, "")
+		want(t, "unlink again", o.ask("all", "unlinkIdentity", identities+"/"+made.ID, object{"reason": "left"}), http.StatusNotFound, "not_found")
+
+		all := o.ask("all", "listConnections", "/connections?population=agents", nil)
+		for _, answer := range []answer{a, changed, all} {
+			if bytes.Contains(answer.body, []byte("their own secret")) || bytes.Contains(answer.body, []byte("PRIVATE")) {
+				t.Errorf("a secret in %s", answer.body)
+			}
+		}
+		because := object{"reason": "gone"}
+		want(t, "delete a stale one", o.ask("all", "deleteConnection", path, because, "If-Match", a.header.Get("ETag")), http.StatusPreconditionFailed, "stale")
+		want(t, "delete", o.ask("all", "deleteConnection", path, because, "If-Match", changed.header.Get("ETag")), http.StatusNoContent, "")
+		want(t, "delete again", o.ask("all", "deleteConnection", path, because, "If-Match", changed.header.Get("ETag")), http.StatusNotFound, "not_found")
+	})
+}
+
+// What cannot be saved of a connection or of portal access says which field.
+func TestConnectionsSayWhichFieldIsWrong(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		objects := o.objects(idp.Agents)
+		connectionPath, accessPath := "/connections/"+objects["connection_id"], "/populations/agents/access"
+		expect := func(id, path, field, etag string, body object) {
+			t.Helper()
+			a := o.ask("all", id, path, body, "If-Match", etag)
+			want(t, id+" "+field, a, http.StatusUnprocessableEntity, "unprocessable")
+			if p := a.problem(t); p.Errors == nil || *(*p.Errors)[0].Pointer != "/"+field {
+				t.Errorf("%s: %s", field, a.body)
+			}
+		}
+		for field, value := range map[string]any{
+			"issuer": "ftp://login.partner.example", "tenants": []string{"4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a"}, "domains": []string{"com"},
+			"domain_hint": "com", "name": " ", "client_id": " ", "roles": []object{{"claim": "groups", "value": "g", "role_id": "invented"}},
+		} {
+			expect("updateConnection", connectionPath, field, `"1"`, with(connection(), field, value))
+		}
+		population := o.ask("all", "getPopulation", "/populations/agents", nil)
+		if p := into[api.Population](t, population); p.Settings == nil || !p.Settings.Access.Password || p.Settings.Access.Federated {
+			t.Errorf("%s", population.body)
+		}
+		preview := into[api.AccessPreview](t, o.ask("all", "previewAccess", accessPath+"/preview", nil))
+		if preview.People < 1 || preview.NotLinked != preview.People {
+			t.Errorf("%+v", preview)
+		}
+		expect("saveAccess", accessPath, "federated", population.header.Get("ETag"), object{"password": true, "federated": true, "reason": "x"})
+		enabled := o.ask("all", "updateConnection", connectionPath, connection(), "If-Match", `"1"`)
+		want(t, "switch it on", enabled, http.StatusOK, "")
+		expect("saveAccess", accessPath, "password", population.header.Get("ETag"), object{"password": false, "federated": true, "reason": "x"})
+		both := o.ask("all", "saveAccess", accessPath, object{"password": true, "federated": true, "reason": "x"}, "If-Match", population.header.Get("ETag"))
+		if p := into[api.Population](t, both); !p.Settings.Access.Federated || both.header.Get("ETag") == population.header.Get("ETag") {
+			t.Errorf("%s", both.body)
+		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gatehouse/idp/federation/certificate"
 )
 
 // Operation is an operation of the document.
@@ -59,8 +61,12 @@ func (o *operation) Conforms(status int, h http.Header, body []byte) error {
 	if !ok {
 		return fmt.Errorf("%d with content of type %q", status, kind)
 	}
-	if kind != "application/jsonl" {
+	switch kind {
+	case "application/json", "application/problem+json":
 		return conforms(s, body)
+	case "application/x-pem-file":
+		_, err := certificate.Parse(string(body))
+		return err
 	}
 	d, err := readDocument()
 	if err != nil {

@@ -20,8 +20,13 @@ func (o *office) objects(population string) map[string]string {
 	user := o.someone(population)
 	role := idp.Role{ID: idp.NewID(), Name: "Custom " + population}
 	idptest.Must(o.t, o.Store.CreateRole(o.t.Context(), role))
+	connection, err := o.Manage.AddConnection(o.t.Context(), manage.System(), manage.ConnectionChange{
+		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: "gatehouse"},
+		NewCertificate: true,
+	})
+	idptest.Must(o.t, err)
 	return map[string]string{
-		"user_id": user.ID, "client_id": client.ID, "population_id": population, "role_id": role.ID,
+		"user_id": user.ID, "connection_id": connection.ID, "client_id": client.ID, "population_id": population, "role_id": role.ID,
 		"session_id": o.session(user), "factor_id": "none", "lane": "nowhere", "index": "1",
 	}
 }
@@ -52,7 +57,7 @@ func allowed(op *api.Operation, population string) []string {
 		resets = []string{idp.PermissionAgentRecovery}
 	}
 	switch op.Manage {
-	case "UserDetail":
+	case "UserDetail", "Identities":
 		return append(seers, resets...)
 	case "EnableFactor", "ResetMFA", "RegenerateRecoveryCodes":
 		return resets

@@ -40,6 +40,7 @@ func populationOf(e manage.PopulationEntry) Population {
 	if e.Version != 0 {
 		p.Version = &e.Version
 		p.Settings = &PopulationSettings{
+			Access:      Access{Password: e.Access.Password, Federated: e.Access.Federated},
 			SessionIdle: seconds(e.SessionIdle), SessionLifetime: seconds(e.SessionLifetime),
 			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy),
 		}

@@ -78,6 +78,24 @@ func (e ClientKind) Valid() bool {
 	}
 }
 
+// Defines values for ConnectionKind.
+const (
+	Entra ConnectionKind = "entra"
+	Oidc  ConnectionKind = "oidc"
+)
+
+// Valid indicates whether the value is a known member of the ConnectionKind enum.
+func (e ConnectionKind) Valid() bool {
+	switch e {
+	case Entra:
+		return true
+	case Oidc:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FactorMethod.
 const (
 	FactorMethodEmail   FactorMethod = "email"
@@ -255,6 +273,24 @@ func (e ProblemType) Valid() bool {
 	}
 }
 
+// Defines values for RoleMappingClaim.
+const (
+	Groups RoleMappingClaim = "groups"
+	Roles  RoleMappingClaim = "roles"
+)
+
+// Valid indicates whether the value is a known member of the RoleMappingClaim enum.
+func (e RoleMappingClaim) Valid() bool {
+	switch e {
+	case Groups:
+		return true
+	case Roles:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SigningAlg.
 const (
 	ES256 SigningAlg = "ES256"
@@ -315,6 +351,57 @@ func (e TokenFormat) Valid() bool {
 	}
 }
 
+// Defines values for Trust.
+const (
+	Evidence Trust = "evidence"
+	Local    Trust = "local"
+	Trusted  Trust = "trusted"
+)
+
+// Valid indicates whether the value is a known member of the Trust enum.
+func (e Trust) Valid() bool {
+	switch e {
+	case Evidence:
+		return true
+	case Local:
+		return true
+	case Trusted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Access defines model for Access.
+type Access struct {
+	// Federated Through the population's connections.
+	Federated bool `json:"federated"`
+
+	// Password With email and password.
+	Password bool `json:"password"`
+}
+
+// AccessChange defines model for AccessChange.
+type AccessChange struct {
+	// Federated Through the population's connections.
+	Federated bool `json:"federated"`
+
+	// Password With email and password.
+	Password bool `json:"password"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+}
+
+// AccessPreview defines model for AccessPreview.
+type AccessPreview struct {
+	// NotLinked Of those, people whom no connection that is on knows yet.
+	NotLinked int64 `json:"not_linked"`
+
+	// People People who are not disabled.
+	People int64 `json:"people"`
+}
+
 // AccessTTL Seconds that an access token lives.
 type AccessTTL = int64
 
@@ -348,6 +435,9 @@ type AuditEventList struct {
 	Next *Next `json:"next,omitempty"`
 }
 
+// AuthContext The authentication context that Entra is asked for when a second step has to be proved, or empty.
+type AuthContext = string
+
 // AuthMethod defines model for AuthMethod.
 type AuthMethod string
 
@@ -366,6 +456,9 @@ type Brand struct {
 	// PrivacyURL A URL, or empty for none.
 	PrivacyURL URL `json:"privacy_url"`
 }
+
+// ClaimName defines model for ClaimName.
+type ClaimName = string
 
 // Client defines model for Client.
 type Client struct {
@@ -442,6 +535,107 @@ type ClientSettings struct {
 	TokenFormat TokenFormat `json:"token_format"`
 }
 
+// Connection defines model for Connection.
+type Connection struct {
+	AnyTenant bool `json:"any_tenant"`
+
+	// Certificate In PEM, for the other side.
+	Certificate          *string    `json:"certificate,omitempty"`
+	CertificateExpiresAt *time.Time `json:"certificate_expires_at,omitempty"`
+	ClientID             string     `json:"client_id"`
+	Context              string     `json:"context"`
+	CreateUsers          bool       `json:"create_users"`
+	CreatedAt            time.Time  `json:"created_at"`
+	DepartmentClaim      string     `json:"department_claim"`
+	DomainHint           string     `json:"domain_hint"`
+	Domains              []string   `json:"domains"`
+	EmailClaim           string     `json:"email_claim"`
+	Enabled              bool       `json:"enabled"`
+	EndUpstream          bool       `json:"end_upstream"`
+
+	// HasSecret A client secret is stored. Otherwise the certificate counts.
+	HasSecret bool           `json:"has_secret"`
+	ID        string         `json:"id"`
+	Issuer    string         `json:"issuer"`
+	Kind      ConnectionKind `json:"kind"`
+
+	// Linked Somebody is linked through it.
+	Linked           bool          `json:"linked"`
+	Name             string        `json:"name"`
+	NameClaim        string        `json:"name_claim"`
+	PersonalAccounts bool          `json:"personal_accounts"`
+	Population       string        `json:"population"`
+	Roles            []RoleMapping `json:"roles"`
+	Tenants          []string      `json:"tenants"`
+
+	// Trust What a sign-in counts for. trusted: a second step is the other side's business. evidence: its token must prove one. local: the population's second step follows.
+	Trust Trust `json:"trust"`
+
+	// Version The number in the ETag.
+	Version Version `json:"version"`
+}
+
+// ConnectionKind defines model for ConnectionKind.
+type ConnectionKind string
+
+// ConnectionList defines model for ConnectionList.
+type ConnectionList struct {
+	Connections []Connection `json:"connections"`
+}
+
+// ConnectionSettings defines model for ConnectionSettings.
+type ConnectionSettings struct {
+	// AnyTenant People of any organisation at Entra may come.
+	AnyTenant bool      `json:"any_tenant"`
+	ClientID  ClaimName `json:"client_id"`
+
+	// ClientSecret Write-only: no answer has it. Left out, what proves who we are stays.
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// Context The authentication context that Entra is asked for when a second step has to be proved, or empty.
+	Context AuthContext `json:"context"`
+
+	// CreateUsers Whoever comes for the first time gets an account.
+	CreateUsers     bool      `json:"create_users"`
+	DepartmentClaim ClaimName `json:"department_claim"`
+
+	// DomainHint Entra goes straight to the sign-in of this domain.
+	DomainHint string `json:"domain_hint"`
+
+	// Domains Their addresses belong to this directory, and count as confirmed.
+	Domains    Domains   `json:"domains"`
+	EmailClaim ClaimName `json:"email_claim"`
+	Enabled    bool      `json:"enabled"`
+
+	// EndUpstream Signing out here signs out there as well.
+	EndUpstream bool `json:"end_upstream"`
+
+	// Issuer The issuer of an OpenID provider. Of Entra the authority, empty for that of the worldwide cloud.
+	Issuer string `json:"issuer"`
+
+	// Name Stands on the button, after “Sign in with”.
+	Name      string    `json:"name"`
+	NameClaim ClaimName `json:"name_claim"`
+
+	// NewCertificate Replaces what proves who we are with a new key, and a certificate for the other side.
+	NewCertificate *bool `json:"new_certificate,omitempty"`
+
+	// PersonalAccounts Personal Microsoft accounts may come.
+	PersonalAccounts bool `json:"personal_accounts"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+
+	// Roles Roles that follow the other side's groups and app roles at each sign-in.
+	Roles RoleMappings `json:"roles"`
+
+	// Tenants The ids of the organisations at Entra whose people may come.
+	Tenants Tenants `json:"tenants"`
+
+	// Trust What a sign-in counts for. trusted: a second step is the other side's business. evidence: its token must prove one. local: the population's second step follows.
+	Trust Trust `json:"trust"`
+}
+
 // CreatedClient defines model for CreatedClient.
 type CreatedClient struct {
 	Client Client `json:"client"`
@@ -471,6 +665,9 @@ type Delivery struct {
 type DeliveryList struct {
 	Deliveries []Delivery `json:"deliveries"`
 }
+
+// Domains Their addresses belong to this directory, and count as confirmed.
+type Domains = []string
 
 // Email defines model for Email.
 type Email = string
@@ -515,6 +712,26 @@ type ID = string
 
 // IDs defines model for IDs.
 type IDs = []ID
+
+// Identity defines model for Identity.
+type Identity struct {
+	// Connection Its name.
+	Connection   string    `json:"connection"`
+	ConnectionID string    `json:"connection_id"`
+	CreatedAt    time.Time `json:"created_at"`
+
+	// Email As the other side last wrote it.
+	Email      string     `json:"email"`
+	LastSeenAt *time.Time `json:"last_seen_at,omitempty"`
+
+	// Subject tenant/object at Entra, issuer|sub elsewhere.
+	Subject string `json:"subject"`
+}
+
+// IdentityList defines model for IdentityList.
+type IdentityList struct {
+	Identities []Identity `json:"identities"`
+}
 
 // IssuerLabel What the authenticator app calls the account.
 type IssuerLabel = string
@@ -657,6 +874,74 @@ type NewClient struct {
 	TokenFormat *TokenFormat `json:"token_format,omitempty"`
 }
 
+// NewConnection defines model for NewConnection.
+type NewConnection struct {
+	// AnyTenant People of any organisation at Entra may come.
+	AnyTenant *bool     `json:"any_tenant,omitempty"`
+	ClientID  ClaimName `json:"client_id"`
+
+	// ClientSecret Write-only: no answer has it. Left out, what proves who we are stays.
+	ClientSecret *string `json:"client_secret,omitempty"`
+
+	// Context The authentication context that Entra is asked for when a second step has to be proved, or empty.
+	Context *AuthContext `json:"context,omitempty"`
+
+	// CreateUsers Whoever comes for the first time gets an account.
+	CreateUsers     *bool      `json:"create_users,omitempty"`
+	DepartmentClaim *ClaimName `json:"department_claim,omitempty"`
+
+	// DomainHint Entra goes straight to the sign-in of this domain.
+	DomainHint *string `json:"domain_hint,omitempty"`
+
+	// Domains Their addresses belong to this directory, and count as confirmed.
+	Domains    *Domains   `json:"domains,omitempty"`
+	EmailClaim *ClaimName `json:"email_claim,omitempty"`
+	Enabled    *bool      `json:"enabled,omitempty"`
+
+	// EndUpstream Signing out here signs out there as well.
+	EndUpstream *bool `json:"end_upstream,omitempty"`
+
+	// Issuer The issuer of an OpenID provider. Of Entra the authority, empty for that of the worldwide cloud.
+	Issuer *string        `json:"issuer,omitempty"`
+	Kind   ConnectionKind `json:"kind"`
+
+	// Name Stands on the button, after “Sign in with”.
+	Name      string     `json:"name"`
+	NameClaim *ClaimName `json:"name_claim,omitempty"`
+
+	// NewCertificate Replaces what proves who we are with a new key, and a certificate for the other side.
+	NewCertificate *bool `json:"new_certificate,omitempty"`
+
+	// PersonalAccounts Personal Microsoft accounts may come.
+	PersonalAccounts *bool `json:"personal_accounts,omitempty"`
+	Population       ID    `json:"population"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+
+	// Roles Roles that follow the other side's groups and app roles at each sign-in.
+	Roles *RoleMappings `json:"roles,omitempty"`
+
+	// Tenants The ids of the organisations at Entra whose people may come.
+	Tenants *Tenants `json:"tenants,omitempty"`
+
+	// Trust What a sign-in counts for. trusted: a second step is the other side's business. evidence: its token must prove one. local: the population's second step follows.
+	Trust *Trust `json:"trust,omitempty"`
+}
+
+// NewIdentity defines model for NewIdentity.
+type NewIdentity struct {
+	ConnectionID ID         `json:"connection_id"`
+	ObjectID     *ClaimName `json:"object_id,omitempty"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+
+	// Subject The sub of the other provider.
+	Subject  *string    `json:"subject,omitempty"`
+	TenantID *ClaimName `json:"tenant_id,omitempty"`
+}
+
 // NewPopulation defines model for NewPopulation.
 type NewPopulation struct {
 	ID   string `json:"id"`
@@ -729,6 +1014,7 @@ type PopulationList struct {
 
 // PopulationSettings Only with the permission authentication.manage.
 type PopulationSettings struct {
+	Access            Access    `json:"access"`
 	MFAPolicy         MFAPolicy `json:"mfa_policy"`
 	PasswordMinLength int       `json:"password_min_length"`
 
@@ -832,6 +1118,19 @@ type RoleList struct {
 	Roles []Role `json:"roles"`
 }
 
+// RoleMapping defines model for RoleMapping.
+type RoleMapping struct {
+	Claim  RoleMappingClaim `json:"claim"`
+	RoleID ID               `json:"role_id"`
+	Value  string           `json:"value"`
+}
+
+// RoleMappingClaim defines model for RoleMapping.Claim.
+type RoleMappingClaim string
+
+// RoleMappings Roles that follow the other side's groups and app roles at each sign-in.
+type RoleMappings = []RoleMapping
+
 // RolesChange defines model for RolesChange.
 type RolesChange struct {
 	// Reason Why. The audit log keeps it, and the person concerned may ask.
@@ -900,6 +1199,9 @@ type SigningKey struct {
 // SigningKeyState defines model for SigningKey.State.
 type SigningKeyState string
 
+// Tenants The ids of the organisations at Entra whose people may come.
+type Tenants = []string
+
 // TestMail defines model for TestMail.
 type TestMail struct {
 	To Email `json:"to"`
@@ -907,6 +1209,9 @@ type TestMail struct {
 
 // TokenFormat defines model for TokenFormat.
 type TokenFormat string
+
+// Trust What a sign-in counts for. trusted: a second step is the other side's business. evidence: its token must prove one. local: the population's second step follows.
+type Trust string
 
 // URL A URL, or empty for none.
 type URL = string
@@ -964,6 +1269,9 @@ type After = string
 
 // ClientID defines model for ClientID.
 type ClientID = ID
+
+// ConnectionID defines model for ConnectionID.
+type ConnectionID = ID
 
 // Disabled defines model for Disabled.
 type Disabled = bool
@@ -1136,6 +1444,30 @@ type SaveMFAOverrideParams struct {
 	IfMatch IfMatch `json:"If-Match"`
 }
 
+// ListConnectionsParams defines parameters for ListConnections.
+type ListConnectionsParams struct {
+	// Population Only of this population.
+	Population *UserPopulation `form:"population,omitempty" json:"population,omitempty"`
+}
+
+// DeleteConnectionParams defines parameters for DeleteConnection.
+type DeleteConnectionParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// UpdateConnectionParams defines parameters for UpdateConnection.
+type UpdateConnectionParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// SaveAccessParams defines parameters for SaveAccess.
+type SaveAccessParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
 // SaveBrandParams defines parameters for SaveBrand.
 type SaveBrandParams struct {
 	// IfMatch The ETag of the resource as it was read.
@@ -1235,6 +1567,15 @@ type SaveMFAOverrideJSONRequestBody = MFAOverrideChange
 // PreviewMFAOverrideJSONRequestBody defines body for PreviewMFAOverride for application/json ContentType.
 type PreviewMFAOverrideJSONRequestBody = MFAOverrideSettings
 
+// CreateConnectionJSONRequestBody defines body for CreateConnection for application/json ContentType.
+type CreateConnectionJSONRequestBody = NewConnection
+
+// DeleteConnectionJSONRequestBody defines body for DeleteConnection for application/json ContentType.
+type DeleteConnectionJSONRequestBody = Reason
+
+// UpdateConnectionJSONRequestBody defines body for UpdateConnection for application/json ContentType.
+type UpdateConnectionJSONRequestBody = ConnectionSettings
+
 // RotateKeysJSONRequestBody defines body for RotateKeys for application/json ContentType.
 type RotateKeysJSONRequestBody = Reason
 
@@ -1243,6 +1584,9 @@ type TestMailJSONRequestBody = TestMail
 
 // CreatePopulationJSONRequestBody defines body for CreatePopulation for application/json ContentType.
 type CreatePopulationJSONRequestBody = NewPopulation
+
+// SaveAccessJSONRequestBody defines body for SaveAccess for application/json ContentType.
+type SaveAccessJSONRequestBody = AccessChange
 
 // SaveBrandJSONRequestBody defines body for SaveBrand for application/json ContentType.
 type SaveBrandJSONRequestBody = Brand
@@ -1282,6 +1626,12 @@ type ClearThrottleJSONRequestBody = Reason
 
 // EnableFactorJSONRequestBody defines body for EnableFactor for application/json ContentType.
 type EnableFactorJSONRequestBody = Reason
+
+// LinkIdentityJSONRequestBody defines body for LinkIdentity for application/json ContentType.
+type LinkIdentityJSONRequestBody = NewIdentity
+
+// UnlinkIdentityJSONRequestBody defines body for UnlinkIdentity for application/json ContentType.
+type UnlinkIdentityJSONRequestBody = Reason
 
 // SetPasswordJSONRequestBody defines body for SetPassword for application/json ContentType.
 type SetPasswordJSONRequestBody = PasswordChange
@@ -1339,6 +1689,24 @@ type ServerInterface interface {
 	// RemoveClientSecret Remove a secret
 	// (DELETE /clients/{client_id}/secrets/{index})
 	RemoveClientSecret(c *gin.Context, clientID ClientID, index Index)
+	// ListConnections List connections
+	// (GET /connections)
+	ListConnections(c *gin.Context, params ListConnectionsParams)
+	// CreateConnection Add a connection
+	// (POST /connections)
+	CreateConnection(c *gin.Context)
+	// DeleteConnection Delete a connection
+	// (DELETE /connections/{connection_id})
+	DeleteConnection(c *gin.Context, connectionID ConnectionID, params DeleteConnectionParams)
+	// GetConnection Read a connection
+	// (GET /connections/{connection_id})
+	GetConnection(c *gin.Context, connectionID ConnectionID)
+	// UpdateConnection Change a connection
+	// (PUT /connections/{connection_id})
+	UpdateConnection(c *gin.Context, connectionID ConnectionID, params UpdateConnectionParams)
+	// GetConnectionCertificate Download the certificate of a connection
+	// (GET /connections/{connection_id}/certificate)
+	GetConnectionCertificate(c *gin.Context, connectionID ConnectionID)
 	// ListDeliveries See how far mail and each app's logout tokens are
 	// (GET /deliveries)
 	ListDeliveries(c *gin.Context)
@@ -1363,6 +1731,12 @@ type ServerInterface interface {
 	// GetPopulation Read a population
 	// (GET /populations/{population_id})
 	GetPopulation(c *gin.Context, populationID PopulationID)
+	// SaveAccess Change how people of a population sign in
+	// (PUT /populations/{population_id}/access)
+	SaveAccess(c *gin.Context, populationID PopulationID, params SaveAccessParams)
+	// PreviewAccess Count whom a change of portal access would concern
+	// (GET /populations/{population_id}/access/preview)
+	PreviewAccess(c *gin.Context, populationID PopulationID)
 	// SaveBrand Change name, colour, logo and links of a population
 	// (PUT /populations/{population_id}/brand)
 	SaveBrand(c *gin.Context, populationID PopulationID, params SaveBrandParams)
@@ -1423,6 +1797,15 @@ type ServerInterface interface {
 	// EnableFactor Enable a factor that was disabled at the cap of failures
 	// (POST /users/{user_id}/factors/{factor_id}/enable)
 	EnableFactor(c *gin.Context, userID UserID, factorID FactorID)
+	// ListIdentities List who a person is elsewhere
+	// (GET /users/{user_id}/identities)
+	ListIdentities(c *gin.Context, userID UserID)
+	// LinkIdentity Link a person with who they are at a connection
+	// (POST /users/{user_id}/identities)
+	LinkIdentity(c *gin.Context, userID UserID)
+	// UnlinkIdentity Unlink a person from a connection
+	// (DELETE /users/{user_id}/identities/{connection_id})
+	UnlinkIdentity(c *gin.Context, userID UserID, connectionID ConnectionID)
 	// SetPassword Set a person's password
 	// (PUT /users/{user_id}/password)
 	SetPassword(c *gin.Context, userID UserID)
@@ -1932,6 +2315,200 @@ func (siw *ServerInterfaceWrapper) RemoveClientSecret(c *gin.Context) {
 	siw.Handler.RemoveClientSecret(c, clientID, index)
 }
 
+// ListConnections operation middleware
+func (siw *ServerInterfaceWrapper) ListConnections(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListConnectionsParams
+
+	// ------------- Optional query parameter "population" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "population", c.Request.URL.Query(), &params.Population, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListConnections(c, params)
+}
+
+// CreateConnection operation middleware
+func (siw *ServerInterfaceWrapper) CreateConnection(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateConnection(c)
+}
+
+// DeleteConnection operation middleware
+func (siw *ServerInterfaceWrapper) DeleteConnection(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "connection_id" -------------
+	var connectionID ConnectionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connection_id", c.Param("connection_id"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter connection_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteConnectionParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteConnection(c, connectionID, params)
+}
+
+// GetConnection operation middleware
+func (siw *ServerInterfaceWrapper) GetConnection(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "connection_id" -------------
+	var connectionID ConnectionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connection_id", c.Param("connection_id"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter connection_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetConnection(c, connectionID)
+}
+
+// UpdateConnection operation middleware
+func (siw *ServerInterfaceWrapper) UpdateConnection(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "connection_id" -------------
+	var connectionID ConnectionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connection_id", c.Param("connection_id"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter connection_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateConnectionParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateConnection(c, connectionID, params)
+}
+
+// GetConnectionCertificate operation middleware
+func (siw *ServerInterfaceWrapper) GetConnectionCertificate(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "connection_id" -------------
+	var connectionID ConnectionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connection_id", c.Param("connection_id"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter connection_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetConnectionCertificate(c, connectionID)
+}
+
 // ListDeliveries operation middleware
 func (siw *ServerInterfaceWrapper) ListDeliveries(c *gin.Context) {
 
@@ -2058,6 +2635,83 @@ func (siw *ServerInterfaceWrapper) GetPopulation(c *gin.Context) {
 	}
 
 	siw.Handler.GetPopulation(c, populationID)
+}
+
+// SaveAccess operation middleware
+func (siw *ServerInterfaceWrapper) SaveAccess(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SaveAccessParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SaveAccess(c, populationID, params)
+}
+
+// PreviewAccess operation middleware
+func (siw *ServerInterfaceWrapper) PreviewAccess(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PreviewAccess(c, populationID)
 }
 
 // SaveBrand operation middleware
@@ -2744,6 +3398,90 @@ func (siw *ServerInterfaceWrapper) EnableFactor(c *gin.Context) {
 	siw.Handler.EnableFactor(c, userID, factorID)
 }
 
+// ListIdentities operation middleware
+func (siw *ServerInterfaceWrapper) ListIdentities(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", c.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListIdentities(c, userID)
+}
+
+// LinkIdentity operation middleware
+func (siw *ServerInterfaceWrapper) LinkIdentity(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", c.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.LinkIdentity(c, userID)
+}
+
+// UnlinkIdentity operation middleware
+func (siw *ServerInterfaceWrapper) UnlinkIdentity(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", c.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "connection_id" -------------
+	var connectionID ConnectionID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "connection_id", c.Param("connection_id"), &connectionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter connection_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UnlinkIdentity(c, userID, connectionID)
+}
+
 // SetPassword operation middleware
 func (siw *ServerInterfaceWrapper) SetPassword(c *gin.Context) {
 
@@ -2999,6 +3737,14 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.GetMFAPolicy)
 	router.PUT(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.SaveMFAPolicy)
 	router.POST(options.BaseURL+"/populations/:population_id/mfa-policy/preview", wrapper.PreviewMFAPolicy)
+	router.PUT(options.BaseURL+"/populations/:population_id/access", wrapper.SaveAccess)
+	router.GET(options.BaseURL+"/populations/:population_id/access/preview", wrapper.PreviewAccess)
+	router.GET(options.BaseURL+"/connections", wrapper.ListConnections)
+	router.POST(options.BaseURL+"/connections", wrapper.CreateConnection)
+	router.DELETE(options.BaseURL+"/connections/:connection_id", wrapper.DeleteConnection)
+	router.GET(options.BaseURL+"/connections/:connection_id", wrapper.GetConnection)
+	router.PUT(options.BaseURL+"/connections/:connection_id", wrapper.UpdateConnection)
+	router.GET(options.BaseURL+"/connections/:connection_id/certificate", wrapper.GetConnectionCertificate)
 	router.GET(options.BaseURL+"/clients", wrapper.ListClients)
 	router.POST(options.BaseURL+"/clients", wrapper.CreateClient)
 	router.DELETE(options.BaseURL+"/clients/:client_id", wrapper.DeleteClient)
@@ -3018,6 +3764,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PUT(options.BaseURL+"/users/:user_id/roles", wrapper.SetRoles)
 	router.GET(options.BaseURL+"/users/:user_id/factors", wrapper.ListFactors)
 	router.POST(options.BaseURL+"/users/:user_id/factors/:factor_id/enable", wrapper.EnableFactor)
+	router.GET(options.BaseURL+"/users/:user_id/identities", wrapper.ListIdentities)
+	router.POST(options.BaseURL+"/users/:user_id/identities", wrapper.LinkIdentity)
+	router.DELETE(options.BaseURL+"/users/:user_id/identities/:connection_id", wrapper.UnlinkIdentity)
 	router.POST(options.BaseURL+"/users/:user_id/recovery-codes/view", wrapper.ViewRecoveryCodes)
 	router.POST(options.BaseURL+"/users/:user_id/recovery-codes/regenerate", wrapper.RegenerateRecoveryCodes)
 	router.POST(options.BaseURL+"/users/:user_id/reset-mfa", wrapper.ResetMFA)

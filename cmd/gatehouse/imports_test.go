@@ -45,17 +45,18 @@ var allowed = map[string][]string{
 	"idp/store":    {"idp", "idp/keyring", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":      {"idp", "ui"},
-	"idp/keys":     {"idp", "idp/keyring", "idp/store"},
-	"idp/throttle": {"idp", "idp/store"},
-	"idp/fetch":    {"idp"},
-	"idp/mail":     {"idp"},
-	"idp/outbox":   {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
-	"idp/session":  {"idp", "idp/outbox", "idp/store"},
-	"idp/jobs":     {"idp"},
+	"idp/web":                    {"idp", "ui"},
+	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
+	"idp/throttle":               {"idp", "idp/store"},
+	"idp/fetch":                  {"idp"},
+	"idp/mail":                   {"idp"},
+	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
+	"idp/session":                {"idp", "idp/outbox", "idp/store"},
+	"idp/jobs":                   {"idp"},
+	"idp/federation/certificate": {},
 	"idp/manage": {
-		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store",
-		"mfa", "ui",
+		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session",
+		"idp/store", "mfa", "ui",
 	},
 
 	// What people and clients reach. None of these knows another: see apart.
@@ -63,12 +64,11 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
 	},
-	"idp/provider":               {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"idp/federation":             {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/federation/certificate": {},
-	"idp/account":                {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin":                      {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin/api":                  {"idp", "idp/manage", "idp/web", "mfa"},
+	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
+	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/federation/certificate", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
 
@@ -98,10 +98,12 @@ var allowedInTests = map[string][]string{
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/throttle"},
-	"idp/login":     {"idp/mail", "idp/server"},
-	"idp/outbox":    {"idp/fetch"},
-	"idp/session":   {"idp/keyring"},
-	"ui":            {"ui/internal/sample"},
+	// The sign-in through another provider, as a browser sees it.
+	"idp/federation": {"idp/manage"},
+	"idp/login":      {"idp/mail", "idp/server"},
+	"idp/outbox":     {"idp/fetch"},
+	"idp/session":    {"idp/keyring"},
+	"ui":             {"ui/internal/sample"},
 }
 
 // apart are the rooms that must not reach one another, not even through a third

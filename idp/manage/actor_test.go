@@ -141,6 +141,8 @@ func (o *office) state(t *testing.T) string {
 		(SELECT COALESCE(MIN(id) || MAX(id), '') FROM recovery_sets) || ' ' || (SELECT COUNT(*) FROM recovery_sets) || ' ' ||
 		(SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL) || ' ' ||
 		(SELECT COUNT(*) FROM grants WHERE revoked_at IS NULL) || ' ' ||
+		(SELECT COUNT(*) || ' ' || COALESCE(SUM(version), 0) || COALESCE(MIN(certificate), '') FROM connections) || ' ' ||
+		(SELECT COUNT(*) FROM identities) || ' ' || (SELECT SUM(version) FROM populations) || ' ' ||
 		(SELECT COUNT(*) || COALESCE(MIN(password_hash) || MAX(password_hash), '') FROM users) || ' ' ||
 		(SELECT COUNT(*) FROM audit_events WHERE kind <> 'operation.refused')`))
 }

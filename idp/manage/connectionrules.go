@@ -2,7 +2,6 @@ package manage
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,16 +94,17 @@ func (m *Manager) checkConnection(c idp.Connection) error {
 
 // checkIssuer allows https, and http to this network where that is allowed.
 func (m *Manager) checkIssuer(issuer string) error {
-	if m.PrivateNetworks && strings.HasPrefix(issuer, "http://") {
-		return checkURL("issuer", "https"+strings.TrimPrefix(issuer, "http"))
-	}
 	if issuer == "" {
 		return invalid("issuer", "the issuer's URL is missing")
 	}
-	if err := checkURL("issuer", issuer); err != nil {
+	checked := issuer
+	if rest, plain := strings.CutPrefix(issuer, "http://"); plain && m.PrivateNetworks {
+		checked = "https://" + rest
+	}
+	if err := checkURL("issuer", checked); err != nil {
 		return err
 	}
-	if u, _ := url.Parse(issuer); u.RawQuery != "" || u.Fragment != "" {
+	if strings.ContainsAny(issuer, "?#") { // OpenID Connect Discovery 1.0 section 3: issuer
 		return invalid("issuer", "an issuer has neither query nor fragment")
 	}
 	return nil

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -67,8 +68,9 @@ func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (Connec
 
 // AddConnection adds a way in for the people of a population. An empty Trust is the
 // kind's own: trusted for named Entra tenants, a local second step for all others. A
-// *FieldError says what cannot be saved. It changes nothing for anybody until portal
-// access allows sign-ins through connections (SaveAccess).
+// *FieldError says what cannot be saved. Mapping roles asks what giving them asks, and
+// naming domains what linking the people of the population asks. It changes nothing for
+// anybody until portal access allows sign-ins through connections (SaveAccess).
 func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
 	if err := m.allow(ctx, a, request{op: "AddConnection", reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
@@ -80,14 +82,18 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	if _, err := m.Store.Population(ctx, c.PopulationID); err != nil {
+	switch _, err := m.Store.Population(ctx, c.PopulationID); {
+	case errors.Is(err, idp.ErrNotFound):
+		return ConnectionEntry{}, invalid("population", "there is no population %q", c.PopulationID)
+	case err != nil:
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.CreateConnection(ctx, c); err != nil {
 			return err
 		}
-		return m.auditConnection(ctx, a, idp.AuditConnectionCreated, c, n.Reason, map[string]string{"to": describeConnection(c)})
+		return m.auditConnection(ctx, a, idp.AuditConnectionCreated, c, n.Reason,
+			n.credential(map[string]string{"to": describeConnection(c)}))
 	})
 	if err != nil {
 		return ConnectionEntry{}, err
@@ -110,16 +116,15 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	c := n.Connection
 	c.PopulationID, c.Kind, c.CreatedAt = before.PopulationID, before.Kind, before.CreatedAt
 	c.Secret, c.Key, c.Certificate = before.Secret, before.Key, before.Certificate
+	if err := m.checkMapped(ctx, a, before.Roles); err != nil {
+		return ConnectionEntry{}, err
+	}
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		linked, err := m.Store.HasIdentities(ctx, c.ID)
-		if err != nil {
+		if err := m.checkOtherIssuer(ctx, before, c, n); err != nil {
 			return err
-		}
-		if linked && c.Issuer != before.Issuer {
-			return invalid("issuer", "people are linked through this connection: add another one for another issuer")
 		}
 		if err := m.Store.SaveConnection(ctx, c); err != nil {
 			return err
@@ -130,7 +135,7 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 			}
 		}
 		return m.auditConnection(ctx, a, idp.AuditConnectionChanged, c, n.Reason,
-			map[string]string{"from": describeConnection(before), "to": describeConnection(c)})
+			n.credential(map[string]string{"from": describeConnection(before), "to": describeConnection(c)}))
 	})
 	if err != nil {
 		return ConnectionEntry{}, err
@@ -139,8 +144,38 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	return m.connectionEntry(ctx, c)
 }
 
+// checkOtherIssuer refuses another issuer where people are linked, and one that would
+// get the secret of this one.
+func (m *Manager) checkOtherIssuer(ctx context.Context, before, after idp.Connection, n ConnectionChange) error {
+	if after.Issuer == before.Issuer {
+		return nil
+	}
+	linked, err := m.Store.HasIdentities(ctx, after.ID)
+	switch {
+	case err != nil:
+		return err
+	case linked:
+		return invalid("issuer", "people are linked through this connection: add another one for another issuer")
+	case len(after.Secret) > 0 && n.ClientSecret == "":
+		return invalid("client_secret", "another issuer does not get the secret of this one: enter its own")
+	}
+	return nil
+}
+
+// credential adds to an audit event what proves who we are from now on.
+func (n ConnectionChange) credential(detail map[string]string) map[string]string {
+	switch {
+	case n.ClientSecret != "":
+		detail["credential"] = "a new client secret"
+	case n.NewCertificate:
+		detail["credential"] = "a new certificate"
+	}
+	return detail
+}
+
 // DeleteConnection removes a connection, unlinks whoever is linked through it, and
-// ends their sessions that began with it.
+// ends their sessions that began with it. Apps lose what they hold of them. The only
+// way in of a population cannot be deleted.
 func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, version int64, reason string) error {
 	c, err := m.Store.Connection(ctx, id)
 	if err != nil {
@@ -149,7 +184,13 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 	if err := m.allow(ctx, a, request{op: "DeleteConnection", reason: reason}); err != nil {
 		return err
 	}
+	if err := m.checkMapped(ctx, a, c.Roles); err != nil {
+		return err
+	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.RevokeGrantsThrough(ctx, id, idp.Now()); err != nil {
+			return err
+		}
 		if _, err := m.Sessions.EndThrough(ctx, a.audit(idp.AuditSignedOut, "the connection was deleted", nil), id); err != nil {
 			return err
 		}
@@ -164,17 +205,24 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 }
 
 // keepAWayIn refuses what would leave a population that signs in through connections
-// alone without one.
+// alone without one, or no admin who could.
 func (m *Manager) keepAWayIn(ctx context.Context, population string) error {
 	p, err := m.Store.Population(ctx, population)
 	if err != nil || p.Access.Password || !p.Access.Federated {
 		return err
 	}
 	list, err := m.Store.Connections(ctx, population)
-	if err != nil || anyEnabled(list) {
+	if err != nil {
 		return err
 	}
-	return invalid("enabled", "it is the only way in for these people: allow email and password first")
+	if !anyEnabled(list) {
+		return invalid("enabled", "it is the only way in for these people: allow email and password first")
+	}
+	can, err := m.Store.AdminCanSignIn(ctx)
+	if err == nil && !can {
+		err = invalid("enabled", "it is the only way in for the last admin: allow email and password first")
+	}
+	return err
 }
 
 func anyEnabled(list []idp.Connection) bool {
@@ -193,6 +241,9 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 		return c, err
 	}
 	if err := m.checkMappings(ctx, a, c.Roles); err != nil {
+		return c, err
+	}
+	if err := m.mayVouch(ctx, a, c); err != nil {
 		return c, err
 	}
 	switch {
@@ -217,20 +268,52 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 	return c, nil
 }
 
-// checkMappings asks of whoever maps roles what giving them asks.
+// checkMappings asks of whoever maps roles what giving them asks. The roles must exist.
 func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.RoleMapping) error {
-	var ids []string
-	for _, r := range mappings {
-		ids = append(ids, r.RoleID)
-	}
-	given, err := m.rolesByID(ctx, ids)
+	given, err := m.rolesByID(ctx, mapped(mappings))
 	if err != nil {
 		return err
 	}
-	if permissions := permissionsIn(given); len(permissions) > 0 {
+	return m.mayMap(ctx, a, given)
+}
+
+// mayVouch asks of whoever says that addresses belong to the other side what linking
+// asks, of everybody whom it may link: it could sign in as them.
+func (m *Manager) mayVouch(ctx context.Context, a Actor, c idp.Connection) error {
+	if len(c.Domains) == 0 {
+		return nil
+	}
+	roles, err := m.Store.RolesHeldIn(ctx, c.PopulationID)
+	if err != nil {
+		return err
+	}
+	return m.allow(ctx, a, request{op: "LinkIdentity", holds: permissionsIn(roles), part: true})
+}
+
+// checkMapped asks the same of whoever changes a connection that maps roles: they take
+// them, or say from now on whose they are.
+func (m *Manager) checkMapped(ctx context.Context, a Actor, mappings []idp.RoleMapping) error {
+	given, err := m.Store.RolesByID(ctx, mapped(mappings)...)
+	if err != nil {
+		return err
+	}
+	return m.mayMap(ctx, a, given)
+}
+
+func (m *Manager) mayMap(ctx context.Context, a Actor, roles []idp.Role) error {
+	if permissions := permissionsIn(roles); len(permissions) > 0 {
 		return m.allow(ctx, a, request{op: "SetRoles", holds: permissions, part: true})
 	}
 	return nil
+}
+
+// mapped are the ids of the roles.
+func mapped(mappings []idp.RoleMapping) []string {
+	ids := make([]string, len(mappings))
+	for i, r := range mappings {
+		ids[i] = r.RoleID
+	}
+	return ids
 }
 
 func (m *Manager) auditConnection(ctx context.Context, a Actor, kind idp.AuditKind, c idp.Connection, reason string, detail map[string]string) error {

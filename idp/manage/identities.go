@@ -115,7 +115,7 @@ func (m *Manager) link(ctx context.Context, e idp.AuditEvent, u idp.User, i idp.
 
 // UnlinkIdentity unlinks a person from a connection. Their sessions end, and apps lose
 // what they hold of them. The person is told by mail. idp.ErrNotFound: they were not
-// linked.
+// linked. idp.ErrLastAdmin: they are the last admin who can sign in, and only so.
 func (m *Manager) UnlinkIdentity(ctx context.Context, a Actor, userID, connectionID, reason string) error {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
@@ -136,6 +136,9 @@ func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connection
 		if err := m.Store.DropIdentity(ctx, connectionID, user.ID); err != nil {
 			return err
 		}
+		if err := m.keepAWayInFor(ctx, user); err != nil {
+			return err
+		}
 		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "a connected account was unlinked", nil), ""); err != nil {
 			return err
 		}
@@ -144,4 +147,17 @@ func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connection
 		}
 		return m.notify(ctx, user, ui.Mail{Kind: ui.MailIdentityUnlinked, ByAdmin: a.UserID != user.ID, Connection: c.Name})
 	})
+}
+
+// keepAWayInFor refuses to take from the last admin the only way in.
+func (m *Manager) keepAWayInFor(ctx context.Context, user idp.User) error {
+	p, err := m.Store.Population(ctx, user.PopulationID)
+	if err != nil || p.Access.Password {
+		return err
+	}
+	can, err := m.Store.AdminCanSignIn(ctx)
+	if err == nil && !can {
+		err = idp.ErrLastAdmin
+	}
+	return err
 }

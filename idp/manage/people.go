@@ -141,6 +141,8 @@ type UserDetail struct {
 	// whoever manages sessions sees them.
 	Sessions    []idp.Session
 	PasswordSet bool
+	// Identities say who the person is at other providers.
+	Identities []IdentityEntry
 }
 
 // UserDetail reads a person. Who may see whom is as in Users.
@@ -174,6 +176,9 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 	d.PasswordHash = ""
 	var err error
 	if d.Roles, err = m.Store.RolesOf(ctx, user.ID); err != nil {
+		return d, err
+	}
+	if d.Identities, err = m.identities(ctx, user.ID); err != nil {
 		return d, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)

@@ -70,7 +70,7 @@ func (o *office) rows(t *testing.T) map[string]int {
 	counts := map[string]int{}
 	for _, table := range strings.Fields(`populations policies users roles user_roles clients overrides requests flows
 		sessions grants tokens factors recovery_sets recovery_codes email_codes known_browsers throttles
-		signing_keys settings audit_events outbox policy_sequence`) {
+		signing_keys settings audit_events outbox policy_sequence connections identities`) {
 		counts[table] = query[int](t, o, "SELECT COUNT(*) FROM "+table)
 	}
 	return counts

@@ -128,7 +128,7 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 }
 
 // DeleteRole removes a role. idp.ErrSystemRole: it is one; idp.ErrConflict: the
-// version is not that of now; idp.ErrInUse: somebody holds it.
+// version is not that of now; idp.ErrInUse: somebody holds it, or a connection gives it.
 func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string, version int64, reason string) error {
 	before, err := m.customRole(ctx, a, request{op: "DeleteRole", reason: reason}, id)
 	if err != nil {
@@ -141,9 +141,23 @@ func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string, version in
 		return fmt.Errorf("role: %w", idp.ErrInUse)
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.notMapped(ctx, id); err != nil {
+			return err
+		}
 		if err := m.Store.DeleteRole(ctx, id, version); err != nil {
 			return err
 		}
 		return m.Store.Audit(ctx, a.audit(idp.AuditRoleDeleted, reason, describeRole(before.Role)))
 	})
+}
+
+// notMapped refuses, with idp.ErrInUse, to delete a role that a connection gives.
+func (m *Manager) notMapped(ctx context.Context, id string) error {
+	list, err := m.Store.Connections(ctx, "")
+	for _, c := range list {
+		if slices.Contains(mapped(c.Roles), id) {
+			return fmt.Errorf("role: %w", idp.ErrInUse)
+		}
+	}
+	return err
 }

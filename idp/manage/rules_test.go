@@ -107,7 +107,30 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"RotateKeys", nil, func(a manage.Actor) error { return second(o.RotateKeys(ctx, a, "")) }},
 		{"RetryDeliveries", nil, func(a manage.Actor) error { return second(o.RetryDeliveries(ctx, a, "nowhere")) }},
 	}
+	list = append(list, o.attemptsOnConnections(t)...)
 	return append(append(list, o.attemptsOn(t, idp.Agents)...), o.attemptsOn(t, idp.Contacts)...)
+}
+
+// attemptsOnConnections are those that concern ways in through other providers.
+func (o *office) attemptsOnConnections(t *testing.T) []attempt {
+	t.Helper()
+	ctx := t.Context()
+	c := o.connected(t, nil)
+	return []attempt{
+		{"Connections", nil, func(a manage.Actor) error { return second(o.Connections(ctx, a, idp.Agents)) }},
+		{"Connection", nil, func(a manage.Actor) error { return second(o.Connection(ctx, a, c.ID)) }},
+		{"AddConnection", nil, func(a manage.Actor) error {
+			return second(o.AddConnection(ctx, a, manage.ConnectionChange{Reason: ticket}))
+		}},
+		{"UpdateConnection", nil, func(a manage.Actor) error {
+			return second(o.UpdateConnection(ctx, a, manage.ConnectionChange{Connection: idp.Connection{ID: c.ID}, Reason: ticket}))
+		}},
+		{"DeleteConnection", nil, func(a manage.Actor) error { return o.DeleteConnection(ctx, a, c.ID, -1, ticket) }},
+		{"PreviewAccess", nil, func(a manage.Actor) error { return second(o.PreviewAccess(ctx, a, idp.Agents)) }},
+		{"SaveAccess", nil, func(a manage.Actor) error {
+			return second(o.SaveAccess(ctx, a, manage.AccessChange{Population: idp.Agents, Version: -1, Reason: ticket}))
+		}},
+	}
 }
 
 // attemptsOn are those that concern a person of a population.
@@ -132,6 +155,9 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"SetPassword", nil, func(a manage.Actor) error { return o.SetPassword(ctx, a, u.ID, "gentle maple corner", "") }},
 		{"ClearThrottle", nil, func(a manage.Actor) error { return o.ClearThrottle(ctx, a, u.ID, "") }},
 		{"SetRoles", nil, func(a manage.Actor) error { return o.SetRoles(ctx, a, u.ID, -1, nil, ticket) }},
+		{"Identities", seers, func(a manage.Actor) error { return second(o.Identities(ctx, a, u.ID)) }},
+		{"LinkIdentity", nil, func(a manage.Actor) error { return o.LinkIdentity(ctx, a, manage.NewIdentity{UserID: u.ID}) }},
+		{"UnlinkIdentity", nil, func(a manage.Actor) error { return o.UnlinkIdentity(ctx, a, u.ID, "none", "") }},
 		{"ViewRecoveryCodes", viewers, func(a manage.Actor) error { return second(o.ViewRecoveryCodes(ctx, a, u.ID, "")) }},
 		{"RegenerateRecoveryCodes", reset, func(a manage.Actor) error { return o.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},
 		{"ResetMFA", reset, func(a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, "") }},

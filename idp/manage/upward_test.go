@@ -36,6 +36,12 @@ func TestNobodyReachesUp(t *testing.T) {
 			Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{"gatehouse:admin"}, Roles: []string{auditor.ID},
 		})
 		idptest.Must(t, err)
+		mapping := o.connected(t, func(c *manage.ConnectionChange) {
+			c.Roles = []idp.RoleMapping{{Claim: "roles", Value: "Auditor", RoleID: auditor.ID}}
+		})
+		idptest.Must(t, o.db.CreateIdentity(ctx, idp.Identity{ConnectionID: mapping.ID, Subject: idp.EntraSubject(contoso, oid), UserID: admin.ID}))
+		vouching := entra(func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} })
+		plain := o.connected(t, nil)
 		before := o.state(t)
 		changed := service
 		changed.Name = "Mine"
@@ -67,6 +73,18 @@ func TestNobodyReachesUp(t *testing.T) {
 			"app's secret":     second(o.AddClientSecret(ctx, almost(), service.ID)),
 			"app's name":       second(o.UpdateClient(ctx, almost(), changed)),
 			"delete the app":   o.DeleteClient(ctx, almost(), service.ID, ticket),
+			"map a role":       second(o.AddConnection(ctx, almost(), entra(func(c *manage.ConnectionChange) { c.Roles = mapping.Roles }))),
+			"map by access":    second(o.AddConnection(ctx, holder(idp.PermissionAuthentication, idp.PermissionAudit), entra(func(c *manage.ConnectionChange) { c.Roles = mapping.Roles }))),
+			"map to others":    second(o.UpdateConnection(ctx, almost(), change(mapping, func(c *manage.ConnectionChange) { c.Tenants = []string{fabrikam} }))),
+			"vouch for agents": second(o.AddConnection(ctx, almost(), vouching)),
+			"vouch by access":  second(o.AddConnection(ctx, holder(idp.PermissionAuthentication), vouching)),
+			"vouch later": second(o.UpdateConnection(ctx, almost(), change(plain, func(c *manage.ConnectionChange) {
+				c.Domains = vouching.Domains
+			}))),
+			"take a mapping":  second(o.UpdateConnection(ctx, almost(), change(mapping, func(c *manage.ConnectionChange) { c.Roles = nil }))),
+			"delete mappings": o.DeleteConnection(ctx, almost(), mapping.ID, mapping.Version, ticket),
+			"sign in as them": o.LinkIdentity(ctx, almost(), manage.NewIdentity{UserID: admin.ID, ConnectionID: mapping.ID, TenantID: contoso, ObjectID: other, Reason: ticket}),
+			"unlink":          o.UnlinkIdentity(ctx, almost(), admin.ID, mapping.ID, ticket),
 		} {
 			if !errors.Is(err, manage.ErrForbidden) {
 				t.Errorf("%s: %v", name, err)
@@ -75,6 +93,10 @@ func TestNobodyReachesUp(t *testing.T) {
 		if after := o.state(t); after != before {
 			t.Errorf("something was changed: %s, then %s", before, after)
 		}
+		// Of contacts, none holds anything.
+		vouching.PopulationID = idp.Contacts
+		_, err = o.AddConnection(ctx, holder(idp.PermissionAuthentication, idp.PermissionUsers), vouching)
+		idptest.Must(t, err)
 		// A role without permissions is no rise.
 		_, err = o.AddUser(ctx, holder(idp.PermissionUsers), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleAgent}})
 		idptest.Must(t, err)

@@ -188,6 +188,16 @@ func (s *Store) HasIdentities(ctx context.Context, connectionID string) (bool, e
 	return n > 0, found(err, "identities")
 }
 
+// CountThrough counts the people who are linked to a connection, and the living
+// sessions that began with it.
+func (s *Store) CountThrough(ctx context.Context, connectionID string) (people, sessions int64, err error) {
+	var n struct{ People, Sessions int64 }
+	err = s.reader(ctx).Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE connection_id = ?) AS people,
+		(SELECT COUNT(*) FROM sessions WHERE connection_id = ? AND connection_id <> '' AND ended_at IS NULL AND expires_at > ?) AS sessions`,
+		connectionID, connectionID, idp.Now()).Scan(&n).Error
+	return n.People, n.Sessions, found(err, "people of a connection")
+}
+
 // SeeIdentity notes that somebody came through a connection, and with which address.
 func (s *Store) SeeIdentity(ctx context.Context, i idp.Identity) error {
 	return written(s.writer(ctx).Model(&identityRow{}).Where("connection_id = ? AND subject = ?", i.ConnectionID, i.Subject).

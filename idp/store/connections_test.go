@@ -154,3 +154,117 @@ func TestProfileFollowsTheOtherSide(t *testing.T) {
 		expectError(t, db.UpdateProfile(ctx, idp.User{ID: "nobody"}), idp.ErrNotFound)
 	})
 }
+
+func TestLinkedPeopleAreCounted(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		expect := func(what, population string, people, linked int64) {
+			t.Helper()
+			p, l, err := db.CountLinked(ctx, population)
+			if idptest.Must(t, err); p != people || l != linked {
+				t.Errorf("%s: %d people, %d linked", what, p, l)
+			}
+		}
+		one, two := idptest.Connection(w.Population.ID), idptest.Connection(w.Population.ID)
+		two.Enabled = false
+		noor, gone := idptest.User(w.Population.ID, "noor@rtx.example"), idptest.User(w.Population.ID, "gone@rtx.example")
+		gone.Disabled = true
+		for _, err := range []error{
+			db.CreateConnection(ctx, one), db.CreateConnection(ctx, two), db.CreateUser(ctx, noor), db.CreateUser(ctx, gone),
+			db.CreateIdentity(ctx, idp.Identity{ConnectionID: two.ID, Subject: "maya", UserID: w.User.ID}),
+			db.CreateIdentity(ctx, idp.Identity{ConnectionID: one.ID, Subject: "gone", UserID: gone.ID}),
+		} {
+			idptest.Must(t, err)
+		}
+		expect("through what is off, and disabled", w.Population.ID, 2, 0)
+		idptest.Must(t, db.CreateIdentity(ctx, idp.Identity{ConnectionID: one.ID, Subject: "maya", UserID: w.User.ID}))
+		expect("one", w.Population.ID, 2, 1)
+		two.Enabled = true
+		idptest.Must(t, db.SaveConnection(ctx, two))
+		expect("one, twice", w.Population.ID, 2, 1)
+		expect("elsewhere", "partners", 0, 0)
+	})
+}
+
+func TestAnAdminCanSignInOrNot(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		expect := func(what string, want bool) {
+			t.Helper()
+			can, err := db.AdminCanSignIn(ctx)
+			if idptest.Must(t, err); can != want {
+				t.Errorf("%s: %t", what, can)
+			}
+		}
+		access := func(a idp.Access) {
+			t.Helper()
+			list, err := db.VersionedPopulations(ctx, w.Population.ID)
+			idptest.Must(t, err)
+			idptest.Must(t, db.SaveAccess(ctx, w.Population.ID, list[0].Version, a))
+		}
+		access(idp.Access{Password: true})
+		expect("nobody is", false)
+		idptest.Must(t, db.CreateRole(ctx, idp.Role{ID: idp.RoleAdmin, Name: "Admin", System: true}))
+		idptest.Must(t, db.GiveRole(ctx, w.User.ID, idp.RoleAdmin))
+		expect("by password", true)
+		access(idp.Access{Federated: true})
+		expect("not linked", false)
+		c := idptest.Connection(w.Population.ID)
+		c.Enabled = false
+		idptest.Must(t, db.CreateConnection(ctx, c))
+		idptest.Must(t, db.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: "maya", UserID: w.User.ID}))
+		expect("linked through what is off", false)
+		c.Enabled = true
+		idptest.Must(t, db.SaveConnection(ctx, c))
+		expect("linked", true)
+		access(idp.Access{Password: false, Federated: false})
+		expect("through connections no more", false)
+		access(idp.Access{Password: true, Federated: true})
+		u := w.User
+		if _, err := db.SQL().ExecContext(ctx, "UPDATE users SET disabled = TRUE WHERE id = '"+u.ID+"'"); err != nil {
+			t.Fatal(err)
+		}
+		expect("disabled", false)
+	})
+}
+
+func TestWhatBeganWithAConnectionEnds(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		noor := idptest.User(w.Population.ID, "noor@rtx.example")
+		idptest.Must(t, db.CreateUser(ctx, noor))
+		c := idptest.Connection(w.Population.ID)
+		idptest.Must(t, db.CreateConnection(ctx, c))
+		idptest.Must(t, db.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: "noor", UserID: noor.ID}))
+		var grants []idp.Grant
+		session := func(u idp.User, connection string) idp.Session {
+			s, _ := idptest.Session(u, w.Population)
+			s.ConnectionID = connection
+			idptest.Must(t, db.CreateSession(ctx, s))
+			g, _ := idptest.Grant(w.Client, s)
+			idptest.Must(t, db.CreateGrant(ctx, g))
+			grants = append(grants, g)
+			return s
+		}
+		through := session(noor, c.ID)
+		session(w.User, "")
+		session(w.User, "other")
+		idptest.Must(t, db.RevokeGrantsThrough(ctx, c.ID, idp.Now()))
+		for i, g := range grants {
+			standing, err := db.StandingByGrant(ctx, g.ID)
+			if idptest.Must(t, err); standing.Grant.RevokedAt.IsZero() != (i > 0) {
+				t.Errorf("grant %d: revoked at %v", i, standing.Grant.RevokedAt)
+			}
+		}
+		for _, want := range []int{1, 0} {
+			people, sessions, err := db.CountThrough(ctx, c.ID)
+			if idptest.Must(t, err); people != 1 || sessions != int64(want) {
+				t.Errorf("%d people, %d sessions, want %d", people, sessions, want)
+			}
+			ended, err := db.EndSessionsThrough(ctx, c.ID, idp.Now())
+			if idptest.Must(t, err); len(ended) != want || want == 1 && ended[0].ID != through.ID {
+				t.Errorf("%d ended, want %d: %+v", len(ended), want, ended)
+			}
+		}
+	})
+}

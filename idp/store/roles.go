@@ -122,6 +122,18 @@ func (s *Store) RolesByID(ctx context.Context, ids ...string) ([]idp.Role, error
 	return roles, nil
 }
 
+// RolesHeldIn reads the roles that anybody of a population holds.
+func (s *Store) RolesHeldIn(ctx context.Context, population string) ([]idp.Role, error) {
+	var rows []roleRow
+	err := s.reader(ctx).Where(`EXISTS (SELECT 1 FROM user_roles h JOIN users u ON u.id = h.user_id
+		WHERE h.role_id = roles.id AND u.population_id = ?)`, population).Order("id").Find(&rows).Error
+	roles := make([]idp.Role, len(rows))
+	for i, r := range rows {
+		roles[i] = r.role()
+	}
+	return roles, found(err, "roles")
+}
+
 // SaveRole writes name and permissions of a role that is no system role.
 // idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveRole(ctx context.Context, version int64, r idp.Role) error {

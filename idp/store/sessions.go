@@ -256,6 +256,13 @@ func (s *Store) RevokeGrantsBelow(ctx context.Context, clientID string, version 
 	return len(rows), told, found(err, "parties of grants")
 }
 
+// RevokeGrantsThrough revokes all grants of whoever is linked to a connection.
+func (s *Store) RevokeGrantsThrough(ctx context.Context, connectionID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&grantRow{}).
+		Where("user_id IN (SELECT user_id FROM identities WHERE connection_id = ?) AND revoked_at IS NULL", connectionID).
+		UpdateColumn("revoked_at", at).Error, "grants")
+}
+
 // RevokeGrantsOf revokes all grants of a user, those with offline access too.
 func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time) error {
 	return written(s.writer(ctx).Model(&grantRow{}).Where("user_id = ? AND revoked_at IS NULL", userID).

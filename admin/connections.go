@@ -1,0 +1,279 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/ui"
+)
+
+func connectionPage(c manage.ConnectionEntry) string {
+	return "/authentication/" + c.PopulationID + "/connections/" + c.ID
+}
+
+// connectionTemplate is a kind of connection that can be added.
+type connectionTemplate struct {
+	id          string
+	label, hint ui.Key
+	start       idp.Connection
+}
+
+func connectionTemplates() []connectionTemplate {
+	entra := idp.Connection{Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Trust: idp.Trusted}
+	several, strangers, personal := entra, entra, entra
+	strangers.AnyTenant, strangers.Trust = true, idp.LocalStep
+	personal.PersonalAccounts, personal.Trust = true, idp.LocalStep
+	other := idp.Connection{Kind: idp.OIDCConnection, Enabled: true, Trust: idp.LocalStep}
+	return []connectionTemplate{
+		{"entra", "console.connection.new_entra_one", "console.connection.new_entra_one_hint", entra},
+		{"entra-several", "console.connection.new_entra_several", "console.connection.new_entra_several_hint", several},
+		{"entra-any", "console.connection.new_entra_any", "console.connection.new_entra_any_hint", strangers},
+		{"entra-personal", "console.connection.new_entra_personal", "console.connection.new_entra_personal_hint", personal},
+		{"oidc", "console.connection.new_oidc", "console.connection.new_oidc_hint", other},
+	}
+}
+
+// newConnection asks what stands at the other end.
+func (v *visit) newConnection() error {
+	p, err := v.connected("AddConnection")
+	if err != nil {
+		return err
+	}
+	frame, err := v.connectionFrame(p)
+	if err != nil {
+		return err
+	}
+	page := ui.ConsoleConnectionNew{Console: frame, PopulationName: v.populationName(p.Population)}
+	for _, t := range connectionTemplates() {
+		page.Templates = append(page.Templates, ui.AppTemplate{
+			Label: *t.label.With(), Hint: *t.hint.With(), URL: v.path("/authentication/" + p.ID + "/connections/new/" + t.id),
+		})
+	}
+	return v.render(http.StatusOK, page)
+}
+
+// connectionFrame is the frame of the pages of connections: back to the list.
+func (v *visit) connectionFrame(p manage.PopulationEntry) (ui.Console, error) {
+	frame, err := v.frame(v.Request.Context(), "/authentication/"+p.ID)
+	frame.Crumbs = append(v.crumbs(),
+		ui.Link{Label: v.text("console.nav.authentication", populationLabel(p.Population)), URL: v.path("/authentication/" + p.ID)},
+		ui.Link{Label: v.text("console.access.tab"), URL: v.path("/authentication/" + p.ID + "/access")})
+	return frame, err
+}
+
+// templateNamed is the one of the address.
+func (v *visit) templateNamed() (connectionTemplate, manage.PopulationEntry, error) {
+	p, err := v.connected("AddConnection")
+	if err != nil {
+		return connectionTemplate{}, p, err
+	}
+	for _, t := range connectionTemplates() {
+		if t.id == v.Param("template") {
+			t.start.PopulationID = p.ID
+			return t, p, nil
+		}
+	}
+	return connectionTemplate{}, p, idp.ErrNotFound
+}
+
+// connectionForm is the form of a new connection.
+func (v *visit) connectionForm() error {
+	t, p, err := v.templateNamed()
+	if err != nil {
+		return err
+	}
+	if !v.fresh() { // better now than after the form
+		return v.askFresh("/authentication/" + p.ID + "/connections/new/" + t.id)
+	}
+	return v.renderNewConnection(http.StatusOK, t, p, t.start, nil)
+}
+
+func (v *visit) renderNewConnection(status int, t connectionTemplate, p manage.PopulationEntry, wanted idp.Connection, wrong error) error {
+	page, err := v.connectionFields(p, manage.ConnectionEntry{Connection: wanted}, wrong)
+	if err != nil {
+		return err
+	}
+	page.Action = v.path("/authentication/" + p.ID + "/connections/new/" + t.id)
+	page.CancelURL = v.path("/authentication/" + p.ID + "/connections/new")
+	page.Heading, page.Submit = *t.label.With(), *ui.Key("console.connection.add").With()
+	page.HasAudience = false // the template says it
+	page.HasTenants = t.start.Kind == idp.EntraConnection && !t.start.AnyTenant && !t.start.PersonalAccounts
+	page.ManyTenants = t.id == "entra-several"
+	return v.render(status, page)
+}
+
+// postConnection adds a connection.
+func (v *visit) postConnection() error {
+	t, p, err := v.templateNamed()
+	if err != nil {
+		return err
+	}
+	wanted := t.start
+	v.ontoConnection(&wanted)
+	wanted.AnyTenant, wanted.PersonalAccounts = t.start.AnyTenant, t.start.PersonalAccounts
+	added := manage.ConnectionEntry{}
+	change, wrong := v.connectionChange(wanted, manage.ConnectionEntry{})
+	if wrong == nil {
+		added, wrong = v.console.Manage.AddConnection(v.Request.Context(), v.actor, change)
+	}
+	switch {
+	case errors.Is(wrong, manage.ErrStepUp):
+		return v.askFresh("/authentication/" + p.ID + "/connections/new/" + t.id)
+	case errors.Is(wrong, idp.ErrInvalid):
+		return v.renderNewConnection(http.StatusUnprocessableEntity, t, p, wanted, wrong)
+	case wrong != nil:
+		return wrong
+	}
+	return v.done(connectionPage(added), "console.done.connection_added")
+}
+
+// connectionNamed is the one of the address, of the population of the address.
+func (v *visit) connectionNamed(op string) (manage.ConnectionEntry, manage.PopulationEntry, error) {
+	p, err := v.connected(op)
+	if err != nil {
+		return manage.ConnectionEntry{}, p, err
+	}
+	id := v.Param("connection")
+	if !identifier.MatchString(id) {
+		return manage.ConnectionEntry{}, p, idp.ErrNotFound
+	}
+	c, err := v.console.Manage.Connection(v.Request.Context(), v.actor, id)
+	if err == nil && c.PopulationID != p.ID {
+		err = idp.ErrNotFound
+	}
+	return c, p, err
+}
+
+// connection is the form of a connection that exists.
+func (v *visit) connection() error {
+	c, p, err := v.connectionNamed("UpdateConnection")
+	if err != nil {
+		return err
+	}
+	if !v.fresh() { // better now than after the form
+		return v.askFresh(connectionPage(c))
+	}
+	return v.renderConnection(http.StatusOK, c, p, nil, nil)
+}
+
+func (v *visit) renderConnection(status int, c manage.ConnectionEntry, p manage.PopulationEntry, wrong error, alert *ui.Message) error {
+	page, err := v.connectionFields(p, c, wrong)
+	if err != nil {
+		return err
+	}
+	if alert != nil {
+		page.Alert = alert
+	}
+	page.Action, page.CancelURL, page.Version = v.path(connectionPage(c)), v.path("/authentication/"+p.ID+"/access"), c.Version
+	page.Heading, page.Submit = *ui.Key("console.error.field").With(c.Name), *ui.Key("console.save").With()
+	page.HasTenants, page.ManyTenants = page.Entra, true
+	if v.actor.May("DeleteConnection") {
+		page.DeleteURL = page.Action + "/delete"
+	}
+	return v.render(status, page)
+}
+
+// postConnectionSettings changes a connection.
+func (v *visit) postConnectionSettings() error {
+	now, p, err := v.connectionNamed("UpdateConnection")
+	if err != nil {
+		return err
+	}
+	wanted := now
+	v.ontoConnection(&wanted.Connection)
+	wanted.Version = v.seenVersion()
+	change, wrong := v.connectionChange(wanted.Connection, now)
+	if wrong == nil {
+		_, wrong = v.console.Manage.UpdateConnection(v.Request.Context(), v.actor, change)
+	}
+	switch {
+	case errors.Is(wrong, manage.ErrStepUp):
+		return v.askFresh(connectionPage(now))
+	case errors.Is(wrong, idp.ErrConflict):
+		if now, p, err = v.connectionNamed("UpdateConnection"); err != nil {
+			return err
+		}
+		return v.renderConnection(http.StatusConflict, now, p, nil, ui.Key("console.error.stale").With())
+	case errors.Is(wrong, idp.ErrInvalid):
+		return v.renderConnection(http.StatusUnprocessableEntity, wanted, p, wrong, nil)
+	case wrong != nil:
+		return wrong
+	}
+	return v.done(connectionPage(now), "console.done.connection_saved")
+}
+
+// connectionCertificate is the certificate as a file.
+func (v *visit) connectionCertificate() error {
+	c, _, err := v.connectionNamed("Connection")
+	switch {
+	case err != nil:
+		return err
+	case c.Certificate == "":
+		return idp.ErrNotFound
+	}
+	v.Header("Content-Disposition", `attachment; filename="gatehouse.pem"`)
+	v.Header("Cache-Control", "no-store")
+	v.Data(http.StatusOK, "application/x-pem-file", []byte(c.Certificate))
+	return nil
+}
+
+// askDeleteConnection asks why, and says first whom it concerns.
+func (v *visit) askDeleteConnection() error {
+	c, p, err := v.connectionNamed("DeleteConnection")
+	if err != nil {
+		return err
+	}
+	if !v.fresh() { // better now than after the reason
+		return v.askFresh(connectionPage(c) + "/delete")
+	}
+	return v.renderDeleteConnection(http.StatusOK, c, p, c.Version, nil, nil)
+}
+
+func (v *visit) renderDeleteConnection(status int, c manage.ConnectionEntry, p manage.PopulationEntry, seen int64, wrong, alert *ui.Message) error {
+	people, sessions, err := v.console.Store.CountThrough(v.Request.Context(), c.ID)
+	if err != nil {
+		return err
+	}
+	frame, err := v.connectionFrame(p)
+	if err != nil {
+		return err
+	}
+	frame.Alert, frame.FormFields = alert, []ui.Field{versionField(seen)}
+	return v.render(status, ui.ConsoleConfirm{
+		Console: frame, Action: v.path(connectionPage(c) + "/delete"), CancelURL: v.path(connectionPage(c)), Danger: true,
+		Heading: *ui.Key("console.connection.delete_heading").With(c.Name), Button: *ui.Key("console.connection.delete_button").With(),
+		Figures: []ui.Figure{
+			{Number: people, Label: *ui.Key("console.connection.figure_people").With(int(people))},
+			{Number: sessions, Label: *ui.Key("console.connection.figure_sessions").With(int(sessions))},
+		},
+		Consequences: []ui.Message{
+			*ui.Key("console.connection.delete_people").With(), *ui.Key("console.connection.delete_sessions").With(), *ui.Key("console.deed.final").With(),
+		},
+		Reason: v.PostForm("reason"), ReasonError: wrong,
+	})
+}
+
+// postDeleteConnection deletes a connection.
+func (v *visit) postDeleteConnection() error {
+	c, p, err := v.connectionNamed("DeleteConnection")
+	if err != nil {
+		return err
+	}
+	err = v.console.Manage.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), v.PostForm("reason"))
+	var field *manage.FieldError
+	switch {
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh(connectionPage(c) + "/delete")
+	case errors.As(err, &field) && field.Field == "reason":
+		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), v.reasonMessage(field), nil)
+	case errors.As(err, &field):
+		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), nil, fieldMessage(field))
+	case errors.Is(err, idp.ErrConflict):
+		return v.renderDeleteConnection(http.StatusConflict, c, p, c.Version, nil, ui.Key("console.error.stale").With())
+	case err != nil:
+		return err
+	}
+	return v.done("/authentication/"+p.ID+"/access", "console.done.connection_deleted")
+}

@@ -1,0 +1,131 @@
+package ui
+
+import "time"
+
+// ConsoleAccess is how people of a population may sign in, and the connections that
+// there are. Form fields: version, access ("password", "federated" or "both").
+type ConsoleAccess struct {
+	Console
+	Action         string
+	PopulationName string
+	Version        int64
+	Choices        []Choice
+	ChoiceError    *Message
+	Connections    []ConnectionRow
+	AddURL         string
+}
+
+func (p ConsoleAccess) about() about {
+	return about{template: "console-access", failed: anyOf(p.ChoiceError, p.Alert), console: true}
+}
+
+// ConnectionRow is a connection in the list.
+type ConnectionRow struct {
+	Name, URL   string
+	Kind, Trust Message
+	Enabled     bool
+	People      int64 // linked
+	// CertificateEnds is when its certificate ends, zero where a secret is used;
+	// EndsSoon that somebody should care now.
+	CertificateEnds time.Time
+	EndsSoon        bool
+}
+
+// ConsoleConnectionNew asks what stands at the other end.
+type ConsoleConnectionNew struct {
+	Console
+	PopulationName string
+	Templates      []AppTemplate
+}
+
+func (p ConsoleConnectionNew) about() about {
+	return about{template: "console-connection-new", console: true}
+}
+
+// MappingRow is a role for whoever has a value in a claim, of several with the same
+// field names.
+type MappingRow struct {
+	Claims []Choice
+	Value  string
+	Roles  []Choice
+}
+
+// ConsoleConnection is a connection, for a new one and for one that exists. A field
+// whose flag is off is not the connection's. Form fields: version, name, enabled,
+// issuer, tenants, any_tenant, personal_accounts, client_id, credential ("keep",
+// "secret" or "certificate"), client_secret, trust, context, create_users, domains,
+// map_claim, map_value and map_role (as often as there are mappings), name_claim,
+// email_claim, department_claim, end_upstream, domain_hint, reason.
+type ConsoleConnection struct {
+	Console
+	Action, CancelURL string
+	DeleteURL         string // absent when empty
+	Heading, Submit   Message
+	Version           int64 // 0 for a new one
+	// Values are what the other side needs. CertificateURL downloads the certificate,
+	// empty for none; CertificateEnds is when it ends.
+	Values          []Setting
+	CertificateURL  string
+	CertificateEnds time.Time
+
+	Name                  string
+	Enabled               bool
+	Entra                 bool
+	HasIssuer, HasTenants bool
+	Linked                bool // people are, so that the issuer stays
+	ManyTenants           bool // several may be named
+	HasAudience           bool // asks whether any organisation and personal accounts may come
+	Issuer                string
+	Tenants               string // one per line, as all lists
+	AnyTenant, Personal   bool
+	ClientID              string
+	Credentials           []Choice
+	Trusts                []Choice
+	Context               string
+	CreateUsers           bool
+	HasDomains            bool
+	Domains               string
+	Mappings              []MappingRow
+
+	NameClaim, EmailClaim, DepartmentClaim string
+
+	EndUpstream bool
+	DomainHint  string
+	Reason      string
+	// Errors are what is wrong, by form field.
+	Errors map[string]*Message
+}
+
+func (p ConsoleConnection) about() about {
+	return about{template: "console-connection", failed: len(p.Errors) > 0 || p.Alert != nil, console: true}
+}
+
+// AccountRow is a connection of a person's population, and who the person is there.
+type AccountRow struct {
+	Connection  string // its name
+	Linked      bool
+	Subject     []Setting // the parts of who they are there
+	Email       string    // as the other side last wrote it, may be empty
+	LinkedAt    time.Time
+	LastSeenAt  time.Time // zero for never
+	ChangeURL   string    // links or unlinks, absent when empty
+	SwitchedOff bool
+}
+
+// ConsolePersonLink links a person with who they are at a connection. Form fields:
+// tenant_id and object_id, or subject; reason.
+type ConsolePersonLink struct {
+	Console
+	Action, CancelURL          string
+	PersonName, ConnectionName string
+	Entra                      bool
+	TenantID, ObjectID         string
+	Subject                    string
+	Told                       bool // the person gets a mail about it
+	Reason                     string
+	Errors                     map[string]*Message
+}
+
+func (p ConsolePersonLink) about() about {
+	return about{template: "console-person-link", failed: len(p.Errors) > 0 || p.Alert != nil, console: true}
+}
