@@ -142,6 +142,9 @@ func (c UserChange) apply(u idp.User) (after idp.User, changed []string) {
 	}
 	set("name", &u.Name, c.Name)
 	set("email", &u.Email, c.Email)
+	if len(changed) > 0 && changed[len(changed)-1] == "email" {
+		u.EmailVerified = false
+	}
 	set("locale", &u.Locale, c.Locale)
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled

@@ -125,6 +125,7 @@ var sealedColumns = []struct{ table, id, column, where string }{
 	{"signing_keys", "id", "private", "1 = 1"},
 	{"settings", "name", "value", "sealed"},
 	{"outbox", "id", "body", "done_at IS NULL"},
+	{"links", "id", "body", "kind <> 'setup' AND used_at IS NULL"},
 }
 
 // EachSealed calls fn for every sealed value, in batches.
