@@ -18,6 +18,8 @@ const (
 	MsgEmailCodeReplaced   Key = "error.email_code_replaced"
 	MsgEmailCodeUsed       Key = "error.email_code_used"
 	MsgConfirmSaved        Key = "error.confirm_saved"
+	MsgDomainRefused       Key = "register.error.domain"
+	MsgPasswordRefused     Key = "arrival.password_refused" // reason
 )
 
 // Alerts above a form. A disabled account has none of its own: it looks like
@@ -33,6 +35,7 @@ const (
 	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
 	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only
 	MsgPolicyChanged      Key = "error.policy_changed"
+	MsgAccountTaken       Key = "arrival.taken"       // there is an account with the address by now
 	MsgSetupExpired       Key = "error.setup_expired" // the QR code is a new one
 	MsgMailFailed         Key = "error.mail_failed"
 )

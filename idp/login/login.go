@@ -56,6 +56,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("", l.Web.Handle(l.openedDirectly))
 	g.GET("/:flow", l.Web.Handle(l.show))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
+	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
+	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
 		"choose":     l.postChoose,
 		"password":   l.postPassword,
@@ -70,6 +72,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"told":       l.postTold,
 		"regenerate": l.postRegenerate,
 		"restart":    l.postRestart,
+		"forgot":     l.postForgot,
+		"register":   l.postRegister,
 	} {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(handle)))
 	}

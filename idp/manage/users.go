@@ -178,6 +178,9 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		if err := m.Store.DropFlows(ctx, after.ID); err != nil { // their codes went to the old address
 			return err
 		}
+		if err := m.Store.DropLinks(ctx, idp.ResetLink, after.ID); err != nil {
+			return err
+		}
 		if err := m.notifyMoved(ctx, before, after); err != nil {
 			return err
 		}
@@ -284,6 +287,9 @@ func (m *Manager) removeUser(ctx context.Context, a Actor, r request, id string,
 			return err
 		}
 		if err := m.Store.CancelMailTo(ctx, id, idp.Now()); err != nil {
+			return err
+		}
+		if err := m.Store.DropLinksOf(ctx, id); err != nil {
 			return err
 		}
 		if err := remove(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/admin/api"
 	"gatehouse/idp"
+	"gatehouse/idp/arrival"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/login"
@@ -120,7 +121,11 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	return s.route(plumbing, protocol, signIn, console, rest)
+	arrivals := &arrival.Arrival{
+		Store: s.Store, Web: plumbing, Manage: s.Manage, Cookies: s.sessions.Cookies,
+		SignIn: func(flowID string) string { return login.Path(plumbing.Base(), flowID) },
+	}
+	return s.route(plumbing, protocol, signIn, arrivals, console, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -154,8 +159,8 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	secure := strings.HasPrefix(cfg.Issuer, "https:")
 	return &manage.Manager{
 		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
-		Sessions:        &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
-		PrivateNetworks: cfg.PrivateNetworks,
+		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
+		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks,
 	}, nil
 }
 
@@ -185,7 +190,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console, rest *api.API) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, arrivals *arrival.Arrival, console *admin.Console, rest *api.API) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -197,6 +202,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	root := w.Group(engine)
 	protocol.Routes(root)
 	signIn.Routes(root)
+	arrivals.Routes(root)
 	console.Routes(root)
 	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())

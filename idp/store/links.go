@@ -72,6 +72,15 @@ func (s *Store) Invitations(ctx context.Context, population, beforeID string, li
 	return list, found(err, "invitations")
 }
 
+// InvitationOf reads the invitation of an address that was not accepted, expired or
+// not.
+func (s *Store) InvitationOf(ctx context.Context, population, email string) (idp.Link, error) {
+	var r linkRow
+	err := s.reader(ctx).Where("kind = 'invitation' AND population_id = ? AND email_key = ? AND used_at IS NULL",
+		population, idp.EmailKey(email)).Take(&r).Error
+	return r.link(), found(err, "invitation")
+}
+
 // RenewLink gives a link that was not used another token and more time. idp.ErrUsed:
 // it was used, or is gone.
 func (s *Store) RenewLink(ctx context.Context, id string, hash []byte, expires time.Time) error {

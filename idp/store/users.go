@@ -94,7 +94,7 @@ func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error)
 // user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
-		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "updated_at": at}), "user", idp.ErrNotFound)
+		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "password_by_mail_at": nil, "updated_at": at}), "user", idp.ErrNotFound)
 }
 
 // MarkPasswordByMail records that a link in a mail has set a user's password just now:
