@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/cases"
@@ -41,7 +42,7 @@ const MaxEmail = 254
 func EmailKey(email string) []byte {
 	key := fold(email)
 	at := bytes.LastIndexByte(key, '@')
-	if at < 0 || !bytes.Contains(key[at:], []byte("xn--")) {
+	if at < 0 || len(key) > maxSpelled || !bytes.Contains(key[at:], []byte("xn--")) {
 		return key
 	}
 	domain, err := idna.Lookup.ToUnicode(string(key[at+1:]))
@@ -50,6 +51,10 @@ func EmailKey(email string) []byte {
 	}
 	return fold(string(key[:at+1]) + domain)
 }
+
+// maxSpelled is how long an address or domain is looked into, in bytes: longer ones are
+// none, and to decode them takes the square of their length.
+const maxSpelled = 4 * MaxEmail
 
 // MailDomain is the domain of an address in the form in which domains are compared:
 // ASCII, in small letters (RFC 5891 section 5). ErrInvalid: it is no domain.
@@ -63,9 +68,12 @@ func MailDomain(email string) (string, error) {
 
 // Domain is a domain in ASCII and small letters, without a dot at its end.
 func Domain(name string) (string, error) {
+	if len(name) > maxSpelled {
+		return "", fmt.Errorf("%w: not a domain", ErrInvalid)
+	}
 	// Strict would refuse what mail servers take; this maps as browsers do.
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(name), "."))
-	if err != nil || len(ascii) > 253 || !strings.Contains(ascii, ".") || strings.Trim(ascii, domainChars) != "" {
+	if err != nil || !utf8.ValidString(name) || len(ascii) > 253 || !strings.Contains(ascii, ".") || strings.Trim(ascii, domainChars) != "" {
 		return "", fmt.Errorf("%w: not a domain", ErrInvalid)
 	}
 	for _, label := range strings.Split(ascii, ".") {
