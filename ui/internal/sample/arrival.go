@@ -39,3 +39,37 @@ func arrival() map[string]ui.Page {
 	pages["arrived-nowhere"] = ui.Arrived{Frame: f, Purpose: ui.ForReset, Email: "maya@rtx.example"}
 	return pages
 }
+
+// consoleArrivals are the console's pages of them.
+func consoleArrivals() map[string]ui.Page {
+	roles := []ui.Tick{{Value: "manager", Label: "Manager", On: true}, {Value: "admin", Label: "Admin", Hint: "Everything", Fixed: true}}
+	invite := ui.ConsoleInvite{
+		Console: consoleFrame("/people"), Action: "/admin/people/invite", CancelURL: "#", Roles: roles,
+		Populations: []ui.Tick{{Value: "agents", Label: "Agents", On: true}, {Value: "contacts", Label: "Contacts"}},
+	}
+	taken := invite
+	taken.Email, taken.EmailError = "maya@rtx.example", ui.Key("console.invite.taken").With()
+	list := ui.ConsoleInvitations{
+		Console: consoleFrame("/people"), InviteURL: "#", NextURL: "#",
+		Filters: []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Invitations", URL: "#", Current: true}},
+		Invitations: []ui.InvitationRow{
+			{Name: "Agent three", Email: "three@rtx.example", Roles: []string{"Manager"}, SentAt: on(20, 8), ExpiresAt: on(27, 8), ResendAction: "#", RevokeForm: "#"},
+			{Email: sampleAddress, SentAt: on(2, 8), ExpiresAt: on(9, 8), Expired: true, ResendAction: "#", RevokeForm: "#"},
+			{Email: "admin@rtx.example", Roles: []string{"Admin"}, SentAt: on(22, 8), ExpiresAt: on(29, 8)},
+		},
+	}
+	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
+	none := list
+	none.Invitations, none.NextURL = nil, ""
+	registration := ui.ConsoleRegistration{
+		Console: consoleFrame("/authentication/contacts"), Action: "#", PopulationName: "Contact", Open: true, Allowed: "customer.example\nxn--bcher-kva.example",
+		Denied: "trial.customer.example", MailWorks: true, PasswordsWork: true,
+	}
+	broken := registration
+	broken.MailWorks = false
+	broken.Allowed, broken.AllowedError = "*.example", ui.Key("console.error.field").With("\"*.example\" is not a domain such as example.com.")
+	return map[string]ui.Page{
+		"console-invite": invite, "console-invite-error": taken, "console-invitations": list, "console-invitations-none": none,
+		"console-registration": registration, "console-registration-error": broken,
+	}
+}
