@@ -41,7 +41,7 @@ func populationOf(e manage.PopulationEntry) Population {
 		p.Version = &e.Version
 		p.Settings = &PopulationSettings{
 			SessionIdle: seconds(e.SessionIdle), SessionLifetime: seconds(e.SessionLifetime),
-			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy),
+			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy), Registration: registrationOf(e.Registration),
 		}
 	}
 	return p
