@@ -31,6 +31,9 @@ func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
 		done := b.Submit(form, "/invite", "email", "new@rtx.example", "name", "New", "population", idp.Contacts, "roles", idp.RoleManager)
 		want(t, done, http.StatusOK, "People", "The invitation is on its way.", "new@rtx.example", "Manager", "Link works until")
 		first := box.Next("new@rtx.example")
+		if strings.Contains(first.Text, "Network address") {
+			t.Errorf("the mail says where the admin sits:\n%s", first.Text)
+		}
 		again := b.Submit(form, "/invite", "email", "NEW@rtx.example", "population", idp.Contacts)
 		want(t, again, http.StatusConflict, "Invite a person", "invited already")
 

@@ -341,3 +341,23 @@ func TestWithoutMailThereIsNoForgotPassword(t *testing.T) {
 		want(t, post(b, page.URL.String()+step, "email", email), http.StatusNotFound, "There is no page here")
 	}
 }
+
+// Another site's page cannot use a link that it knows somehow, nor ask for one.
+func TestLinksAreNotUsedByOtherSites(t *testing.T) {
+	h := open(t, idptest.Alone(t), idp.Policy{Authenticator: true})
+	b := idptest.NewBrowser(t)
+	page := b.Get(follow(t, h.at(b), "Forgot password?"))
+	h.forgot(b, email)
+	for _, target := range []string{h.link(email), page.URL.String()} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader("password=another+long+password&email=x%40rtx.example"))
+		idptest.Must(t, err)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Sec-Fetch-Site", "cross-site")
+		if answer := b.Do(req); answer.Status != http.StatusForbidden {
+			t.Errorf("%s answers another site with %d", target, answer.Status)
+		}
+	}
+	if n := h.Audited(idp.AuditPasswordChanged); n != 0 {
+		t.Error("the password was changed")
+	}
+}

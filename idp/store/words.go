@@ -64,7 +64,8 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 }
 
 // foldAgain writes the address of a user as it is compared now, unless somebody else
-// of the population has that one: then each stays findable as before.
+// of the population has that one. Two people with one address in two spellings cannot
+// both sign in by it: the first keeps it, and the second needs another from an admin.
 func (s *Store) foldAgain(ctx context.Context, r userRow) error {
 	key := idp.EmailKey(r.Email)
 	if bytes.Equal(key, r.EmailKey) {
