@@ -57,6 +57,10 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
 		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",
 		idp.AuditSecretsReencrypted: "console.event.secrets_reencrypted",
+		idp.AuditInvited:            "console.event.invited", idp.AuditInvitationResent: "console.event.invitation_resent",
+		idp.AuditInvitationRevoked: "console.event.invitation_revoked", idp.AuditInvitationAccepted: "console.event.invitation_accepted",
+		idp.AuditRegistrationAsked: "console.event.registration_asked", idp.AuditRegistered: "console.event.registered",
+		idp.AuditResetAsked: "console.event.reset_asked", idp.AuditResetUsed: "console.event.reset_used",
 	}
 }
 

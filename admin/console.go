@@ -102,6 +102,9 @@ func pages() map[string]handler {
 		"/roles/:id":                  (*visit).role,
 		"/roles/:id/edit":             (*visit).editRole,
 		"/roles/:id/delete":           (*visit).askDeleteRole,
+		"/authentication/:population/registration": (*visit).registration,
+		"/people/invite":      (*visit).invite,
+		"/people/invitations": (*visit).invitations,
 	}
 }
 
@@ -129,17 +132,21 @@ func forms() map[string]handler {
 		"/system/retry":                     (*visit).postRetry,
 		"/system/test-mail":                 (*visit).postTestMail,
 
-		"/people/new":                 (*visit).postNewPerson,
-		"/people/:id/edit":            (*visit).postPerson,
-		"/people/:id/roles":           (*visit).postPersonRoles,
-		"/people/:id/password":        (*visit).postPassword,
-		"/people/:id/state":           (*visit).postState,
-		"/people/:id/connect/:object": (*visit).postLink,
-		"/people/:id/:deed":           (*visit).postDeed,
-		"/people/:id/:deed/:object":   (*visit).postDeed,
-		"/roles/new":                  (*visit).postNewRole,
-		"/roles/:id/edit":             (*visit).postRole,
-		"/roles/:id/delete":           (*visit).postDeleteRole,
+		"/people/new":                              (*visit).postNewPerson,
+		"/people/:id/edit":                         (*visit).postPerson,
+		"/people/:id/roles":                        (*visit).postPersonRoles,
+		"/people/:id/password":                     (*visit).postPassword,
+		"/people/:id/state":                        (*visit).postState,
+		"/people/:id/connect/:object":              (*visit).postLink,
+		"/people/:id/:deed":                        (*visit).postDeed,
+		"/people/:id/:deed/:object":                (*visit).postDeed,
+		"/roles/new":                               (*visit).postNewRole,
+		"/roles/:id/edit":                          (*visit).postRole,
+		"/roles/:id/delete":                        (*visit).postDeleteRole,
+		"/authentication/:population/registration": (*visit).postRegistration,
+		"/people/invite":                           (*visit).postInvite,
+		"/people/invitations/:id/resend":           (*visit).postResend,
+		"/people/invitations/:id/revoke":           (*visit).postRevoke,
 	}
 }
 
@@ -203,7 +210,7 @@ func (v *visit) done(page string, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other
 // text.
 func doneKeys() []ui.Key {
-	return slices.Concat(peopleDone(), rolesDone(), []ui.Key{
+	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.applied_now", "console.done.applied_later",
 		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",

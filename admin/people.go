@@ -130,6 +130,7 @@ func (v *visit) people() error {
 	if v.actor.May("AddUser") {
 		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))
 	}
+	page.InviteURL = v.inviteURL(current.ID)
 	page.People, err = v.personRows(list, filter == onlyAlone)
 	if err != nil {
 		return err
@@ -141,10 +142,16 @@ func (v *visit) filters(population, current, search string) []ui.NavItem {
 	item := func(label ui.Key, filter string) ui.NavItem {
 		return ui.NavItem{Label: v.text(label), URL: v.listURL(population, filter, search, ""), Current: filter == current}
 	}
-	return []ui.NavItem{
+	list := []ui.NavItem{
 		item("console.people.filter_all", ""), item("console.people.filter_alone", onlyAlone),
 		item("console.people.filter_disabled", onlyDisabled),
 	}
+	if v.actor.May("Invitations") {
+		list = append(list, ui.NavItem{
+			Label: v.text("console.people.filter_invited"), URL: v.invitationsURL(population, ""), Current: current == onlyInvited,
+		})
+	}
+	return list
 }
 
 func (v *visit) personRows(list []manage.UserEntry, alone bool) ([]ui.PersonRow, error) {

@@ -17,6 +17,9 @@ import (
 // mailLane is where all mail waits (outbox).
 const mailLane = "mail"
 
+// requestLane is where requests for a password link or an account wait (outbox).
+const requestLane = "requests"
+
 // maySystem tells whether any part of the page is the viewer's.
 func (v *visit) maySystem() bool { return v.actor.May("Deliveries") || v.actor.May("TestMail") }
 
@@ -107,6 +110,8 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 		switch name, ok := apps[l.Lane]; {
 		case l.Lane == mailLane:
 			lane.Label = v.text("console.system.mail")
+		case l.Lane == requestLane:
+			lane.Label = v.text("console.system.requests")
 		case ok && v.actor.May("Client"):
 			lane.Label, lane.URL = name, v.path("/apps/"+l.Lane+"/deliveries")
 		case ok:

@@ -125,8 +125,8 @@ type Identity struct {
 	LastSeenAt time.Time
 }
 
-// Arrival is somebody whom another provider vouches for, as its ID token says.
-type Arrival struct {
+// Assertion is somebody whom another provider vouches for, as its ID token says.
+type Assertion struct {
 	Subject string
 	Email   string
 	// EmailConfirmed: the address is the person's, by the other side's word where
@@ -141,46 +141,46 @@ type Arrival struct {
 	Proof   Proof
 }
 
-// ArrivalError is what can be wrong with somebody who arrives. Each has words of its own on the page,
+// FederationError is what can be wrong with somebody who arrives. Each has words of its own on the page,
 // and stands in the audit log.
-type ArrivalError struct {
-	Reason ArrivalReason
+type FederationError struct {
+	Reason FederationReason
 	Cause  error
 }
 
-// ArrivalReason names it.
-type ArrivalReason string
+// FederationReason names it.
+type FederationReason string
 
 // The reasons.
 const (
-	ArrivalDown       ArrivalReason = "unavailable"  // the other side does not answer
-	ArrivalDenied     ArrivalReason = "denied"       // the person said no, or was told no
-	ArrivalAssignment ArrivalReason = "not_assigned" // not assigned to the app at the other side
-	ArrivalToken      ArrivalReason = "token"        // its answer cannot be believed
-	ArrivalTenant     ArrivalReason = "tenant"       // an organisation that may not come
-	ArrivalEvidence   ArrivalReason = "evidence"     // no second step proved
-	ArrivalStale      ArrivalReason = "stale"        // asked to sign in again, it did not
-	ArrivalUnknown    ArrivalReason = "unknown"      // no account here
-	ArrivalDisabled   ArrivalReason = "disabled"     // the account here is disabled
-	ArrivalNoEmail    ArrivalReason = "no_email"     // no address came along
-	ArrivalTaken      ArrivalReason = "taken"        // the account belongs to another identity
-	ArrivalOther      ArrivalReason = "other_person" // not who was asked to confirm
-	ArrivalLost       ArrivalReason = "lost"         // the answer to another question
-	ArrivalProof      ArrivalReason = "proof"        // the account here cannot prove that it is theirs
-	ArrivalLimited    ArrivalReason = "limited"      // too many codes were sent or tried
-	ArrivalSetup      ArrivalReason = "setup"        // we are not set up there, or it here
+	FederationDown       FederationReason = "unavailable"  // the other side does not answer
+	FederationDenied     FederationReason = "denied"       // the person said no, or was told no
+	FederationAssignment FederationReason = "not_assigned" // not assigned to the app at the other side
+	FederationToken      FederationReason = "token"        // its answer cannot be believed
+	FederationTenant     FederationReason = "tenant"       // an organisation that may not come
+	FederationEvidence   FederationReason = "evidence"     // no second step proved
+	FederationStale      FederationReason = "stale"        // asked to sign in again, it did not
+	FederationUnknown    FederationReason = "unknown"      // no account here
+	FederationDisabled   FederationReason = "disabled"     // the account here is disabled
+	FederationNoEmail    FederationReason = "no_email"     // no address came along
+	FederationTaken      FederationReason = "taken"        // the account belongs to another identity
+	FederationOther      FederationReason = "other_person" // not who was asked to confirm
+	FederationLost       FederationReason = "lost"         // the answer to another question
+	FederationProof      FederationReason = "proof"        // the account here cannot prove that it is theirs
+	FederationLimited    FederationReason = "limited"      // too many codes were sent or tried
+	FederationSetup      FederationReason = "setup"        // we are not set up there, or it here
 )
 
 // Error implements error.
-func (e *ArrivalError) Error() string {
+func (e *FederationError) Error() string {
 	if e.Cause == nil {
-		return "arrival: " + string(e.Reason)
+		return "federation: " + string(e.Reason)
 	}
-	return "arrival: " + string(e.Reason) + ": " + e.Cause.Error()
+	return "federation: " + string(e.Reason) + ": " + e.Cause.Error()
 }
 
 // Unwrap gives the cause.
-func (e *ArrivalError) Unwrap() error { return e.Cause }
+func (e *FederationError) Unwrap() error { return e.Cause }
 
 // EntraSubject is the subject of somebody at Entra: who they are in an organisation,
 // and nothing that they or their admin can edit.

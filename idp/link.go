@@ -7,9 +7,18 @@ type LinkKind string
 
 // The kinds of links.
 const (
-	SetupLink LinkKind = "setup" // makes an admin
-	// BreakGlassLink lets a password do at the console where portal access allows none.
-	BreakGlassLink LinkKind = "break_glass"
+	SetupLink        LinkKind = "setup"        // makes an admin
+	InvitationLink   LinkKind = "invitation"   // makes an account, for whom somebody invited
+	RegistrationLink LinkKind = "registration" // makes an account, for whoever asked for one
+	ResetLink        LinkKind = "reset"        // sets a password
+	BreakGlassLink   LinkKind = "break_glass"  // lets a password do at the console where portal access allows none
+)
+
+// How long links work that come by mail.
+const (
+	InvitationLifetime   = 7 * 24 * time.Hour
+	RegistrationLifetime = 24 * time.Hour
+	ResetLifetime        = time.Hour
 )
 
 // Link is something that somebody is sent, and that works once. Who has the token
@@ -19,11 +28,13 @@ type Link struct {
 	Kind         LinkKind
 	Hash         []byte // SHA-256 of the token
 	PopulationID string
-	UserID       string
-	Email        string
-	CreatedAt    time.Time
-	ExpiresAt    time.Time
-	UsedAt       time.Time
+	UserID       string // of a reset: who has an account already
+	Email        string // where it was sent
+	// Body is what else belongs to it, sealed under the keyring.
+	Body      []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time
 }
 
 // Works tells whether a link can be used now.

@@ -1,6 +1,10 @@
 package idp
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // The populations that every installation has (DESIGN section 1).
 const (
@@ -56,8 +60,7 @@ type PasswordRules struct {
 }
 
 // Registration is whether people may make themselves an account, and with an
-// address of which domains (in lower case). Denied domains go first; no allowed
-// ones means all.
+// address of which domains, in the form that Domain gives them. See Admits.
 type Registration struct {
 	Open            bool
 	Allowed, Denied []string
@@ -73,6 +76,21 @@ type Policy struct {
 	IssuerLabel   string
 	EmailCode     bool
 }
+
+// Admits tells whether somebody with an address of a domain (from MailDomain) may make
+// themselves an account. A rule of "rtx.example" is for that domain and for all below
+// it, such as "north.rtx.example"; the denied go first, and no allowed ones means all.
+func (r Registration) Admits(domain string) bool {
+	covers := func(rule string) bool { return domain == rule || strings.HasSuffix(domain, "."+rule) }
+	if !r.Open || slices.ContainsFunc(r.Denied, covers) {
+		return false
+	}
+	return len(r.Allowed) == 0 || slices.ContainsFunc(r.Allowed, covers)
+}
+
+// Registers tells whether people may make themselves an account now: it takes a
+// password to sign in with.
+func (p Population) Registers() bool { return p.Registration.Open && p.Access.Password }
 
 // SecondStep tells whether password sign-ins need a second factor.
 func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode }

@@ -63,5 +63,5 @@ func foldWord(text string) string {
 		}
 		return r
 	}, norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD")))
-	return string(EmailKey(bare))
+	return string(fold(bare))
 }

@@ -23,6 +23,7 @@ type ConsolePeople struct {
 	NextURL    string // where it goes on, empty at its end
 	ExportURL  string // people without a second step as a file, may be empty
 	AddURL     string // absent when empty
+	InviteURL  string // absent when empty
 }
 
 // PersonRow is a person in the list.

@@ -18,6 +18,8 @@ const (
 	MsgEmailCodeReplaced   Key = "error.email_code_replaced"
 	MsgEmailCodeUsed       Key = "error.email_code_used"
 	MsgConfirmSaved        Key = "error.confirm_saved"
+	MsgDomainRefused       Key = "register.error.domain"
+	MsgPasswordRefused     Key = "arrival.password_refused" // reason
 )
 
 // Alerts above a form. A disabled account has none of its own: it looks like
@@ -35,6 +37,7 @@ const (
 	MsgPolicyChanged      Key = "error.policy_changed"
 	MsgLinkPassword       Key = "error.link_password"      // {0} the other provider
 	MsgPasswordElsewhere  Key = "error.password_elsewhere" // people sign in through other providers alone
+	MsgAccountTaken       Key = "arrival.taken"            // there is an account with the address by now
 	MsgSetupExpired       Key = "error.setup_expired"      // the QR code is a new one
 	MsgMailFailed         Key = "error.mail_failed"
 )
@@ -67,21 +70,21 @@ const (
 // Why somebody who came through another provider is not signed in; {0} is the
 // provider.
 const (
-	MsgOtherProvider     Key = "arrival.other_provider" // where none is known by name
-	MsgArrivalDown       Key = "arrival.unavailable"
-	MsgArrivalDenied     Key = "arrival.denied"
-	MsgArrivalAssignment Key = "arrival.not_assigned"
-	MsgArrivalToken      Key = "arrival.token"
-	MsgArrivalTenant     Key = "arrival.tenant"
-	MsgArrivalEvidence   Key = "arrival.evidence"
-	MsgArrivalStale      Key = "arrival.stale"
-	MsgArrivalUnknown    Key = "arrival.unknown"
-	MsgArrivalDisabled   Key = "arrival.disabled"
-	MsgArrivalNoEmail    Key = "arrival.no_email"
-	MsgArrivalTaken      Key = "arrival.taken"
-	MsgArrivalOther      Key = "arrival.other_person"
-	MsgArrivalLost       Key = "arrival.lost"
-	MsgArrivalSetup      Key = "arrival.setup"
-	MsgArrivalProof      Key = "arrival.proof"
-	MsgArrivalLimited    Key = "arrival.limited"
+	MsgOtherProvider      Key = "upstream.other_provider" // where none is known by name
+	MsgUpstreamDown       Key = "upstream.unavailable"
+	MsgUpstreamDenied     Key = "upstream.denied"
+	MsgUpstreamAssignment Key = "upstream.not_assigned"
+	MsgUpstreamToken      Key = "upstream.token"
+	MsgUpstreamTenant     Key = "upstream.tenant"
+	MsgUpstreamEvidence   Key = "upstream.evidence"
+	MsgUpstreamStale      Key = "upstream.stale"
+	MsgUpstreamUnknown    Key = "upstream.unknown"
+	MsgUpstreamDisabled   Key = "upstream.disabled"
+	MsgUpstreamNoEmail    Key = "upstream.no_email"
+	MsgUpstreamTaken      Key = "upstream.taken"
+	MsgUpstreamOther      Key = "upstream.other_person"
+	MsgUpstreamLost       Key = "upstream.lost"
+	MsgUpstreamSetup      Key = "upstream.setup"
+	MsgUpstreamProof      Key = "upstream.proof"
+	MsgUpstreamLimited    Key = "upstream.limited"
 )

@@ -60,6 +60,11 @@ const (
 	MailIdentityLinked    MailKind = "identity_linked"    // an account elsewhere can sign in as the person now
 	MailIdentityUnlinked  MailKind = "identity_unlinked"  // and cannot any more
 	MailBreakGlass        MailKind = "break_glass"        // to every admin: somebody at the server made a link
+	MailReset             MailKind = "reset"              // a link to set a password, asked for by whoever
+	MailNoPassword        MailKind = "no_password"        // the same asked for, and there is no password with us
+	MailInvitation        MailKind = "invitation"         // a link to make an account, by an administrator
+	MailRegistration      MailKind = "registration"       // the same, asked for by whoever
+	MailAccountExists     MailKind = "account_exists"     // the same asked for, and there is an account
 	MailTest              MailKind = "test"               // "send test mail"
 )
 
@@ -68,7 +73,8 @@ func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
 		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
-		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailBreakGlass, MailTest,
+		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailBreakGlass,
+		MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists, MailTest,
 	}
 }
 
@@ -83,8 +89,11 @@ type Mail struct {
 	Left       int      `json:"left,omitempty"`       // MailRecoveryUsed: codes that are left
 	Roles      string   `json:"roles,omitempty"`      // MailRolesChanged: the names of those held now, empty for none
 	Connection string   `json:"connection,omitempty"` // MailIdentityLinked/Unlinked: what the person signs in with
+	URL        string   `json:"url,omitempty"`        // of a link, below the issuer
 	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the address of before
 	ByAdmin    bool     `json:"by_admin,omitempty"`   // somebody with a role did it, not the person
+	// Until is how long URL works, in UTC.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Letter is a rendered mail.
@@ -109,6 +118,9 @@ type letterView struct {
 	Greeting string
 	Lead     []string // paragraphs above the code
 	Code     string
+	Button   string // label of URL
+	URL      string // of a link that works once
+	Copy     string // what to do where Button does not work
 	Text     []string
 	Warning  string
 	Facts    []factView
@@ -155,6 +167,7 @@ func (m Mail) cleaned() Mail {
 	}
 	m.Roles = line(m.Roles, maxRoles)
 	m.Name = personName(m.Name)
+	m.URL = webURL(m.URL, "https", "http")
 	m.HelpURL = webURL(m.HelpURL, "https", "http", "mailto")
 	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
 	m.Minutes = min(max(m.Minutes, 0), 99)
@@ -186,6 +199,10 @@ func (u *UI) mailView(m Mail) letterView {
 		v.Code = ""
 		v.Greeting = u.Text(m.Lang, greeting(m.Name))
 	}
+	if m.URL != "" && words.button != nil {
+		v.URL, v.Button, v.Copy = m.URL, u.Text(m.Lang, *words.button), u.Text(m.Lang, Message{Key: "mail.link.copy"})
+		v.Text = append([]string{u.Text(m.Lang, *Key("mail.link.until").With(u.moment(m.Lang, m.Until)))}, v.Text...)
+	}
 	if words.warning != nil {
 		v.Warning = u.Text(m.Lang, *words.warning)
 	}
@@ -193,7 +210,11 @@ func (u *UI) mailView(m Mail) letterView {
 		v.TodoFor = u.Text(m.Lang, Message{Key: words.todoFor})
 	}
 	if m.Account != "" {
-		v.About = u.Text(m.Lang, *Key("mail.footer.account").With(m.Account))
+		about := Key("mail.footer.account")
+		if m.Kind == MailInvitation || m.Kind == MailRegistration { // there is no account yet
+			about = "mail.footer.sent_to"
+		}
+		v.About = u.Text(m.Lang, *about.With(m.Account))
 	}
 	if color, err := ParseColor(m.Brand.Color); err == nil {
 		v.Bar, v.DarkBar = color.Light().String(), color.Dark().String()
@@ -248,6 +269,7 @@ type mailWords struct {
 	lead    []*Message // above the code, or right below the greeting
 	text    []*Message // nil ones are left out
 	warning *Message   // may be nil
+	button  *Message   // label of the link, nil for none
 	todoFor Key        // "If this was not you"
 	todo    []*Message
 }
@@ -295,6 +317,8 @@ func (m Mail) words() mailWords {
 		}
 	case MailIdentityUnlinked:
 		w = m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
+	case MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists:
+		w = m.arrivalWords()
 	}
 	if w.heading == nil {
 		w.heading = w.subject

@@ -22,29 +22,35 @@ type ProblemKind string
 
 // The problems a person can meet.
 const (
-	ProblemFlowExpired    ProblemKind = "flow_expired"    // the sign-in took too long
-	ProblemLink           ProblemKind = "link"            // a link that works once was used, or is too old
-	ProblemOtherBrowser   ProblemKind = "other_browser"   // the flow belongs to another browser
-	ProblemOpenedDirectly ProblemKind = "opened_directly" // no portal sent the person here
-	ProblemOtherTab       ProblemKind = "other_tab"       // the flow moved on in another tab
-	ProblemFinished       ProblemKind = "finished"        // the flow is done
-	ProblemCookies        ProblemKind = "cookies"         // no cookie came back
-	ProblemUnknownApp     ProblemKind = "unknown_app"     // client_id is not known
-	ProblemRedirect       ProblemKind = "redirect"        // redirect_uri is not registered
-	ProblemBadRequest     ProblemKind = "bad_request"     // the request makes no sense
-	ProblemMicrosoft      ProblemKind = "microsoft"       // Microsoft sign-in did not finish
-	ProblemForbidden      ProblemKind = "forbidden"       // signed in, but not allowed
-	ProblemNotFound       ProblemKind = "not_found"       // no such page
-	ProblemMethod         ProblemKind = "method"          // wrong HTTP method
-	ProblemTooLarge       ProblemKind = "too_large"       // the form is too big
-	ProblemTooMany        ProblemKind = "too_many"        // too many requests
-	ProblemServer         ProblemKind = "server"          // our fault
-	ProblemUnavailable    ProblemKind = "unavailable"     // our fault, for a moment
+	ProblemFlowExpired    ProblemKind = "flow_expired"      // the sign-in took too long
+	ProblemLink           ProblemKind = "link"              // a link that works once was used, or is too old
+	ProblemResetLink      ProblemKind = "reset_link"        // the same, of a link to set a password
+	ProblemInvitation     ProblemKind = "invitation_link"   // the same, of an invitation
+	ProblemRegistration   ProblemKind = "registration_link" // the same, of a registration
+	ProblemOtherBrowser   ProblemKind = "other_browser"     // the flow belongs to another browser
+	ProblemOpenedDirectly ProblemKind = "opened_directly"   // no portal sent the person here
+	ProblemOtherTab       ProblemKind = "other_tab"         // the flow moved on in another tab
+	ProblemFinished       ProblemKind = "finished"          // the flow is done
+	ProblemCookies        ProblemKind = "cookies"           // no cookie came back
+	ProblemUnknownApp     ProblemKind = "unknown_app"       // client_id is not known
+	ProblemRedirect       ProblemKind = "redirect"          // redirect_uri is not registered
+	ProblemBadRequest     ProblemKind = "bad_request"       // the request makes no sense
+	ProblemMicrosoft      ProblemKind = "microsoft"         // Microsoft sign-in did not finish
+	ProblemForbidden      ProblemKind = "forbidden"         // signed in, but not allowed
+	ProblemNotFound       ProblemKind = "not_found"         // no such page
+	ProblemMethod         ProblemKind = "method"            // wrong HTTP method
+	ProblemTooLarge       ProblemKind = "too_large"         // the form is too big
+	ProblemTooMany        ProblemKind = "too_many"          // too many requests
+	ProblemServer         ProblemKind = "server"            // our fault
+	ProblemUnavailable    ProblemKind = "unavailable"       // our fault, for a moment
 )
 
 var problemStatus = map[ProblemKind]int{
 	ProblemFlowExpired:    http.StatusGone,
 	ProblemLink:           http.StatusGone,
+	ProblemResetLink:      http.StatusGone,
+	ProblemInvitation:     http.StatusGone,
+	ProblemRegistration:   http.StatusGone,
 	ProblemOtherBrowser:   http.StatusForbidden,
 	ProblemOpenedDirectly: http.StatusBadRequest,
 	ProblemOtherTab:       http.StatusConflict,

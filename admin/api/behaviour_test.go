@@ -34,6 +34,9 @@ func TestOneOfTenChangesWins(t *testing.T) {
 			"saveBrand": {"getPopulation", func(i int) object {
 				return object{"name": fmt.Sprint("Name ", i), "brand_color": "", "logo_url": "", "help_url": "", "privacy_url": ""}
 			}},
+			"saveRegistration": {"getPopulation", func(i int) object {
+				return object{"open": false, "allowed": []string{fmt.Sprintf("d%d.example", i)}, "denied": []string{}}
+			}},
 			"saveMFAPolicy": {"getMFAPolicy", func(i int) object {
 				return object{"authenticator": true, "email_code": false, "issuer_label": fmt.Sprint("Label ", i), "apply": "next_login", "reason": "race"}
 			}},

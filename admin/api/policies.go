@@ -42,7 +42,7 @@ func populationOf(e manage.PopulationEntry) Population {
 		p.Settings = &PopulationSettings{
 			Access:      Access{Password: e.Access.Password, Federated: e.Access.Federated},
 			SessionIdle: seconds(e.SessionIdle), SessionLifetime: seconds(e.SessionLifetime),
-			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy),
+			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy), Registration: registrationOf(e.Registration),
 		}
 	}
 	return p

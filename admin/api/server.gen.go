@@ -603,9 +603,9 @@ type ConnectionSettings struct {
 	DomainHint string `json:"domain_hint"`
 
 	// Domains Their addresses belong to this directory, and count as confirmed.
-	Domains    Domains   `json:"domains"`
-	EmailClaim ClaimName `json:"email_claim"`
-	Enabled    bool      `json:"enabled"`
+	Domains    OwnDomains `json:"domains"`
+	EmailClaim ClaimName  `json:"email_claim"`
+	Enabled    bool       `json:"enabled"`
 
 	// EndUpstream Signing out here signs out there as well.
 	EndUpstream bool `json:"end_upstream"`
@@ -666,7 +666,7 @@ type DeliveryList struct {
 	Deliveries []Delivery `json:"deliveries"`
 }
 
-// Domains Their addresses belong to this directory, and count as confirmed.
+// Domains defines model for Domains.
 type Domains = []string
 
 // Email defines model for Email.
@@ -731,6 +731,29 @@ type Identity struct {
 // IdentityList defines model for IdentityList.
 type IdentityList struct {
 	Identities []Identity `json:"identities"`
+}
+
+// Invitation defines model for Invitation.
+type Invitation struct {
+	Email   string `json:"email"`
+	Expired bool   `json:"expired"`
+
+	// ExpiresAt Until when the link works.
+	ExpiresAt  time.Time `json:"expires_at"`
+	ID         string    `json:"id"`
+	Locale     string    `json:"locale"`
+	Name       string    `json:"name"`
+	Population string    `json:"population"`
+	Roles      []string  `json:"roles"`
+	SentAt     time.Time `json:"sent_at"`
+}
+
+// InvitationList defines model for InvitationList.
+type InvitationList struct {
+	Invitations []Invitation `json:"invitations"`
+
+	// Next Where the next page begins. There is none without it.
+	Next *Next `json:"next,omitempty"`
 }
 
 // IssuerLabel What the authenticator app calls the account.
@@ -894,9 +917,9 @@ type NewConnection struct {
 	DomainHint *string `json:"domain_hint,omitempty"`
 
 	// Domains Their addresses belong to this directory, and count as confirmed.
-	Domains    *Domains   `json:"domains,omitempty"`
-	EmailClaim *ClaimName `json:"email_claim,omitempty"`
-	Enabled    *bool      `json:"enabled,omitempty"`
+	Domains    *OwnDomains `json:"domains,omitempty"`
+	EmailClaim *ClaimName  `json:"email_claim,omitempty"`
+	Enabled    *bool       `json:"enabled,omitempty"`
 
 	// EndUpstream Signing out here signs out there as well.
 	EndUpstream *bool `json:"end_upstream,omitempty"`
@@ -942,6 +965,19 @@ type NewIdentity struct {
 	TenantID *ClaimName `json:"tenant_id,omitempty"`
 }
 
+// NewInvitation defines model for NewInvitation.
+type NewInvitation struct {
+	Email Email `json:"email"`
+
+	// Locale A language (BCP 47), or empty.
+	Locale *Locale `json:"locale,omitempty"`
+
+	// Name A line of text.
+	Name       *Line `json:"name,omitempty"`
+	Population ID    `json:"population"`
+	Roles      *IDs  `json:"roles,omitempty"`
+}
+
 // NewPopulation defines model for NewPopulation.
 type NewPopulation struct {
 	ID   string `json:"id"`
@@ -976,6 +1012,9 @@ type Next = string
 
 // OverrideMode defines model for OverrideMode.
 type OverrideMode string
+
+// OwnDomains Their addresses belong to this directory, and count as confirmed.
+type OwnDomains = []string
 
 // Password defines model for Password.
 type Password = string
@@ -1017,6 +1056,9 @@ type PopulationSettings struct {
 	Access            Access    `json:"access"`
 	MFAPolicy         MFAPolicy `json:"mfa_policy"`
 	PasswordMinLength int       `json:"password_min_length"`
+
+	// Registration Whether people may make themselves an account, and with an address of which domains. Each counts for the domains below it too.
+	Registration Registration `json:"registration"`
 
 	// SessionIdle Seconds.
 	SessionIdle int64 `json:"session_idle"`
@@ -1092,6 +1134,13 @@ type RecoverySet struct {
 
 // RefreshTTL Seconds that a refresh token lives which nobody uses.
 type RefreshTTL = int64
+
+// Registration Whether people may make themselves an account, and with an address of which domains. Each counts for the domains below it too.
+type Registration struct {
+	Allowed Domains `json:"allowed"`
+	Denied  Domains `json:"denied"`
+	Open    bool    `json:"open"`
+}
 
 // RetriedDeliveries defines model for RetriedDeliveries.
 type RetriedDeliveries struct {
@@ -1288,6 +1337,9 @@ type IfMatch = string
 // Index defines model for Index.
 type Index = int
 
+// InvitationID defines model for InvitationID.
+type InvitationID = ID
+
 // Lane defines model for Lane.
 type Lane = ID
 
@@ -1462,6 +1514,18 @@ type UpdateConnectionParams struct {
 	IfMatch IfMatch `json:"If-Match"`
 }
 
+// ListInvitationsParams defines parameters for ListInvitations.
+type ListInvitationsParams struct {
+	// Population Only of this population.
+	Population *UserPopulation `form:"population,omitempty" json:"population,omitempty"`
+
+	// After `next` of the page before.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // SaveAccessParams defines parameters for SaveAccess.
 type SaveAccessParams struct {
 	// IfMatch The ETag of the resource as it was read.
@@ -1476,6 +1540,12 @@ type SaveBrandParams struct {
 
 // SaveMFAPolicyParams defines parameters for SaveMFAPolicy.
 type SaveMFAPolicyParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// SaveRegistrationParams defines parameters for SaveRegistration.
+type SaveRegistrationParams struct {
 	// IfMatch The ETag of the resource as it was read.
 	IfMatch IfMatch `json:"If-Match"`
 }
@@ -1576,6 +1646,9 @@ type DeleteConnectionJSONRequestBody = Reason
 // UpdateConnectionJSONRequestBody defines body for UpdateConnection for application/json ContentType.
 type UpdateConnectionJSONRequestBody = ConnectionSettings
 
+// CreateInvitationJSONRequestBody defines body for CreateInvitation for application/json ContentType.
+type CreateInvitationJSONRequestBody = NewInvitation
+
 // RotateKeysJSONRequestBody defines body for RotateKeys for application/json ContentType.
 type RotateKeysJSONRequestBody = Reason
 
@@ -1596,6 +1669,9 @@ type SaveMFAPolicyJSONRequestBody = MFAPolicyChange
 
 // PreviewMFAPolicyJSONRequestBody defines body for PreviewMFAPolicy for application/json ContentType.
 type PreviewMFAPolicyJSONRequestBody = MFAPolicySettings
+
+// SaveRegistrationJSONRequestBody defines body for SaveRegistration for application/json ContentType.
+type SaveRegistrationJSONRequestBody = Registration
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = NewRole
@@ -1713,6 +1789,21 @@ type ServerInterface interface {
 	// RetryDeliveries Make due now what waits for a later attempt
 	// (POST /deliveries/{lane}/retry)
 	RetryDeliveries(c *gin.Context, lane Lane)
+	// ListInvitations List invitations that nobody has accepted yet
+	// (GET /invitations)
+	ListInvitations(c *gin.Context, params ListInvitationsParams)
+	// CreateInvitation Invite a person
+	// (POST /invitations)
+	CreateInvitation(c *gin.Context)
+	// RevokeInvitation Revoke an invitation
+	// (DELETE /invitations/{invitation_id})
+	RevokeInvitation(c *gin.Context, invitationID InvitationID)
+	// GetInvitation Read an invitation
+	// (GET /invitations/{invitation_id})
+	GetInvitation(c *gin.Context, invitationID InvitationID)
+	// ResendInvitation Send an invitation again
+	// (POST /invitations/{invitation_id}/resend)
+	ResendInvitation(c *gin.Context, invitationID InvitationID)
 	// ListKeys List signing keys
 	// (GET /keys)
 	ListKeys(c *gin.Context)
@@ -1749,6 +1840,9 @@ type ServerInterface interface {
 	// PreviewMFAPolicy Count whom a change of the MFA policy would concern
 	// (POST /populations/{population_id}/mfa-policy/preview)
 	PreviewMFAPolicy(c *gin.Context, populationID PopulationID)
+	// SaveRegistration Change who may make themselves an account
+	// (PUT /populations/{population_id}/registration)
+	SaveRegistration(c *gin.Context, populationID PopulationID, params SaveRegistrationParams)
 	// ListRoles List roles
 	// (GET /roles)
 	ListRoles(c *gin.Context)
@@ -2547,6 +2641,137 @@ func (siw *ServerInterfaceWrapper) RetryDeliveries(c *gin.Context) {
 	siw.Handler.RetryDeliveries(c, lane)
 }
 
+// ListInvitations operation middleware
+func (siw *ServerInterfaceWrapper) ListInvitations(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListInvitationsParams
+
+	// ------------- Optional query parameter "population" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "population", c.Request.URL.Query(), &params.Population, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListInvitations(c, params)
+}
+
+// CreateInvitation operation middleware
+func (siw *ServerInterfaceWrapper) CreateInvitation(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateInvitation(c)
+}
+
+// RevokeInvitation operation middleware
+func (siw *ServerInterfaceWrapper) RevokeInvitation(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation_id" -------------
+	var invitationID InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation_id", c.Param("invitation_id"), &invitationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter invitation_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RevokeInvitation(c, invitationID)
+}
+
+// GetInvitation operation middleware
+func (siw *ServerInterfaceWrapper) GetInvitation(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation_id" -------------
+	var invitationID InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation_id", c.Param("invitation_id"), &invitationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter invitation_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetInvitation(c, invitationID)
+}
+
+// ResendInvitation operation middleware
+func (siw *ServerInterfaceWrapper) ResendInvitation(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "invitation_id" -------------
+	var invitationID InvitationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "invitation_id", c.Param("invitation_id"), &invitationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter invitation_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ResendInvitation(c, invitationID)
+}
+
 // ListKeys operation middleware
 func (siw *ServerInterfaceWrapper) ListKeys(c *gin.Context) {
 
@@ -2866,6 +3091,58 @@ func (siw *ServerInterfaceWrapper) PreviewMFAPolicy(c *gin.Context) {
 	}
 
 	siw.Handler.PreviewMFAPolicy(c, populationID)
+}
+
+// SaveRegistration operation middleware
+func (siw *ServerInterfaceWrapper) SaveRegistration(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SaveRegistrationParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SaveRegistration(c, populationID, params)
 }
 
 // ListRoles operation middleware
@@ -3734,6 +4011,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/populations", wrapper.CreatePopulation)
 	router.GET(options.BaseURL+"/populations/:population_id", wrapper.GetPopulation)
 	router.PUT(options.BaseURL+"/populations/:population_id/brand", wrapper.SaveBrand)
+	router.PUT(options.BaseURL+"/populations/:population_id/registration", wrapper.SaveRegistration)
 	router.GET(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.GetMFAPolicy)
 	router.PUT(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.SaveMFAPolicy)
 	router.POST(options.BaseURL+"/populations/:population_id/mfa-policy/preview", wrapper.PreviewMFAPolicy)
@@ -3774,6 +4052,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/users/:user_id/clear-throttle", wrapper.ClearThrottle)
 	router.GET(options.BaseURL+"/users/:user_id/sessions", wrapper.ListUserSessions)
 	router.POST(options.BaseURL+"/users/:user_id/sign-out", wrapper.SignOut)
+	router.GET(options.BaseURL+"/invitations", wrapper.ListInvitations)
+	router.POST(options.BaseURL+"/invitations", wrapper.CreateInvitation)
+	router.DELETE(options.BaseURL+"/invitations/:invitation_id", wrapper.RevokeInvitation)
+	router.GET(options.BaseURL+"/invitations/:invitation_id", wrapper.GetInvitation)
+	router.POST(options.BaseURL+"/invitations/:invitation_id/resend", wrapper.ResendInvitation)
 	router.GET(options.BaseURL+"/sessions", wrapper.ListSessions)
 	router.DELETE(options.BaseURL+"/sessions/:session_id", wrapper.EndSession)
 	router.GET(options.BaseURL+"/roles", wrapper.ListRoles)

@@ -89,9 +89,10 @@ func runIn(ctx context.Context, o options, data string) error {
 		return measureDatabase(ctx, o, "SQLite", filepath.Join(data, "sqlite"), "")
 	}
 	onMail := func() error { return measureMail(ctx, o, data) }
+	onStrangers := func() error { return measureStrangers(ctx, o, data) }
 	onStart := func() error { return measureStart(ctx, o, data) }
 	onLists := func() error { return measureLists(ctx, o, data) }
-	for _, step := range []func() error{onPostgres, onSQLite, onMail, onStart, onLists} {
+	for _, step := range []func() error{onPostgres, onSQLite, onMail, onStrangers, onStart, onLists} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func (c *claims) checkIssuer(described, issuer string, conn idp.Connection) erro
 		return untrusted("the token is of issuer %.200q, its directory %.60q", issuer, c.TenantID)
 	}
 	if !conn.AllowsTenant(c.TenantID) {
-		return &idp.ArrivalError{Reason: idp.ArrivalTenant, Cause: fmt.Errorf("directory %.60q", c.TenantID)}
+		return &idp.FederationError{Reason: idp.FederationTenant, Cause: fmt.Errorf("directory %.60q", c.TenantID)}
 	}
 	return nil
 }
@@ -111,8 +111,8 @@ const (
 )
 
 // arrival reads from claims who somebody is, and what their sign-in proves.
-func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Arrival, error) {
-	a := idp.Arrival{
+func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Assertion, error) {
+	a := idp.Assertion{
 		Subject: idp.OIDCSubject(conn.Issuer, c.Subject), Email: address(c.text(emailClaim(conn))),
 		Name: shortened(c.text(either(conn.Claims.Name, "name")), maxName), Locale: c.Locale,
 		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID,
@@ -166,7 +166,7 @@ func (c *claims) proof(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Pro
 			p.AMR = append(p.AMR, "mfa")
 		}
 	case conn.Trust == idp.EvidenceRequired:
-		return p, &idp.ArrivalError{Reason: idp.ArrivalEvidence, Cause: fmt.Errorf("acr %.60q, acrs %.200q, amr %.200q", c.ACR, c.Contexts, c.AMR)}
+		return p, &idp.FederationError{Reason: idp.FederationEvidence, Cause: fmt.Errorf("acr %.60q, acrs %.200q, amr %.200q", c.ACR, c.Contexts, c.AMR)}
 	case conn.Context != "" && !ask.SecondStep:
 		p.CanProve = idp.ACRMFA
 	}
@@ -202,7 +202,7 @@ func (c *claims) signedInAt(conn idp.Connection, ask idp.Ask, now time.Time) (ti
 		return time.Time{}, nil
 	}
 	if ask.Anew || ask.MaxAge >= 0 && at.Before(oldest.Add(-ask.MaxAge)) {
-		return at, &idp.ArrivalError{Reason: idp.ArrivalStale, Cause: fmt.Errorf("signed in there at %s", at)}
+		return at, &idp.FederationError{Reason: idp.FederationStale, Cause: fmt.Errorf("signed in there at %s", at)}
 	}
 	return at, nil
 }

@@ -133,13 +133,13 @@ func (p *provider) describe(ctx context.Context, client *http.Client, check func
 			p.refresh(ctx, client)
 		}
 		if p.failure != nil && (p.now.Load() == nil || now.Sub(p.fetched) > staleFor) {
-			return nil, &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: p.failure}
+			return nil, &idp.FederationError{Reason: idp.FederationDown, Cause: p.failure}
 		}
 	}
 	// Each time: the document is the same for connections that differ.
 	d := p.now.Load()
 	if err := check(d.document); err != nil {
-		return nil, &idp.ArrivalError{Reason: idp.ArrivalSetup, Cause: err}
+		return nil, &idp.FederationError{Reason: idp.FederationSetup, Cause: err}
 	}
 	return d, nil
 }

@@ -71,7 +71,7 @@ func (f *Federation) Origins(c idp.Connection) []string {
 }
 
 // Check tells whether a connection's other side can be found: nil, or a
-// *idp.ArrivalError.
+// *idp.FederationError.
 func (f *Federation) Check(ctx context.Context, c idp.Connection) error {
 	_, err := f.provider(ctx, c)
 	return err

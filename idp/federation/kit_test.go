@@ -147,7 +147,7 @@ func alert(p *idptest.Page) string {
 
 // refused checks that somebody was turned away with a page, and why, and that nothing
 // was made or linked.
-func (h *house) refused(p *idptest.Page, status int, reason idp.ArrivalReason) {
+func (h *house) refused(p *idptest.Page, status int, reason idp.FederationReason) {
 	h.t.Helper()
 	if p.Left != nil || p.Status != status || alert(p) == "" {
 		h.t.Errorf("page %q (%d, alert %q, left for %v), want status %d and an alert", p.Heading(), p.Status, alert(p), p.Left, status)

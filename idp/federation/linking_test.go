@@ -174,7 +174,7 @@ func TestAnAccountThatCannotProveItselfIsLinkedByAnAdmin(t *testing.T) {
 	idptest.Must(t, err)
 	p := h.come(b, h.party.Begin(), idptest.Alice)
 	p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice))
-	h.refused(p, forbidden, idp.ArrivalProof)
+	h.refused(p, forbidden, idp.FederationProof)
 	idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{
 		UserID: alice.ID, ConnectionID: h.connection.ID, TenantID: idptest.HomeTenant, ObjectID: idptest.AliceOID,
 	}))
@@ -201,7 +201,7 @@ func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
 	first := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Arthur, func(p *entra.Person) { p.Email = idptest.Alice }))
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Arthur)
-	if p.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.ArrivalTaken) {
+	if p.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.FederationTaken) {
 		t.Errorf("at %q (%d), left for %v", p.Heading(), p.Status, p.Left)
 	}
 	if again := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject; again != first {
@@ -211,7 +211,7 @@ func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
 
 func TestNobodyIsMadeWhereTheConnectionMakesNobody(t *testing.T) {
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.CreateUsers = false })
-	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.ArrivalUnknown)
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationUnknown)
 	if n := h.count("users"); n != 0 {
 		t.Errorf("%d people were made", n)
 	}
@@ -219,7 +219,7 @@ func TestNobodyIsMadeWhereTheConnectionMakesNobody(t *testing.T) {
 
 func TestWithoutAnAddressNobodyIsFound(t *testing.T) {
 	h := open(t, idptest.Alone(t), openWide)
-	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.ArrivalNoEmail)
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.FederationNoEmail)
 }
 
 // A guest's address is their home directory's word, not this one's.
@@ -312,7 +312,7 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 		b := idptest.NewBrowser(t)
 		last = h.come(b, h.party.Begin(), idptest.Mallory)
 	}
-	if last.Status != http.StatusTooManyRequests || h.lastRefusal().Detail["reason"] != string(idp.ArrivalLimited) {
+	if last.Status != http.StatusTooManyRequests || h.lastRefusal().Detail["reason"] != string(idp.FederationLimited) {
 		t.Errorf("after twelve: %q (%d)", last.Heading(), last.Status)
 	}
 	if n := h.count("outbox WHERE kind = 'code'"); n > 6 {

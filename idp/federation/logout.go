@@ -134,7 +134,7 @@ func (f *Federation) end(ctx context.Context, c idp.Connection, sid, subject, by
 func (f *Federation) backChannel(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	err := f.loggedOut(c.Request.Context(), c.PostForm("logout_token"))
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	switch {
 	case err == nil:
 		c.Status(http.StatusOK)

@@ -34,7 +34,7 @@ func algorithms() []string {
 }
 
 func untrusted(format string, args ...any) error {
-	return &idp.ArrivalError{Reason: idp.ArrivalToken, Cause: fmt.Errorf(format, args...)}
+	return &idp.FederationError{Reason: idp.FederationToken, Cause: fmt.Errorf(format, args...)}
 }
 
 // brief is an error for the logs: what libraries say of an answer may be all of it.
@@ -53,36 +53,36 @@ func brief(err error) error {
 }
 
 // Receive takes the answer of another provider, as its parameters say, and returns who
-// it says the person is. An error is an *idp.ArrivalError.
-func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Arrival, error) {
+// it says the person is. An error is an *idp.FederationError.
+func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error) {
 	if err := refusal(answer); err != nil {
-		return idp.Arrival{}, err
+		return idp.Assertion{}, err
 	}
 	d, err := f.provider(ctx, c)
 	if err != nil {
-		return idp.Arrival{}, err
+		return idp.Assertion{}, err
 	}
 	// Another provider's answer must not be taken for this one's (RFC 9207 section 2.4).
 	if iss := answer.Get("iss"); iss != d.Issuer && (iss != "" || d.IssParameter) && c.Kind != idp.EntraConnection {
-		return idp.Arrival{}, untrusted("the answer names issuer %.200q", iss)
+		return idp.Assertion{}, untrusted("the answer names issuer %.200q", iss)
 	}
 	token, err := f.exchange(ctx, d, c, ask, answer.Get("code"))
 	if err != nil {
-		return idp.Arrival{}, err
+		return idp.Assertion{}, err
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return idp.Arrival{}, untrusted("the answer has no ID token")
+		return idp.Assertion{}, untrusted("the answer has no ID token")
 	}
 	said, err := d.read(ctx, c, raw)
 	if err != nil {
-		return idp.Arrival{}, err
+		return idp.Assertion{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(said.Nonce), []byte(ask.Nonce)) != 1 {
-		return idp.Arrival{}, untrusted("the nonce is not that of the question")
+		return idp.Assertion{}, untrusted("the nonce is not that of the question")
 	}
 	if err := f.complete(ctx, d, c, token.AccessToken, &said); err != nil {
-		return idp.Arrival{}, err
+		return idp.Assertion{}, err
 	}
 	return said.arrival(c, ask, idp.Now())
 }
@@ -97,14 +97,14 @@ func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connect
 	if len(c.Key) > 0 {
 		assertion, err := f.assertion(d, c)
 		if err != nil {
-			return nil, &idp.ArrivalError{Reason: idp.ArrivalSetup, Cause: err}
+			return nil, &idp.FederationError{Reason: idp.FederationSetup, Cause: err}
 		}
 		client.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 		options = append(options, param("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), param("client_assertion", assertion))
 	} else {
 		secret, err := f.cfg.Keyring.Open(c.Secret, keyring.AAD("connections", c.ID, "secret"))
 		if err != nil {
-			return nil, &idp.ArrivalError{Reason: idp.ArrivalSetup, Cause: fmt.Errorf("open the client secret: %w", err)}
+			return nil, &idp.FederationError{Reason: idp.FederationSetup, Cause: fmt.Errorf("open the client secret: %w", err)}
 		}
 		client.ClientSecret, client.Endpoint.AuthStyle = string(secret), oauth2.AuthStyleInHeader
 		if d.takes("client_secret_post") {
@@ -122,7 +122,7 @@ func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connect
 func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: fmt.Errorf("exchange the code: %w", brief(err))}
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: fmt.Errorf("exchange the code: %w", brief(err))}
 	}
 	status := 0
 	if refused.Response != nil {
@@ -132,11 +132,11 @@ func exchangeError(err error) error {
 	cause := fmt.Errorf("exchange the code: status %d, error %.60q %s", status, refused.ErrorCode, microsoftCode(refused.ErrorDescription))
 	switch {
 	case refused.ErrorCode == "invalid_grant":
-		return &idp.ArrivalError{Reason: idp.ArrivalLost, Cause: cause}
+		return &idp.FederationError{Reason: idp.FederationLost, Cause: cause}
 	case refused.ErrorCode == "" || status >= http.StatusInternalServerError:
-		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: cause}
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: cause}
 	}
-	return &idp.ArrivalError{Reason: idp.ArrivalSetup, Cause: cause}
+	return &idp.FederationError{Reason: idp.FederationSetup, Cause: cause}
 }
 
 // assertionLifetime is how long a client assertion is good for.
@@ -211,7 +211,7 @@ func (f *Federation) complete(ctx context.Context, d *description, c idp.Connect
 	}
 	more := map[string]any{}
 	if err := fetchJSON(ctx, f.cfg.Client, d.Userinfo, accessToken, &more); err != nil {
-		return &idp.ArrivalError{Reason: idp.ArrivalDown, Cause: brief(err)}
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: brief(err)}
 	}
 	if more["sub"] != said.Subject {
 		return untrusted("userinfo is of somebody else")

@@ -22,25 +22,25 @@ func refusal(answer url.Values) error {
 	}
 	number := microsoftCode(answer.Get("error_description"))
 	cause := fmt.Errorf("error %.60q %s", code, number)
-	return &idp.ArrivalError{Reason: refusalReason(code, number), Cause: cause}
+	return &idp.FederationError{Reason: refusalReason(code, number), Cause: cause}
 }
 
-func refusalReason(code, number string) idp.ArrivalReason {
+func refusalReason(code, number string) idp.FederationReason {
 	switch number {
 	case "AADSTS50105", "AADSTS50177", "AADSTS50020": // not assigned; a guest who is not in the directory
-		return idp.ArrivalAssignment
+		return idp.FederationAssignment
 	case "AADSTS65004", "AADSTS90094", "AADSTS65001": // consent was declined, or is an admin's to give
-		return idp.ArrivalDenied
+		return idp.FederationDenied
 	case "AADSTS50076", "AADSTS50079", "AADSTS53003", "AADSTS50158": // a second step or condition was not met
-		return idp.ArrivalEvidence
+		return idp.FederationEvidence
 	}
 	switch code {
 	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required":
-		return idp.ArrivalDenied
+		return idp.FederationDenied
 	case "server_error", "temporarily_unavailable":
-		return idp.ArrivalDown
+		return idp.FederationDown
 	case "unmet_authentication_requirements":
-		return idp.ArrivalEvidence
+		return idp.FederationEvidence
 	}
-	return idp.ArrivalSetup
+	return idp.FederationSetup
 }

@@ -17,20 +17,20 @@ import (
 func TestAnswersThatCannotBeBelieved(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
-		for fault, reason := range map[entra.Fault]idp.ArrivalReason{
-			entra.WrongNonce: idp.ArrivalToken, entra.NoNonce: idp.ArrivalToken, entra.WrongAudience: idp.ArrivalToken,
-			entra.WrongIssuer: idp.ArrivalToken, entra.WrongTenant: idp.ArrivalToken, entra.BadSignature: idp.ArrivalToken,
-			entra.AlgNone: idp.ArrivalToken, entra.AlgHS256: idp.ArrivalToken, entra.UnknownKey: idp.ArrivalToken,
-			entra.Expired: idp.ArrivalToken, entra.FromTheFuture: idp.ArrivalToken, entra.NoObjectID: idp.ArrivalToken,
-			entra.NoIDToken: idp.ArrivalToken, entra.CodeExpired: idp.ArrivalLost,
-			entra.TokenHTML: idp.ArrivalDown, entra.TokenHuge: idp.ArrivalDown, entra.TokenFails: idp.ArrivalDown,
+		for fault, reason := range map[entra.Fault]idp.FederationReason{
+			entra.WrongNonce: idp.FederationToken, entra.NoNonce: idp.FederationToken, entra.WrongAudience: idp.FederationToken,
+			entra.WrongIssuer: idp.FederationToken, entra.WrongTenant: idp.FederationToken, entra.BadSignature: idp.FederationToken,
+			entra.AlgNone: idp.FederationToken, entra.AlgHS256: idp.FederationToken, entra.UnknownKey: idp.FederationToken,
+			entra.Expired: idp.FederationToken, entra.FromTheFuture: idp.FederationToken, entra.NoObjectID: idp.FederationToken,
+			entra.NoIDToken: idp.FederationToken, entra.CodeExpired: idp.FederationLost,
+			entra.TokenHTML: idp.FederationDown, entra.TokenHuge: idp.FederationDown, entra.TokenFails: idp.FederationDown,
 		} {
 			t.Run(string(fault), func(t *testing.T) {
 				h.t = t
 				h.entra.Break(fault)
 				defer h.entra.Mend(fault)
 				status := badGateway
-				if reason == idp.ArrivalLost {
+				if reason == idp.FederationLost {
 					status = http.StatusConflict
 				}
 				h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), status, reason)
@@ -56,7 +56,7 @@ func TestClaimsThatCannotBeBelieved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h.t = t
 			h.entra.Mutate(change)
-			h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalToken)
+			h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.FederationToken)
 		})
 	}
 }
@@ -71,9 +71,9 @@ func TestAProviderThatIsDown(t *testing.T) {
 			page := b.Get(h.party.Begin().URL)
 			m := upstreamLink.FindStringSubmatch(page.Body)
 			page = b.Get(h.absolute(m[1]))
-			reason := idp.ArrivalDown
+			reason := idp.FederationDown
 			if fault == entra.DiscoveryIssuer {
-				reason = idp.ArrivalSetup
+				reason = idp.FederationSetup
 			}
 			h.refused(page, badGateway, reason)
 			if _, _, ok := page.Form("/password"); !ok || !upstreamLink.MatchString(page.Body) {
@@ -86,14 +86,14 @@ func TestAProviderThatIsDown(t *testing.T) {
 func TestAProviderThatNeverAnswers(t *testing.T) {
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.entra.Break(entra.TokenHang)
-	h.refused(h.come(b, h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalDown)
+	h.refused(h.come(b, h.party.Begin(), idptest.Alice), badGateway, idp.FederationDown)
 }
 
 func TestKeysThatDoNotCome(t *testing.T) {
 	for _, fault := range []entra.Fault{entra.KeysDown, entra.KeysHuge} {
 		h := open(t, idptest.Alone(t), nil)
 		h.entra.Break(fault)
-		h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.ArrivalToken)
+		h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), badGateway, idp.FederationToken)
 		if cause := h.lastRefusal().Detail["cause"]; len(cause) > 300 {
 			t.Errorf("the audit log has %d bytes of what they answered", len(cause))
 		}
@@ -109,13 +109,13 @@ func TestWhatMicrosoftRefuses(t *testing.T) {
 		if p.Left == nil { // Entra shows its own page first
 			p = h.entra.Press(b, p, "return")
 		}
-		h.refused(h.back(b, p), forbidden, idp.ArrivalAssignment)
+		h.refused(h.back(b, p), forbidden, idp.FederationAssignment)
 	})
 	t.Run("consent declined", func(t *testing.T) {
 		h.t = t
 		b := idptest.NewBrowser(t)
 		p := h.entra.SignInUntil(b, h.leave(b, h.party.Begin()), idptest.Alice, "Permissions requested")
-		h.refused(h.back(b, h.entra.Press(b, p, "decline")), forbidden, idp.ArrivalDenied)
+		h.refused(h.back(b, h.entra.Press(b, p, "decline")), forbidden, idp.FederationDenied)
 	})
 }
 
@@ -188,7 +188,7 @@ func TestATenantThatMayNotCome(t *testing.T) {
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
 		n.Tenants, n.ClientID = []string{idptest.HomeTenant, "44444444-aaaa-4bbb-8ccc-000000000001"}, idptest.OpenApp
 	})
-	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.ArrivalTenant)
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.FederationTenant)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
 }
 
@@ -211,7 +211,7 @@ func TestADisabledAccountStaysOut(t *testing.T) {
 	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), user.ID, manage.UserChange{Version: version(t, h, user.ID), Disabled: &disabled, Reason: "left"})
 	idptest.Must(t, err)
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice)
-	if p.Status != forbidden || p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.ArrivalDisabled) {
+	if p.Status != forbidden || p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.FederationDisabled) {
 		t.Errorf("a disabled account: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
 	}
 }

@@ -112,7 +112,7 @@ func TestStatesOfTrust(t *testing.T) {
 	t.Run("evidence that does not come", func(t *testing.T) {
 		h := open(t, idptest.Alone(t), context(idp.EvidenceRequired))
 		h.entra.Mutate(func(claims map[string]any) { delete(claims, "acrs") })
-		h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.ArrivalEvidence)
+		h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationEvidence)
 	})
 	t.Run("a local step as well", func(t *testing.T) {
 		h := open(t, idptest.Alone(t), context(idp.LocalStep))
@@ -185,7 +185,7 @@ func TestSigningInAnew(t *testing.T) {
 	p.Left.RawQuery = q.Encode()
 	h.entra.Mutate(func(claims map[string]any) { claims["auth_time"] = idp.Now().Unix() - 3600 })
 	page := h.back(b, h.entra.SignIn(b, p.Left, idptest.Alice))
-	if page.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.ArrivalStale) {
+	if page.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.FederationStale) {
 		t.Errorf("an old sign-in counts as a new one: %q (%d), left for %v", page.Heading(), page.Status, page.Left)
 	}
 	h.entra.Mutate(nil)
@@ -200,7 +200,7 @@ func TestWhoComesBackMustBeWhoLeft(t *testing.T) {
 	h.signIn(b, idptest.Alice)
 	p := b.Get(h.party.Begin("prompt", "login").URL)
 	page := h.back(b, h.entra.SignIn(idptest.NewBrowser(t), p.Left, idptest.Arthur))
-	if page.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.ArrivalOther) {
+	if page.Status != forbidden || h.lastRefusal().Detail["reason"] != string(idp.FederationOther) {
 		t.Errorf("somebody else took over: %q (%d), left for %v", page.Heading(), page.Status, page.Left)
 	}
 	if n := h.count("identities"); n != 1 {
@@ -239,7 +239,7 @@ func TestPortalAccess(t *testing.T) {
 			t.Error("the button is there although portal access has only passwords")
 		}
 		p = b.Get(p.URL.String() + "/federate?c=" + url.QueryEscape(h.connection.ID))
-		if p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.ArrivalLost) {
+		if p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.FederationLost) {
 			t.Error("the button's address works although portal access has only passwords")
 		}
 	})

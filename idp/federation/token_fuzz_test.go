@@ -76,7 +76,7 @@ func FuzzIDToken(f *testing.F) {
 // typed: every refusal has its reason, and fits a line of the log.
 func typed(t *testing.T, err error) {
 	t.Helper()
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if !errors.As(err, &refused) || refused.Reason == "" {
 		t.Errorf("%v has no reason", err)
 	}

@@ -23,7 +23,7 @@ func (l *Login) waysIn(ctx context.Context, s *signIn, p idp.Population) (waysIn
 	allowed, err := l.passwordAllowed(ctx, s, p.ID)
 	ways := waysIn{password: allowed}
 	// An account that is about to be linked proves itself in its own way.
-	if err != nil || !p.Access.Federated || s.notes.Arrival != nil {
+	if err != nil || !p.Access.Federated || s.notes.Pending != nil {
 		return ways, err
 	}
 	list, err := l.Store.Connections(ctx, p.ID)
@@ -44,7 +44,7 @@ func (l *Login) waysIn(ctx context.Context, s *signIn, p idp.Population) (waysIn
 // passwordAllowed tells whether a password will do in a population: by its portal
 // access, or because an account is to be linked.
 func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population string) (bool, error) {
-	if s.notes.Arrival.proved() {
+	if s.notes.Pending.proved() {
 		return true, nil
 	}
 	p := s.Population
@@ -75,7 +75,7 @@ func (l *Login) passwordElsewhere(c *gin.Context, s *signIn, in credentials) err
 // signs in through it alone.
 func (l *Login) showPassword(c *gin.Context, s *signIn) error {
 	in := s.prefilled(c)
-	p, others, err := l.choices(c.Request.Context(), s, in.population)
+	p, others, err := l.choices(c.Request.Context(), s, in.population, "")
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	case Unmet:
 		out.location, err = l.Requests.Unmet(ctx, s.flow.RequestID)
 	case Done:
-		if err := l.linkArrival(ctx, s); err != nil {
+		if err := l.linkAssertion(ctx, s); err != nil {
 			return out, err
 		}
 		out, err = l.finish(ctx, s)

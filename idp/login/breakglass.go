@@ -59,7 +59,7 @@ func (l *Login) brokeGlass(ctx context.Context, s *signIn) (bool, error) {
 // useBreakGlass uses up the link that let a password do, in the transaction in which
 // the password is accepted. Without need of one it does nothing.
 func (l *Login) useBreakGlass(ctx context.Context, s *signIn) error {
-	if s.Population.Access.Password || s.notes.Arrival.proved() || s.flow.SessionID != "" {
+	if s.Population.Access.Password || s.notes.Pending.proved() || s.flow.SessionID != "" {
 		return nil
 	}
 	return l.Manage.UseBreakGlass(ctx, l.Sessions.Cookies.BreakGlass(s.header), s.User)

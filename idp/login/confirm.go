@@ -15,31 +15,31 @@ import (
 	"gatehouse/ui"
 )
 
-// arrival is somebody who came through another provider with an address that nobody
+// pending is somebody who came through another provider with an address that nobody
 // confirms, as a flow remembers them. Whether there is an account with that address is
 // looked at only once they have read what is sent there.
-type arrival struct {
-	Connection string      `json:"connection"`
-	Name       string      `json:"name"` // of the connection
-	Who        idp.Arrival `json:"who"`
-	MAC        []byte      `json:"mac"` // of the code
-	SentAt     time.Time   `json:"sent"`
-	Tries      int         `json:"tries"`
+type pending struct {
+	Connection string        `json:"connection"`
+	Name       string        `json:"name"` // of the connection
+	Who        idp.Assertion `json:"who"`
+	MAC        []byte        `json:"mac"` // of the code
+	SentAt     time.Time     `json:"sent"`
+	Tries      int           `json:"tries"`
 	// Proved: they have read it. The account with the address proves itself now.
 	Proved bool `json:"proved,omitempty"`
 }
 
-func (a *arrival) waits() bool  { return a != nil && !a.Proved }
-func (a *arrival) proved() bool { return a != nil && a.Proved }
+func (a *pending) waits() bool  { return a != nil && !a.Proved }
+func (a *pending) proved() bool { return a != nil && a.Proved }
 
 // beginConfirm remembers who came, and sends the code. It answers alike whether there
 // is an account with the address or not.
-func (l *Login) beginConfirm(ctx context.Context, s *signIn, c idp.Connection, a idp.Arrival) error {
+func (l *Login) beginConfirm(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
 	if err := l.choosePopulation(ctx, s, c.PopulationID); err != nil {
 		return err
 	}
 	a.Groups, a.AppRoles = mapped(c, "groups", a.Groups), mapped(c, "roles", a.AppRoles)
-	s.notes.Arrival = &arrival{Connection: c.ID, Name: c.Name, Who: a}
+	s.notes.Pending = &pending{Connection: c.ID, Name: c.Name, Who: a}
 	if err := l.sendConfirmation(ctx, s); err != nil {
 		return err
 	}
@@ -57,11 +57,11 @@ func mapped(c idp.Connection, claim string, values []string) []string {
 // sendConfirmation sends a code to the address. Mails to an address are counted
 // whoever causes them: nobody's mailbox is flooded from here.
 func (l *Login) sendConfirmation(ctx context.Context, s *signIn) error {
-	a := s.notes.Arrival
+	a := s.notes.Pending
 	_, err := l.Limiter.Begin(ctx, l.Limiter.Confirmation(throttle.ConfirmMail, s.Population.ID, a.Who.Email))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
-		return &idp.ArrivalError{Reason: idp.ArrivalLimited, Cause: limited}
+		return &idp.FederationError{Reason: idp.FederationLimited, Cause: limited}
 	}
 	if err != nil {
 		return err
@@ -80,18 +80,18 @@ func (l *Login) sendConfirmation(ctx context.Context, s *signIn) error {
 
 // postReconfirm sends another code, which replaces the one before.
 func (l *Login) postReconfirm(c *gin.Context, s *signIn) error {
-	if _, ok := s.next().(ConfirmEmail); !ok || s.notes.Arrival.resendIn(idp.Now()) > 0 {
+	if _, ok := s.next().(ConfirmEmail); !ok || s.notes.Pending.resendIn(idp.Now()) > 0 {
 		return l.here(c, s)
 	}
 	err := l.advance(c, s, func(ctx context.Context) error { return l.sendConfirmation(ctx, s) })
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if errors.As(err, &refused) {
-		return l.renderConfirm(c, s, confirmPage{alert: ui.MsgArrivalLimited.With()})
+		return l.renderConfirm(c, s, confirmPage{alert: ui.MsgUpstreamLimited.With()})
 	}
 	return err
 }
 
-func (a *arrival) resendIn(now time.Time) int {
+func (a *pending) resendIn(now time.Time) int {
 	return resendIn(&idp.Factor{SentAt: a.SentAt}, now)
 }
 
@@ -106,7 +106,7 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 	}
 	ctx := c.Request.Context()
 	attempt, err := l.Limiter.Begin(ctx,
-		l.Limiter.Confirmation(throttle.ConfirmCode, s.Population.ID, s.notes.Arrival.Who.Email),
+		l.Limiter.Confirmation(throttle.ConfirmCode, s.Population.ID, s.notes.Pending.Who.Email),
 		l.Limiter.Address(idp.VisitFrom(ctx).Address))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
@@ -118,7 +118,7 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 	if problem := l.matchConfirmation(s, c.PostForm("code")); problem != nil {
 		return l.confirmRefused(c, s, problem)
 	}
-	connection, err := l.Store.Connection(ctx, s.notes.Arrival.Connection)
+	connection, err := l.Store.Connection(ctx, s.notes.Pending.Connection)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 		}
 		return l.confirmed(ctx, s, connection)
 	})
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if errors.As(err, &refused) {
 		return l.forget(c, s, connection, refused)
 	}
@@ -137,7 +137,7 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 
 // matchConfirmation is what is wrong with a code, nil for the right one.
 func (l *Login) matchConfirmation(s *signIn, input string) *ui.Message {
-	a := s.notes.Arrival
+	a := s.notes.Pending
 	digits, err := mfa.CodeDigits(input)
 	switch {
 	case err != nil:
@@ -155,12 +155,12 @@ func (l *Login) matchConfirmation(s *signIn, input string) *ui.Message {
 // confirmRefused counts a wrong code and shows the page again.
 func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) error {
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		s.notes.Arrival.Tries++
+		s.notes.Pending.Tries++
 		s.flow.Data = s.notes.encode()
 		if err := l.Store.AdvanceFlow(ctx, s.flow); err != nil {
 			return err
 		}
-		return l.Store.Audit(ctx, s.audit(idp.AuditEmailRefused, map[string]string{"connection": s.notes.Arrival.Connection}))
+		return l.Store.Audit(ctx, s.audit(idp.AuditEmailRefused, map[string]string{"connection": s.notes.Pending.Connection}))
 	})
 	if errors.Is(err, idp.ErrConflict) {
 		return l.here(c, s)
@@ -173,7 +173,7 @@ func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) e
 
 // confirmed goes on with somebody who has read the code.
 func (l *Login) confirmed(ctx context.Context, s *signIn, c idp.Connection) error {
-	a := s.notes.Arrival
+	a := s.notes.Pending
 	user, signIn, err := l.Manage.Confirmed(ctx, c, a.Who)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (l *Login) confirmed(ctx context.Context, s *signIn, c idp.Connection) erro
 
 // forget begins the sign-in anew for somebody who confirmed their address and may not
 // come in nevertheless.
-func (l *Login) forget(c *gin.Context, s *signIn, connection idp.Connection, refused *idp.ArrivalError) error {
+func (l *Login) forget(c *gin.Context, s *signIn, connection idp.Connection, refused *idp.FederationError) error {
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
 		s.notes = Notes{}
 		s.flow.Kind, s.flow.Data = NeedPassword{}.kind(), s.notes.encode()
@@ -203,16 +203,16 @@ func (l *Login) forget(c *gin.Context, s *signIn, connection idp.Connection, ref
 	return l.turnedAway(c, s, connection, refused)
 }
 
-// linkArrival links the account that was signed in to with where the person came from.
-func (l *Login) linkArrival(ctx context.Context, s *signIn) error {
-	if !s.notes.Arrival.proved() {
+// linkAssertion links the account that was signed in to with where the person came from.
+func (l *Login) linkAssertion(ctx context.Context, s *signIn) error {
+	if !s.notes.Pending.proved() {
 		return nil
 	}
-	connection, err := l.Store.Connection(ctx, s.notes.Arrival.Connection)
+	connection, err := l.Store.Connection(ctx, s.notes.Pending.Connection)
 	if err == nil {
-		err = l.Manage.LinkProved(ctx, connection, s.notes.Arrival.Who, s.User)
+		err = l.Manage.LinkProved(ctx, connection, s.notes.Pending.Who, s.User)
 	}
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if errors.As(err, &refused) || errors.Is(err, idp.ErrNotFound) { // linked or deleted meanwhile: they are signed in nevertheless
 		logFailure(ctx, "link an account", err)
 		return nil
@@ -227,7 +227,7 @@ type confirmPage struct {
 }
 
 func (l *Login) renderConfirm(c *gin.Context, s *signIn, p confirmPage) error {
-	a := s.notes.Arrival
+	a := s.notes.Pending
 	page := ui.ConfirmEmail{
 		Frame: l.frame(c, s), Action: l.action(s, "confirm"), ResendAction: l.action(s, "reconfirm"),
 		Email: a.Who.Email, Upstream: a.Name, CodeError: p.codeError, Alert: p.alert,

@@ -20,17 +20,17 @@ import (
 	"gatehouse/ui"
 )
 
-// question names one question to another provider: of which flow, in which version of
+// binding names one question to another provider: of which flow, in which version of
 // it, through which connection. What binds the answer to it follows from that and from
 // a key, so that asking stores nothing, and a flow that moved on takes no answer.
-type question struct {
+type binding struct {
 	flow       string
 	version    int64
 	connection string
 }
 
 // derive makes the secret of a question for one purpose.
-func (l *Login) derive(purpose string, q question) string {
+func (l *Login) derive(purpose string, q binding) string {
 	mac := hmac.New(sha256.New, l.UpstreamKey)
 	for _, part := range []string{purpose, q.flow, q.connection} {
 		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // ids are short
@@ -41,24 +41,24 @@ func (l *Login) derive(purpose string, q question) string {
 }
 
 // state writes a question so that it comes back with the answer.
-func (l *Login) state(q question) string {
+func (l *Login) state(q binding) string {
 	return strings.Join([]string{q.flow, strconv.FormatInt(q.version, 10), q.connection, l.derive("state", q)}, ".")
 }
 
 // readState reads a state of ours. ok: it is one.
-func (l *Login) readState(state string) (q question, ok bool) {
+func (l *Login) readState(state string) (q binding, ok bool) {
 	parts := strings.Split(state, ".")
 	if len(parts) != 4 {
 		return q, false
 	}
 	version, err := strconv.ParseInt(parts[1], 10, 64)
-	q = question{flow: parts[0], version: version, connection: parts[2]}
+	q = binding{flow: parts[0], version: version, connection: parts[2]}
 	return q, err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3]))
 }
 
-// ask is what a connection's other side is asked for this sign-in.
-func (l *Login) ask(s *signIn, c idp.Connection) idp.Ask {
-	q := question{flow: s.flow.ID, version: s.flow.Version, connection: c.ID}
+// question is what a connection's other side is asked for this sign-in.
+func (l *Login) question(s *signIn, c idp.Connection) idp.Ask {
+	q := binding{flow: s.flow.ID, version: s.flow.Version, connection: c.ID}
 	about := s.question()
 	ask := idp.Ask{
 		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q),
@@ -76,7 +76,7 @@ func (l *Login) ask(s *signIn, c idp.Connection) idp.Ask {
 
 // connection reads a connection that people of this sign-in may use now.
 func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Connection, error) {
-	unknown := &idp.ArrivalError{Reason: idp.ArrivalLost, Cause: errors.New("no such connection for this sign-in")}
+	unknown := &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("no such connection for this sign-in")}
 	if strings.ContainsRune(id, 0) {
 		return idp.Connection{}, unknown
 	}
@@ -92,7 +92,7 @@ func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Conne
 		return c, err
 	}
 	known := s.flow.UserID == "" && s.client.Takes(p.ID) || s.flow.UserID != "" && p.ID == s.flow.PopulationID
-	if !c.Enabled || !p.Access.Federated || !known || s.notes.Arrival != nil {
+	if !c.Enabled || !p.Access.Federated || !known || s.notes.Pending != nil {
 		return c, unknown
 	}
 	return c, nil
@@ -117,7 +117,7 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	location, err := l.Upstreams.AuthURL(ctx, connection, l.ask(s, connection))
+	location, err := l.Upstreams.AuthURL(ctx, connection, l.question(s, connection))
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -141,17 +141,17 @@ func (l *Login) callback(c *gin.Context) error {
 	ctx := c.Request.Context()
 	connection, err := l.connection(ctx, s, q.connection)
 	if err == nil && (q.version != s.flow.Version || !s.takesPassword()) {
-		err = &idp.ArrivalError{Reason: idp.ArrivalLost, Cause: errors.New("the sign-in moved on")}
+		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the sign-in moved on")}
 	}
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	a, err := l.Upstreams.Receive(ctx, connection, l.ask(s, connection), answer)
+	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection), answer)
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
 	err = l.advance(c, s, func(ctx context.Context) error { return l.arrive(ctx, s, connection, a) })
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if errors.As(err, &refused) {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -160,13 +160,13 @@ func (l *Login) callback(c *gin.Context) error {
 
 // arrive takes somebody in whom another provider vouches for, or has them confirm
 // their address first.
-func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Arrival) error {
-	user, err := l.Manage.Arrive(ctx, c, a)
+func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
+	user, err := l.Manage.Recognise(ctx, c, a)
 	if errors.Is(err, manage.ErrConfirm) && s.flow.UserID == "" {
 		return l.beginConfirm(ctx, s, c, a)
 	}
 	if errors.Is(err, manage.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
-		return &idp.ArrivalError{Reason: idp.ArrivalOther, Cause: errors.New("somebody else than the sign-in is of")}
+		return &idp.FederationError{Reason: idp.FederationOther, Cause: errors.New("somebody else than the sign-in is of")}
 	}
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.A
 }
 
 // welcome adds the proof that another provider gave.
-func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.Arrival, user idp.User) error {
+func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if err := l.choosePopulation(ctx, s, c.PopulationID); err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 		s.flow.PolicyVersion = s.Version
 	}
 	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
-	s.notes.Arrival, s.notes.SID = nil, a.SID
+	s.notes.Pending, s.notes.SID = nil, a.SID
 	return l.Store.Audit(ctx, s.audit(idp.AuditFederatedAccepted, map[string]string{
 		"connection": c.ID, "trust": string(c.Trust), "evidence": string(a.Proof.Evidence), "amr": strings.Join(a.Proof.AMR, " "),
 	}))
@@ -199,27 +199,27 @@ func (s *signIn) came(session *idp.Session) {
 	}
 }
 
-// arrivalTexts are what a person is told, and arrivalStatus with which status where it
+// refusalTexts are what a person is told, and refusalStatus with which status where it
 // is not 403.
 var (
-	arrivalTexts = map[idp.ArrivalReason]ui.Key{
-		idp.ArrivalDown: ui.MsgArrivalDown, idp.ArrivalDenied: ui.MsgArrivalDenied, idp.ArrivalAssignment: ui.MsgArrivalAssignment,
-		idp.ArrivalToken: ui.MsgArrivalToken, idp.ArrivalTenant: ui.MsgArrivalTenant, idp.ArrivalEvidence: ui.MsgArrivalEvidence,
-		idp.ArrivalStale: ui.MsgArrivalStale, idp.ArrivalUnknown: ui.MsgArrivalUnknown, idp.ArrivalDisabled: ui.MsgArrivalDisabled,
-		idp.ArrivalNoEmail: ui.MsgArrivalNoEmail, idp.ArrivalTaken: ui.MsgArrivalTaken, idp.ArrivalOther: ui.MsgArrivalOther,
-		idp.ArrivalLost: ui.MsgArrivalLost, idp.ArrivalSetup: ui.MsgArrivalSetup, idp.ArrivalProof: ui.MsgArrivalProof,
-		idp.ArrivalLimited: ui.MsgArrivalLimited,
+	refusalTexts = map[idp.FederationReason]ui.Key{
+		idp.FederationDown: ui.MsgUpstreamDown, idp.FederationDenied: ui.MsgUpstreamDenied, idp.FederationAssignment: ui.MsgUpstreamAssignment,
+		idp.FederationToken: ui.MsgUpstreamToken, idp.FederationTenant: ui.MsgUpstreamTenant, idp.FederationEvidence: ui.MsgUpstreamEvidence,
+		idp.FederationStale: ui.MsgUpstreamStale, idp.FederationUnknown: ui.MsgUpstreamUnknown, idp.FederationDisabled: ui.MsgUpstreamDisabled,
+		idp.FederationNoEmail: ui.MsgUpstreamNoEmail, idp.FederationTaken: ui.MsgUpstreamTaken, idp.FederationOther: ui.MsgUpstreamOther,
+		idp.FederationLost: ui.MsgUpstreamLost, idp.FederationSetup: ui.MsgUpstreamSetup, idp.FederationProof: ui.MsgUpstreamProof,
+		idp.FederationLimited: ui.MsgUpstreamLimited,
 	}
-	arrivalStatus = map[idp.ArrivalReason]int{
-		idp.ArrivalDown: http.StatusBadGateway, idp.ArrivalSetup: http.StatusBadGateway, idp.ArrivalToken: http.StatusBadGateway,
-		idp.ArrivalLost: http.StatusConflict, idp.ArrivalLimited: http.StatusTooManyRequests,
+	refusalStatus = map[idp.FederationReason]int{
+		idp.FederationDown: http.StatusBadGateway, idp.FederationSetup: http.StatusBadGateway, idp.FederationToken: http.StatusBadGateway,
+		idp.FederationLost: http.StatusConflict, idp.FederationLimited: http.StatusTooManyRequests,
 	}
 )
 
 // turnedAway shows the first page again, saying why somebody is not signed in; why
 // exactly stands in the log and in the audit log. Nothing was linked or made.
 func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection, err error) error {
-	var refused *idp.ArrivalError
+	var refused *idp.FederationError
 	if !errors.As(err, &refused) {
 		return err
 	}
@@ -237,8 +237,8 @@ func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection,
 	if name == "" {
 		name = l.Web.Text(l.Web.Language(c.Request, s.Request.UILocales), *ui.MsgOtherProvider.With())
 	}
-	page := passwordPage{in: s.prefilled(c), alert: arrivalTexts[refused.Reason].With(name), refused: http.StatusForbidden}
-	if status := arrivalStatus[refused.Reason]; status != 0 {
+	page := passwordPage{in: s.prefilled(c), alert: refusalTexts[refused.Reason].With(name), refused: http.StatusForbidden}
+	if status := refusalStatus[refused.Reason]; status != 0 {
 		page.refused = status
 	}
 	if s.client.Takes(connection.PopulationID) && s.flow.UserID == "" {

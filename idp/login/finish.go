@@ -26,8 +26,22 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 	if err := l.rememberBrowser(ctx, s); err != nil {
 		return outcome{}, err
 	}
+	if err := l.settleByMail(ctx, s); err != nil {
+		return outcome{}, err
+	}
 	location, err := l.Requests.Resume(ctx, s.flow.RequestID, session)
 	return outcome{location: location, cookies: []*http.Cookie{cookie}}, err
+}
+
+// settleByMail ends what a link in a mail began. The password that it set counts like
+// any other once a second step was proved beside it, and for somebody without an
+// authenticator at once. Until then each sign-in, in whatever browser and at whatever
+// app, asks a person with an authenticator for that and not for an email code.
+func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
+	if s.User.PasswordByMailAt.IsZero() || len(s.enrolment.TOTP) > 0 && !s.provedSecondStep() {
+		return nil
+	}
+	return l.Store.ForgetPasswordByMail(ctx, s.User.ID, s.User.PasswordByMailAt)
 }
 
 // rememberBrowser notes that the person signed in with this browser, and tells them

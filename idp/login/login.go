@@ -35,10 +35,10 @@ type Requests interface {
 
 // Upstreams asks other providers who somebody is. *federation.Federation does.
 type Upstreams interface {
-	// AuthURL is where to send the browser. An error is an *idp.ArrivalError.
+	// AuthURL is where to send the browser. An error is an *idp.FederationError.
 	AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask) (string, error)
-	// Receive takes the answer's parameters. An error is an *idp.ArrivalError.
-	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Arrival, error)
+	// Receive takes the answer's parameters. An error is an *idp.FederationError.
+	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error)
 	// Origins are where forms of ours may lead on the way there.
 	Origins(c idp.Connection) []string
 	// Returned tells whether a state is that of a sign-out, and where it goes on.
@@ -76,6 +76,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
+	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
+	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
 		"choose":     l.postChoose,
 		"password":   l.postPassword,
@@ -92,6 +94,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"told":       l.postTold,
 		"regenerate": l.postRegenerate,
 		"restart":    l.postRestart,
+		"forgot":     l.postForgot,
+		"register":   l.postRegister,
 	} {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(handle)))
 	}

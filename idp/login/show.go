@@ -71,8 +71,8 @@ func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
 		ClientName: s.client.Name, HelpURL: s.Population.HelpURL, PrivacyURL: s.Population.PrivacyURL,
 	}
 	switch {
-	case s.notes.Arrival.proved():
-		f.Notice = ui.MsgLinkPassword.With(s.notes.Arrival.Name)
+	case s.notes.Pending.proved():
+		f.Notice = ui.MsgLinkPassword.With(s.notes.Pending.Name)
 	case s.notes.Moved:
 		f.Notice = ui.MsgPolicyChanged.With()
 	}
@@ -148,10 +148,10 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 		return l.render(c, s, p.status(), ui.Reauthenticate{
 			Frame: l.frame(c, s), Action: l.action(s, "password"), Email: s.User.Email,
 			PasswordError: p.passwordError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
-			NoPassword: !ways.password, Upstreams: ways.buttons,
+			NoPassword: !ways.password, Upstreams: ways.buttons, ForgotURL: l.forgotURL(s, s.Population),
 		})
 	}
-	population, others, err := l.choices(ctx, s, p.in.population)
+	population, others, err := l.choices(ctx, s, p.in.population, "")
 	if err != nil {
 		return err
 	}
@@ -167,12 +167,13 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 		Population: population.ID, PopulationName: population.Name, Email: p.in.email,
 		EmailError: p.emailError, PasswordError: p.passwordError, Alert: p.alert,
 		RetryAfter: retryAfter(c, p.limited), Others: others,
+		ForgotURL: l.forgotURL(s, population), RegisterURL: l.registerURL(s, population),
 	})
 }
 
-// choices are the population that the form is for, and links to the client's
+// choices are the population that a form is for, and links to that of the client's
 // others.
-func (l *Login) choices(ctx context.Context, s *signIn, chosen string) (idp.Population, []ui.Link, error) {
+func (l *Login) choices(ctx context.Context, s *signIn, chosen, step string) (idp.Population, []ui.Link, error) {
 	population, others := s.Population, []ui.Link(nil)
 	for _, id := range s.client.Populations {
 		if id == s.Population.ID && id == chosen {
@@ -185,7 +186,7 @@ func (l *Login) choices(ctx context.Context, s *signIn, chosen string) (idp.Popu
 		if id == chosen {
 			population = p
 		} else {
-			others = append(others, ui.Link{Label: p.Name, URL: Path(l.Web.Base(), s.flow.ID) + "?as=" + id})
+			others = append(others, ui.Link{Label: p.Name, URL: Path(l.Web.Base(), s.flow.ID) + step + "?as=" + id})
 		}
 	}
 	return population, others, nil

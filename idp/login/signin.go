@@ -190,7 +190,9 @@ func (s *signIn) prove(m idp.Method) {
 	if s.signedOut() {
 		s.flow.PolicyVersion = s.Version
 	}
-	s.flow.Proofs = withProof(s.flow.Proofs, idp.Proof{Method: m, At: idp.Now()})
+	s.flow.Proofs = withProof(s.flow.Proofs, idp.Proof{
+		Method: m, At: idp.Now(), ByMail: m == idp.MethodPassword && !s.User.PasswordByMailAt.IsZero(),
+	})
 }
 
 // audit is an event about this sign-in.

@@ -84,8 +84,8 @@ type Notes struct {
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
 	Told bool `json:"told,omitempty"`
-	// Arrival is somebody who came through another provider and is not linked yet.
-	Arrival *arrival `json:"arrival,omitempty"`
+	// Pending is somebody who came through another provider and is not linked yet.
+	Pending *pending `json:"pending,omitempty"`
 	// SID is the session at the provider that the person came through.
 	SID string `json:"sid,omitempty"`
 	// Moved: the flow waits for what it does because the policies changed under way.
@@ -97,7 +97,7 @@ func Next(f Facts) State {
 	if f.Choosing && len(f.Proofs) == 0 {
 		return ChooseSession{}
 	}
-	if f.Notes.Arrival.waits() {
+	if f.Notes.Pending.waits() {
 		return ConfirmEmail{}
 	}
 	d := mfa.Decide(f.Question)

@@ -66,7 +66,7 @@ func (m *Manager) CheckBreakGlass(ctx context.Context, token string, used bool) 
 func (m *Manager) UseBreakGlass(ctx context.Context, token string, u idp.User) error {
 	link, err := m.Store.Link(ctx, idp.BreakGlassLink, idp.HashSecret(token))
 	if err == nil {
-		err = m.Store.UseLink(ctx, link.ID, idp.Now())
+		err = m.Store.UseLink(ctx, link, idp.Now())
 	}
 	if errors.Is(err, idp.ErrNotFound) || errors.Is(err, idp.ErrUsed) {
 		return fmt.Errorf("%w: break-glass", ErrLink)

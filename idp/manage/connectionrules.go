@@ -14,7 +14,7 @@ const (
 	maxUpstreamSecret = 1000 // bytes
 	maxClaimName      = 100
 	maxMappings       = 100
-	maxDomains        = 50
+	maxOwnDomains     = 50
 	maxTenants        = 100
 )
 
@@ -158,8 +158,8 @@ func checkTrust(c idp.Connection) error {
 
 func checkDomains(c idp.Connection) error {
 	switch {
-	case len(c.Domains) > maxDomains:
-		return invalid("domains", "at most %d", maxDomains)
+	case len(c.Domains) > maxOwnDomains:
+		return invalid("domains", "at most %d", maxOwnDomains)
 	case len(c.Domains) > 0 && c.Kind == idp.EntraConnection && !c.NamesTenants():
 		return invalid("domains", "domains belong to named tenants: in others anybody may claim any address")
 	case c.DomainHint != "" && !domainForm.MatchString(strings.ToLower(c.DomainHint)):

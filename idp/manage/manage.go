@@ -32,6 +32,8 @@ type Manager struct {
 	// cannot be offered. Write puts a mail into words.
 	Mailer Mailer
 	Write  func(ui.Mail) (ui.Letter, error)
+	// Issuer is the provider's: links in mails lead below it.
+	Issuer string
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool
@@ -150,45 +152,68 @@ func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
 }
 
 func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (idp.User, error) {
+	p, err := m.prepareUser(ctx, n)
+	if err != nil {
+		return p.user, err
+	}
+	return p.user, m.Store.Do(ctx, func(ctx context.Context) error { return m.insertUser(ctx, e, p) })
+}
+
+// preparedUser is somebody who can be added, with the ids of their roles.
+type preparedUser struct {
+	user  idp.User
+	roles []string
+}
+
+// prepareUser checks who is to be added and hashes their password, which takes too
+// long for a transaction.
+func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, err error) {
 	population, err := m.Store.Population(ctx, n.Population)
 	if errors.Is(err, idp.ErrNotFound) {
-		return idp.User{}, invalid("population", "there is no population %q", n.Population)
+		return p, invalid("population", "there is no population %q", n.Population)
 	}
 	if err != nil {
-		return idp.User{}, err
+		return p, err
 	}
 	now := idp.Now()
-	u := idp.User{
+	p.roles = n.Roles
+	p.user = idp.User{
 		ID: idp.NewID(), PopulationID: n.Population, Email: strings.TrimSpace(n.Email), Name: strings.TrimSpace(n.Name),
 		Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
 	}
-	if err := checkUser(u); err != nil {
-		return u, err
+	if err := checkUser(p.user); err != nil {
+		return p, err
 	}
-	if u.PasswordHash, err = m.hash(ctx, population, u, n.Password); err != nil {
-		return u, err
+	p.user.PasswordHash, err = m.hash(ctx, population, p.user, n.Password)
+	return p, err
+}
+
+// insertUser adds somebody in the transaction of ctx. Links by which the address could
+// get an account otherwise stop working.
+func (m *Manager) insertUser(ctx context.Context, e idp.AuditEvent, p preparedUser) error {
+	if err := m.Store.CreateUser(ctx, p.user); err != nil {
+		return err
 	}
-	return u, m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.CreateUser(ctx, u); err != nil {
+	for _, kind := range []idp.LinkKind{idp.InvitationLink, idp.RegistrationLink} {
+		if err := m.Store.DropPending(ctx, kind, p.user.PopulationID, p.user.Email); err != nil {
 			return err
 		}
-		for _, role := range n.Roles {
-			if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
-				if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
-					return err
-				}
-			}
-			err := m.Store.GiveRole(ctx, u.ID, role)
-			if errors.Is(err, idp.ErrNotFound) {
-				return invalid("roles", "there is no role %q", role)
-			}
-			if err != nil {
+	}
+	for _, role := range p.roles {
+		if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
+			if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 				return err
 			}
 		}
-		e.UserID, e.PopulationID = u.ID, u.PopulationID
-		return m.Store.Audit(ctx, e)
-	})
+		err := m.Store.GiveRole(ctx, p.user.ID, role)
+		if errors.Is(err, idp.ErrNotFound) {
+			return invalid("roles", "there is no role %q", role)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return m.auditOf(ctx, e, p.user)
 }
 
 const maxName = 200
@@ -218,17 +243,21 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 	if plain == "" {
 		return "", nil
 	}
-	minimum := p.Passwords.MinLength
-	if !p.Policy.SecondStep() {
-		minimum = max(minimum, aloneMinLength)
-	}
 	err := password.Check(plain, password.Rules{
-		MinLength: minimum, Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
+		MinLength: minLength(p), Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
 	})
 	if err != nil {
 		return "", invalid("password", "%s", err)
 	}
 	return m.Hasher.Hash(ctx, plain)
+}
+
+// minLength is how long a password of a population has to be, in characters.
+func minLength(p idp.Population) int {
+	if p.Policy.SecondStep() {
+		return p.Passwords.MinLength
+	}
+	return max(p.Passwords.MinLength, aloneMinLength)
 }
 
 // aloneMinLength is the shortest password without a second step (NIST SP

@@ -34,6 +34,9 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 		if err := m.Store.SetPasswordHash(ctx, userID, hash, idp.Now()); err != nil {
 			return fmt.Errorf("set a password: %w", err)
 		}
+		if err := m.Store.DropLinks(ctx, idp.ResetLink, userID); err != nil {
+			return err
+		}
 		e := a.audit(idp.AuditPasswordChanged, reason, nil)
 		e.UserID, e.PopulationID = user.ID, user.PopulationID
 		if err := m.Store.Audit(ctx, e); err != nil {

@@ -65,6 +65,13 @@ var rules = func() map[string]rule {
 		"SetPassword":   {"set a password", true, true, users},
 		"ClearThrottle": {"clear a throttle", true, true, users},
 
+		"Invite":           {"invite a person", false, false, users},
+		"Invitation":       {"see an invitation", false, false, users},
+		"Invitations":      {"see invitations", false, false, users},
+		"ResendInvitation": {"send an invitation again", false, false, users},
+		"RevokeInvitation": {"revoke an invitation", false, false, users},
+		"SaveRegistration": {"change who may register", true, false, authentication},
+
 		"ViewRecoveryCodes":       {"view recovery codes", true, true, only(idp.PermissionAgentRecovery)},
 		"RegenerateRecoveryCodes": {"generate recovery codes", true, true, factors},
 		"ResetMFA":                {"reset MFA", true, true, factors},

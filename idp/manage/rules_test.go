@@ -77,6 +77,14 @@ func (o *office) attempts(t *testing.T) []attempt {
 		}},
 		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
+		{"Invite", nil, func(a manage.Actor) error { return second(o.Invite(ctx, a, manage.Invitation{})) }},
+		{"Invitations", nil, func(a manage.Actor) error { return third(o.Invitations(ctx, a, manage.InvitationQuery{})) }},
+		{"Invitation", nil, func(a manage.Actor) error { return second(o.Invitation(ctx, a, "none")) }},
+		{"ResendInvitation", nil, func(a manage.Actor) error { return second(o.ResendInvitation(ctx, a, "none")) }},
+		{"RevokeInvitation", nil, func(a manage.Actor) error { return o.RevokeInvitation(ctx, a, "none") }},
+		{"SaveRegistration", nil, func(a manage.Actor) error {
+			return second(o.SaveRegistration(ctx, a, idp.Agents, manage.RegistrationChange{}))
+		}},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
 		{"Roles", nil, func(a manage.Actor) error { return second(o.Roles(ctx, a)) }},
 		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil, ticket)) }},

@@ -73,7 +73,7 @@ func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp
 	n.Population, n.Roles = link.PopulationID, []string{idp.RoleAdmin}
 	var user idp.User
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		err := m.Store.UseLink(ctx, link.ID, idp.Now())
+		err := m.Store.UseLink(ctx, link, idp.Now())
 		if errors.Is(err, idp.ErrUsed) {
 			return fmt.Errorf("%w: setup", ErrLink)
 		}

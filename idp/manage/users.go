@@ -142,6 +142,9 @@ func (c UserChange) apply(u idp.User) (after idp.User, changed []string) {
 	}
 	set("name", &u.Name, c.Name)
 	set("email", &u.Email, c.Email)
+	if len(changed) > 0 && changed[len(changed)-1] == "email" {
+		u.EmailVerified = false
+	}
 	set("locale", &u.Locale, c.Locale)
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
@@ -173,6 +176,9 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 	}
 	if slices.Contains(changed, "email") {
 		if err := m.Store.DropFlows(ctx, after.ID); err != nil { // their codes went to the old address
+			return err
+		}
+		if err := m.Store.DropLinks(ctx, idp.ResetLink, after.ID); err != nil {
 			return err
 		}
 		if err := m.notifyMoved(ctx, before, after); err != nil {
@@ -281,6 +287,9 @@ func (m *Manager) removeUser(ctx context.Context, a Actor, r request, id string,
 			return err
 		}
 		if err := m.Store.CancelMailTo(ctx, id, idp.Now()); err != nil {
+			return err
+		}
+		if err := m.Store.DropLinksOf(ctx, id); err != nil {
 			return err
 		}
 		if err := remove(ctx); err != nil {

@@ -16,6 +16,10 @@ import (
 // client's id.
 const MailLane = "mail"
 
+// RequestLane is the lane of what somebody who is not signed in asked for. It is looked
+// into after they were answered, so that the answer tells nothing.
+const RequestLane = "requests"
+
 // LogoutKind is the kind of a logout token's delivery; that of a mail is the
 // mail's.
 const LogoutKind = "logout"
@@ -25,6 +29,9 @@ const (
 	NoticeLifetime = 24 * time.Hour
 	// LogoutLifetime is how long a relying party that is down is told again.
 	LogoutLifetime = 24 * time.Hour
+	// RequestLifetime is how late a request makes sense: the person has asked again by
+	// then.
+	RequestLifetime = time.Hour
 )
 
 // Outbox stores deliveries.
@@ -91,6 +98,18 @@ func FrameFor(ctx context.Context, u idp.User, p idp.Population) ui.MailFrame {
 		Brand:   ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
 		Address: visit.Address, UserAgent: visit.UserAgent,
 	}
+}
+
+// Ask stores a request of a kind; Worker.Request is told of it. body becomes JSON.
+func (o *Outbox) Ask(ctx context.Context, kind string, body any) error {
+	plain, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("store a request: %w", err)
+	}
+	now := idp.Now()
+	return o.enqueue(ctx, store.Delivery{
+		ID: idp.NewID(), Lane: RequestLane, Kind: kind, Body: plain, CreatedAt: now, NextAt: now, ExpiresAt: now.Add(RequestLifetime),
+	})
 }
 
 // SignedOut stores a logout token for every party, in the transaction that ends

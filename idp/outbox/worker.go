@@ -46,6 +46,9 @@ type Worker struct {
 	Write func(ui.Mail) (ui.Letter, error)
 	// Logout tells a client that a session is over.
 	Logout func(ctx context.Context, d store.Delivery) error
+	// Request carries out what somebody asked for, by its kind; it may be called again
+	// after a crash. Optional: requests wait where nobody carries them out.
+	Request func(ctx context.Context, kind string, body []byte) error
 	// Observe hears of every attempt, for metrics: the outcome is empty for one that
 	// will be repeated. Optional.
 	Observe func(kind string, outcome store.Outcome, took time.Duration)
@@ -64,7 +67,7 @@ func (w *Worker) Run(ctx context.Context) {
 			slog.ErrorContext(ctx, "look for deliveries", "cause", err)
 		}
 		for _, lane := range due {
-			if lane == MailLane && w.Mailer == nil || !lanes.take(lane) {
+			if !w.serves(lane) || !lanes.take(lane) {
 				continue
 			}
 			running.Go(func() {
@@ -80,6 +83,17 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// serves tells whether this worker can do anything about a lane.
+func (w *Worker) serves(lane string) bool {
+	switch lane {
+	case MailLane:
+		return w.Mailer != nil
+	case RequestLane:
+		return w.Request != nil
+	}
+	return true
 }
 
 // laneSet knows which lanes are being worked on, and which rest because their
@@ -183,9 +197,12 @@ func (w *Worker) deliver(ctx context.Context, d store.Delivery, now time.Time) (
 		return store.Expired, errors.New("its time was over before it could be delivered: " + d.LastError)
 	}
 	var err error
-	if d.Kind == LogoutKind {
+	switch {
+	case d.Lane == RequestLane:
+		err = w.request(ctx, d)
+	case d.Kind == LogoutKind:
 		err = w.Logout(ctx, d)
-	} else {
+	default:
 		err = w.mail(ctx, d)
 	}
 	var refused *mail.PermanentError
@@ -196,6 +213,14 @@ func (w *Worker) deliver(ctx context.Context, d store.Delivery, now time.Time) (
 		return store.Failed, err
 	}
 	return "", err
+}
+
+func (w *Worker) request(ctx context.Context, d store.Delivery) error {
+	plain, err := w.ring.Open(d.Body, aad(d.ID))
+	if err != nil {
+		return fmt.Errorf("open a request: %w", err)
+	}
+	return w.Request(ctx, d.Kind, plain)
 }
 
 func (w *Worker) mail(ctx context.Context, d store.Delivery) error {

@@ -51,7 +51,8 @@ type person struct {
 	Locale     string `json:"locale,omitempty"`
 	UpdatedAt  int64  `json:"updated_at,omitempty"`
 	Email      string `json:"email,omitempty"`
-	// EmailVerified is not claimed: nobody has confirmed the address yet.
+	// EmailVerified: mail to the address has reached the person, by an invitation, a
+	// confirmation or a reset.
 	EmailVerified *bool `json:"email_verified,omitempty"`
 }
 
@@ -61,8 +62,7 @@ func personOf(u idp.User, scopes []string) person {
 		p.Name, p.Locale, p.UpdatedAt = u.Name, u.Locale, u.UpdatedAt.Unix()
 	}
 	if slices.Contains(scopes, "email") {
-		unverified := false
-		p.Email, p.EmailVerified = u.Email, &unverified
+		p.Email, p.EmailVerified = u.Email, &u.EmailVerified
 	}
 	return p
 }

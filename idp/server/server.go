@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/admin/api"
 	"gatehouse/idp"
+	"gatehouse/idp/arrival"
 	"gatehouse/idp/federation"
 	"gatehouse/idp/fetch"
 	"gatehouse/idp/keyring"
@@ -128,7 +129,11 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	return s.route(plumbing, protocol, signIn, upstreams, console, rest)
+	arrivals := &arrival.Arrival{
+		Store: s.Store, Web: plumbing, Manage: s.Manage, Cookies: s.sessions.Cookies,
+		SignIn: func(flowID string) string { return login.Path(plumbing.Base(), flowID) },
+	}
+	return s.route(plumbing, protocol, signIn, upstreams, arrivals, console, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -162,8 +167,8 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	secure := strings.HasPrefix(cfg.Issuer, "https:")
 	return &manage.Manager{
 		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
-		Sessions:        &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
-		PrivateNetworks: cfg.PrivateNetworks,
+		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
+		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks,
 	}, nil
 }
 
@@ -193,7 +198,10 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation, console *admin.Console, rest *api.API) error {
+func (s *Server) route(
+	w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation, arrivals *arrival.Arrival,
+	console *admin.Console, rest *api.API,
+) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -206,6 +214,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	protocol.Routes(root)
 	signIn.Routes(root)
 	upstreams.Routes(root)
+	arrivals.Routes(root)
 	console.Routes(root)
 	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())

@@ -41,7 +41,8 @@ func (s *Server) worker() *outbox.Worker {
 		Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: fetch.NewClient(s.cfg.PrivateNetworks),
 	}
 	w := &outbox.Worker{
-		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: backchannel.Tell, Observe: s.metrics.observeDelivery,
+		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: backchannel.Tell,
+		Request: s.Manage.CarryOut, Observe: s.metrics.observeDelivery,
 	}
 	if s.Mailer != nil {
 		w.Mailer = s.Mailer

@@ -127,6 +127,7 @@ var sealedColumns = []struct{ table, id, column, where string }{
 	{"connections", "id", "secret", "length(secret) > 0"},
 	{"connections", "id", "private_key", "length(private_key) > 0"},
 	{"outbox", "id", "body", "done_at IS NULL"},
+	{"links", "id", "body", "kind <> 'setup' AND used_at IS NULL"},
 }
 
 // EachSealed calls fn for every sealed value, in batches.

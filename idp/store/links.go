@@ -14,6 +14,8 @@ type linkRow struct {
 	PopulationID string
 	UserID       string
 	Email        string
+	EmailKey     []byte
+	Body         []byte
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 	UsedAt       *time.Time
@@ -21,10 +23,18 @@ type linkRow struct {
 
 func (linkRow) TableName() string { return "links" }
 
-// CreateLink stores a link.
+func (r linkRow) link() idp.Link {
+	return idp.Link{
+		ID: r.ID, Kind: idp.LinkKind(r.Kind), Hash: r.Hash, PopulationID: r.PopulationID, UserID: r.UserID, Email: r.Email,
+		Body: r.Body, CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: orZero(r.UsedAt),
+	}
+}
+
+// CreateLink stores a link. idp.ErrConflict: the address is invited already.
 func (s *Store) CreateLink(ctx context.Context, l idp.Link) error {
 	return written(s.writer(ctx).Create(&linkRow{
 		ID: l.ID, Kind: string(l.Kind), Hash: l.Hash, PopulationID: l.PopulationID, UserID: l.UserID, Email: l.Email,
+		EmailKey: notNil(idp.EmailKey(l.Email)), Body: notNil(l.Body),
 		CreatedAt: l.CreatedAt, ExpiresAt: l.ExpiresAt, UsedAt: orNull(l.UsedAt),
 	}).Error, "link")
 }
@@ -33,17 +43,63 @@ func (s *Store) CreateLink(ctx context.Context, l idp.Link) error {
 func (s *Store) Link(ctx context.Context, kind idp.LinkKind, hash []byte) (idp.Link, error) {
 	var r linkRow
 	err := s.reader(ctx).Where("hash = ? AND kind = ?", hash, string(kind)).Take(&r).Error
-	return idp.Link{
-		ID: r.ID, Kind: idp.LinkKind(r.Kind), Hash: r.Hash, PopulationID: r.PopulationID, UserID: r.UserID, Email: r.Email,
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: orZero(r.UsedAt),
-	}, found(err, "link")
+	return r.link(), found(err, "link")
 }
 
-// UseLink consumes a link. Of any number of calls one returns nil, the others
-// idp.ErrUsed; so does one that comes too late.
-func (s *Store) UseLink(ctx context.Context, id string, at time.Time) error {
-	return once(s.writer(ctx).Model(&linkRow{}).Where("id = ? AND used_at IS NULL AND expires_at > ?", id, at).
-		UpdateColumn("used_at", at), "link", idp.ErrUsed)
+// LinkByID reads a link by its id, used and expired ones too.
+func (s *Store) LinkByID(ctx context.Context, kind idp.LinkKind, id string) (idp.Link, error) {
+	var r linkRow
+	err := s.reader(ctx).Where("id = ? AND kind = ?", id, string(kind)).Take(&r).Error
+	return r.link(), found(err, "link")
+}
+
+// Invitations reads invitations that were not accepted, expired ones too, the newest
+// first. beforeID is the last of the page before; an empty population means all.
+func (s *Store) Invitations(ctx context.Context, population, beforeID string, limit int) ([]idp.Link, error) {
+	query := s.reader(ctx).Where("kind = ? AND used_at IS NULL", string(idp.InvitationLink))
+	if population != "" {
+		query = query.Where("population_id = ?", population)
+	}
+	if beforeID != "" {
+		query = query.Where("id < ?", beforeID)
+	}
+	var rows []linkRow
+	err := query.Order("id DESC").Limit(limit).Find(&rows).Error
+	list := make([]idp.Link, len(rows))
+	for i, r := range rows {
+		list[i] = r.link()
+	}
+	return list, found(err, "invitations")
+}
+
+// InvitationOf reads the invitation of an address that was not accepted, expired or
+// not.
+func (s *Store) InvitationOf(ctx context.Context, population, email string) (idp.Link, error) {
+	var r linkRow
+	err := s.reader(ctx).Where("kind = 'invitation' AND population_id = ? AND email_key = ? AND used_at IS NULL",
+		population, idp.EmailKey(email)).Take(&r).Error
+	return r.link(), found(err, "invitation")
+}
+
+// RenewLink gives a link that was not used another token and more time. idp.ErrUsed:
+// it was used, or is gone.
+func (s *Store) RenewLink(ctx context.Context, id string, hash []byte, expires time.Time) error {
+	return once(s.writer(ctx).Model(&linkRow{}).Where("id = ? AND used_at IS NULL", id).
+		UpdateColumns(map[string]any{"hash": hash, "expires_at": expires}), "link", idp.ErrUsed)
+}
+
+// UseLink consumes a link, and erases what belongs to it. Of any number of calls one
+// returns nil, the others idp.ErrUsed; so does one that comes too late, or with the
+// hash of a token that was replaced.
+func (s *Store) UseLink(ctx context.Context, l idp.Link, at time.Time) error {
+	return once(s.writer(ctx).Model(&linkRow{}).
+		Where("id = ? AND hash = ? AND used_at IS NULL AND expires_at > ?", l.ID, l.Hash, at).
+		UpdateColumns(map[string]any{"used_at": at, "body": []byte{}}), "link", idp.ErrUsed)
+}
+
+// DropLink removes a link that was not used. idp.ErrUsed: it was, or is gone.
+func (s *Store) DropLink(ctx context.Context, id string) error {
+	return once(s.writer(ctx).Where("id = ? AND used_at IS NULL", id).Delete(&linkRow{}), "link", idp.ErrUsed)
 }
 
 // DropLinks removes the unused links of a kind and user: the newest one alone shall
@@ -51,6 +107,24 @@ func (s *Store) UseLink(ctx context.Context, id string, at time.Time) error {
 func (s *Store) DropLinks(ctx context.Context, kind idp.LinkKind, userID string) error {
 	return written(s.writer(ctx).Where("kind = ? AND user_id = ? AND used_at IS NULL", string(kind), userID).
 		Delete(&linkRow{}).Error, "link")
+}
+
+// DropLinksOf removes every link of a user, used ones too.
+func (s *Store) DropLinksOf(ctx context.Context, userID string) error {
+	return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&linkRow{}).Error, "link")
+}
+
+// DropPending removes the unused links of a kind by which an address could get an
+// account.
+func (s *Store) DropPending(ctx context.Context, kind idp.LinkKind, population, email string) error {
+	return written(s.writer(ctx).Where("kind = ? AND population_id = ? AND email_key = ? AND used_at IS NULL",
+		string(kind), population, idp.EmailKey(email)).Delete(&linkRow{}).Error, "link")
+}
+
+// DropExpiredInvitation makes room for another invitation of an address.
+func (s *Store) DropExpiredInvitation(ctx context.Context, population, email string, now time.Time) error {
+	return written(s.writer(ctx).Where("kind = ? AND population_id = ? AND email_key = ? AND used_at IS NULL AND expires_at <= ?",
+		string(idp.InvitationLink), population, idp.EmailKey(email), now).Delete(&linkRow{}).Error, "link")
 }
 
 // HasHolder tells whether an enabled user holds a role.

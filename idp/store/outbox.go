@@ -42,8 +42,8 @@ const (
 // token. Its body is sealed, and erased once it is done.
 type Delivery struct {
 	ID string
-	// Lane is what shares one destination: all mail, or one client's logout
-	// tokens. A destination that is down delays its own lane only.
+	// Lane is what shares one destination: all mail, one client's logout tokens, or
+	// what people asked for that we look into later. A destination that is down delays its own lane only.
 	Lane      string
 	Kind      string
 	UserID    string
@@ -83,7 +83,7 @@ func (s *Store) Enqueue(ctx context.Context, list ...Delivery) error {
 func (s *Store) DueLanes(ctx context.Context, now time.Time) ([]string, error) {
 	var lanes []string
 	// One look into the index for each client, however much waits.
-	err := s.reader(ctx).Raw(`SELECT lane FROM (SELECT 'mail' AS lane UNION ALL
+	err := s.reader(ctx).Raw(`SELECT lane FROM (SELECT 'mail' AS lane UNION ALL SELECT 'requests' AS lane UNION ALL
 			SELECT id AS lane FROM clients WHERE backchannel_logout_uri <> '') AS lanes
 		WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.lane = lanes.lane AND o.done_at IS NULL AND o.next_at <= ?)`, now).
 		Scan(&lanes).Error

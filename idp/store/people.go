@@ -255,7 +255,8 @@ func (s *Store) VersionedUser(ctx context.Context, id string) (idp.User, int64, 
 	return row.user(), row.Version, found(err, "user")
 }
 
-// SaveUser writes a user's address, name, language and whether they are disabled.
+// SaveUser writes a user's address and whether it was shown to be theirs, name,
+// language and whether they are disabled.
 // idp.ErrConflict: the version is not that of now, or the population has the
 // address.
 func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
@@ -264,7 +265,8 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ? AND version = ?", u.ID, version).
 			UpdateColumns(map[string]any{
 				"email": u.Email, "email_key": idp.EmailKey(u.Email), "name": u.Name, "locale": u.Locale,
-				"disabled": u.Disabled, "updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
+				"disabled": u.Disabled, "email_verified": u.EmailVerified,
+				"updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
 			})
 		if err := once(r, "user", idp.ErrConflict); err != nil {
 			return err
@@ -285,7 +287,8 @@ func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Tim
 	return s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ?", id).UpdateColumns(map[string]any{
 			"email": email, "email_key": idp.EmailKey(email), "name": "", "department": "", "locale": "", "password_hash": "",
-			"disabled": true, "updated_at": at, "version": increment(), "indexed": true,
+			"disabled": true, "email_verified": false, "password_by_mail_at": nil,
+			"updated_at": at, "version": increment(), "indexed": true,
 		})
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err

@@ -166,6 +166,15 @@ func (s *Store) VersionedPopulations(ctx context.Context, id string) ([]Versione
 	return list, nil
 }
 
+// SaveRegistration writes who may make themselves an account. idp.ErrConflict: the
+// version is not that of now.
+func (s *Store) SaveRegistration(ctx context.Context, version int64, p idp.Population) error {
+	// An embedded row: GORM runs serializers on fields of structs, not on maps.
+	row := populationRow{Registration: registration(p.Registration), Version: version + 1}
+	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
+		Select("registration", "version").UpdateColumns(&row), "population", idp.ErrConflict)
+}
+
 // SaveBrand writes what a population shows of itself: name, colour, logo and links.
 // idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveBrand(ctx context.Context, version int64, p idp.Population) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,9 +38,15 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 		idptest.Must(t, db.Enqueue(ctx, store.Delivery{ID: id, Body: sealed, CreatedAt: now, NextAt: now, ExpiresAt: now}))
 	}
 	idptest.Must(t, db.FinishDelivery(ctx, "delivered", store.Delivered, "", now))
+	for id, kind := range map[string]idp.LinkKind{"invited": idp.InvitationLink, "setup": idp.SetupLink, "spent": idp.ResetLink} {
+		idptest.Must(t, db.CreateLink(ctx, idp.Link{
+			ID: id, Kind: kind, Hash: []byte(id), Email: id + "@rtx.example", Body: sealed, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		}))
+	}
+	idptest.Must(t, db.UseLink(ctx, idp.Link{ID: "spent", Hash: []byte("spent")}, now))
 	return []string{
 		"connections/bykey/private_key", "connections/bysecret/secret",
-		"factors/f/secret", "outbox/waits/body", "recovery_codes/r/sealed", "settings/secret/value", "signing_keys/k/private",
+		"factors/f/secret", "links/invited/body", "outbox/waits/body", "recovery_codes/r/sealed", "settings/secret/value", "signing_keys/k/private",
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
+	invitations     = 30 * 24 * time.Hour  // that nobody accepted stay this long, to be sent again
 )
 
 // Sweep removes what has expired: flows, requests, tokens, the tombstones of
@@ -39,12 +40,13 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"grants", "id", "expires_at < ?", now},
 		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
 		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
-		{"throttles", "key", "last_at < ? AND kind = 'address'", now.Add(-addressCounters)},
+		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address')", now.Add(-addressCounters)},
 		{"throttles", "key", "last_at < ?", now.Add(-accountCounters)},
 		{"signing_keys", "id", "expires_at < ?", now},
 		{"outbox", "id", "expires_at < ?", now.Add(-doneDeliveries)},
 		{"outbox", "id", "done_at < ?", now.Add(-doneDeliveries)},
-		{"links", "id", "expires_at < ?", now},
+		{"links", "id", "expires_at < ? AND (kind <> 'invitation' OR used_at IS NOT NULL)", now},
+		{"links", "id", "expires_at < ?", now.Add(-invitations)},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}
 	var removed int64

@@ -39,7 +39,22 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			return db.CreateSession(ctx, s)
 		}
 	}
+	link := func(kind idp.LinkKind, used bool) func(context.Context, string, time.Time) error {
+		return func(ctx context.Context, id string, at time.Time) error {
+			l := idp.Link{ID: id, Kind: kind, Hash: []byte(id), PopulationID: idp.Agents, Email: id, CreatedAt: at, ExpiresAt: at}
+			if used {
+				l.UsedAt = at
+			}
+			return db.CreateLink(ctx, l)
+		}
+	}
 	return map[string]perishable{
+		"link to set a password":                 {"links", 0, link(idp.ResetLink, false)},
+		"link to make an account":                {"links", 0, link(idp.RegistrationLink, false)},
+		"invitation":                             {"links", 30 * day, link(idp.InvitationLink, false)},
+		"invitation that was accepted":           {"links", 0, link(idp.InvitationLink, true)},
+		"window of mails to an account":          {"throttles", day, throttle("mail")},
+		"mails that an address asked for lately": {"throttles", day, throttle("mail-address")},
 		"flow": {"flows", 0, func(ctx context.Context, id string, at time.Time) error {
 			r := idptest.Request(w.Client)
 			r.ExpiresAt = later

@@ -25,6 +25,7 @@ type userRow struct {
 	EmailVerified     bool
 	PasswordChangedAt *time.Time
 	Department        string
+	PasswordByMailAt  *time.Time
 }
 
 func (userRow) TableName() string { return "users" }
@@ -33,7 +34,7 @@ func (r userRow) user() idp.User {
 	return idp.User{
 		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Department: r.Department, Locale: r.Locale,
 		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
-		EmailVerified: r.EmailVerified, Disabled: r.Disabled,
+		PasswordByMailAt: orZero(r.PasswordByMailAt), EmailVerified: r.EmailVerified, Disabled: r.Disabled,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
@@ -45,6 +46,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
 		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
+		PasswordByMailAt: orNull(u.PasswordByMailAt),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
@@ -93,5 +95,19 @@ func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error)
 // user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
-		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "updated_at": at}), "user", idp.ErrNotFound)
+		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "password_by_mail_at": nil, "updated_at": at}), "user", idp.ErrNotFound)
+}
+
+// MarkPasswordByMail records that a link in a mail has set a user's password just now:
+// the address is theirs, and the mailbox is no second step beside it.
+func (s *Store) MarkPasswordByMail(ctx context.Context, userID string, at time.Time) error {
+	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
+		UpdateColumns(map[string]any{"password_by_mail_at": at, "email_verified": true}), "user", idp.ErrNotFound)
+}
+
+// ForgetPasswordByMail takes that back, unless another mail set another password
+// meanwhile.
+func (s *Store) ForgetPasswordByMail(ctx context.Context, userID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND password_by_mail_at = ?", userID, at).
+		UpdateColumn("password_by_mail_at", nil).Error, "user")
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 
 	"gorm.io/gorm/clause"
@@ -52,7 +53,24 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 		if err != nil {
 			return written(err, "words of users")
 		}
+		for _, r := range rows {
+			if err := s.foldAgain(ctx, r); err != nil {
+				return err
+			}
+		}
 		return s.addWords(ctx, rows...)
 	})
 	return len(rows), err
+}
+
+// foldAgain writes the address of a user as it is compared now, unless somebody else
+// of the population has that one. Two people with one address in two spellings cannot
+// both sign in by it: the first keeps it, and the second needs another from an admin.
+func (s *Store) foldAgain(ctx context.Context, r userRow) error {
+	key := idp.EmailKey(r.Email)
+	if bytes.Equal(key, r.EmailKey) {
+		return nil
+	}
+	return written(s.writer(ctx).Exec(`UPDATE users SET email_key = ? WHERE id = ? AND NOT EXISTS
+		(SELECT 1 FROM users o WHERE o.population_id = ? AND o.email_key = ?)`, key, r.ID, r.PopulationID, key).Error, "user")
 }

@@ -17,6 +17,10 @@ import (
 // (NIST SP 800-63B-4 section 3.2.2: at most 100).
 const Cap = 100
 
+// MailWindow is how long a person who was sent a mail that anybody may ask for is sent
+// no other.
+const MailWindow = 10 * time.Minute
+
 // addressMemory is how long a quiet address is remembered: the next person
 // behind it may be somebody else.
 const addressMemory = 15 * time.Minute
@@ -34,6 +38,8 @@ const (
 	EmailCode         Kind = "email"
 	ConfirmCode       Kind = "confirm"      // codes tried for an address that is to be confirmed
 	ConfirmMail       Kind = "confirm-mail" // codes sent there
+	MailOfAccount     Kind = "mail"         // mails that anybody may ask for
+	MailOfAddress     Kind = "mail-address" // and who asks for them
 )
 
 // Counter is one budget of attempts.
@@ -76,10 +82,25 @@ func (l *Limiter) Browser(population, email string, browserHash []byte) Counter 
 
 // Address is the budget of a network address; IPv6 counts by /64, which is what
 // one customer gets.
-func (l *Limiter) Address(address string) Counter {
+func (l *Limiter) Address(address string) Counter { return l.counter(OfAddress, network(address)) }
+
+// Mail is the window of mails to an account of one purpose: known or not, it takes one
+// in MailWindow, and is never used up.
+func (l *Limiter) Mail(purpose, population, email string) Counter {
+	return l.counter(MailOfAccount, []byte(purpose), []byte(population), idp.EmailKey(email))
+}
+
+// MailFrom is the budget of mails that a network address may ask for, apart from its
+// guesses at passwords.
+func (l *Limiter) MailFrom(address string) Counter {
+	return l.counter(MailOfAddress, network(address))
+}
+
+// network is what an address counts as.
+func network(address string) []byte {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
-		return l.counter(OfAddress, []byte(address))
+		return []byte(address)
 	}
 	ip = ip.Unmap()
 	if ip.Is6() {
@@ -87,7 +108,7 @@ func (l *Limiter) Address(address string) Counter {
 			ip = prefix.Addr()
 		}
 	}
-	return l.counter(OfAddress, ip.AsSlice())
+	return ip.AsSlice()
 }
 
 // Confirmation is the budget of an address that somebody who came through another
@@ -95,6 +116,9 @@ func (l *Limiter) Address(address string) Counter {
 func (l *Limiter) Confirmation(kind Kind, population, email string) Counter {
 	return l.counter(kind, []byte(population), idp.EmailKey(email))
 }
+
+// shared kinds are of many people at once.
+func (k Kind) shared() bool { return k == OfAddress || k == MailOfAddress }
 
 // Factor is the budget of a second factor of a user.
 func (l *Limiter) Factor(kind Kind, id string) Counter { return l.counter(kind, []byte(id)) }
@@ -192,15 +216,15 @@ func (l *Limiter) next(ctx context.Context, now time.Time, counters []Counter) (
 	}
 	next := make([]store.Throttle, len(counters))
 	for i, c := range counters {
-		row := store.Throttle{Key: c.key, Kind: string(c.kind), Shared: c.kind == OfAddress}
+		row := store.Throttle{Key: c.key, Kind: string(c.kind), Shared: c.kind.shared()}
 		if j := slices.IndexFunc(rows, func(t store.Throttle) bool { return string(t.Key) == string(c.key) }); j >= 0 {
 			row = rows[j]
-			row.Shared = c.kind == OfAddress
+			row.Shared = c.kind.shared()
 		}
 		if limited := refuse(c.kind, row, now); limited != nil {
 			return nil, limited
 		}
-		if c.kind == OfAddress && now.Sub(row.LastAt) > addressMemory {
+		if c.kind.shared() && now.Sub(row.LastAt) > addressMemory {
 			row.Failures = 0
 		}
 		row.Failures++
@@ -211,7 +235,7 @@ func (l *Limiter) next(ctx context.Context, now time.Time, counters []Counter) (
 }
 
 func refuse(kind Kind, row store.Throttle, now time.Time) error {
-	if kind != OfAddress && row.Failures >= Cap {
+	if !kind.shared() && kind != MailOfAccount && row.Failures >= Cap {
 		return &LimitedError{Capped: true, Kind: kind}
 	}
 	if wait := row.NextAt.Sub(now); wait > 0 {
@@ -226,8 +250,11 @@ func refuse(kind Kind, row store.Throttle, now time.Time) error {
 // hundred guesses take an hour and a half, and up to ten seconds for an address,
 // so that a wrong guess of ours about who shares it stays bearable.
 func delay(kind Kind, failures int) time.Duration {
+	if kind == MailOfAccount {
+		return MailWindow
+	}
 	free, longest := 5, time.Minute
-	if kind == OfAddress {
+	if kind.shared() {
 		free, longest = 20, 10*time.Second
 	}
 	if failures < free {
@@ -247,7 +274,7 @@ func (a *Attempt) Last() bool { return a.Failures() >= Cap }
 func (a *Attempt) Succeeded(ctx context.Context) error {
 	var own, shared [][]byte
 	for _, c := range a.counters {
-		if Kind(c.Kind) == OfAddress {
+		if Kind(c.Kind).shared() {
 			shared = append(shared, c.Key)
 		} else {
 			own = append(own, c.Key)

@@ -23,7 +23,7 @@ func people() map[string]ui.Page {
 		pages[name] = page
 	}
 	list := ui.ConsolePeople{
-		Console: consoleFrame("/people"), Action: "/admin/people", Population: "agents", AddURL: "/admin/people/new", NextURL: "#",
+		Console: consoleFrame("/people"), Action: "/admin/people", Population: "agents", AddURL: "/admin/people/new", InviteURL: "/admin/people/invite", NextURL: "#",
 		Filters: []ui.NavItem{{Label: "Everybody", URL: "#", Current: true}, {Label: "Without a second step", URL: "#"}, {Label: "Disabled", URL: "#"}},
 		People: []ui.PersonRow{
 			{Name: "Agent one", Email: "one@rtx.example", URL: "#", Roles: []string{"Admin"}, Authenticator: true, LastSignInAt: on(23, 8)},

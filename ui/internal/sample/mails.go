@@ -68,6 +68,11 @@ func mail(kind ui.MailKind) ui.Mail {
 		m.Method, m.ByAdmin, m.Address, m.UserAgent = "totp", true, "", ""
 	case ui.MailIdentityLinked, ui.MailIdentityUnlinked:
 		m.Connection = "Microsoft"
+	case ui.MailReset, ui.MailRegistration:
+		m.URL, m.Until = "https://id.rtx.example/"+string(kind)+"/q0V9nJ3yq8dXw1cB5rT7mK2sZ4hF6gL8pA0eU3iY1oN", m.At.Add(time.Hour)
+	case ui.MailInvitation:
+		m.URL, m.Until = "https://id.rtx.example/invitation/q0V9nJ3yq8dXw1cB5rT7mK2sZ4hF6gL8pA0eU3iY1oN", m.At.Add(7*24*time.Hour)
+		m.Address, m.UserAgent = "", ""
 	case ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailEmailChanged, ui.MailAccountDisabled, ui.MailAccountEnabled:
 		m.ByAdmin, m.Address, m.UserAgent = true, "", ""
 	default:

@@ -18,7 +18,9 @@ const qr = "data:image/png;base64," +
 // Pages are the examples by name. Several show one page in different states.
 func Pages() map[string]ui.Page {
 	pages := map[string]ui.Page{}
-	for _, more := range []map[string]ui.Page{signIn(), codes(), enrolment(), rest(), setup(), console(), consoleApps(), people(), connections()} {
+	for _, more := range []map[string]ui.Page{
+		signIn(), codes(), enrolment(), rest(), setup(), arrival(), consoleArrivals(), console(), consoleApps(), people(), connections(),
+	} {
 		for name, page := range more {
 			pages[name] = page
 		}
@@ -85,7 +87,7 @@ func signIn() map[string]ui.Page {
 	elsewhere := plain
 	elsewhere.ForgotURL, elsewhere.NoPassword = "", true
 	elsewhere.Upstreams = append(elsewhere.Upstreams, ui.Upstream{Name: "Northern Repair", URL: "/flow/1/federate?c=2"})
-	elsewhere.Alert = ui.MsgArrivalAssignment.With("Microsoft")
+	elsewhere.Alert = ui.MsgUpstreamAssignment.With("Microsoft")
 	return map[string]ui.Page{
 		"signin": plain, "signin-errors": full, "signin-wait": waiting, "signin-elsewhere": elsewhere,
 		"break-glass": ui.BreakGlass{Action: "/login/break-glass/x"},
@@ -94,7 +96,7 @@ func signIn() map[string]ui.Page {
 			Email: "maya@rtx.example", Upstream: "Microsoft",
 		},
 		"reauthenticate-elsewhere": ui.Reauthenticate{
-			Frame: frame(), Email: "maya@rtx.example", NoPassword: true, Upstreams: plain.Upstreams, Alert: ui.MsgArrivalStale.With("Microsoft"),
+			Frame: frame(), Email: "maya@rtx.example", NoPassword: true, Upstreams: plain.Upstreams, Alert: ui.MsgUpstreamStale.With("Microsoft"),
 		},
 		"reauthenticate": ui.Reauthenticate{
 			Frame: frame(), Action: "/flow/1/password", Email: "maya@rtx.example", ForgotURL: "/forgot",

@@ -15,20 +15,20 @@ import (
 // is theirs.
 var ErrConfirm = errors.New("the address has to be confirmed")
 
-func turnedAway(reason idp.ArrivalReason, format string, args ...any) error {
-	return &idp.ArrivalError{Reason: reason, Cause: fmt.Errorf(format, args...)}
+func turnedAway(reason idp.FederationReason, format string, args ...any) error {
+	return &idp.FederationError{Reason: reason, Cause: fmt.Errorf(format, args...)}
 }
 
-// Arrive finds out, in the transaction of ctx, who somebody is here whom another
+// Recognise finds out, in the transaction of ctx, who somebody is here whom another
 // provider vouches for: an identity that is linked, and nothing else, says so at once.
 // For a new one an address decides that is known to be theirs: the account that has it
 // is linked, or one is made where the connection makes accounts. An account with
 // permissions is never taken over by an address alone. What the directory decides
 // (name, department, mapped roles) is brought up to date; the address never is.
 //
-// ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.ArrivalError says
+// ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says
 // why somebody may not come in.
-func (m *Manager) Arrive(ctx context.Context, c idp.Connection, a idp.Arrival) (idp.User, error) {
+func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
 	identity, err := m.Store.Identity(ctx, c.ID, a.Subject)
 	if err == nil {
 		return m.returned(ctx, c, a, identity)
@@ -37,7 +37,7 @@ func (m *Manager) Arrive(ctx context.Context, c idp.Connection, a idp.Arrival) (
 		return idp.User{}, err
 	}
 	if a.Email == "" {
-		return idp.User{}, turnedAway(idp.ArrivalNoEmail, "no address came along")
+		return idp.User{}, turnedAway(idp.FederationNoEmail, "no address came along")
 	}
 	user, err := m.Store.UserByEmail(ctx, c.PopulationID, a.Email)
 	unknown := errors.Is(err, idp.ErrNotFound)
@@ -59,17 +59,17 @@ func (m *Manager) Arrive(ctx context.Context, c idp.Connection, a idp.Arrival) (
 	if len(permissions) > 0 {
 		return idp.User{}, ErrConfirm
 	}
-	return m.linkArrival(ctx, c, a, user, "the other side confirmed the address")
+	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
 }
 
 // returned is somebody who came before.
-func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Arrival, i idp.Identity) (idp.User, error) {
+func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertion, i idp.Identity) (idp.User, error) {
 	user, err := m.Store.User(ctx, i.UserID)
 	if err != nil {
 		return user, err
 	}
 	if user.Disabled {
-		return user, turnedAway(idp.ArrivalDisabled, "account %s is disabled", user.ID)
+		return user, turnedAway(idp.FederationDisabled, "account %s is disabled", user.ID)
 	}
 	i.Email, i.LastSeenAt = a.Email, idp.Now()
 	if err := m.Store.SeeIdentity(ctx, i); err != nil {
@@ -81,22 +81,22 @@ func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Arrival,
 // mayLink refuses an account that somebody new may not become.
 func (m *Manager) mayLink(ctx context.Context, c idp.Connection, user idp.User) error {
 	if user.Disabled {
-		return turnedAway(idp.ArrivalDisabled, "account %s is disabled", user.ID)
+		return turnedAway(idp.FederationDisabled, "account %s is disabled", user.ID)
 	}
 	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(linked, func(i idp.Identity) bool { return i.ConnectionID == c.ID }) {
-		return turnedAway(idp.ArrivalTaken, "account %s is another identity's", user.ID)
+		return turnedAway(idp.FederationTaken, "account %s is another identity's", user.ID)
 	}
 	return nil
 }
 
 // admit makes an account for somebody whose address is confirmed.
-func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Arrival) (idp.User, error) {
+func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
 	if !c.CreateUsers {
-		return idp.User{}, turnedAway(idp.ArrivalUnknown, "no account has the address")
+		return idp.User{}, turnedAway(idp.FederationUnknown, "no account has the address")
 	}
 	now := idp.Now()
 	u := idp.User{
@@ -107,7 +107,7 @@ func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Arrival) (i
 		u.Locale = a.Locale
 	}
 	if err := checkUser(u); err != nil {
-		return u, turnedAway(idp.ArrivalToken, "the profile cannot be an account's: %w", err)
+		return u, turnedAway(idp.FederationToken, "the profile cannot be an account's: %w", err)
 	}
 	if err := m.Store.CreateUser(ctx, u); err != nil {
 		return u, err
@@ -116,11 +116,11 @@ func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Arrival) (i
 	if err := m.auditOf(ctx, e, u); err != nil {
 		return u, err
 	}
-	return m.linkArrival(ctx, c, a, u, "the account was made for them")
+	return m.linkAssertion(ctx, c, a, u, "the account was made for them")
 }
 
-// linkArrival links somebody with their account from now on.
-func (m *Manager) linkArrival(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User, why string) (idp.User, error) {
+// linkAssertion links somebody with their account from now on.
+func (m *Manager) linkAssertion(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User, why string) (idp.User, error) {
 	e := idp.AuditEvent{Kind: idp.AuditIdentityLinked, ActorID: user.ID, Detail: map[string]string{"why": why}}
 	err := m.link(ctx, e, user, idp.Identity{ConnectionID: c.ID, Subject: a.Subject, UserID: user.ID, Email: a.Email, LastSeenAt: idp.Now()}, c)
 	if err != nil {
@@ -133,7 +133,7 @@ func (m *Manager) linkArrival(ctx context.Context, c idp.Connection, a idp.Arriv
 // code that was sent to their address. signIn: the account that has the address has to
 // prove by its password, and by what else the policy asks, that it is theirs; LinkProved
 // links it afterwards. Otherwise they are signed in as the user.
-func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Arrival) (user idp.User, signIn bool, err error) {
+func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Assertion) (user idp.User, signIn bool, err error) {
 	user, err = m.Store.UserByEmail(ctx, c.PopulationID, a.Email)
 	if errors.Is(err, idp.ErrNotFound) {
 		user, err = m.admit(ctx, c, a)
@@ -159,24 +159,24 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Arrival
 		return user, false, err
 	}
 	if len(permissions) > 0 || len(enrolment.TOTP) > 0 {
-		return user, false, turnedAway(idp.ArrivalProof, "account %s has no password to prove it by", user.ID)
+		return user, false, turnedAway(idp.FederationProof, "account %s has no password to prove it by", user.ID)
 	}
-	user, err = m.linkArrival(ctx, c, a, user, "a code that was sent to the address")
+	user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
 	return user, false, err
 }
 
 // LinkProved links, in the transaction of ctx, an account that was just signed in to
 // with the one elsewhere that the person came from.
-func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) error {
+func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if err := m.mayLink(ctx, c, user); err != nil {
 		return err
 	}
-	_, err := m.linkArrival(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	_, err := m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
 	return err
 }
 
 // sync brings up to date what the directory decides.
-func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) (idp.User, error) {
+func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (idp.User, error) {
 	before := user
 	if a.Name != "" {
 		user.Name = a.Name
@@ -199,7 +199,7 @@ func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Arrival, use
 
 // syncRoles gives and takes the roles that the connection maps, and no others. Where
 // not all groups are known, none counts: a role that nobody vouches for is taken.
-func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Arrival, user idp.User) error {
+func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if len(c.Roles) == 0 {
 		return nil
 	}
@@ -247,7 +247,7 @@ func (m *Manager) existing(ctx context.Context, ids []string) ([]string, error) 
 }
 
 // mappedRoles are the roles somebody holds from now on: those that nobody maps stay.
-func mappedRoles(c idp.Connection, a idp.Arrival, held []string) []string {
+func mappedRoles(c idp.Connection, a idp.Assertion, held []string) []string {
 	wanted, mapped := map[string]bool{}, map[string]bool{}
 	for _, r := range c.Roles {
 		mapped[r.RoleID] = true

@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
+	"gatehouse/ui"
+)
+
+// onlyInvited stands among the lists of people, and has a page of its own.
+const onlyInvited = "invited"
+
+// arrivalsDone is what the pages of invitations may say was done.
+func arrivalsDone() []ui.Key {
+	return []ui.Key{"console.done.invited", "console.done.invitation_resent", "console.done.invitation_revoked"}
+}
+
+// mayInvite tells whether the viewer can invite anybody now.
+func (v *visit) mayInvite() bool { return v.actor.May("Invite") && v.console.Manage.Mailer != nil }
+
+func (v *visit) inviteURL(population string) string {
+	if !v.mayInvite() {
+		return ""
+	}
+	return v.path("/people/invite?population=" + url.QueryEscape(population))
+}
+
+func (v *visit) invitationsURL(population string, after manage.Cursor) string {
+	q := url.Values{"population": {population}}
+	if after != "" {
+		q.Set("after", string(after))
+	}
+	return v.path("/people/invitations?" + q.Encode())
+}
+
+// toInvitations goes to the list, and says there what was done.
+func (v *visit) toInvitations(population string, what ui.Key) error {
+	return web.Redirect(v.Context, v.invitationsURL(population, "")+"&done="+strings.TrimPrefix(string(what), "console.done."))
+}
+
+// invite is the form. A role is given with a fresh second step: better now than after
+// the form.
+func (v *visit) invite() error {
+	if err := v.need("Invite"); err != nil {
+		return err
+	}
+	if v.actor.May("SetRoles") && !v.fresh() {
+		return v.console.signIn(v.Context, v.backTo(), true)
+	}
+	return v.renderInvite(http.StatusOK, manage.Invitation{Population: v.Query("population")}, nil)
+}
+
+func (v *visit) renderInvite(status int, n manage.Invitation, wrong *manage.FieldError) error {
+	ctx := v.Request.Context()
+	frame, err := v.frame(ctx, "/people")
+	if err != nil {
+		return err
+	}
+	frame.Crumbs = v.peopleCrumbs()
+	page := ui.ConsoleInvite{
+		Console: frame, Action: v.path("/people/invite"), CancelURL: v.path("/people"), Email: n.Email, Name: n.Name,
+	}
+	populations, err := v.console.Store.Populations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range populations {
+		if p.Access.Password {
+			page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: v.populationName(p), On: p.ID == n.Population})
+		}
+	}
+	if page.Roles, err = v.givable(n.Roles); err != nil {
+		return err
+	}
+	if wrong != nil {
+		places := map[string]**ui.Message{
+			"email": &page.EmailError, "name": &page.NameError, "population": &page.PopulationError, "roles": &page.RolesError,
+		}
+		place, ok := places[wrong.Field]
+		if !ok {
+			place = &page.Alert
+		}
+		*place = fieldMessage(wrong)
+	}
+	return v.render(status, page)
+}
+
+// postInvite sends an invitation.
+func (v *visit) postInvite() error {
+	n := manage.Invitation{
+		Population: v.PostForm("population"), Email: v.PostForm("email"), Name: v.PostForm("name"), Roles: v.PostFormArray("roles"),
+	}
+	e, err := v.console.Manage.Invite(v.Request.Context(), v.actor, n)
+	var field *manage.FieldError
+	switch {
+	case errors.As(err, &field):
+		return v.renderInvite(http.StatusUnprocessableEntity, n, field)
+	case errors.Is(err, idp.ErrConflict):
+		return v.renderInvite(http.StatusConflict, n, &manage.FieldError{Field: "email", Reason: v.text("console.invite.taken")})
+	case errors.Is(err, manage.ErrNoMail):
+		return v.renderInvite(http.StatusConflict, n, &manage.FieldError{Reason: err.Error()})
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/invite")
+	case err != nil:
+		return err
+	}
+	return v.toInvitations(e.PopulationID, "console.done.invited")
+}
+
+// invitations lists those of a population that nobody has accepted yet.
+func (v *visit) invitations() error { return v.renderInvitations(http.StatusOK, nil) }
+
+func (v *visit) renderInvitations(status int, alert *ui.Message) error {
+	if err := v.need("Invitations"); err != nil {
+		return err
+	}
+	ctx := v.Request.Context()
+	populations, current, err := v.shown()
+	if err != nil {
+		return err
+	}
+	query := manage.InvitationQuery{Population: current.ID, After: manage.Cursor(v.Query("after"))}
+	list, next, err := v.console.Manage.Invitations(ctx, v.actor, query)
+	if err != nil {
+		return broken(err)
+	}
+	frame, err := v.frame(ctx, "/people")
+	if err != nil {
+		return err
+	}
+	frame.Alert = alert
+	for _, p := range populations {
+		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: v.populationName(p), URL: v.invitationsURL(p.ID, ""), Current: p.ID == current.ID})
+	}
+	page := ui.ConsoleInvitations{Console: frame, Filters: v.filters(current.ID, onlyInvited, ""), InviteURL: v.inviteURL(current.ID)}
+	if query.After != "" {
+		page.StartURL = v.invitationsURL(current.ID, "")
+	}
+	if next != "" {
+		page.NextURL = v.invitationsURL(current.ID, next)
+	}
+	if page.Invitations, err = v.invitationRows(list); err != nil {
+		return err
+	}
+	return v.render(status, page)
+}
+
+func (v *visit) invitationRows(list []manage.InvitationEntry) ([]ui.InvitationRow, error) {
+	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]manage.RoleEntry{}
+	for _, r := range roles {
+		known[r.ID] = r
+	}
+	rows := make([]ui.InvitationRow, len(list))
+	for i, e := range list {
+		row := ui.InvitationRow{Name: e.Name, Email: e.Email, SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now())}
+		var permissions []string
+		for _, id := range e.Roles {
+			if r, there := known[id]; there {
+				row.Roles = append(row.Roles, r.Name)
+				permissions = append(permissions, r.Permissions...)
+			}
+		}
+		if len(permissions) == 0 || v.actor.May("SetRoles") && v.holds(permissions) {
+			row.RevokeForm = v.path("/people/invitations/" + e.ID + "/revoke")
+			if v.mayInvite() {
+				row.ResendAction = v.path("/people/invitations/" + e.ID + "/resend")
+			}
+		}
+		rows[i] = row
+	}
+	return rows, nil
+}
+
+// postResend sends an invitation again.
+func (v *visit) postResend() error {
+	e, err := v.console.Manage.ResendInvitation(v.Request.Context(), v.actor, v.Param("id"))
+	return v.invitationDone(e.PopulationID, "console.done.invitation_resent", err)
+}
+
+// postRevoke takes an invitation back.
+func (v *visit) postRevoke() error {
+	// For the page to return to, if it is the viewer's to see.
+	e, err := v.console.Manage.Invitation(v.Request.Context(), v.actor, v.Param("id"))
+	if err == nil || errors.Is(err, manage.ErrForbidden) {
+		err = v.console.Manage.RevokeInvitation(v.Request.Context(), v.actor, v.Param("id"))
+	}
+	return v.invitationDone(e.PopulationID, "console.done.invitation_revoked", err)
+}
+
+func (v *visit) invitationDone(population string, what ui.Key, err error) error {
+	var field *manage.FieldError
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		return v.renderInvitations(http.StatusConflict, ui.Key("console.invitations.gone").With())
+	case errors.As(err, &field):
+		return v.renderInvitations(http.StatusConflict, fieldMessage(field))
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh("/people/invitations")
+	case err != nil:
+		return err
+	}
+	return v.toInvitations(population, what)
+}

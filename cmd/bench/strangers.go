@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/password"
+	"gatehouse/idp/server"
+)
+
+const (
+	// strangerRuns are those of a row on each side, after strangerWarmUp.
+	strangerRuns, strangerWarmUp = 200, 20
+	// strangerGoal is by how much the mean times may differ (REQUIREMENTS, unknown
+	// account).
+	strangerGoal = 0.1
+	// strangerTries is how often a row is measured while its noise is above
+	// strangerNoise; the quietest counts.
+	strangerTries, strangerNoise = 4, 0.03
+)
+
+// stranger numbers people, known and unknown: each is asked for once.
+type stranger struct{ row, try, run int }
+
+func (s stranger) number() int { return s.try*(strangerWarmUp+strangerRuns) + s.run }
+
+// address is one for each side of each run.
+func (s stranger) address(side int) int {
+	return 2*((s.row*strangerTries*(strangerWarmUp+strangerRuns))+s.number()) + side
+}
+
+// comparison is what a row comes to: mean times, and the standard error of their
+// difference as a part of the longer one.
+type comparison struct {
+	known, unknown time.Duration
+	noise          float64
+}
+
+func (c comparison) longer() float64 { return float64(max(c.known, c.unknown)) }
+
+// strangerPosts are what is answered alike for known and unknown people: the step of
+// the sign-in that is posted to, and the status of its answer.
+var strangerPosts = []struct {
+	name, step string
+	status     int
+}{
+	{"forgot password", "/forgot", http.StatusSeeOther},
+	{"registration", "/register", http.StatusSeeOther},
+	{"sign-in, wrong password", "/password", http.StatusUnprocessableEntity},
+}
+
+// measureStrangers prints how long answers take for people who have an account and for
+// people who have none.
+func measureStrangers(ctx context.Context, o options, data string) error {
+	if !strings.Contains("known and unknown people", o.only) {
+		return nil
+	}
+	fmt.Println("\n| Known and unknown people | runs each | known (mean) | unknown (mean) | difference | goal | noise of the difference |")
+	fmt.Println("|---|---:|---:|---:|---:|---:|---:|")
+	database, drop, err := newSchema(ctx, o.postgres)
+	if err != nil {
+		return err
+	}
+	err = strangersOn(ctx, "PostgreSQL", world{Data: filepath.Join(data, "strangers"), Database: database})
+	return errors.Join(err, drop(), strangersOn(ctx, "SQLite", world{Data: filepath.Join(data, "strangers-sqlite")}))
+}
+
+func strangersOn(ctx context.Context, dialect string, w world) (err error) {
+	box, err := newMailbox()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, box.close()) }()
+	w.Mail = box.address
+	if err := fillStrangers(ctx, &w); err != nil {
+		return fmt.Errorf("prepare known and unknown people: %w", err)
+	}
+	process, err := start(ctx, roleProvider, orders{World: w})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, process.stop()) }()
+	c, err := dial(process.address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }() // nothing is lost with it
+	for row, p := range strangerPosts {
+		best := comparison{noise: math.Inf(1)}
+		for try := 0; try < strangerTries && best.noise > strangerNoise; try++ {
+			got, err := compareStrangers(c, box, w.Clients[0], stranger{row: row, try: try}, p.step, p.status)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			if got.noise < best.noise {
+				best = got
+			}
+		}
+		fmt.Printf("| %s, %s | %d | %s | %s | **%+.1f %%** | below %.0f %% | ± %.1f %% |\n", p.name, dialect, strangerRuns,
+			milliseconds(best.known), milliseconds(best.unknown), 100*float64(best.known-best.unknown)/best.longer(),
+			100*strangerGoal, 100*best.noise)
+	}
+	return nil
+}
+
+// compareStrangers asks for known and unknown people in turns, each in a browser and
+// from an address of their own. Each side follows the other as often as itself: what
+// happens after an answer disturbs both alike.
+func compareStrangers(c *conn, box *mailbox, client benchClient, who stranger, step string, status int) (out comparison, err error) {
+	var sum, squares float64
+	for who.run = range strangerWarmUp + strangerRuns {
+		var pair [2]time.Duration
+		for turn := range pair {
+			side := (turn + who.run) % 2
+			if pair[side], err = askStranger(c, box, client, who, side, step, status); err != nil {
+				return out, err
+			}
+		}
+		if who.run >= strangerWarmUp {
+			out.known, out.unknown = out.known+pair[0], out.unknown+pair[1]
+			d := float64(pair[0] - pair[1])
+			sum, squares = sum+d, squares+d*d
+		}
+	}
+	const n = strangerRuns
+	out.known, out.unknown = out.known/n, out.unknown/n
+	out.noise = math.Sqrt(max(0, squares-sum*sum/n)/(n-1)/n) / out.longer()
+	return out, nil
+}
+
+func askStranger(c *conn, box *mailbox, client benchClient, who stranger, side int, step string, status int) (time.Duration, error) {
+	email := fmt.Sprintf("%s%d@app.example", [2]string{"person", "nobody"}[side], who.number())
+	box.expect(email) // it is taken, and nobody waits for it
+	b := newBrowser(c, who.address(side))
+	a, err := b.ask(question(client))
+	if err != nil {
+		return 0, err
+	}
+	r := post(a.header.Get("Location")+step, url.Values{"population": {idp.Contacts}, "email": {email}, "password": {"not the password"}})
+	begin := idp.Now()
+	a, err = b.ask(r)
+	took := idp.Now().Sub(begin)
+	if err == nil && a.status != status {
+		err = fmt.Errorf("%s answered %d: %.300s", step, a.status, a.body)
+	}
+	return took, err
+}
+
+// fillStrangers makes contacts who may register themselves, and some who did.
+func fillStrangers(ctx context.Context, w *world) (err error) {
+	srv, err := server.Open(ctx, w.config())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	c, secret, err := srv.Manage.CreateClient(ctx, idp.Client{
+		Name: "Support portal", Populations: []string{idp.Contacts}, RedirectURIs: []string{redirectURI}, HomeURL: "https://app.example/",
+	})
+	if err != nil {
+		return err
+	}
+	w.Clients = []benchClient{{ID: c.ID, Secret: secret}}
+	p, err := srv.Manage.Population(ctx, manage.System(), idp.Contacts)
+	if err != nil {
+		return err
+	}
+	_, err = srv.Manage.SaveRegistration(ctx, manage.System(), idp.Contacts, manage.RegistrationChange{
+		Version: p.Version, Registration: idp.Registration{Open: true},
+	})
+	if err != nil {
+		return err
+	}
+	hash, err := password.New(password.DefaultParams()).Hash(ctx, plain)
+	if err != nil {
+		return err
+	}
+	now := idp.Now()
+	return srv.Store.Do(ctx, func(ctx context.Context) error {
+		for i := range strangerTries * (strangerWarmUp + strangerRuns) {
+			err := srv.Store.CreateUser(ctx, idp.User{
+				ID: idp.NewID(), PopulationID: idp.Contacts, Email: fmt.Sprintf("person%d@app.example", i), Name: "Maya Example",
+				PasswordHash: hash, CreatedAt: now, UpdatedAt: now,
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,211 @@
+package arrival_test
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+const (
+	email = "maya@rtx.example"
+	fresh = "another long password" // a new password
+	home  = "https://portal.example/"
+)
+
+// house is a provider that sends mail, with one app and one person.
+type house struct {
+	*idptest.App
+	t     *testing.T
+	db    *idptest.Database
+	box   *idptest.Mailbox
+	party *idptest.Party
+	user  idp.User
+}
+
+func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
+	t.Helper()
+	app, box := idptest.StartWithMail(t, db.URL)
+	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
+	h.party = app.AddParty(idp.Client{HomeURL: home, Populations: []string{idp.Agents, idp.Contacts}})
+	for _, population := range []string{idp.Agents, idp.Contacts} {
+		app.SetPolicy(population, p, manage.OnNextLogin)
+	}
+	return h
+}
+
+// exec runs a statement beside the program, to let time pass or to set what other
+// parts do.
+func (h *house) exec(statement string) {
+	h.t.Helper()
+	if _, err := h.db.SQL().ExecContext(h.t.Context(), statement); err != nil {
+		h.t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func (h *house) count(query string) (n int) {
+	h.t.Helper()
+	if err := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n); err != nil {
+		h.t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// calm forgets who asked for what, and wrong passwords.
+func (h *house) calm() { h.t.Helper(); h.exec("DELETE FROM throttles") }
+
+// rows are all that links, people and their sessions consist of.
+func (h *house) rows() []string {
+	h.t.Helper()
+	var list []string
+	for _, table := range []string{"links", "users", "user_roles", "sessions", "audit_events", "outbox", "throttles"} {
+		found, err := h.db.SQL().QueryContext(h.t.Context(), "SELECT * FROM "+table)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		columns, err := found.Columns()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for found.Next() {
+			values, targets := make([]any, len(columns)), make([]any, len(columns))
+			for i := range values {
+				targets[i] = &values[i]
+			}
+			if err := found.Scan(targets...); err != nil {
+				h.t.Fatal(err)
+			}
+			list = append(list, fmt.Sprint(table, values))
+		}
+		if err := found.Err(); err != nil {
+			h.t.Fatal(err)
+		}
+		_ = found.Close()
+	}
+	slices.Sort(list)
+	return list
+}
+
+// at is the first page of a sign-in to the app.
+func (h *house) at(b *idptest.Browser) *idptest.Page {
+	h.t.Helper()
+	page := b.Get(h.party.Begin().URL)
+	want(h.t, page, http.StatusOK, "Sign in to Test app")
+	return page
+}
+
+// forgot asks for a link in a browser, as people do.
+func (h *house) forgot(b *idptest.Browser, address string) *idptest.Page {
+	h.t.Helper()
+	page := b.Get(follow(h.t, h.at(b), "Forgot password?"))
+	want(h.t, page, http.StatusOK, "Forgot your password?")
+	return b.Submit(page, "/forgot", "email", address)
+}
+
+// link waits for the next mail with a link to an address, passing over others.
+func (h *house) link(to string) string {
+	h.t.Helper()
+	for {
+		if link := linkIn(h.box.Next(to)); link != "" {
+			return link
+		}
+	}
+}
+
+var aLink = regexp.MustCompile(`(?m)^https?://\S+/(?:reset|invitation|registration)/[\w-]{43}$`)
+
+func linkIn(l idptest.Letter) string {
+	return aLink.FindString(strings.ReplaceAll(l.Text, "\r\n", "\n"))
+}
+
+// submit posts the form behind a link.
+func submit(b *idptest.Browser, link string, pairs ...string) *idptest.Page {
+	u, _ := url.Parse(link)
+	return b.Submit(b.Get(link), u.Path, pairs...)
+}
+
+// post posts to a link without looking at its page first.
+func post(b *idptest.Browser, link string, pairs ...string) *idptest.Page {
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.Post(link, form)
+}
+
+// fire posts a form and looks at nothing but the status.
+func (h *house) fire(b *idptest.Browser, to *url.URL, form url.Values) int {
+	h.t.Helper()
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, to.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, c := range b.Jar.Cookies(to) {
+		req.AddCookie(c)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	return res.StatusCode
+}
+
+// follow is where a link of a page leads.
+func follow(t *testing.T, p *idptest.Page, label string) string {
+	t.Helper()
+	m := regexp.MustCompile(`<a [^>]*href="([^"]*)"[^>]*>` + regexp.QuoteMeta(html.EscapeString(label)) + `</a>`).FindStringSubmatch(p.Body)
+	if m == nil {
+		t.Fatalf("%s (%q) has no link %q:\n%s", p.URL, p.Heading(), label, p.Body)
+	}
+	u, err := p.URL.Parse(html.UnescapeString(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.String()
+}
+
+// quiet waits until all that was asked for is carried out, and all mail is sent.
+func (h *house) quiet() {
+	h.t.Helper()
+	for range 1000 {
+		if h.count("outbox WHERE done_at IS NULL") == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	h.t.Fatal("deliveries wait for ever")
+}
+
+func want(t *testing.T, p *idptest.Page, status int, heading string) {
+	t.Helper()
+	if p.Status != status || p.Heading() != heading {
+		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
+	}
+}
+
+func wantText(t *testing.T, p *idptest.Page, status int, text string) {
+	t.Helper()
+	if p.Status != status || !strings.Contains(p.Body, html.EscapeString(text)) && !strings.Contains(p.Body, text) {
+		t.Fatalf("%s: status %d, heading %q; want %d and %q in\n%s", p.URL, p.Status, p.Heading(), status, text, p.Body)
+	}
+}
+
+func wantLeft(t *testing.T, p *idptest.Page) {
+	t.Helper()
+	if p.Left == nil || p.Left.Query().Get("code") == "" {
+		t.Fatalf("%s: status %d, heading %q; want the app with a code\n%s", p.URL, p.Status, p.Heading(), p.Body)
+	}
+}

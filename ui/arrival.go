@@ -1,0 +1,109 @@
+package ui
+
+// ForgotPassword asks whose password is to be set anew. Form fields: email,
+// population.
+type ForgotPassword struct {
+	Frame
+	Action         string   // URL the form posts to
+	Population     string   // value of the hidden field "population"
+	PopulationName string   // shown beside Others
+	Email          string   // what is filled in already
+	EmailError     *Message // beside the email
+	Alert          *Message // above the form
+	RetryAfter     int      // seconds until another try is allowed
+	Others         []Link   // the other populations of this client
+	Elsewhere      bool     // people of this population have no password here: no form
+	BackURL        string   // the sign-in
+}
+
+func (p ForgotPassword) about() about {
+	return about{template: "forgot-password", failed: anyOf(p.EmailError, p.Alert)}
+}
+
+// Register asks for the address of somebody who wants an account. Form fields: email,
+// population.
+type Register struct {
+	Frame
+	Action     string   // URL the form posts to
+	Population string   // value of the hidden field "population"
+	Email      string   // what is filled in already
+	EmailError *Message // beside the email
+	Alert      *Message // above the form
+	RetryAfter int      // seconds until another try is allowed
+	BackURL    string   // the sign-in
+}
+
+func (p Register) about() about {
+	return about{template: "register", failed: anyOf(p.EmailError, p.Alert)}
+}
+
+// LinkSent says that a mail is on its way, if it is: the same for everybody.
+type LinkSent struct {
+	Frame
+	Register bool   // an account was asked for, not a password
+	Wait     int    // seconds until the same address gets another mail
+	AgainURL string // the form
+	BackURL  string // the sign-in
+}
+
+func (p LinkSent) about() about { return about{template: "link-sent", failed: false} }
+
+// LinkPurpose names what a link by mail is for.
+type LinkPurpose string
+
+// The purposes.
+const (
+	ForReset        LinkPurpose = "reset"        // sets a password
+	ForInvitation   LinkPurpose = "invitation"   // makes an account
+	ForRegistration LinkPurpose = "registration" // makes an account too
+)
+
+// linkTexts are what the pages of a purpose say.
+type linkTexts struct{ Heading, Text, Button, DoneHeading, Done Key }
+
+var textsOfLinks = map[LinkPurpose]linkTexts{
+	ForReset: {
+		"arrival.reset.heading", "arrival.reset.text", "arrival.reset.submit", "arrival.reset.done_heading", "arrival.reset.done",
+	},
+	ForInvitation: {
+		"arrival.invitation.heading", "arrival.invitation.text", "arrival.account.submit", "arrival.account.done_heading", "arrival.account.done",
+	},
+	ForRegistration: {
+		"arrival.registration.heading", "arrival.registration.text", "arrival.account.submit", "arrival.account.done_heading", "arrival.account.done",
+	},
+}
+
+// Texts are for the templates.
+func (p LinkPurpose) Texts() linkTexts { return textsOfLinks[p] }
+
+// NewPassword is behind a link that came by mail. Form fields: password, and name
+// where an account is made.
+type NewPassword struct {
+	Frame
+	Purpose                  LinkPurpose
+	Action                   string
+	Email                    string // whose account it is, shown but not editable
+	Name                     string
+	MinLength                int // of the password, in characters
+	NameError, PasswordError *Message
+	Alert                    *Message
+}
+
+// WithName tells whether an account is made.
+func (p NewPassword) WithName() bool { return p.Purpose != ForReset }
+
+func (p NewPassword) about() about {
+	return about{template: "new-password", failed: anyOf(p.NameError, p.PasswordError, p.Alert)}
+}
+
+// Arrived says what a link has done, and where to sign in.
+type Arrived struct {
+	Frame
+	Purpose LinkPurpose
+	Email   string
+	// Links lead on: to apps, or without a label to the sign-in under way. Without any,
+	// people go back to where they came from.
+	Links []Link
+}
+
+func (p Arrived) about() about { return about{template: "arrived", failed: false} }

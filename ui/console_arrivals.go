@@ -1,0 +1,66 @@
+package ui
+
+import "time"
+
+// ConsoleInvite invites a person. Form fields: email, name, population, roles.
+type ConsoleInvite struct {
+	Console
+	Action, CancelURL string
+	Email, Name       string
+	Populations       []Tick
+	Roles             []Tick // roles that the viewer may give; absent when empty
+	EmailError        *Message
+	NameError         *Message
+	PopulationError   *Message
+	RolesError        *Message
+}
+
+func (p ConsoleInvite) about() about {
+	failed := anyOf(p.EmailError, p.NameError, p.PopulationError, p.RolesError, p.Alert)
+	return about{template: "console-invite", failed: failed, console: true}
+}
+
+// ConsoleInvitations lists those of a population that nobody has accepted yet.
+type ConsoleInvitations struct {
+	Console
+	Filters     []NavItem
+	Invitations []InvitationRow
+	StartURL    string // where the list begins, empty when this is its beginning
+	NextURL     string // where it goes on, empty at its end
+	InviteURL   string // absent when empty
+}
+
+// InvitationRow is one invitation. Its forms have no fields.
+type InvitationRow struct {
+	Name, Email              string
+	Roles                    []string
+	SentAt, ExpiresAt        time.Time
+	Expired                  bool
+	ResendAction, RevokeForm string // absent when empty
+}
+
+func (p ConsoleInvitations) about() about {
+	return about{template: "console-invitations", failed: anyOf(p.Alert), console: true}
+}
+
+// ConsoleRegistration is who may make themselves an account. Form fields: version,
+// open, allowed, denied.
+type ConsoleRegistration struct {
+	Console
+	Action         string
+	PopulationName string
+	Version        int64
+	Open           bool
+	Allowed        string // one domain a line
+	Denied         string
+	MailWorks      bool
+	PasswordsWork  bool // people of the population sign in with passwords
+	OpenError      *Message
+	AllowedError   *Message
+	DeniedError    *Message
+}
+
+func (p ConsoleRegistration) about() about {
+	failed := anyOf(p.OpenError, p.AllowedError, p.DeniedError, p.Alert)
+	return about{template: "console-registration", failed: failed, console: true}
+}

@@ -1,0 +1,75 @@
+package sample
+
+import "gatehouse/ui"
+
+// arrival is how people come by an account, and back to one.
+func arrival() map[string]ui.Page {
+	f := frame()
+	f.Account, f.NotYouAction = "", ""
+	forgot := ui.ForgotPassword{
+		Frame: f, Action: "/login/1/forgot", Population: "agents", PopulationName: "Agents",
+		Others: []ui.Link{{Label: "Customers", URL: "?as=contacts"}}, BackURL: "/login/1",
+	}
+	wrong, wait, elsewhere := forgot, forgot, forgot
+	wrong.Frame, wrong.Others, wrong.Email, wrong.EmailError = support(), nil, "maya@rtx", ui.MsgEmailInvalid.With()
+	wrong.Account, wrong.NotYouAction = "", ""
+	wait.Alert, wait.RetryAfter = ui.MsgTooManyAttempts.With(8), 8
+	elsewhere.Elsewhere = true
+	register := ui.Register{Frame: wrong.Frame, Action: "/login/1/register", Population: "contacts", BackURL: "/login/1"}
+	refused := register
+	refused.Email, refused.EmailError = "maya@mail.example", ui.MsgDomainRefused.With()
+	pages := map[string]ui.Page{
+		"forgot": forgot, "forgot-error": wrong, "forgot-wait": wait, "forgot-elsewhere": elsewhere,
+		"register": register, "register-error": refused,
+		"sent-forgot":   ui.LinkSent{Frame: f, Wait: 600, AgainURL: "/login/1/forgot", BackURL: "/login/1"},
+		"sent-register": ui.LinkSent{Frame: register.Frame, Register: true, Wait: 600, AgainURL: "/login/1/register", BackURL: "/login/1"},
+	}
+	for _, purpose := range []ui.LinkPurpose{ui.ForReset, ui.ForInvitation, ui.ForRegistration} {
+		name := string(purpose)
+		page := ui.NewPassword{Frame: f, Purpose: purpose, Action: "/" + name + "/1", Email: "maya@rtx.example", MinLength: 8}
+		pages["arrival-"+name] = page
+		page.Name = "Maya"
+		page.PasswordError = ui.MsgPasswordRefused.With("one of the commonest")
+		pages["arrival-"+name+"-error"] = page
+		pages["arrived-"+name] = ui.Arrived{
+			Frame: f, Purpose: purpose, Email: "maya@rtx.example",
+			Links: []ui.Link{{Label: "Agent portal", URL: "https://agents.rtx.example/"}, {Label: "Support portal", URL: "https://support.rtx.example/"}},
+		}
+	}
+	pages["arrived-nowhere"] = ui.Arrived{Frame: f, Purpose: ui.ForReset, Email: "maya@rtx.example"}
+	return pages
+}
+
+// consoleArrivals are the console's pages of them.
+func consoleArrivals() map[string]ui.Page {
+	roles := []ui.Tick{{Value: "manager", Label: "Manager", On: true}, {Value: "admin", Label: "Admin", Hint: "Everything", Fixed: true}}
+	invite := ui.ConsoleInvite{
+		Console: consoleFrame("/people"), Action: "/admin/people/invite", CancelURL: "#", Roles: roles,
+		Populations: []ui.Tick{{Value: "agents", Label: "Agents", On: true}, {Value: "contacts", Label: "Contacts"}},
+	}
+	taken := invite
+	taken.Email, taken.EmailError = "maya@rtx.example", ui.Key("console.invite.taken").With()
+	list := ui.ConsoleInvitations{
+		Console: consoleFrame("/people"), InviteURL: "#", NextURL: "#",
+		Filters: []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Invitations", URL: "#", Current: true}},
+		Invitations: []ui.InvitationRow{
+			{Name: "Agent three", Email: "three@rtx.example", Roles: []string{"Manager"}, SentAt: on(20, 8), ExpiresAt: on(27, 8), ResendAction: "#", RevokeForm: "#"},
+			{Email: sampleAddress, SentAt: on(2, 8), ExpiresAt: on(9, 8), Expired: true, ResendAction: "#", RevokeForm: "#"},
+			{Email: "admin@rtx.example", Roles: []string{"Admin"}, SentAt: on(22, 8), ExpiresAt: on(29, 8)},
+		},
+	}
+	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
+	none := list
+	none.Invitations, none.NextURL = nil, ""
+	registration := ui.ConsoleRegistration{
+		Console: consoleFrame("/authentication/contacts"), Action: "#", PopulationName: "Contact", Open: true, Allowed: "customer.example\nxn--bcher-kva.example",
+		Denied: "trial.customer.example", MailWorks: true, PasswordsWork: true,
+	}
+	broken := registration
+	broken.MailWorks = false
+	broken.Allowed, broken.AllowedError = "*.example", ui.Key("console.error.field").With("\"*.example\" is not a domain such as example.com.")
+	return map[string]ui.Page{
+		"console-invite": invite, "console-invite-error": taken, "console-invitations": list, "console-invitations-none": none,
+		"console-registration": registration, "console-registration-error": broken,
+	}
+}
