@@ -48,6 +48,9 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		return PopulationEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		if err := m.Store.SaveAccess(ctx, c.Population, c.Version, c.Access); err != nil {
 			return err
 		}

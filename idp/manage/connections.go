@@ -123,6 +123,9 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		if err := m.checkOtherIssuer(ctx, before, c, n); err != nil {
 			return err
 		}
@@ -188,6 +191,9 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		if err := m.Store.RevokeGrantsThrough(ctx, id, idp.Now()); err != nil {
 			return err
 		}

@@ -432,6 +432,53 @@ func TestTheLastWayInOfPeopleWithoutAnAdmin(t *testing.T) {
 	})
 }
 
+// Two ways in that are closed at once: one stays open.
+func TestTwoAdminsCannotCloseTheLastWayIn(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		o.person(t, idp.Agents, idp.RoleAdmin)
+		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
+		ofContacts := func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }
+		open := []manage.ConnectionEntry{o.connected(t, ofContacts), o.connected(t, ofContacts)}
+		idptest.Must(t, o.saveAccess(t, idp.Contacts, idp.Access{Federated: true}))
+		for range 10 { // seldom do two transactions meet
+			refused := 0
+			for i, err := range idptest.Race(2, func(i int) error {
+				off := change(open[i], func(c *manage.ConnectionChange) { c.Enabled = false })
+				return second(managers[i].UpdateConnection(t.Context(), everything(), off))
+			}) {
+				if err != nil {
+					expectField(t, open[i].ID, err, "enabled")
+					refused++
+				}
+			}
+			if n := query[int](t, o, "SELECT COUNT(*) FROM connections WHERE enabled"); refused != 1 || n != 1 {
+				t.Fatalf("%d were refused, %d are on", refused, n)
+			}
+			o.exec(t, "UPDATE connections SET enabled = TRUE, version = 1")
+		}
+	})
+}
+
+// An admin who could not sign in is none to be left with.
+func TestTheAdminWhoIsLeftCanSignIn(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx, c := t.Context(), o.connected(t, nil)
+		linked, unlinked := o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)
+		o.linked(t, linked, c)
+		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Federated: true}))
+		for name, err := range map[string]error{
+			"disable": second(o.UpdateUser(ctx, everything(), linked.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
+			"delete":  o.DeleteUser(ctx, everything(), linked.ID, ticket),
+			"take":    o.SetRoles(ctx, everything(), linked.ID, 1, nil, ticket),
+		} {
+			if !errors.Is(err, idp.ErrLastAdmin) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		idptest.Must(t, o.DeleteUser(ctx, everything(), unlinked.ID, ticket))
+	})
+}
+
 func TestPreviewOfPortalAccessCountsPeople(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		c, off := o.connected(t, nil), o.connected(t, func(c *manage.ConnectionChange) { c.Enabled = false })

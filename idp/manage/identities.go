@@ -133,6 +133,9 @@ func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connection
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		if err := m.Store.DropIdentity(ctx, connectionID, user.ID); err != nil {
 			return err
 		}

@@ -226,7 +226,7 @@ func (m *Manager) auditOf(ctx context.Context, e idp.AuditEvent, u idp.User) err
 // for each other here. It belongs to the transaction of ctx, as its first
 // statement.
 func (m *Manager) keepAnAdmin(ctx context.Context, u idp.User) error {
-	if err := m.Store.LockRole(ctx, idp.RoleAdmin); err != nil && !errors.Is(err, idp.ErrNotFound) {
+	if err := m.oneAtATime(ctx); err != nil {
 		return err
 	}
 	now, err := m.Store.User(ctx, u.ID)
@@ -237,9 +237,19 @@ func (m *Manager) keepAnAdmin(ctx context.Context, u idp.User) error {
 	if err != nil || now.Disabled || !slices.ContainsFunc(roles, func(r idp.Role) bool { return r.ID == idp.RoleAdmin }) {
 		return err
 	}
-	held, err := m.Store.HeldByOther(ctx, idp.RoleAdmin, u.ID)
-	if err == nil && !held {
+	other, err := m.Store.OtherAdminCanSignIn(ctx, u.ID)
+	if err == nil && !other {
 		return idp.ErrLastAdmin
+	}
+	return err
+}
+
+// oneAtATime makes whoever else may shut the last admin out wait for the end of this
+// transaction: of two at once, each would find the other's way in still open.
+func (m *Manager) oneAtATime(ctx context.Context) error {
+	err := m.Store.LockRole(ctx, idp.RoleAdmin)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
 	}
 	return err
 }

@@ -217,6 +217,9 @@ func TestAnAdminCanSignInOrNot(t *testing.T) {
 		c.Enabled = true
 		idptest.Must(t, db.SaveConnection(ctx, c))
 		expect("linked", true)
+		if other, err := db.OtherAdminCanSignIn(ctx, w.User.ID); err != nil || other {
+			t.Errorf("besides the only one: %t, %v", other, err)
+		}
 		access(idp.Access{Password: false, Federated: false})
 		expect("through connections no more", false)
 		access(idp.Access{Password: true, Federated: true})

@@ -159,14 +159,6 @@ func (s *Store) LockRole(ctx context.Context, id string) error {
 		UpdateColumn("version", gorm.Expr("version")), "role", idp.ErrNotFound)
 }
 
-// HeldByOther tells whether somebody else, who is not disabled, holds a role.
-func (s *Store) HeldByOther(ctx context.Context, roleID, userID string) (bool, error) {
-	var held bool
-	err := s.writer(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id
-		WHERE r.role_id = ? AND r.user_id <> ? AND NOT u.disabled)`, roleID, userID).Scan(&held).Error
-	return held, found(err, "roles")
-}
-
 // SaveRoles gives a user these roles and no others. idp.ErrConflict: the version of
 // the user is not that of now. idp.ErrNotFound: there is no such role.
 func (s *Store) SaveRoles(ctx context.Context, userID string, version int64, roles []string) error {
