@@ -15,7 +15,7 @@ func TestTheSystemPageShowsHowItDoes(t *testing.T) {
 		h := open(t, db)
 		b := h.admin()
 		database := map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[db.Dialect()]
-		want(t, h.page(b, "/system"), http.StatusOK, "System", "Answers", database, "0000", "RS256", "EdDSA", "Signs", "No mail server is connected", "Deliveries")
+		want(t, h.page(b, "/system"), http.StatusOK, "System", "Answers", database, "00", "RS256", "EdDSA", "Signs", "No mail server is connected", "Deliveries")
 		_, err := h.Keys.Rotate(t.Context(), true)
 		idptest.Must(t, err)
 		want(t, h.page(b, "/system"), http.StatusOK, "System", ">Next<")

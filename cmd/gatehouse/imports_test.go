@@ -101,6 +101,8 @@ var allowedInTests = map[string][]string{
 	"idp/manage":    {"idp/throttle"},
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation": {"idp/manage"},
+	"idp/arrival":    {"idp/throttle"},
+	"admin/api":      {"idp/mail"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},
 	"idp/session":    {"idp/keyring"},
