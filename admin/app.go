@@ -225,7 +225,7 @@ func (v *visit) askSecret() error {
 		return err
 	}
 	if !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	}
 	frame, err := v.frame(v.Request.Context(), "/apps")
 	if err != nil {
@@ -292,7 +292,7 @@ func (v *visit) askDelete() error {
 		return err
 	}
 	if !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	}
 	return v.renderDelete(http.StatusOK, c, nil)
 }

@@ -135,7 +135,7 @@ type applyErrors struct{ choice, reason, alone *ui.Message }
 func (v *visit) renderApply(status int, p idp.Population, wanted idp.Policy, wrong applyErrors) error {
 	ctx := v.Request.Context()
 	if !v.fresh() { // better now than after the choice
-		return v.console.signIn(v.Context, v.path("/authentication/"+p.ID+"/mfa"), true)
+		return v.proveAgain(v.path("/authentication/" + p.ID + "/mfa"))
 	}
 	preview, err := v.console.Manage.PreviewPolicy(ctx, v.actor, p.ID, wanted)
 	if err != nil {

@@ -251,3 +251,14 @@ func appendUpstream(amr []string, proofs []idp.Proof) []string {
 	}
 	return amr
 }
+
+// SecondStepAt is when something other than a password was last proved, zero for
+// never.
+func SecondStepAt(proofs []idp.Proof) (at time.Time) {
+	for _, p := range proofs {
+		if p.Method != idp.MethodPassword && p.At.After(at) {
+			at = p.At
+		}
+	}
+	return at
+}
