@@ -23,7 +23,7 @@ func (v *visit) app(op string) (manage.ClientEntry, error) {
 		return manage.ClientEntry{}, err
 	}
 	id := v.Param("id")
-	if id == idp.ConsoleClient || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+	if idp.OwnClient(id) || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
 		return manage.ClientEntry{}, idp.ErrNotFound
 	}
 	return v.console.Manage.Client(v.Request.Context(), v.actor, id)

@@ -47,7 +47,7 @@ func (v *visit) apps() error {
 		page.OlderURL = v.path("/apps?after=" + string(next))
 	}
 	for _, c := range clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			page.Apps = append(page.Apps, v.appRow(c, names))
 		}
 	}

@@ -41,7 +41,7 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	}
 	apps := 0
 	for _, c := range clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			apps++
 		}
 	}

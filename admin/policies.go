@@ -84,7 +84,7 @@ func (v *visit) ownRules(p idp.Population) ([]ui.Link, error) {
 	}
 	var links []ui.Link
 	for _, c := range clients {
-		if c.ID == idp.ConsoleClient || !slices.Contains(c.Populations, p.ID) {
+		if idp.OwnClient(c.ID) || !slices.Contains(c.Populations, p.ID) {
 			continue
 		}
 		o, err := v.console.Store.Override(ctx, c.ID)
@@ -154,7 +154,7 @@ func (v *visit) renderApply(status int, p idp.Population, wanted idp.Policy, wro
 		ChoiceError: wrong.choice, ReasonError: wrong.reason, AloneError: wrong.alone,
 	}
 	for _, c := range preview.Clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			page.Apps = append(page.Apps, c.Name)
 		}
 	}

@@ -8,7 +8,11 @@ type LinkKind string
 // The kinds of links.
 const (
 	SetupLink LinkKind = "setup" // makes an admin
+	EmailLink LinkKind = "email" // moves an account to another address
 )
+
+// EmailLifetime is how long a link to confirm an address works.
+const EmailLifetime = 24 * time.Hour
 
 // Link is something that somebody is sent, and that works once. Who has the token
 // may do what it is for; only its hash is stored.

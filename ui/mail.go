@@ -54,6 +54,10 @@ const (
 	MailPasswordChanged   MailKind = "password_changed"   // by the person or an administrator
 	MailEmailChanged      MailKind = "email_changed"      // to the old address and to the new one
 	MailFactorEnabled     MailKind = "factor_enabled"     // by an administrator, after too many wrong codes
+	MailFactorRemoved     MailKind = "factor_removed"     // an authenticator, by the person
+	MailEmailConfirm      MailKind = "email_confirm"      // to the address that somebody wants to have
+	MailEmailAsked        MailKind = "email_asked"        // to the address that they have
+	MailEmailTaken        MailKind = "email_taken"        // to who has the address that somebody else wants
 	MailRolesChanged      MailKind = "roles_changed"      // by an administrator
 	MailAccountDisabled   MailKind = "account_disabled"   // by an administrator
 	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
@@ -65,6 +69,7 @@ func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
 		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
+		MailFactorRemoved, MailEmailConfirm, MailEmailAsked, MailEmailTaken,
 		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailTest,
 	}
 }
@@ -79,6 +84,7 @@ type Mail struct {
 	Method  string   `json:"method,omitempty"`   // MailFactorEnrolled/Disabled/Enabled: "totp", "email" or "recovery"
 	Left    int      `json:"left,omitempty"`     // MailRecoveryUsed: codes that are left
 	Roles   string   `json:"roles,omitempty"`    // MailRolesChanged: the names of those held now, empty for none
+	URL     string   `json:"url,omitempty"`      // MailEmailConfirm: the link; MailEmailAsked: where to take it back
 	Former  bool     `json:"former,omitempty"`   // MailEmailChanged: this goes to the address of before
 	ByAdmin bool     `json:"by_admin,omitempty"` // somebody with a role did it, not the person
 }
@@ -105,6 +111,8 @@ type letterView struct {
 	Greeting string
 	Lead     []string // paragraphs above the code
 	Code     string
+	Button   string // label of URL
+	URL      string
 	Text     []string
 	Warning  string
 	Facts    []factView
@@ -152,6 +160,7 @@ func (m Mail) cleaned() Mail {
 	m.Roles = line(m.Roles, maxRoles)
 	m.Name = personName(m.Name)
 	m.HelpURL = webURL(m.HelpURL, "https", "http", "mailto")
+	m.URL = webURL(m.URL, "https", "http")
 	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
 	m.Minutes = min(max(m.Minutes, 0), 99)
 	m.Left = max(m.Left, 0)
@@ -181,6 +190,9 @@ func (u *UI) mailView(m Mail) letterView {
 	if m.Kind != MailCode {
 		v.Code = ""
 		v.Greeting = u.Text(m.Lang, greeting(m.Name))
+	}
+	if words.button != "" && m.URL != "" {
+		v.Button, v.URL = u.Text(m.Lang, Message{Key: words.button}), m.URL
 	}
 	if words.warning != nil {
 		v.Warning = u.Text(m.Lang, *words.warning)
@@ -242,6 +254,7 @@ type mailWords struct {
 	subject *Message
 	heading *Message
 	lead    []*Message // above the code, or right below the greeting
+	button  Key        // of the link, may be empty
 	text    []*Message // nil ones are left out
 	warning *Message   // may be nil
 	todoFor Key        // "If this was not you"
@@ -276,6 +289,14 @@ func (m Mail) words() mailWords {
 		w = m.emailWords()
 	case MailFactorEnabled:
 		w = m.enabledWords()
+	case MailFactorRemoved:
+		w = removedWords()
+	case MailEmailConfirm:
+		w = confirmWords()
+	case MailEmailAsked:
+		w = askedWords()
+	case MailEmailTaken:
+		w = takenWords()
 	case MailRolesChanged:
 		w = m.rolesWords()
 	case MailAccountDisabled:

@@ -32,6 +32,8 @@ type Manager struct {
 	// cannot be offered. Write puts a mail into words.
 	Mailer Mailer
 	Write  func(ui.Mail) (ui.Letter, error)
+	// AccountURL is where people look after their account, for links in mails.
+	AccountURL string
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool

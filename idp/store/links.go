@@ -21,6 +21,13 @@ type linkRow struct {
 
 func (linkRow) TableName() string { return "links" }
 
+func (r linkRow) link() idp.Link {
+	return idp.Link{
+		ID: r.ID, Kind: idp.LinkKind(r.Kind), Hash: r.Hash, PopulationID: r.PopulationID, UserID: r.UserID, Email: r.Email,
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: orZero(r.UsedAt),
+	}
+}
+
 // CreateLink stores a link.
 func (s *Store) CreateLink(ctx context.Context, l idp.Link) error {
 	return written(s.writer(ctx).Create(&linkRow{
@@ -33,10 +40,14 @@ func (s *Store) CreateLink(ctx context.Context, l idp.Link) error {
 func (s *Store) Link(ctx context.Context, kind idp.LinkKind, hash []byte) (idp.Link, error) {
 	var r linkRow
 	err := s.reader(ctx).Where("hash = ? AND kind = ?", hash, string(kind)).Take(&r).Error
-	return idp.Link{
-		ID: r.ID, Kind: idp.LinkKind(r.Kind), Hash: r.Hash, PopulationID: r.PopulationID, UserID: r.UserID, Email: r.Email,
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: orZero(r.UsedAt),
-	}, found(err, "link")
+	return r.link(), found(err, "link")
+}
+
+// NewestLink reads the newest link of a kind and user, used and expired ones too.
+func (s *Store) NewestLink(ctx context.Context, kind idp.LinkKind, userID string) (idp.Link, error) {
+	var r linkRow
+	err := s.reader(ctx).Where("kind = ? AND user_id = ?", string(kind), userID).Order("id DESC").Take(&r).Error
+	return r.link(), found(err, "link")
 }
 
 // UseLink consumes a link. Of any number of calls one returns nil, the others

@@ -255,7 +255,8 @@ func (s *Store) VersionedUser(ctx context.Context, id string) (idp.User, int64, 
 	return row.user(), row.Version, found(err, "user")
 }
 
-// SaveUser writes a user's address, name, language and whether they are disabled.
+// SaveUser writes a user's address and whether it was confirmed, name, language and
+// whether they are disabled.
 // idp.ErrConflict: the version is not that of now, or the population has the
 // address.
 func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
@@ -264,7 +265,7 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ? AND version = ?", u.ID, version).
 			UpdateColumns(map[string]any{
 				"email": u.Email, "email_key": idp.EmailKey(u.Email), "name": u.Name, "locale": u.Locale,
-				"disabled": u.Disabled, "updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
+				"email_verified": u.EmailVerified, "disabled": u.Disabled, "updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
 			})
 		if err := once(r, "user", idp.ErrConflict); err != nil {
 			return err
