@@ -50,6 +50,9 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
 		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",
 		idp.AuditSecretsReencrypted: "console.event.secrets_reencrypted",
+		idp.AuditFactorRemoved:      "console.event.factor_removed", idp.AuditFactorRenamed: "console.event.factor_renamed",
+		idp.AuditEmailAsked: "console.event.email_change_asked", idp.AuditEmailDropped: "console.event.email_change_dropped",
+		idp.AuditDataTaken: "console.event.data_taken",
 	}
 }
 

@@ -290,7 +290,7 @@ func (m Mail) words() mailWords {
 	case MailFactorEnabled:
 		w = m.enabledWords()
 	case MailFactorRemoved:
-		w = removedWords()
+		w = m.removedWords()
 	case MailEmailConfirm:
 		w = confirmWords()
 	case MailEmailAsked:

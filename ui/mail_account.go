@@ -49,11 +49,11 @@ func accountWords(subject, text, what Key) mailWords {
 	}
 }
 
-func removedWords() mailWords {
+func (m Mail) removedWords() mailWords {
 	return mailWords{
 		subject: Key("mail.factor_removed.subject").With(),
 		lead:    []*Message{Key("mail.factor_removed.text").With()},
-		text:    []*Message{Key("mail.nothing_to_do").With()},
+		text:    []*Message{m.who()},
 		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.password").With(), Key("mail.todo.review").With()},
 	}
 }

@@ -73,7 +73,7 @@ func checkLetter(t *testing.T, m ui.Mail, l ui.Letter) {
 		t.Errorf("gap in\n%s", l.Text)
 	}
 	for row := range strings.SplitSeq(l.Text, "\n") {
-		if utf8.RuneCountInString(row) > 76 && (m.HelpURL == "" || !strings.HasSuffix(row, m.HelpURL)) {
+		if utf8.RuneCountInString(row) > 76 && (m.HelpURL == "" || !strings.HasSuffix(row, m.HelpURL)) && row != m.URL {
 			t.Errorf("line of %d characters: %s", utf8.RuneCountInString(row), row)
 		}
 		if strings.TrimRight(row, " \t\r") != row {
@@ -100,10 +100,11 @@ func checkLetter(t *testing.T, m ui.Mail, l ui.Letter) {
 	checkLinks(t, m, l)
 }
 
-// checkLinks allows the help page and the logo, and nothing else.
+// checkLinks allows the help page, the logo and the link that the mail is for, and nothing
+// else.
 func checkLinks(t *testing.T, m ui.Mail, l ui.Letter) {
 	t.Helper()
-	allowed := []string{m.HelpURL, m.Brand.LogoURL}
+	allowed := []string{m.HelpURL, m.Brand.LogoURL, m.URL}
 	for _, match := range urlOf.FindAllStringSubmatch(l.HTML, -1) {
 		if got := html.UnescapeString(match[1]); got == "" || !slices.Contains(allowed, got) {
 			t.Errorf("link to %s", got)
@@ -234,13 +235,18 @@ func onlyByAdmins() []ui.MailKind {
 	}
 }
 
+// neverByAdmins are of what somebody who is signed in asked for themselves.
+func neverByAdmins() []ui.MailKind {
+	return []ui.MailKind{ui.MailCode, ui.MailTest, ui.MailEmailConfirm, ui.MailEmailAsked, ui.MailEmailTaken}
+}
+
 func TestMailByAdmin(t *testing.T) {
 	u := newMailUI(t)
 	for _, kind := range ui.MailKinds() {
 		m := exampleMail(kind)
 		m.ByAdmin = true
 		l := write(t, u, m)
-		if kind != ui.MailCode && kind != ui.MailTest {
+		if !slices.Contains(neverByAdmins(), kind) {
 			checkSays(t, l, "administrator")
 			checkSays(t, l, "If you did not")
 		}
@@ -260,7 +266,7 @@ func TestMailByAdmin(t *testing.T) {
 func TestMailSaysWhatToDo(t *testing.T) {
 	u := newMailUI(t)
 	for _, kind := range ui.MailKinds() {
-		if kind != ui.MailCode && kind != ui.MailTest {
+		if kind != ui.MailCode && kind != ui.MailTest && kind != ui.MailEmailConfirm {
 			checkSays(t, write(t, u, exampleMail(kind)), "If ", " not ", "Tell your admin or help desk")
 		}
 	}
@@ -279,6 +285,24 @@ func TestMailMethods(t *testing.T) {
 			if !strings.Contains(strings.ToLower(l.Subject), want) || !strings.Contains(strings.ToLower(visible(l.HTML)), want) {
 				t.Errorf("%s %q: %q", kind, method, l.Subject)
 			}
+		}
+	}
+}
+
+// The link stands in both parts, and nothing else becomes one.
+func TestLinksInMails(t *testing.T) {
+	u := newMailUI(t)
+	for _, kind := range ui.MailKinds() {
+		m := exampleMail(kind)
+		m.URL = "https://id.rtx.example/account/confirm/" + strings.Repeat("x", 43)
+		l := write(t, u, m)
+		has := strings.Contains(l.Text, "\n"+m.URL+"\n") && strings.Contains(l.HTML, `href="`+m.URL+`"`)
+		if want := kind == ui.MailEmailConfirm || kind == ui.MailEmailAsked; has != want {
+			t.Errorf("%s: link %t\n%s", kind, has, l.Text)
+		}
+		m.URL = "javascript:alert(1)"
+		if l = write(t, u, m); strings.Contains(l.Text+l.HTML, "javascript") {
+			t.Errorf("%s links to a script", kind)
 		}
 	}
 }
@@ -474,7 +498,7 @@ func TestMailKinds(t *testing.T) {
 		seen[kind] = true
 		subjects[write(t, u, exampleMail(kind)).Subject] = true
 	}
-	if len(seen) != 15 || len(subjects) != 15 {
+	if len(seen) != 19 || len(subjects) != 19 {
 		t.Errorf("kinds %v, subjects %v", seen, slices.Sorted(maps.Keys(subjects)))
 	}
 }

@@ -64,8 +64,9 @@ var allowed = map[string][]string{
 	},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/gate":       {"idp", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/account":    {"idp", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api":      {"idp", "idp/manage", "idp/web", "mfa"},
 
 	// Assembly: the engine, its listeners, health and metrics.

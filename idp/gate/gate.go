@@ -44,6 +44,8 @@ type Ask struct {
 	MaxAge time.Duration
 	// UserID is who has to, empty: anybody.
 	UserID string
+	// Prompt is OpenID Connect's, empty for none.
+	Prompt string
 }
 
 // Viewers are the sessions of a browser that may see the pages, in the order of the
@@ -103,6 +105,9 @@ func (g *Gate) SignIn(c *gin.Context, page string, ask Ask) error {
 	}
 	if ask.MaxAge > 0 {
 		q.Set("max_age", strconv.Itoa(int(ask.MaxAge/time.Second)))
+	}
+	if ask.Prompt != "" {
+		q.Set("prompt", ask.Prompt)
 	}
 	if ask.UserID != "" {
 		q.Set("claims", oneSubject(ask.UserID))

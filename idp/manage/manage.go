@@ -220,17 +220,21 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 	if plain == "" {
 		return "", nil
 	}
-	minimum := p.Passwords.MinLength
-	if !p.Policy.SecondStep() {
-		minimum = max(minimum, aloneMinLength)
-	}
 	err := password.Check(plain, password.Rules{
-		MinLength: minimum, Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
+		MinLength: m.MinPassword(p), Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
 	})
 	if err != nil {
 		return "", invalid("password", "%s", err)
 	}
 	return m.Hasher.Hash(ctx, plain)
+}
+
+// MinPassword is how many characters a password of a population has at least.
+func (*Manager) MinPassword(p idp.Population) int {
+	if !p.Policy.SecondStep() {
+		return max(p.Passwords.MinLength, aloneMinLength)
+	}
+	return p.Passwords.MinLength
 }
 
 // aloneMinLength is the shortest password without a second step (NIST SP

@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/admin/api"
 	"gatehouse/idp"
+	"gatehouse/idp/account"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
 	"gatehouse/idp/login"
@@ -116,11 +117,17 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
 	}
+	self := &account.Pages{
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Limiter: limiter, Callback: s.cfg.Issuer + "/account/callback",
+	}
+	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
+		return err
+	}
 	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol})
 	if err != nil {
 		return err
 	}
-	return s.route(plumbing, protocol, signIn, console, rest)
+	return s.route(plumbing, protocol, signIn, console, self, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -155,7 +162,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	return &manage.Manager{
 		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions:        &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
-		PrivateNetworks: cfg.PrivateNetworks,
+		PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
 	}, nil
 }
 
@@ -185,7 +192,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 }
 
 // route is the table of everything that is reachable.
-func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console, rest *api.API) error {
+func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Login, console *admin.Console, self *account.Pages, rest *api.API) error {
 	engine, err := w.Engine()
 	if err != nil {
 		return err
@@ -198,6 +205,7 @@ func (s *Server) route(w *web.Web, protocol *provider.Provider, signIn *login.Lo
 	protocol.Routes(root)
 	signIn.Routes(root)
 	console.Routes(root)
+	self.Routes(root)
 	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())
 	root.GET("/assets/*file", assets)

@@ -18,7 +18,7 @@ const qr = "data:image/png;base64," +
 // Pages are the examples by name. Several show one page in different states.
 func Pages() map[string]ui.Page {
 	pages := map[string]ui.Page{}
-	for _, more := range []map[string]ui.Page{signIn(), codes(), enrolment(), rest(), setup(), console(), consoleApps(), people()} {
+	for _, more := range []map[string]ui.Page{signIn(), codes(), enrolment(), rest(), setup(), console(), consoleApps(), people(), account()} {
 		for name, page := range more {
 			pages[name] = page
 		}
