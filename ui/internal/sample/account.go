@@ -35,7 +35,7 @@ func accountFrame(current string) ui.Console {
 
 var labels = map[ui.Key]string{
 	"overview": "Overview", "profile": "Name and language", "email": "Email", "password": "Password", "second": "Second step",
-	"sessions": "Where you are signed in", "activity": "Recent activity", "microsoft": "Microsoft account", "data": "Your data",
+	"sessions": "Devices", "activity": "Recent activity", "microsoft": "Microsoft account", "data": "Your data",
 }
 
 func row(label ui.Key, url string, text ui.Key, args ...any) ui.AccountRow {
@@ -58,6 +58,8 @@ func accountOverview() map[string]ui.Page {
 	elsewhere := ui.AccountOverview{
 		Console: accountFrame(""), Rows: append(overview.Rows[:2:2], overview.Rows[5:]...), Elsewhere: ui.Key("account.elsewhere").With(),
 	}
+	elsewhere.Rows[1].Text = *ui.Key("account.overview.value").With("maya@rtx.example")
+	elsewhere.Nav[0].Items = append(elsewhere.Nav[0].Items[:3:3], elsewhere.Nav[0].Items[5:]...)
 	elsewhere.Frame.Brand, elsewhere.Account = support().Brand, support().Account
 	return map[string]ui.Page{"account-overview": overview, "account-overview-elsewhere": elsewhere}
 }
