@@ -78,6 +78,7 @@ func TestAnAddressIsChangedByItsLink(t *testing.T) {
 			}
 		}
 		want(t, r.at("/email"), http.StatusOK, "Email", fresh)
+		want(t, r.at("/activity"), http.StatusOK, "Recent activity", "Your email address was changed", "A new email address was asked for")
 		b := idptest.NewBrowser(t)
 		want(t, b.Submit(b.Get(h.Issuer+"/account"), "/password", "email", fresh, "password", idptest.Password), http.StatusOK, "Your account")
 	})

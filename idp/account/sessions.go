@@ -2,6 +2,8 @@ package account
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
@@ -99,6 +101,9 @@ func (v *visit) activity() error {
 		what, ok := eventTexts[e.Kind]
 		if !ok {
 			continue
+		}
+		if e.Kind == idp.AuditUserChanged && slices.Contains(strings.Fields(e.Detail["changed"]), "email") {
+			what = "account.event.email_changed"
 		}
 		row := ui.AccountEvent{At: e.At, What: *what.With()}
 		if e.ActorID != "" && e.ActorID != e.UserID || e.Detail["by"] != "" && e.ActorID == "" || e.Detail["service"] != "" {
