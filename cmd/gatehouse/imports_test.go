@@ -76,6 +76,8 @@ var allowed = map[string][]string{
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
+	// A real browser, for the tests of pages.
+	testKit + "/chromium": {testKit},
 
 	"cmd/gatehouse": {everything},
 	"cmd/bench":     {everything},
@@ -97,7 +99,7 @@ var allowedInTests = map[string][]string{
 	"idp/login":     {"idp/mail", "idp/server"},
 	"idp/outbox":    {"idp/fetch"},
 	"idp/session":   {"idp/keyring"},
-	"ui":            {"ui/internal/sample"},
+	"ui":            {"ui/internal/sample", testKit + "/chromium"},
 }
 
 // apart are the rooms that must not reach one another, not even through a third

@@ -5,12 +5,14 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"gatehouse/idp/idptest/chromium"
 )
 
 // TestBrowserAccount looks after an account without a mouse: name, authenticators,
 // recovery codes, password, sessions.
 func TestBrowserAccount(t *testing.T) {
-	h := startHouse(t, startChromium(t), "")
+	h := startHouse(t, chromium.Start(t), "")
 	p := h.person(t, "lead@rtx.example")
 	b := h.window(t)
 	b.visit(h.Issuer + "/account")
