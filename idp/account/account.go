@@ -228,7 +228,11 @@ func (v *visit) proveAgain() error {
 	if v.Request.Method != http.MethodGet {
 		back = strings.TrimSuffix(strings.TrimSuffix(back, "/saved"), "/cancel")
 	}
-	return v.pages.gate().SignIn(v.Context, back, gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID})
+	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
+	if acr != "" && !v.viewer.Judged.SecondStep() {
+		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
+	}
+	return v.pages.gate().SignIn(v.Context, back, ask)
 }
 
 // path is a page of the viewer's account.

@@ -3,6 +3,7 @@ package account_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -388,5 +389,24 @@ func TestADisabledPersonIsOut(t *testing.T) {
 	h.db.Age(t, "sessions", 2*time.Hour, "last_seen_at")
 	if p := r.posts("/data"); !strings.Contains(p.URL.Path, "/login/") {
 		t.Errorf("a session that was idle: %q", p.Heading())
+	}
+}
+
+// People of a population that comes later have an account too; none is called like a
+// page.
+func TestPopulationsThatComeLater(t *testing.T) {
+	h := open(t, idptest.Alone(t), none)
+	_, err := h.Manage.AddPopulation(t.Context(), manage.System(), "partners", "Partners")
+	idptest.Must(t, err)
+	h.SetPolicy("partners", none, manage.OnNextLogin)
+	h.AddUser("partners", maya)
+	b := idptest.NewBrowser(t)
+	page := b.Get(h.Issuer + "/account/partners")
+	page = b.Submit(b.Get(page.URL.String()+"?as=partners"), "/password", "population", "partners", "email", maya, "password", idptest.Password)
+	want(t, page, http.StatusOK, "Your account", "Partners", maya)
+	for _, id := range []string{"callback", "confirm"} {
+		if _, err := h.Manage.AddPopulation(t.Context(), manage.System(), id, "X"); !errors.Is(err, idp.ErrInvalid) {
+			t.Errorf("%s: %v", id, err)
+		}
 	}
 }

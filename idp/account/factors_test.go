@@ -312,3 +312,26 @@ func wrong(phone idptest.Authenticator) string {
 		}
 	}
 }
+
+// A session from before the policy asked for a second step is asked for what the policy
+// asks now, however fresh its password is.
+func TestASessionFromBeforeThePolicy(t *testing.T) {
+	for name, p := range map[string]idp.Policy{"app": byApp, "email": byEmail} {
+		t.Run(name, func(t *testing.T) {
+			h := open(t, idptest.Alone(t), none)
+			r := h.moveIn(maya)
+			h.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+			want(t, r.at(""), http.StatusOK, "Your account") // it goes on
+			page := r.at("/email")
+			want(t, page, http.StatusOK, "Enter your password again")
+			page = r.Submit(page, "/password", "password", idptest.Password)
+			if p.Authenticator {
+				phone := idptest.Scan(t, page)
+				page = r.Submit(r.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes")
+			} else {
+				page = r.Submit(page, "/email", "code", h.box.Code(maya))
+			}
+			want(t, page, http.StatusOK, "Email", "New email address")
+		})
+	}
+}

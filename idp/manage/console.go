@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -68,9 +67,10 @@ func (m *Manager) ownClient(ctx context.Context, id, callback string) (idp.Clien
 	return client, err
 }
 
-// openOwnPages lets the people of a new population sign in to our own pages: to their
-// account, and to the console should they hold roles.
-func (m *Manager) openOwnPages(ctx context.Context, population string) error {
+// openOwnPages lets the people of a population that is new in the transaction of ctx
+// sign in to our own pages: to their account, and to the console should they hold
+// roles.
+func (m *Manager) openOwnPages(ctx context.Context) error {
 	for _, id := range []string{idp.ConsoleClient, idp.AccountClient} {
 		client, err := m.Store.Client(ctx, id)
 		if errors.Is(err, idp.ErrNotFound) {
@@ -79,7 +79,10 @@ func (m *Manager) openOwnPages(ctx context.Context, population string) error {
 		if err != nil {
 			return err
 		}
-		client.Populations = append(slices.Clone(client.Populations), population)
+		// The list of the client may be a second old: another population may have come.
+		if client, err = m.ownClient(ctx, id, client.RedirectURIs[0]); err != nil {
+			return err
+		}
 		if err := m.Store.MoveClient(ctx, client); err != nil {
 			return err
 		}

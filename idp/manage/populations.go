@@ -196,7 +196,7 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		if err != nil {
 			return err
 		}
-		if err := m.openOwnPages(ctx, id); err != nil {
+		if err := m.openOwnPages(ctx); err != nil {
 			return err
 		}
 		e := a.audit(idp.AuditPopulationCreated, "", map[string]string{"name": p.Name})
