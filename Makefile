@@ -8,7 +8,11 @@ MAKEFLAGS += --no-print-directory
 # cache, linting needs no network.
 TOOLS := bin/tools
 
-.PHONY: help demo build test lint check-format check-code check-sums check-static format bench fuzz tools
+# The accessibility rules of ui/axe_test.go, of the version and with the hash that
+# .ci/axe/package-lock.json pins.
+AXE := bin/axe
+
+.PHONY: help demo build axe test lint check-format check-code check-sums check-static format bench fuzz tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +27,16 @@ build: ## build the static binary bin/gatehouse
 # tests that need it; alone, `go test ./...` skips those.
 test: ## run all tests, with PostgreSQL and Chromium (installed if missing and root)
 	@.ci/setup
+	@$(MAKE) axe
 	go vet ./...
 	GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres go test -race $(ARGS) ./...
+
+axe: $(AXE)/node_modules/axe-core/axe.min.js
+
+$(AXE)/node_modules/axe-core/axe.min.js: .ci/axe/package.json .ci/axe/package-lock.json
+	@mkdir -p $(AXE) && cp .ci/axe/package.json .ci/axe/package-lock.json $(AXE)/
+	@npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 lint: tools ## check format and code with the pinned linters
 	@$(MAKE) --keep-going check-format check-code check-sums check-static

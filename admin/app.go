@@ -23,7 +23,7 @@ func (v *visit) app(op string) (manage.ClientEntry, error) {
 		return manage.ClientEntry{}, err
 	}
 	id := v.Param("id")
-	if id == idp.ConsoleClient || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+	if idp.OwnClient(id) || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
 		return manage.ClientEntry{}, idp.ErrNotFound
 	}
 	return v.console.Manage.Client(v.Request.Context(), v.actor, id)
@@ -225,7 +225,7 @@ func (v *visit) askSecret() error {
 		return err
 	}
 	if !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	}
 	frame, err := v.frame(v.Request.Context(), "/apps")
 	if err != nil {
@@ -292,7 +292,7 @@ func (v *visit) askDelete() error {
 		return err
 	}
 	if !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	}
 	return v.renderDelete(http.StatusOK, c, nil)
 }

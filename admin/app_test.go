@@ -175,7 +175,7 @@ func TestSensitivePagesOfAnAppNeedAFreshSecondStep(t *testing.T) {
 	b := h.admin()
 	id := h.AddParty(idp.Client{Name: "Wallboard"}).Client.ID
 	add, rule := h.page(b, "/apps/"+id+"/secrets/add"), h.page(b, "/apps/"+id+"/mfa")
-	h.ageProofs(t, 11*time.Minute)
+	h.AgeProofs(11 * time.Minute)
 	for _, path := range []string{"/secrets/add", "/secrets/remove/0", "/delete"} {
 		want(t, h.page(b, "/apps/"+id+path), http.StatusOK, "Enter your password again")
 	}

@@ -22,7 +22,7 @@ func (v *visit) need(op string) error {
 }
 
 // askFresh sends the viewer to a fresh second step and back to a page.
-func (v *visit) askFresh(page string) error { return v.console.signIn(v.Context, v.path(page), true) }
+func (v *visit) askFresh(page string) error { return v.proveAgain(v.path(page)) }
 
 // apps lists the apps.
 func (v *visit) apps() error {
@@ -47,7 +47,7 @@ func (v *visit) apps() error {
 		page.OlderURL = v.path("/apps?after=" + string(next))
 	}
 	for _, c := range clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			page.Apps = append(page.Apps, v.appRow(c, names))
 		}
 	}

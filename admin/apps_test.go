@@ -229,8 +229,9 @@ func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
 		}
 	}
 	clients, err := h.Store.Clients(t.Context())
-	if err != nil || len(clients) != 1 {
-		t.Errorf("%d apps, %v", len(clients), err)
+	apps := slices.DeleteFunc(clients, func(c idp.Client) bool { return idp.OwnClient(c.ID) })
+	if err != nil || len(apps) != 0 || len(clients) != 2 {
+		t.Errorf("%d apps of %d, %v", len(apps), len(clients), err)
 	}
 }
 
@@ -308,10 +309,10 @@ func TestAppsAreForWhoMayManageThem(t *testing.T) {
 func TestTheConsolesOwnClientIsNoApp(t *testing.T) {
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
-	if page := h.page(b, "/apps"); strings.Contains(page.Body, idp.ConsoleClient) {
+	if page := h.page(b, "/apps"); strings.Contains(page.Body, idp.ConsoleClient) || strings.Contains(page.Body, idp.AccountClient) {
 		t.Error("the console's own client is listed")
 	}
-	for _, id := range []string{idp.ConsoleClient, "nothing", "%00", "a%0ab", "%ff"} {
+	for _, id := range []string{idp.ConsoleClient, idp.AccountClient, "nothing", "%00", "a%0ab", "%ff"} {
 		for _, path := range []string{"", "/connect", "/secrets", "/mfa", "/delete", "/deliveries"} {
 			if page := h.page(b, "/apps/"+id+path); page.Status != http.StatusNotFound {
 				t.Errorf("/apps/%s%s answers %d", id, path, page.Status)

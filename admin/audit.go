@@ -61,6 +61,9 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditInvitationRevoked: "console.event.invitation_revoked", idp.AuditInvitationAccepted: "console.event.invitation_accepted",
 		idp.AuditRegistrationAsked: "console.event.registration_asked", idp.AuditRegistered: "console.event.registered",
 		idp.AuditResetAsked: "console.event.reset_asked", idp.AuditResetUsed: "console.event.reset_used",
+		idp.AuditFactorRemoved: "console.event.factor_removed", idp.AuditFactorRenamed: "console.event.factor_renamed",
+		idp.AuditEmailAsked: "console.event.email_change_asked", idp.AuditEmailDropped: "console.event.email_change_dropped",
+		idp.AuditDataTaken: "console.event.data_taken",
 	}
 }
 
@@ -134,7 +137,7 @@ func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, er
 	case !strings.Contains(value, "@") || len(value) > idp.MaxEmail || strings.ContainsAny(value, "\x00\r\n"):
 		return "", nobody, nil
 	}
-	ids, err := v.console.populations(v.Request.Context())
+	ids, err := v.console.gate().Populations(v.Request.Context())
 	if err != nil {
 		return "", nil, err
 	}

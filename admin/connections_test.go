@@ -202,7 +202,7 @@ func TestConnectionsNeedAFreshSecondStep(t *testing.T) {
 	u := h.person("somebody@rtx.example")
 	form := h.page(b, "/authentication/agents/access")
 	settings := h.page(b, "/authentication/agents/connections/"+c.ID)
-	h.ageProofs(t, 11*time.Minute)
+	h.AgeProofs(11 * time.Minute)
 	want(t, b.Submit(form, "/access", "access", "both"), http.StatusOK, "Enter your password again")
 	want(t, b.Submit(settings, c.ID, entraForm("credential", "keep")...), http.StatusOK, "Enter your password again")
 	for _, path := range []string{

@@ -43,7 +43,7 @@ type handler func(v *visit) error
 // Routes registers the console, behind the refusal of cross-site posts.
 func (a *Console) Routes(r *gin.RouterGroup) {
 	g := r.Group("/admin", a.Web.SameOrigin())
-	g.GET("/callback", a.Web.Handle(a.callback))
+	g.GET("/callback", a.Web.Handle(a.gate().Back))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
 	for path, h := range pages() {
@@ -178,7 +178,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, manage.ErrStepUp):
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	case errors.Is(err, manage.ErrForbidden):
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), "Gatehouse")
 	case errors.Is(err, idp.ErrNotFound):

@@ -20,7 +20,7 @@ func (v *visit) accountsOf(page *ui.ConsolePerson, d manage.UserDetail) error {
 	}
 	at := v.path("/people/" + d.ID)
 	for _, c := range connections {
-		row := ui.AccountRow{Connection: c.Name, SwitchedOff: !c.Enabled}
+		row := ui.ElsewhereRow{Connection: c.Name, SwitchedOff: !c.Enabled}
 		i := slices.IndexFunc(d.Identities, func(i manage.IdentityEntry) bool { return i.ConnectionID == c.ID })
 		switch {
 		case i >= 0:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/idp/gate"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -50,7 +51,7 @@ func (v *visit) invite() error {
 		return err
 	}
 	if v.actor.May("SetRoles") && !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.console.signIn(v.Context, v.backTo(), gate.Ask{MaxAge: manage.FreshSecondStep, UserID: v.viewer.User.ID})
 	}
 	return v.renderInvite(http.StatusOK, manage.Invitation{Population: v.Query("population")}, nil)
 }

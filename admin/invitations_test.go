@@ -101,7 +101,7 @@ func TestRegistrationIsOpenedInTheConsole(t *testing.T) {
 		if err != nil || !p.Registration.Open || len(p.Registration.Allowed) != 2 || len(p.Registration.Denied) != 1 {
 			t.Errorf("saved as %+v, %v", p.Registration, err)
 		}
-		h.ageProofs(t, 11*time.Minute)
+		h.AgeProofs(11 * time.Minute)
 		if page := b.Submit(done, "/registration"); page.Status == http.StatusOK && page.Heading() == "Contact Authentication" {
 			t.Error("it was changed with an old second step")
 		}

@@ -27,7 +27,7 @@ func (v *visit) overview() error {
 // firstSteps is what a new installation needs, and what of it is done.
 func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	ctx := v.Request.Context()
-	ids, err := v.console.populations(ctx)
+	ids, err := v.console.gate().Populations(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	}
 	apps := 0
 	for _, c := range clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			apps++
 		}
 	}

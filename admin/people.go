@@ -251,7 +251,7 @@ func (v *visit) newPerson() error {
 		return err
 	}
 	if v.actor.May("SetRoles") && !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), true)
+		return v.proveAgain(v.backTo())
 	}
 	return v.renderNewPerson(http.StatusOK, manage.NewUser{Population: v.Query("population")}, nil)
 }

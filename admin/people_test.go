@@ -303,7 +303,7 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 	b, _ := h.enters("admin@rtx.example")
 	at := "/people/" + agent.ID
 	form := h.page(b, at+"/delete")
-	h.ageProofs(t, 11*time.Minute)
+	h.AgeProofs(11 * time.Minute)
 	const again = "Enter your password again"
 	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/end-pause", "/anonymise", "/delete", "/password", "/roles", "/edit", "/state"} {
 		want(t, h.page(b, at+path), http.StatusOK, again)

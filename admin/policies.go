@@ -86,7 +86,7 @@ func (v *visit) ownRules(p idp.Population) ([]ui.Link, error) {
 	}
 	var links []ui.Link
 	for _, c := range clients {
-		if c.ID == idp.ConsoleClient || !slices.Contains(c.Populations, p.ID) {
+		if idp.OwnClient(c.ID) || !slices.Contains(c.Populations, p.ID) {
 			continue
 		}
 		o, err := v.console.Store.Override(ctx, c.ID)
@@ -137,7 +137,7 @@ type applyErrors struct{ choice, reason, alone *ui.Message }
 func (v *visit) renderApply(status int, p idp.Population, wanted idp.Policy, wrong applyErrors) error {
 	ctx := v.Request.Context()
 	if !v.fresh() { // better now than after the choice
-		return v.console.signIn(v.Context, v.path("/authentication/"+p.ID+"/mfa"), true)
+		return v.proveAgain(v.path("/authentication/" + p.ID + "/mfa"))
 	}
 	preview, err := v.console.Manage.PreviewPolicy(ctx, v.actor, p.ID, wanted)
 	if err != nil {
@@ -156,7 +156,7 @@ func (v *visit) renderApply(status int, p idp.Population, wanted idp.Policy, wro
 		ChoiceError: wrong.choice, ReasonError: wrong.reason, AloneError: wrong.alone,
 	}
 	for _, c := range preview.Clients {
-		if c.ID != idp.ConsoleClient {
+		if !idp.OwnClient(c.ID) {
 			page.Apps = append(page.Apps, c.Name)
 		}
 	}

@@ -1,6 +1,14 @@
 package idp
 
-// ConsoleClient is the client_id of the console itself: how its pages ask for a
-// sign-in. It exists in every installation, and its override always requires a
-// second step.
-const ConsoleClient = "gatehouse-console"
+// The clients of our own pages: how these ask for a sign-in. Both exist in every
+// installation.
+const (
+	// ConsoleClient is the console. Its override always requires a second step.
+	ConsoleClient = "gatehouse-console"
+	// AccountClient is where people look after their account. It asks for what the
+	// person's population does.
+	AccountClient = "gatehouse-account"
+)
+
+// OwnClient tells whether a client is one of our own pages: nobody changes it.
+func OwnClient(id string) bool { return id == ConsoleClient || id == AccountClient }

@@ -11,6 +11,7 @@ const (
 	InvitationLink   LinkKind = "invitation"   // makes an account, for whom somebody invited
 	RegistrationLink LinkKind = "registration" // makes an account, for whoever asked for one
 	ResetLink        LinkKind = "reset"        // sets a password
+	EmailLink        LinkKind = "email"        // moves an account to another address
 	BreakGlassLink   LinkKind = "break_glass"  // lets a password do at the console where portal access allows none
 )
 
@@ -20,6 +21,9 @@ const (
 	RegistrationLifetime = 24 * time.Hour
 	ResetLifetime        = time.Hour
 )
+
+// EmailLifetime is how long a link to confirm an address works.
+const EmailLifetime = 24 * time.Hour
 
 // Link is something that somebody is sent, and that works once. Who has the token
 // may do what it is for; only its hash is stored.

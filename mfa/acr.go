@@ -251,3 +251,15 @@ func appendUpstream(amr []string, proofs []idp.Proof) []string {
 	}
 	return amr
 }
+
+// SecondStepAt is when something other than a password was last proved, zero for
+// never.
+func SecondStepAt(proofs []idp.Proof) (at time.Time) {
+	for _, p := range proofs {
+		first := p.Method == idp.MethodPassword || p.Method == idp.MethodFederated && p.LocalStep
+		if proved := p.ProvedAt(); !first && proved.After(at) {
+			at = proved
+		}
+	}
+	return at
+}

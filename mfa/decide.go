@@ -92,8 +92,8 @@ type Decision struct {
 func Decide(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
 	achieved := Achieved(q.Proofs).Rank()
-	if p := federated(q.Proofs); p != nil && !p.LocalStep {
-		return decideFederated(q, p, achieved)
+	if trusts(q.Proofs) {
+		return decideFederated(q, federated(q.Proofs), achieved)
 	}
 	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand))
 	switch {
@@ -206,6 +206,47 @@ func SetUpNow(q Question) Decision {
 		return Decision{Outcome: Stuck}
 	}
 	return Decision{Outcome: ProveEmail, Methods: []idp.Method{idp.MethodEmail}}
+}
+
+// MayDoWithout tells whether somebody may take away one of their authenticators:
+// enrolled is what would be left. Whoever could not sign in again by what the policy
+// asks for, or would have to set up another one by the password alone, may not.
+func MayDoWithout(p idp.Policy, enrolled Enrolled, now time.Time) bool {
+	switch Decide(Question{
+		Policy: p, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
+		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}},
+	}).Outcome {
+	case Satisfied, Challenge, Choose:
+		return true
+	case FirstStep, ProveEmail, SetUp, Unreachable, Stuck:
+	}
+	return false
+}
+
+// ProveAgain is what somebody has to have proved lately before they change how their
+// account is protected: a second step, or the password where neither the policy nor
+// they have one; whoever came through an upstream, that. acr is what to ask a sign-in
+// for, with within as its max_age.
+func ProveAgain(p idp.Policy, enrolled Enrolled, proofs []idp.Proof, now time.Time, within time.Duration) (acr idp.ACR, proved bool) {
+	lately := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= within }
+	switch {
+	case trusts(proofs), p.SecondStep(), enrolled.Authenticator:
+		if !trusts(proofs) {
+			acr = idp.ACRTwoStep
+		}
+		return acr, lately(SecondStepAt(proofs))
+	}
+	for i := range proofs {
+		proved = proved || lately(proofs[i].ProvedAt())
+	}
+	return "", proved
+}
+
+// trusts tells whether somebody came through an upstream whose sign-in needs no second
+// step of ours.
+func trusts(proofs []idp.Proof) bool {
+	p := federated(proofs)
+	return p != nil && !p.LocalStep
 }
 
 // recent tells whether a method was proved lately enough to enrol something.

@@ -100,8 +100,8 @@ func (p ConsoleConnection) about() about {
 	return about{template: "console-connection", failed: len(p.Errors) > 0 || p.Alert != nil, console: true}
 }
 
-// AccountRow is a connection of a person's population, and who the person is there.
-type AccountRow struct {
+// ElsewhereRow is a connection of a person's population, and who the person is there.
+type ElsewhereRow struct {
 	Connection  string // its name
 	Linked      bool
 	Subject     []Setting // the parts of who they are there

@@ -73,7 +73,7 @@ type ConsolePerson struct {
 	Factors        []FactorRow
 	Recovery       *RecoveryFacts // nil for none
 	ResetURL       string
-	Accounts       []AccountRow // at other providers
+	Accounts       []ElsewhereRow // at other providers
 	ShowSessions   bool
 	Sessions       []SessionRow
 	MoreSessions   bool // there are more than are shown

@@ -54,6 +54,10 @@ const (
 	MailPasswordChanged   MailKind = "password_changed"   // by the person or an administrator
 	MailEmailChanged      MailKind = "email_changed"      // to the old address and to the new one
 	MailFactorEnabled     MailKind = "factor_enabled"     // by an administrator, after too many wrong codes
+	MailFactorRemoved     MailKind = "factor_removed"     // an authenticator, by the person
+	MailEmailConfirm      MailKind = "email_confirm"      // to the address that somebody wants to have
+	MailEmailAsked        MailKind = "email_asked"        // to the address that they have
+	MailEmailTaken        MailKind = "email_taken"        // to who has the address that somebody else wants
 	MailRolesChanged      MailKind = "roles_changed"      // by an administrator
 	MailAccountDisabled   MailKind = "account_disabled"   // by an administrator
 	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
@@ -73,6 +77,7 @@ func MailKinds() []MailKind {
 	return []MailKind{
 		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
 		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
+		MailFactorRemoved, MailEmailConfirm, MailEmailAsked, MailEmailTaken,
 		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailBreakGlass,
 		MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists, MailTest,
 	}
@@ -119,7 +124,7 @@ type letterView struct {
 	Lead     []string // paragraphs above the code
 	Code     string
 	Button   string // label of URL
-	URL      string // of a link that works once
+	URL      string
 	Copy     string // what to do where Button does not work
 	Text     []string
 	Warning  string
@@ -169,6 +174,7 @@ func (m Mail) cleaned() Mail {
 	m.Name = personName(m.Name)
 	m.URL = webURL(m.URL, "https", "http")
 	m.HelpURL = webURL(m.HelpURL, "https", "http", "mailto")
+	m.URL = webURL(m.URL, "https", "http")
 	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
 	m.Minutes = min(max(m.Minutes, 0), 99)
 	m.Left = max(m.Left, 0)
@@ -201,6 +207,8 @@ func (u *UI) mailView(m Mail) letterView {
 	}
 	if m.URL != "" && words.button != nil {
 		v.URL, v.Button, v.Copy = m.URL, u.Text(m.Lang, *words.button), u.Text(m.Lang, Message{Key: "mail.link.copy"})
+	}
+	if m.URL != "" && words.button != nil && !m.Until.IsZero() {
 		v.Text = append([]string{u.Text(m.Lang, *Key("mail.link.until").With(u.moment(m.Lang, m.Until)))}, v.Text...)
 	}
 	if words.warning != nil {
@@ -302,6 +310,14 @@ func (m Mail) words() mailWords {
 		w = m.emailWords()
 	case MailFactorEnabled:
 		w = m.enabledWords()
+	case MailFactorRemoved:
+		w = m.removedWords()
+	case MailEmailConfirm:
+		w = confirmWords()
+	case MailEmailAsked:
+		w = askedWords()
+	case MailEmailTaken:
+		w = takenWords()
 	case MailRolesChanged:
 		w = m.rolesWords()
 	case MailAccountDisabled:

@@ -48,3 +48,44 @@ func accountWords(subject, text, what Key) mailWords {
 		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.todo.tell").With()},
 	}
 }
+
+func (m Mail) removedWords() mailWords {
+	return mailWords{
+		subject: Key("mail.factor_removed.subject").With(),
+		lead:    []*Message{Key("mail.factor_removed.text").With()},
+		text:    []*Message{m.who()},
+		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.password").With(), Key("mail.todo.review").With()},
+	}
+}
+
+// confirmWords are for an address whose reader may be a stranger to the account: they
+// say nothing about it.
+func confirmWords() mailWords {
+	return mailWords{
+		subject: Key("mail.email_confirm.subject").With(),
+		lead:    []*Message{Key("mail.email_confirm.text").With()},
+		button:  Key("mail.email_confirm.button").With(),
+		text:    []*Message{Key("mail.email_confirm.valid").With()},
+		todoFor: "mail.todo.not_asked", todo: []*Message{Key("mail.email_confirm.ignore").With()},
+	}
+}
+
+func askedWords() mailWords {
+	return mailWords{
+		subject: Key("mail.email_asked.subject").With(),
+		lead:    []*Message{Key("mail.email_asked.text").With()},
+		text:    []*Message{Key("mail.email_asked.what").With()},
+		button:  Key("mail.email_asked.button").With(),
+		todo:    []*Message{Key("mail.email_asked.cancel").With(), Key("mail.todo.password").With(), Key("mail.todo.tell_now").With()},
+	}
+}
+
+// takenWords are for who has the address that somebody else wants.
+func takenWords() mailWords {
+	return mailWords{
+		subject: Key("mail.email_taken.subject").With(),
+		lead:    []*Message{Key("mail.email_taken.text").With()},
+		text:    []*Message{Key("mail.email_taken.what").With()},
+		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.todo.tell").With()},
+	}
+}

@@ -185,17 +185,22 @@ func (u *UI) Languages() []string {
 	return append([]string{fallback}, slices.DeleteFunc(langs, func(l string) bool { return l == fallback })...)
 }
 
-// languageNames are links to all languages, by their own names, with the
-// language as the URL; none when there is no choice.
-func (u *UI) languageNames() []Link {
+// LanguageNames are links to all languages, by their own names, with the language as
+// the URL.
+func (u *UI) LanguageNames() []Link {
 	var links []Link
 	for _, lang := range u.Languages() {
 		links = append(links, Link{u.Text(lang, Message{Key: "language.name"}), lang})
 	}
-	if len(links) < 2 {
-		return nil
-	}
 	return links
+}
+
+// languageNames are LanguageNames; none when there is no choice.
+func (u *UI) languageNames() []Link {
+	if links := u.LanguageNames(); len(links) > 1 {
+		return links
+	}
+	return nil
 }
 
 // Match picks the language for a request: the first of uiLocales (OpenID

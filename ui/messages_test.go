@@ -36,7 +36,7 @@ func usedKeys(t *testing.T) map[string]bool {
 			used[match[1]] = true
 		}
 	}
-	for _, file := range sources(t, "*.go", "../admin/*.go") {
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/account/*.go") {
 		for _, key := range literals(t, file) {
 			used[key] = true
 		}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -157,7 +156,7 @@ func (a *API) identify(v *call) error {
 	if !strongEnough(access.Proofs) {
 		return errSecondStep
 	}
-	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, secondStepAt(access.Proofs))
+	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, mfa.SecondStepAt(access.Proofs))
 	return err
 }
 
@@ -183,16 +182,6 @@ func strongEnough(proofs []idp.Proof) bool {
 		Override: idp.Override{Mode: idp.OverrideRequired}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
 		Proofs: proofs, Now: idp.Now(),
 	}).Outcome == mfa.Satisfied
-}
-
-// secondStepAt is when the second step was last proved, zero for never.
-func secondStepAt(proofs []idp.Proof) (at time.Time) {
-	for _, p := range proofs {
-		if p.Method != idp.MethodPassword && p.At.After(at) {
-			at = p.At
-		}
-	}
-	return at
 }
 
 // do carries out an operation.

@@ -67,8 +67,9 @@ var allowed = map[string][]string{
 	"idp/arrival":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/account":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/federation/certificate", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/gate":       {"idp", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/account":    {"idp", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
@@ -82,6 +83,8 @@ var allowed = map[string][]string{
 	testKit: {everything},
 	// A stand-in for Microsoft, which the demo starts as well.
 	testKit + "/entra": {"idp"},
+	// A real browser, for the tests of pages.
+	testKit + "/chromium": {testKit},
 
 	"cmd/gatehouse": {everything},
 	"cmd/bench":     {everything},
@@ -106,7 +109,7 @@ var allowedInTests = map[string][]string{
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},
 	"idp/session":    {"idp/keyring"},
-	"ui":             {"ui/internal/sample"},
+	"ui":             {"ui/internal/sample", testKit + "/chromium"},
 }
 
 // apart are the rooms that must not reach one another, not even through a third

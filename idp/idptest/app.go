@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
+	"gatehouse/idp/store"
 )
 
 // App is a running provider on loopback.
@@ -74,6 +76,23 @@ func (a *App) Audited(kind idp.AuditKind) int {
 		a.tb.Fatalf("reading the audit log: %v", err)
 	}
 	return len(events)
+}
+
+// AgeProofs makes every session's proofs older: they are JSON, which no statement
+// reaches.
+func (a *App) AgeProofs(by time.Duration) {
+	a.tb.Helper()
+	ctx := a.tb.Context()
+	populations, err := a.Store.Populations(ctx)
+	Must(a.tb, err)
+	sessions, err := a.Store.LivingSessions(ctx, idp.Now(), store.SessionQuery{Populations: populations, Limit: 1000})
+	Must(a.tb, err)
+	for _, s := range sessions {
+		for i := range s.Session.Proofs {
+			s.Session.Proofs[i].At = s.Session.Proofs[i].At.Add(-by)
+		}
+		Must(a.tb, a.Store.RenewSession(ctx, s.Session))
+	}
 }
 
 // Do sends a request as it is, without a browser around it.

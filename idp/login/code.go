@@ -55,22 +55,25 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	if problem := codeProblem(c.PostForm("code")); problem != nil {
 		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: problem})
 	}
-	factor := s.authenticator()
-	g := totpGuess(factor.ID)
+	factors := s.authenticators()
+	var ids []string
+	for _, f := range factors {
+		ids = append(ids, f.ID)
+	}
+	g := totpGuess(ids...)
 	attempt, limited, err := l.begin(c, s, g)
 	if limited || err != nil {
 		return err
 	}
-	key, err := l.Keyring.Open(factor.Secret, keyring.AAD("factors", factor.ID, "secret"))
+	factorID, step, err := l.matchAny(factors, c.PostForm("code"))
+	if isWrongCode(err) {
+		return l.totpRefused(c, s, g, attempt, err)
+	}
 	if err != nil {
 		return err
 	}
-	step, err := mfa.MatchTOTP(key, c.PostForm("code"), idp.Now(), factor.LastStep)
-	if err != nil {
-		return l.totpRefused(c, s, g, attempt, err)
-	}
 	err = l.advance(c, s, func(ctx context.Context) error {
-		if err := l.Store.AcceptStep(ctx, factor.ID, step, idp.Now()); err != nil {
+		if err := l.Store.AcceptStep(ctx, factorID, step, idp.Now()); err != nil {
 			return err
 		}
 		s.prove(idp.MethodTOTP)
@@ -82,15 +85,40 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	return err
 }
 
-// authenticator is the first that this browser may use.
-func (s *signIn) authenticator() *idp.Factor {
-	for i := range s.enrolment.TOTP {
-		f := &s.enrolment.TOTP[i]
+// authenticators are those that this browser may use.
+func (s *signIn) authenticators() []idp.Factor {
+	var list []idp.Factor
+	for _, f := range s.enrolment.TOTP {
 		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
-			return f
+			list = append(list, f)
 		}
 	}
-	return nil
+	return list
+}
+
+// matchAny finds the authenticator that shows a code. A code that one of them has
+// shown before is a replay, unless it is another's.
+func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, step int64, err error) {
+	var refused error
+	for _, f := range factors {
+		key, err := l.Keyring.Open(f.Secret, keyring.AAD("factors", f.ID, "secret"))
+		if err != nil {
+			return "", 0, err
+		}
+		step, err := mfa.MatchTOTP(key, code, idp.Now(), f.LastStep)
+		if err == nil {
+			return f.ID, step, nil
+		}
+		if refused == nil || errors.Is(err, mfa.ErrReplayed) {
+			refused = err
+		}
+	}
+	return "", 0, refused
+}
+
+// isWrongCode tells whether it is the code that is wrong, and not us.
+func isWrongCode(err error) bool {
+	return errors.Is(err, mfa.ErrReplayed) || errors.Is(err, mfa.ErrCodeFormat) || errors.Is(err, mfa.ErrWrongCode)
 }
 
 // codeProblem is what is wrong with six digits before anybody compares them: what

@@ -12,25 +12,26 @@ import (
 )
 
 // guess is one attempt at a second factor: which factor, how it is counted and
-// what the audit log calls it.
+// what the audit log calls it. A code of an authenticator is tried against all that
+// the person has, and counts as a guess at each.
 type guess struct {
 	method    idp.Method
 	kind      throttle.Kind
-	factorID  string
+	factorIDs []string
 	refused   idp.AuditKind
 	throttled idp.AuditKind
 }
 
-func totpGuess(id string) guess {
-	return guess{idp.MethodTOTP, throttle.Authenticator, id, idp.AuditCodeRefused, idp.AuditCodeThrottled}
+func totpGuess(ids ...string) guess {
+	return guess{idp.MethodTOTP, throttle.Authenticator, ids, idp.AuditCodeRefused, idp.AuditCodeThrottled}
 }
 
 func recoveryGuess(setID string) guess {
-	return guess{idp.MethodRecovery, throttle.Recovery, setID, idp.AuditRecoveryRefused, idp.AuditRecoveryThrottled}
+	return guess{idp.MethodRecovery, throttle.Recovery, []string{setID}, idp.AuditRecoveryRefused, idp.AuditRecoveryThrottled}
 }
 
 func emailGuess(id string) guess {
-	return guess{idp.MethodEmail, throttle.EmailCode, id, idp.AuditEmailRefused, idp.AuditEmailThrottled}
+	return guess{idp.MethodEmail, throttle.EmailCode, []string{id}, idp.AuditEmailRefused, idp.AuditEmailThrottled}
 }
 
 // counters are what a guess is counted against: the browser's own budget where the
@@ -38,13 +39,18 @@ func emailGuess(id string) guess {
 // neither use it up nor get one; else
 // the factor's, and the address's.
 func (l *Login) counters(ctx context.Context, s *signIn, g guess) []throttle.Counter {
-	if s.OwnBrowser {
-		return []throttle.Counter{l.Limiter.FactorInBrowser(g.kind, g.factorID, s.flow.BrowserHash)}
+	var list []throttle.Counter
+	for _, id := range g.factorIDs {
+		if s.OwnBrowser {
+			list = append(list, l.Limiter.FactorInBrowser(g.kind, id, s.flow.BrowserHash))
+		} else {
+			list = append(list, l.Limiter.Factor(g.kind, id))
+		}
 	}
-	return []throttle.Counter{
-		l.Limiter.Factor(g.kind, g.factorID),
-		l.Limiter.Address(idp.VisitFrom(ctx).Address),
+	if !s.OwnBrowser {
+		list = append(list, l.Limiter.Address(idp.VisitFrom(ctx).Address))
 	}
+	return list
 }
 
 // begin counts a guess before it is made. limited: it may not be made, and the page
@@ -82,16 +88,23 @@ func (l *Login) refuse(c *gin.Context, s *signIn, g guess, a *throttle.Attempt, 
 	return l.renderCode(c, s, codePage{method: g.method, codeError: text})
 }
 
-// disable stops a factor at the cap of wrong guesses, and tells its owner. It still
-// counts as enrolled: it cannot be replaced with a password alone.
+// disable stops what was guessed at at the cap of wrong guesses, and tells its owner.
+// It still counts as enrolled: it cannot be replaced with a password alone.
 func (l *Login) disable(ctx context.Context, s *signIn, g guess) error {
 	disable := l.Store.DisableFactor
 	if g.method == idp.MethodRecovery {
 		disable = l.Store.DisableRecovery
 	}
-	first, err := disable(ctx, g.factorID, idp.Now())
-	if err != nil || !first {
-		return err
+	disabled := false
+	for _, id := range g.factorIDs {
+		first, err := disable(ctx, id, idp.Now())
+		if err != nil {
+			return err
+		}
+		disabled = disabled || first
+	}
+	if !disabled {
+		return nil
 	}
 	if err := l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(g.method)})); err != nil {
 		return err
@@ -131,7 +144,7 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 			if s.opened == nil {
 				s.opened = map[string]bool{}
 			}
-			s.opened[g.factorID] = true
+			s.opened[g.factorIDs[0]] = true
 		}
 	}
 	return nil

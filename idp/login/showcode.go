@@ -54,7 +54,7 @@ func (l *Login) renderCode(c *gin.Context, s *signIn, p codePage) error {
 }
 
 // appDisabled tells whether the person has an authenticator and may not use it.
-func (s *signIn) appDisabled() bool { return len(s.enrolment.TOTP) > 0 && s.authenticator() == nil }
+func (s *signIn) appDisabled() bool { return len(s.enrolment.TOTP) > 0 && len(s.authenticators()) == 0 }
 
 // methods are the buttons for every other method that will do, or that the person
 // may turn to.

@@ -179,8 +179,8 @@ func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store
 	if err := m.allow(ctx, a, r); err != nil {
 		return v, err
 	}
-	if id == idp.ConsoleClient {
-		return v, m.forbid(ctx, a, r, "the console's own app cannot be changed")
+	if idp.OwnClient(id) {
+		return v, m.forbid(ctx, a, r, "an app of our own pages cannot be changed")
 	}
 	return v, nil
 }

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"gatehouse/idp"
@@ -124,10 +125,43 @@ func (m *Manager) UnlinkIdentity(ctx context.Context, a Actor, userID, connectio
 	if err := m.allow(ctx, a, request{op: "UnlinkIdentity", target: &user, reason: reason}); err != nil {
 		return err
 	}
-	return m.unlink(ctx, a, user, connectionID, reason)
+	return m.unlink(ctx, a, user, connectionID, reason, "", func(context.Context) error { return nil })
 }
 
-func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connectionID, reason string) error {
+// OwnIdentities lists who a person is elsewhere, for themselves.
+func (m *Manager) OwnIdentities(ctx context.Context, userID string) ([]IdentityEntry, error) {
+	return m.identities(ctx, userID)
+}
+
+// UnlinkOwn unlinks a person from a connection at their own wish, after a fresh second
+// step (ErrStepUp); the session that they sit in goes on. ErrForbidden: they could not
+// sign in without it.
+func (m *Manager) UnlinkOwn(ctx context.Context, s Self, connectionID string) error {
+	if err := m.fresh(ctx, s, "disconnect an account"); err != nil {
+		return err
+	}
+	user, err := m.Store.User(ctx, s.UserID)
+	if err != nil {
+		return err
+	}
+	return m.unlink(ctx, s.actor(), user, connectionID, "", s.SessionID, func(ctx context.Context) error {
+		p, err := m.Store.Population(ctx, user.PopulationID)
+		if err != nil || p.Access.Password && user.PasswordHash != "" {
+			return err
+		}
+		left, err := m.Store.IdentitiesOf(ctx, user.ID)
+		if err == nil && len(left) == 0 {
+			err = fmt.Errorf("%w: it is the only way in", ErrForbidden)
+		}
+		return err
+	})
+}
+
+// unlink unlinks a person, unless rest finds fault with what is left. Their sessions end
+// but one (empty: none is spared).
+func (m *Manager) unlink(
+	ctx context.Context, a Actor, user idp.User, connectionID, reason, except string, rest func(context.Context) error,
+) error {
 	c, err := m.Store.Connection(ctx, connectionID)
 	if err != nil {
 		return err
@@ -142,7 +176,10 @@ func (m *Manager) unlink(ctx context.Context, a Actor, user idp.User, connection
 		if err := m.keepAWayInFor(ctx, user); err != nil {
 			return err
 		}
-		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "a connected account was unlinked", nil), ""); err != nil {
+		if err := rest(ctx); err != nil {
+			return err
+		}
+		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "a connected account was unlinked", nil), except); err != nil {
 			return err
 		}
 		if err := m.auditOf(ctx, a.audit(idp.AuditIdentityUnlinked, reason, map[string]string{"connection": c.ID}), user); err != nil {

@@ -116,7 +116,7 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 	if o.Population, err = m.Store.Population(ctx, link.PopulationID); err != nil {
 		return o, err
 	}
-	o.MinLength = minLength(o.Population)
+	o.MinLength = m.MinPassword(o.Population)
 	if !o.Population.Access.Password || kind == idp.RegistrationLink && !o.Population.Registration.Open {
 		return o, fmt.Errorf("%w: %s is not open any more", ErrLink, kind)
 	}
@@ -205,7 +205,7 @@ func (m *Manager) rolesLeft(ctx context.Context, ids []string) ([]string, error)
 func (m *Manager) Destinations(ctx context.Context, population string) ([]idp.Client, error) {
 	all, err := m.Store.Clients(ctx)
 	all = slices.DeleteFunc(slices.Clone(all), func(c idp.Client) bool {
-		return c.ID == idp.ConsoleClient || c.HomeURL == "" || !slices.Contains(c.Populations, population)
+		return idp.OwnClient(c.ID) || c.HomeURL == "" || !slices.Contains(c.Populations, population)
 	})
 	slices.SortStableFunc(all, func(a, b idp.Client) int {
 		return slices.Index(a.Populations, population) - slices.Index(b.Populations, population)

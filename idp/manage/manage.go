@@ -34,6 +34,8 @@ type Manager struct {
 	Write  func(ui.Mail) (ui.Letter, error)
 	// Issuer is the provider's: links in mails lead below it.
 	Issuer string
+	// AccountURL is where people look after their account, for links in mails.
+	AccountURL string
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool
@@ -244,7 +246,7 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 		return "", nil
 	}
 	err := password.Check(plain, password.Rules{
-		MinLength: minLength(p), Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
+		MinLength: m.MinPassword(p), Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
 	})
 	if err != nil {
 		return "", invalid("password", "%s", err)
@@ -252,12 +254,12 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 	return m.Hasher.Hash(ctx, plain)
 }
 
-// minLength is how long a password of a population has to be, in characters.
-func minLength(p idp.Population) int {
-	if p.Policy.SecondStep() {
-		return p.Passwords.MinLength
+// MinPassword is how many characters a password of a population has at least.
+func (*Manager) MinPassword(p idp.Population) int {
+	if !p.Policy.SecondStep() {
+		return max(p.Passwords.MinLength, aloneMinLength)
 	}
-	return max(p.Passwords.MinLength, aloneMinLength)
+	return p.Passwords.MinLength
 }
 
 // aloneMinLength is the shortest password without a second step (NIST SP

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -152,6 +153,9 @@ func checkURL(field, value string) error {
 	return isText(field, value)
 }
 
+// takenIDs are pages below /account, where a population's id would stand.
+var takenIDs = []string{"callback", "confirm"}
+
 // AddPopulation adds a population with the rules that agents begin with: an
 // authenticator as second step, an hour idle and a day at most. A *FieldError says
 // what cannot be saved; idp.ErrConflict that the id is taken.
@@ -161,6 +165,9 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 	}
 	if !populationForm.MatchString(id) {
 		return PopulationEntry{}, invalid("id", "2 to 32 of a-z, 0-9 and -, a letter first")
+	}
+	if slices.Contains(takenIDs, id) {
+		return PopulationEntry{}, invalid("id", "%q is the name of a page of ours", id)
 	}
 	p := idp.Population{
 		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
@@ -189,7 +196,7 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		if err != nil {
 			return err
 		}
-		if err := m.openConsole(ctx, id); err != nil {
+		if err := m.openOwnPages(ctx); err != nil {
 			return err
 		}
 		e := a.audit(idp.AuditPopulationCreated, "", map[string]string{"name": p.Name})

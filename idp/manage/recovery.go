@@ -195,6 +195,10 @@ func (m *Manager) signOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 	if err := m.Store.DropFlows(ctx, user.ID); err != nil {
 		return err
 	}
+	// Whoever asked for another address may be why this happens.
+	if err := m.Store.DropLinks(ctx, idp.EmailLink, user.ID); err != nil {
+		return err
+	}
 	if _, err := m.Sessions.EndAllOf(ctx, e, user.ID, except); err != nil {
 		return err
 	}

@@ -142,9 +142,7 @@ func (c UserChange) apply(u idp.User) (after idp.User, changed []string) {
 	}
 	set("name", &u.Name, c.Name)
 	set("email", &u.Email, c.Email)
-	if len(changed) > 0 && changed[len(changed)-1] == "email" {
-		u.EmailVerified = false
-	}
+	u.EmailVerified = u.EmailVerified && !slices.Contains(changed, "email")
 	set("locale", &u.Locale, c.Locale)
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
@@ -181,7 +179,7 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		if err := m.Store.DropLinks(ctx, idp.ResetLink, after.ID); err != nil {
 			return err
 		}
-		if err := m.notifyMoved(ctx, before, after); err != nil {
+		if err := m.notifyMoved(ctx, a, before, after); err != nil {
 			return err
 		}
 	}
@@ -193,11 +191,12 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 
 // notifyMoved tells a person at both addresses that theirs is another one now. Where
 // the account was, the mail does not say where it went.
-func (m *Manager) notifyMoved(ctx context.Context, before, after idp.User) error {
-	if err := m.notify(ctx, before, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: true, Former: true}); err != nil {
+func (m *Manager) notifyMoved(ctx context.Context, a Actor, before, after idp.User) error {
+	byAdmin := a.UserID != after.ID
+	if err := m.notify(ctx, before, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: byAdmin, Former: true}); err != nil {
 		return err
 	}
-	return m.notify(ctx, after, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: true})
+	return m.notify(ctx, after, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: byAdmin})
 }
 
 // switched is what else happens when an account was disabled or enabled.

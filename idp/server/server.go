@@ -14,6 +14,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/admin/api"
 	"gatehouse/idp"
+	"gatehouse/idp/account"
 	"gatehouse/idp/arrival"
 	"gatehouse/idp/federation"
 	"gatehouse/idp/fetch"
@@ -125,6 +126,12 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
 	}
+	self := &account.Pages{
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Limiter: limiter, Identities: identities{s.Manage}, Callback: s.cfg.Issuer + "/account/callback",
+	}
+	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
+		return err
+	}
 	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol})
 	if err != nil {
 		return err
@@ -133,7 +140,7 @@ func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
 		Store: s.Store, Web: plumbing, Manage: s.Manage, Cookies: s.sessions.Cookies,
 		SignIn: func(flowID string) string { return login.Path(plumbing.Base(), flowID) },
 	}
-	return s.route(plumbing, protocol, signIn, upstreams, arrivals, console, rest)
+	return s.route(plumbing, protocol, signIn, upstreams, arrivals, console, self, rest)
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -168,7 +175,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	return &manage.Manager{
 		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
-		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks,
+		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
 	}, nil
 }
 
@@ -200,7 +207,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 // route is the table of everything that is reachable.
 func (s *Server) route(
 	w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation, arrivals *arrival.Arrival,
-	console *admin.Console, rest *api.API,
+	console *admin.Console, self *account.Pages, rest *api.API,
 ) error {
 	engine, err := w.Engine()
 	if err != nil {
@@ -216,6 +223,7 @@ func (s *Server) route(
 	upstreams.Routes(root)
 	arrivals.Routes(root)
 	console.Routes(root)
+	self.Routes(root)
 	rest.Routes(root)
 	assets := gin.WrapH(s.pages.Assets())
 	root.GET("/assets/*file", assets)

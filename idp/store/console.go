@@ -6,9 +6,10 @@ import (
 	"gatehouse/idp"
 )
 
-// MoveConsole brings the console's client up to date: where it is reached, and who
+// MoveClient brings the client of our own pages up to date: where it is reached, and who
 // may sign in to it.
-func (s *Store) MoveConsole(ctx context.Context, c idp.Client) error {
+func (s *Store) MoveClient(ctx context.Context, c idp.Client) error {
+	s.AfterCommit(ctx, func() { s.clients.drop(c.ID) })
 	return written(s.writer(ctx).Model(&clientRow{}).Where("id = ?", c.ID).UpdateColumns(map[string]any{
 		"redirect_uris": jsonList(c.RedirectURIs), "home_url": c.HomeURL, "populations": words(c.Populations),
 	}).Error, "client")

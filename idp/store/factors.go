@@ -131,6 +131,35 @@ func (s *Store) MarkFactorUsed(ctx context.Context, id string, at time.Time) err
 	return written(s.writer(ctx).Model(&factorRow{}).Where("id = ?", id).UpdateColumn("last_used_at", at).Error, "factor")
 }
 
+// RenameFactor gives a factor of a user another name. idp.ErrNotFound: the user has
+// none of that id.
+func (s *Store) RenameFactor(ctx context.Context, userID, id, name string) error {
+	return once(s.writer(ctx).Model(&factorRow{}).Where("id = ? AND user_id = ?", id, userID).
+		UpdateColumn("name", name), "factor", idp.ErrNotFound)
+}
+
+// RemoveFactor takes one second factor from a user. idp.ErrNotFound: the user has
+// none of that id, any more.
+func (s *Store) RemoveFactor(ctx context.Context, userID, id string) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		err := once(s.writer(ctx).Where("id = ? AND user_id = ?", id, userID).Delete(&factorRow{}), "factor", idp.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		var left int64
+		if err := s.reader(ctx).Model(&factorRow{}).Where("user_id = ?", userID).Count(&left).Error; err != nil {
+			return found(err, "factors")
+		}
+		return s.markSecondStep(ctx, userID, left > 0)
+	})
+}
+
+// RemoveRecoveryCodes takes the recovery codes from a user who has no authenticator
+// any more that they could stand in for.
+func (s *Store) RemoveRecoveryCodes(ctx context.Context, userID string) error {
+	return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
+}
+
 // RemoveFactors takes all second factors from a user, recovery codes included.
 func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
 	return s.Do(ctx, func(ctx context.Context) error {
@@ -140,7 +169,7 @@ func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
 		if err := s.markSecondStep(ctx, userID, false); err != nil {
 			return err
 		}
-		return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
+		return s.RemoveRecoveryCodes(ctx, userID)
 	})
 }
 

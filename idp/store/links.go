@@ -46,6 +46,13 @@ func (s *Store) Link(ctx context.Context, kind idp.LinkKind, hash []byte) (idp.L
 	return r.link(), found(err, "link")
 }
 
+// NewestLink reads the newest link of a kind and user, used and expired ones too.
+func (s *Store) NewestLink(ctx context.Context, kind idp.LinkKind, userID string) (idp.Link, error) {
+	var r linkRow
+	err := s.reader(ctx).Where("kind = ? AND user_id = ?", string(kind), userID).Order("id DESC").Take(&r).Error
+	return r.link(), found(err, "link")
+}
+
 // LinkByID reads a link by its id, used and expired ones too.
 func (s *Store) LinkByID(ctx context.Context, kind idp.LinkKind, id string) (idp.Link, error) {
 	var r linkRow

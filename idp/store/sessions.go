@@ -269,6 +269,12 @@ func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time)
 		UpdateColumn("revoked_at", at).Error, "grants")
 }
 
+// RevokeOfflineOf revokes the grants of a user that outlive a sign-out.
+func (s *Store) RevokeOfflineOf(ctx context.Context, userID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&grantRow{}).Where("user_id = ? AND offline AND revoked_at IS NULL", userID).
+		UpdateColumn("revoked_at", at).Error, "grants")
+}
+
 // PoliciesApplied lists the populations and clients whose MinVersion was ever
 // raised.
 func (s *Store) PoliciesApplied(ctx context.Context) (populations, clients map[string]int64, err error) {

@@ -266,8 +266,10 @@ func delay(kind Kind, failures int) time.Duration {
 // Failures is how many attempts in a row have failed if this one does.
 func (a *Attempt) Failures() int { return a.counters[0].Failures }
 
-// Last tells whether this attempt used up its first counter's budget.
-func (a *Attempt) Last() bool { return a.Failures() >= Cap }
+// Last tells whether this attempt used up a budget that nobody shares.
+func (a *Attempt) Last() bool {
+	return slices.ContainsFunc(a.counters, func(t store.Throttle) bool { return !t.Shared && t.Failures >= Cap })
+}
 
 // Succeeded clears the counters, and takes back one count of an address, which
 // others share.

@@ -242,6 +242,10 @@ func (w *Web) Language(r *http.Request, uiLocales string) string {
 	return w.cfg.UI.Match(r.Header.Get("Accept-Language"), uiLocales)
 }
 
+// Languages are the languages that pages are written in, by their own names, with the
+// language as the URL.
+func (w *Web) Languages() []ui.Link { return w.cfg.UI.LanguageNames() }
+
 // Text is a text of the catalogue, for what pages put together.
 func (w *Web) Text(lang string, m ui.Message) string { return w.cfg.UI.Text(lang, m) }
 

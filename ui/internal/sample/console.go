@@ -41,8 +41,10 @@ func consoleFrame(current string) ui.Console {
 	item := func(label, page string) ui.NavItem {
 		return ui.NavItem{Label: label, URL: "/admin" + page, Current: page == current}
 	}
+	own := frame()
+	own.Brand = ui.Brand{}
 	return ui.Console{
-		Frame: frame(), HomeURL: "/admin", SignOutAction: "/end_session",
+		Frame: own, HomeURL: "/admin", SignOutAction: "/end_session",
 		Nav: []ui.NavGroup{
 			{Items: []ui.NavItem{item("Overview", ""), item("People", "/people"), item("Apps", "/apps"), item("Roles", "/roles")}},
 			{Label: "console.nav.security", Items: []ui.NavItem{

@@ -12,12 +12,14 @@ import (
 	"gatehouse/cmd/gatehouse/internal/demo/portal"
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+
+	"gatehouse/idp/idptest/chromium"
 )
 
 // TestBrowserAdmin is the first day of an admin, from the link that the first start
 // prints.
 func TestBrowserAdmin(t *testing.T) {
-	h := startHouse(t, startChromium(t), "")
+	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
 	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
 	agent := h.person(t, "agent@rtx.example")

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/idptest/chromium"
 	"gatehouse/idp/manage"
 )
 
 // TestBrowserArrivals tells how people come by an account, and back to one.
 func TestBrowserArrivals(t *testing.T) {
-	h := startHouse(t, startChromium(t), "")
+	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
 	for _, story := range []struct {
 		name string

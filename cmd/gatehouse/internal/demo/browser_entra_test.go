@@ -8,18 +8,19 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/idptest/chromium"
 	"gatehouse/idp/manage"
 )
 
 // TestBrowserEntra tells the stories of people who sign in with Microsoft, as the
 // demo's simulated tenant plays it, with a real browser.
 func TestBrowserEntra(t *testing.T) {
-	chromium := startChromium(t)
+	browser := chromium.Start(t)
 	for name, database := range map[string]func(t *testing.T) string{
 		"SQLite": func(*testing.T) string { return "" }, "PostgreSQL": func(t *testing.T) string { return idptest.Postgres(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := startHouse(t, chromium, database(t))
+			h := startHouse(t, browser, database(t))
 			bothPortals(t, h)
 			notAssigned(t, h)
 			claimsAnother(t, h)

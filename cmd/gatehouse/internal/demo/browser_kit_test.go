@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +21,6 @@ import (
 
 	"gatehouse/cmd/gatehouse/internal/demo"
 	"gatehouse/idp"
-	"gatehouse/idp/idptest"
 )
 
 const (
@@ -33,44 +30,6 @@ const (
 	// glance is how often a page is looked at while it is waited for.
 	glance = 20 * time.Millisecond
 )
-
-// startChromium starts one headless browser without a page; every story opens
-// windows of its own in it. The test is skipped where there is no Chromium.
-func startChromium(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil && path == "" {
-			path = found
-		}
-	}
-	if path == "" {
-		idptest.RequireOrSkip(t, "chromium", "none is installed (make test sets one up)")
-	}
-	flags := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 800),
-		chromedp.Flag("headless", "new"), chromedp.Flag("lang", "en-GB"),
-	}
-	for _, name := range []string{
-		"no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update", "disable-sync",
-		"no-first-run", "no-default-browser-check", "disable-extensions", "disable-dev-shm-usage", "hide-scrollbars",
-		"disable-renderer-backgrounding", "disable-backgrounding-occluded-windows", "disable-background-timer-throttling",
-	} {
-		flags = append(flags, chromedp.Flag(name, true))
-	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), flags...)
-	t.Cleanup(stop)
-	ctx, end := chromedp.NewContext(ctx)
-	t.Cleanup(end)
-	// The first call binds the browser's life to its context, which must not
-	// time out; so the whole of it is watched instead.
-	watch := time.AfterFunc(2*patience, stop)
-	defer watch.Stop()
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting %s: %v", filepath.Base(path), err)
-	}
-	return ctx
-}
 
 // house is a demo that runs, and the browser that visits it.
 type house struct {

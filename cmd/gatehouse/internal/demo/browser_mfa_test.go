@@ -17,11 +17,13 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
+
+	"gatehouse/idp/idptest/chromium"
 )
 
 // TestBrowserMFA tells the stories in which an admin changes what is asked.
 func TestBrowserMFA(t *testing.T) {
-	h := startHouse(t, startChromium(t), "")
+	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
 	for _, story := range []struct {
 		name string

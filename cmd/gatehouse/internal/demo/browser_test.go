@@ -21,6 +21,7 @@ import (
 	"gatehouse/cmd/gatehouse/internal/demo/portal"
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/idptest/chromium"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/store"
 )
@@ -28,7 +29,7 @@ import (
 // TestBrowser tells the stories of people who sign in, with a real browser.
 // Each story has people of its own.
 func TestBrowser(t *testing.T) {
-	chromium := startChromium(t)
+	chromium := chromium.Start(t)
 	t.Run("PostgreSQL", func(t *testing.T) {
 		firstAndSecondSignIn(t, startHouse(t, chromium, idptest.Postgres(t)))
 	})

@@ -1,0 +1,321 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/gate"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+	"gatehouse/idp/throttle"
+	"gatehouse/idp/web"
+	"gatehouse/ui"
+)
+
+// Pages serves what is below /account.
+type Pages struct {
+	Store    *store.Store
+	Web      *web.Web
+	Sessions *session.Manager
+	Manage   *manage.Manager
+	Limiter  *throttle.Limiter
+	// Callback is the redirect URI of the pages' own client.
+	Callback string
+	// Identities are the accounts elsewhere through which people sign in. Optional:
+	// without it the pages do not speak of them.
+	Identities Identities
+}
+
+// Identity is an account elsewhere through which a person signs in.
+type Identity struct {
+	ID string
+	// Provider is what people call where it is, Account what it is called there.
+	Provider, Account string
+	LinkedAt          time.Time
+}
+
+// Identities keeps people's accounts elsewhere.
+type Identities interface {
+	// Of lists those of a person.
+	Of(ctx context.Context, userID string) ([]Identity, error)
+	// Unlink takes one from the person, with its audit event and mail.
+	// idp.ErrNotFound: they have none of that id.
+	Unlink(ctx context.Context, s manage.Self, id string) error
+}
+
+// visit is one request of somebody who looks after their account.
+type visit struct {
+	*gin.Context
+	pages  *Pages
+	viewer store.SessionStanding
+	self   manage.Self
+}
+
+// handler serves a page or carries out what one posted.
+type handler func(v *visit) error
+
+const home = "/account"
+
+// Routes registers the pages, behind the refusal of cross-site posts. The address says
+// whose account it is: a browser may be signed in to one of each population.
+func (p *Pages) Routes(r *gin.RouterGroup) {
+	g := r.Group(home, p.Web.SameOrigin())
+	g.GET("", p.Web.Handle(p.who))
+	g.GET("/callback", p.Web.Handle(p.gate().Back))
+	g.GET("/confirm/:token", p.Web.Handle(p.confirm))
+	g.POST("/confirm/:token", p.Web.Handle(p.postConfirm))
+	for path, h := range looks() {
+		g.GET("/:population"+path, p.Web.Handle(p.page(h)))
+	}
+	for path, h := range forms() {
+		g.POST("/:population"+path, p.Web.Handle(p.page(h)))
+	}
+}
+
+// looks are what can be looked at.
+func looks() map[string]handler {
+	return map[string]handler{
+		"":                            (*visit).overview,
+		"/profile":                    (*visit).profile,
+		"/email":                      (*visit).email,
+		"/password":                   (*visit).password,
+		"/second-step":                (*visit).secondStep,
+		"/second-step/add":            (*visit).enrol,
+		"/second-step/:factor/rename": (*visit).rename,
+		"/second-step/:factor/remove": (*visit).askRemove,
+		"/codes":                      (*visit).codes,
+		"/codes/recovery-codes.txt":   (*visit).downloadCodes,
+		"/sessions":                   (*visit).sessions,
+		"/activity":                   (*visit).activity,
+		"/microsoft":                  (*visit).microsoft,
+		"/data":                       (*visit).data,
+	}
+}
+
+// forms are what can be posted.
+func forms() map[string]handler {
+	return map[string]handler{
+		"/profile":                    (*visit).postProfile,
+		"/email":                      (*visit).postEmail,
+		"/email/cancel":               (*visit).postCancelEmail,
+		"/password":                   (*visit).postPassword,
+		"/second-step/add":            (*visit).postEnrol,
+		"/second-step/:factor/rename": (*visit).postRename,
+		"/second-step/:factor/remove": (*visit).postRemove,
+		"/codes":                      (*visit).postCodes,
+		"/codes/saved":                (*visit).postSaved,
+		"/sessions/end":               (*visit).postEnd,
+		"/sessions/end-others":        (*visit).postEndOthers,
+		"/microsoft":                  (*visit).postUnlink,
+		"/data":                       (*visit).postData,
+	}
+}
+
+// gate lets people in with what their population asks for.
+func (p *Pages) gate() *gate.Gate {
+	return &gate.Gate{
+		Store: p.Store, Web: p.Web, Sessions: p.Sessions, Client: idp.AccountClient, Callback: p.Callback, Home: home,
+	}
+}
+
+// page lets in whoever is signed in to the population of the address.
+func (p *Pages) page(h handler) web.Handler {
+	return func(c *gin.Context) error {
+		if err := c.Request.ParseForm(); err != nil {
+			return badForm(err)
+		}
+		v, err := p.enter(c)
+		if err != nil || v == nil {
+			return err
+		}
+		return v.explain(h(v))
+	}
+}
+
+func badForm(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return web.NewProblem(ui.ProblemBadRequest, err)
+}
+
+// enter finds out who visits. Where nobody may, the browser goes to the sign-in or is
+// asked whose account it means, and visit is nil.
+func (p *Pages) enter(c *gin.Context) (*visit, error) {
+	viewers, err := p.gate().Viewers(c.Request.Context(), c.Request.Header)
+	if err != nil {
+		return nil, err
+	}
+	population := c.Param("population")
+	for _, s := range viewers {
+		if s.Population.ID == population {
+			self := manage.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}
+			return &visit{Context: c, pages: p, viewer: s, self: self}, nil
+		}
+	}
+	if _, err := p.Store.Population(c.Request.Context(), population); errors.Is(err, idp.ErrNotFound) {
+		return nil, web.NewProblem(ui.ProblemNotFound, err).BackTo(p.Web.Path(home), "Gatehouse")
+	}
+	here := p.Web.Path("%s/%s", home, population)
+	if c.Request.Method == http.MethodGet {
+		here = c.Request.URL.Path
+	}
+	switch {
+	case len(viewers) == 0:
+		return nil, p.gate().SignIn(c, here, gate.Ask{})
+	case c.Query("sign-in") != "":
+		return nil, p.gate().SignIn(c, here, gate.Ask{Prompt: "select_account"})
+	}
+	return nil, p.renderWho(c, viewers, here+"?sign-in=yes")
+}
+
+// who leads to the account of whoever is signed in.
+func (p *Pages) who(c *gin.Context) error {
+	viewers, err := p.gate().Viewers(c.Request.Context(), c.Request.Header)
+	switch {
+	case err != nil:
+		return err
+	case len(viewers) == 0:
+		return p.gate().SignIn(c, p.Web.Path(home), gate.Ask{})
+	case len(viewers) == 1:
+		return web.Redirect(c, p.Web.Path("%s/%s", home, viewers[0].Population.ID))
+	}
+	return p.renderWho(c, viewers, "")
+}
+
+func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionStanding, other string) error {
+	page := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
+	for _, s := range viewers {
+		page.Accounts = append(page.Accounts, ui.AccountLink{
+			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s", home, s.Population.ID),
+		})
+	}
+	return p.Web.Render(c, http.StatusOK, page)
+}
+
+// explain turns what an operation refuses into what the viewer can do about it.
+func (v *visit) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, manage.ErrStepUp):
+		return v.proveAgain()
+	case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrElsewhere):
+		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), v.viewer.Population.Name)
+	case errors.Is(err, idp.ErrNotFound):
+		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), v.viewer.Population.Name)
+	}
+	return err
+}
+
+// proveAgain asks the viewer for what a sensitive change takes, and returns to the page
+// that was asked for, or whose form was posted.
+func (v *visit) proveAgain() error {
+	acr, _, err := v.pages.Manage.StepUp(v.Request.Context(), v.self)
+	if err != nil {
+		return err
+	}
+	back := v.Request.URL.Path
+	if v.Request.Method != http.MethodGet {
+		back = strings.TrimSuffix(strings.TrimSuffix(back, "/saved"), "/cancel")
+	}
+	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
+	if acr != "" && !v.viewer.Judged.SecondStep() {
+		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
+	}
+	return v.pages.gate().SignIn(v.Context, back, ask)
+}
+
+// path is a page of the viewer's account.
+func (v *visit) path(page string) string {
+	return v.pages.Web.Path("%s/%s%s", home, v.viewer.Population.ID, page)
+}
+
+// done goes to a page and says there what was done.
+func (v *visit) done(page string, what ui.Key) error {
+	return web.Redirect(v.Context, v.path(page)+"?done="+strings.TrimPrefix(string(what), "account.done."))
+}
+
+// doneKeys are what a page may say was done: the address picks one, and no other text.
+var doneKeys = []ui.Key{
+	"account.done.saved", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
+	"account.done.added", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
+	"account.done.session_ended", "account.done.others_ended", "account.done.unlinked",
+}
+
+// text is a text of the catalogue in the viewer's language.
+func (v *visit) text(key ui.Key, args ...any) string {
+	return v.pages.Web.Text(v.lang(), *key.With(args...))
+}
+
+func (v *visit) lang() string { return v.pages.Web.Language(v.Request, v.viewer.User.Locale) }
+
+// frame is what all pages of an account show around themselves: whose it is, and under
+// whose brand.
+func (v *visit) frame(current string) ui.Console {
+	p := v.viewer.Population
+	c := ui.Console{
+		Frame: ui.Frame{
+			Lang: v.lang(), Account: v.viewer.User.Email, HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
+			Brand: ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
+		},
+		HomeURL: v.path(""), SignOutAction: v.pages.Web.Path("/end_session"), Nav: []ui.NavGroup{{Items: v.navigation(current)}},
+	}
+	done := ui.Key("account.done." + v.Query("done"))
+	if slices.Contains(doneKeys, done) {
+		c.Done = done.With()
+	}
+	return c
+}
+
+// navigation lists the pages that say something to the viewer.
+func (v *visit) navigation(current string) (items []ui.NavItem) {
+	add := func(label ui.Key, page string) {
+		items = append(items, ui.NavItem{Label: v.text(label), URL: v.path(page), Current: page == current})
+	}
+	add("account.nav.overview", "")
+	add("account.nav.profile", "/profile")
+	add("account.nav.email", "/email")
+	if v.local() {
+		add("account.nav.password", "/password")
+		add("account.nav.second", "/second-step")
+	}
+	add("account.nav.sessions", "/sessions")
+	if v.pages.Identities != nil {
+		add("account.nav.microsoft", "/microsoft")
+	}
+	add("account.nav.activity", "/activity")
+	add("account.nav.data", "/data")
+	return items
+}
+
+// local tells whether password and second step are kept here for the viewer.
+func (v *visit) local() bool {
+	return v.viewer.Population.Access.Password &&
+		!slices.ContainsFunc(v.self.Proofs, func(p idp.Proof) bool { return p.Method == idp.MethodFederated && !p.LocalStep })
+}
+
+// own reads the viewer's account.
+func (v *visit) own() (manage.Own, error) { return v.pages.Manage.Own(v.Request.Context(), v.self) }
+
+func (v *visit) render(status int, page ui.Page) error {
+	return v.pages.Web.Render(v.Context, status, page)
+}
+
+// fieldError is what is wrong about a field, if err says so.
+func fieldError(err error) (field string, text *ui.Message) {
+	var wrong *manage.FieldError
+	if !errors.As(err, &wrong) {
+		return "", nil
+	}
+	return wrong.Field, ui.Key("console.error.field").With(wrong.Reason)
+}

@@ -1,0 +1,119 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
+	"gatehouse/ui"
+)
+
+// email is the form for another address, after a fresh second step: better now than
+// after the form.
+func (v *visit) email() error {
+	if v.local() && v.pages.Manage.Mailer != nil {
+		if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
+			return errors.Join(err, manage.ErrStepUp)
+		}
+	}
+	return v.renderEmail(http.StatusOK, ui.AccountEmail{})
+}
+
+func (v *visit) renderEmail(status int, page ui.AccountEmail) error {
+	own, err := v.own()
+	if err != nil {
+		return err
+	}
+	alert := page.Alert
+	page.Console = v.frame("/email")
+	page.Alert = alert
+	page.Email, page.Pending, page.CancelAction = own.Email, own.PendingEmail, v.path("/email/cancel")
+	switch {
+	case !own.Local:
+		page.Why = ui.Key("account.email.elsewhere").With()
+	case v.pages.Manage.Mailer == nil:
+		page.Why = ui.Key("account.email.no_mail").With()
+	default:
+		page.Action = v.path("/email")
+	}
+	return v.render(status, page)
+}
+
+// postEmail asks for another address. Whether somebody has it is not said.
+func (v *visit) postEmail() error {
+	wanted := v.PostForm("email")
+	err := v.pages.Manage.AskEmail(v.Request.Context(), v.self, wanted)
+	if err == nil {
+		return v.done("/email", "account.done.asked")
+	}
+	page := ui.AccountEmail{Wanted: wanted}
+	var wait *manage.WaitError
+	switch {
+	case errors.Is(err, manage.ErrNoMail):
+		return v.renderEmail(http.StatusConflict, page)
+	case errors.As(err, &wait):
+		page.Alert = ui.Key("account.email.wait").With(wait.For)
+		return v.renderEmail(http.StatusTooManyRequests, page)
+	}
+	if _, page.EmailError = fieldError(err); page.EmailError == nil {
+		return err
+	}
+	return v.renderEmail(http.StatusUnprocessableEntity, page)
+}
+
+// postCancelEmail takes the wish for another address back.
+func (v *visit) postCancelEmail() error {
+	if err := v.pages.Manage.DropEmail(v.Request.Context(), v.self); err != nil {
+		return err
+	}
+	return v.done("/email", "account.done.dropped")
+}
+
+// confirm is what the link to a new address leads to. Looking at it changes nothing:
+// mail scanners do.
+func (p *Pages) confirm(c *gin.Context) error {
+	page, err := p.confirmPage(c)
+	if err != nil {
+		return err
+	}
+	return p.Web.Render(c, http.StatusOK, page)
+}
+
+// confirmPage is the page of a link that works. Nobody needs to be signed in: who has
+// the link reads the mailbox, and who asked for it had proved who they are.
+func (p *Pages) confirmPage(c *gin.Context) (ui.AccountConfirm, error) {
+	email, population, err := p.Manage.CheckEmail(c.Request.Context(), c.Param("token"))
+	if err != nil {
+		return ui.AccountConfirm{}, p.linkProblem(err)
+	}
+	return ui.AccountConfirm{
+		Frame: ui.Frame{
+			Lang: p.Web.Language(c.Request, ""), HelpURL: population.HelpURL, PrivacyURL: population.PrivacyURL,
+			Brand: ui.Brand{Name: population.Name, LogoURL: population.LogoURL, Color: population.BrandColor},
+		},
+		Action: c.Request.URL.Path, Email: email, URL: p.Web.Path("%s/%s", home, population.ID),
+	}, nil
+}
+
+func (p *Pages) linkProblem(err error) error {
+	if errors.Is(err, manage.ErrLink) {
+		return web.NewProblem(ui.ProblemLink, err).BackTo(p.Web.Path(home), "Gatehouse")
+	}
+	return err
+}
+
+// postConfirm moves the account to the address of the link, once.
+func (p *Pages) postConfirm(c *gin.Context) error {
+	page, err := p.confirmPage(c)
+	if err != nil {
+		return err
+	}
+	if err := p.Manage.ConfirmEmail(c.Request.Context(), c.Param("token")); err != nil {
+		return p.linkProblem(err)
+	}
+	page.Done = true
+	return p.Web.Render(c, http.StatusOK, page)
+}

@@ -1,0 +1,236 @@
+package account
+
+import (
+	"encoding/base64"
+	"errors"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+// secondStep lists authenticators and recovery codes.
+func (v *visit) secondStep() error {
+	own, err := v.own()
+	if err != nil {
+		return err
+	}
+	if !own.Local {
+		return manage.ErrElsewhere
+	}
+	page := ui.AccountSecondStep{Console: v.frame("/second-step"), Policy: *policyText(own.Population.Policy).With()}
+	for _, f := range authenticators(own) {
+		at := v.path("/second-step/" + f.ID)
+		page.Factors = append(page.Factors, ui.AccountFactor{
+			Name: f.Name, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt,
+			RenameURL: at + "/rename", RemoveURL: at + "/remove",
+		})
+	}
+	if own.MayAdd {
+		page.AddURL = v.path("/second-step/add")
+	}
+	if own.Recovery != nil {
+		page.Codes = &ui.AccountCodesState{Left: own.RecoveryLeft, GeneratedAt: own.Recovery.CreatedAt, URL: v.path("/codes")}
+	}
+	return v.render(http.StatusOK, page)
+}
+
+func policyText(p idp.Policy) ui.Key {
+	switch {
+	case p.Authenticator && p.EmailCode:
+		return "account.second.policy_both"
+	case p.Authenticator:
+		return "account.second.policy_app"
+	case p.EmailCode:
+		return "account.second.policy_email"
+	}
+	return "account.second.policy_off"
+}
+
+// enrol begins the set-up of another authenticator. Nothing is stored until a code
+// confirms it.
+func (v *visit) enrol() error {
+	pending, err := v.pages.Manage.BeginAuthenticator(v.Request.Context(), v.self)
+	if err != nil {
+		return err
+	}
+	return v.renderEnrol(http.StatusOK, pending, ui.AccountEnrol{})
+}
+
+// qrPixels is twice the size on the page, so that modules stay whole pixels on
+// every screen.
+const qrPixels = 416
+
+func (v *visit) renderEnrol(status int, p manage.PendingAuthenticator, page ui.AccountEnrol) error {
+	otpauth := mfa.TOTPURL(p.Issuer, p.Account, p.Key)
+	image, err := mfa.TOTPImage(otpauth, qrPixels)
+	if err != nil {
+		return err
+	}
+	alert := page.Alert
+	page.Console = v.frame("/second-step")
+	page.Alert = alert
+	page.FormFields = []ui.Field{{Name: "pending", Value: base64.RawURLEncoding.EncodeToString(p.Sealed)}}
+	page.Action, page.CancelURL = v.path("/second-step/add"), v.path("/second-step")
+	page.IssuerLabel, page.AccountLabel = p.Issuer, p.Account
+	page.QR = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
+	page.Key, page.OTPAuthURL = mfa.TOTPKeyText(p.Key), template.URL(otpauth)
+	return v.render(status, page)
+}
+
+// postEnrol confirms the set-up with a code, and shows the recovery codes that came
+// with the first authenticator.
+func (v *visit) postEnrol() error {
+	ctx := v.Request.Context()
+	sealed, _ := base64.RawURLEncoding.DecodeString(v.PostForm("pending")) // a broken one does not open
+	page := ui.AccountEnrol{Name: v.PostForm("name"), CodeError: codeProblem(v.PostForm("code"))}
+	if page.CodeError == nil {
+		err := v.pages.Manage.AddAuthenticator(ctx, v.self, sealed, page.Name, v.PostForm("code"))
+		switch {
+		case err == nil, errors.Is(err, idp.ErrUsed): // sent twice
+			return v.enrolled()
+		case errors.Is(err, idp.ErrExpired):
+			return v.enrolAgain(page)
+		case errors.Is(err, mfa.ErrWrongCode), errors.Is(err, mfa.ErrReplayed):
+			page.CodeError = ui.MsgCodeWrong.With()
+		case errors.Is(err, mfa.ErrCodeFormat):
+			page.CodeError = ui.MsgCodeFormat.With()
+		default:
+			if _, page.NameError = fieldError(err); page.NameError == nil {
+				return err
+			}
+		}
+	}
+	pending, err := v.pages.Manage.PendingAuthenticator(ctx, v.self, sealed)
+	if errors.Is(err, idp.ErrExpired) {
+		return v.enrolAgain(page)
+	}
+	if err != nil {
+		return err
+	}
+	return v.renderEnrol(http.StatusUnprocessableEntity, pending, page)
+}
+
+// enrolAgain shows a new key in the place of one that is too old.
+func (v *visit) enrolAgain(page ui.AccountEnrol) error {
+	pending, err := v.pages.Manage.BeginAuthenticator(v.Request.Context(), v.self)
+	if err != nil {
+		return err
+	}
+	page.CodeError, page.Alert = nil, ui.Key("account.enrol.expired").With()
+	return v.renderEnrol(http.StatusUnprocessableEntity, pending, page)
+}
+
+func (v *visit) enrolled() error {
+	own, err := v.own()
+	if err != nil {
+		return err
+	}
+	if own.Codes {
+		return v.done("/codes", "account.done.added")
+	}
+	return v.done("/second-step", "account.done.added")
+}
+
+// codeProblem is what is wrong with six digits before anybody compares them.
+func codeProblem(input string) *ui.Message {
+	if strings.TrimSpace(input) == "" {
+		return ui.MsgCodeMissing.With()
+	}
+	if _, err := mfa.CodeDigits(input); err != nil {
+		return ui.MsgCodeFormat.With()
+	}
+	return nil
+}
+
+// factor is the one that the address names.
+func (v *visit) factor() (idp.Factor, bool, error) {
+	return v.pages.Manage.MayRemove(v.Request.Context(), v.self, v.Param("factor"))
+}
+
+// rename is the form of an authenticator's name.
+func (v *visit) rename() error {
+	f, _, err := v.factor()
+	if err != nil {
+		return err
+	}
+	return v.renderRename(http.StatusOK, f.Name, nil)
+}
+
+func (v *visit) renderRename(status int, name string, wrong *ui.Message) error {
+	return v.render(status, ui.AccountRename{
+		Console: v.frame("/second-step"), Action: v.path("/second-step/" + v.Param("factor") + "/rename"),
+		CancelURL: v.path("/second-step"), Name: name, NameError: wrong,
+	})
+}
+
+// postRename gives an authenticator another name.
+func (v *visit) postRename() error {
+	name := v.PostForm("name")
+	err := v.pages.Manage.RenameAuthenticator(v.Request.Context(), v.self, v.Param("factor"), name)
+	if err == nil {
+		return v.done("/second-step", "account.done.renamed")
+	}
+	if _, text := fieldError(err); text != nil {
+		return v.renderRename(http.StatusUnprocessableEntity, name, text)
+	}
+	return err
+}
+
+// askRemove says what goes with an authenticator, after a fresh second step: better now
+// than after the question.
+func (v *visit) askRemove() error {
+	f, may, err := v.factor()
+	if err != nil {
+		return err
+	}
+	if !may {
+		return v.renderLast(http.StatusOK, f)
+	}
+	if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
+		return errors.Join(err, manage.ErrStepUp)
+	}
+	own, err := v.own()
+	if err != nil {
+		return err
+	}
+	consequences := []ui.Message{*ui.Key("account.remove.codes").With()}
+	if len(authenticators(own)) == 1 {
+		consequences = append(consequences, *ui.Key("account.remove.recovery").With(own.RecoveryLeft))
+	}
+	if v.pages.Manage.Mailer != nil {
+		consequences = append(consequences, *ui.Key("account.remove.told").With())
+	}
+	return v.render(http.StatusOK, ui.AccountAsk{
+		Console: v.frame("/second-step"), Action: v.path("/second-step/" + f.ID + "/remove"), CancelURL: v.path("/second-step"),
+		Heading: *ui.Key("account.remove.heading").With(f.Name), Consequences: consequences, Button: *ui.Key("account.remove.button").With(),
+	})
+}
+
+// renderLast says why an authenticator stays.
+func (v *visit) renderLast(status int, f idp.Factor) error {
+	return v.render(status, ui.AccountAsk{
+		Console: v.frame("/second-step"), CancelURL: v.path("/second-step"), Heading: *ui.Key("account.remove.last_heading").With(f.Name),
+		Consequences: []ui.Message{*ui.Key("account.remove.last").With()},
+	})
+}
+
+// postRemove takes an authenticator away.
+func (v *visit) postRemove() error {
+	f, _, err := v.factor()
+	if err != nil {
+		return err
+	}
+	err = v.pages.Manage.RemoveAuthenticator(v.Request.Context(), v.self, f.ID)
+	switch {
+	case errors.Is(err, manage.ErrLastFactor):
+		return v.renderLast(http.StatusConflict, f)
+	case err != nil:
+		return err
+	}
+	return v.done("/second-step", "account.done.removed")
+}

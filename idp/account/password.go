@@ -1,0 +1,101 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/throttle"
+	"gatehouse/ui"
+)
+
+// password is the form to change it.
+func (v *visit) password() error {
+	if !v.local() {
+		return manage.ErrElsewhere
+	}
+	return v.renderPassword(http.StatusOK, ui.AccountPassword{})
+}
+
+func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
+	alert := page.Alert
+	page.Console = v.frame("/password")
+	page.Alert = alert
+	page.Action, page.Email = v.path("/password"), v.viewer.User.Email
+	page.MinLength = v.pages.Manage.MinPassword(v.viewer.Population)
+	page.EndsOthers = v.viewer.Population.EndOthers
+	return v.render(status, page)
+}
+
+// postPassword changes the password for the present one. Tries are counted against the
+// browser's own budget at the account, as at a sign-in.
+func (v *visit) postPassword() error {
+	current, plain := v.PostForm("current"), v.PostForm("password")
+	if !v.local() {
+		return manage.ErrElsewhere
+	}
+	if current == "" {
+		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.missing").With()})
+	}
+	ctx, user := v.Request.Context(), v.viewer.User
+	attempt, err := v.pages.Limiter.Begin(ctx, v.pages.Limiter.Browser(user.PopulationID, user.Email, v.viewer.Session.BrowserHash))
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		return v.passwordLimited(limited)
+	}
+	if err != nil {
+		return err
+	}
+	err = v.pages.Manage.ChangePassword(ctx, v.self, current, plain)
+	if errors.Is(err, manage.ErrWrongPassword) {
+		return v.passwordRefused()
+	}
+	// The password was right, whatever is wrong about the new one.
+	field, text := fieldError(err)
+	if err != nil && field == "" {
+		return err
+	}
+	if err := attempt.Succeeded(ctx); err != nil {
+		return err
+	}
+	switch {
+	case text != nil:
+		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{PasswordError: text})
+	case v.viewer.Population.EndOthers:
+		return v.done("/password", "account.done.password_others")
+	}
+	return v.done("/password", "account.done.password")
+}
+
+func (v *visit) passwordRefused() error {
+	if err := v.audit(idp.AuditPasswordRefused, map[string]string{"reason": "wrong password"}); err != nil {
+		return err
+	}
+	return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.wrong").With()})
+}
+
+func (v *visit) passwordLimited(limited *throttle.LimitedError) error {
+	if err := v.audit(idp.AuditPasswordThrottled, map[string]string{"by": string(limited.Kind)}); err != nil {
+		return err
+	}
+	page := ui.AccountPassword{}
+	page.Alert = ui.MsgTooManyAttempts.With(limited.Wait)
+	if limited.Capped {
+		page.Alert = ui.MsgPasswordBlocked.With()
+	} else {
+		page.RetryAfter = int((limited.Wait + time.Second - 1) / time.Second)
+		v.Header("Retry-After", strconv.Itoa(page.RetryAfter))
+	}
+	return v.renderPassword(http.StatusTooManyRequests, page)
+}
+
+// audit writes what the viewer was refused.
+func (v *visit) audit(kind idp.AuditKind, detail map[string]string) error {
+	return v.pages.Store.Audit(v.Request.Context(), idp.AuditEvent{
+		Kind: kind, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID,
+		SessionID: v.self.SessionID, Detail: detail,
+	})
+}

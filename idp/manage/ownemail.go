@@ -1,0 +1,188 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/outbox"
+	"gatehouse/ui"
+)
+
+// emailPause is how long a person waits until they may have another link sent, to
+// whatever address: nobody fills a stranger's mailbox from here.
+const emailPause = time.Minute
+
+// WaitError says that something may be asked for again only later.
+type WaitError struct{ For time.Duration }
+
+// Error implements error.
+func (e *WaitError) Error() string { return "again in " + e.For.String() }
+
+// AskEmail sends a link to the address that a person wants to have, and a notice to
+// the one they have. Links of before stop working. What comes back is the same whether
+// or not somebody else has the address: then they get a mail that says so, and nobody
+// the link. A *FieldError says what is wrong with the address, ErrStepUp asks for a
+// fresh second step, a *WaitError for patience.
+func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
+	user, population, err := m.local(ctx, s)
+	if err != nil {
+		return err
+	}
+	if m.Mailer == nil {
+		return ErrNoMail
+	}
+	if err := m.fresh(ctx, s, "change the email address"); err != nil {
+		return err
+	}
+	wanted := user
+	wanted.Email = strings.TrimSpace(email)
+	switch {
+	case wanted.Email == "":
+		return invalid("email", "enter an email address")
+	case wanted.Email == user.Email:
+		return invalid("email", "this is the address that you have")
+	}
+	if err := checkUser(wanted); err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.LockUser(ctx, user.ID); err != nil {
+			return err
+		}
+		if err := m.mayAskAgain(ctx, user.ID); err != nil {
+			return err
+		}
+		return m.sendEmailLink(ctx, s, user, population, wanted)
+	})
+}
+
+func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
+	before, err := m.Store.NewestLink(ctx, idp.EmailLink, userID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	if wait := emailPause - idp.Now().Sub(before.CreatedAt); err == nil && wait > 0 {
+		return &WaitError{For: wait}
+	}
+	return err
+}
+
+// sendEmailLink writes the same rows for an address that is free and for one that is
+// somebody's; only what the mail to it says differs.
+func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, population idp.Population, wanted idp.User) error {
+	owner, err := m.Store.UserByEmail(ctx, user.PopulationID, wanted.Email)
+	if err != nil && !errors.Is(err, idp.ErrNotFound) {
+		return err
+	}
+	if err := m.Store.DropLinks(ctx, idp.EmailLink, user.ID); err != nil {
+		return err
+	}
+	token, now := idp.NewSecret(), idp.Now()
+	err = m.Store.CreateLink(ctx, idp.Link{
+		ID: idp.NewID(), Kind: idp.EmailLink, Hash: idp.HashSecret(token), PopulationID: user.PopulationID,
+		UserID: user.ID, Email: wanted.Email, CreatedAt: now, ExpiresAt: now.Add(idp.EmailLifetime),
+	})
+	if err != nil {
+		return err
+	}
+	if err := m.auditOf(ctx, s.actor().audit(idp.AuditEmailAsked, "", map[string]string{"to": idp.MaskEmail(wanted.Email)}), user); err != nil {
+		return err
+	}
+	if err := m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailEmailAsked, URL: m.AccountURL}); err != nil {
+		return err
+	}
+	if owner.ID != "" && owner.ID != user.ID {
+		return m.Outbox.Notify(ctx, owner, population, ui.Mail{Kind: ui.MailEmailTaken})
+	}
+	mail := ui.Mail{Kind: ui.MailEmailConfirm, URL: m.AccountURL + "/confirm/" + token}
+	mail.MailFrame = outbox.FrameFor(ctx, user, population)
+	// Whoever reads there may be a stranger until the link was used: what they call the
+	// account is its own business.
+	mail.Account, mail.Name = "", ""
+	return m.Outbox.Mail(ctx, outbox.Letter{To: wanted.Email, UserID: user.ID, Mail: mail, Lifetime: idp.EmailLifetime})
+}
+
+// DropEmail takes back what AskEmail began. It needs no fresh second step: it changes
+// nothing.
+func (m *Manager) DropEmail(ctx context.Context, s Self) error {
+	user, err := m.Store.User(ctx, s.UserID)
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		// Used up, and not removed: it still says when the person asked last.
+		link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
+		if err == nil {
+			err = m.Store.UseLink(ctx, link, idp.Now())
+		}
+		if errors.Is(err, idp.ErrNotFound) || errors.Is(err, idp.ErrUsed) {
+			return nil // there is nothing to take back
+		}
+		if err != nil {
+			return err
+		}
+		return m.auditOf(ctx, s.actor().audit(idp.AuditEmailDropped, "", nil), user)
+	})
+}
+
+// CheckEmail says which address a link of AskEmail confirms, and whose brand the page
+// has: ErrLink. It uses nothing up.
+func (m *Manager) CheckEmail(ctx context.Context, token string) (email string, p idp.Population, err error) {
+	link, _, err := m.emailLink(ctx, token)
+	if err != nil {
+		return "", p, err
+	}
+	p, err = m.Store.Population(ctx, link.PopulationID)
+	return link.Email, p, err
+}
+
+func (m *Manager) emailLink(ctx context.Context, token string) (idp.Link, idp.User, error) {
+	link, err := m.Store.Link(ctx, idp.EmailLink, idp.HashSecret(token))
+	if errors.Is(err, idp.ErrNotFound) || err == nil && !link.Works(idp.Now()) {
+		return link, idp.User{}, fmt.Errorf("%w: email", ErrLink)
+	}
+	if err != nil {
+		return link, idp.User{}, err
+	}
+	user, err := m.Store.User(ctx, link.UserID)
+	if errors.Is(err, idp.ErrNotFound) || err == nil && user.Disabled {
+		return link, user, fmt.Errorf("%w: email of a person who is gone", ErrLink)
+	}
+	return link, user, err
+}
+
+// ConfirmEmail moves an account to the address that its link was sent to, and tells
+// the person at both. ErrLink: the link does not work, or somebody else got the address
+// meanwhile.
+func (m *Manager) ConfirmEmail(ctx context.Context, token string) error {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
+		link, _, err := m.emailLink(ctx, token)
+		if err != nil {
+			return err
+		}
+		if err := m.Store.UseLink(ctx, link, idp.Now()); err != nil {
+			return err
+		}
+		return m.moveEmail(ctx, link)
+	})
+	var field *FieldError
+	if errors.Is(err, idp.ErrUsed) || errors.Is(err, idp.ErrConflict) || errors.As(err, &field) {
+		return fmt.Errorf("%w: %w", ErrLink, err)
+	}
+	return err
+}
+
+func (m *Manager) moveEmail(ctx context.Context, link idp.Link) error {
+	before, version, err := m.Store.VersionedUser(ctx, link.UserID)
+	if err != nil {
+		return err
+	}
+	after := before
+	after.Email, after.EmailVerified = link.Email, true
+	a := Actor{UserID: before.ID}
+	return m.saveUser(ctx, a, UserChange{Version: version}, before, after, []string{"email"})
+}

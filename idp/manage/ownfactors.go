@@ -1,0 +1,344 @@
+package manage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+const (
+	maxAuthenticators = 10
+	maxFactorName     = 40 // characters
+	// pendingLifetime is how long the set-up of another authenticator may take.
+	pendingLifetime = 15 * time.Minute
+)
+
+// ErrLastFactor: without this authenticator the person could not sign in as the policy
+// asks.
+var ErrLastFactor = errors.New("the policy asks for an authenticator")
+
+func authenticators(factors []idp.Factor) int {
+	n := 0
+	for _, f := range factors {
+		if f.Method == idp.MethodTOTP {
+			n++
+		}
+	}
+	return n
+}
+
+// mayAdd tells whether somebody with so many authenticators may have another: where
+// the policy has none, only those who were made to set one up by an app.
+func mayAdd(p idp.Population, have int) bool {
+	return have < maxAuthenticators && (p.Policy.Authenticator || have > 0)
+}
+
+// PendingAuthenticator is an authenticator whose set-up was begun.
+type PendingAuthenticator struct {
+	// Issuer is what the app calls the account.
+	Issuer, Account string
+	Key             []byte
+	// Sealed is the key for the form that confirms it: good for this session and a
+	// quarter of an hour, and once.
+	Sealed []byte
+}
+
+// pendingKey is what is sealed. The id is the factor's to be: of two who confirm one
+// set-up, one stores it.
+type pendingKey struct {
+	ID  string    `json:"id"`
+	Key []byte    `json:"key"`
+	At  time.Time `json:"at"`
+}
+
+func pendingAAD(s Self) string { return keyring.AAD("sessions", s.SessionID, "authenticator") }
+
+// BeginAuthenticator makes the key of another authenticator. It stores nothing.
+// ErrStepUp: the person has to prove first who they are; for their first one that is
+// the password and, where the population has email codes, one of those. ErrForbidden:
+// they may not have one, or no more.
+func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthenticator, error) {
+	user, population, err := m.mayEnrol(ctx, s)
+	if err != nil {
+		return PendingAuthenticator{}, err
+	}
+	key := pendingKey{ID: idp.NewID(), Key: mfa.NewTOTPKey(), At: idp.Now()}
+	text, err := json.Marshal(key)
+	return PendingAuthenticator{
+		Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: m.Keyring.Seal(text, pendingAAD(s)),
+	}, err
+}
+
+// PendingAuthenticator opens what BeginAuthenticator sealed, to show it again.
+// idp.ErrExpired: it took too long, or it is another session's.
+func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byte) (PendingAuthenticator, error) {
+	user, population, err := m.mayEnrol(ctx, s)
+	if err != nil {
+		return PendingAuthenticator{}, err
+	}
+	key, err := m.openPending(s, sealed)
+	return PendingAuthenticator{Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: sealed}, err
+}
+
+func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
+	var key pendingKey
+	text, err := m.Keyring.Open(sealed, pendingAAD(s))
+	if err == nil {
+		err = json.Unmarshal(text, &key)
+	}
+	if err != nil || idp.Now().Sub(key.At) > pendingLifetime {
+		return pendingKey{}, fmt.Errorf("set-up of an authenticator: %w", idp.ErrExpired)
+	}
+	return key, nil
+}
+
+// authenticatorLabel is what apps call an account of a population.
+func authenticatorLabel(p idp.Population) string {
+	if p.Policy.IssuerLabel != "" {
+		return p.Policy.IssuerLabel
+	}
+	return p.Name
+}
+
+// mayEnrol reads a person who may set up an authenticator now.
+func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Population, error) {
+	user, population, err := m.local(ctx, s)
+	if err != nil {
+		return user, population, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return user, population, err
+	}
+	if !mayAdd(population, len(enrolment.TOTP)) {
+		return user, population, fmt.Errorf("%w: no more authenticators", ErrForbidden)
+	}
+	if len(enrolment.TOTP) > 0 {
+		return user, population, m.fresh(ctx, s, "add an authenticator")
+	}
+	first := mfa.SetUpNow(mfa.Question{
+		Policy: population.Policy, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: s.Proofs,
+		Enrolled: mfa.EnrolledOf(enrolment, nil), Now: idp.Now(),
+	})
+	if first.Outcome != mfa.SetUp {
+		return user, population, fmt.Errorf("%w: set up an authenticator", ErrStepUp)
+	}
+	return user, population, nil
+}
+
+// AddAuthenticator stores an authenticator that was begun, once a code of it is right,
+// and tells the person by mail; recovery codes come with the first. Errors are those
+// of BeginAuthenticator and of mfa.MatchTOTP, idp.ErrExpired for a set-up that took too
+// long, and a *FieldError for the name. A set-up that was confirmed before is
+// idp.ErrUsed.
+func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, name, code string) error {
+	pending, err := m.openPending(s, sealed)
+	if err != nil {
+		return err
+	}
+	name, err = factorName(name)
+	if err != nil {
+		return err
+	}
+	step, err := mfa.MatchTOTP(pending.Key, code, idp.Now(), 0)
+	if err != nil {
+		return err
+	}
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		// Two at once would both see that there is room for one more.
+		if err := m.Store.LockUser(ctx, s.UserID); err != nil {
+			return err
+		}
+		user, population, err := m.mayEnrol(ctx, s)
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			name = authenticatorLabel(population)
+		}
+		now := idp.Now()
+		err = m.Store.CreateFactor(ctx, idp.Factor{
+			ID: pending.ID, UserID: user.ID, Method: idp.MethodTOTP, Name: name,
+			Secret:   m.Keyring.Seal(pending.Key, keyring.AAD("factors", pending.ID, "secret")),
+			LastStep: step, CreatedAt: now, LastUsedAt: now,
+		})
+		if err != nil {
+			return err
+		}
+		return m.enrolled(ctx, s, user, population, name)
+	})
+	if errors.Is(err, idp.ErrConflict) {
+		return fmt.Errorf("set-up of an authenticator: %w", idp.ErrUsed)
+	}
+	return err
+}
+
+// enrolled is what goes with a new authenticator.
+func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, population idp.Population, name string) error {
+	e := s.actor().audit(idp.AuditFactorEnrolled, "", map[string]string{"method": string(idp.MethodTOTP), "name": name})
+	if err := m.auditOf(ctx, e, user); err != nil {
+		return err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	if enrolment.Recovery == nil {
+		if err := m.MakeRecoveryCodes(ctx, user.ID); err != nil {
+			return err
+		}
+		if err := m.auditOf(ctx, s.actor().audit(idp.AuditRecoveryGenerated, "", nil), user); err != nil {
+			return err
+		}
+	}
+	return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
+}
+
+func factorName(name string) (string, error) {
+	name = strings.Join(strings.Fields(name), " ")
+	return name, checkLine("name", name, maxFactorName)
+}
+
+// RenameAuthenticator gives an authenticator of the person another name. A
+// *FieldError says what is wrong with it; idp.ErrNotFound that the person has none
+// of that id.
+func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name string) error {
+	user, _, err := m.local(ctx, s)
+	if err != nil {
+		return err
+	}
+	if name, err = factorName(name); err != nil {
+		return err
+	}
+	if name == "" {
+		return invalid("name", "a name is needed")
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.RenameFactor(ctx, user.ID, id, name); err != nil {
+			return err
+		}
+		return m.auditOf(ctx, s.actor().audit(idp.AuditFactorRenamed, "", map[string]string{"name": name}), user)
+	})
+}
+
+// RemoveAuthenticator takes an authenticator from the person, after a fresh second
+// step (ErrStepUp), and tells them by mail; the recovery codes go with the last one.
+// ErrLastFactor: the policy asks for it. idp.ErrNotFound: the person has none of that
+// id.
+func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) error {
+	user, population, err := m.local(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := m.fresh(ctx, s, "remove an authenticator"); err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		// Two at once would each see the other's authenticator left.
+		if err := m.Store.LockUser(ctx, user.ID); err != nil {
+			return err
+		}
+		removed, left, err := m.without(ctx, user.ID, id)
+		if err != nil {
+			return err
+		}
+		if !mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()) {
+			return ErrLastFactor
+		}
+		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
+			return err
+		}
+		if len(left.TOTP) == 0 {
+			if err := m.Store.RemoveRecoveryCodes(ctx, user.ID); err != nil {
+				return err
+			}
+		}
+		e := s.actor().audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(idp.MethodTOTP), "name": removed.Name})
+		if err := m.auditOf(ctx, e, user); err != nil {
+			return err
+		}
+		return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorRemoved})
+	})
+}
+
+// without is a person's enrolment as it would be without one of their authenticators.
+func (m *Manager) without(ctx context.Context, userID, id string) (removed idp.Factor, left idp.Enrolment, err error) {
+	left, err = m.Store.Enrolment(ctx, userID)
+	if err != nil {
+		return removed, left, err
+	}
+	i := slices.IndexFunc(left.TOTP, func(f idp.Factor) bool { return f.ID == id })
+	if i < 0 {
+		return removed, left, fmt.Errorf("authenticator: %w", idp.ErrNotFound)
+	}
+	removed, left.TOTP = left.TOTP[i], slices.Delete(slices.Clone(left.TOTP), i, i+1)
+	return removed, left, nil
+}
+
+// MayRemove tells whether the person may take away an authenticator, so that a page
+// can say so first. idp.ErrNotFound: they have none of that id.
+func (m *Manager) MayRemove(ctx context.Context, s Self, id string) (idp.Factor, bool, error) {
+	user, population, err := m.local(ctx, s)
+	if err != nil {
+		return idp.Factor{}, false, err
+	}
+	removed, left, err := m.without(ctx, user.ID, id)
+	if err != nil {
+		return idp.Factor{}, false, err
+	}
+	removed.Secret = nil
+	return removed, mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()), nil
+}
+
+// OwnCodes are the person's new recovery codes, until they say that they have saved
+// them (SaveOwnCodes), after a fresh second step (ErrStepUp). idp.ErrNotFound: there are
+// none to show.
+func (m *Manager) OwnCodes(ctx context.Context, s Self) ([]string, error) {
+	set, _, err := m.unsaved(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.fresh(ctx, s, "see new recovery codes"); err != nil {
+		return nil, err
+	}
+	return m.OpenRecoveryCodes(ctx, set)
+}
+
+func (m *Manager) unsaved(ctx context.Context, s Self) (setID string, user idp.User, err error) {
+	user, _, err = m.local(ctx, s)
+	if err != nil {
+		return "", user, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	switch {
+	case err != nil:
+		return "", user, err
+	case enrolment.Recovery == nil || !enrolment.Recovery.SavedAt.IsZero():
+		return "", user, fmt.Errorf("recovery codes to show: %w", idp.ErrNotFound)
+	}
+	return enrolment.Recovery.ID, user, nil
+}
+
+// SaveOwnCodes notes that the person has saved their recovery codes: they are not shown
+// again. idp.ErrNotFound: there are none to save.
+func (m *Manager) SaveOwnCodes(ctx context.Context, s Self) error {
+	set, user, err := m.unsaved(ctx, s)
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.MarkRecoverySaved(ctx, set, idp.Now()); err != nil {
+			return err
+		}
+		return m.auditOf(ctx, s.actor().audit(idp.AuditRecoverySaved, "", nil), user)
+	})
+}

@@ -1,0 +1,26 @@
+package server
+
+import (
+	"context"
+
+	"gatehouse/idp/account"
+	"gatehouse/idp/manage"
+)
+
+// identities are people's accounts elsewhere, as their own pages see them.
+type identities struct{ manage *manage.Manager }
+
+// Of implements account.Identities.
+func (i identities) Of(ctx context.Context, userID string) ([]account.Identity, error) {
+	entries, err := i.manage.OwnIdentities(ctx, userID)
+	list := make([]account.Identity, len(entries))
+	for n, e := range entries {
+		list[n] = account.Identity{ID: e.ConnectionID, Provider: e.Connection, Account: e.Email, LinkedAt: e.CreatedAt}
+	}
+	return list, err
+}
+
+// Unlink implements account.Identities.
+func (i identities) Unlink(ctx context.Context, s manage.Self, id string) error {
+	return i.manage.UnlinkOwn(ctx, s, id)
+}

@@ -1,0 +1,66 @@
+package mfa_test
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/mfa"
+)
+
+func TestMayDoWithout(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	blocked := mfa.Enrolled{EmailDisabled: true}
+	for name, c := range map[string]struct {
+		policy idp.Policy
+		left   mfa.Enrolled
+		want   bool
+	}{
+		"no policy, none left":                     {noPolicy, nothing, true},
+		"app, none left":                           {appPolicy, nothing, false},
+		"app, another left":                        {appPolicy, noCodes, true},
+		"app, a disabled one left, with codes":     {appPolicy, codesOnly, true},
+		"app, a disabled one left, without codes":  {appPolicy, locked, false},
+		"email, none left":                         {mailPolicy, nothing, true},
+		"email that is turned off, none left":      {mailPolicy, blocked, false},
+		"both, none left":                          {bothPolicy, nothing, true},
+		"both, none left and email is turned off":  {bothPolicy, blocked, false},
+		"both, a disabled one left, without codes": {bothPolicy, locked, true},
+	} {
+		if got := mfa.MayDoWithout(c.policy, c.left, now); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestProveAgain(t *testing.T) {
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	proved := func(m idp.Method, ago time.Duration) idp.Proof { return idp.Proof{Method: m, At: now.Add(-ago)} }
+	const within, long = 10 * time.Minute, 10*time.Minute + time.Second
+	password, old := proved(idp.MethodPassword, time.Minute), proved(idp.MethodPassword, long)
+	for name, c := range map[string]struct {
+		policy idp.Policy
+		has    mfa.Enrolled
+		proofs []idp.Proof
+		acr    idp.ACR
+		want   bool
+	}{
+		"no second step anywhere":              {noPolicy, nothing, []idp.Proof{password}, "", true},
+		"no second step, an old password":      {noPolicy, nothing, []idp.Proof{old}, "", false},
+		"no policy, but an authenticator":      {noPolicy, enrolled, []idp.Proof{password}, idp.ACRTwoStep, false},
+		"no policy, the authenticator":         {noPolicy, enrolled, []idp.Proof{old, proved(idp.MethodTOTP, within)}, idp.ACRTwoStep, true},
+		"app by policy, password alone":        {appPolicy, nothing, []idp.Proof{password}, idp.ACRTwoStep, false},
+		"app, a code":                          {appPolicy, enrolled, []idp.Proof{old, proved(idp.MethodTOTP, 0)}, idp.ACRTwoStep, true},
+		"app, an old code":                     {appPolicy, enrolled, []idp.Proof{password, proved(idp.MethodTOTP, long)}, idp.ACRTwoStep, false},
+		"email, a code":                        {mailPolicy, nothing, []idp.Proof{old, proved(idp.MethodEmail, within)}, idp.ACRTwoStep, true},
+		"a recovery code":                      {appPolicy, enrolled, []idp.Proof{old, proved(idp.MethodRecovery, 0)}, idp.ACRTwoStep, true},
+		"through an upstream":                  {appPolicy, nothing, []idp.Proof{proved(idp.MethodFederated, within)}, "", true},
+		"through an upstream, long ago":        {appPolicy, enrolled, []idp.Proof{proved(idp.MethodFederated, long)}, "", false},
+		"through an upstream, no second steps": {noPolicy, nothing, []idp.Proof{proved(idp.MethodFederated, long)}, "", false},
+		"nothing":                              {noPolicy, nothing, nil, "", false},
+	} {
+		if acr, got := mfa.ProveAgain(c.policy, c.has, c.proofs, now, within); acr != c.acr || got != c.want {
+			t.Errorf("%s: %q, %t", name, acr, got)
+		}
+	}
+}
