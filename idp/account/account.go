@@ -290,7 +290,7 @@ func (v *visit) navigation(current string) (items []ui.NavItem) {
 		add("account.nav.second", "/second-step")
 	}
 	add("account.nav.sessions", "/sessions")
-	if v.pages.Identities != nil {
+	if v.signsInElsewhere() {
 		add("account.nav.microsoft", "/microsoft")
 	}
 	add("account.nav.activity", "/activity")
@@ -302,6 +302,12 @@ func (v *visit) navigation(current string) (items []ui.NavItem) {
 func (v *visit) local() bool {
 	return v.viewer.Population.Access.Password &&
 		!slices.ContainsFunc(v.self.Proofs, func(p idp.Proof) bool { return p.Method == idp.MethodFederated && !p.LocalStep })
+}
+
+// signsInElsewhere tells whether the viewer's population signs in through other
+// providers at all.
+func (v *visit) signsInElsewhere() bool {
+	return v.pages.Identities != nil && v.viewer.Population.Access.Federated
 }
 
 // own reads the viewer's account.

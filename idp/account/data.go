@@ -30,7 +30,7 @@ func (v *visit) microsoft() error {
 }
 
 func (v *visit) identities() ([]Identity, error) {
-	if v.pages.Identities == nil {
+	if !v.signsInElsewhere() {
 		return nil, idp.ErrNotFound
 	}
 	return v.pages.Identities.Of(v.Request.Context(), v.self.UserID)

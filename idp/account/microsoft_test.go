@@ -62,6 +62,7 @@ func TestConnectedAccounts(t *testing.T) {
 	theirs := account.Identity{ID: "n1", Provider: "Microsoft Entra", Account: "noor@tenant.example", LinkedAt: idp.Now()}
 	kept := elsewhere{r.user.ID: {mine}, other.user.ID: {theirs}}
 	at := h.beside(kept)
+	h.exec("UPDATE populations SET access_federated = TRUE WHERE id = 'agents'")
 
 	want(t, r.Get(at), http.StatusOK, "Your account", "Microsoft account", "Connected")
 	page := r.Get(at + "/microsoft")
@@ -96,7 +97,8 @@ func TestConnectedAccounts(t *testing.T) {
 	if len(kept[r.user.ID]) != 0 {
 		t.Error("it is connected still")
 	}
-	// Where nobody keeps identities, nobody speaks of them.
+	// Where nobody signs in so, nobody speaks of it.
+	h.exec("UPDATE populations SET access_federated = FALSE WHERE id = 'agents'")
 	if p := r.at("/microsoft"); p.Status != http.StatusNotFound || strings.Contains(r.at("").Body, "Microsoft") {
 		t.Errorf("without them: %d", p.Status)
 	}

@@ -40,7 +40,7 @@ func (v *visit) overview() error {
 		page.Rows = append(page.Rows, v.protection(own)...)
 	}
 	row("account.nav.sessions", "/sessions", "account.overview.sessions", len(sessions))
-	if v.pages.Identities != nil {
+	if v.signsInElsewhere() {
 		list, err := v.pages.Identities.Of(v.Request.Context(), own.ID)
 		if err != nil {
 			return err
