@@ -61,6 +61,8 @@ const (
 	AuditSecretRemoved      AuditKind = "client.secret_removed"
 	AuditPopulationCreated  AuditKind = "population.created"
 	AuditPopulationChanged  AuditKind = "population.changed"
+	AuditPasswordRules      AuditKind = "password.rules_changed"
+	AuditSessionRules       AuditKind = "session.rules_changed"
 	AuditDeliveriesRetried  AuditKind = "deliveries.retried"
 	AuditOperationRefused   AuditKind = "operation.refused"
 	AuditKeyCreated         AuditKind = "key.created"

@@ -41,8 +41,10 @@ var allowed = map[string][]string{
 
 	// Rules and storage.
 	"mfa":          {"idp"},
-	"idp/password": {"idp"},
-	"idp/store":    {"idp", "idp/keyring", "mfa", "migrations"},
+	"idp/password": {"idp", "idp/password/blocklist"},
+	// Filters passwords, and is asked by nobody else.
+	"idp/password/blocklist": {},
+	"idp/store":              {"idp", "idp/keyring", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
 	"idp/web":      {"idp", "ui"},

@@ -90,7 +90,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 		out.location, err = l.Requests.Unmet(ctx, s.flow.RequestID)
 	case Done:
 		out, err = l.finish(ctx, s)
-	case ChooseSession, ChooseMethod, NeedPassword, ShowCodes, ShowLeft, Stuck:
+	case ChooseSession, ChooseMethod, NeedPassword, ChangePassword, ShowCodes, ShowLeft, Stuck:
 	}
 	if err != nil {
 		return out, err

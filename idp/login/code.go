@@ -36,7 +36,7 @@ func choices(state State) []idp.Method {
 		return state.Methods
 	case NeedEnrolment:
 		return state.Instead
-	case ChooseSession, NeedPassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ChooseSession, NeedPassword, ChangePassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
 	}
 	return nil
 }

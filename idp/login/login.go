@@ -42,6 +42,7 @@ type Login struct {
 	Keyring  *keyring.Keyring
 	Manage   *manage.Manager
 	Outbox   *outbox.Outbox
+	hints    hints
 	// EmailKey is the HMAC key under which email codes are kept.
 	EmailKey []byte
 	Requests Requests
@@ -60,6 +61,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"choose":     l.postChoose,
 		"password":   l.postPassword,
 		"method":     l.postMethod,
+		"change":     l.postChange,
+		"judge":      l.postJudge,
 		"totp":       l.postTOTP,
 		"email":      l.postEmail,
 		"resend":     l.postResend,

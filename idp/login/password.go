@@ -63,6 +63,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		}
 		s.flow.UserID, s.User = user.ID, user
 		s.prove(idp.MethodPassword)
+		s.judge(in.password)
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err
 		}
@@ -82,7 +83,7 @@ func (s *signIn) takesPassword() bool {
 	switch s.next().(type) {
 	case NeedPassword, ChooseSession:
 		return true
-	case ChooseMethod, NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ChooseMethod, NeedCode, NeedEnrolment, ChangePassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
 	}
 	return false
 }

@@ -43,6 +43,8 @@ func (l *Login) show(c *gin.Context) error {
 			return l.renderIntro(c, s, state)
 		}
 		return l.renderEnrol(c, s, state, enrolPage{})
+	case ChangePassword:
+		return l.renderChange(c, s, changePage{state: state})
 	case ShowCodes:
 		return l.renderCodes(c, s, nil)
 	case ShowLeft:

@@ -62,6 +62,9 @@ type Throttles interface {
 // FieldError says which field cannot be saved as it is, and why.
 type FieldError struct {
 	Field, Reason string
+	// Password is everything that is wrong about a password, where that is what cannot
+	// be saved; PasswordRuleList marks it.
+	Password []password.Reason
 }
 
 // Error implements error.
@@ -115,11 +118,13 @@ func defaultPopulations() []idp.Population {
 		{
 			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
 			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Agent portal"},
 		},
 		{
 			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
 			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Support portal"},
 		},
 	}
@@ -168,6 +173,9 @@ func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (
 	if u.PasswordHash, err = m.hash(ctx, population, u, n.Password); err != nil {
 		return u, err
 	}
+	if u.PasswordHash != "" {
+		u.PasswordChangedAt = now
+	}
 	return u, m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.CreateUser(ctx, u); err != nil {
 			return err
@@ -213,24 +221,3 @@ const (
 	maxLocale   = 35
 	localeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 )
-
-func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain string) (string, error) {
-	if plain == "" {
-		return "", nil
-	}
-	minimum := p.Passwords.MinLength
-	if !p.Policy.SecondStep() {
-		minimum = max(minimum, aloneMinLength)
-	}
-	err := password.Check(plain, password.Rules{
-		MinLength: minimum, Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
-	})
-	if err != nil {
-		return "", invalid("password", "%s", err)
-	}
-	return m.Hasher.Hash(ctx, plain)
-}
-
-// aloneMinLength is the shortest password without a second step (NIST SP
-// 800-63B-4 section 3.1.1.2).
-const aloneMinLength = 15

@@ -45,6 +45,11 @@ var rules = func() map[string]rule {
 		"AddPopulation": {"add a population", true, false, authentication},
 		"SaveBrand":     {"change a population's brand", false, false, authentication},
 
+		"PreviewPasswordRules": {"preview a change of the password requirements", false, false, authentication},
+		"SavePasswordRules":    {"change the password requirements", true, true, authentication},
+		"PreviewSessionRules":  {"preview a change of the session configuration", false, false, authentication},
+		"SaveSessionRules":     {"change the session configuration", true, true, authentication},
+
 		"Users":         {"see people", false, false, people},
 		"UserDetail":    {"see a person", false, false, people},
 		"AddUser":       {"add a person", false, false, users},

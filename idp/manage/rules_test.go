@@ -75,6 +75,18 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"SaveBrand", nil, func(a manage.Actor) error {
 			return second(o.SaveBrand(ctx, a, idp.Agents, manage.BrandChange{}))
 		}},
+		{"PreviewPasswordRules", nil, func(a manage.Actor) error {
+			return second(o.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
+		}},
+		{"SavePasswordRules", nil, func(a manage.Actor) error {
+			return second(o.SavePasswordRules(ctx, a, manage.PasswordRulesChange{Population: idp.Agents}))
+		}},
+		{"PreviewSessionRules", nil, func(a manage.Actor) error {
+			return second(o.PreviewSessionRules(ctx, a, idp.Agents, manage.SessionRules{}))
+		}},
+		{"SaveSessionRules", nil, func(a manage.Actor) error {
+			return second(o.SaveSessionRules(ctx, a, manage.SessionRulesChange{Population: idp.Agents}))
+		}},
 		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},

@@ -106,16 +106,3 @@ func affordable(stored hash) bool {
 	}
 	return false
 }
-
-func FuzzListed(f *testing.F) {
-	f.Add("password")
-	f.Add("")
-	f.Add("\n")
-	f.Add("zzzzzzzzzzzzzzzzzz")
-	f.Fuzz(func(t *testing.T, text string) {
-		found := strings.Contains("\n"+commonList, "\n"+text+"\n") && !strings.Contains(text, "\n") && text != ""
-		if listed(text) != found {
-			t.Errorf("%q: listed %v, in the list %v", text, !found, found)
-		}
-	})
-}

@@ -45,6 +45,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		sessionRow{},
 		throttleRow{},
 		knownBrowserRow{},
+		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},
 		userRow{},

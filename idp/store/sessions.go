@@ -256,6 +256,14 @@ func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time)
 		UpdateColumn("revoked_at", at).Error, "grants")
 }
 
+// RevokeGrantsByPassword revokes what outlives sessions of a user who changed their
+// password, and with others also what other sessions than the one given had.
+func (s *Store) RevokeGrantsByPassword(ctx context.Context, userID, except string, others bool, at time.Time) error {
+	return written(s.writer(ctx).Model(&grantRow{}).
+		Where("user_id = ? AND revoked_at IS NULL AND (offline OR ? AND session_id <> ?)", userID, others, except).
+		UpdateColumn("revoked_at", at).Error, "grants")
+}
+
 // PoliciesApplied lists the populations and clients whose MinVersion was ever
 // raised.
 func (s *Store) PoliciesApplied(ctx context.Context) (populations, clients map[string]int64, err error) {

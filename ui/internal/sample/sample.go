@@ -2,6 +2,7 @@ package sample
 
 import (
 	"html/template"
+	"slices"
 	"time"
 
 	"gatehouse/ui"
@@ -82,11 +83,26 @@ func signIn() map[string]ui.Page {
 	waiting.Email = "maya@rtx.example"
 	waiting.Alert = ui.MsgTooManyAttempts.With(95)
 	waiting.RetryAfter = 95
+	rules := []ui.PasswordRule{
+		{Kind: "too_short", Text: *ui.MsgRuleTooShort.With(12)}, {Kind: "no_digit", Text: *ui.MsgRuleNoDigit.With()},
+		{Kind: "common", Text: *ui.MsgRuleCommon.With()}, {Kind: "personal", Text: *ui.MsgRulePersonal.With()},
+		{Kind: "reused", Text: *ui.MsgRuleReused.With(5), Later: true},
+	}
+	change := ui.ChangePassword{
+		Frame: frame(), Action: "/flow/1/change", Email: "maya@rtx.example", Why: *ui.MsgPasswordWeak.With(), EndsOthers: true,
+		New: ui.NewPassword{Rules: rules, HintURL: "/flow/1/judge"},
+	}
+	refused := change
+	refused.Frame, refused.Why = support(), *ui.MsgPasswordExpired.With(90)
+	refused.New.Rules = slices.Clone(rules)
+	refused.New.Rules[0].Broken, refused.New.Rules[4].Broken = true, true
+	refused.New.Error = ui.MsgPasswordBroken.With()
 	return map[string]ui.Page{
 		"signin": plain, "signin-errors": full, "signin-wait": waiting,
 		"reauthenticate": ui.Reauthenticate{
 			Frame: frame(), Action: "/flow/1/password", Email: "maya@rtx.example", ForgotURL: "/forgot",
 		},
+		"change-password": change, "change-password-errors": refused,
 		"choose-account": ui.ChooseAccount{
 			Frame: frame(), Action: "/flow/1/account", OtherURL: "/flow/1/other",
 			Accounts: []ui.Account{
