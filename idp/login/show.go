@@ -139,6 +139,7 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 		Population: population.ID, PopulationName: population.Name, Email: p.in.email,
 		EmailError: p.emailError, PasswordError: p.passwordError, Alert: p.alert,
 		RetryAfter: retryAfter(c, p.limited), Others: others,
+		OffersKeep: population.KeepSignedIn, Keep: p.in.keep,
 	})
 }
 

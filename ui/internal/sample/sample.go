@@ -76,6 +76,7 @@ func signIn() map[string]ui.Page {
 	full.Email = "maya@rtx"
 	full.Others = []ui.Link{{Label: "Customers", URL: "?population=contacts"}}
 	full.RegisterURL = "/register"
+	full.OffersKeep = true
 	full.Alert = ui.MsgWrongPassword.With()
 	full.EmailError = ui.MsgEmailInvalid.With()
 	full.PasswordError = ui.MsgPasswordMissing.With()
