@@ -37,6 +37,16 @@ func TestOneOfTenChangesWins(t *testing.T) {
 			"saveMFAPolicy": {"getMFAPolicy", func(i int) object {
 				return object{"authenticator": true, "email_code": false, "issuer_label": fmt.Sprint("Label ", i), "apply": "next_login", "reason": "race"}
 			}},
+			"savePasswordRequirements": {"getPasswordRequirements", func(i int) object {
+				change := requirements(9 + i)
+				change["apply"], change["reason"] = "next_login", "race"
+				return change
+			}},
+			"saveSessionConfiguration": {"getSessionConfiguration", func(i int) object {
+				change := configuration(3600 + i)
+				change["reason"] = "race"
+				return change
+			}},
 			"saveMFAOverride": {"getMFAOverride", func(int) object {
 				return object{"mode": "required", "apply": "immediately", "reason": "race"}
 			}},

@@ -32,6 +32,15 @@ type PasswordsPreview struct {
 	JWTFor time.Duration
 }
 
+// Requirements reads a population for its password requirements and its session
+// configuration.
+func (m *Manager) Requirements(ctx context.Context, a Actor, population string) (PopulationEntry, error) {
+	if err := m.allow(ctx, a, request{op: "Requirements"}); err != nil {
+		return PopulationEntry{}, err
+	}
+	return m.population(ctx, a, population)
+}
+
 // PreviewPasswordRules counts whom rules of passwords would concern. It changes
 // nothing, and needs the permission of the change.
 func (m *Manager) PreviewPasswordRules(ctx context.Context, a Actor, population string, r idp.PasswordRules) (PasswordsPreview, error) {

@@ -45,6 +45,7 @@ var rules = func() map[string]rule {
 		"AddPopulation": {"add a population", true, false, authentication},
 		"SaveBrand":     {"change a population's brand", false, false, authentication},
 
+		"Requirements":         {"see password requirements and session configuration", false, false, authentication},
 		"PreviewPasswordRules": {"preview a change of the password requirements", false, false, authentication},
 		"SavePasswordRules":    {"change the password requirements", true, true, authentication},
 		"PreviewSessionRules":  {"preview a change of the session configuration", false, false, authentication},

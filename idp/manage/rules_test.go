@@ -75,6 +75,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"SaveBrand", nil, func(a manage.Actor) error {
 			return second(o.SaveBrand(ctx, a, idp.Agents, manage.BrandChange{}))
 		}},
+		{"Requirements", nil, func(a manage.Actor) error { return second(o.Requirements(ctx, a, idp.Agents)) }},
 		{"PreviewPasswordRules", nil, func(a manage.Actor) error {
 			return second(o.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
 		}},
