@@ -62,6 +62,9 @@ func pages() map[string]handler {
 		"/authentication/:population/mfa": (*visit).policy,
 		"/step-up":                        (*visit).stepUp,
 
+		"/authentication/:population/passwords": (*visit).passwords,
+		"/authentication/:population/sessions":  (*visit).sessions,
+
 		"/authentication/new":               (*visit).newPopulation,
 		"/authentication/:population/brand": (*visit).brand,
 		"/apps":                             (*visit).apps,
@@ -102,6 +105,11 @@ func forms() map[string]handler {
 	return map[string]handler{
 		"/authentication/:population/mfa":   (*visit).postPolicy,
 		"/authentication/:population/apply": (*visit).postApply,
+
+		"/authentication/:population/passwords":       (*visit).postPasswords,
+		"/authentication/:population/passwords/apply": (*visit).postPasswordsApply,
+		"/authentication/:population/sessions":        (*visit).postSessions,
+		"/authentication/:population/sessions/apply":  (*visit).postSessionsApply,
 
 		"/authentication/new":               (*visit).postPopulation,
 		"/authentication/:population/brand": (*visit).postBrand,
@@ -189,7 +197,7 @@ func (v *visit) done(page string, what ui.Key) error {
 // text.
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), rolesDone(), []ui.Key{
-		"console.done.saved", "console.done.applied_now", "console.done.applied_later",
+		"console.done.saved", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 	})

@@ -71,6 +71,8 @@ func (v *visit) tabs(p idp.Population, current string) []ui.NavItem {
 	base := "/authentication/" + p.ID
 	return []ui.NavItem{
 		{Label: v.text("console.policy.tab"), URL: v.path(base + "/mfa"), Current: current == "mfa"},
+		{Label: v.text("console.passwords.tab"), URL: v.path(base + "/passwords"), Current: current == "passwords"},
+		{Label: v.text("console.sessions.tab"), URL: v.path(base + "/sessions"), Current: current == "sessions"},
 		{Label: v.text("console.policy.brand_tab"), URL: v.path(base + "/brand"), Current: current == "brand"},
 	}
 }

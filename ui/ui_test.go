@@ -52,6 +52,8 @@ var zeroPages = []ui.Page{
 	ui.ConsoleOverview{},
 	ui.ConsolePolicy{},
 	ui.ConsoleApply{},
+	ui.ConsolePasswords{},
+	ui.ConsoleSessions{},
 	ui.ConsoleConfirm{},
 	ui.ConsolePeople{},
 	ui.ConsolePerson{},
