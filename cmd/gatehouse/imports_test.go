@@ -59,6 +59,9 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/store", "mfa", "ui",
 	},
 
+	// Files of people, for the command line.
+	"idp/roster": {"idp", "idp/manage", "idp/password", "mfa"},
+
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
 		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",

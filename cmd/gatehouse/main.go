@@ -28,6 +28,7 @@ type commands struct {
 	Admin       adminCommand       `cmd:"" help:"Who administers the installation."`
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
 	Client      clientCommand      `cmd:"" help:"Apps that people sign in to."`
+	Import      importCommand      `cmd:"" help:"People whom another system knew."`
 	User        userCommand        `cmd:"" help:"People."`
 	Policy      policyCommand      `cmd:"" help:"Which second steps people are asked for."`
 	Mail        mailCommand        `cmd:"" help:"Outgoing mail."`

@@ -37,7 +37,9 @@ func TestStayingSignedIn(t *testing.T) {
 		if is, age := kept(idptest.NewBrowser(t), "keep", "yes"); is || age != 0 {
 			t.Errorf("not offered: kept %t, cookie for %d", is, age)
 		}
-		h.sessions(func(r *manage.SessionRules) { r.KeepSignedIn, r.KeptIdle, r.KeptLifetime = true, 48*time.Hour, 72*time.Hour })
+		h.sessions(func(r *manage.SessionRules) {
+			r.KeepSignedIn, r.KeptIdle, r.KeptLifetime = true, 48*time.Hour, 72*time.Hour
+		})
 		if !offered() {
 			t.Error("it is not offered")
 		}

@@ -39,6 +39,9 @@ type Manager struct {
 	Throttles Throttles
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation Rotation
+	// Linker makes accounts of other providers people's own. Optional: without it an
+	// import refuses them.
+	Linker Linker
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()
@@ -180,23 +183,31 @@ func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (
 		if err := m.Store.CreateUser(ctx, u); err != nil {
 			return err
 		}
-		for _, role := range n.Roles {
-			if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
-				if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
-					return err
-				}
-			}
-			err := m.Store.GiveRole(ctx, u.ID, role)
-			if errors.Is(err, idp.ErrNotFound) {
-				return invalid("roles", "there is no role %q", role)
-			}
-			if err != nil {
-				return err
-			}
+		if err := m.giveRoles(ctx, u.ID, n.Roles); err != nil {
+			return err
 		}
 		e.UserID, e.PopulationID = u.ID, u.PopulationID
 		return m.Store.Audit(ctx, e)
 	})
+}
+
+// giveRoles gives a new person roles, in the transaction of ctx.
+func (m *Manager) giveRoles(ctx context.Context, userID string, roles []string) error {
+	for _, role := range roles {
+		if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
+			if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
+				return err
+			}
+		}
+		err := m.Store.GiveRole(ctx, userID, role)
+		if errors.Is(err, idp.ErrNotFound) {
+			return invalid("roles", "there is no role %q", role)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const maxName = 200

@@ -54,6 +54,7 @@ var rules = func() map[string]rule {
 		"Users":         {"see people", false, false, people},
 		"UserDetail":    {"see a person", false, false, people},
 		"AddUser":       {"add a person", false, false, users},
+		"ImportUser":    {"import people", true, true, users},
 		"UpdateUser":    {"change a person", false, false, users},
 		"DeleteUser":    {"delete a person", true, true, users},
 		"AnonymiseUser": {"anonymise a person", true, true, users},

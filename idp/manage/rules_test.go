@@ -90,6 +90,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		}},
 		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
+		{"ImportUser", nil, func(a manage.Actor) error { return second(o.ImportUser(ctx, a, manage.ImportedUser{}, ticket)) }},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
 		{"Roles", nil, func(a manage.Actor) error { return second(o.Roles(ctx, a)) }},
 		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil, ticket)) }},
