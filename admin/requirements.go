@@ -115,8 +115,10 @@ func ruleList(r idp.PasswordRules) []ui.Message {
 		on  bool
 		key ui.Key
 	}{
-		{r.Upper, "console.passwords.upper"}, {r.Lower, "console.passwords.lower"},
-		{r.Digit, "console.passwords.digit"}, {r.Special, "console.passwords.special"},
+		{r.Upper, "console.passwords.upper"},
+		{r.Lower, "console.passwords.lower"},
+		{r.Digit, "console.passwords.digit"},
+		{r.Special, "console.passwords.special"},
 	} {
 		if rule.on {
 			list = append(list, *rule.key.With())
@@ -194,8 +196,10 @@ func (v *visit) inWords(r idp.PasswordRules) string {
 
 func rulesFields(version int64, r idp.PasswordRules) []ui.Field {
 	fields := []ui.Field{
-		{Name: "version", Value: strconv.FormatInt(version, 10)}, {Name: "min_length", Value: strconv.Itoa(r.MinLength)},
-		{Name: "expiry_days", Value: strconv.Itoa(r.ExpiryDays)}, {Name: "no_reuse", Value: strconv.Itoa(r.NoReuse)},
+		{Name: "version", Value: strconv.FormatInt(version, 10)},
+		{Name: "min_length", Value: strconv.Itoa(r.MinLength)},
+		{Name: "expiry_days", Value: strconv.Itoa(r.ExpiryDays)},
+		{Name: "no_reuse", Value: strconv.Itoa(r.NoReuse)},
 	}
 	for name, on := range map[string]bool{"upper": r.Upper, "lower": r.Lower, "digit": r.Digit, "special": r.Special} {
 		if on {

@@ -18,7 +18,8 @@ var units = []struct {
 	label ui.Key
 	unit  time.Duration
 }{
-	{"minutes", "console.sessions.minutes", time.Minute}, {"hours", "console.sessions.hours", time.Hour},
+	{"minutes", "console.sessions.minutes", time.Minute},
+	{"hours", "console.sessions.hours", time.Hour},
 	{"days", "console.sessions.days", 24 * time.Hour},
 }
 

@@ -90,7 +90,7 @@ func (c importUsers) conclude(out io.Writer, sum roster.Summary, err error) erro
 	case err != nil:
 		return err
 	case sum.Failed > 0:
-		return fmt.Errorf("%d lines failed; mend them and run the same again, people who exist stay as they are", sum.Failed)
+		return errors.New("some lines failed: mend them and run the same again, people who exist stay as they are")
 	}
 	return nil
 }

@@ -85,8 +85,10 @@ func signIn() map[string]ui.Page {
 	waiting.Alert = ui.MsgTooManyAttempts.With(95)
 	waiting.RetryAfter = 95
 	rules := []ui.PasswordRule{
-		{Kind: "too_short", Text: *ui.MsgRuleTooShort.With(12)}, {Kind: "no_digit", Text: *ui.MsgRuleNoDigit.With()},
-		{Kind: "common", Text: *ui.MsgRuleCommon.With()}, {Kind: "personal", Text: *ui.MsgRulePersonal.With()},
+		{Kind: "too_short", Text: *ui.MsgRuleTooShort.With(12)},
+		{Kind: "no_digit", Text: *ui.MsgRuleNoDigit.With()},
+		{Kind: "common", Text: *ui.MsgRuleCommon.With()},
+		{Kind: "personal", Text: *ui.MsgRulePersonal.With()},
 		{Kind: "reused", Text: *ui.MsgRuleReused.With(5), Later: true},
 	}
 	change := ui.ChangePassword{
