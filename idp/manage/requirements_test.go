@@ -20,10 +20,16 @@ func (o *office) require(t *testing.T, population string, r idp.PasswordRules, a
 	t.Helper()
 	seen, err := o.Population(t.Context(), everything(), population)
 	idptest.Must(t, err)
+	before, err := o.db.PolicyVersion(t.Context())
+	idptest.Must(t, err)
 	e, err := o.SavePasswordRules(t.Context(), everything(), manage.PasswordRulesChange{
 		Population: population, Version: seen.Version, Rules: r, Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
+	// A sign-in that is about to finish looks at this number, and asks again.
+	if after, err := o.db.PolicyVersion(t.Context()); err != nil || after != before+1 {
+		t.Errorf("the number of the last change goes from %d to %d (%v)", before, after, err)
+	}
 	return e
 }
 
