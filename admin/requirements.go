@@ -88,7 +88,8 @@ func (v *visit) renderPasswords(status int, e manage.PopulationEntry, f rulesFor
 	if least := manage.NewPasswordRules(e.Population, idp.User{}).MinLength; !e.Policy.SecondStep() && least > e.Passwords.MinLength {
 		page.Alone = least
 	}
-	if e.PasswordsAtSignIn != e.Passwords {
+	page.NotJudged = e.PasswordsAtSignIn == (idp.PasswordRules{})
+	if e.PasswordsAtSignIn != e.Passwords && !page.NotJudged {
 		page.AtSignIn = ruleList(e.PasswordsAtSignIn)
 	}
 	var field *manage.FieldError
@@ -107,9 +108,6 @@ func (v *visit) renderPasswords(status int, e manage.PopulationEntry, f rulesFor
 
 // ruleList says what rules ask for.
 func ruleList(r idp.PasswordRules) []ui.Message {
-	if r == (idp.PasswordRules{}) {
-		return []ui.Message{*ui.Key("console.passwords.nothing").With()}
-	}
 	list := []ui.Message{*ui.Key("console.passwords.min_length_is").With(r.MinLength)}
 	for _, rule := range []struct {
 		on  bool

@@ -15,7 +15,9 @@ type ConsolePasswords struct {
 	MinLengthError, ExpiryDaysError, NoReuseError *Message
 	Elsewhere                                     bool // people of it may sign in elsewhere, where none of this applies
 	// AtSignIn is what passwords in use must be, where that is something else.
-	AtSignIn []Message
+	// NotJudged: nothing at all.
+	AtSignIn  []Message
+	NotJudged bool
 }
 
 func (p ConsolePasswords) about() about {

@@ -126,6 +126,11 @@ function judged(input) {
       li.classList.toggle('met', !!broken && !bad);
       li.querySelector('[data-state]').textContent = !broken ? '' : ' ' + (bad ? verdict.dataset.broken : verdict.dataset.met);
     });
+    // What was wrong about the one that was sent is not wrong about this one.
+    if (broken && !broken.length) {
+      field.querySelector('.error')?.remove();
+      input.removeAttribute('aria-invalid');
+    }
     verdict.textContent = !broken ? '' : broken.length ? verdict.dataset.bad : verdict.dataset.good;
   };
   const ask = async () => {
