@@ -68,6 +68,8 @@ func pages() map[string]handler {
 		"/authentication/:population/connections/:connection":             (*visit).connection,
 		"/authentication/:population/connections/:connection/certificate": (*visit).connectionCertificate,
 		"/authentication/:population/connections/:connection/delete":      (*visit).askDeleteConnection,
+		"/authentication/:population/passwords":                           (*visit).passwords,
+		"/authentication/:population/sessions":                            (*visit).sessions,
 
 		"/authentication/new":               (*visit).newPopulation,
 		"/authentication/:population/brand": (*visit).brand,
@@ -119,6 +121,10 @@ func forms() map[string]handler {
 		"/authentication/:population/connections/new/:template":      (*visit).postConnection,
 		"/authentication/:population/connections/:connection":        (*visit).postConnectionSettings,
 		"/authentication/:population/connections/:connection/delete": (*visit).postDeleteConnection,
+		"/authentication/:population/passwords":                      (*visit).postPasswords,
+		"/authentication/:population/passwords/apply":                (*visit).postPasswordsApply,
+		"/authentication/:population/sessions":                       (*visit).postSessions,
+		"/authentication/:population/sessions/apply":                 (*visit).postSessionsApply,
 
 		"/authentication/new":               (*visit).postPopulation,
 		"/authentication/:population/brand": (*visit).postBrand,
@@ -211,7 +217,7 @@ func (v *visit) done(page string, what ui.Key) error {
 // text.
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
-		"console.done.saved", "console.done.applied_now", "console.done.applied_later",
+		"console.done.saved", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",

@@ -72,6 +72,8 @@ func (v *visit) tabs(p idp.Population, current string) []ui.NavItem {
 	return []ui.NavItem{
 		{Label: v.text("console.access.tab"), URL: v.path(base + "/access"), Current: current == "access"},
 		{Label: v.text("console.policy.tab"), URL: v.path(base + "/mfa"), Current: current == "mfa"},
+		{Label: v.text("console.passwords.tab"), URL: v.path(base + "/passwords"), Current: current == "passwords"},
+		{Label: v.text("console.sessions.tab"), URL: v.path(base + "/sessions"), Current: current == "sessions"},
 		{Label: v.text("console.registration.tab"), URL: v.path(base + "/registration"), Current: current == "registration"},
 		{Label: v.text("console.policy.brand_tab"), URL: v.path(base + "/brand"), Current: current == "brand"},
 	}

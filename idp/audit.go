@@ -86,6 +86,8 @@ const (
 	AuditProfileSynced      AuditKind = "user.synced"
 	AuditBreakGlassOffered  AuditKind = "break_glass.offered"
 	AuditBreakGlassUsed     AuditKind = "break_glass.used"
+	AuditPasswordRules      AuditKind = "password.rules_changed"
+	AuditSessionRules       AuditKind = "session.rules_changed"
 	AuditDeliveriesRetried  AuditKind = "deliveries.retried"
 	AuditOperationRefused   AuditKind = "operation.refused"
 	AuditKeyCreated         AuditKind = "key.created"

@@ -10,11 +10,11 @@ import (
 var nine = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 func population() idp.Population {
-	return idp.Population{ID: idp.Agents, SessionIdle: time.Hour, MinVersion: 3, Policy: idp.Policy{Version: 5}}
+	return idp.Population{ID: idp.Agents, SessionIdle: time.Hour, SessionLifetime: 48 * time.Hour, MinVersion: 3, Policy: idp.Policy{Version: 5}}
 }
 
 func living() idp.Session {
-	return idp.Session{ID: "s", PolicyVersion: 3, LastSeenAt: nine, ExpiresAt: nine.Add(24 * time.Hour)}
+	return idp.Session{ID: "s", PolicyVersion: 3, CreatedAt: nine, LastSeenAt: nine, ExpiresAt: nine.Add(24 * time.Hour)}
 }
 
 func TestSessionLives(t *testing.T) {
@@ -39,6 +39,46 @@ func TestSessionLives(t *testing.T) {
 		if got := s.Alive(population(), nine.Add(c.after)); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
+	}
+}
+
+// A limit that was lowered since counts at once; one that was raised does not, since
+// the person was told another.
+func TestSessionLivesByTheLimitsOfNow(t *testing.T) {
+	shorter, longer, keeps, kept := 10*time.Hour, 100*time.Hour, 1000*time.Hour, 5*time.Hour
+	for name, c := range map[string]struct {
+		lifetime time.Duration
+		keeps    bool
+		kept     bool
+		after    time.Duration
+		want     bool
+	}{
+		"lowered":                                 {shorter, false, false, shorter, false},
+		"just before a limit that was lowered":    {shorter, false, false, shorter - 1, true},
+		"raised":                                  {longer, false, false, 24 * time.Hour, false},
+		"kept":                                    {longer, true, true, kept - 1, true},
+		"kept, and idle for longer than others":   {longer, true, true, kept, false},
+		"not kept, where others may be":           {longer, true, false, time.Hour, false},
+		"kept, where that is not offered anymore": {longer, false, true, time.Hour, false},
+	} {
+		p := population()
+		p.SessionLifetime, p.KeepSignedIn, p.KeptIdle, p.KeptLifetime = c.lifetime, c.keeps, kept, keeps
+		s := living()
+		s.Kept = c.kept
+		if !c.kept && c.after > 2*time.Hour {
+			s.LastSeenAt = nine.Add(c.after - time.Minute)
+		}
+		if got := s.Alive(p, nine.Add(c.after)); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestKeptLimitsAreNoLowerThanOthers(t *testing.T) {
+	p := population()
+	p.KeepSignedIn = true
+	if idle, lifetime := p.Limits(true); idle != p.SessionIdle || lifetime != p.SessionLifetime {
+		t.Errorf("%v and %v", idle, lifetime)
 	}
 }
 

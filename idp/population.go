@@ -25,8 +25,10 @@ type Population struct {
 	// SessionIdle and SessionLifetime end a session that nobody used for so
 	// long, and every session so long after its sign-in.
 	SessionIdle, SessionLifetime time.Duration
-	// KeepSignedIn offers a session that outlives the closing of the browser.
-	KeepSignedIn bool
+	// KeepSignedIn offers a session that outlives the closing of the browser, with
+	// limits of its own.
+	KeepSignedIn           bool
+	KeptIdle, KeptLifetime time.Duration
 	// EndOthers ends a person's other sessions when they change their password.
 	EndOthers bool
 
@@ -34,12 +36,30 @@ type Population struct {
 	// Passwords are the rules of new passwords, PasswordsAtSignIn those that the
 	// password of whoever signs in must meet: a change may leave them behind.
 	Passwords, PasswordsAtSignIn PasswordRules
-	Registration                 Registration
+	// ExpirySince is since when new passwords expire as Passwords say, zero for ever:
+	// older ones do as PasswordsAtSignIn say.
+	ExpirySince  time.Time
+	Registration Registration
 
 	Policy Policy
 	// MinVersion refuses every session judged by an older policy version:
 	// "Immediately" raises it to the version it saves.
 	MinVersion int64
+}
+
+// What a population begins with, should it offer to keep people signed in.
+const (
+	DefaultKeptIdle     = 30 * 24 * time.Hour
+	DefaultKeptLifetime = 90 * 24 * time.Hour
+)
+
+// Limits are those of a session of the population. One that was kept has the others
+// again once the population no longer offers that.
+func (p Population) Limits(kept bool) (idle, lifetime time.Duration) {
+	if kept && p.KeepSignedIn {
+		return max(p.KeptIdle, p.SessionIdle), max(p.KeptLifetime, p.SessionLifetime)
+	}
+	return p.SessionIdle, p.SessionLifetime
 }
 
 // Access is how people of a population may sign in (the admins' "Portal access").

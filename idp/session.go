@@ -28,8 +28,10 @@ type Session struct {
 
 // Alive tells whether a session may be used now, in its population as it is now.
 func (s Session) Alive(p Population, now time.Time) bool {
+	idle, lifetime := p.Limits(s.Kept)
 	return s.EndedAt.IsZero() &&
 		now.Before(s.ExpiresAt) &&
-		now.Before(s.LastSeenAt.Add(p.SessionIdle)) &&
+		now.Before(s.CreatedAt.Add(lifetime)) && // which may be shorter by now
+		now.Before(s.LastSeenAt.Add(idle)) &&
 		s.PolicyVersion >= p.MinVersion
 }

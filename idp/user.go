@@ -33,6 +33,15 @@ type User struct {
 	UpdatedAt        time.Time
 }
 
+// PasswordSince is when the password was set, or the account made where nobody wrote
+// that down.
+func (u User) PasswordSince() time.Time {
+	if u.PasswordChangedAt.IsZero() {
+		return u.CreatedAt
+	}
+	return u.PasswordChangedAt
+}
+
 // MaxEmail is the longest address accepted, in bytes (RFC 5321 section 4.5.3.1).
 const MaxEmail = 254
 

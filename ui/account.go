@@ -60,17 +60,16 @@ func (p AccountEmail) about() about {
 // password.
 type AccountPassword struct {
 	Console
-	Action        string
-	Email         string // for password managers
-	MinLength     int
-	EndsOthers    bool // the other sessions end
-	CurrentError  *Message
-	PasswordError *Message
-	RetryAfter    int // seconds until another try is allowed
+	Action       string
+	Email        string // for password managers
+	EndsOthers   bool   // the other sessions end
+	CurrentError *Message
+	New          NewPassword
+	RetryAfter   int // seconds until another try is allowed
 }
 
 func (p AccountPassword) about() about {
-	return about{template: "account-password", failed: anyOf(p.CurrentError, p.PasswordError, p.Alert), console: true}
+	return about{template: "account-password", failed: anyOf(p.CurrentError, p.New.Error, p.Alert), console: true}
 }
 
 // AccountSecondStep lists what a person proves beside the password.

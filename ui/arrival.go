@@ -76,24 +76,24 @@ var textsOfLinks = map[LinkPurpose]linkTexts{
 // Texts are for the templates.
 func (p LinkPurpose) Texts() linkTexts { return textsOfLinks[p] }
 
-// NewPassword is behind a link that came by mail. Form fields: password, and name
+// LinkPassword is behind a link that came by mail. Form fields: password, and name
 // where an account is made.
-type NewPassword struct {
+type LinkPassword struct {
 	Frame
-	Purpose                  LinkPurpose
-	Action                   string
-	Email                    string // whose account it is, shown but not editable
-	Name                     string
-	MinLength                int // of the password, in characters
-	NameError, PasswordError *Message
-	Alert                    *Message
+	Purpose   LinkPurpose
+	Action    string
+	Email     string // whose account it is, shown but not editable
+	Name      string
+	NameError *Message
+	New       NewPassword
+	Alert     *Message
 }
 
 // WithName tells whether an account is made.
-func (p NewPassword) WithName() bool { return p.Purpose != ForReset }
+func (p LinkPassword) WithName() bool { return p.Purpose != ForReset }
 
-func (p NewPassword) about() about {
-	return about{template: "new-password", failed: anyOf(p.NameError, p.PasswordError, p.Alert)}
+func (p LinkPassword) about() about {
+	return about{template: "link-password", failed: anyOf(p.NameError, p.New.Error, p.Alert)}
 }
 
 // Arrived says what a link has done, and where to sign in.

@@ -73,7 +73,8 @@ func (p ConsolePolicy) about() about {
 }
 
 // ConsoleApply asks when a change of a policy applies, and says first whom it
-// concerns. Form fields: apply ("immediately" or "next_login"), reason,
+// concerns. Form fields: apply ("immediately", "next_login" or
+// "new_passwords"), reason,
 // password_alone, and the hidden ones of the change.
 type ConsoleApply struct {
 	Console
@@ -86,6 +87,7 @@ type ConsoleApply struct {
 	JWTMinutes    int      // how long other servers may accept a JWT, 0 for not at all
 	PasswordAlone bool     // nothing is enabled: the person confirms that
 	ForApp        bool     // the change is an app's, and ends what that app has
+	ForPasswords  bool     // the change is of password requirements: for new passwords only is a choice, too
 	Reason        string
 	ReasonError   *Message
 	ChoiceError   *Message

@@ -19,7 +19,6 @@ const (
 	MsgEmailCodeUsed       Key = "error.email_code_used"
 	MsgConfirmSaved        Key = "error.confirm_saved"
 	MsgDomainRefused       Key = "register.error.domain"
-	MsgPasswordRefused     Key = "arrival.password_refused" // reason
 )
 
 // Alerts above a form. A disabled account has none of its own: it looks like

@@ -1,6 +1,6 @@
 package ui
 
-// SignIn asks for email and password. Form fields: email, password, population.
+// SignIn asks for email and password. Form fields: email, password, population, keep.
 type SignIn struct {
 	Frame
 	Action         string   // URL the form posts to
@@ -14,6 +14,8 @@ type SignIn struct {
 	Others         []Link   // the other populations of this client
 	ForgotURL      string   // link "Forgot password?", absent when empty
 	RegisterURL    string   // link "Create an account", absent when empty
+	OffersKeep     bool     // staying signed in can be chosen
+	Keep           bool     // and was
 	Upstreams      []Upstream
 	NoPassword     bool // there is no form: people sign in through Upstreams alone
 }

@@ -38,6 +38,7 @@ func render(t *testing.T, u *ui.UI, p ui.Page) string {
 var zeroPages = []ui.Page{
 	ui.SignIn{},
 	ui.Reauthenticate{},
+	ui.ChangePassword{},
 	ui.ChooseAccount{},
 	ui.Code{},
 	ui.RecoveryCode{},
@@ -51,6 +52,8 @@ var zeroPages = []ui.Page{
 	ui.ConsoleOverview{},
 	ui.ConsolePolicy{},
 	ui.ConsoleApply{},
+	ui.ConsolePasswords{},
+	ui.ConsoleSessions{},
 	ui.ConsoleConfirm{},
 	ui.ConsolePeople{},
 	ui.ConsolePerson{},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,16 @@ func TestOneOfTenChangesWins(t *testing.T) {
 			}},
 			"saveMFAPolicy": {"getMFAPolicy", func(i int) object {
 				return object{"authenticator": true, "email_code": false, "issuer_label": fmt.Sprint("Label ", i), "apply": "next_login", "reason": "race"}
+			}},
+			"savePasswordRequirements": {"getPasswordRequirements", func(i int) object {
+				change := requirements(9 + i)
+				change["apply"], change["reason"] = "next_login", "race"
+				return change
+			}},
+			"saveSessionConfiguration": {"getSessionConfiguration", func(i int) object {
+				change := configuration(3600 + i)
+				change["reason"] = "race"
+				return change
 			}},
 			"saveMFAOverride": {"getMFAOverride", func(int) object {
 				return object{"mode": "required", "apply": "immediately", "reason": "race"}
@@ -230,6 +241,7 @@ func TestAUsersAddress(t *testing.T) {
 // with is an object with other values; names and values in turn. A nil value leaves the
 // name out.
 func with(o object, pairs ...any) object {
+	o = maps.Clone(o)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		name := fmt.Sprint(pairs[i])
 		if o[name] = pairs[i+1]; o[name] == nil {

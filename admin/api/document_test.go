@@ -56,6 +56,7 @@ func TestTheDocumentSaysWhatTheCodeDoes(t *testing.T) {
 			t.Errorf("%s %s: no summary, id or tag", op.Method(), op.Path())
 		}
 	}
+	delete(left, "ImportUser") // a command on the server: a file of a million people is no request
 	for name := range left {
 		t.Errorf("nothing in the document carries out %s", name)
 	}

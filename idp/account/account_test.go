@@ -129,7 +129,10 @@ func TestPasswordIsChangedForThePresentOne(t *testing.T) {
 		form := r.at("/password")
 		want(t, r.Submit(form, "/password", "current", "wrong", "password", newPassword), http.StatusUnprocessableEntity, "Password", "not your current password")
 		want(t, r.Submit(form, "/password", "password", newPassword), http.StatusUnprocessableEntity, "Password", "Enter your current password")
-		for plain, why := range map[string]string{"short": "shorter than 15", "": "enter the new password", idptest.Password: "password that you have", maya + maya: "mostly a name"} {
+		for plain, why := range map[string]string{
+			"short": `data-rule="too_short" class="broken"`, "": "Enter your password", idptest.Password: `data-rule="same" data-later class="broken"`,
+			maya + maya: `data-rule="personal" class="broken"`,
+		} {
 			want(t, r.Submit(form, "/password", "current", idptest.Password, "password", plain), http.StatusUnprocessableEntity, "Password", why)
 		}
 		want(t, r.Submit(form, "/password", "current", idptest.Password, "password", newPassword), http.StatusOK, "Password", "every other device is signed out")

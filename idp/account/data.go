@@ -74,7 +74,7 @@ func (v *visit) postData() error {
 	if err != nil {
 		return err
 	}
-	if v.pages.Identities != nil {
+	if v.signsInElsewhere() {
 		list, err := v.identities()
 		if err != nil {
 			return err

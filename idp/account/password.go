@@ -25,7 +25,10 @@ func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
 	page.Console = v.frame("/password")
 	page.Alert = alert
 	page.Action, page.Email = v.path("/password"), v.viewer.User.Email
-	page.MinLength = v.pages.Manage.MinPassword(v.viewer.Population)
+	page.New.NoFocus = true
+	if page.New.Rules == nil {
+		page.New.Rules = manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, nil)
+	}
 	page.EndsOthers = v.viewer.Population.EndOthers
 	return v.render(status, page)
 }
@@ -63,7 +66,7 @@ func (v *visit) postPassword() error {
 	}
 	switch {
 	case text != nil:
-		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{PasswordError: text})
+		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{New: v.broken(err)})
 	case v.viewer.Population.EndOthers:
 		return v.done("/password", "account.done.password_others")
 	}
@@ -98,4 +101,15 @@ func (v *visit) audit(kind idp.AuditKind, detail map[string]string) error {
 		Kind: kind, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID,
 		SessionID: v.self.SessionID, Detail: detail,
 	})
+}
+
+// broken is the field of a new password that was refused.
+func (v *visit) broken(err error) ui.NewPassword {
+	var field *manage.FieldError
+	if !errors.As(err, &field) || len(field.Password) == 0 {
+		return ui.NewPassword{Error: ui.MsgPasswordMissing.With()}
+	}
+	return ui.NewPassword{
+		Rules: manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, field.Password), Error: ui.MsgPasswordBroken.With(),
+	}
 }

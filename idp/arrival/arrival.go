@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -55,7 +54,7 @@ func (a *Arrival) show(c *gin.Context, p purpose) error {
 	if err != nil {
 		return p.explain(err)
 	}
-	return a.render(c, http.StatusOK, p, open, ui.NewPassword{Name: open.Name})
+	return a.render(c, http.StatusOK, p, open, ui.LinkPassword{Name: open.Name})
 }
 
 // explain gives a link that does not work a page that says what to do.
@@ -66,8 +65,12 @@ func (p purpose) explain(err error) error {
 	return err
 }
 
-func (a *Arrival) render(c *gin.Context, status int, p purpose, open manage.OpenLink, page ui.NewPassword) error {
-	page.Frame, page.Purpose, page.Email, page.MinLength = a.frame(c, open.Population), p.page, open.Email, open.MinLength
+func (a *Arrival) render(c *gin.Context, status int, p purpose, open manage.OpenLink, page ui.LinkPassword) error {
+	page.Frame, page.Purpose, page.Email = a.frame(c, open.Population), p.page, open.Email
+	page.New.NoFocus = page.WithName() && (page.NameError != nil || page.Name == "" && page.New.Error == nil)
+	if page.New.Rules == nil {
+		page.New.Rules = open.Rules(nil)
+	}
 	page.Action = a.Web.Path("%s/%s", manage.LinkPath(p.kind), c.Param("token"))
 	return a.Web.Render(c, status, page)
 }
@@ -108,7 +111,7 @@ func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, field *man
 	if err != nil {
 		return p.explain(err)
 	}
-	page := ui.NewPassword{Name: in.Name}
+	page := ui.LinkPassword{Name: in.Name}
 	switch {
 	case field == nil:
 		page.Alert = ui.MsgAccountTaken.With()
@@ -116,9 +119,9 @@ func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, field *man
 	case field.Field == "name":
 		page.NameError = ui.Key("console.error.field").With(field.Reason)
 	case field.Field == "password" && in.Password == "":
-		page.PasswordError = ui.MsgPasswordMissing.With()
+		page.New.Error = ui.MsgPasswordMissing.With()
 	default:
-		page.PasswordError = ui.MsgPasswordRefused.With(strings.TrimPrefix(field.Reason, "password: "))
+		page.New = ui.NewPassword{Error: ui.MsgPasswordBroken.With(), Rules: open.Rules(field.Password)}
 	}
 	return a.render(c, http.StatusUnprocessableEntity, p, open, page)
 }

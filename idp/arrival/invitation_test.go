@@ -63,7 +63,7 @@ func TestInvitation(t *testing.T) {
 			t.Fatalf("%d people before the link was used", n)
 		}
 		page = submit(b, link, "name", invitedName, "password", "short")
-		wantText(t, page, http.StatusUnprocessableEntity, "shorter than 8 characters")
+		wantText(t, page, http.StatusUnprocessableEntity, `data-rule="too_short" class="broken"`)
 		wantText(t, page, http.StatusUnprocessableEntity, invitedName)
 		page = submit(b, link, "name", " Jo Doe ", "password", fresh)
 		want(t, page, http.StatusOK, ready)

@@ -50,7 +50,7 @@ func TestRegistration(t *testing.T) {
 		if !slices.Equal(rows, h.rows()) || h.count("users") != 1 {
 			t.Error("there is an account before the address was confirmed")
 		}
-		wantText(t, submit(b, link, "name", "Sam", "password", "sam@customer.example"), http.StatusUnprocessableEntity, "mostly a name or address")
+		wantText(t, submit(b, link, "name", "Sam", "password", "sam@customer.example"), http.StatusUnprocessableEntity, `data-rule="personal" class="broken"`)
 		page := submit(b, link, "name", "Sam", "password", fresh)
 		want(t, page, http.StatusOK, ready)
 		u, err := h.Store.UserByEmail(t.Context(), idp.Contacts, newcomer)

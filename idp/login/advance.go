@@ -93,7 +93,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 			return out, err
 		}
 		out, err = l.finish(ctx, s)
-	case ChooseSession, ChooseMethod, NeedPassword, ConfirmEmail, ShowCodes, ShowLeft, Stuck:
+	case ChooseSession, ChooseMethod, NeedPassword, ConfirmEmail, ChangePassword, ShowCodes, ShowLeft, Stuck:
 	}
 	if err != nil {
 		return out, err

@@ -95,7 +95,11 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	if err := l.replaceSession(ctx, s); err != nil {
 		return idp.Session{}, nil, err
 	}
-	session, cookie := l.Sessions.New(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
+	begin := l.Sessions.New
+	if s.notes.Keep {
+		begin = l.Sessions.NewKept
+	}
+	session, cookie := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
 	s.came(&session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err

@@ -55,6 +55,7 @@ type Login struct {
 	Keyring  *keyring.Keyring
 	Manage   *manage.Manager
 	Outbox   *outbox.Outbox
+	hints    hints
 	// EmailKey is the HMAC key under which email codes are kept.
 	EmailKey []byte
 	// UpstreamKey is the HMAC key of what other providers are asked with.
@@ -84,6 +85,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"confirm":    l.postConfirm,
 		"reconfirm":  l.postReconfirm,
 		"method":     l.postMethod,
+		"change":     l.postChange,
+		"judge":      l.postJudge,
 		"totp":       l.postTOTP,
 		"email":      l.postEmail,
 		"resend":     l.postResend,

@@ -19,6 +19,8 @@ import (
 // credentials are what the first page posts.
 type credentials struct {
 	population, email, password string
+	// keep: to stay signed in. asked: the form was the first page's, which asks that.
+	keep, asked bool
 }
 
 // postPassword checks email and password. Known and unknown people get the same
@@ -67,6 +69,10 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		}
 		s.flow.UserID, s.User = user.ID, user
 		s.prove(idp.MethodPassword)
+		s.judge(in.password)
+		if in.asked {
+			s.notes.Keep = in.keep
+		}
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err
 		}
@@ -92,7 +98,7 @@ func (s *signIn) takesPassword() bool {
 	switch s.next().(type) {
 	case NeedPassword, ChooseSession:
 		return true
-	case ConfirmEmail, ChooseMethod, NeedCode, NeedEnrolment, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ConfirmEmail, ChooseMethod, NeedCode, NeedEnrolment, ChangePassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
 	}
 	return false
 }
@@ -104,6 +110,8 @@ func (s *signIn) credentials(c *gin.Context) credentials {
 		population: c.PostForm("population"),
 		email:      strings.TrimSpace(c.PostForm("email")),
 		password:   c.PostForm("password"),
+		keep:       c.PostForm("keep") != "",
+		asked:      s.flow.UserID == "",
 	}
 	if s.flow.UserID != "" {
 		in.population, in.email = s.flow.PopulationID, s.User.Email

@@ -45,6 +45,8 @@ func (l *Login) show(c *gin.Context) error {
 			return l.renderIntro(c, s, state)
 		}
 		return l.renderEnrol(c, s, state, enrolPage{})
+	case ChangePassword:
+		return l.renderChange(c, s, changePage{state: state})
 	case ShowCodes:
 		return l.renderCodes(c, s, nil)
 	case ShowLeft:
@@ -168,6 +170,7 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 		EmailError: p.emailError, PasswordError: p.passwordError, Alert: p.alert,
 		RetryAfter: retryAfter(c, p.limited), Others: others,
 		ForgotURL: l.forgotURL(s, population), RegisterURL: l.registerURL(s, population),
+		OffersKeep: population.KeepSignedIn, Keep: p.in.keep,
 	})
 }
 

@@ -98,6 +98,10 @@ func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
 	if !s.over() && s.signedOut() {
 		s.flow.Proofs = nil
 	}
+	if !s.over() && s.notes.Judged != s.Population.PasswordsAtSignIn {
+		// The password was judged by other rules, and is to be typed again.
+		s.flow.Proofs = without(s.flow.Proofs, idp.MethodPassword, s.flow.CreatedAt)
+	}
 	if s.flow.UserID == "" {
 		s.enrolment = idp.Enrolment{}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/password"
 	"gatehouse/mfa"
 )
 
@@ -39,6 +40,9 @@ type (
 		Begun   bool
 		Instead []idp.Method
 	}
+	// ChangePassword: the password that was typed does not meet the rules, or has
+	// expired. It is replaced after the second step, or a thief of it could.
+	ChangePassword struct{ Reasons []password.Reason }
 	// ShowCodes: the recovery codes, until the person has saved them.
 	ShowCodes struct{}
 	// ShowLeft: how many recovery codes are left, after one was used.
@@ -51,17 +55,18 @@ type (
 	Done struct{}
 )
 
-func (ChooseSession) kind() string { return idp.FlowChoose }
-func (ChooseMethod) kind() string  { return "method" }
-func (NeedPassword) kind() string  { return "password" }
-func (ConfirmEmail) kind() string  { return "confirm" }
-func (NeedCode) kind() string      { return "code" }
-func (NeedEnrolment) kind() string { return "enrolment" }
-func (ShowCodes) kind() string     { return "codes" }
-func (ShowLeft) kind() string      { return "left" }
-func (Stuck) kind() string         { return "stuck" }
-func (Unmet) kind() string         { return "unmet" }
-func (Done) kind() string          { return "done" }
+func (ChooseSession) kind() string  { return idp.FlowChoose }
+func (ChooseMethod) kind() string   { return "method" }
+func (NeedPassword) kind() string   { return "password" }
+func (ConfirmEmail) kind() string   { return "confirm" }
+func (NeedCode) kind() string       { return "code" }
+func (NeedEnrolment) kind() string  { return "enrolment" }
+func (ChangePassword) kind() string { return "change_password" }
+func (ShowCodes) kind() string      { return "codes" }
+func (ShowLeft) kind() string       { return "left" }
+func (Stuck) kind() string          { return "stuck" }
+func (Unmet) kind() string          { return "unmet" }
+func (Done) kind() string           { return "done" }
 
 // Facts are all that a sign-in's next state depends on.
 type Facts struct {
@@ -90,6 +95,12 @@ type Notes struct {
 	SID string `json:"sid,omitempty"`
 	// Moved: the flow waits for what it does because the policies changed under way.
 	Moved bool `json:"moved,omitempty"`
+	// Judged are the rules by which the password was judged when it was typed, and
+	// Weak what is wrong about it.
+	Judged idp.PasswordRules `json:"judged,omitzero"`
+	Weak   []password.Reason `json:"weak,omitempty"`
+	// Keep: the person wants to stay signed in.
+	Keep bool `json:"keep,omitempty"`
 }
 
 // Next decides the sign-in's next state. It is the only place that does.
@@ -121,6 +132,8 @@ func Next(f Facts) State {
 		return Stuck{}
 	}
 	switch {
+	case len(f.Notes.Weak) > 0:
+		return ChangePassword{Reasons: f.Notes.Weak}
 	case f.unsaved():
 		return ShowCodes{}
 	case f.used(idp.MethodRecovery) && !f.Notes.Told:

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/login"
+	"gatehouse/idp/password"
 	"gatehouse/mfa"
 )
 
@@ -26,6 +27,7 @@ var (
 	onlyCode = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
 	disabled = mfa.Enrolled{Authenticator: true}
 
+	tooShort = []password.Reason{{Kind: password.TooShort, Number: 12}}
 	bothWays = login.NeedCode{Methods: []idp.Method{idp.MethodTOTP, idp.MethodRecovery}}
 )
 
@@ -68,6 +70,7 @@ func chose(m idp.Method) func(*login.Facts) { return func(f *login.Facts) { f.No
 
 func begun(f *login.Facts)    { f.Notes.Key = []byte("key") }
 func told(f *login.Facts)     { f.Notes.Told = true }
+func weak(f *login.Facts)     { f.Notes.Weak = tooShort }
 func choosing(f *login.Facts) { f.Choosing = true }
 func again(f *login.Facts)    { f.Demand.Since = moment }
 
@@ -105,6 +108,14 @@ func TestNext(t *testing.T) {
 		"paper, told":                     {facts(strict, working, saved, proved(pwd, rec), told), login.Done{}},
 		"paper, told, unsaved":            {facts(strict, working, unsaved, proved(pwd, rec), told), login.ShowCodes{}},
 		"the last paper, all disabled":    {facts(strict, disabled, saved, proved(pwd, rec)), login.ShowLeft{Left: 7}},
+
+		"weak, before the code":      {facts(strict, working, saved, proved(pwd), weak), bothWays},
+		"weak, nothing enrolled":     {facts(strict, nothing, nil, proved(pwd), weak), login.NeedEnrolment{}},
+		"weak, code":                 {facts(strict, working, saved, proved(pwd, otp), weak), login.ChangePassword{Reasons: tooShort}},
+		"weak, codes unsaved":        {facts(strict, working, unsaved, proved(pwd, otp), weak), login.ChangePassword{Reasons: tooShort}},
+		"weak, no policy":            {facts(idp.Policy{}, nothing, nil, proved(pwd), weak), login.ChangePassword{Reasons: tooShort}},
+		"weak, out of reach":         {facts(strict, disabled, saved, proved(pwd), weak), login.Stuck{}},
+		"weak, password to be typed": {facts(strict, working, saved, proved(otp), weak), login.NeedPassword{}},
 
 		"both, nothing enrolled":          {facts(either, nothing, nil, proved(pwd)), login.ChooseMethod{Methods: []idp.Method{otp, eml}}},
 		"both, chose email":               {facts(either, nothing, nil, proved(pwd), chose(eml)), login.NeedCode{Methods: []idp.Method{eml}, Instead: []idp.Method{otp}}},

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/password"
 	"gatehouse/ui"
 )
 
@@ -35,9 +36,7 @@ type OpenLink struct {
 	// Name is what is known of the person's, may be empty.
 	Name       string
 	Population idp.Population
-	// MinLength is that of the password which the link sets, in characters.
-	MinLength int
-	Onward    Onward
+	Onward     Onward
 
 	link idp.Link
 	body linkBody
@@ -116,7 +115,6 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 	if o.Population, err = m.Store.Population(ctx, link.PopulationID); err != nil {
 		return o, err
 	}
-	o.MinLength = m.MinPassword(o.Population)
 	if !o.Population.Access.Password || kind == idp.RegistrationLink && !o.Population.Registration.Open {
 		return o, fmt.Errorf("%w: %s is not open any more", ErrLink, kind)
 	}
@@ -211,4 +209,14 @@ func (m *Manager) Destinations(ctx context.Context, population string) ([]idp.Cl
 		return slices.Index(a.Populations, population) - slices.Index(b.Populations, population)
 	})
 	return all, err
+}
+
+// Rules are what the password that the link sets must be, and which of them one that
+// was refused breaks.
+func (o OpenLink) Rules(broken []password.Reason) []ui.PasswordRule {
+	u := o.user
+	if u.ID == "" {
+		u = idp.User{Email: o.Email, Name: o.Name}
+	}
+	return PasswordRuleList(o.Population, u, false, broken)
 }

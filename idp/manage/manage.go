@@ -43,6 +43,9 @@ type Manager struct {
 	Throttles Throttles
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation Rotation
+	// Linker makes accounts of other providers people's own. Optional: without it an
+	// import refuses them.
+	Linker Linker
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()
@@ -66,6 +69,9 @@ type Throttles interface {
 // FieldError says which field cannot be saved as it is, and why.
 type FieldError struct {
 	Field, Reason string
+	// Password is everything that is wrong about a password, where that is what cannot
+	// be saved; PasswordRuleList marks it.
+	Password []password.Reason
 }
 
 // Error implements error.
@@ -119,11 +125,13 @@ func defaultPopulations() []idp.Population {
 		{
 			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
 			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Agent portal"},
 		},
 		{
 			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
 			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Support portal"},
 		},
 	}
@@ -186,7 +194,9 @@ func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	if err := checkUser(p.user); err != nil {
 		return p, err
 	}
-	p.user.PasswordHash, err = m.hash(ctx, population, p.user, n.Password)
+	if p.user.PasswordHash, err = m.hash(ctx, population, p.user, n.Password); p.user.PasswordHash != "" {
+		p.user.PasswordChangedAt = now
+	}
 	return p, err
 }
 
@@ -201,13 +211,21 @@ func (m *Manager) insertUser(ctx context.Context, e idp.AuditEvent, p preparedUs
 			return err
 		}
 	}
-	for _, role := range p.roles {
+	if err := m.giveRoles(ctx, p.user.ID, p.roles); err != nil {
+		return err
+	}
+	return m.auditOf(ctx, e, p.user)
+}
+
+// giveRoles gives a new person roles, in the transaction of ctx.
+func (m *Manager) giveRoles(ctx context.Context, userID string, roles []string) error {
+	for _, role := range roles {
 		if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
 			if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 				return err
 			}
 		}
-		err := m.Store.GiveRole(ctx, p.user.ID, role)
+		err := m.Store.GiveRole(ctx, userID, role)
 		if errors.Is(err, idp.ErrNotFound) {
 			return invalid("roles", "there is no role %q", role)
 		}
@@ -215,7 +233,7 @@ func (m *Manager) insertUser(ctx context.Context, e idp.AuditEvent, p preparedUs
 			return err
 		}
 	}
-	return m.auditOf(ctx, e, p.user)
+	return nil
 }
 
 const maxName = 200
@@ -240,28 +258,3 @@ const (
 	maxLocale   = 35
 	localeChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 )
-
-func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain string) (string, error) {
-	if plain == "" {
-		return "", nil
-	}
-	err := password.Check(plain, password.Rules{
-		MinLength: m.MinPassword(p), Personal: []string{u.Email, u.Name, p.Name, "Gatehouse"},
-	})
-	if err != nil {
-		return "", invalid("password", "%s", err)
-	}
-	return m.Hasher.Hash(ctx, plain)
-}
-
-// MinPassword is how many characters a password of a population has at least.
-func (*Manager) MinPassword(p idp.Population) int {
-	if !p.Policy.SecondStep() {
-		return max(p.Passwords.MinLength, aloneMinLength)
-	}
-	return p.Passwords.MinLength
-}
-
-// aloneMinLength is the shortest password without a second step (NIST SP
-// 800-63B-4 section 3.1.1.2).
-const aloneMinLength = 15

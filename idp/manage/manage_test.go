@@ -57,6 +57,7 @@ func TestDefaultsAreSafe(t *testing.T) {
 		}
 		for i := range want {
 			want[i].Passwords.MinLength = 8
+			want[i].KeptIdle, want[i].KeptLifetime = 30*24*time.Hour, 90*24*time.Hour
 			want[i].Access.Password, want[i].EndOthers = true, true
 			want[i].Policy = idp.Policy{Version: 1, Authenticator: true}
 		}
@@ -129,7 +130,7 @@ func TestCreatedUserCanSignIn(t *testing.T) {
 		}
 		want := idp.User{
 			ID: u.ID, PopulationID: idp.Contacts, Email: "Maya@rtx.example", Name: "Maya", Locale: "de",
-			PasswordHash: u.PasswordHash, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
+			PasswordHash: u.PasswordHash, PasswordChangedAt: u.CreatedAt, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt,
 		}
 		stored, err := db.UserByEmail(t.Context(), idp.Contacts, "maya@rtx.example")
 		idptest.Must(t, err)

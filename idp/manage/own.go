@@ -9,7 +9,6 @@ import (
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
 	"gatehouse/mfa"
-	"gatehouse/ui"
 )
 
 // Self is a person who looks after their own account, in a session of theirs.
@@ -161,12 +160,8 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 		return err
 	case !ok:
 		return ErrWrongPassword
-	case plain == "":
-		return invalid("password", "enter the new password")
-	case plain == current:
-		return invalid("password", "this is the password that you have")
 	}
-	hash, err := m.hash(ctx, population, user, plain)
+	hash, err := m.HashReplacement(ctx, population, user, plain)
 	if err != nil {
 		return err
 	}
@@ -181,36 +176,12 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 		if now != user.PasswordHash {
 			return fmt.Errorf("%w: it was changed meanwhile", ErrWrongPassword)
 		}
-		return m.savePassword(ctx, s, user, population, hash)
+		return m.ReplacePassword(ctx, population, user, hash, Spared{Session: s.SessionID}, idp.AuditEvent{SessionID: s.SessionID})
 	})
 }
 
-func (m *Manager) savePassword(ctx context.Context, s Self, user idp.User, population idp.Population, hash string) error {
-	if err := m.Store.SetPasswordHash(ctx, user.ID, hash, idp.Now()); err != nil {
-		return err
-	}
-	e := s.actor().audit(idp.AuditPasswordChanged, "", nil)
-	e.SessionID = s.SessionID
-	if err := m.auditOf(ctx, e, user); err != nil {
-		return err
-	}
-	if err := m.Store.RevokeOfflineOf(ctx, user.ID, idp.Now()); err != nil {
-		return err
-	}
-	if population.EndOthers {
-		if err := m.endOthers(ctx, s, "the password was changed"); err != nil {
-			return err
-		}
-	}
-	// Whoever asked for a change of address may have known the old password.
-	if err := m.Store.DropLinks(ctx, idp.EmailLink, user.ID); err != nil {
-		return err
-	}
-	return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailPasswordChanged})
-}
-
-// endOthers ends every session but the person's present one, and sign-ins under way.
-func (m *Manager) endOthers(ctx context.Context, s Self, why string) error {
+// endOtherSessions ends every session but the person's present one, and sign-ins under way.
+func (m *Manager) endOtherSessions(ctx context.Context, s Self, why string) error {
 	if err := m.Store.DropFlows(ctx, s.UserID); err != nil {
 		return err
 	}
@@ -247,7 +218,7 @@ func (m *Manager) EndOwnSession(ctx context.Context, s Self, id string) error {
 
 // EndOtherSessions ends every session of the person but this one.
 func (m *Manager) EndOtherSessions(ctx context.Context, s Self) error {
-	return m.Store.Do(ctx, func(ctx context.Context) error { return m.endOthers(ctx, s, "") })
+	return m.Store.Do(ctx, func(ctx context.Context) error { return m.endOtherSessions(ctx, s, "") })
 }
 
 // OwnActivity reads a page of what happened to a person, newest first, and where the

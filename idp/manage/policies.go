@@ -17,13 +17,16 @@ import (
 // Apply says when a change of a policy applies.
 type Apply string
 
-// The two choices (DESIGN section 2, "Changing a policy").
+// The choices (DESIGN section 2, "Changing a policy"); the third is for rules of
+// passwords alone.
 const (
 	// Immediately signs everybody concerned out, on every replica, as soon as the
 	// change is saved.
 	Immediately Apply = "immediately"
 	// OnNextLogin leaves sessions that exist as they are until they end.
 	OnNextLogin Apply = "next_login"
+	// OnlyNew leaves passwords in use as they are.
+	OnlyNew Apply = "new_passwords"
 )
 
 // maxIssuerLabel is how long an authenticator's issuer label may be, in

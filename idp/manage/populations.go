@@ -172,6 +172,7 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 	p := idp.Population{
 		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
 		Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+		KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 	}
 	if err := checkBrand(p); err != nil {
 		return PopulationEntry{}, err

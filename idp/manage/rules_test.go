@@ -75,6 +75,19 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"SaveBrand", nil, func(a manage.Actor) error {
 			return second(o.SaveBrand(ctx, a, idp.Agents, manage.BrandChange{}))
 		}},
+		{"Requirements", nil, func(a manage.Actor) error { return second(o.Requirements(ctx, a, idp.Agents)) }},
+		{"PreviewPasswordRules", nil, func(a manage.Actor) error {
+			return second(o.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
+		}},
+		{"SavePasswordRules", nil, func(a manage.Actor) error {
+			return second(o.SavePasswordRules(ctx, a, manage.PasswordRulesChange{Population: idp.Agents}))
+		}},
+		{"PreviewSessionRules", nil, func(a manage.Actor) error {
+			return second(o.PreviewSessionRules(ctx, a, idp.Agents, manage.SessionRules{}))
+		}},
+		{"SaveSessionRules", nil, func(a manage.Actor) error {
+			return second(o.SaveSessionRules(ctx, a, manage.SessionRulesChange{Population: idp.Agents}))
+		}},
 		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
 		{"Invite", nil, func(a manage.Actor) error { return second(o.Invite(ctx, a, manage.Invitation{})) }},
@@ -85,6 +98,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"SaveRegistration", nil, func(a manage.Actor) error {
 			return second(o.SaveRegistration(ctx, a, idp.Agents, manage.RegistrationChange{}))
 		}},
+		{"ImportUser", nil, func(a manage.Actor) error { return second(o.ImportUser(ctx, a, manage.ImportedUser{}, ticket)) }},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
 		{"Roles", nil, func(a manage.Actor) error { return second(o.Roles(ctx, a)) }},
 		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil, ticket)) }},

@@ -3,9 +3,11 @@ package password
 import (
 	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha1" // #nosec G505 -- within HMAC, of hashes made elsewhere
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	stdhash "hash"
 	"strconv"
@@ -83,6 +85,12 @@ func parse(encoded string) (hash, error) {
 	switch scheme, rest := fields[1], fields[2:]; scheme {
 	case "argon2id":
 		return parseArgon2id(rest)
+	case "argon2i":
+		return parseArgon2i(rest)
+	case "bcrypt-sha256":
+		return parseBcryptSHA256(strings.TrimPrefix(encoded, "$bcrypt-sha256"))
+	case "pbkdf2-sha1":
+		return parsePBKDF2(sha1.New, rest)
 	case "2a", "2b", "2y":
 		return parseBcrypt(encoded, rest)
 	case "pbkdf2-sha256":
@@ -188,6 +196,22 @@ func parseArgon2id(fields []string) (hash, error) {
 	return a, a.check()
 }
 
+// argon2iHash is the variant of before, which PHP made. It is read only.
+type argon2iHash struct{ *argon2idHash }
+
+func parseArgon2i(fields []string) (hash, error) {
+	h, err := parseArgon2id(fields)
+	if err != nil {
+		return nil, err
+	}
+	return argon2iHash{h.(*argon2idHash)}, nil
+}
+
+func (a argon2iHash) derive(password []byte) []byte {
+	p := a.params
+	return argon2.Key(password, a.salt, p.Time, p.Memory, p.Threads, uint32(len(a.digest))) // #nosec G115 -- at most maxDigest
+}
+
 // check bounds the costs.
 func (a *argon2idHash) check() error {
 	p := a.params
@@ -246,6 +270,27 @@ func (b bcryptHash) derive(password []byte) []byte {
 		return []byte{1}
 	}
 	return []byte{0}
+}
+
+// bcryptSHA256Hash is bcrypt of the hexadecimal SHA-256 of a password, which Django
+// makes so that no end of a long one is left out.
+type bcryptSHA256Hash struct{ bcryptHash }
+
+func parseBcryptSHA256(encoded string) (hash, error) {
+	fields := strings.Split(encoded, "$")
+	if len(fields) < 2 || (fields[1] != "2a" && fields[1] != "2b" && fields[1] != "2y") {
+		return nil, bad("is not bcrypt's")
+	}
+	h, err := parseBcrypt(encoded, fields[2:])
+	if err != nil {
+		return nil, err
+	}
+	return bcryptSHA256Hash{h.(bcryptHash)}, nil
+}
+
+func (b bcryptSHA256Hash) derive(password []byte) []byte {
+	sum := sha256.Sum256(password)
+	return b.bcryptHash.derive([]byte(hex.EncodeToString(sum[:])))
 }
 
 // pbkdf2Hash is of RFC 8018 section 5.2.

@@ -79,9 +79,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // Besides our own encoding it reads those that other systems export, with these
 // limits (about two seconds and 128 MiB), beyond which it fails with ErrBadHash:
 //
-//	$argon2id$v=19$m=,t=,p=$salt$hash   m ≤ 131072 KiB, m·t ≤ 1 GiB, p ≤ 16
-//	$2a$, $2b$, $2y$ (bcrypt)           cost ≤ 15
-//	$pbkdf2-sha256$, $pbkdf2-sha512$    ≤ 2,000,000 iterations
+//	$argon2id$v=19$m=,t=,p=$salt$hash   m ≤ 131072 KiB, m·t ≤ 1 GiB, p ≤ 16; $argon2i$ too
+//	$2a$, $2b$, $2y$ (bcrypt)           cost ≤ 15; $bcrypt-sha256$2b$ is Django's
+//	$pbkdf2-sha1$, -sha256$, -sha512$   ≤ 2,000,000 iterations
 //	$scrypt$ln=,r=,p=$salt$hash         128·N·r ≤ 128 MiB, that · p ≤ 512 MiB
 //
 // Other errors are ErrTooLong and the context's.

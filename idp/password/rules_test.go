@@ -1,88 +1,136 @@
 package password
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"gatehouse/idp"
 )
 
-func TestCheck(t *testing.T) {
-	rules := Rules{
-		MinLength: 8,
-		Personal:  []string{"Maya Lindqvist", "maya.lindqvist@rtx-solutions.example", "RTX Solutions", "Gatehouse", "Bo"},
-	}
+func TestJudge(t *testing.T) {
+	personal := []string{"Maya Lindqvist", "maya.lindqvist@rtx-solutions.example", "RTX Solutions", "Gatehouse", "Bo"}
+	plain := Rules{PasswordRules: idp.PasswordRules{MinLength: 8}, Personal: personal}
+	legacy := Rules{PasswordRules: idp.PasswordRules{MinLength: 10, Upper: true, Lower: true, Digit: true, Special: true}, Personal: personal}
+	short, common, mostlyName := []Reason{{TooShort, 8}}, []Reason{{Kind: Common}}, []Reason{{Kind: Personal}}
 	for _, c := range []struct {
 		password string
-		want     error
+		rules    Rules
+		want     []Reason
 	}{
-		{"correct horse battery", nil},
-		{"        x        y", nil}, // spaces are characters
-		{"seven77", TooShortError{8}},
-		{"", TooShortError{8}},
-		{"пароль-у", nil},                                  // 8 characters of 15 bytes
-		{"e\u0301e\u0301e\u0301e\u0301", TooShortError{8}}, // 4 characters as people count
-		{strings.Repeat("x", MaxBytes+1), ErrTooLong},
-		{"password", ErrCommon},
-		{"PassWord", ErrCommon},
-		{"passwordpassword", ErrCommon},
-		{"qwertyuiop", ErrCommon},
-		{"aaaaaaaaaaaaaaaaaaaa", ErrCommon},
-		{"12abz12abz12abz", nil},
-		{"ab1-ab1-ab1-ab1-", ErrCommon},
-		{"mayalindqvist", ErrPersonal},
-		{"Maya.Lindqvist!", ErrPersonal},
-		{"MAYA-lindqvist-1", ErrPersonal},
-		{"gatehouse2026", ErrPersonal},
-		{"rtx rtx solutions 1", ErrPersonal},
-		{"maya likes green tea", nil},
-		{"bobobobox9kq", nil}, // "Bo" is too short to count
-		{"!!!!????____----", nil},
+		{"correct horse battery", plain, nil},
+		{"        x        y", plain, nil}, // spaces are characters
+		{"seven77", plain, short},
+		{"", plain, short},
+		{"пароль-у", plain, nil}, // 8 characters of 15 bytes
+		{"e\u0301e\u0301e\u0301e\u0301", plain, []Reason{{TooShort, 8}, {Kind: Common}}}, // 4 characters as people count
+		{strings.Repeat("kq4!", MaxBytes/4) + "x", plain, []Reason{{TooLong, MaxBytes}}},
+		{strings.Repeat("kq4!z", MaxBytes/5), plain, nil},
+		{"password", plain, common},
+		{"PassWord", plain, common},
+		{"passwordpassword", plain, common},
+		{"qwertyuiop", plain, common},
+		{"aaaaaaaaaaaaaaaaaaaa", plain, common},
+		{"12abz12abz12abz", plain, nil},
+		{"ab1-ab1-ab1-ab1-", plain, common},
+		{"mayalindqvist", plain, mostlyName},
+		{"Maya.Lindqvist!", plain, mostlyName},
+		{"MAYA-lindqvist-1", plain, mostlyName},
+		{"gatehouse2026", plain, mostlyName},
+		{"rtx rtx solutions 1", plain, mostlyName},
+		{"maya likes green tea", plain, nil},
+		{"bobobobox9kq", plain, nil}, // "Bo" is too short to count
+		{"!!!!????____----", plain, nil},
+
+		{"", Rules{}, nil},
+		{"Xk2 plum tart", legacy, nil},
+		{"Élan 7 vital", legacy, nil},
+		{"plum tart 42", legacy, []Reason{{Kind: NoUpper}}},
+		{"PLUM TART 42", legacy, []Reason{{Kind: NoLower}}},
+		{"Plum tart two", legacy, []Reason{{Kind: NoDigit}}},
+		{"PlumTart42two", legacy, []Reason{{Kind: NoSpecial}}},
+		{"密码密码密码漢字一二三", legacy, []Reason{{Kind: NoUpper}, {Kind: NoLower}, {Kind: NoDigit}, {Kind: NoSpecial}}},
+		{"password", legacy, []Reason{{TooShort, 10}, {Kind: NoUpper}, {Kind: NoDigit}, {Kind: NoSpecial}, {Kind: Common}}},
 	} {
-		if err := Check(c.password, rules); !errors.Is(err, c.want) {
-			t.Errorf("%.40q: got %v, want %v", c.password, err, c.want)
+		if got := Judge(c.password, c.rules); !slices.Equal(got, c.want) {
+			t.Errorf("%.40q: got %v, want %v", c.password, got, c.want)
 		}
 	}
 }
 
-func TestTooShortTellsTheMinimum(t *testing.T) {
-	err := Check("short", Rules{MinLength: 15})
-	if short, ok := errors.AsType[TooShortError](err); !ok || short.MinLength != 15 {
-		t.Errorf("got %v", err)
+func TestReasonsAreSaid(t *testing.T) {
+	seen := map[string]bool{}
+	for _, kind := range []Kind{TooLong, TooShort, NoUpper, NoLower, NoDigit, NoSpecial, Common, Personal, Reused, Same, Expired} {
+		text := Reason{kind, 12}.String()
+		if text == string(kind) || seen[text] {
+			t.Errorf("%s says %q", kind, text)
+		}
+		seen[text] = true
 	}
 }
 
-func TestCommonListIsUsable(t *testing.T) {
-	if !strings.HasSuffix(commonList, "\n") {
-		t.Fatal("the last line has no end")
-	}
-	lines := strings.Split(strings.TrimSuffix(commonList, "\n"), "\n")
-	if !slices.IsSorted(lines) || len(slices.Compact(slices.Clone(lines))) != len(lines) {
-		t.Error("not sorted, or an entry is there twice")
-	}
-	long := 0
-	for _, line := range lines {
-		if fold(line) != line || utf8.RuneCountInString(line) < 8 {
-			t.Errorf("%q can never match", line)
+// Every set of rules within the limits can be met: a password of each kind of
+// character, of the least length, meets it.
+func TestRulesWithinTheLimitsCanBeMet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := drawRules(t, "rules")
+		const pattern = "Zq7! vK2? mW9; "
+		text := strings.Repeat(pattern, 10)[:rules.MinLength]
+		if rules.MinLength > 3*len(pattern) { // or else it repeats itself
+			text = text[:rules.MinLength-4] + "pL4#"
 		}
-		if !listed(line) {
-			t.Errorf("%q is not found", line)
+		if got := Judge(text, Rules{PasswordRules: rules}); len(got) > 0 {
+			t.Fatalf("%q: %v", text, got)
 		}
-		if utf8.RuneCountInString(line) >= 15 {
-			long++
-		}
-	}
-	if len(lines) < 40_000 || long < 3_000 {
-		t.Errorf("%d entries, %d of them long", len(lines), long)
+	})
+}
+
+func drawRules(t *rapid.T, name string) idp.PasswordRules {
+	flag := func(part string) bool { return rapid.Bool().Draw(t, name+" "+part) }
+	return idp.PasswordRules{
+		MinLength: rapid.IntRange(LeastMinLength, MostMinLength).Draw(t, name+" length"),
+		Upper:     flag("upper"), Lower: flag("lower"), Digit: flag("digit"), Special: flag("special"),
+		ExpiryDays: rapid.IntRange(0, 100).Draw(t, name+" days"), NoReuse: rapid.IntRange(0, MostNoReuse).Draw(t, name+" reuse"),
 	}
 }
 
-func TestListedAllocatesNothing(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { listed("correct horse") }); n != 0 {
-		t.Errorf("%v allocations", n)
+// Who met either set of rules meets the laxer of both, and keeps a password at least
+// as long.
+func TestLaxerAsksNobodyWhoMetEither(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := drawRules(t, "a"), drawRules(t, "b")
+		password := rapid.StringMatching(`[a-cA-C1-3 !]{6,70}`).Draw(t, "password")
+		lax := Laxer(a, b)
+		if (len(Judge(password, Rules{PasswordRules: a})) == 0 || len(Judge(password, Rules{PasswordRules: b})) == 0) &&
+			len(Judge(password, Rules{PasswordRules: lax})) > 0 {
+			t.Fatalf("%q meets %+v or %+v, and not %+v", password, a, b, lax)
+		}
+		set := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, r := range []idp.PasswordRules{a, b} {
+			if end := Expires(lax, set); !end.IsZero() && (Expires(r, set).IsZero() || end.Before(Expires(r, set))) {
+				t.Fatalf("%+v expires before %+v", lax, r)
+			}
+		}
+		if nothing := (idp.PasswordRules{}); Laxer(a, nothing) != nothing || Laxer(nothing, b) != nothing {
+			t.Fatal("no rules at all are not the laxest")
+		}
+	})
+}
+
+func TestExpires(t *testing.T) {
+	set := time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+	if at := Expires(idp.PasswordRules{ExpiryDays: 90}, set); !at.Equal(time.Date(2026, 5, 2, 12, 0, 0, 0, time.UTC)) {
+		t.Errorf("expires %v", at)
+	}
+	for _, at := range []time.Time{Expires(idp.PasswordRules{}, set), Expires(idp.PasswordRules{ExpiryDays: 90}, time.Time{})} {
+		if !at.IsZero() {
+			t.Errorf("expires %v", at)
+		}
 	}
 }
 
@@ -116,14 +164,14 @@ func TestCoverMarksEveryOccurrence(t *testing.T) {
 	})
 }
 
-func FuzzCheck(f *testing.F) {
+func FuzzJudge(f *testing.F) {
 	f.Add("correct horse", "Maya Lindqvist")
 	f.Add("\xff\xfe", "\xff")
 	f.Add("ǅǅǅǅǅǅǅǅ", "ǆ")
 	f.Fuzz(func(t *testing.T, password, name string) {
-		rules := Rules{MinLength: 8, Personal: []string{name}}
-		err := Check(password, rules)
-		if err == nil && (utf8.RuneCountInString(password) < 8 || len(password) > MaxBytes) {
+		rules := Rules{PasswordRules: idp.PasswordRules{MinLength: 8, Digit: true}, Personal: []string{name}}
+		accepted := len(Judge(password, rules)) == 0
+		if accepted && (utf8.RuneCountInString(password) < 8 || len(password) > MaxBytes || !strings.ContainsFunc(password, unicode.IsDigit)) {
 			t.Errorf("%q accepted", password)
 		}
 	})

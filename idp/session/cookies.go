@@ -54,6 +54,14 @@ func (c Cookies) BreakGlass(h http.Header) string { return c.only(h, "break_glas
 // NewBreakGlass keeps the token of such a link until the browser is closed.
 func (c Cookies) NewBreakGlass(token string) *http.Cookie { return c.cookie("break_glass", token) }
 
+// KeptSession is the cookie of a session that outlives the closing of the browser,
+// until it ends.
+func (c Cookies) KeptSession(population, token string, left time.Duration) *http.Cookie {
+	cookie := c.NewSession(population, token)
+	cookie.MaxAge = max(1, int(min(left, browserLifetime)/time.Second))
+	return cookie
+}
+
 // EndSession removes the cookie of a session.
 func (c Cookies) EndSession(population string) *http.Cookie {
 	cookie := c.cookie("session_"+population, "")

@@ -56,13 +56,33 @@ func lives(s store.SessionStanding, browser []byte, now time.Time) bool {
 // New is a session that begins now, judged by the policies of a version, and the
 // cookie that carries it. It is not stored yet.
 func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
+	return m.begin(ctx, u, p, false, policyVersion, browser, proofs)
+}
+
+// NewKept is New for somebody who wants to stay signed in, where the population offers
+// that.
+func (m *Manager) NewKept(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
+	return m.begin(ctx, u, p, p.KeepSignedIn, policyVersion, browser, proofs)
+}
+
+func (m *Manager) begin(ctx context.Context, u idp.User, p idp.Population, kept bool, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
 	now, token, visit := idp.Now(), idp.NewSecret(), idp.VisitFrom(ctx)
-	return idp.Session{
+	_, lifetime := p.Limits(kept)
+	s := idp.Session{
 		ID: idp.NewID(), TokenHash: idp.HashSecret(token), BrowserHash: browser,
 		UserID: u.ID, PopulationID: p.ID, PolicyVersion: policyVersion, Proofs: proofs,
 		Address: visit.Address, UserAgent: visit.UserAgent,
-		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(p.SessionLifetime),
-	}, m.Cookies.NewSession(p.ID, token)
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(lifetime), Kept: kept,
+	}
+	return s, m.cookie(s, token)
+}
+
+// cookie carries a session as long as it is to last in a browser.
+func (m *Manager) cookie(s idp.Session, token string) *http.Cookie {
+	if s.Kept {
+		return m.Cookies.KeptSession(s.PopulationID, token, s.ExpiresAt.Sub(idp.Now()))
+	}
+	return m.Cookies.NewSession(s.PopulationID, token)
 }
 
 // Renew gives a session a new token, because its privilege rises or because the
@@ -70,5 +90,5 @@ func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, policyV
 func (m *Manager) Renew(s idp.Session) (idp.Session, *http.Cookie) {
 	token := idp.NewSecret()
 	s.TokenHash, s.LastSeenAt = idp.HashSecret(token), idp.Now()
-	return s, m.Cookies.NewSession(s.PopulationID, token)
+	return s, m.cookie(s, token)
 }

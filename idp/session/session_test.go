@@ -199,3 +199,38 @@ func TestRenewedSessionIsFoundByItsNewTokenOnly(t *testing.T) {
 		}
 	})
 }
+
+// Staying signed in is a cookie that the browser keeps, and limits of its own; where
+// the population does not offer it, it is a session like any other.
+func TestKeptSessionOutlivesTheBrowser(t *testing.T) {
+	p := idptest.Population(idp.Agents)
+	m := &session.Manager{}
+	begin := func(p idp.Population) (idp.Session, *http.Cookie) {
+		return m.NewKept(t.Context(), idptest.User(p.ID, "maya@rtx.example"), p, 7, []byte("browser"), nil)
+	}
+	s, cookie := begin(p)
+	if !s.Kept || s.ExpiresAt.Sub(s.CreatedAt) != p.KeptLifetime {
+		t.Errorf("made %+v", s)
+	}
+	expectAge := func(what string, c *http.Cookie, want time.Duration) {
+		t.Helper()
+		if age := time.Duration(c.MaxAge) * time.Second; age > want || age < want-2*time.Second {
+			t.Errorf("%s: the cookie stays for %v, want %v", what, age, want)
+		}
+	}
+	expectAge("new", cookie, p.KeptLifetime)
+	s.ExpiresAt = idp.Now().Add(time.Hour)
+	renewed, cookie := m.Renew(s)
+	expectAge("renewed", cookie, time.Hour)
+	if !renewed.Kept {
+		t.Error("it is not kept any more")
+	}
+	s.ExpiresAt = idp.Now().Add(-time.Hour)
+	if _, cookie = m.Renew(s); cookie.MaxAge != 1 {
+		t.Errorf("the cookie of one that has expired: %s", cookie)
+	}
+	p.KeepSignedIn = false
+	if s, cookie = begin(p); s.Kept || s.ExpiresAt.Sub(s.CreatedAt) != p.SessionLifetime || cookie.MaxAge != 0 {
+		t.Errorf("not offered: %+v, %s", s, cookie)
+	}
+}

@@ -47,6 +47,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		sessionRow{},
 		throttleRow{},
 		knownBrowserRow{},
+		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},
 		userRow{},

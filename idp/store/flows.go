@@ -140,7 +140,12 @@ func (s *Store) AdvanceFlow(ctx context.Context, f idp.Flow) error {
 // DropFlows ends the sign-ins of a user that are under way. It waits for one that is
 // just finishing: whatever session that one makes can be ended afterwards.
 func (s *Store) DropFlows(ctx context.Context, userID string) error {
-	return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&flowRow{}).Error, "flows")
+	return s.DropOtherFlows(ctx, userID, "")
+}
+
+// DropOtherFlows is DropFlows but for one flow.
+func (s *Store) DropOtherFlows(ctx context.Context, userID, except string) error {
+	return written(s.writer(ctx).Where("user_id = ? AND id <> ?", userID, except).Delete(&flowRow{}).Error, "flows")
 }
 
 // notNil stores no bytes as an empty value: SQLite's driver binds nil as NULL.

@@ -129,13 +129,13 @@ func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populat
 			return total, err
 		}
 		var a Affected
+		lives, args := living(p, now)
 		err = s.reader(ctx).Raw(`SELECT
 			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled) AS people,
 			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled AND NOT EXISTS
 				(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp')) AS without_authenticator,
-			(SELECT COUNT(*) FROM sessions s WHERE s.population_id = ? AND s.ended_at IS NULL AND s.expires_at > ?
-				AND s.last_seen_at > ? AND s.policy_version >= ?) AS sessions`,
-			id, id, id, now, now.Add(-p.SessionIdle), p.MinVersion).Take(&a).Error
+			(SELECT COUNT(*) FROM sessions s WHERE `+lives+`) AS sessions`,
+			append([]any{id, id}, args...)...).Take(&a).Error
 		if err != nil {
 			return total, found(err, "what a policy affects")
 		}
@@ -156,16 +156,48 @@ func (s *Store) SessionsAtClient(ctx context.Context, clientID string, now time.
 	var total int64
 	for _, p := range populations {
 		var n int64
+		lives, args := living(p, now)
 		err := s.reader(ctx).Raw(`SELECT COUNT(DISTINCT s.id) FROM grants g
 			JOIN clients c ON c.id = g.client_id
 			JOIN sessions s ON s.id = g.session_id
 			WHERE g.client_id = ? AND g.revoked_at IS NULL AND g.policy_version >= c.override_min_version
-				AND s.population_id = ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.last_seen_at > ? AND s.policy_version >= ?`,
-			clientID, p.ID, now, now.Add(-p.SessionIdle), p.MinVersion).Scan(&n).Error
+				AND `+lives, append([]any{clientID}, args...)...).Scan(&n).Error
 		if err != nil {
 			return 0, found(err, "sessions of a client")
 		}
 		total += n
 	}
 	return total, nil
+}
+
+// LivingSessionsOf counts the sessions of a population that live, by its limits.
+func (s *Store) LivingSessionsOf(ctx context.Context, p idp.Population, now time.Time) (int64, error) {
+	lives, args := living(p, now)
+	var n int64
+	err := s.reader(ctx).Raw("SELECT COUNT(*) FROM sessions s WHERE "+lives, args...).Take(&n).Error
+	return n, found(err, "living sessions")
+}
+
+// AffectedPasswords counts whom a change of the rules of passwords concerns.
+type AffectedPasswords struct {
+	People    int64 // who may sign in with a password
+	Expired   int64 // of those, whose password was set before a moment
+	Elsewhere int64 // who may sign in and have no password here
+	Sessions  int64 // that live now
+}
+
+// AffectedByPasswords counts the people of a population by their passwords, and its
+// living sessions. Passwords set before the time given are expired; the zero time
+// counts none.
+func (s *Store) AffectedByPasswords(ctx context.Context, p idp.Population, expired, now time.Time) (AffectedPasswords, error) {
+	lives, args := living(p, now)
+	var a AffectedPasswords
+	err := s.reader(ctx).Raw(`SELECT
+		(SELECT COUNT(*) FROM users WHERE population_id = ? AND NOT disabled AND password_hash <> '') AS people,
+		(SELECT COUNT(*) FROM users WHERE population_id = ? AND NOT disabled AND password_hash <> ''
+			AND COALESCE(password_changed_at, created_at) < ?) AS expired,
+		(SELECT COUNT(*) FROM users WHERE population_id = ? AND NOT disabled AND password_hash = '') AS elsewhere,
+		(SELECT COUNT(*) FROM sessions s WHERE `+lives+`) AS sessions`,
+		append([]any{p.ID, p.ID, expired, p.ID}, args...)...).Take(&a).Error
+	return a, found(err, "whom rules of passwords affect")
 }

@@ -29,6 +29,9 @@ type populationRow struct {
 	EndOthers         bool
 	KeepSignedIn      bool
 	Registration      registration `gorm:"serializer:json"`
+	KeptIdle          int64
+	KeptLifetime      int64
+	ExpirySince       *time.Time
 }
 
 func (populationRow) TableName() string { return "populations" }
@@ -39,10 +42,11 @@ func (r populationRow) population(p policyRow) idp.Population {
 		HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
 		SessionIdle: duration(r.SessionIdle), SessionLifetime: duration(r.SessionLifetime),
 		KeepSignedIn: r.KeepSignedIn, EndOthers: r.EndOthers,
+		KeptIdle: duration(r.KeptIdle), KeptLifetime: duration(r.KeptLifetime),
 		Access:    idp.Access{Password: r.AccessPassword, Federated: r.AccessFederated},
 		Passwords: idp.PasswordRules(r.Passwords), PasswordsAtSignIn: idp.PasswordRules(r.PasswordsAtSignIn),
-		Registration: idp.Registration(r.Registration),
-		Policy:       p.policy(), MinVersion: r.MinVersion,
+		Registration: idp.Registration(r.Registration), ExpirySince: orZero(r.ExpirySince),
+		Policy: p.policy(), MinVersion: r.MinVersion,
 	}
 }
 
@@ -90,9 +94,10 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
 		SessionIdle: seconds(p.SessionIdle), SessionLifetime: seconds(p.SessionLifetime),
 		KeepSignedIn: p.KeepSignedIn, EndOthers: p.EndOthers,
+		KeptIdle: seconds(p.KeptIdle), KeptLifetime: seconds(p.KeptLifetime),
 		AccessPassword: p.Access.Password, AccessFederated: p.Access.Federated,
 		Passwords: passwordRules(p.Passwords), PasswordsAtSignIn: passwordRules(p.PasswordsAtSignIn),
-		Registration:  registration(p.Registration),
+		Registration: registration(p.Registration), ExpirySince: orNull(p.ExpirySince),
 		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1,
 	}
 	err = s.Do(ctx, func(ctx context.Context) error {
@@ -183,4 +188,52 @@ func (s *Store) SaveBrand(ctx context.Context, version int64, p idp.Population) 
 			"name": p.Name, "brand_color": p.BrandColor, "logo_url": p.LogoURL, "help_url": p.HelpURL,
 			"privacy_url": p.PrivacyURL, "version": version + 1,
 		}), "population", idp.ErrConflict)
+}
+
+// SavePasswordRules writes what passwords must be; min becomes the population's
+// MinVersion unless it is zero. idp.ErrConflict: the version is not that of now.
+func (s *Store) SavePasswordRules(ctx context.Context, version int64, p idp.Population, min int64) error {
+	now, then := passwordRules(p.Passwords), passwordRules(p.PasswordsAtSignIn)
+	row := populationRow{
+		Passwords: now, PasswordsAtSignIn: then, ExpirySince: orNull(p.ExpirySince), MinVersion: min, Version: version + 1,
+	}
+	columns := []string{"passwords", "passwords_at_sign_in", "expiry_since", "version"}
+	if min > 0 {
+		columns = append(columns, "min_version")
+	}
+	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
+		Select(columns).UpdateColumns(row), "population", idp.ErrConflict)
+}
+
+// SaveSessionRules writes how long sessions last. Those that had gone by the limits of
+// before stay gone: raising one brings nobody back. idp.ErrConflict: the version is not
+// that of now.
+func (s *Store) SaveSessionRules(ctx context.Context, version int64, before, p idp.Population, now time.Time) error {
+	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.saveSessionRules(ctx, version, p); err != nil {
+			return err
+		}
+		lives, args := living(before, now)
+		return written(s.writer(ctx).Exec("UPDATE sessions AS s SET ended_at = ? WHERE s.population_id = ? AND s.ended_at IS NULL AND NOT ("+lives+")",
+			append([]any{now, p.ID}, args...)...).Error, "sessions")
+	})
+}
+
+func (s *Store) saveSessionRules(ctx context.Context, version int64, p idp.Population) error {
+	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
+		UpdateColumns(map[string]any{
+			"session_idle": seconds(p.SessionIdle), "session_lifetime": seconds(p.SessionLifetime),
+			"kept_idle": seconds(p.KeptIdle), "kept_lifetime": seconds(p.KeptLifetime),
+			"keep_signed_in": p.KeepSignedIn, "end_others": p.EndOthers, "version": version + 1,
+		}), "population", idp.ErrConflict)
+}
+
+// living is the condition that a session s of a population lives, as Session.Alive
+// has it, with what goes into it.
+func living(p idp.Population, now time.Time) (string, []any) {
+	idle, lifetime := p.Limits(false)
+	keptIdle, keptLifetime := p.Limits(true)
+	return `s.population_id = ? AND s.ended_at IS NULL AND s.expires_at > ? AND s.policy_version >= ? AND (
+			(NOT s.kept AND s.last_seen_at > ? AND s.created_at > ?) OR (s.kept AND s.last_seen_at > ? AND s.created_at > ?))`,
+		[]any{p.ID, now, p.MinVersion, now.Add(-idle), now.Add(-lifetime), now.Add(-keptIdle), now.Add(-keptLifetime)}
 }

@@ -62,8 +62,8 @@ func (q SessionQuery) sql(now time.Time) (string, []any) {
 	alive := make([]string, len(q.Populations))
 	var args []any
 	for i, p := range q.Populations {
-		alive[i] = "(s.population_id = ? AND s.last_seen_at > ? AND s.policy_version >= ?)"
-		args = append(args, p.ID, now.Add(-p.SessionIdle), p.MinVersion)
+		lives, these := living(p, now)
+		alive[i], args = "("+lives+")", append(args, these...)
 	}
 	c.add("("+strings.Join(append(alive, "1 = 0"), " OR ")+")", args...)
 	if len(q.Populations) == 1 {

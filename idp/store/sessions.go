@@ -269,9 +269,11 @@ func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time)
 		UpdateColumn("revoked_at", at).Error, "grants")
 }
 
-// RevokeOfflineOf revokes the grants of a user that outlive a sign-out.
-func (s *Store) RevokeOfflineOf(ctx context.Context, userID string, at time.Time) error {
-	return written(s.writer(ctx).Model(&grantRow{}).Where("user_id = ? AND offline AND revoked_at IS NULL", userID).
+// RevokeGrantsByPassword revokes what outlives sessions of a user who changed their
+// password, and with others also what other sessions than the one given had.
+func (s *Store) RevokeGrantsByPassword(ctx context.Context, userID, except string, others bool, at time.Time) error {
+	return written(s.writer(ctx).Model(&grantRow{}).
+		Where("user_id = ? AND revoked_at IS NULL AND (offline OR ? AND session_id <> ?)", userID, others, except).
 		UpdateColumn("revoked_at", at).Error, "grants")
 }
 

@@ -61,7 +61,12 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 			return removed, fmt.Errorf("sweep %s: %w", r.table, err)
 		}
 	}
-	n, err := s.sweep(ctx, "DELETE FROM known_browsers WHERE last_seen_at < ?", now.Add(-knownBrowsers))
+	n, err := s.sweepPasswords(ctx)
+	removed += n
+	if err != nil {
+		return removed, fmt.Errorf("sweep passwords: %w", err)
+	}
+	n, err = s.sweep(ctx, "DELETE FROM known_browsers WHERE last_seen_at < ?", now.Add(-knownBrowsers))
 	return removed + n, err
 }
 

@@ -70,34 +70,6 @@ func (s *Store) UserByEmail(ctx context.Context, population, email string) (idp.
 	return row.user(), found(err, "user")
 }
 
-// UpgradePasswordHash replaces a hash by one of the same password with today's
-// parameters, unless the password was changed in the meantime.
-func (s *Store) UpgradePasswordHash(ctx context.Context, userID, old, upgraded string) error {
-	return written(s.writer(ctx).Model(&userRow{}).
-		Where("id = ? AND password_hash = ?", userID, old).
-		UpdateColumn("password_hash", upgraded).Error, "password hash")
-}
-
-// PasswordHash reads a user's hash as it stands and keeps it until the transaction of
-// ctx ends: a sign-in that rests on it is stored before anybody changes it, or not at
-// all.
-func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error) {
-	query := "SELECT password_hash FROM users WHERE id = ?"
-	if s.dialect == "postgres" {
-		query += " FOR SHARE"
-	}
-	var hash string
-	err := s.writer(ctx).Raw(query, userID).Take(&hash).Error
-	return hash, found(err, "password hash")
-}
-
-// SetPasswordHash gives a user another password. idp.ErrNotFound: there is no such
-// user.
-func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
-	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
-		UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "password_by_mail_at": nil, "updated_at": at}), "user", idp.ErrNotFound)
-}
-
 // MarkPasswordByMail records that a link in a mail has set a user's password just now:
 // the address is theirs, and the mailbox is no second step beside it.
 func (s *Store) MarkPasswordByMail(ctx context.Context, userID string, at time.Time) error {

@@ -120,6 +120,13 @@ func (l *Limiter) Confirmation(kind Kind, population, email string) Counter {
 // shared kinds are of many people at once.
 func (k Kind) shared() bool { return k == OfAddress || k == MailOfAddress }
 
+// NewPassword is the budget of a person's tries at a new password: each may take as
+// many hashes as there are passwords that they must not have again. It slows down and
+// never blocks, like an address.
+func (l *Limiter) NewPassword(userID string) Counter {
+	return l.counter(OfAddress, []byte("new password"), []byte(userID))
+}
+
 // Factor is the budget of a second factor of a user.
 func (l *Limiter) Factor(kind Kind, id string) Counter { return l.counter(kind, []byte(id)) }
 

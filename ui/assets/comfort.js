@@ -111,7 +111,49 @@ function print(button) {
   button.hidden = false;
 }
 
+// data-judged: the URL that says which rules a new password breaks, asked while
+// somebody types. Without an answer the rules stay as they are, unmarked.
+function judged(input) {
+  const field = input.closest('.field');
+  const verdict = field.querySelector('[data-verdict]');
+  const rules = [...field.querySelectorAll('[data-rule]:not([data-later])')];
+  let timer;
+  let asking;
+  const mark = (broken) => {
+    rules.forEach((li) => {
+      const bad = broken && broken.includes(li.dataset.rule);
+      li.classList.toggle('broken', !!bad);
+      li.classList.toggle('met', !!broken && !bad);
+      li.querySelector('[data-state]').textContent = !broken ? '' : ' ' + (bad ? verdict.dataset.broken : verdict.dataset.met);
+    });
+    // What was wrong about the one that was sent is not wrong about this one.
+    if (broken && !broken.length) {
+      field.querySelector('.error')?.remove();
+      input.removeAttribute('aria-invalid');
+    }
+    verdict.textContent = !broken ? '' : broken.length ? verdict.dataset.bad : verdict.dataset.good;
+  };
+  const ask = async () => {
+    asking?.abort();
+    asking = new AbortController();
+    try {
+      const answer = await fetch(input.dataset.judged, {
+        method: 'POST', body: new URLSearchParams({ password: input.value }), signal: asking.signal,
+      });
+      mark(answer.ok ? (await answer.json()).broken : null);
+    } catch (error) {
+      if (error.name !== 'AbortError') mark(null);
+    }
+  };
+  input.addEventListener('input', () => {
+    clearTimeout(timer);
+    if (input.value) timer = setTimeout(ask, 250);
+    else mark(null);
+  });
+}
+
 sendOnce();
+each('[data-judged]', judged);
 each('[data-reveal]', reveal);
 each('[data-digits]', digits);
 each('[data-countdown]', countdown);

@@ -73,9 +73,9 @@ func accountForms() map[string]ui.Page {
 	pending := email
 	pending.Pending, pending.CancelAction, pending.Wanted = "maya.new@rtx.example", "#", "maya@"
 	pending.EmailError, pending.Done = ui.MsgEmailInvalid.With(), ui.Key("account.done.asked").With()
-	password := ui.AccountPassword{Console: accountFrame("/password"), Action: "#", Email: "maya@rtx.example", MinLength: 8, EndsOthers: true}
+	password := ui.AccountPassword{Console: accountFrame("/password"), Action: "#", Email: "maya@rtx.example", EndsOthers: true, New: ui.NewPassword{Rules: passwordRules(), NoFocus: true}}
 	bad, wait := password, password
-	bad.CurrentError, bad.PasswordError = ui.Key("account.password.wrong").With(), ui.Key("console.error.field").With("password: one of the commonest")
+	bad.CurrentError, bad.New.Error = ui.Key("account.password.wrong").With(), ui.MsgPasswordBroken.With()
 	wait.RetryAfter, wait.Alert = 40, ui.MsgTooManyAttempts.With(40)
 	return map[string]ui.Page{
 		"account-profile": profile, "account-profile-error": wrong, "account-profile-fixed": fixed,

@@ -26,10 +26,11 @@ func arrival() map[string]ui.Page {
 	}
 	for _, purpose := range []ui.LinkPurpose{ui.ForReset, ui.ForInvitation, ui.ForRegistration} {
 		name := string(purpose)
-		page := ui.NewPassword{Frame: f, Purpose: purpose, Action: "/" + name + "/1", Email: "maya@rtx.example", MinLength: 8}
+		page := ui.LinkPassword{Frame: f, Purpose: purpose, Action: "/" + name + "/1", Email: "maya@rtx.example", New: ui.NewPassword{Rules: passwordRules(), NoFocus: purpose != ui.ForReset}}
 		pages["arrival-"+name] = page
 		page.Name = "Maya"
-		page.PasswordError = ui.MsgPasswordRefused.With("one of the commonest")
+		page.New.NoFocus = false
+		page.New.Error = ui.MsgPasswordBroken.With()
 		pages["arrival-"+name+"-error"] = page
 		pages["arrived-"+name] = ui.Arrived{
 			Frame: f, Purpose: purpose, Email: "maya@rtx.example",

@@ -10,7 +10,7 @@ func console() map[string]ui.Page {
 		Apps: []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}},
 	}
 	policy.Crumbs = []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}
-	policy.Tabs = []ui.NavItem{{Label: "MFA", URL: "#", Current: true}, {Label: "Name and logo", URL: "#"}}
+	policy.Tabs = tabs("MFA")
 	apply := ui.ConsoleApply{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",
 		Changes: []ui.Message{*ui.Key("console.apply.turn_on_email").With()},
@@ -30,11 +30,52 @@ func console() map[string]ui.Page {
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
 		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("console.error.reason").With(),
 	}
+	passwords := ui.ConsolePasswords{
+		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
+		MinLength: "70", MinLengthError: ui.Key("console.error.field").With("at most 64: nobody could choose a password of their own"),
+		Alone: 15, Digit: true, ExpiryDays: "90", NoReuse: "5", Elsewhere: true,
+		AtSignIn: []ui.Message{*ui.Key("console.passwords.min_length_is").With(8)},
+	}
+	passwords.Crumbs, passwords.Tabs = policy.Crumbs, tabs("Password requirements")
+	limit := func(number, unit string) ui.Limit {
+		l := ui.Limit{Number: number}
+		for _, u := range []string{"minutes", "hours", "days"} {
+			l.Units = append(l.Units, ui.Unit{Value: u, Label: *ui.Key("console.sessions." + u).With(), Chosen: u == unit})
+		}
+		return l
+	}
+	sessions := ui.ConsoleSessions{
+		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
+		Idle: limit("1", "hours"), Lifetime: limit("24", "hours"), KeptIdle: limit("30", "days"), KeptLifetime: limit("90", "days"),
+		EndOthers: true,
+	}
+	sessions.Crumbs, sessions.Tabs = policy.Crumbs, tabs("Session configuration")
+	sessions.KeptIdle.Error = ui.Key("console.error.field").With("no longer than a session lasts at most")
+	newRules := apply
+	newRules.PasswordAlone, newRules.ForPasswords = false, true
+	newRules.Changes = []ui.Message{*ui.Key("console.passwords.rules").With("at least 12 characters, a digit")}
+	newRules.Figures = []ui.Figure{
+		{Number: 1284, Label: *ui.Key("console.passwords.people").With(1284)},
+		{Number: 17, Label: *ui.Key("console.passwords.expired").With()},
+		{Number: 95, Label: *ui.Key("console.passwords.not_here").With()},
+		{Number: 946, Label: *ui.Key("console.apply.sessions").With()},
+	}
 	done := policy
 	done.Done = ui.Key("console.done.applied_now").With()
 	return map[string]ui.Page{
-		"console-policy": policy, "console-policy-done": done, "console-apply": apply, "console-overview": overview, "console-confirm": confirm,
+		"console-policy": policy, "console-policy-done": done, "console-apply": apply, "console-overview": overview,
+		"console-passwords": passwords, "console-sessions": sessions, "console-passwords-apply": newRules,
+		"console-confirm": confirm,
 	}
+}
+
+// tabs are the sections of a population's authentication.
+func tabs(current string) []ui.NavItem {
+	var list []ui.NavItem
+	for _, label := range []string{"MFA", "Password requirements", "Session configuration", "Name and logo"} {
+		list = append(list, ui.NavItem{Label: label, URL: "#", Current: label == current})
+	}
+	return list
 }
 
 func consoleFrame(current string) ui.Console {

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"html/template"
+	"slices"
 	"time"
 
 	"gatehouse/ui"
@@ -77,6 +78,7 @@ func signIn() map[string]ui.Page {
 	full.Email = "maya@rtx"
 	full.Others = []ui.Link{{Label: "Customers", URL: "?population=contacts"}}
 	full.RegisterURL = "/register"
+	full.OffersKeep = true
 	full.Alert = ui.MsgWrongPassword.With()
 	full.EmailError = ui.MsgEmailInvalid.With()
 	full.PasswordError = ui.MsgPasswordMissing.With()
@@ -88,6 +90,16 @@ func signIn() map[string]ui.Page {
 	elsewhere.ForgotURL, elsewhere.NoPassword = "", true
 	elsewhere.Upstreams = append(elsewhere.Upstreams, ui.Upstream{Name: "Northern Repair", URL: "/flow/1/federate?c=2"})
 	elsewhere.Alert = ui.MsgUpstreamAssignment.With("Microsoft")
+	rules := passwordRules()
+	change := ui.ChangePassword{
+		Frame: frame(), Action: "/flow/1/change", Email: "maya@rtx.example", Why: *ui.MsgPasswordWeak.With(), EndsOthers: true,
+		New: ui.NewPassword{Rules: rules, HintURL: "/flow/1/judge"},
+	}
+	refused := change
+	refused.Frame, refused.Why = support(), *ui.MsgPasswordExpired.With(90)
+	refused.New.Rules = slices.Clone(rules)
+	refused.New.Rules[0].Broken, refused.New.Rules[4].Broken = true, true
+	refused.New.Error = ui.MsgPasswordBroken.With()
 	return map[string]ui.Page{
 		"signin": plain, "signin-errors": full, "signin-wait": waiting, "signin-elsewhere": elsewhere,
 		"break-glass": ui.BreakGlass{Action: "/login/break-glass/x"},
@@ -101,6 +113,7 @@ func signIn() map[string]ui.Page {
 		"reauthenticate": ui.Reauthenticate{
 			Frame: frame(), Action: "/flow/1/password", Email: "maya@rtx.example", ForgotURL: "/forgot",
 		},
+		"change-password": change, "change-password-errors": refused,
 		"choose-account": ui.ChooseAccount{
 			Frame: frame(), Action: "/flow/1/account", OtherURL: "/flow/1/other",
 			Accounts: []ui.Account{
@@ -189,4 +202,15 @@ func rest() map[string]ui.Page {
 		pages["problem-"+string(kind)] = page
 	}
 	return pages
+}
+
+// passwordRules are what a new password must be.
+func passwordRules() []ui.PasswordRule {
+	return []ui.PasswordRule{
+		{Kind: "too_short", Text: *ui.MsgRuleTooShort.With(12)},
+		{Kind: "no_digit", Text: *ui.MsgRuleNoDigit.With()},
+		{Kind: "common", Text: *ui.MsgRuleCommon.With()},
+		{Kind: "personal", Text: *ui.MsgRulePersonal.With()},
+		{Kind: "reused", Text: *ui.MsgRuleReused.With(5), Later: true},
+	}
 }

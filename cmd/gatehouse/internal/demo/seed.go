@@ -59,12 +59,14 @@ func populations() []idp.Population {
 		{
 			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
 			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
 		},
 		{
 			ID: idp.Contacts, Name: "RTX Solutions", BrandColor: "#0f766e",
 			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
 			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
+			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX – Support Portal"},
 		},
 	}

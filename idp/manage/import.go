@@ -1,0 +1,138 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/keyring"
+)
+
+// ImportedUser is somebody whom another system knew, with what it kept of them.
+type ImportedUser struct {
+	Population, Email, Name, Locale string
+	EmailVerified, Disabled         bool
+	Roles                           []string
+	// PasswordHash is as password.Foreign returns it, empty for none. The password
+	// stays the person's, and is hashed anew at their first sign-in with it.
+	PasswordHash string
+	// PasswordChangedAt is when the password was set, zero where nobody knows.
+	PasswordChangedAt time.Time
+	// TOTPKey is their authenticator's, as mfa.ReadTOTPKey returns it, empty for none.
+	TOTPKey []byte
+	// TenantID and ObjectID name them at Microsoft Entra, both or none.
+	TenantID, ObjectID string
+}
+
+// Linker makes an account of another provider somebody's, in the transaction of ctx:
+// of Microsoft Entra, by the ids of a tenant and of a person in it.
+type Linker interface {
+	LinkEntra(ctx context.Context, u idp.User, tenantID, objectID string) error
+}
+
+// ImportUser adds somebody whom another system knew. A *FieldError says what cannot be
+// saved; idp.ErrConflict that the population has that address: that person stays as
+// they are. Nothing is written before all of it is known to be right, so that in a
+// transaction others can follow. Nobody is told by mail.
+func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reason string) (idp.User, error) {
+	if err := m.allow(ctx, a, request{op: "ImportUser", reason: reason}); err != nil {
+		return idp.User{}, err
+	}
+	given, err := m.rolesByID(ctx, n.Roles)
+	if err != nil {
+		return idp.User{}, err
+	}
+	if permissions := permissionsIn(given); len(permissions) > 0 {
+		if err := m.allow(ctx, a, request{op: "SetRoles", holds: permissions, part: true}); err != nil {
+			return idp.User{}, err
+		}
+	}
+	population, err := m.Store.Population(ctx, n.Population)
+	if errors.Is(err, idp.ErrNotFound) {
+		return idp.User{}, invalid("population", "there is no population %q", n.Population)
+	}
+	if err != nil {
+		return idp.User{}, err
+	}
+	u := n.user(idp.Now())
+	if err := m.checkImport(ctx, u, n); err != nil {
+		return u, err
+	}
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.CreateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := m.giveRoles(ctx, u.ID, n.Roles); err != nil {
+			return err
+		}
+		if err := m.importFactor(ctx, u, population, n.TOTPKey); err != nil {
+			return err
+		}
+		if n.ObjectID != "" {
+			if err := m.Linker.LinkEntra(ctx, u, n.TenantID, n.ObjectID); err != nil {
+				return err
+			}
+		}
+		e := a.audit(idp.AuditUserCreated, reason, map[string]string{"imported": "yes"})
+		e.UserID, e.PopulationID = u.ID, u.PopulationID
+		return m.Store.Audit(ctx, e)
+	})
+	u.PasswordHash = ""
+	return u, err
+}
+
+func (n ImportedUser) user(now time.Time) idp.User {
+	u := idp.User{
+		ID: idp.NewID(), PopulationID: n.Population, Email: strings.TrimSpace(n.Email), Name: strings.TrimSpace(n.Name),
+		Locale: n.Locale, EmailVerified: n.EmailVerified, Disabled: n.Disabled, CreatedAt: now, UpdatedAt: now,
+	}
+	if n.PasswordHash != "" {
+		u.PasswordHash, u.PasswordChangedAt = n.PasswordHash, n.PasswordChangedAt
+	}
+	return u
+}
+
+// checkImport finds what is wrong before anything is written.
+func (m *Manager) checkImport(ctx context.Context, u idp.User, n ImportedUser) error {
+	if err := checkUser(u); err != nil {
+		return err
+	}
+	switch {
+	case n.PasswordChangedAt.After(u.CreatedAt):
+		return invalid("password_changed_at", "it is in the future")
+	case n.ObjectID != "" && m.Linker == nil:
+		return invalid("entra_oid", "nothing here can link accounts of Microsoft Entra: leave the columns out, and people link theirs themselves")
+	}
+	_, err := m.Store.UserByEmail(ctx, u.PopulationID, u.Email)
+	if err == nil {
+		return fmt.Errorf("user: %w", idp.ErrConflict)
+	}
+	if !errors.Is(err, idp.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// importFactor keeps somebody's authenticator. They see their recovery codes at the
+// first sign-in with it.
+func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population, key []byte) error {
+	if len(key) == 0 {
+		return nil
+	}
+	label := p.Policy.IssuerLabel
+	if label == "" {
+		label = p.Name
+	}
+	id := idp.NewID()
+	err := m.Store.CreateFactor(ctx, idp.Factor{
+		ID: id, UserID: u.ID, Method: idp.MethodTOTP, Name: label,
+		Secret: m.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), CreatedAt: u.CreatedAt, LastUsedAt: u.CreatedAt,
+	})
+	if err != nil {
+		return err
+	}
+	return m.MakeRecoveryCodes(ctx, u.ID)
+}
