@@ -37,10 +37,16 @@ func TestWhoMayRegister(t *testing.T) {
 		domain string
 		want   bool
 	}{
-		{idp.Registration{}, "rtx.example", false}, {all, "rtx.example", true},
+		{idp.Registration{}, "rtx.example", false},
+		{all, "rtx.example", true},
 		{idp.Registration{Allowed: []string{"rtx.example"}}, "rtx.example", false},
-		{some, "rtx.example", true}, {some, "north.rtx.example", true}, {some, "trial.rtx.example", false},
-		{some, "a.trial.rtx.example", false}, {some, "notrtx.example", false}, {some, "example", false}, {some, "rtx.example.thief.example", false},
+		{some, "rtx.example", true},
+		{some, "north.rtx.example", true},
+		{some, "trial.rtx.example", false},
+		{some, "a.trial.rtx.example", false},
+		{some, "notrtx.example", false},
+		{some, "example", false},
+		{some, "rtx.example.thief.example", false},
 		{idp.Registration{Open: true, Denied: []string{"mail.example"}}, "mail.example", false},
 		{idp.Registration{Open: true, Denied: []string{"mail.example"}}, "hotmail.example", true},
 	} {

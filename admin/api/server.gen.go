@@ -670,7 +670,7 @@ type Delivery struct {
 	Delivered int64 `json:"delivered"`
 	Failed    int64 `json:"failed"`
 
-	// Lane `mail`, or the id of a client.
+	// Lane `mail`, `requests` (for links by mail), or the id of a client.
 	Lane      string  `json:"lane"`
 	LastError *string `json:"last_error,omitempty"`
 

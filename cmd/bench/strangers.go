@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -26,6 +27,8 @@ const (
 	// strangerTries is how often a row is measured while its noise is above
 	// strangerNoise; the quietest counts.
 	strangerTries, strangerNoise = 4, 0.03
+	// strangerPause is how long what follows an answer may take.
+	strangerPause = 15 * time.Millisecond
 )
 
 // stranger numbers people, known and unknown: each is asked for once.
@@ -112,28 +115,32 @@ func strangersOn(ctx context.Context, dialect string, w world) (err error) {
 	return nil
 }
 
-// compareStrangers asks for known and unknown people in turns, each in a browser and
-// from an address of their own. Each side follows the other as often as itself: what
-// happens after an answer disturbs both alike.
+// compareStrangers asks for known and unknown people in an order that is drawn, each in
+// a browser and from an address of their own. Before each, what is looked into after
+// the answer of before is over: else whoever comes after known people is slower.
 func compareStrangers(c *conn, box *mailbox, client benchClient, who stranger, step string, status int) (out comparison, err error) {
-	var sum, squares float64
-	for who.run = range strangerWarmUp + strangerRuns {
-		var pair [2]time.Duration
-		for turn := range pair {
-			side := (turn + who.run) % 2
-			if pair[side], err = askStranger(c, box, client, who, side, step, status); err != nil {
-				return out, err
-			}
+	var sum, squares [2]float64
+	var runs [2]int
+	for _, n := range rand.Perm(2 * (strangerWarmUp + strangerRuns)) {
+		side := n % 2
+		who.run = runs[side]
+		runs[side]++
+		time.Sleep(strangerPause)
+		took, err := askStranger(c, box, client, who, side, step, status)
+		if err != nil {
+			return out, err
 		}
 		if who.run >= strangerWarmUp {
-			out.known, out.unknown = out.known+pair[0], out.unknown+pair[1]
-			d := float64(pair[0] - pair[1])
-			sum, squares = sum+d, squares+d*d
+			sum[side], squares[side] = sum[side]+float64(took), squares[side]+float64(took)*float64(took)
 		}
 	}
 	const n = strangerRuns
-	out.known, out.unknown = out.known/n, out.unknown/n
-	out.noise = math.Sqrt(max(0, squares-sum*sum/n)/(n-1)/n) / out.longer()
+	variance := 0.0
+	for side := range sum {
+		variance += max(0, squares[side]-sum[side]*sum[side]/n) / (n - 1) / n
+	}
+	out.known, out.unknown = time.Duration(sum[0]/n), time.Duration(sum[1]/n)
+	out.noise = math.Sqrt(variance) / out.longer()
 	return out, nil
 }
 
