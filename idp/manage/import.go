@@ -27,12 +27,6 @@ type ImportedUser struct {
 	TenantID, ObjectID string
 }
 
-// Linker makes an account of another provider somebody's, in the transaction of ctx:
-// of Microsoft Entra, by the ids of a tenant and of a person in it.
-type Linker interface {
-	LinkEntra(ctx context.Context, u idp.User, tenantID, objectID string) error
-}
-
 // ImportUser adds somebody whom another system knew. A *FieldError says what cannot be
 // saved; idp.ErrConflict that the population has that address: that person stays as
 // they are. Nothing is written before all of it is known to be right, so that in a
@@ -71,10 +65,8 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 		if err := m.importFactor(ctx, u, population, n.TOTPKey); err != nil {
 			return err
 		}
-		if n.ObjectID != "" {
-			if err := m.Linker.LinkEntra(ctx, u, n.TenantID, n.ObjectID); err != nil {
-				return err
-			}
+		if err := m.importIdentity(ctx, u, n); err != nil {
+			return err
 		}
 		e := a.audit(idp.AuditUserCreated, reason, map[string]string{"imported": "yes"})
 		e.UserID, e.PopulationID = u.ID, u.PopulationID
@@ -100,11 +92,8 @@ func (m *Manager) checkImport(ctx context.Context, u idp.User, n ImportedUser) e
 	if err := checkUser(u); err != nil {
 		return err
 	}
-	switch {
-	case n.PasswordChangedAt.After(u.CreatedAt):
+	if n.PasswordChangedAt.After(u.CreatedAt) {
 		return invalid("password_changed_at", "it is in the future")
-	case n.ObjectID != "" && m.Linker == nil:
-		return invalid("entra_oid", "nothing here can link accounts of Microsoft Entra: leave the columns out, and people link theirs themselves")
 	}
 	_, err := m.Store.UserByEmail(ctx, u.PopulationID, u.Email)
 	if err == nil {
@@ -135,4 +124,34 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 		return err
 	}
 	return m.MakeRecoveryCodes(ctx, u.ID)
+}
+
+// importIdentity links somebody with who they are at Microsoft Entra, at every
+// connection of their population that takes people of that tenant.
+func (m *Manager) importIdentity(ctx context.Context, u idp.User, n ImportedUser) error {
+	if n.ObjectID == "" {
+		return nil
+	}
+	connections, err := m.Store.Connections(ctx, u.PopulationID)
+	if err != nil {
+		return err
+	}
+	linked := false
+	for _, c := range connections {
+		if c.Kind != idp.EntraConnection || !c.AllowsTenant(strings.ToLower(n.TenantID)) {
+			continue
+		}
+		subject, err := NewIdentity{TenantID: n.TenantID, ObjectID: n.ObjectID}.subject(c)
+		if err != nil {
+			return err
+		}
+		if err := m.Store.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt}); err != nil {
+			return err
+		}
+		linked = true
+	}
+	if !linked {
+		return invalid("entra_tid", "no connection of the population takes people of that tenant: add one first, or leave the columns out")
+	}
+	return nil
 }

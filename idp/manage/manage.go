@@ -43,9 +43,6 @@ type Manager struct {
 	Throttles Throttles
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation Rotation
-	// Linker makes accounts of other providers people's own. Optional: without it an
-	// import refuses them.
-	Linker Linker
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,28 +194,27 @@ func TestImportedPeopleSignIn(t *testing.T) {
 	})
 }
 
-// linker notes whose account at Entra it was.
-type linker struct{ linked []string }
-
-func (l *linker) LinkEntra(_ context.Context, u idp.User, tenantID, objectID string) error {
-	l.linked = append(l.linked, u.Email+" "+tenantID[:8]+" "+objectID[:8])
-	return nil
-}
-
 func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 	app := idptest.Start(t, idptest.Alone(t).URL, "")
-	j := newJob(app, "email,entra_tid,entra_oid\n"+
-		"a@x.example,11111111-2222-3333-4444-555555555555,22222222-2222-3333-4444-555555555555\nb@x.example,,\n")
-	app.Manage.Linker = nil
+	const tenant, person = "11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"
+	j := newJob(app, "email,entra_tid,entra_oid\na@x.example,"+tenant+","+person+"\nb@x.example,,\n")
 	j.expect(t, roster.Summary{Added: 1, Failed: 1, Last: 3}, nil)
-	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_oid: nothing here can link") {
+	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_tid: no connection") {
 		t.Error(j.told)
 	}
-	l := &linker{}
-	app.Manage.Linker = l
+	connection, err := app.Manage.AddConnection(t.Context(), manage.System(), manage.ConnectionChange{
+		Connection: idp.Connection{
+			PopulationID: idp.Contacts, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Tenants: []string{tenant}, ClientID: "app",
+		},
+		ClientSecret: "secret",
+	})
+	idptest.Must(t, err)
 	j.expect(t, roster.Summary{Added: 1, Existed: 1, Last: 3}, nil)
-	if !slices.Equal(l.linked, []string{"a@x.example 11111111 22222222"}) {
-		t.Errorf("linked %q", l.linked)
+	u, err := app.Store.UserByEmail(t.Context(), idp.Contacts, "a@x.example")
+	idptest.Must(t, err)
+	linked, err := app.Store.Identity(t.Context(), connection.ID, idp.EntraSubject(tenant, person))
+	if err != nil || linked.UserID != u.ID {
+		t.Errorf("linked with %+v (%v)", linked, err)
 	}
 }
 
