@@ -157,7 +157,7 @@ func TestSectionsOfAuthenticationNeedThePermissionAndAFreshSecondStep(t *testing
 				t.Errorf("%s%s: %d %s", section, action, page.Status, page.Heading())
 			}
 		}
-		h.AgeProofs(11*time.Minute)
+		h.AgeProofs(11 * time.Minute)
 		want(t, admin.Submit(form, "/"+section, append(rules(), limits()...)...), http.StatusOK, "Enter your password again")
 		after, err := h.Store.Population(t.Context(), idp.Agents)
 		idptest.Must(t, err)

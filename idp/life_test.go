@@ -53,12 +53,12 @@ func TestSessionLivesByTheLimitsOfNow(t *testing.T) {
 		after    time.Duration
 		want     bool
 	}{
-		"lowered":                                 {shorter, false, false, shorter, false},
-		"just before a limit that was lowered":    {shorter, false, false, shorter - 1, true},
-		"raised":                                  {longer, false, false, 24 * time.Hour, false},
-		"kept":                                    {longer, true, true, kept - 1, true},
-		"kept, and idle for longer than others":   {longer, true, true, kept, false},
-		"not kept, where others may be":           {longer, true, false, time.Hour, false},
+		"lowered":                               {shorter, false, false, shorter, false},
+		"just before a limit that was lowered":  {shorter, false, false, shorter - 1, true},
+		"raised":                                {longer, false, false, 24 * time.Hour, false},
+		"kept":                                  {longer, true, true, kept - 1, true},
+		"kept, and idle for longer than others": {longer, true, true, kept, false},
+		"not kept, where others may be":         {longer, true, false, time.Hour, false},
 		"kept, where that is not offered anymore": {longer, false, true, time.Hour, false},
 	} {
 		p := population()

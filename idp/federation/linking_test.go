@@ -238,7 +238,8 @@ func TestMappedRolesFollowTheDirectory(t *testing.T) {
 		h := open(t, db, func(n *manage.ConnectionChange) {
 			n.Claims.Department = "department"
 			n.Roles = []idp.RoleMapping{
-				{Claim: "groups", Value: "g1", RoleID: idp.RoleManager}, {Claim: "roles", Value: "Agent", RoleID: idp.RoleAgent},
+				{Claim: "groups", Value: "g1", RoleID: idp.RoleManager},
+				{Claim: "roles", Value: "Agent", RoleID: idp.RoleAgent},
 				{Claim: "groups", Value: "nobody's", RoleID: idp.RoleAdmin},
 			}
 		})

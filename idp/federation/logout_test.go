@@ -84,7 +84,7 @@ func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
 			}
 		}
 		for _, token := range []string{"", "x", "a.b.c", "e30.e30.", strings.Repeat("a", 70_000)} {
-			res, err := http.PostForm(h.Issuer+"/federation/logout", url.Values{"logout_token": {token}}) //nolint:noctx // a test
+			res, err := http.PostForm(h.Issuer+"/federation/logout", url.Values{"logout_token": {token}})
 			if idptest.Must(t, err); res.StatusCode < 400 || res.StatusCode >= 500 {
 				t.Errorf("%.20q: status %d", token, res.StatusCode)
 			}

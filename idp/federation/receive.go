@@ -2,7 +2,7 @@ package federation
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // x5t is defined with it (RFC 7515 section 4.1.7)
+	"crypto/sha1" // #nosec G505 -- x5t is defined with it (RFC 7515 section 4.1.7)
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -157,7 +157,7 @@ func (f *Federation) assertion(d *description, c idp.Connection) (string, error)
 	if err != nil {
 		return "", err
 	}
-	thumbprint, strong := sha1.Sum(parsed.Raw), sha256.Sum256(parsed.Raw) //nolint:gosec // see the import
+	thumbprint, strong := sha1.Sum(parsed.Raw), sha256.Sum256(parsed.Raw) // #nosec G401 -- see the import
 	x5t := base64.RawURLEncoding.EncodeToString(thumbprint[:])
 	options := (&jose.SignerOptions{}).WithType("JWT").WithHeader("x5t", x5t).
 		WithHeader("x5t#S256", base64.RawURLEncoding.EncodeToString(strong[:])).WithHeader("kid", x5t)

@@ -33,10 +33,10 @@ type binding struct {
 func (l *Login) derive(purpose string, q binding) string {
 	mac := hmac.New(sha256.New, l.UpstreamKey)
 	for _, part := range []string{purpose, q.flow, q.connection} {
-		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // ids are short
+		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		mac.Write([]byte(part))
 	}
-	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(q.version))) //nolint:gosec // the bits count
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(q.version)))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 

@@ -55,6 +55,10 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 	if err := m.checkImport(ctx, u, n); err != nil {
 		return u, err
 	}
+	identities, err := m.importedIdentities(ctx, u, n)
+	if err != nil {
+		return u, err
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.CreateUser(ctx, u); err != nil {
 			return err
@@ -65,8 +69,10 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 		if err := m.importFactor(ctx, u, population, n.TOTPKey); err != nil {
 			return err
 		}
-		if err := m.importIdentity(ctx, u, n); err != nil {
-			return err
+		for _, i := range identities {
+			if err := m.Store.CreateIdentity(ctx, i); err != nil {
+				return err
+			}
 		}
 		e := a.audit(idp.AuditUserCreated, reason, map[string]string{"imported": "yes"})
 		e.UserID, e.PopulationID = u.ID, u.PopulationID
@@ -126,32 +132,36 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 	return m.MakeRecoveryCodes(ctx, u.ID)
 }
 
-// importIdentity links somebody with who they are at Microsoft Entra, at every
-// connection of their population that takes people of that tenant.
-func (m *Manager) importIdentity(ctx context.Context, u idp.User, n ImportedUser) error {
+// importedIdentities are who somebody is at Microsoft Entra, at every connection of
+// their population that takes people of that tenant. It writes nothing: what cannot be
+// is found before anything of a batch is written.
+func (m *Manager) importedIdentities(ctx context.Context, u idp.User, n ImportedUser) ([]idp.Identity, error) {
 	if n.ObjectID == "" {
-		return nil
+		return nil, nil
 	}
 	connections, err := m.Store.Connections(ctx, u.PopulationID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	linked := false
+	var list []idp.Identity
 	for _, c := range connections {
 		if c.Kind != idp.EntraConnection || !c.AllowsTenant(strings.ToLower(n.TenantID)) {
 			continue
 		}
 		subject, err := NewIdentity{TenantID: n.TenantID, ObjectID: n.ObjectID}.subject(c)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := m.Store.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt}); err != nil {
-			return err
+		switch _, err := m.Store.Identity(ctx, c.ID, subject); {
+		case err == nil:
+			return nil, invalid("entra_oid", "that account at Microsoft Entra is somebody else's here")
+		case !errors.Is(err, idp.ErrNotFound):
+			return nil, err
 		}
-		linked = true
+		list = append(list, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt})
 	}
-	if !linked {
-		return invalid("entra_tid", "no connection of the population takes people of that tenant: add one first, or leave the columns out")
+	if len(list) == 0 {
+		return nil, invalid("entra_tid", "no connection of the population takes people of that tenant: add one first, or leave the columns out")
 	}
-	return nil
+	return list, nil
 }

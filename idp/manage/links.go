@@ -144,7 +144,7 @@ func (m *Manager) Arrive(ctx context.Context, kind idp.LinkKind, token string, i
 		arrived.User, err = m.settle(ctx, o, in, idp.AuditInvitationAccepted)
 	case idp.RegistrationLink:
 		arrived.User, err = m.settle(ctx, o, in, idp.AuditRegistered)
-	case idp.SetupLink:
+	case idp.SetupLink, idp.EmailLink, idp.BreakGlassLink:
 		err = fmt.Errorf("%w: %s", ErrLink, kind)
 	}
 	arrived.User.PasswordHash = ""
