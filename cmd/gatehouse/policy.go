@@ -23,7 +23,7 @@ func (c policyShow) Run(r *remote) error {
 	if c.Population != "" {
 		return r.do(http.MethodGet, policyAt(c.Population), nil)
 	}
-	return r.all("/populations", "populations", "id", "name", "settings.mfa_policy.version", "settings.mfa_policy.authenticator",
+	return r.all("/populations", "populations", struct{}{}, "id", "name", "settings.mfa_policy.version", "settings.mfa_policy.authenticator",
 		"settings.mfa_policy.email_code", "settings.mfa_policy.issuer_label")
 }
 

@@ -217,9 +217,13 @@ func (r *remote) list(path, field string, l listing, query any, columns ...strin
 	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path, Query: q}, field), l.Limit, columns)
 }
 
-// all shows a list that has no pages.
-func (r *remote) all(path, field string, columns ...string) error {
-	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path}, field), 0, columns)
+// all shows a list that has no pages. query is as that of list.
+func (r *remote) all(path, field string, query any, columns ...string) error {
+	q, err := queryOf(query)
+	if err != nil {
+		return err
+	}
+	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path, Query: q}, field), 0, columns)
 }
 
 // queryOf makes parameters of a struct's JSON.

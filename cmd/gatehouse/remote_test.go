@@ -20,6 +20,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	mailer "gatehouse/idp/mail"
+	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 )
 
@@ -28,9 +30,10 @@ type desk struct {
 	*idptest.App
 	t      *testing.T
 	db     *idptest.Database
-	data   string // folder
-	url    string // of the provider, past the notes
-	id     string // of the service client
+	box    *idptest.Mailbox // gets mail once StartWork is called
+	data   string           // folder
+	url    string           // of the provider, past the notes
+	id     string           // of the service client
 	secret string
 	file   string // with the secret
 
@@ -51,7 +54,11 @@ const apiBase = "/admin/api/v1"
 func openDesk(t *testing.T, db *idptest.Database, roles ...string) *desk {
 	t.Helper()
 	d := &desk{t: t, db: db, data: t.TempDir()}
-	d.App = idptest.StartWith(t, server.Config{DatabaseURL: db.URL, DataDir: d.data}, "")
+	d.box = idptest.NewMailbox(t)
+	d.App = idptest.StartWith(t, server.Config{
+		DatabaseURL: db.URL, DataDir: d.data,
+		Mail: mailer.Config{Server: d.box.Address, Security: mailer.Plain, From: "RTX Solutions <no-reply@rtx.example>"},
+	}, "")
 	handler := d.Handler()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.note(r)
@@ -340,6 +347,7 @@ func (d *desk) signedIn(u idp.User) (sessionID string) {
 func TestPeople(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
+		d.StartWork()
 		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--locale", "de", "--role", "agent", "--password-stdin")
 		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]", "locale", "de")
 		expect(t, "without a password", d.does("user create", "--population", "contacts", "--email", "cleo@acme.example"), "password_set", "false", "name", "")
@@ -365,6 +373,8 @@ func TestPeople(t *testing.T) {
 		d.does("user clear-throttle "+id, why)
 		d.secondSteps(maya)
 		d.sessions(maya)
+		d.invitations()
+		d.identities(maya)
 
 		d.does("user anonymise "+id, why)
 		d.refused("nobody has the address", "user show maya@rtx.example")
@@ -431,6 +441,73 @@ func (d *desk) sessions(u idp.User) {
 		d.t.Errorf("after one ended, the sessions are %v", list)
 	}
 	expect(d.t, "sign-out", d.does("user sign-out "+u.ID, why), "ended", "1")
+}
+
+// linkIn is the link of an invitation's mail.
+var linkIn = regexp.MustCompile(`https?://\S+/invitation\S+`)
+
+// invitations invites somebody, who gets another mail when it is sent again.
+func (d *desk) invitations() {
+	d.t.Helper()
+	guest := []string{"user invite", "--population", "contacts", "--email", "guest@acme.example", "--name", "Guest", "--locale", "de", "--role", "agent"}
+	made := d.does(guest...)
+	expect(d.t, "invited", made, "population", "contacts", "email", "guest@acme.example", "name", "Guest", "locale", "de", "roles", "[agent]", "expired", "false")
+	id := fmt.Sprint(made["id"])
+	first := linkIn.FindString(d.box.Next("guest@acme.example").Text)
+	d.refused("409 conflict", guest...)
+	d.does("user invite", "--email", "noor@rtx.example")
+	for flag, want := range map[string]int{"--population=contacts": 1, "--population=agents": 1, "--limit=1": 1, "--limit=9": 2} {
+		if n := len(d.lists("user invitations", flag)); n != want {
+			d.t.Errorf("%s lists %d invitations, want %d", flag, n, want)
+		}
+	}
+	expect(d.t, "shown", d.does("user invitation show "+id), "id", id, "email", "guest@acme.example")
+	expect(d.t, "sent again", d.does("user invitation resend "+id), "id", id)
+	if again := linkIn.FindString(d.box.Next("guest@acme.example").Text); first == "" || again == "" || again == first {
+		d.t.Errorf("the first link is %q, the second %q", first, again)
+	}
+	d.does("user invitation revoke " + id)
+	for _, command := range []string{"show", "resend", "revoke"} {
+		d.refused("404 not_found", "user invitation "+command+" "+id)
+	}
+}
+
+const tenant, object = "4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a", "11111111-2222-4333-8444-555555555555"
+
+// connection makes one that nobody has used yet.
+func (d *desk) connection(c idp.Connection) (id string) {
+	d.t.Helper()
+	c.PopulationID, c.Name, c.ClientID, c.Enabled = idp.Agents, "Partner", "gatehouse", true
+	e, err := d.Manage.AddConnection(d.t.Context(), manage.System(), manage.ConnectionChange{Connection: c, NewCertificate: true})
+	idptest.Must(d.t, err)
+	return e.ID
+}
+
+// identities links somebody by either way to say who they are, and unlinks them.
+func (d *desk) identities(u idp.User) {
+	d.t.Helper()
+	entra := d.connection(idp.Connection{Kind: idp.EntraConnection, Tenants: []string{tenant}})
+	other := d.connection(idp.Connection{Kind: idp.OIDCConnection, Issuer: "https://login.partner.example"})
+	d.refused("/tenant_id: ", "user link "+u.ID+" "+entra, "--subject", "s-1", why)
+	d.does("user link "+u.ID+" "+entra, "--tenant-id", tenant, "--object-id", object, why)
+	d.does("user link "+u.Email+" "+other, "--subject", "s-1", why)
+	list := d.lists("user identities " + u.Email)
+	if len(list) != 2 {
+		d.t.Fatalf("linked twice, the identities are %v", list)
+	}
+	for _, i := range list {
+		subject := map[any]string{entra: tenant + "/" + object, other: "https://login.partner.example|s-1"}[i["connection_id"]]
+		expect(d.t, "linked", i, "connection", "Partner", "subject", subject)
+	}
+	d.signedIn(u)
+	d.does("user unlink "+u.ID+" "+entra, why)
+	if list := d.lists("user identities " + u.ID); len(list) != 1 || list[0]["connection_id"] != other {
+		d.t.Errorf("unlinked from Entra, the identities are %v", list)
+	}
+	if list := d.lists("user sessions " + u.ID); len(list) != 0 {
+		d.t.Errorf("unlinked, and still signed in: %v", list)
+	}
+	d.refused("404 not_found", "user unlink "+u.ID+" "+entra, why)
 }
 
 func TestRolesPoliciesAndTheAuditLog(t *testing.T) {
