@@ -12,6 +12,7 @@ type policyCommand struct {
 	Show    policyShow    `cmd:"" help:"Read the MFA policy of a population, or of all."`
 	Preview policyPreview `cmd:"" help:"Count whom a change would concern; changes nothing."`
 	Set     policySet     `cmd:"" help:"Change the MFA policy of a population; what is left out stays."`
+	Access  policyAccess  `cmd:"" help:"How people sign in: with email and password, through connections, or both."`
 }
 
 type policyShow struct {
