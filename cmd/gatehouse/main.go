@@ -33,7 +33,8 @@ type commands struct {
 	User        userCommand        `cmd:"" help:"People, over the admin API."`
 	Session     sessionCommand     `cmd:"" help:"Who is signed in, over the admin API."`
 	Role        roleCommand        `cmd:"" help:"Named sets of permissions, over the admin API."`
-	Policy      policyCommand      `cmd:"" help:"Which second steps people are asked for, over the admin API."`
+	Policy      policyCommand      `cmd:"" help:"How people sign in and which second steps they are asked for, over the admin API."`
+	Connection  connectionCommand  `cmd:"" help:"Other providers that vouch for people, over the admin API."`
 	Audit       auditCommand       `cmd:"" help:"Who did what to whom, over the admin API."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

@@ -12,6 +12,7 @@ type policyCommand struct {
 	Show    policyShow    `cmd:"" help:"Read the MFA policy of a population, or of all."`
 	Preview policyPreview `cmd:"" help:"Count whom a change would concern; changes nothing."`
 	Set     policySet     `cmd:"" help:"Change the MFA policy of a population; what is left out stays."`
+	Access  policyAccess  `cmd:"" help:"How people sign in: with email and password, through connections, or both."`
 }
 
 type policyShow struct {
@@ -23,7 +24,7 @@ func (c policyShow) Run(r *remote) error {
 	if c.Population != "" {
 		return r.do(http.MethodGet, policyAt(c.Population), nil)
 	}
-	return r.all("/populations", "populations", "id", "name", "settings.mfa_policy.version", "settings.mfa_policy.authenticator",
+	return r.all("/populations", "populations", struct{}{}, "id", "name", "settings.mfa_policy.version", "settings.mfa_policy.authenticator",
 		"settings.mfa_policy.email_code", "settings.mfa_policy.issuer_label")
 }
 

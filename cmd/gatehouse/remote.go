@@ -52,11 +52,7 @@ func (c connection) ProvideRemote(ctx context.Context, t terminal) (*remote, err
 func (c connection) secret() (string, error) {
 	secret, err := os.Getenv(secretVariable), error(nil)
 	if c.ClientSecretFile != "" {
-		var content []byte
-		if content, err = os.ReadFile(c.ClientSecretFile); err != nil {
-			err = fmt.Errorf("read the client secret: %w", err)
-		}
-		secret = strings.TrimRight(string(content), "\r\n")
+		secret, err = secretIn(c.ClientSecretFile)
 	} else if secret == "" {
 		err = errors.New("the client secret is missing: --client-secret-file or " + secretVariable)
 	}
@@ -67,6 +63,15 @@ func (c connection) secret() (string, error) {
 		err = errors.Join(errors.New("the provider is missing: --issuer or GATEHOUSE_ISSUER"), err)
 	}
 	return secret, err
+}
+
+// secretIn reads a secret that is all there is in a file.
+func secretIn(file string) (string, error) {
+	content, err := os.ReadFile(file) // #nosec G304 -- who runs this names the file
+	if err != nil {
+		return "", fmt.Errorf("read the client secret: %w", err)
+	}
+	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
 // loadConfig reads a configuration file. A setting stands below its command, or alone
@@ -124,6 +129,8 @@ type change struct {
 	// whole completes the body with what was read, apart from these fields of it.
 	whole  bool
 	except []string
+	// check may refuse it for what was read. Nil for none.
+	check func(current json.RawMessage) error
 }
 
 // change carries out a change and shows what comes of it.
@@ -131,6 +138,11 @@ func (r *remote) change(v versioned, c change) error {
 	current, err := r.api.Do(r.ctx, apiclient.Request{Method: http.MethodGet, Path: c.read})
 	if err != nil {
 		return err
+	}
+	if c.check != nil {
+		if err := c.check(current.Body); err != nil {
+			return err
+		}
 	}
 	if v.IfVersion != nil {
 		current.ETag = fmt.Sprintf("%q", fmt.Sprint(*v.IfVersion))
@@ -217,9 +229,13 @@ func (r *remote) list(path, field string, l listing, query any, columns ...strin
 	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path, Query: q}, field), l.Limit, columns)
 }
 
-// all shows a list that has no pages.
-func (r *remote) all(path, field string, columns ...string) error {
-	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path}, field), 0, columns)
+// all shows a list that has no pages. query is as that of list.
+func (r *remote) all(path, field string, query any, columns ...string) error {
+	q, err := queryOf(query)
+	if err != nil {
+		return err
+	}
+	return r.rows(r.api.List(r.ctx, apiclient.Request{Method: http.MethodGet, Path: path, Query: q}, field), 0, columns)
 }
 
 // queryOf makes parameters of a struct's JSON.

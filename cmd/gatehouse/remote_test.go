@@ -20,6 +20,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/keyring"
+	mailer "gatehouse/idp/mail"
+	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 )
 
@@ -28,9 +31,10 @@ type desk struct {
 	*idptest.App
 	t      *testing.T
 	db     *idptest.Database
-	data   string // folder
-	url    string // of the provider, past the notes
-	id     string // of the service client
+	box    *idptest.Mailbox // gets mail once StartWork is called
+	data   string           // folder
+	url    string           // of the provider, past the notes
+	id     string           // of the service client
 	secret string
 	file   string // with the secret
 
@@ -51,7 +55,11 @@ const apiBase = "/admin/api/v1"
 func openDesk(t *testing.T, db *idptest.Database, roles ...string) *desk {
 	t.Helper()
 	d := &desk{t: t, db: db, data: t.TempDir()}
-	d.App = idptest.StartWith(t, server.Config{DatabaseURL: db.URL, DataDir: d.data}, "")
+	d.box = idptest.NewMailbox(t)
+	d.App = idptest.StartWith(t, server.Config{
+		DatabaseURL: db.URL, DataDir: d.data,
+		Mail: mailer.Config{Server: d.box.Address, Security: mailer.Plain, From: "RTX Solutions <no-reply@rtx.example>"},
+	}, "")
 	handler := d.Handler()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.note(r)
@@ -340,6 +348,7 @@ func (d *desk) signedIn(u idp.User) (sessionID string) {
 func TestPeople(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
+		d.StartWork()
 		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--locale", "de", "--role", "agent", "--password-stdin")
 		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]", "locale", "de")
 		expect(t, "without a password", d.does("user create", "--population", "contacts", "--email", "cleo@acme.example"), "password_set", "false", "name", "")
@@ -365,6 +374,8 @@ func TestPeople(t *testing.T) {
 		d.does("user clear-throttle "+id, why)
 		d.secondSteps(maya)
 		d.sessions(maya)
+		d.invitations()
+		d.identities(maya)
 
 		d.does("user anonymise "+id, why)
 		d.refused("nobody has the address", "user show maya@rtx.example")
@@ -373,6 +384,131 @@ func TestPeople(t *testing.T) {
 		d.covers("users")
 		d.covers("sessions")
 	})
+}
+
+// fullConnection are flags of a connection's that are not its defaults.
+var fullConnection = []string{
+	"--enabled", "--authority", "https://login.microsoftonline.us", "--tenant", tenant, "--no-personal-accounts", "--trust", "evidence", "--context", "c7",
+	"--domain", "rtx.example,rtx.test", "--create-users", "--name-claim", "given", "--email-claim", "mail", "--department-claim", "dept",
+	"--role", "groups:a=b:c=agent,roles:Desk=manager", "--end-upstream", "--domain-hint", "rtx.example", "--no-any-tenant",
+}
+
+func TestConnections(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		d := openDesk(t, db, idp.RoleAdmin)
+		secret := filepath.Join(t.TempDir(), "theirs")
+		idptest.Must(t, os.WriteFile(secret, []byte("their own secret\n"), 0o600))
+		full := d.does(slices.Concat([]string{"connection create", "--population", "contacts", "--name", "Partner", "--app-id", "app", "--new-certificate", why}, fullConnection)...)
+		expectFull(t, full)
+		made := d.does("connection create", "--kind", "oidc", "--name", "Other", "--app-id", "gatehouse", "--authority", "https://login.partner.example", "--secret-file", secret, why)
+		expect(t, "added", made, "population", "agents", "kind", "oidc", "enabled", "false", "trust", "local", "has_secret", "true", "roles", "[]")
+		id := fmt.Sprint(made["id"])
+		for flag, want := range map[string]int{"--population=contacts": 1, "--population=": 2} {
+			if n := len(d.lists("connection list", flag)); n != want {
+				t.Errorf("%s lists %d connections, want %d", flag, n, want)
+			}
+		}
+		d.refused("404 not_found", "connection certificate "+id)
+		d.credentials(id)
+
+		at := fmt.Sprint(full["id"])
+		expect(t, "edited", d.does("connection edit "+at, "--name", "Else", "--no-enabled", "--role", "", why), "name", "Else", "enabled", "false", "roles", "[]", "domains", "[rtx.example rtx.test]", "context", "c7")
+		anybody := d.does("connection edit "+at, "--tenant", "", "--domain", "", "--any-tenant", "--personal-accounts", "--trust", "local", why)
+		expect(t, "for anybody", anybody, "tenants", "[]", "domains", "[]", "any_tenant", "true", "personal_accounts", "true", "trust", "local", "name", "Else")
+		d.does(slices.Concat([]string{"connection edit " + at, "--name", "Partner", "--app-id", "app", "--new-certificate", why}, fullConnection)...)
+		expectFull(t, d.does("connection show "+at))
+		d.gone(at)
+		d.covers("connections")
+	})
+}
+
+func expectFull(t *testing.T, connection map[string]any) {
+	t.Helper()
+	expect(t, "the full one", connection, "population", "contacts", "kind", "entra", "name", "Partner", "client_id", "app", "enabled", "true",
+		"issuer", "https://login.microsoftonline.us", "tenants", "["+tenant+"]", "personal_accounts", "false", "any_tenant", "false", "trust", "evidence",
+		"context", "c7", "domains", "[rtx.example rtx.test]", "create_users", "true", "name_claim", "given", "email_claim", "mail", "department_claim", "dept",
+		"roles", "[map[claim:groups role_id:agent value:a=b:c] map[claim:roles role_id:manager value:Desk]]", "end_upstream", "true",
+		"domain_hint", "rtx.example", "has_secret", "false")
+}
+
+// credentials replaces what proves to the other side who we are, by each of the ways.
+func (d *desk) credentials(id string) {
+	d.t.Helper()
+	expect(d.t, "with a certificate", d.does("connection edit "+id, "--new-certificate", why), "has_secret", "false")
+	pem, complaints, code := d.run("", "connection certificate "+id)
+	if code != 0 || !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----\n") || pem != d.does("connection show " + id)["certificate"] {
+		d.t.Errorf("exit code %d, the certificate is %q, %s", code, pem, complaints)
+	}
+	expect(d.t, "with its certificate", d.does("connection edit "+id, "--name", "Same", why), "has_secret", "false", "certificate", pem)
+	d.t.Setenv("THEIR_SECRET", "a secret of the environment")
+	expect(d.t, "with a secret", d.does("connection edit "+id, "--secret-env", "THEIR_SECRET", why), "has_secret", "true", "certificate", "<nil>")
+	c, err := d.Store.Connection(d.t.Context(), id)
+	idptest.Must(d.t, err)
+	plain, err := d.Manage.Keyring.Open(c.Secret, keyring.AAD("connections", id, "secret"))
+	if err != nil || string(plain) != "a secret of the environment" {
+		d.t.Errorf("the secret is %q, %v", plain, err)
+	}
+	empty := filepath.Join(d.t.TempDir(), "empty")
+	idptest.Must(d.t, os.WriteFile(empty, []byte("\n"), 0o600))
+	d.refused("no client secret in "+empty, "connection edit "+id, "--secret-file", empty, why)
+	d.refused("no client secret in NOTHING_HERE", "connection edit "+id, "--secret-env", "NOTHING_HERE", why)
+	d.refused("no such file", "connection edit "+id, "--secret-file", empty+"2", why)
+	for _, args := range [][]string{{"--secret", "x"}, {"--client-secret", "x"}, {"--secret-env", "THEIR_SECRET", "--new-certificate"}, {"--role", "groups=agent"}} {
+		if out, _, code := d.run("", slices.Concat([]string{"connection edit " + id, why}, args)...); code != 2 {
+			d.t.Errorf("%v: exit code %d, %s", args, code, out)
+		}
+	}
+}
+
+// gone deletes a connection, which asks once more when somebody is linked through it.
+func (d *desk) gone(id string) {
+	d.t.Helper()
+	u := d.AddUser(idp.Contacts, "cleo@acme.example")
+	d.does("user link "+u.ID+" "+id, "--tenant-id", tenant, "--object-id", object, why)
+	d.refused("say --yes", "connection delete "+id, why)
+	d.does("connection delete "+id, "--yes", why)
+	d.refused("404 not_found", "connection show "+id)
+	if list := d.lists("user identities " + u.ID); len(list) != 0 {
+		d.t.Errorf("the connection is gone, the identities are %v", list)
+	}
+	unused := d.connection(idp.Connection{Kind: idp.OIDCConnection, Issuer: "https://login.unused.example"})
+	d.does("connection delete "+unused, why)
+}
+
+func TestPortalAccess(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		d := openDesk(t, db, idp.RoleAdmin)
+		linked := d.AddUser(idp.Agents, "maya@rtx.example")
+		d.AddUser(idp.Agents, "noor@rtx.example")
+		set := func(to string, more ...string) []string {
+			return append([]string{"policy access set agents", "--sign-in", to, why}, more...)
+		}
+		d.refused("422 unprocessable", set("both", "--yes")...)
+		id := d.connection(idp.Connection{Kind: idp.OIDCConnection, Issuer: "https://login.partner.example"})
+		d.does("user link "+linked.ID+" "+id, "--subject", "s-1", why)
+		expect(t, "preview", d.does("policy access preview agents"), "people", "2", "not_linked", "1")
+		d.refused("(2 people, 1 of them known to no connection that is on); if you mean it, say --yes", set("both")...)
+		d.signsIn("map[federated:false password:true]")
+		d.does(set("both", "--yes")...)
+		d.signsIn("map[federated:true password:true]")
+		d.refused("no admin could sign in", set("connections", "--yes")...)
+		d.does("user roles set "+linked.ID, "--role", "admin", why)
+		d.does(set("connections", "--yes")...)
+		d.signsIn("map[federated:true password:false]")
+		d.does(set("password", "--yes")...)
+		d.signsIn("map[federated:false password:true]")
+		if list := d.lists("policy access show"); len(list) != 2 {
+			t.Errorf("the populations are %v", list)
+		}
+		d.covers("portal-access-is-below", "get /populations", "get /populations/{population_id}", "put /populations/{population_id}/access", "get /populations/{population_id}/access/preview")
+	})
+}
+
+// signsIn checks how agents sign in.
+func (d *desk) signsIn(access string) {
+	d.t.Helper()
+	settings, _ := d.does("policy access show agents")["settings"].(map[string]any)
+	expect(d.t, "agents", settings, "access", access)
 }
 
 // finds checks how many people are listed with a flag.
@@ -431,6 +567,73 @@ func (d *desk) sessions(u idp.User) {
 		d.t.Errorf("after one ended, the sessions are %v", list)
 	}
 	expect(d.t, "sign-out", d.does("user sign-out "+u.ID, why), "ended", "1")
+}
+
+// linkIn is the link of an invitation's mail.
+var linkIn = regexp.MustCompile(`https?://\S+/invitation\S+`)
+
+// invitations invites somebody, who gets another mail when it is sent again.
+func (d *desk) invitations() {
+	d.t.Helper()
+	guest := []string{"user invite", "--population", "contacts", "--email", "guest@acme.example", "--name", "Guest", "--locale", "de", "--role", "agent"}
+	made := d.does(guest...)
+	expect(d.t, "invited", made, "population", "contacts", "email", "guest@acme.example", "name", "Guest", "locale", "de", "roles", "[agent]", "expired", "false")
+	id := fmt.Sprint(made["id"])
+	first := linkIn.FindString(d.box.Next("guest@acme.example").Text)
+	d.refused("409 conflict", guest...)
+	d.does("user invite", "--email", "noor@rtx.example")
+	for flag, want := range map[string]int{"--population=contacts": 1, "--population=agents": 1, "--limit=1": 1, "--limit=9": 2} {
+		if n := len(d.lists("user invitations", flag)); n != want {
+			d.t.Errorf("%s lists %d invitations, want %d", flag, n, want)
+		}
+	}
+	expect(d.t, "shown", d.does("user invitation show "+id), "id", id, "email", "guest@acme.example")
+	expect(d.t, "sent again", d.does("user invitation resend "+id), "id", id)
+	if again := linkIn.FindString(d.box.Next("guest@acme.example").Text); first == "" || again == "" || again == first {
+		d.t.Errorf("the first link is %q, the second %q", first, again)
+	}
+	d.does("user invitation revoke " + id)
+	for _, command := range []string{"show", "resend", "revoke"} {
+		d.refused("404 not_found", "user invitation "+command+" "+id)
+	}
+}
+
+const tenant, object = "4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a", "11111111-2222-4333-8444-555555555555"
+
+// connection makes one that nobody has used yet.
+func (d *desk) connection(c idp.Connection) (id string) {
+	d.t.Helper()
+	c.PopulationID, c.Name, c.ClientID, c.Enabled = idp.Agents, "Partner", "gatehouse", true
+	e, err := d.Manage.AddConnection(d.t.Context(), manage.System(), manage.ConnectionChange{Connection: c, NewCertificate: true})
+	idptest.Must(d.t, err)
+	return e.ID
+}
+
+// identities links somebody by either way to say who they are, and unlinks them.
+func (d *desk) identities(u idp.User) {
+	d.t.Helper()
+	entra := d.connection(idp.Connection{Kind: idp.EntraConnection, Tenants: []string{tenant}})
+	other := d.connection(idp.Connection{Kind: idp.OIDCConnection, Issuer: "https://login.partner.example"})
+	d.refused("/tenant_id: ", "user link "+u.ID+" "+entra, "--subject", "s-1", why)
+	d.does("user link "+u.ID+" "+entra, "--tenant-id", tenant, "--object-id", object, why)
+	d.does("user link "+u.Email+" "+other, "--subject", "s-1", why)
+	list := d.lists("user identities " + u.Email)
+	if len(list) != 2 {
+		d.t.Fatalf("linked twice, the identities are %v", list)
+	}
+	for _, i := range list {
+		subject := map[any]string{entra: tenant + "/" + object, other: "https://login.partner.example|s-1"}[i["connection_id"]]
+		expect(d.t, "linked", i, "connection", "Partner", "subject", subject)
+	}
+	d.signedIn(u)
+	d.does("user unlink "+u.ID+" "+entra, why)
+	if list := d.lists("user identities " + u.ID); len(list) != 1 || list[0]["connection_id"] != other {
+		d.t.Errorf("unlinked from Entra, the identities are %v", list)
+	}
+	if list := d.lists("user sessions " + u.ID); len(list) != 0 {
+		d.t.Errorf("unlinked, and still signed in: %v", list)
+	}
+	d.refused("404 not_found", "user unlink "+u.ID+" "+entra, why)
 }
 
 func TestRolesPoliciesAndTheAuditLog(t *testing.T) {
@@ -591,7 +794,11 @@ func TestStaleChangesAreRefused(t *testing.T) {
 	u := d.AddUser(idp.Agents, "maya@rtx.example")
 	client := d.does("client create", "--name", "App", "--population", "agents", "--redirect-uri", "https://a.example/cb")["client"].(map[string]any)
 	role := d.does("role create", "--name", "Desk", why)
+	connection := d.connection(idp.Connection{Kind: idp.OIDCConnection, Issuer: "https://login.partner.example"})
 	for _, args := range [][]string{
+		{"connection edit " + connection, "--name", "Else", why},
+		{"connection delete " + connection, why},
+		{"policy access set agents", "--sign-in", "both", "--yes", why},
 		{"user edit " + u.ID, "--name", "Else"},
 		{"user disable " + u.ID, why},
 		{"user roles set " + u.ID, "--role", "agent", why},

@@ -20,7 +20,7 @@ type roleList struct{}
 
 // Run lists roles.
 func (roleList) Run(r *remote) error {
-	return r.all("/roles", "roles", "id", "name", "system", "holders", "version", "permissions")
+	return r.all("/roles", "roles", struct{}{}, "id", "name", "system", "holders", "version", "permissions")
 }
 
 // named is the argument of commands that are about one role.

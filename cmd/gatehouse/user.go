@@ -18,6 +18,9 @@ type userCommand struct {
 	List          userList          `cmd:"" help:"Search people."`
 	Show          userShow          `cmd:"" help:"Read a person."`
 	Create        userCreate        `cmd:"" help:"Add a person."`
+	Invite        userInvite        `cmd:"" help:"Mail somebody a link by which they make themselves an account."`
+	Invitations   userInvitations   `cmd:"" help:"List invitations that nobody has accepted yet, newest first."`
+	Invitation    userInvitation    `cmd:"" help:"One invitation."`
 	Edit          userEdit          `cmd:"" help:"Change a person; what is left out stays."`
 	Disable       userDisable       `cmd:"" help:"Keep a person out, and sign them out everywhere."`
 	Enable        userEnable        `cmd:"" help:"Let a person in again."`
@@ -30,6 +33,9 @@ type userCommand struct {
 	EnableFactor  userEnableFactor  `cmd:"" help:"Enable a factor that was disabled at the cap of failures."`
 	ResetMFA      userResetMFA      `cmd:"" name:"reset-mfa" help:"Take all second factors from a person and sign them out."`
 	RecoveryCodes userRecoveryCodes `cmd:"" help:"A person's recovery codes."`
+	Identities    userIdentities    `cmd:"" help:"List who a person is at the other end of connections."`
+	Link          userLink          `cmd:"" help:"Link a person with who they are at a connection, before they come through it."`
+	Unlink        userUnlink        `cmd:"" help:"Unlink a person from a connection, and sign them out everywhere."`
 	Sessions      userSessions      `cmd:"" help:"List a person's sessions."`
 	SignOut       userSignOut       `cmd:"" help:"End all sessions of a person."`
 }
@@ -128,13 +134,19 @@ type userShow struct{ person }
 // Run shows a person.
 func (c userShow) Run(r *remote) error { return c.do(r, http.MethodGet, nil) }
 
+// newcomer is somebody who is to be here.
+type newcomer struct {
+	Population string   `help:"Population." default:"agents" json:"population"`
+	Email      string   `help:"Email address." required:"" json:"email"`
+	Name       string   `help:"Name." json:"name,omitempty"`
+	Locale     string   `help:"Language, such as en." json:"locale,omitempty"`
+	Role       []string `help:"Ids of roles." json:"roles,omitempty"`
+}
+
 type userCreate struct {
-	Population    string   `help:"Population." default:"agents" json:"population"`
-	Email         string   `help:"Email address." required:"" json:"email"`
-	Name          string   `help:"Name." json:"name,omitempty"`
-	Locale        string   `help:"Language, such as en." json:"locale,omitempty"`
-	Role          []string `help:"Ids of roles." json:"roles,omitempty"`
-	PasswordStdin bool     `help:"Read a password from standard input; without it the person has none yet." json:"-"`
+	newcomer
+
+	PasswordStdin bool `help:"Read a password from standard input; without it the person has none yet." json:"-"`
 }
 
 // Run adds a person.
