@@ -44,7 +44,7 @@ func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at tim
 	return s.Do(ctx, func(ctx context.Context) error {
 		query := "SELECT u.password_hash AS hash, p.passwords AS rules FROM users u JOIN populations p ON p.id = u.population_id WHERE u.id = ?"
 		if s.dialect == "postgres" {
-			query += " FOR UPDATE OF u"
+			query += " FOR NO KEY UPDATE OF u" // rows that refer to the user may come meanwhile
 		}
 		var before struct {
 			Hash  string
