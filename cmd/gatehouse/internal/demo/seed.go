@@ -63,7 +63,7 @@ func populations() []idp.Population {
 			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
 		},
 		{
-			ID: idp.Contacts, Name: "RTX Solutions", BrandColor: "#0f766e",
+			ID: idp.Contacts, Name: "RTX Customer Support", BrandColor: "#0f766e",
 			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
 			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
