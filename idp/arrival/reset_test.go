@@ -259,7 +259,11 @@ func TestTenThousandRequestsMakeOneMail(t *testing.T) {
 	h := open(t, idptest.Alone(t), idp.Policy{})
 	b := idptest.NewBrowser(t)
 	page := b.Get(follow(t, h.at(b), "Forgot password?"))
-	for i := range 10_000 {
+	requests := 10_000
+	if idptest.Raced {
+		requests = 1_000
+	}
+	for i := range requests {
 		if i%500 == 0 { // as if from other networks
 			h.exec("DELETE FROM throttles WHERE kind = 'mail-address'")
 		}

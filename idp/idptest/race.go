@@ -1,0 +1,6 @@
+//go:build race
+
+package idptest
+
+// Raced: the race detector watches, and what is repeated often takes many times as long.
+const Raced = true
