@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -221,4 +222,19 @@ func version(t *testing.T, h *house, id string) int64 {
 	d, err := h.Manage.UserDetail(t.Context(), manage.System(), id)
 	idptest.Must(t, err)
 	return d.Version
+}
+
+// Each made-up answer would have us ask the other side.
+func TestMadeUpAnswersAreLimited(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	left := h.leave(b, h.party.Begin())
+	madeUp := h.Issuer + idp.FederationCallback + "?" + url.Values{"state": left.Query()["state"], "code": {"x"}}.Encode()
+	for range 20 {
+		b.Get(madeUp)
+	}
+	h.db.Age(t, "throttles", -time.Hour, "next_at") // the wait, on a machine of any speed
+	asked := len(h.entra.Requests("token"))
+	if p := b.Get(madeUp); p.Status != http.StatusTooManyRequests || len(h.entra.Requests("token")) != asked {
+		t.Errorf("the 21st: %q (%d), and the other side was asked %d times more", p.Heading(), p.Status, len(h.entra.Requests("token"))-asked)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -138,19 +140,38 @@ func (l *Login) callback(c *gin.Context) error {
 	if s.over() {
 		return l.finishedAgain(c, s)
 	}
-	ctx := c.Request.Context()
-	connection, err := l.connection(ctx, s, q.connection)
+	connection, err := l.connection(c.Request.Context(), s, q.connection)
 	if err == nil && (q.version != s.flow.Version || !s.takesPassword()) {
 		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the sign-in moved on")}
 	}
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
+	return l.answered(c, s, connection, answer)
+}
+
+// answered looks at an answer to the question of the flow as it stands.
+func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, answer url.Values) error {
+	ctx := c.Request.Context()
+	// Each answer asks the other side: whoever makes answers up has it ask us less.
+	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		return l.renderPassword(c, s, passwordPage{in: s.prefilled(c), limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
+	}
+	if err != nil {
+		return err
+	}
 	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection), answer)
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	err = l.advance(c, s, func(ctx context.Context) error { return l.arrive(ctx, s, connection, a) })
+	err = l.advance(c, s, func(ctx context.Context) error {
+		if err := attempt.Succeeded(ctx); err != nil {
+			return err
+		}
+		return l.arrive(ctx, s, connection, a)
+	})
 	var refused *idp.FederationError
 	if errors.As(err, &refused) {
 		return l.turnedAway(c, s, connection, err)
