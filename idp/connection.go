@@ -201,6 +201,9 @@ type Ask struct {
 	// negative for no matter when.
 	Anew   bool
 	MaxAge time.Duration
+	// Choose: whoever is signed in there may not be who is meant; they are asked which
+	// account it shall be.
+	Choose bool
 	// SecondStep: proof of a second step is wanted, too.
 	SecondStep           bool
 	LoginHint, UILocales string

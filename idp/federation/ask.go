@@ -32,8 +32,11 @@ func (f *Federation) AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask)
 // extras are the optional parameters of a question.
 func extras(c idp.Connection, ask idp.Ask) map[string]string {
 	list := map[string]string{"login_hint": ask.LoginHint, "ui_locales": ask.UILocales, "domain_hint": c.DomainHint}
-	if ask.Anew {
+	switch {
+	case ask.Anew:
 		list["prompt"] = "login"
+	case ask.Choose:
+		list["prompt"] = "select_account"
 	}
 	if ask.MaxAge >= 0 {
 		list["max_age"] = strconv.Itoa(int(ask.MaxAge / time.Second))

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/gin-gonic/gin"
@@ -83,7 +84,7 @@ func (f *Federation) Returned(state string) (location string, ok bool) {
 // not come along.
 func (f *Federation) frontChannel(c *gin.Context) error {
 	ctx, iss, sid := c.Request.Context(), c.Query("iss"), c.Query("sid")
-	if sid == "" || len(sid) > maxSID {
+	if sid == "" || len(sid) > maxSID || !utf8.ValidString(sid) || strings.ContainsRune(sid, 0) {
 		return web.NewProblem(ui.ProblemBadRequest, errors.New("front-channel logout without sid"))
 	}
 	list, err := f.cfg.Store.Connections(ctx, "")

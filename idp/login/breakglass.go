@@ -49,7 +49,7 @@ func (l *Login) brokeGlass(ctx context.Context, s *signIn) (bool, error) {
 	if token == "" || s.client.ID != idp.ConsoleClient {
 		return false, nil
 	}
-	err := l.Manage.CheckBreakGlass(ctx, token, s.flow.UserID != "" && s.flow.SessionID != "")
+	err := l.Manage.CheckBreakGlass(ctx, token, s.stepsUp())
 	if errors.Is(err, manage.ErrLink) {
 		return false, nil
 	}
@@ -59,8 +59,23 @@ func (l *Login) brokeGlass(ctx context.Context, s *signIn) (bool, error) {
 // useBreakGlass uses up the link that let a password do, in the transaction in which
 // the password is accepted. Without need of one it does nothing.
 func (l *Login) useBreakGlass(ctx context.Context, s *signIn) error {
-	if s.Population.Access.Password || s.notes.Pending.proved() || s.flow.SessionID != "" {
+	if s.Population.Access.Password || s.notes.Pending.proved() {
 		return nil
 	}
-	return l.Manage.UseBreakGlass(ctx, l.Sessions.Cookies.BreakGlass(s.header), s.User)
+	token := l.Sessions.Cookies.BreakGlass(s.header)
+	if s.stepsUp() { // it may have been used for the session; if not, it is now
+		err := l.Manage.CheckBreakGlass(ctx, token, false)
+		if errors.Is(err, manage.ErrLink) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return l.Manage.UseBreakGlass(ctx, token, s.User)
+}
+
+// stepsUp tells whether the flow is for more proof of somebody who is signed in.
+func (s *signIn) stepsUp() bool {
+	return s.flow.UserID != "" && s.flow.SessionID != "" && s.sessionCounts()
 }

@@ -20,7 +20,10 @@ import (
 // of passwords in use. It cannot be known from a hash, nor at any other moment.
 func (s *signIn) judge(plain string) {
 	s.notes.Judged = s.Population.PasswordsAtSignIn
-	s.notes.Weak = manage.JudgeSignIn(s.Population, s.User, plain)
+	s.notes.Weak = nil
+	if s.Population.Access.Password || !s.notes.Pending.proved() { // one that links is never typed again
+		s.notes.Weak = manage.JudgeSignIn(s.Population, s.User, plain)
+	}
 }
 
 // without drops the proofs by a method of a moment and later.

@@ -118,12 +118,13 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 	if problem := l.matchConfirmation(s, c.PostForm("code")); problem != nil {
 		return l.confirmRefused(c, s, problem)
 	}
-	connection, err := l.Store.Connection(ctx, s.notes.Pending.Connection)
-	if err != nil {
-		return err
-	}
-	err = l.advance(c, s, func(ctx context.Context) error {
+	var connection idp.Connection
+	err = l.advance(c, s, func(ctx context.Context) (err error) {
 		if err := attempt.Succeeded(ctx); err != nil {
+			return err
+		}
+		// Switched off or deleted, say, while they looked for the mail.
+		if connection, err = l.openConnection(ctx, s, s.notes.Pending.Connection); err != nil {
 			return err
 		}
 		return l.confirmed(ctx, s, connection)
@@ -208,12 +209,12 @@ func (l *Login) linkAssertion(ctx context.Context, s *signIn) error {
 	if !s.notes.Pending.proved() {
 		return nil
 	}
-	connection, err := l.Store.Connection(ctx, s.notes.Pending.Connection)
+	connection, err := l.openConnection(ctx, s, s.notes.Pending.Connection)
 	if err == nil {
 		err = l.Manage.LinkProved(ctx, connection, s.notes.Pending.Who, s.User)
 	}
 	var refused *idp.FederationError
-	if errors.As(err, &refused) || errors.Is(err, idp.ErrNotFound) { // linked or deleted meanwhile: they are signed in nevertheless
+	if errors.As(err, &refused) { // linked, switched off or deleted meanwhile: they are signed in nevertheless
 		logFailure(ctx, "link an account", err)
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -67,6 +68,10 @@ func (l *Login) question(s *signIn, c idp.Connection) idp.Ask {
 		At: s.Request.CreatedAt, MaxAge: about.Demand.MaxAge, Anew: !about.Demand.Since.IsZero(),
 		SecondStep: c.Trust == idp.EvidenceRequired || mfa.WantsEvidence(about),
 		LoginHint:  s.Request.LoginHint, UILocales: s.Request.UILocales,
+		Choose: s.notes.Switch || s.flow.Kind == idp.FlowChoose,
+	}
+	if s.notes.Switch {
+		ask.LoginHint = "" // it was the other one's
 	}
 	if s.flow.UserID != "" {
 		ask.LoginHint = s.User.Email
@@ -78,8 +83,17 @@ func (l *Login) question(s *signIn, c idp.Connection) idp.Ask {
 
 // connection reads a connection that people of this sign-in may use now.
 func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Connection, error) {
+	c, err := l.openConnection(ctx, s, id)
+	if err == nil && s.notes.Pending != nil {
+		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("somebody is about to be linked")}
+	}
+	return c, err
+}
+
+// openConnection is connection for somebody who came through it before.
+func (l *Login) openConnection(ctx context.Context, s *signIn, id string) (idp.Connection, error) {
 	unknown := &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("no such connection for this sign-in")}
-	if strings.ContainsRune(id, 0) {
+	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // PostgreSQL refuses to look
 		return idp.Connection{}, unknown
 	}
 	c, err := l.Store.Connection(ctx, id)
@@ -94,7 +108,7 @@ func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Conne
 		return c, err
 	}
 	known := s.flow.UserID == "" && s.client.Takes(p.ID) || s.flow.UserID != "" && p.ID == s.flow.PopulationID
-	if !c.Enabled || !p.Access.Federated || !known || s.notes.Pending != nil {
+	if !c.Enabled || !p.Access.Federated || !known {
 		return c, unknown
 	}
 	return c, nil
@@ -205,7 +219,9 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 		s.flow.PolicyVersion = s.Version
 	}
 	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
-	s.notes.Pending, s.notes.SID = nil, a.SID
+	s.notes.Pending, s.notes.SID, s.notes.Switch = nil, a.SID, false
+	// What a password that was typed before would have led to is not asked of them.
+	s.notes.Weak, s.notes.Method = nil, ""
 	return l.Store.Audit(ctx, s.audit(idp.AuditFederatedAccepted, map[string]string{
 		"connection": c.ID, "trust": string(c.Trust), "evidence": string(a.Proof.Evidence), "amr": strings.Join(a.Proof.AMR, " "),
 	}))

@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -68,6 +69,9 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 			return errPasswordChanged
 		}
 		s.flow.UserID, s.User = user.ID, user
+		// They come by their password now: what another provider said before would have
+		// them asked there again, and for no second step here.
+		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
 		s.prove(idp.MethodPassword)
 		s.judge(in.password)
 		if in.asked {

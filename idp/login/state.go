@@ -99,13 +99,15 @@ type Notes struct {
 	// Weak what is wrong about it.
 	Judged idp.PasswordRules `json:"judged,omitzero"`
 	Weak   []password.Reason `json:"weak,omitempty"`
+	// Switch: whoever is signed in at another provider is not who signs in here.
+	Switch bool `json:"switch,omitempty"`
 	// Keep: the person wants to stay signed in.
 	Keep bool `json:"keep,omitempty"`
 }
 
 // Next decides the sign-in's next state. It is the only place that does.
 func Next(f Facts) State {
-	if f.Choosing && len(f.Proofs) == 0 {
+	if f.Choosing && len(f.Proofs) == 0 && f.Notes.Pending == nil {
 		return ChooseSession{}
 	}
 	if f.Notes.Pending.waits() {

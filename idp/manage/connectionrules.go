@@ -174,8 +174,11 @@ func checkDomains(c idp.Connection) error {
 }
 
 func checkMappingForms(c idp.Connection) error {
-	if len(c.Roles) > maxMappings {
+	switch {
+	case len(c.Roles) > maxMappings:
 		return invalid("roles", "at most %d mappings", maxMappings)
+	case len(c.Roles) > 0 && c.Kind == idp.EntraConnection && c.AnyTenant:
+		return invalid("roles", "roles follow named tenants: in others anybody may give themselves any app role")
 	}
 	seen := map[string]bool{}
 	for _, r := range c.Roles {

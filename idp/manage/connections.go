@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -286,7 +287,7 @@ func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.Rol
 // mayVouch asks of whoever says that addresses belong to the other side what linking
 // asks, of everybody whom it may link: it could sign in as them.
 func (m *Manager) mayVouch(ctx context.Context, a Actor, c idp.Connection) error {
-	if len(c.Domains) == 0 {
+	if len(c.Domains) == 0 && !ownWord(c) {
 		return nil
 	}
 	roles, err := m.Store.RolesHeldIn(ctx, c.PopulationID)
@@ -294,6 +295,17 @@ func (m *Manager) mayVouch(ctx context.Context, a Actor, c idp.Connection) error
 		return err
 	}
 	return m.allow(ctx, a, request{op: "LinkIdentity", holds: permissionsIn(roles), part: true})
+}
+
+// authorities are Microsoft's: what they say of an address (xms_edov) they have checked.
+var authorities = []string{
+	idp.EntraAuthority, "https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn", "https://login.chinacloudapi.cn",
+}
+
+// ownWord tells whether a connection of Entra's kind leads to somebody else, whose word
+// about addresses is that of whoever set it up.
+func ownWord(c idp.Connection) bool {
+	return c.Kind == idp.EntraConnection && !slices.Contains(authorities, c.Issuer)
 }
 
 // checkMapped asks the same of whoever changes a connection that maps roles: they take

@@ -163,9 +163,12 @@ func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			"another trust":              {entra, func(c *manage.ConnectionChange) { c.Trust = "blind" }, "trust"},
 			"evidence without a context": {entra, func(c *manage.ConnectionChange) { c.Trust = idp.EvidenceRequired }, "context"},
 			"a context that is none":     {entra, func(c *manage.ConnectionChange) { c.Context = "c100" }, "context"},
-			"a URL as domain":            {entra, domains("https://rtx.example"), "domains"},
-			"a top level":                {entra, domains("com"), "domains"},
-			"51 domains":                 {entra, domains(many(51, domain)...), "domains"},
+			"roles by anybody's word": {entra, func(c *manage.ConnectionChange) {
+				c.Tenants, c.AnyTenant, c.Roles = nil, true, []idp.RoleMapping{mapsTo("roles", "Boss", idp.RoleAgent)}
+			}, "roles"},
+			"a URL as domain": {entra, domains("https://rtx.example"), "domains"},
+			"a top level":     {entra, domains("com"), "domains"},
+			"51 domains":      {entra, domains(many(51, domain)...), "domains"},
 			"domains of anybody": {entra, func(c *manage.ConnectionChange) {
 				c.Tenants, c.AnyTenant, c.Domains = nil, true, []string{"rtx.example"}
 			}, "domains"},

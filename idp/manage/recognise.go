@@ -158,11 +158,28 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return user, false, err
 	}
-	if len(permissions) > 0 || len(enrolment.TOTP) > 0 {
+	elsewhere, err := m.signsInElsewhere(ctx, user)
+	if err != nil {
+		return user, false, err
+	}
+	if len(permissions) > 0 || len(enrolment.TOTP) > 0 || elsewhere {
 		return user, false, turnedAway(idp.FederationProof, "account %s has no password to prove it by", user.ID)
 	}
 	user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
 	return user, false, err
+}
+
+// signsInElsewhere tells whether somebody has a living connection: who left there must
+// not come back by a mailbox.
+func (m *Manager) signsInElsewhere(ctx context.Context, user idp.User) (bool, error) {
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	for i := 0; err == nil && i < len(linked); i++ {
+		var c idp.Connection
+		if c, err = m.Store.Connection(ctx, linked[i].ConnectionID); err == nil && c.Enabled {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // LinkProved links, in the transaction of ctx, an account that was just signed in to

@@ -41,6 +41,7 @@ func TestNobodyReachesUp(t *testing.T) {
 		})
 		idptest.Must(t, o.db.CreateIdentity(ctx, idp.Identity{ConnectionID: mapping.ID, Subject: idp.EntraSubject(contoso, oid), UserID: admin.ID}))
 		vouching := entra(func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} })
+		pretending := entra(func(c *manage.ConnectionChange) { c.Issuer = "https://login.evil.example" }) // vouches by xms_edov
 		plain := o.connected(t, nil)
 		before := o.state(t)
 		changed := service
@@ -78,6 +79,7 @@ func TestNobodyReachesUp(t *testing.T) {
 			"map to others":    second(o.UpdateConnection(ctx, almost(), change(mapping, func(c *manage.ConnectionChange) { c.Tenants = []string{fabrikam} }))),
 			"vouch for agents": second(o.AddConnection(ctx, almost(), vouching)),
 			"vouch by access":  second(o.AddConnection(ctx, holder(idp.PermissionAuthentication), vouching)),
+			"vouch as Entra":   second(o.AddConnection(ctx, holder(idp.PermissionAuthentication), pretending)),
 			"vouch later": second(o.UpdateConnection(ctx, almost(), change(plain, func(c *manage.ConnectionChange) {
 				c.Domains = vouching.Domains
 			}))),
