@@ -222,3 +222,40 @@ func version(t *testing.T, h *house, id string) int64 {
 	idptest.Must(t, err)
 	return d.Version
 }
+
+// Userinfo that is somebody else's confirms nothing (OpenID Connect Core 1.0 section 5.3.2).
+func TestUserinfoOfSomebodyElse(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	generic := h.connect(func(n *manage.ConnectionChange) {
+		h.generic(n)
+		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
+	})
+	h.entra.Mutate(func(claims map[string]any) { delete(claims, "email"); claims["sub"] = "somebody-else" })
+	page := b.Get(h.party.Begin().URL)
+	p := h.back(b, h.entra.SignIn(b, b.Get(page.URL.String()+"/federate?c="+generic.ID).Left, idptest.Gina))
+	h.refused(p, badGateway, idp.FederationToken)
+}
+
+// An answer that names another issuer is not this one's (RFC 9207 section 2.4).
+func TestAnAnswerOfAnotherIssuer(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	generic := h.connect(func(n *manage.ConnectionChange) {
+		h.generic(n)
+		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
+	})
+	page := b.Get(h.party.Begin().URL)
+	p := h.entra.SignIn(b, b.Get(page.URL.String()+"/federate?c="+generic.ID).Left, idptest.Gina)
+	q := p.Left.Query()
+	q.Set("iss", "https://evil.example")
+	p.Left.RawQuery = q.Encode()
+	h.refused(h.back(b, p), badGateway, idp.FederationToken)
+}
+
+// The flow moved on since: its old question takes no answer.
+func TestAnAnswerToAnOldQuestion(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	left := h.leave(b, h.party.Begin())
+	answer := h.entra.SignIn(b, left, idptest.Alice)
+	b.Post(h.flowPage(left)+"/restart", nil)
+	h.refused(h.back(b, answer), http.StatusConflict, idp.FederationLost)
+}
