@@ -259,3 +259,30 @@ func TestAnAnswerToAnOldQuestion(t *testing.T) {
 	b.Post(h.flowPage(left)+"/restart", nil)
 	h.refused(h.back(b, answer), http.StatusConflict, idp.FederationLost)
 }
+
+// An account that was disabled is not linked either, however well the address is confirmed.
+func TestADisabledAccountIsNotLinked(t *testing.T) {
+	h := open(t, idptest.Alone(t), nil)
+	alice, yes := h.AddUser(idp.Agents, idptest.Alice), true
+	_, version, err := h.Store.VersionedUser(t.Context(), alice.ID)
+	idptest.Must(t, err)
+	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), alice.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: "left"})
+	idptest.Must(t, err)
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationDisabled)
+}
+
+// A connection is for the people of its population: whoever signs in to an app of others
+// does not come through it.
+func TestAConnectionOfOthers(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	others := h.connect(func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts })
+	p, err := h.Manage.Population(t.Context(), manage.System(), idp.Contacts)
+	idptest.Must(t, err)
+	_, err = h.Manage.SaveAccess(t.Context(), manage.System(), manage.AccessChange{
+		Population: idp.Contacts, Version: p.Version, Access: idp.Access{Password: true, Federated: true},
+	})
+	idptest.Must(t, err)
+	agents := h.AddParty(idp.Client{HomeURL: "https://agents.example/", Populations: []string{idp.Agents}})
+	page := b.Get(agents.Begin().URL)
+	h.refused(b.Get(page.URL.String()+"/federate?c="+others.ID), http.StatusConflict, idp.FederationLost)
+}
