@@ -2,7 +2,6 @@ package idp
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -110,8 +109,8 @@ func (c Connection) AllowsTenant(tid string) bool {
 // OwnsAddress tells whether an admin said that addresses of this domain belong to
 // the directory at the other end.
 func (c Connection) OwnsAddress(email string) bool {
-	_, domain, ok := strings.Cut(string(EmailKey(email)), "@")
-	return ok && slices.Contains(c.Domains, domain)
+	domain, err := MailDomain(email)
+	return err == nil && slices.Contains(c.Domains, domain)
 }
 
 // Identity is who a person is at the other end of a connection.

@@ -76,6 +76,28 @@ func MailDomain(email string) (string, error) {
 	return Domain(domain)
 }
 
+// SameMailbox tells whether two addresses lead to one mailbox for certain. EmailKey takes
+// more for one person, so that nobody has two accounts: "straße.example" and
+// "strasse.example" are two domains, of two owners, with one key. What is mailed to one
+// address, or proved of it, says nothing of the other.
+func SameMailbox(a, b string) bool {
+	domainA, errA := MailDomain(a)
+	domainB, errB := MailDomain(b)
+	localA, _, _ := cutLast(norm.NFC.String(strings.TrimSpace(a)), "@")
+	localB, _, _ := cutLast(norm.NFC.String(strings.TrimSpace(b)), "@")
+	return errA == nil && errB == nil && domainA == domainB && asciiLower(localA) == asciiLower(localB)
+}
+
+// asciiLower leaves other letters as they are: some have two capitals.
+func asciiLower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
 // Domain is a domain in ASCII and small letters, without a dot at its end.
 func Domain(name string) (string, error) {
 	if len(name) > maxSpelled {

@@ -326,3 +326,52 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 		t.Errorf("%d mails, want 5", n)
 	}
 }
+
+// Two domains of two owners have one key: who owns the one, and has it confirmed, is not
+// who has an account with the other.
+func TestADomainThatOnlyLooksTheSame(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db, openWide)
+		_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "bob@strasse.example"})
+		idptest.Must(t, err)
+		for _, domain := range []string{"straße.example", "xn--strae-oqa.example"} {
+			for _, confirmed := range []bool{true, false} {
+				idptest.Must(t, h.entra.ChangePerson(idptest.OtherTenant, idptest.Bob, func(p *entra.Person) {
+					p.Email, p.EmailVerified = "bob@"+domain, confirmed
+				}))
+				b := idptest.NewBrowser(t)
+				p := h.come(b, h.party.Begin(), idptest.Bob)
+				if !confirmed && p.Heading() == "Confirm your email address" {
+					p = b.Submit(p, "/confirm", "code", h.mail.Code("bob@xn--strae-oqa.example")) // as mail servers write it
+				}
+				h.refused(p, forbidden, idp.FederationTaken)
+			}
+		}
+	})
+}
+
+// A plain provider confirms addresses of the domains that an admin listed, and no others.
+func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
+	for domain, want := range map[string]string{"generic.example": "", "other.example": "Confirm your email address"} {
+		h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+		generic := h.connect(func(n *manage.ConnectionChange) {
+			h.generic(n)
+			n.Trust, n.Domains = idp.Trusted, []string{domain}
+		})
+		page := b.Get(h.party.Begin().URL)
+		p := h.back(b, h.entra.SignIn(b, b.Get(page.URL.String()+"/federate?c="+generic.ID).Left, idptest.Gina))
+		if p.Heading() != want {
+			t.Errorf("%s: at %q (%d), left for %v", domain, p.Heading(), p.Status, p.Left)
+		}
+	}
+}
+
+// xms_edov speaks of "email": where another claim is the address, it confirms nothing.
+func TestXmsEdovConfirmsOneClaim(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Claims.Email = "preferred_username" }), idptest.NewBrowser(t)
+	h.AddUser(idp.Agents, idptest.Arthur)
+	h.entra.Mutate(func(claims map[string]any) { claims["preferred_username"] = idptest.Arthur })
+	if p := h.come(b, h.party.Begin(), idptest.Alice); p.Heading() != "Confirm your email address" || h.count("identities") != 0 {
+		t.Errorf("at %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+	}
+}

@@ -3,8 +3,10 @@ package federation_test
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -251,4 +253,44 @@ func TestNamesThatNoDatabaseTakes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A link that was used helps the session that it made, and nobody after that.
+func TestAUsedBreakGlassEndsWithItsSession(t *testing.T) {
+	h, admin, phone := locked(t, idptest.Alone(t))
+	token, err := h.Manage.BreakGlass(t.Context())
+	idptest.Must(t, err)
+	b := idptest.NewBrowser(t)
+	p := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), "/break-glass/"+token)
+	p = b.Submit(p, "/password", "email", admin.Email, "password", idptest.Password)
+	finish(b, b.Submit(p, "/totp", "code", phone.Code(1)))
+	page := b.Get(h.Issuer + "/authorize?" + url.Values{
+		"client_id": {idp.ConsoleClient}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {h.Issuer + "/admin/callback"},
+		"code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"}, "prompt": {"login"},
+	}.Encode())
+	if _, _, ok := page.Form("/password"); !ok {
+		t.Fatalf("a fresh step within the session: %q (%d), left for %v", page.Heading(), page.Status, page.Left)
+	}
+	if _, err := h.db.SQL().ExecContext(t.Context(), "UPDATE sessions SET ended_at = created_at"); err != nil {
+		t.Fatal(err)
+	}
+	if p = b.Submit(page, "/password", "password", idptest.Password); p.Status != forbidden {
+		t.Errorf("after the session: %q (%d)", p.Heading(), p.Status)
+	}
+}
+
+// The code to confirm an address ends like any other.
+func TestAConfirmationEnds(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
+	h.unconfirmed()
+	p := h.come(b, h.party.Begin(), idptest.Alice)
+	var data []byte
+	idptest.Must(t, h.db.SQL().QueryRowContext(t.Context(), "SELECT data FROM flows WHERE kind = 'confirm'").Scan(&data))
+	sent := regexp.MustCompile(`"sent":"[^"]*"`)
+	data = sent.ReplaceAll(data, []byte(`"sent":"`+idp.Now().Add(-11*time.Minute).Format(time.RFC3339)+`"`))
+	_, err := h.db.SQL().ExecContext(t.Context(), "UPDATE flows SET data = $1 WHERE kind = 'confirm'", data)
+	idptest.Must(t, err)
+	if p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice)); p.Left != nil || p.Status == http.StatusOK || h.count("users") != 0 {
+		t.Errorf("eleven minutes later: %q (%d), left for %v", p.Heading(), p.Status, p.Left)
+	}
 }

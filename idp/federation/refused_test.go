@@ -238,3 +238,67 @@ func TestMadeUpAnswersAreLimited(t *testing.T) {
 		t.Errorf("the 21st: %q (%d), and the other side was asked %d times more", p.Heading(), p.Status, len(h.entra.Requests("token"))-asked)
 	}
 }
+
+// Userinfo that is somebody else's confirms nothing (OpenID Connect Core 1.0 section 5.3.2).
+func TestUserinfoOfSomebodyElse(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	generic := h.connect(func(n *manage.ConnectionChange) {
+		h.generic(n)
+		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
+	})
+	h.entra.Mutate(func(claims map[string]any) { delete(claims, "email"); claims["sub"] = "somebody-else" })
+	page := b.Get(h.party.Begin().URL)
+	p := h.back(b, h.entra.SignIn(b, b.Get(page.URL.String()+"/federate?c="+generic.ID).Left, idptest.Gina))
+	h.refused(p, badGateway, idp.FederationToken)
+}
+
+// An answer that names another issuer is not this one's (RFC 9207 section 2.4).
+func TestAnAnswerOfAnotherIssuer(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	generic := h.connect(func(n *manage.ConnectionChange) {
+		h.generic(n)
+		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
+	})
+	page := b.Get(h.party.Begin().URL)
+	p := h.entra.SignIn(b, b.Get(page.URL.String()+"/federate?c="+generic.ID).Left, idptest.Gina)
+	q := p.Left.Query()
+	q.Set("iss", "https://evil.example")
+	p.Left.RawQuery = q.Encode()
+	h.refused(h.back(b, p), badGateway, idp.FederationToken)
+}
+
+// The flow moved on since: its old question takes no answer.
+func TestAnAnswerToAnOldQuestion(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	left := h.leave(b, h.party.Begin())
+	answer := h.entra.SignIn(b, left, idptest.Alice)
+	b.Post(h.flowPage(left)+"/restart", nil)
+	h.refused(h.back(b, answer), http.StatusConflict, idp.FederationLost)
+}
+
+// An account that was disabled is not linked either, however well the address is confirmed.
+func TestADisabledAccountIsNotLinked(t *testing.T) {
+	h := open(t, idptest.Alone(t), nil)
+	alice, yes := h.AddUser(idp.Agents, idptest.Alice), true
+	_, version, err := h.Store.VersionedUser(t.Context(), alice.ID)
+	idptest.Must(t, err)
+	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), alice.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: "left"})
+	idptest.Must(t, err)
+	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationDisabled)
+}
+
+// A connection is for the people of its population: whoever signs in to an app of others
+// does not come through it.
+func TestAConnectionOfOthers(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	others := h.connect(func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts })
+	p, err := h.Manage.Population(t.Context(), manage.System(), idp.Contacts)
+	idptest.Must(t, err)
+	_, err = h.Manage.SaveAccess(t.Context(), manage.System(), manage.AccessChange{
+		Population: idp.Contacts, Version: p.Version, Access: idp.Access{Password: true, Federated: true},
+	})
+	idptest.Must(t, err)
+	agents := h.AddParty(idp.Client{HomeURL: "https://agents.example/", Populations: []string{idp.Agents}})
+	page := b.Get(agents.Begin().URL)
+	h.refused(b.Get(page.URL.String()+"/federate?c="+others.ID), http.StatusConflict, idp.FederationLost)
+}

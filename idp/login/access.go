@@ -83,19 +83,32 @@ func (l *Login) showPassword(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	only := ""
-	switch via := s.cameThrough(); {
-	case via != "":
-		if slices.ContainsFunc(ways.connections, func(c idp.Connection) bool { return c.ID == via }) {
-			only = via
-		}
-	case !ways.password && len(ways.connections) == 1 && len(others) == 0:
+	only, err := l.straightTo(c.Request.Context(), s, ways)
+	if err != nil {
+		return err
+	}
+	if only == "" && s.cameThrough() == "" && !ways.password && len(ways.connections) == 1 && len(others) == 0 {
 		only = ways.connections[0].ID
 	}
 	if only != "" {
 		return l.goTo(c, s, only)
 	}
 	return l.renderPassword(c, s, passwordPage{in: in})
+}
+
+// straightTo is the connection that the person of this sign-in came through before, if
+// they may come through it again; empty for none. Who was disconnected since is not sent
+// there, where that would be undone.
+func (l *Login) straightTo(ctx context.Context, s *signIn, ways waysIn) (string, error) {
+	via := s.cameThrough()
+	if !slices.ContainsFunc(ways.connections, func(c idp.Connection) bool { return c.ID == via }) {
+		return "", nil
+	}
+	linked, err := l.Store.IdentitiesOf(ctx, s.flow.UserID)
+	if !slices.ContainsFunc(linked, func(i idp.Identity) bool { return i.ConnectionID == via }) {
+		via = ""
+	}
+	return via, err
 }
 
 // cameThrough is the connection that the person of this sign-in came through before,

@@ -49,7 +49,7 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	case unknown:
 		return m.admit(ctx, c, a)
 	}
-	if err := m.mayLink(ctx, c, user); err != nil {
+	if err := m.mayLink(ctx, c, a, user); err != nil {
 		return idp.User{}, err
 	}
 	permissions, err := m.permissionsOf(ctx, user.ID)
@@ -79,7 +79,10 @@ func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertio
 }
 
 // mayLink refuses an account that somebody new may not become.
-func (m *Manager) mayLink(ctx context.Context, c idp.Connection, user idp.User) error {
+func (m *Manager) mayLink(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
+	if !idp.SameMailbox(a.Email, user.Email) {
+		return turnedAway(idp.FederationTaken, "account %s has an address that only looks the same", user.ID)
+	}
 	if user.Disabled {
 		return turnedAway(idp.FederationDisabled, "account %s is disabled", user.ID)
 	}
@@ -142,7 +145,7 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return user, false, err
 	}
-	if err := m.mayLink(ctx, c, user); err != nil {
+	if err := m.mayLink(ctx, c, a, user); err != nil {
 		return user, false, err
 	}
 	if user.PasswordHash != "" {
@@ -185,7 +188,7 @@ func (m *Manager) signsInElsewhere(ctx context.Context, user idp.User) (bool, er
 // LinkProved links, in the transaction of ctx, an account that was just signed in to
 // with the one elsewhere that the person came from.
 func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
-	if err := m.mayLink(ctx, c, user); err != nil {
+	if err := m.mayLink(ctx, c, a, user); err != nil {
 		return err
 	}
 	_, err := m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
