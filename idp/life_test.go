@@ -59,7 +59,7 @@ func TestSessionLivesByTheLimitsOfNow(t *testing.T) {
 		"kept":                                  {longer, true, true, kept - 1, true},
 		"kept, and idle for longer than others": {longer, true, true, kept, false},
 		"not kept, where others may be":         {longer, true, false, time.Hour, false},
-		"kept, where that is not offered anymore": {longer, false, true, time.Hour, false},
+		"kept, where nobody may be any more":    {longer, false, true, time.Hour, false},
 	} {
 		p := population()
 		p.SessionLifetime, p.KeepSignedIn, p.KeptIdle, p.KeptLifetime = c.lifetime, c.keeps, kept, keeps

@@ -284,58 +284,10 @@ type mailWords struct {
 
 // words picks the texts of a mail whose values are cleaned.
 func (m Mail) words() mailWords {
-	var w mailWords
-	switch m.Kind {
-	case MailCode:
-		return m.codeWords()
-	case MailTest:
-		return m.testWords()
-	case MailNewBrowser:
-		w = m.newBrowserWords()
-	case MailFactorEnrolled:
-		w = m.enrolledWords()
-	case MailFactorDisabled:
-		w = m.disabledWords()
-	case MailMFAReset:
-		w = m.resetWords()
-	case MailRecoveryUsed:
-		w = m.usedWords()
-	case MailRecoveryGenerated:
-		w = m.generatedWords()
-	case MailRecoveryViewed:
-		w = m.viewedWords()
-	case MailPasswordChanged:
-		w = m.passwordWords()
-	case MailEmailChanged:
-		w = m.emailWords()
-	case MailFactorEnabled:
-		w = m.enabledWords()
-	case MailFactorRemoved:
-		w = m.removedWords()
-	case MailEmailConfirm:
-		w = confirmWords()
-	case MailEmailAsked:
-		w = askedWords()
-	case MailEmailTaken:
-		w = takenWords()
-	case MailRolesChanged:
-		w = m.rolesWords()
-	case MailAccountDisabled:
-		w = accountWords("mail.account_disabled.subject", "mail.account_disabled.text", "mail.account_disabled.what")
-	case MailAccountEnabled:
-		w = accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
-	case MailIdentityLinked:
-		w = m.identityWords("mail.identity_linked.subject", "mail.identity_linked.text")
-	case MailBreakGlass:
-		w = mailWords{
-			subject: Key("mail.break_glass.subject").With(), text: []*Message{Key("mail.break_glass.text").With()},
-			todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.break_glass.todo").With(), Key("mail.todo.tell").With()},
-		}
-	case MailIdentityUnlinked:
-		w = m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
-	case MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists:
-		w = m.arrivalWords()
+	if m.Kind == MailCode || m.Kind == MailTest {
+		return m.wordsOfKind()
 	}
+	w := m.wordsOfKind()
 	if w.heading == nil {
 		w.heading = w.subject
 	}
@@ -346,6 +298,66 @@ func (m Mail) words() mailWords {
 		}
 	}
 	return w
+}
+
+// wordsOfKind are the texts of a kind before what is alike in most is filled in.
+func (m Mail) wordsOfKind() mailWords {
+	switch m.Kind {
+	case MailCode:
+		return m.codeWords()
+	case MailTest:
+		return m.testWords()
+	case MailNewBrowser:
+		return m.newBrowserWords()
+	case MailFactorEnrolled:
+		return m.enrolledWords()
+	case MailFactorDisabled:
+		return m.disabledWords()
+	case MailMFAReset:
+		return m.resetWords()
+	case MailRecoveryUsed:
+		return m.usedWords()
+	case MailRecoveryGenerated:
+		return m.generatedWords()
+	case MailRecoveryViewed:
+		return m.viewedWords()
+	case MailPasswordChanged:
+		return m.passwordWords()
+	case MailEmailChanged:
+		return m.emailWords()
+	case MailFactorEnabled:
+		return m.enabledWords()
+	case MailFactorRemoved:
+		return m.removedWords()
+	case MailEmailConfirm:
+		return confirmWords()
+	case MailEmailAsked:
+		return askedWords()
+	case MailEmailTaken:
+		return takenWords()
+	case MailRolesChanged:
+		return m.rolesWords()
+	case MailAccountDisabled:
+		return accountWords("mail.account_disabled.subject", "mail.account_disabled.text", "mail.account_disabled.what")
+	case MailAccountEnabled:
+		return accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
+	case MailIdentityLinked:
+		return m.identityWords("mail.identity_linked.subject", "mail.identity_linked.text")
+	case MailBreakGlass:
+		return breakGlassWords()
+	case MailIdentityUnlinked:
+		return m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
+	case MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists:
+		return m.arrivalWords()
+	}
+	return mailWords{}
+}
+
+func breakGlassWords() mailWords {
+	return mailWords{
+		subject: Key("mail.break_glass.subject").With(), text: []*Message{Key("mail.break_glass.text").With()},
+		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.break_glass.todo").With(), Key("mail.todo.tell").With()},
+	}
 }
 
 // who says that an administrator did it, or that all is well if the person did.

@@ -375,3 +375,39 @@ func TestXmsEdovConfirmsOneClaim(t *testing.T) {
 		t.Errorf("at %q (%d), left for %v", p.Heading(), p.Status, p.Left)
 	}
 }
+
+// An admin whom the connection made has no password: nothing takes their way in from
+// them, though the population allows passwords.
+func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, system := open(t, db, nil), manage.System()
+		alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
+		idptest.Must(t, h.Store.GiveRole(t.Context(), alice, idp.RoleAdmin))
+		p, err := h.Manage.Population(t.Context(), system, idp.Agents)
+		idptest.Must(t, err)
+		off := manage.ConnectionChange{Connection: h.connection, Reason: "moved"}
+		off.Enabled = false
+		for name, do := range map[string]func() error{
+			"unlink": func() error { return h.Manage.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left") },
+			"delete": func() error {
+				return h.Manage.DeleteConnection(t.Context(), system, h.connection.ID, h.connection.Version, "moved")
+			},
+			"switch off": func() error { _, err := h.Manage.UpdateConnection(t.Context(), system, off); return err },
+			"passwords alone": func() error {
+				_, err := h.Manage.SaveAccess(t.Context(), system, manage.AccessChange{Population: idp.Agents, Version: p.Version, Access: idp.Access{Password: true}})
+				return err
+			},
+		} {
+			if err := do(); err == nil || !strings.Contains(err.Error(), "admin") {
+				t.Errorf("%s shuts the only admin out: %v", name, err)
+			}
+		}
+		if h.count("identities") != 1 || living(h) != 1 {
+			t.Error("something was done nevertheless")
+		}
+		// Once somebody else can come in, it may go.
+		boss := h.AddUser(idp.Agents, "boss@rtx.example")
+		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))
+		idptest.Must(t, h.Manage.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left"))
+	})
+}

@@ -31,8 +31,11 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return l.here(c, s)
 	}
 	in := s.credentials(c)
-	if allowed, err := l.passwordAllowed(c.Request.Context(), s, in.population); err != nil || !allowed {
-		return errors.Join(err, l.passwordElsewhere(c, s, in))
+	switch allowed, err := l.passwordAllowed(c.Request.Context(), s, in.population); {
+	case err != nil:
+		return err
+	case !allowed:
+		return l.passwordElsewhere(c, s, in)
 	}
 	if page, bad := s.incomplete(in); bad {
 		return l.renderPassword(c, s, page)
@@ -68,22 +71,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		if hash != user.PasswordHash && hash != upgraded {
 			return errPasswordChanged
 		}
-		s.flow.UserID, s.User = user.ID, user
-		// They come by their password now: what another provider said before would have
-		// them asked there again, and for no second step here.
-		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
-		s.prove(idp.MethodPassword)
-		s.judge(in.password)
-		if in.asked {
-			s.notes.Keep = in.keep
-		}
-		if err := attempt.Succeeded(ctx); err != nil {
-			return err
-		}
-		if err := l.useBreakGlass(ctx, s); err != nil {
-			return err
-		}
-		return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
+		return l.acceptPassword(ctx, s, in, user, attempt)
 	})
 	switch {
 	case errors.Is(err, errPasswordChanged):
@@ -92,6 +80,27 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return l.passwordElsewhere(c, s, in)
 	}
 	return err
+}
+
+// acceptPassword is what a right password brings, in the transaction that moves the
+// flow on.
+func (l *Login) acceptPassword(ctx context.Context, s *signIn, in credentials, user idp.User, a *throttle.Attempt) error {
+	s.flow.UserID, s.User = user.ID, user
+	// They come by their password now: what another provider said before would have
+	// them asked there again, and for no second step here.
+	s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
+	s.prove(idp.MethodPassword)
+	s.judge(in.password)
+	if in.asked {
+		s.notes.Keep = in.keep
+	}
+	if err := a.Succeeded(ctx); err != nil {
+		return err
+	}
+	if err := l.useBreakGlass(ctx, s); err != nil {
+		return err
+	}
+	return l.Store.Audit(ctx, s.audit(idp.AuditPasswordAccepted, nil))
 }
 
 // errPasswordChanged: the password was right a moment ago.

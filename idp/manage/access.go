@@ -70,18 +70,21 @@ func (m *Manager) checkAccess(ctx context.Context, c AccessChange) error {
 	if !c.Password && !c.Federated {
 		return invalid("access", "nobody could sign in: allow email and password, a connection, or both")
 	}
-	if !c.Federated {
-		return nil
-	}
-	list, err := m.Store.Connections(ctx, c.Population)
-	if err != nil {
-		return err
-	}
-	if !anyEnabled(list) {
-		return invalid("federated", "there is no connection that is switched on: add one first")
+	if c.Federated {
+		list, err := m.Store.Connections(ctx, c.Population)
+		if err != nil {
+			return err
+		}
+		if !anyEnabled(list) {
+			return invalid("federated", "there is no connection that is switched on: add one first")
+		}
 	}
 	if c.Password {
-		return nil
+		shut, err := m.adminsShutOut(ctx)
+		if err == nil && shut {
+			err = invalid("federated", "no admin could sign in any more: let one have a password first")
+		}
+		return err
 	}
 	can, err := m.Store.AdminCanSignIn(ctx)
 	if err == nil && !can {

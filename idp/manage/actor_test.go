@@ -82,6 +82,14 @@ func (o *office) person(t *testing.T, population string, roles ...string) idp.Us
 	return u
 }
 
+// admin adds an agent who is an admin and has a password.
+func (o *office) admin(t *testing.T) idp.User {
+	t.Helper()
+	u := o.person(t, idp.Agents, idp.RoleAdmin)
+	o.exec(t, "UPDATE users SET password_hash = '$argon2id$of-a-password' WHERE id = '"+u.ID+"'")
+	return u
+}
+
 // enrolled adds somebody with an authenticator, email codes and recovery codes, all
 // of three hours ago and saved.
 func (o *office) enrolled(t *testing.T, population string, roles ...string) idp.User {

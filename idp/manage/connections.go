@@ -215,21 +215,30 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 // alone without one, or no admin who could.
 func (m *Manager) keepAWayIn(ctx context.Context, population string) error {
 	p, err := m.Store.Population(ctx, population)
-	if err != nil || p.Access.Password || !p.Access.Federated {
+	if err != nil || !p.Access.Federated {
 		return err
 	}
 	list, err := m.Store.Connections(ctx, population)
 	if err != nil {
 		return err
 	}
-	if !anyEnabled(list) {
+	if !p.Access.Password && !anyEnabled(list) {
 		return invalid("enabled", "it is the only way in for these people: allow email and password first")
 	}
-	can, err := m.Store.AdminCanSignIn(ctx)
-	if err == nil && !can {
-		err = invalid("enabled", "it is the only way in for the last admin: allow email and password first")
+	shut, err := m.adminsShutOut(ctx)
+	if err == nil && shut {
+		err = invalid("enabled", "it is the only way in for the last admin: let an admin have a password first")
 	}
 	return err
+}
+
+// adminsShutOut tells whether there are admins, of whom none can sign in.
+func (m *Manager) adminsShutOut(ctx context.Context) (bool, error) {
+	can, err := m.Store.AdminCanSignIn(ctx)
+	if err != nil || can {
+		return false, err
+	}
+	return m.Store.HasHolder(ctx, idp.RoleAdmin)
 }
 
 func anyEnabled(list []idp.Connection) bool {

@@ -17,7 +17,6 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
-	"gatehouse/ui"
 )
 
 // Two organisations, and people of theirs.
@@ -70,27 +69,10 @@ func (o *office) connected(t *testing.T, change func(c *manage.ConnectionChange)
 	return e
 }
 
-// linked links somebody with the first account of the first organisation.
-func (o *office) linked(t *testing.T, u idp.User, c manage.ConnectionEntry) {
-	t.Helper()
-	idptest.Must(t, o.LinkIdentity(t.Context(), everything(), manage.NewIdentity{
-		UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket,
-	}))
-}
-
 // through is a session of somebody who came through a connection.
 func (o *office) through(t *testing.T, u idp.User, connection string) (s idp.Session, token string) {
 	t.Helper()
 	return o.session(t, u, func(s *idp.Session) { s.ConnectionID = connection })
-}
-
-// saveAccess changes portal access as an admin who has seen how it is.
-func (o *office) saveAccess(t *testing.T, population string, a idp.Access) error {
-	t.Helper()
-	now, err := o.Population(t.Context(), everything(), population)
-	idptest.Must(t, err)
-	_, err = o.SaveAccess(t.Context(), everything(), manage.AccessChange{Population: population, Version: now.Version, Access: a, Reason: ticket})
-	return err
 }
 
 func many[T any](n int, f func(i int) T) []T {
@@ -101,8 +83,10 @@ func many[T any](n int, f func(i int) T) []T {
 	return list
 }
 
-func guid(i int) string             { return fmt.Sprintf("%08d-0000-4000-8000-000000000000", i) }
-func domain(i int) string           { return fmt.Sprintf("d%d.example", i) }
+func guid(i int) string { return fmt.Sprintf("%08d-0000-4000-8000-000000000000", i) }
+
+func domain(i int) string { return fmt.Sprintf("d%d.example", i) }
+
 func toAgent(i int) idp.RoleMapping { return mapsTo("groups", guid(i), idp.RoleAgent) }
 
 func mapsTo(claim, value, role string) idp.RoleMapping {
@@ -375,140 +359,6 @@ func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 	})
 }
 
-// The only way in of a population stays, and so does an admin who can use it.
-func TestTheLastWayInIsKept(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		ctx, only := t.Context(), idp.Access{Federated: true}
-		admin := o.person(t, idp.Agents, idp.RoleAdmin)
-		expectField(t, "no way at all", o.saveAccess(t, idp.Agents, idp.Access{}), "access")
-		expectField(t, "no connection", o.saveAccess(t, idp.Agents, idp.Access{Password: true, Federated: true}), "federated")
-		off := o.connected(t, func(c *manage.ConnectionChange) { c.Enabled = false })
-		expectField(t, "none that is on", o.saveAccess(t, idp.Agents, only), "federated")
-		first := o.connected(t, nil)
-		expectField(t, "no admin", o.saveAccess(t, idp.Agents, only), "password")
-		o.linked(t, admin, off)
-		expectField(t, "no admin through what is on", o.saveAccess(t, idp.Agents, only), "password")
-		idptest.Must(t, o.UnlinkIdentity(ctx, everything(), admin.ID, off.ID, ticket))
-		o.linked(t, admin, first)
-		idptest.Must(t, o.saveAccess(t, idp.Agents, only))
-		if got := o.population(t, idp.Agents).Access; got != only {
-			t.Errorf("%+v", got)
-		}
-
-		disable := func(e manage.ConnectionEntry) error {
-			_, err := o.UpdateConnection(ctx, everything(), change(e, func(c *manage.ConnectionChange) { c.Enabled = false }))
-			return err
-		}
-		before := o.state(t)
-		expectField(t, "switch the only one off", disable(first), "enabled")
-		expectField(t, "delete the only one", o.DeleteConnection(ctx, everything(), first.ID, first.Version, ticket), "enabled")
-		if err := o.UnlinkIdentity(ctx, everything(), admin.ID, first.ID, ticket); !errors.Is(err, idp.ErrLastAdmin) {
-			t.Errorf("unlink the last admin: %v", err)
-		}
-		if after := o.state(t); after != before {
-			t.Errorf("something was changed: %s, then %s", before, after)
-		}
-		second := o.connected(t, nil)
-		expectField(t, "switch off the one that the admin has", disable(first), "enabled")
-		expectField(t, "delete the one that the admin has", o.DeleteConnection(ctx, everything(), first.ID, first.Version, ticket), "enabled")
-		idptest.Must(t, o.DeleteConnection(ctx, everything(), second.ID, second.Version, ticket))
-		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Password: true}))
-		idptest.Must(t, disable(first))
-	})
-}
-
-// So does that of a population that has no admin: who could sign in elsewhere is of no
-// use to its people.
-func TestTheLastWayInOfPeopleWithoutAnAdmin(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		o.person(t, idp.Agents, idp.RoleAdmin) // by password
-		ofContacts := func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }
-		e := o.connected(t, ofContacts)
-		idptest.Must(t, o.saveAccess(t, idp.Contacts, idp.Access{Federated: true}))
-		off := change(e, func(c *manage.ConnectionChange) { c.Enabled = false })
-		_, err := o.UpdateConnection(t.Context(), everything(), off)
-		expectField(t, "switch it off", err, "enabled")
-		expectField(t, "delete it", o.DeleteConnection(t.Context(), everything(), e.ID, e.Version, ticket), "enabled")
-		o.connected(t, ofContacts)
-		_, err = o.UpdateConnection(t.Context(), everything(), off)
-		expectField(t, "with another one", err, "")
-	})
-}
-
-// Two ways in that are closed at once: one stays open.
-func TestTwoAdminsCannotCloseTheLastWayIn(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		o.person(t, idp.Agents, idp.RoleAdmin)
-		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
-		ofContacts := func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }
-		open := []manage.ConnectionEntry{o.connected(t, ofContacts), o.connected(t, ofContacts)}
-		idptest.Must(t, o.saveAccess(t, idp.Contacts, idp.Access{Federated: true}))
-		for range 10 { // seldom do two transactions meet
-			refused := 0
-			for i, err := range idptest.Race(2, func(i int) error {
-				off := change(open[i], func(c *manage.ConnectionChange) { c.Enabled = false })
-				return second(managers[i].UpdateConnection(t.Context(), everything(), off))
-			}) {
-				if err != nil {
-					expectField(t, open[i].ID, err, "enabled")
-					refused++
-				}
-			}
-			if n := query[int](t, o, "SELECT COUNT(*) FROM connections WHERE enabled"); refused != 1 || n != 1 {
-				t.Fatalf("%d were refused, %d are on", refused, n)
-			}
-			o.exec(t, "UPDATE connections SET enabled = TRUE, version = 1")
-		}
-	})
-}
-
-// An admin who could not sign in is none to be left with.
-func TestTheAdminWhoIsLeftCanSignIn(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		ctx, c := t.Context(), o.connected(t, nil)
-		linked, unlinked := o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)
-		o.linked(t, linked, c)
-		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Federated: true}))
-		for name, err := range map[string]error{
-			"disable": second(o.UpdateUser(ctx, everything(), linked.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
-			"delete":  o.DeleteUser(ctx, everything(), linked.ID, ticket),
-			"take":    o.SetRoles(ctx, everything(), linked.ID, 1, nil, ticket),
-		} {
-			if !errors.Is(err, idp.ErrLastAdmin) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		idptest.Must(t, o.DeleteUser(ctx, everything(), unlinked.ID, ticket))
-	})
-}
-
-func TestPreviewOfPortalAccessCountsPeople(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		c, off := o.connected(t, nil), o.connected(t, func(c *manage.ConnectionChange) { c.Enabled = false })
-		linked, gone := o.person(t, idp.Agents), o.person(t, idp.Agents)
-		o.linked(t, linked, c)
-		o.linked(t, gone, off)
-		o.person(t, idp.Agents)
-		o.person(t, idp.Contacts)
-		expect := func(population string, want manage.AccessPreview) {
-			t.Helper()
-			before := o.state(t)
-			got, err := o.PreviewAccess(t.Context(), everything(), population)
-			if err != nil || got != want || o.state(t) != before {
-				t.Errorf("%s: %+v, %v", population, got, err)
-			}
-		}
-		expect(idp.Agents, manage.AccessPreview{People: 3, NotLinked: 2})
-		expect(idp.Contacts, manage.AccessPreview{People: 1, NotLinked: 1})
-		_, err := o.UpdateUser(t.Context(), everything(), linked.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
-		idptest.Must(t, err)
-		expect(idp.Agents, manage.AccessPreview{People: 2, NotLinked: 2})
-		if _, err := o.PreviewAccess(t.Context(), everything(), "partners"); !errors.Is(err, idp.ErrNotFound) {
-			t.Error(err)
-		}
-	})
-}
-
 // What began with a connection ends with it; what did not goes on.
 func TestDeletedConnectionTakesItsSessionsAlong(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
@@ -615,113 +465,6 @@ func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
 				t.Errorf("%s: something was changed: %s, then %s", name, before, after)
 			}
 		}
-	})
-}
-
-func TestAnAdminLinksAPersonWithAnAccount(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		ctx, u := t.Context(), o.person(t, idp.Agents)
-		c := o.connected(t, nil)
-		partner, err := o.AddConnection(ctx, everything(), generic(nil))
-		idptest.Must(t, err)
-		foreign, err := o.AddConnection(ctx, everything(), entra(func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }))
-		idptest.Must(t, err)
-		for name, n := range map[string]struct {
-			identity manage.NewIdentity
-			field    string
-		}{
-			"no tenant":             {manage.NewIdentity{ConnectionID: c.ID, ObjectID: oid}, "tenant_id"},
-			"a domain":              {manage.NewIdentity{ConnectionID: c.ID, TenantID: "rtx.example", ObjectID: oid}, "tenant_id"},
-			"another organisation":  {manage.NewIdentity{ConnectionID: c.ID, TenantID: fabrikam, ObjectID: oid}, "tenant_id"},
-			"a personal account":    {manage.NewIdentity{ConnectionID: c.ID, TenantID: idp.PersonalTenant, ObjectID: oid}, "tenant_id"},
-			"no object":             {manage.NewIdentity{ConnectionID: c.ID, TenantID: contoso}, "object_id"},
-			"an address as object":  {manage.NewIdentity{ConnectionID: c.ID, TenantID: contoso, ObjectID: "maya@rtx.example"}, "object_id"},
-			"no subject":            {manage.NewIdentity{ConnectionID: partner.ID, TenantID: contoso, ObjectID: oid}, "subject"},
-			"a long subject":        {manage.NewIdentity{ConnectionID: partner.ID, Subject: strings.Repeat("s", 256)}, "subject"},
-			"a subject with a NUL":  {manage.NewIdentity{ConnectionID: partner.ID, Subject: "ma\x00ya"}, "subject"},
-			"of another population": {manage.NewIdentity{ConnectionID: foreign.ID, TenantID: contoso, ObjectID: oid}, "connection_id"},
-		} {
-			before := o.state(t)
-			n.identity.UserID, n.identity.Reason = u.ID, ticket
-			expectField(t, name, o.LinkIdentity(ctx, everything(), n.identity), n.field)
-			if after := o.state(t); after != before {
-				t.Errorf("%s: something was changed: %s, then %s", name, before, after)
-			}
-		}
-		idptest.Must(t, o.LinkIdentity(ctx, everything(), manage.NewIdentity{
-			UserID: u.ID, ConnectionID: c.ID, TenantID: " " + strings.ToUpper(contoso), ObjectID: strings.ToUpper(oid) + " ", Reason: ticket,
-		}))
-		idptest.Must(t, o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "Maya", Reason: ticket}))
-		list, err := o.Identities(ctx, everything(), u.ID)
-		idptest.Must(t, err)
-		var got []string
-		for _, i := range list {
-			got = append(got, i.Connection+": "+i.Subject)
-		}
-		if diff := cmp.Diff([]string{"Microsoft: " + contoso + "/" + oid, "Microsoft: https://login.partner.example|Maya"}, got); diff != "" {
-			t.Error(diff)
-		}
-		o.expectLetters(t, ui.MailIdentityLinked, u, true, 2)
-		events := o.events(t, idp.AuditIdentityLinked, u.ID)
-		if len(events) != 2 || events[0].ActorID != "ada" || events[0].Detail["reason"] != ticket || events[0].Detail["why"] == "" || events[0].Detail["connection"] == "" {
-			t.Errorf("%+v", events)
-		}
-	})
-}
-
-// An account belongs to one person, and a person has one at a connection.
-func TestNobodyIsLinkedTwice(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		c, u, victim := o.connected(t, nil), o.person(t, idp.Agents), o.person(t, idp.Agents)
-		o.linked(t, u, c)
-		before := o.state(t)
-		for name, n := range map[string]manage.NewIdentity{
-			"the account of somebody else": {UserID: victim.ID, ObjectID: oid},
-			"a second account":             {UserID: u.ID, ObjectID: other},
-			"the same once more":           {UserID: u.ID, ObjectID: oid},
-		} {
-			n.ConnectionID, n.TenantID, n.Reason = c.ID, contoso, ticket
-			if err := o.LinkIdentity(t.Context(), everything(), n); !errors.Is(err, idp.ErrConflict) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		if after := o.state(t); after != before {
-			t.Errorf("something was changed: %s, then %s", before, after)
-		}
-	})
-}
-
-func TestUnlinkedPersonIsSignedOutEverywhere(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
-		ctx, c, u, app := t.Context(), o.connected(t, nil), o.person(t, idp.Agents), o.app(t, nil, idp.Agents)
-		o.linked(t, u, c)
-		s, token := o.through(t, u, c.ID)
-		o.grant(t, app, s, func(g *idp.Grant) { g.Offline = true })
-		_, local := o.through(t, u, "")
-		idptest.Must(t, o.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket))
-		if o.alive(t, token, local) != 0 {
-			t.Error("a session lives on")
-		}
-		if n := query[int](t, o, "SELECT COUNT(*) FROM grants WHERE revoked_at IS NULL"); n != 0 {
-			t.Errorf("an app keeps %d grants", n)
-		}
-		o.expectLetters(t, ui.MailIdentityUnlinked, u, true, 1)
-		if list := o.events(t, idp.AuditIdentityUnlinked, u.ID); len(list) != 1 || list[0].Detail["connection"] != c.ID || list[0].Detail["reason"] != ticket {
-			t.Errorf("%+v", list)
-		}
-		for name, err := range map[string]error{
-			"once more":               o.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket),
-			"from no connection":      o.UnlinkIdentity(ctx, everything(), u.ID, "none", ticket),
-			"nobody":                  o.UnlinkIdentity(ctx, everything(), "nobody", c.ID, ticket),
-			"link nobody":             o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: "nobody", ConnectionID: c.ID, Reason: ticket}),
-			"link with no connection": o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: u.ID, ConnectionID: "none", Reason: ticket}),
-			"whose identities":        second(o.Identities(ctx, everything(), "nobody")),
-		} {
-			if !errors.Is(err, idp.ErrNotFound) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		o.linked(t, o.person(t, idp.Agents), c) // the account is free again
 	})
 }
 

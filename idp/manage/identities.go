@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -191,12 +192,12 @@ func (m *Manager) unlink(
 
 // keepAWayInFor refuses to take from the last admin the only way in.
 func (m *Manager) keepAWayInFor(ctx context.Context, user idp.User) error {
-	p, err := m.Store.Population(ctx, user.PopulationID)
-	if err != nil || p.Access.Password {
+	roles, err := m.Store.RolesOf(ctx, user.ID)
+	if err != nil || !slices.ContainsFunc(roles, func(r idp.Role) bool { return r.ID == idp.RoleAdmin }) {
 		return err
 	}
-	can, err := m.Store.AdminCanSignIn(ctx)
-	if err == nil && !can {
+	shut, err := m.adminsShutOut(ctx)
+	if err == nil && shut {
 		err = idp.ErrLastAdmin
 	}
 	return err

@@ -26,7 +26,7 @@ func ptr[T any](v T) *T { return &v }
 func TestNobodyReachesUp(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		o.person(t, idp.Agents, idp.RoleAdmin)
+		o.admin(t)
 		admin := o.enrolled(t, idp.Agents, idp.RoleAdmin)
 		s := o.signedIn(t, admin)
 		below := o.person(t, idp.Agents)
@@ -108,7 +108,7 @@ func TestNobodyReachesUp(t *testing.T) {
 func TestNobodyShutsThemselvesOut(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		u, other := o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)
+		u, other := o.admin(t), o.admin(t)
 		self := manage.Actor{UserID: u.ID, Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
 		for name, err := range map[string]error{
 			"disable":   second(o.UpdateUser(ctx, self, u.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
@@ -138,7 +138,7 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
-		admins := []idp.User{o.person(t, idp.Agents, idp.RoleAdmin), o.person(t, idp.Agents, idp.RoleAdmin)}
+		admins := []idp.User{o.admin(t), o.admin(t)}
 		var lost int
 		for _, err := range idptest.Race(2, func(i int) error {
 			return managers[i].SetRoles(t.Context(), everything(), admins[i].ID, 1, nil, ticket)

@@ -249,7 +249,7 @@ func (s *Store) CountLinked(ctx context.Context, population string) (people, lin
 }
 
 // AdminCanSignIn tells whether some admin can sign in the way that their population
-// allows: by password, or through a connection that they are linked with.
+// allows: by a password that they have, or through a connection that they are linked with.
 func (s *Store) AdminCanSignIn(ctx context.Context) (bool, error) {
 	return s.OtherAdminCanSignIn(ctx, "")
 }
@@ -258,7 +258,7 @@ func (s *Store) AdminCanSignIn(ctx context.Context) (bool, error) {
 func (s *Store) OtherAdminCanSignIn(ctx context.Context, userID string) (bool, error) {
 	var can bool
 	err := s.writer(ctx).Raw(`SELECT EXISTS (SELECT 1 FROM user_roles r JOIN users u ON u.id = r.user_id JOIN populations p ON p.id = u.population_id
-		WHERE r.role_id = ? AND u.id <> ? AND NOT u.disabled AND (p.access_password OR p.access_federated AND EXISTS
+		WHERE r.role_id = ? AND u.id <> ? AND NOT u.disabled AND (p.access_password AND u.password_hash <> '' OR p.access_federated AND EXISTS
 			(SELECT 1 FROM identities i JOIN connections c ON c.id = i.connection_id WHERE i.user_id = u.id AND c.enabled)))`,
 		idp.RoleAdmin, userID).Scan(&can).Error
 	return can, found(err, "admins")

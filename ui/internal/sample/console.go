@@ -30,13 +30,25 @@ func console() map[string]ui.Page {
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
 		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("console.error.reason").With(),
 	}
+	done := policy
+	done.Done = ui.Key("console.done.applied_now").With()
+	return map[string]ui.Page{
+		"console-policy": policy, "console-policy-done": done, "console-apply": apply, "console-overview": overview,
+		"console-confirm": confirm,
+	}
+}
+
+// consoleRequirements are the pages of password requirements and session configuration.
+func consoleRequirements() map[string]ui.Page {
+	crumbs := []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}
+	apply, _ := console()["console-apply"].(ui.ConsoleApply)
 	passwords := ui.ConsolePasswords{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
 		MinLength: "70", MinLengthError: ui.Key("console.error.field").With("at most 64: nobody could choose a password of their own"),
 		Alone: 15, Digit: true, ExpiryDays: "90", NoReuse: "5", Elsewhere: true,
 		AtSignIn: []ui.Message{*ui.Key("console.passwords.min_length_is").With(8)},
 	}
-	passwords.Crumbs, passwords.Tabs = policy.Crumbs, tabs("Password requirements")
+	passwords.Crumbs, passwords.Tabs = crumbs, tabs("Password requirements")
 	limit := func(number, unit string) ui.Limit {
 		l := ui.Limit{Number: number}
 		for _, u := range []string{"minutes", "hours", "days"} {
@@ -49,7 +61,7 @@ func console() map[string]ui.Page {
 		Idle: limit("1", "hours"), Lifetime: limit("24", "hours"), KeptIdle: limit("30", "days"), KeptLifetime: limit("90", "days"),
 		EndOthers: true,
 	}
-	sessions.Crumbs, sessions.Tabs = policy.Crumbs, tabs("Session configuration")
+	sessions.Crumbs, sessions.Tabs = crumbs, tabs("Session configuration")
 	sessions.KeptIdle.Error = ui.Key("console.error.field").With("no longer than a session lasts at most")
 	newRules := apply
 	newRules.PasswordAlone, newRules.ForPasswords = false, true
@@ -60,12 +72,8 @@ func console() map[string]ui.Page {
 		{Number: 95, Label: *ui.Key("console.passwords.not_here").With()},
 		{Number: 946, Label: *ui.Key("console.apply.sessions").With()},
 	}
-	done := policy
-	done.Done = ui.Key("console.done.applied_now").With()
 	return map[string]ui.Page{
-		"console-policy": policy, "console-policy-done": done, "console-apply": apply, "console-overview": overview,
 		"console-passwords": passwords, "console-sessions": sessions, "console-passwords-apply": newRules,
-		"console-confirm": confirm,
 	}
 }
 
