@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -57,7 +58,7 @@ func (v *visit) apps() error {
 // broken is what an address asks for that no page of ours does.
 func broken(err error) error {
 	if errors.Is(err, idp.ErrInvalid) {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	return err
 }
@@ -364,19 +365,10 @@ func (v *visit) roleChoices(chosen []string) ([]ui.Choice, error) {
 
 // placeAppError puts what an operation refuses beside its field.
 func placeAppError(page *ui.ConsoleAppForm, wrong error) {
-	var field *manage.FieldError
-	if !errors.As(wrong, &field) {
-		return
-	}
-	places := map[string]**ui.Message{
+	placeError(wrong, map[string]**ui.Message{
 		"name": &page.NameError, "populations": &page.PopulationsError, "redirect_uris": &page.RedirectError,
 		"post_logout_redirect_uris": &page.PostLogoutError, "home_url": &page.HomeError,
 		"backchannel_logout_uri": &page.LogoutError, "roles": &page.RolesError,
 		"token_format": &page.AdvancedError, "signing_alg": &page.AdvancedError, "access_ttl": &page.AdvancedError,
-	}
-	place, ok := places[field.Field]
-	if !ok {
-		place = &page.Alert
-	}
-	*place = ui.Key("console.error.field").With(field.Reason)
+	}, &page.Alert)
 }

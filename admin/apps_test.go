@@ -210,7 +210,7 @@ func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
 		{"backchannel_logout_uri", "", "has to hear", "backchannel_logout_uri-error"},
 		{"backchannel_logout_uri", "ftp://rtx.example/", "https", "backchannel_logout_uri-error"},
 		{"population_1", "partners", "no population", "populations-error"},
-		{"population_1", "", "nobody could sign in", "populations-error"},
+		{"population_1", "", "Nobody could sign in", "populations-error"},
 	} {
 		var pairs []string
 		for field, value := range good {

@@ -435,33 +435,21 @@ func (v *visit) exportAudit() error {
 	}
 	f.query.After = ""
 	if f.wrong {
-		return badForm(fmt.Errorf("%w: filter of an export", idp.ErrInvalid))
+		return web.BadForm(fmt.Errorf("%w: filter of an export", idp.ErrInvalid))
 	}
-	begun := false
 	begin := func() {
-		begun = true
 		h := v.Writer.Header()
 		h.Set("Content-Type", "application/x-ndjson")
 		h.Set("Content-Disposition", `attachment; filename="audit-`+idp.Now().Format("20060102-150405")+`.jsonl"`)
 		h.Set("Cache-Control", "no-store")
 		v.Status(http.StatusOK)
 	}
-	out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
-	out.SetEscapeHTML(false)
-	err = v.console.Manage.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
-		if !begun {
-			begin()
-		}
-		return out.Encode(exported(e))
+	return web.Whole(v.Writer, begin, func(row func()) error {
+		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
+		out.SetEscapeHTML(false)
+		return v.console.Manage.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
+			row()
+			return out.Encode(exported(e))
+		})
 	})
-	switch {
-	case err != nil && begun:
-		panic(http.ErrAbortHandler)
-	case err != nil:
-		return err
-	case !begun:
-		begin()
-		v.Writer.WriteHeaderNow()
-	}
-	return nil
 }

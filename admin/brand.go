@@ -45,18 +45,10 @@ func (v *visit) renderBrand(status int, now, wanted manage.PopulationEntry, wron
 		Swatches: ui.Swatches(wanted.BrandColor, wanted.Name, v.text("console.brand.sample_button"), "console.brand.light", "console.brand.dark"),
 		LogoURL:  wanted.LogoURL, HelpURL: wanted.HelpURL, PrivacyURL: wanted.PrivacyURL,
 	}
-	var field *manage.FieldError
-	if errors.As(wrong, &field) {
-		places := map[string]**ui.Message{
-			"name": &page.NameError, "brand_color": &page.ColorError, "logo_url": &page.LogoError,
-			"help_url": &page.HelpError, "privacy_url": &page.PrivacyError,
-		}
-		place, ok := places[field.Field]
-		if !ok {
-			place = &page.Alert
-		}
-		*place = ui.Key("console.error.field").With(field.Reason)
-	}
+	placeError(wrong, map[string]**ui.Message{
+		"name": &page.NameError, "brand_color": &page.ColorError, "logo_url": &page.LogoError,
+		"help_url": &page.HelpError, "privacy_url": &page.PrivacyError,
+	}, &page.Alert)
 	return v.render(status, page)
 }
 

@@ -160,7 +160,7 @@ func forms() map[string]handler {
 func (a *Console) page(h handler) web.Handler {
 	return func(c *gin.Context) error {
 		if err := c.Request.ParseForm(); err != nil {
-			return badForm(err)
+			return web.BadForm(err)
 		}
 		v, err := a.enter(c)
 		if err != nil || v == nil {
@@ -168,14 +168,6 @@ func (a *Console) page(h handler) web.Handler {
 		}
 		return v.explain(h(v))
 	}
-}
-
-func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return web.NewProblem(ui.ProblemBadRequest, err)
 }
 
 // explain turns what an operation refuses into what the viewer can do about it.

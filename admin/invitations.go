@@ -79,14 +79,9 @@ func (v *visit) renderInvite(status int, n manage.Invitation, wrong *manage.Fiel
 		return err
 	}
 	if wrong != nil {
-		places := map[string]**ui.Message{
+		placeError(wrong, map[string]**ui.Message{
 			"email": &page.EmailError, "name": &page.NameError, "population": &page.PopulationError, "roles": &page.RolesError,
-		}
-		place, ok := places[wrong.Field]
-		if !ok {
-			place = &page.Alert
-		}
-		*place = fieldMessage(wrong)
+		}, &page.Alert)
 	}
 	return v.render(status, page)
 }

@@ -234,6 +234,20 @@ func plainCell(text string) string {
 	return text
 }
 
+// placeError puts what an operation refuses beside its field, or above the form where it
+// has none there. Nothing else is placed.
+func placeError(wrong error, fields map[string]**ui.Message, above **ui.Message) {
+	var field *manage.FieldError
+	if !errors.As(wrong, &field) {
+		return
+	}
+	place, ok := fields[field.Field]
+	if !ok {
+		place = above
+	}
+	*place = fieldMessage(field)
+}
+
 // fieldMessage is what is wrong about a field, in an operation's words as a sentence.
 func fieldMessage(f *manage.FieldError) *ui.Message {
 	first, size := utf8.DecodeRuneInString(f.Reason)

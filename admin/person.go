@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -501,7 +502,7 @@ func (v *visit) postState() error {
 	if disabled {
 		done = "console.done.person_disabled"
 	} else if v.PostForm("state") != "enabled" {
-		return badForm(errors.New("neither disabled nor enabled"))
+		return web.BadForm(errors.New("neither disabled nor enabled"))
 	}
 	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
 		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),

@@ -44,15 +44,7 @@ func (v *visit) renderRegistration(status int, now, wanted manage.PopulationEntr
 		Version: now.Version, Open: r.Open, Allowed: strings.Join(r.Allowed, "\n"), Denied: strings.Join(r.Denied, "\n"),
 		MailWorks: v.console.Manage.Mailer != nil, PasswordsWork: now.Access.Password,
 	}
-	var field *manage.FieldError
-	if errors.As(wrong, &field) {
-		places := map[string]**ui.Message{"open": &page.OpenError, "allowed": &page.AllowedError, "denied": &page.DeniedError}
-		place, ok := places[field.Field]
-		if !ok {
-			place = &page.Alert
-		}
-		*place = fieldMessage(field)
-	}
+	placeError(wrong, map[string]**ui.Message{"open": &page.OpenError, "allowed": &page.AllowedError, "denied": &page.DeniedError}, &page.Alert)
 	return v.render(status, page)
 }
 

@@ -92,17 +92,9 @@ func (v *visit) renderPasswords(status int, e manage.PopulationEntry, f rulesFor
 	if e.PasswordsAtSignIn != e.Passwords && !page.NotJudged {
 		page.AtSignIn = ruleList(e.PasswordsAtSignIn)
 	}
-	var field *manage.FieldError
-	if errors.As(wrong, &field) {
-		places := map[string]**ui.Message{
-			"min_length": &page.MinLengthError, "expiry_days": &page.ExpiryDaysError, "no_reuse": &page.NoReuseError,
-		}
-		place, ok := places[field.Field]
-		if !ok {
-			place = &page.Alert
-		}
-		*place = ui.Key("console.error.field").With(field.Reason)
-	}
+	placeError(wrong, map[string]**ui.Message{
+		"min_length": &page.MinLengthError, "expiry_days": &page.ExpiryDaysError, "no_reuse": &page.NoReuseError,
+	}, &page.Alert)
 	return v.render(status, page)
 }
 

@@ -120,18 +120,10 @@ func (v *visit) renderSessions(status int, e manage.PopulationEntry, f sessionsF
 		Idle: f.limits["session_idle"].limit(), Lifetime: f.limits["session_lifetime"].limit(),
 		KeptIdle: f.limits["kept_idle"].limit(), KeptLifetime: f.limits["kept_lifetime"].limit(),
 	}
-	var field *manage.FieldError
-	if errors.As(wrong, &field) {
-		places := map[string]**ui.Message{
-			"session_idle": &page.Idle.Error, "session_lifetime": &page.Lifetime.Error,
-			"kept_idle": &page.KeptIdle.Error, "kept_lifetime": &page.KeptLifetime.Error,
-		}
-		place, ok := places[field.Field]
-		if !ok {
-			place = &page.Alert
-		}
-		*place = ui.Key("console.error.field").With(field.Reason)
-	}
+	placeError(wrong, map[string]**ui.Message{
+		"session_idle": &page.Idle.Error, "session_lifetime": &page.Lifetime.Error,
+		"kept_idle": &page.KeptIdle.Error, "kept_lifetime": &page.KeptLifetime.Error,
+	}, &page.Alert)
 	return v.render(status, page)
 }
 

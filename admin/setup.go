@@ -38,7 +38,7 @@ func (a *Console) renderSetup(c *gin.Context, status int, page ui.Setup) error {
 // postSetup creates the admin and goes to the console, which asks them to sign in.
 func (a *Console) postSetup(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	page := ui.Setup{Email: strings.TrimSpace(c.PostForm("email")), Name: c.PostForm("name")}
 	_, err := a.Manage.CreateAdmin(c.Request.Context(), c.Param("token"), manage.NewUser{

@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/store"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -136,7 +137,7 @@ func (v *visit) postRetry() error {
 	}
 	lane := v.PostForm("lane")
 	if !identifier.MatchString(lane) {
-		return badForm(idp.ErrInvalid)
+		return web.BadForm(idp.ErrInvalid)
 	}
 	if _, err := v.console.Manage.RetryDeliveries(v.Request.Context(), v.actor, lane); err != nil {
 		return err

@@ -42,32 +42,20 @@ func eventOf(e idp.AuditEvent) AuditEvent {
 // connection: half an export must not look whole.
 func (h handlers) ExportAuditEvents(c *gin.Context, params ExportAuditEventsParams) {
 	h.do(c, func(v *call) error {
-		begun := false
 		begin := func() {
-			begun = true
 			v.Header("Content-Type", "application/jsonl")
 			v.Status(http.StatusOK)
 		}
-		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
-		out.SetEscapeHTML(false)
-		err := v.manage.ExportAudit(v.ctx, v.actor, manage.AuditQuery{
-			Kind: idp.AuditKind(or(params.Kind)), UserID: or(params.UserID), ActorID: or(params.ActorID),
-			ClientID: or(params.ClientID), PopulationID: or(params.Population), From: or(params.From), To: or(params.To),
-		}, func(e idp.AuditEvent) error {
-			if !begun {
-				begin()
-			}
-			return out.Encode(eventOf(e))
+		return web.Whole(v.Writer, begin, func(row func()) error {
+			out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
+			out.SetEscapeHTML(false)
+			return v.manage.ExportAudit(v.ctx, v.actor, manage.AuditQuery{
+				Kind: idp.AuditKind(or(params.Kind)), UserID: or(params.UserID), ActorID: or(params.ActorID),
+				ClientID: or(params.ClientID), PopulationID: or(params.Population), From: or(params.From), To: or(params.To),
+			}, func(e idp.AuditEvent) error {
+				row()
+				return out.Encode(eventOf(e))
+			})
 		})
-		switch {
-		case err != nil && begun:
-			panic(http.ErrAbortHandler)
-		case err != nil:
-			return err
-		case !begun:
-			begin()
-			v.Writer.WriteHeaderNow()
-		}
-		return nil
 	})
 }

@@ -130,7 +130,7 @@ func (p *Pages) gate() *gate.Gate {
 func (p *Pages) page(h handler) web.Handler {
 	return func(c *gin.Context) error {
 		if err := c.Request.ParseForm(); err != nil {
-			return badForm(err)
+			return web.BadForm(err)
 		}
 		v, err := p.enter(c)
 		if err != nil || v == nil {
@@ -138,14 +138,6 @@ func (p *Pages) page(h handler) web.Handler {
 		}
 		return v.explain(h(v))
 	}
-}
-
-func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return web.NewProblem(ui.ProblemBadRequest, err)
 }
 
 // enter finds out who visits. Where nobody may, the browser goes to the sign-in or is

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -87,7 +88,7 @@ var eventTexts = map[idp.AuditKind]ui.Key{
 func (v *visit) activity() error {
 	events, next, err := v.pages.Manage.OwnActivity(v.Request.Context(), v.self, manage.Cursor(v.Query("after")))
 	if field, _ := fieldError(err); field != "" {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	if err != nil {
 		return err

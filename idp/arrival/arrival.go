@@ -85,11 +85,7 @@ func (a *Arrival) frame(c *gin.Context, p idp.Population) ui.Frame {
 // post uses the link, once.
 func (a *Arrival) post(c *gin.Context, p purpose) error {
 	if err := c.Request.ParseForm(); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return err
-		}
-		return web.NewProblem(ui.ProblemBadRequest, err)
+		return web.BadForm(err)
 	}
 	ctx := c.Request.Context()
 	in := manage.Arrival{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: a.Web.Language(c.Request, "")}

@@ -2,7 +2,6 @@ package login
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
@@ -17,7 +16,6 @@ import (
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
-	"gatehouse/ui"
 )
 
 // Requests is what the sign-in needs of the protocol that asked for it. Both
@@ -108,7 +106,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
 	return func(c *gin.Context) error {
 		if err := c.Request.ParseForm(); err != nil {
-			return badForm(err)
+			return web.BadForm(err)
 		}
 		s, err := l.load(c)
 		if err != nil {
@@ -119,15 +117,6 @@ func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
 		}
 		return handle(c, s)
 	}
-}
-
-// badForm tells a form that is too large from one that makes no sense.
-func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return err
-	}
-	return web.NewProblem(ui.ProblemBadRequest, err)
 }
 
 // here goes back to the page of the flow's present state: after every POST that

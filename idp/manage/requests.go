@@ -87,7 +87,7 @@ func asked(kind idp.AuditKind, r LinkRequest, u idp.User, outcome string) idp.Au
 	}
 }
 
-// mailLink mails a link, or something else that was asked for, to an address of which
+// mailTo mails a link, or something else that was asked for, to an address of which
 // nobody knows yet whose it is.
 func (m *Manager) mailTo(ctx context.Context, u idp.User, p idp.Population, mail ui.Mail) error {
 	mail.MailFrame = outbox.FrameFor(ctx, u, p)

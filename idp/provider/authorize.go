@@ -23,7 +23,7 @@ import (
 // cannot show: it answers JSON.
 func (p *Provider) authorizeGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	if c.Request.Method == http.MethodPost {
 		// A form of the app's page comes without our cookies (SameSite=Lax), as if
@@ -35,14 +35,6 @@ func (p *Provider) authorizeGate(c *gin.Context) error {
 	w := &heldWriter{ResponseWriter: c.Writer, page: page}
 	p.forward(w, r, authorizePath)
 	return page.err
-}
-
-func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return web.NewProblem(ui.ProblemTooLarge, err)
-	}
-	return web.NewProblem(ui.ProblemBadRequest, err)
 }
 
 type pageHolderKey struct{}

@@ -33,7 +33,7 @@ type logout struct {
 // person has to confirm.
 func (p *Provider) endSessionGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	step := &logoutStep{}
 	r := c.Request.WithContext(context.WithValue(c.Request.Context(), logoutStepKey{}, step))
@@ -193,7 +193,7 @@ func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 // confirmEndSession is the button of that page: it ends what the page listed.
 func (p *Provider) confirmEndSession(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
-		return badForm(err)
+		return web.BadForm(err)
 	}
 	ctx := c.Request.Context()
 	l, err := p.readLogout(ctx, c.Request.Header, c.Request.PostForm)

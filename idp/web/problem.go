@@ -22,6 +22,15 @@ type Problem struct {
 // NewProblem makes a problem of a kind.
 func NewProblem(kind ui.ProblemKind, cause error) *Problem { return &Problem{Kind: kind, Cause: cause} }
 
+// BadForm is the problem of a form that cannot be read: too large, or no sense in it.
+func BadForm(err error) *Problem {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return NewProblem(ui.ProblemTooLarge, err)
+	}
+	return NewProblem(ui.ProblemBadRequest, err)
+}
+
 // Error implements error.
 func (p *Problem) Error() string {
 	if p.Cause == nil {

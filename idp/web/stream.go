@@ -37,3 +37,25 @@ func (s *stream) Write(p []byte) (int, error) {
 	}
 	return s.to.Write(p)
 }
+
+// Whole writes an answer of any length, row by row: begin sets its headers and is called
+// before the first row, or at the end where there is none. When the rows break off, so
+// does the connection: half an export must not look whole.
+func Whole(w http.ResponseWriter, begin func(), rows func(row func()) error) error {
+	begun := false
+	row := func() {
+		if !begun {
+			begun = true
+			begin()
+		}
+	}
+	err := rows(row)
+	if err != nil && begun {
+		panic(http.ErrAbortHandler)
+	}
+	if err == nil && !begun {
+		row()
+		w.WriteHeader(http.StatusOK)
+	}
+	return err
+}
