@@ -12,7 +12,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help demo build axe test lint check-format check-code check-sums check-static format bench fuzz tools
+.PHONY: help demo build axe test mends lint check-format check-code check-sums check-static format bench fuzz tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: ## run all tests, with PostgreSQL and Chromium (installed if missing and r
 	@$(MAKE) axe
 	go vet ./...
 	GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres go test -race -gcflags=all=-d=checkptr=0 $(ARGS) ./...
+
+mends: ## take each guard of docs/security.md out in turn: the test that it names must fail
+	GATEHOUSE_TEST_MENDS=1 GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres \
+		go test -count=1 -parallel 2 -timeout 90m -run TestWithoutItsGuard $(ARGS) ./idp/server
 
 axe: $(AXE)/node_modules/axe-core/axe.min.js
 

@@ -1,0 +1,196 @@
+package server_test
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/idp/idptest"
+)
+
+// A mend is a patch that takes one guard out. The test that it names must then fail:
+// else nothing holds the promise. docs/security.md lists them all.
+type mend struct {
+	file    string
+	promise string
+	pkg     string // such as ./idp/provider
+	test    string // of that package, TestX or TestX/subtest
+	// postgres: the test needs a PostgreSQL server.
+	postgres bool
+	point    string // of the issue that found the fault
+	patched  []string
+}
+
+var (
+	updateMends = flag.Bool("update", false, "rewrite the generated part of docs/security.md")
+	patchedFile = regexp.MustCompile(`(?m)^\+\+\+ b/(\S+)$`)
+	mendHeader  = regexp.MustCompile(`(?m)^(Promise|Test|Point): (.+)$`)
+)
+
+const (
+	moduleRoot    = "../.."
+	securityPage  = moduleRoot + "/docs/security.md"
+	beginPromises = "<!-- generated: begin -->\n"
+	endPromises   = "<!-- generated: end -->\n"
+)
+
+func mends(t *testing.T) []mend {
+	t.Helper()
+	files, err := filepath.Glob("testdata/mends/*.patch")
+	idptest.Must(t, err)
+	list := make([]mend, len(files))
+	for i, file := range files {
+		list[i] = readMend(t, file)
+	}
+	slices.SortStableFunc(list, func(a, b mend) int {
+		return cmp.Or(cmp.Compare(a.point, b.point), cmp.Compare(a.promise, b.promise), cmp.Compare(a.file, b.file))
+	})
+	return list
+}
+
+func readMend(t *testing.T, file string) mend {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	idptest.Must(t, err)
+	m := mend{file: file}
+	head, _, _ := strings.Cut(string(text), "\n--- ")
+	for _, line := range mendHeader.FindAllStringSubmatch(head, -1) {
+		switch line[1] {
+		case "Promise":
+			m.promise = line[2]
+		case "Point":
+			m.point = line[2]
+		case "Test":
+			words := strings.Fields(line[2])
+			if len(words) < 2 {
+				t.Fatalf("%s: Test: is a package and a test", file)
+			}
+			m.pkg, m.test, m.postgres = words[0], words[1], slices.Contains(words[2:], "postgres")
+		}
+	}
+	for _, name := range patchedFile.FindAllStringSubmatch(string(text), -1) {
+		m.patched = append(m.patched, name[1])
+	}
+	if m.promise == "" || m.test == "" || m.point == "" || len(m.patched) == 0 {
+		t.Fatalf("%s: a mend has Promise, Test, Point and a patch", file)
+	}
+	return m
+}
+
+// apply takes the guard out in a copy of the files and returns what go's -overlay reads.
+func (m mend) apply(t *testing.T) (overlay string) {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Abs(moduleRoot)
+	idptest.Must(t, err)
+	replace := map[string]string{}
+	for _, name := range m.patched {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		idptest.Must(t, err)
+		replace[filepath.Join(root, name)] = filepath.Join(dir, name)
+		idptest.Must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		idptest.Must(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	patch, err := filepath.Abs(m.file)
+	idptest.Must(t, err)
+	cmd := exec.CommandContext(t.Context(), "git", "apply", "--recount", patch) // #nosec G204 -- a file of the tests
+	cmd.Dir = dir
+	// Below a repository git would take the paths for that one's.
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s no longer applies (make it anew from the code as it is): %v\n%s", m.file, err, out)
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	idptest.Must(t, err)
+	overlay = filepath.Join(dir, "overlay.json")
+	idptest.Must(t, os.WriteFile(overlay, text, 0o600))
+	return overlay
+}
+
+func TestEachMendAppliesAndNamesATestThatExists(t *testing.T) {
+	for _, m := range mends(t) {
+		m.apply(t)
+		name, _, _ := strings.Cut(m.test, "/")
+		files, err := filepath.Glob(filepath.Join(moduleRoot, m.pkg, "*_test.go"))
+		idptest.Must(t, err)
+		if !slices.ContainsFunc(files, func(file string) bool {
+			text, err := os.ReadFile(file)
+			idptest.Must(t, err)
+			return bytes.Contains(text, []byte("\nfunc "+name+"(t *testing.T)"))
+		}) {
+			t.Errorf("%s: %s has no %s", m.file, m.pkg, name)
+		}
+	}
+}
+
+// docs/security.md lists each promise with the test that holds it: with -update the
+// table is written, and else compared.
+func TestSecurityPageListsEachPromise(t *testing.T) {
+	content, err := os.ReadFile(securityPage)
+	idptest.Must(t, err)
+	before, rest, opened := strings.Cut(string(content), beginPromises)
+	_, after, closed := strings.Cut(rest, endPromises)
+	if !opened || !closed {
+		t.Fatalf("%s has lost its lines %sor %s", securityPage, beginPromises, endPromises)
+	}
+	var table strings.Builder
+	table.WriteString("\n| What holds | Held by |\n| --- | --- |\n")
+	for _, m := range mends(t) {
+		fmt.Fprintf(&table, "| %s | `%s` `%s` |\n", strings.ReplaceAll(m.promise, "|", `\|`), strings.TrimPrefix(m.pkg, "./"), m.test)
+	}
+	want := before + beginPromises + table.String() + "\n" + endPromises + after
+	if want == string(content) {
+		return
+	}
+	if *updateMends {
+		idptest.Must(t, os.WriteFile(securityPage, []byte(want), 0o644)) // #nosec G306 -- a page for everybody
+		return
+	}
+	t.Errorf("%s does not list the promises of testdata/mends (go test ./idp/server -run TestSecurityPage -update)", securityPage)
+}
+
+// make mends: without its guard each promise's test must fail. This compiles a package
+// for each guard, so it is no part of make test.
+func TestWithoutItsGuardEachPromiseFails(t *testing.T) {
+	if os.Getenv("GATEHOUSE_TEST_MENDS") == "" {
+		t.Skip("make mends runs this")
+	}
+	for _, m := range mends(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(m.file), ".patch"), func(t *testing.T) {
+			t.Parallel()
+			if m.postgres {
+				idptest.Postgres(t)
+			}
+			m.mustFail(t)
+		})
+	}
+}
+
+func (m mend) mustFail(t *testing.T) {
+	t.Helper()
+	// Each part of a test's path is a pattern of its own.
+	parts := strings.Split(m.test, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.apply(t), "-count=1", "-timeout=3m", "-run", strings.Join(parts, "/"), m.pkg) // #nosec G204 -- the module's own tests
+	cmd.Dir = moduleRoot
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err == nil:
+		t.Errorf("%s still passes without its guard, or did not run:\n%s", m.test, tail(out))
+	case !bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: ")):
+		t.Errorf("%s did not fail as a test does:\n%s", m.test, tail(out))
+	}
+}
+
+func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }
