@@ -65,9 +65,9 @@ format: tools ## format the code
 	$(TOOLS)/gofumpt -w .
 
 bench: build ## run the benchmarks and a bounded load run (docs/performance.md)
-	GATEHOUSE_TEST_REQUIRE=postgres .ci/postgres go test -run '^$$' -bench . -benchmem $(ARGS) ./...
+	GATEHOUSE_TEST_DURABLE=1 GATEHOUSE_TEST_REQUIRE=postgres .ci/postgres go test -run '^$$' -bench . -benchmem $(ARGS) ./...
 	go build -o bin/bench ./cmd/bench
-	.ci/postgres bin/bench
+	GATEHOUSE_TEST_DURABLE=1 .ci/postgres bin/bench
 
 fuzz: ## run each fuzz target for 20 seconds
 	.ci/fuzz 20s
