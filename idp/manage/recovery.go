@@ -66,8 +66,21 @@ func (m *Manager) OpenRecoveryCodes(ctx context.Context, setID string) ([]string
 	return codes, nil
 }
 
+// RegenerateOwnCodes is RegenerateOwn for somebody who looks after their account.
+func (m *Manager) RegenerateOwnCodes(ctx context.Context, s Self) error {
+	user, _, err := m.local(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, at, err := m.StrongStep(ctx, user.ID, s.Proofs)
+	if err != nil {
+		return err
+	}
+	return m.RegenerateOwn(ctx, user.ID, at)
+}
+
 // RegenerateOwn replaces a person's own recovery codes. secondStepAt is when they
-// last proved a second step: ErrStepUp asks for a newer one. A *TooSoonError says
+// last proved a second step as strong as the codes: ErrStepUp asks for a newer one. A *TooSoonError says
 // from when on it is possible, idp.ErrNotFound that they have no authenticator that
 // the codes could stand in for.
 func (m *Manager) RegenerateOwn(ctx context.Context, userID string, secondStepAt time.Time) error {
