@@ -35,6 +35,8 @@ type visit struct {
 	console *Console
 	actor   manage.Actor
 	viewer  store.SessionStanding
+	// stepUpACR is what a fresh second step of the viewer takes, empty for any.
+	stepUpACR idp.ACR
 }
 
 // handler serves a page or carries out what one posted.

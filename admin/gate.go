@@ -10,7 +10,6 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
-	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -40,12 +39,16 @@ func (a *Console) enter(c *gin.Context) (*visit, error) {
 // visitor is, of several who are signed in, the first who holds a permission.
 func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.SessionStanding) (*visit, error) {
 	for _, s := range viewers {
-		actor, err := a.Manage.ActorOf(ctx, s.User.ID, mfa.SecondStepAt(s.Session.Proofs))
+		acr, at, err := a.Manage.StrongStep(ctx, s.User.ID, s.Session.Proofs)
+		if err != nil {
+			return nil, err
+		}
+		actor, err := a.Manage.ActorOf(ctx, s.User.ID, at)
 		if err != nil {
 			return nil, err
 		}
 		if len(actor.Permissions) > 0 {
-			return &visit{Context: c, console: a, actor: actor, viewer: s}, nil
+			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: acr}, nil
 		}
 	}
 	return nil, web.NewProblem(ui.ProblemForbidden, manage.ErrForbidden)
@@ -68,9 +71,10 @@ func (v *visit) stepUp() error {
 	return v.proveAgain(to)
 }
 
-// proveAgain asks the viewer for a fresh second step, and returns to a page.
+// proveAgain asks the viewer for a fresh second step, the strongest of theirs that works,
+// and returns to a page.
 func (v *visit) proveAgain(page string) error {
-	return v.console.signIn(v.Context, page, gate.Ask{MaxAge: manage.FreshSecondStep, UserID: v.viewer.User.ID})
+	return v.console.signIn(v.Context, page, gate.Ask{ACR: v.stepUpACR, MaxAge: manage.FreshSecondStep, UserID: v.viewer.User.ID})
 }
 
 // fresh tells whether the viewer's second step is young enough for what is

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -51,7 +50,7 @@ func (v *visit) invite() error {
 		return err
 	}
 	if v.actor.May("SetRoles") && !v.fresh() {
-		return v.console.signIn(v.Context, v.backTo(), gate.Ask{MaxAge: manage.FreshSecondStep, UserID: v.viewer.User.ID})
+		return v.proveAgain(v.backTo())
 	}
 	return v.renderInvite(http.StatusOK, manage.Invitation{Population: v.Query("population")}, nil)
 }

@@ -19,7 +19,10 @@ type Question struct {
 	// EmailFirst: the population has email codes now, whatever Policy says: setting up
 	// an authenticator asks for one first.
 	EmailFirst bool
-	Now        time.Time
+	// AtLeast is the class that what comes of the sign-in takes, beyond policy and request;
+	// empty for none.
+	AtLeast idp.ACR
+	Now     time.Time
 }
 
 // Enrolled is which second factors a person has, and which of them work. It may
@@ -95,7 +98,7 @@ func Decide(q Question) Decision {
 	if trusts(q.Proofs) {
 		return decideFederated(q, federated(q.Proofs), achieved)
 	}
-	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand))
+	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand), q.AtLeast.Rank())
 	switch {
 	case !hasFirstStep(q.Proofs):
 		return Decision{Outcome: FirstStep}
@@ -223,18 +226,43 @@ func MayDoWithout(p idp.Policy, enrolled Enrolled, now time.Time) bool {
 	return false
 }
 
-// ProveAgain is what somebody has to have proved lately before they change how their
-// account is protected: a second step, or the password where neither the policy nor
-// they have one; whoever came through an upstream, that. acr is what to ask a sign-in
-// for, with within as its max_age.
-func ProveAgain(p idp.Policy, enrolled Enrolled, proofs []idp.Proof, now time.Time, within time.Duration) (acr idp.ACR, proved bool) {
-	lately := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= within }
+// Strongest is the class of the strongest second step of somebody that works: what an act
+// on their factors, or on the ways into their account, takes at least. A recovery code
+// stands in for the authenticator. Where that is disabled with its codes, the next
+// strongest counts, so that there is a way. Empty: nothing but a first step is known.
+func Strongest(p idp.Policy, e Enrolled) idp.ACR {
 	switch {
-	case trusts(proofs), p.SecondStep(), enrolled.Authenticator:
-		if !trusts(proofs) {
-			acr = idp.ACRTwoStep
-		}
-		return acr, lately(SecondStepAt(proofs))
+	case e.Authenticator && (e.AuthenticatorWorks || e.RecoveryWorks):
+		return idp.ACRMFA
+	case e.Authenticator, p.SecondStep():
+		return idp.ACRTwoStep
+	}
+	return ""
+}
+
+// StrongStepAt is when somebody last proved a second step that is as strong as the
+// strongest of theirs that works, zero for never. Whoever came through an upstream that
+// does the second step proved what they have there.
+func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
+	if trusts(proofs) {
+		return SecondStepAt(proofs)
+	}
+	s := standingOf(proofs)
+	need := max(Strongest(p, e).Rank(), rankTwoStep)
+	return s.second[need].later(s.alone[need]).at
+}
+
+// ProveAgain is what somebody has to have proved lately before they change how their
+// account is protected, or who gets in: a second step as strong as the strongest of theirs
+// that works, or the password where neither the policy nor they have one; whoever came
+// through an upstream, that. acr is what to ask a sign-in for, with within as its max_age.
+func ProveAgain(p idp.Policy, e Enrolled, proofs []idp.Proof, now time.Time, within time.Duration) (acr idp.ACR, proved bool) {
+	lately := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= within }
+	if trusts(proofs) {
+		return "", lately(SecondStepAt(proofs))
+	}
+	if acr = Strongest(p, e); acr != "" {
+		return acr, lately(StrongStepAt(p, e, proofs))
 	}
 	for i := range proofs {
 		proved = proved || lately(proofs[i].ProvedAt())

@@ -104,6 +104,8 @@ type call struct {
 	manage    *manage.Manager
 	operation *operation
 	actor     manage.Actor
+	// stepUpACR is what a fresh second step of the caller takes, empty for any.
+	stepUpACR idp.ACR
 	body      []byte
 }
 
@@ -156,7 +158,12 @@ func (a *API) identify(v *call) error {
 	if !strongEnough(access.Proofs) {
 		return errSecondStep
 	}
-	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, mfa.SecondStepAt(access.Proofs))
+	acr, at, err := v.manage.StrongStep(v.ctx, access.UserID, access.Proofs)
+	if err != nil {
+		return err
+	}
+	v.stepUpACR = acr
+	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, at)
 	return err
 }
 

@@ -134,3 +134,28 @@ func TestNobodyReachesUpThroughTheAPI(t *testing.T) {
 		t.Errorf("%d refusals, %+v", len(events), events)
 	}
 }
+
+// A caller with an authenticator is asked for that, and told so: an app that came back
+// with another email code would ask for ever.
+func TestAnEmailCodeIsNoFreshStepOfACallerWithAnAuthenticator(t *testing.T) {
+	o := open(t, idptest.Alone(t).URL)
+	admin := o.someone(idp.Agents, idp.RoleAdmin)
+	idptest.Must(t, o.Store.CreateFactor(t.Context(), idp.Factor{
+		ID: idp.NewID(), UserID: admin.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
+	}))
+	now := idp.Now()
+	o.tokens["mail"] = idp.AdminAccess{
+		UserID: admin.ID, ClientID: "app", Scopes: []string{idp.AdminScope},
+		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}, {Method: idp.MethodEmail, At: now}},
+	}
+	o.person("phone", admin, 0)
+	body := object{"name": "Mine", "permissions": []string{}, "reason": "ticket 7"}
+	a := o.ask("mail", "createRole", "/roles", body)
+	want(t, "an email code", a, http.StatusUnauthorized, "insufficient_user_authentication")
+	if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got, `acr_values="`+string(idp.ACRMFA)+`"`) {
+		t.Errorf("asked for %s", got)
+	}
+	if a := o.ask("phone", "createRole", "/roles", body); a.status != http.StatusCreated {
+		t.Errorf("the app: %d %s", a.status, a.body)
+	}
+}

@@ -85,7 +85,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 			if detail == "" {
 				detail = sentence(err.Error())
 			}
-			return problem(r.status, r.code, detail), challenge(r)
+			return problem(r.status, r.code, detail), challenge(v, r)
 		}
 	}
 	return problem(http.StatusInternalServerError, ProblemCodeFault, "This is our fault. The cause is in our log, under request_id."), nil
@@ -125,8 +125,9 @@ func fieldProblem(v *call, e *manage.FieldError) Problem {
 }
 
 // challenge is the WWW-Authenticate of a refusal (RFC 6750 section 3, RFC 9470
-// section 3).
-func challenge(r refusal) http.Header {
+// section 3). A step-up asks for the strongest second step that the caller has: with
+// less, the app would ask, and be refused, for ever.
+func challenge(v *call, r refusal) http.Header {
 	text := `Bearer realm="gatehouse"`
 	switch r.code {
 	case ProblemCodeUnauthorized:
@@ -136,7 +137,11 @@ func challenge(r refusal) http.Header {
 			text += `, scope="` + idp.AdminScope + `"`
 		}
 	case ProblemCodeInsufficientUserAuthentication:
-		text += `, error="` + string(r.code) + `", acr_values="` + string(idp.ACRTwoStep) + `"`
+		acr := idp.ACRTwoStep
+		if v != nil && v.stepUpACR != "" {
+			acr = v.stepUpACR
+		}
+		text += `, error="` + string(r.code) + `", acr_values="` + string(acr) + `"`
 		if errors.Is(r.err, manage.ErrStepUp) {
 			text += `, max_age="` + strconv.Itoa(int(manage.FreshSecondStep/time.Second)) + `"`
 		}

@@ -227,6 +227,15 @@ func (v *visit) proveAgain() error {
 	return v.pages.gate().SignIn(v.Context, back, ask)
 }
 
+// proved asks for what a sensitive change takes before the form of it is filled in:
+// better now than afterwards.
+func (v *visit) proved() error {
+	if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
+		return errors.Join(err, manage.ErrStepUp)
+	}
+	return nil
+}
+
 // path is a page of the viewer's account.
 func (v *visit) path(page string) string {
 	return v.pages.Web.Path("%s/%s%s", home, v.viewer.Population.ID, page)

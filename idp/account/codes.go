@@ -62,10 +62,7 @@ func (v *visit) downloadCodes() error {
 
 // postCodes makes new recovery codes, two hours after the last ones at the earliest.
 func (v *visit) postCodes() error {
-	if !v.local() {
-		return manage.ErrElsewhere
-	}
-	err := v.pages.Manage.RegenerateOwn(v.Request.Context(), v.self.UserID, mfa.SecondStepAt(v.self.Proofs))
+	err := v.pages.Manage.RegenerateOwnCodes(v.Request.Context(), v.self)
 	var tooSoon *manage.TooSoonError
 	switch {
 	case errors.As(err, &tooSoon):

@@ -2,7 +2,6 @@ package account
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"gatehouse/idp"
@@ -54,8 +53,8 @@ func (v *visit) postUnlink() error {
 	if onlyWay(own, list) {
 		return manage.ErrForbidden
 	}
-	if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
-		return errors.Join(err, manage.ErrStepUp)
+	if err := v.proved(); err != nil {
+		return err
 	}
 	if err := v.pages.Identities.Unlink(v.Request.Context(), v.self, v.PostForm("identity")); err != nil {
 		return err
@@ -63,8 +62,11 @@ func (v *visit) postUnlink() error {
 	return v.done("/microsoft", "account.done.unlinked")
 }
 
-// data offers the download.
+// data offers the download, after a fresh second step.
 func (v *visit) data() error {
+	if err := v.proved(); err != nil {
+		return err
+	}
 	return v.render(http.StatusOK, ui.AccountData{Console: v.frame("/data"), Action: v.path("/data")})
 }
 

@@ -15,8 +15,8 @@ import (
 // after the form.
 func (v *visit) email() error {
 	if v.local() && v.pages.Manage.Mailer != nil {
-		if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
-			return errors.Join(err, manage.ErrStepUp)
+		if err := v.proved(); err != nil {
+			return err
 		}
 	}
 	return v.renderEmail(http.StatusOK, ui.AccountEmail{})

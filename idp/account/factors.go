@@ -1,10 +1,12 @@
 package account
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -91,7 +93,12 @@ func (v *visit) postEnrol() error {
 	if page.CodeError == nil {
 		err := v.pages.Manage.AddAuthenticator(ctx, v.self, sealed, page.Name, v.PostForm("code"))
 		switch {
-		case err == nil, errors.Is(err, idp.ErrUsed): // sent twice
+		case err == nil:
+			if err := v.prove(idp.MethodTOTP); err != nil {
+				return err
+			}
+			return v.enrolled()
+		case errors.Is(err, idp.ErrUsed): // sent twice
 			return v.enrolled()
 		case errors.Is(err, idp.ErrExpired):
 			return v.enrolAgain(page)
@@ -123,6 +130,36 @@ func (v *visit) enrolAgain(page ui.AccountEnrol) error {
 	}
 	page.CodeError, page.Alert = nil, ui.Key("account.enrol.expired").With()
 	return v.renderEnrol(http.StatusUnprocessableEntity, pending, page)
+}
+
+// prove notes in the session that a code of a new authenticator was right, as a sign-in
+// does that leads through its set-up: from now on that is what the account asks for. The
+// session's privilege rises, so its cookie is another one.
+func (v *visit) prove(m idp.Method) error {
+	var cookie *http.Cookie
+	err := v.pages.Store.Do(v.Request.Context(), func(ctx context.Context) error {
+		s, err := v.pages.Store.Session(ctx, v.self.SessionID)
+		if err != nil {
+			return err
+		}
+		s, cookie = v.pages.Sessions.Renew(s)
+		s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == m }), idp.Proof{Method: m, At: idp.Now()})
+		if err := v.pages.Store.RenewSession(ctx, s); err != nil {
+			return err
+		}
+		v.self.Proofs = s.Proofs
+		return v.pages.Store.Audit(ctx, idp.AuditEvent{
+			Kind: idp.AuditSteppedUp, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID, SessionID: s.ID,
+		})
+	})
+	switch {
+	case errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
+		return nil // signed out meanwhile: the next page says so
+	case err != nil:
+		return err
+	}
+	http.SetCookie(v.Writer, cookie)
+	return nil
 }
 
 func (v *visit) enrolled() error {
@@ -158,6 +195,9 @@ func (v *visit) rename() error {
 	if err != nil {
 		return err
 	}
+	if err := v.proved(); err != nil {
+		return err
+	}
 	return v.renderRename(http.StatusOK, f.Name, nil)
 }
 
@@ -191,8 +231,8 @@ func (v *visit) askRemove() error {
 	if !may {
 		return v.renderLast(http.StatusOK, f)
 	}
-	if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
-		return errors.Join(err, manage.ErrStepUp)
+	if err := v.proved(); err != nil {
+		return err
 	}
 	own, err := v.own()
 	if err != nil {

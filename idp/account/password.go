@@ -17,7 +17,20 @@ func (v *visit) password() error {
 	if !v.local() {
 		return manage.ErrElsewhere
 	}
+	if err := v.provedStep(); err != nil {
+		return err
+	}
 	return v.renderPassword(http.StatusOK, ui.AccountPassword{})
+}
+
+// provedStep asks for the second step of whoever has one; the present password is asked
+// for by the form.
+func (v *visit) provedStep() error {
+	acr, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self)
+	if err == nil && acr != "" && !proved {
+		err = manage.ErrStepUp
+	}
+	return err
 }
 
 func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
@@ -39,6 +52,9 @@ func (v *visit) postPassword() error {
 	current, plain := v.PostForm("current"), v.PostForm("password")
 	if !v.local() {
 		return manage.ErrElsewhere
+	}
+	if err := v.provedStep(); err != nil {
+		return err
 	}
 	if current == "" {
 		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.missing").With()})

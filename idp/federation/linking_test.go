@@ -411,3 +411,23 @@ func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
 		idptest.Must(t, h.Manage.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left"))
 	})
 }
+
+// Mailbox and password link nobody who has an authenticator: from then on the other side
+// would be enough.
+func TestAnAccountWithAnAuthenticatorIsLinkedByThat(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
+	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
+	h.AddUser(idp.Agents, idptest.Alice)
+	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
+	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: true}, manage.OnNextLogin)
+	p := h.come(b, h.party.Begin(), idptest.Alice)
+	p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice))
+	p = b.Submit(p, "/password", "password", idptest.Password)
+	if p.Heading() != "Enter the code from your app" || strings.Contains(p.Body, `value="email"`) {
+		t.Fatalf("%d %q\n%s", p.Status, p.Heading(), p.Body)
+	}
+	finish(b, b.Submit(p, "/totp", "code", phone.Code(1)))
+	if n := h.count("identities"); n != 1 {
+		t.Errorf("%d identities", n)
+	}
+}

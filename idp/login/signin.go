@@ -161,6 +161,9 @@ func (s *signIn) question() mfa.Question {
 	if s.rests() {
 		q.Policy, q.Override = s.Judged, s.JudgedOverride
 	}
+	if s.notes.Pending.proved() { // who is linked comes in by that from now on
+		q.AtLeast = mfa.Strongest(q.Policy, q.Enrolled)
+	}
 	return q
 }
 

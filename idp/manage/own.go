@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/password"
@@ -105,7 +106,27 @@ func (m *Manager) StepUp(ctx context.Context, s Self) (acr idp.ACR, proved bool,
 	return acr, proved, err
 }
 
-// fresh refuses, with ErrStepUp, whoever has not proved lately who they are.
+// StrongStep is when somebody last proved a second step as strong as the strongest of
+// theirs that works, zero for never: what counts as fresh for acts on others, too. acr is
+// what to ask for to get there, empty for what any second step reaches.
+func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Proof) (acr idp.ACR, at time.Time, err error) {
+	user, err := m.Store.User(ctx, userID)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	population, err := m.Store.Population(ctx, user.PopulationID)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	enrolled := mfa.EnrolledOf(enrolment, nil)
+	acr, _ = mfa.ProveAgain(population.Policy, enrolled, proofs, idp.Now(), FreshSecondStep)
+	return acr, mfa.StrongStepAt(population.Policy, enrolled, proofs), err
+}
+
+// fresh refuses, with ErrStepUp, whoever has not proved lately who they are, by a step as
+// strong as the strongest of theirs that works. All that one changes of one's own factors
+// and ways in asks it.
 func (m *Manager) fresh(ctx context.Context, s Self, what string) error {
 	_, proved, err := m.StepUp(ctx, s)
 	if err == nil && !proved {
@@ -148,11 +169,15 @@ var ErrWrongPassword = errors.New("the password is wrong")
 // ChangePassword gives a person another password, for the one they have. What apps
 // hold beyond a sign-out ends, and so do the other sessions where the population says
 // so; the person is told by mail. A *FieldError says what is wrong with the new one.
-// Whoever calls counts the tries.
+// ErrStepUp: they have a second step, and have to prove it first; the present password
+// does where they have none. Whoever calls counts the tries.
 func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain string) error {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
 		return err
+	}
+	if acr, proved, err := m.StepUp(ctx, s); err != nil || acr != "" && !proved {
+		return errors.Join(err, fmt.Errorf("%w: change the password", ErrStepUp))
 	}
 	ok, _, err := m.Hasher.Verify(ctx, user.PasswordHash, current)
 	switch {

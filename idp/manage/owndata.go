@@ -78,9 +78,12 @@ type OwnIdentity struct {
 	LinkedAt time.Time `json:"linked_at"`
 }
 
-// TakeOwnData collects what is kept about a person, and writes to the audit log that
-// they asked for it.
+// TakeOwnData collects what is kept about a person, after a fresh second step
+// (ErrStepUp), and writes to the audit log that they asked for it.
 func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
+	if err := m.fresh(ctx, s, "take the data along"); err != nil {
+		return OwnData{}, err
+	}
 	own, err := m.Own(ctx, s)
 	if err != nil {
 		return OwnData{}, err

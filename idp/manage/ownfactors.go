@@ -208,12 +208,16 @@ func factorName(name string) (string, error) {
 	return name, checkLine("name", name, maxFactorName)
 }
 
-// RenameAuthenticator gives an authenticator of the person another name. A
+// RenameAuthenticator gives an authenticator of the person another name, after a fresh
+// second step (ErrStepUp): under a false one they would remove the wrong one. A
 // *FieldError says what is wrong with it; idp.ErrNotFound that the person has none
 // of that id.
 func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name string) error {
 	user, _, err := m.local(ctx, s)
 	if err != nil {
+		return err
+	}
+	if err := m.fresh(ctx, s, "rename an authenticator"); err != nil {
 		return err
 	}
 	if name, err = factorName(name); err != nil {
@@ -329,10 +333,14 @@ func (m *Manager) unsaved(ctx context.Context, s Self) (setID string, user idp.U
 }
 
 // SaveOwnCodes notes that the person has saved their recovery codes: they are not shown
-// again. idp.ErrNotFound: there are none to save.
+// again, and so it takes what to see them takes (ErrStepUp). idp.ErrNotFound: there are
+// none to save.
 func (m *Manager) SaveOwnCodes(ctx context.Context, s Self) error {
 	set, user, err := m.unsaved(ctx, s)
 	if err != nil {
+		return err
+	}
+	if err := m.fresh(ctx, s, "put recovery codes away"); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {

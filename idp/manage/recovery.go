@@ -66,8 +66,21 @@ func (m *Manager) OpenRecoveryCodes(ctx context.Context, setID string) ([]string
 	return codes, nil
 }
 
+// RegenerateOwnCodes is RegenerateOwn for somebody who looks after their account.
+func (m *Manager) RegenerateOwnCodes(ctx context.Context, s Self) error {
+	user, _, err := m.local(ctx, s)
+	if err != nil {
+		return err
+	}
+	_, at, err := m.StrongStep(ctx, user.ID, s.Proofs)
+	if err != nil {
+		return err
+	}
+	return m.RegenerateOwn(ctx, user.ID, at)
+}
+
 // RegenerateOwn replaces a person's own recovery codes. secondStepAt is when they
-// last proved a second step: ErrStepUp asks for a newer one. A *TooSoonError says
+// last proved a second step as strong as the codes: ErrStepUp asks for a newer one. A *TooSoonError says
 // from when on it is possible, idp.ErrNotFound that they have no authenticator that
 // the codes could stand in for.
 func (m *Manager) RegenerateOwn(ctx context.Context, userID string, secondStepAt time.Time) error {
@@ -215,8 +228,11 @@ func (m *Manager) target(ctx context.Context, a Actor, op, userID, reason string
 }
 
 // secondStepPermission is what it takes to touch somebody's second step.
-func secondStepPermission(user idp.User) string {
-	if user.PopulationID == idp.Agents {
+func secondStepPermission(user idp.User) string { return resetPermission(user.PopulationID) }
+
+// resetPermission is what it takes to reset the MFA of people of a population.
+func resetPermission(population string) string {
+	if population == idp.Agents {
 		return idp.PermissionAgentRecovery
 	}
 	return idp.PermissionContactReset
