@@ -65,7 +65,7 @@ func (k *kit) signInTo(b *idptest.Browser, hash []byte, u idp.User, methods ...i
 		PopulationID: u.PopulationID, PolicyVersion: version, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
 	}
 	for i, m := range methods {
-		s.Proofs = append(s.Proofs, idp.Proof{Method: m, At: now.Add(time.Duration(i-10) * time.Second)})
+		s.Proofs = append(s.Proofs, idp.Proof{Method: m, At: now.Add(time.Duration(i-10) * time.Second), Version: version})
 	}
 	idptest.Must(k.t, k.Store.CreateSession(k.t.Context(), s))
 	k.setCookie(b, "gatehouse_session_"+u.PopulationID, token)
