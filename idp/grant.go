@@ -12,6 +12,9 @@ const (
 	// RefreshGrace is how long a refresh token that was used may be presented
 	// again by a client that lost the answer: it gets the same successor.
 	RefreshGrace = 10 * time.Second
+	// RefreshLost is how long it may while nobody has presented the successor: as long as
+	// that has not been, nothing says that the client ever got it.
+	RefreshLost = 10 * time.Minute
 )
 
 // Grant is what a client got from a session: one authorization code and the

@@ -228,9 +228,9 @@ func (k *kit) count(query string) (n int) {
 }
 
 // ago is a time as a literal of both databases.
-func ago(d time.Duration) string {
-	return "'" + idp.Now().Add(-d).Format("2006-01-02 15:04:05.999999+00:00") + "'"
-}
+func ago(d time.Duration) string { return literal(idp.Now().Add(-d)) }
+
+func literal(at time.Time) string { return "'" + at.Format("2006-01-02 15:04:05.999999+00:00") + "'" }
 
 // edit changes parameters of a URL; an empty value removes one.
 func edit(target string, pairs ...string) string {
