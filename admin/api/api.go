@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/mfa"
 )
 
@@ -206,6 +207,9 @@ func (a *API) do(c *gin.Context, operation func(v *call) error) {
 func (a *API) fail(c *gin.Context, v *call, err error) {
 	c.Abort()
 	p, headers := explain(v, err)
+	if p.Status >= http.StatusInternalServerError && web.TooLong(c.Request.Context()) {
+		p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
+	}
 	ctx := c.Request.Context()
 	if p.Status >= http.StatusInternalServerError {
 		slog.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()), slog.Any("cause", err))

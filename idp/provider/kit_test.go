@@ -65,7 +65,7 @@ func (k *kit) signInTo(b *idptest.Browser, hash []byte, u idp.User, methods ...i
 		PopulationID: u.PopulationID, PolicyVersion: version, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
 	}
 	for i, m := range methods {
-		s.Proofs = append(s.Proofs, idp.Proof{Method: m, At: now.Add(time.Duration(i-10) * time.Second)})
+		s.Proofs = append(s.Proofs, idp.Proof{Method: m, At: now.Add(time.Duration(i-10) * time.Second), Version: version})
 	}
 	idptest.Must(k.t, k.Store.CreateSession(k.t.Context(), s))
 	k.setCookie(b, "gatehouse_session_"+u.PopulationID, token)
@@ -228,9 +228,9 @@ func (k *kit) count(query string) (n int) {
 }
 
 // ago is a time as a literal of both databases.
-func ago(d time.Duration) string {
-	return "'" + idp.Now().Add(-d).Format("2006-01-02 15:04:05.999999+00:00") + "'"
-}
+func ago(d time.Duration) string { return literal(idp.Now().Add(-d)) }
+
+func literal(at time.Time) string { return "'" + at.Format("2006-01-02 15:04:05.999999+00:00") + "'" }
 
 // edit changes parameters of a URL; an empty value removes one.
 func edit(target string, pairs ...string) string {

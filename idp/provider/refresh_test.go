@@ -56,12 +56,80 @@ func TestFiftyWhoRefreshAtOnceGetOneSuccessor(t *testing.T) {
 	})
 }
 
-func TestReuseOfARefreshTokenEndsTheFamily(t *testing.T) {
+// A client that gave up while the database stalled, and one that crashed before it stored
+// the answer, never had the successor.
+func TestALostSuccessorIsGivenAgainAsLongAsNobodyUsedIt(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		p := k.AddParty(idp.Client{})
+		first := k.tokens(p).RefreshToken
+		second := k.refresh(p, first).text("refresh_token")
+		for _, age := range []time.Duration{idp.RefreshGrace + 3*time.Second, idp.RefreshLost - 5*time.Second} {
+			k.exec("UPDATE tokens SET created_at = " + ago(age))
+			for _, r := range idptest.Race(5, func(int) *reply { return k.refresh(p, first) }) {
+				if r.want(t, 200, ""); r.text("refresh_token") != second {
+					t.Errorf("after %s: another successor", age)
+				}
+			}
+		}
+		k.exec("UPDATE tokens SET created_at = " + ago(idp.RefreshLost+time.Second))
+		k.refresh(p, first).want(t, 400, "invalid_grant")
+		if k.Audited(idp.AuditRefreshLate) != 1 || k.Audited(idp.AuditRefreshReused) != 0 {
+			t.Errorf("audited late %d, reused %d", k.Audited(idp.AuditRefreshLate), k.Audited(idp.AuditRefreshReused))
+		}
+		k.refresh(p, second).want(t, 200, "") // the family stays
+	})
+}
+
+// Clients that give up after five seconds and repeat: the grace counts from the end of a
+// write that waited, not from before it.
+func TestAStalledDatabaseMakesNoThieves(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		p := k.AddParty(idp.Client{})
+		const honest = 8
+		var tokens [honest]string
+		for i := range tokens {
+			tokens[i] = k.tokens(p).RefreshToken
+		}
+		release := stall(t, db)
+		answers := make(chan []*reply)
+		go func() {
+			answers <- idptest.Race(3*honest, func(i int) *reply { return k.refresh(p, tokens[i%honest]) })
+		}()
+		time.AfterFunc(400*time.Millisecond, release)
+		for _, r := range <-answers {
+			r.want(t, 200, "")
+		}
+		released := idp.Now()
+		if n := k.count("SELECT count(*) FROM tokens WHERE previous_id IS NOT NULL AND created_at < " + literal(released.Add(-300*time.Millisecond))); n > 0 {
+			t.Errorf("%d rotations count from before the wait", n)
+		}
+		if n := k.Audited(idp.AuditRefreshReused); n != 0 {
+			t.Errorf("%d grants were revoked as stolen", n)
+		}
+	})
+}
+
+// stall keeps all writers of tokens waiting until release is called.
+func stall(t *testing.T, db *idptest.Database) (release func()) {
+	t.Helper()
+	tx, err := db.SQL().BeginTx(t.Context(), nil)
+	idptest.Must(t, err)
+	if db.Dialect() == "postgres" {
+		_, err = tx.ExecContext(t.Context(), "LOCK TABLE tokens IN SHARE MODE")
+		idptest.Must(t, err)
+	}
+	return func() { idptest.Must(t, tx.Rollback()) }
+}
+
+func TestReuseOfARefreshTokenEndsTheFamilyOnceItsSuccessorWasUsed(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
 		first := k.tokens(p).RefreshToken
 		r := k.refresh(p, first)
+		r = k.refresh(p, r.text("refresh_token"))
 		k.exec("UPDATE tokens SET created_at = " + ago(idp.RefreshGrace+time.Second))
 		k.refresh(p, first).want(t, 400, "invalid_grant")
 		k.refresh(p, r.text("refresh_token")).want(t, 400, "invalid_grant")

@@ -78,13 +78,14 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 	var reused *idp.Standing
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
 		out, reused = issued{}, nil
-		standing, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
+		found, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
 		if errors.Is(err, idp.ErrNotFound) {
 			return fail(invalidGrant, "the code is not known").because(err)
 		}
 		if err != nil {
 			return err
 		}
+		standing := found.Judged()
 		if f := checkCode(standing, client.client, r.Data); f != nil {
 			return f
 		}
@@ -148,25 +149,23 @@ func (p *Provider) revokeReused(ctx context.Context, kind idp.AuditKind, g idp.G
 		if err != nil || !first {
 			return err
 		}
-		return p.Store.Audit(ctx, idp.AuditEvent{
-			Kind: kind, UserID: g.UserID, PopulationID: g.PopulationID, ClientID: g.ClientID,
-			SessionID: g.SessionID, Detail: map[string]string{"grant": g.ID},
-		})
+		return p.Store.Audit(ctx, ofGrant(kind, g))
 	})
 	if err != nil {
 		slog.ErrorContext(ctx, "revoke a grant whose code or token came twice", "cause", err)
 	}
 }
 
-// RefreshToken rotates a refresh token (RFC 6749 section 6): one rotation;
-// within the grace every retry gets the same successor; later it is reuse, and
-// the family ends.
+// RefreshToken rotates a refresh token (RFC 6749 section 6): one rotation, and a retry
+// gets the same successor. Reuse after the successor was used is theft, and ends the
+// family (RFC 9700 section 4.14.2).
 func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	client, ok := r.Client.(libraryClient)
 	if !ok {
 		return nil, toLibrary(errors.New("refresh without an authenticated client"))
 	}
-	standing, err := p.Store.StandingByToken(ctx, idp.HashSecret(r.Data.RefreshToken))
+	arrived := idp.Now()
+	standing, err := p.standingByToken(ctx, r.Data.RefreshToken)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, toLibrary(fail(invalidGrant, "the refresh token is not known").because(err))
 	}
@@ -176,9 +175,8 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 	if f := checkRefresh(standing, client.client, r.Data.Scopes); f != nil {
 		return nil, toLibrary(f)
 	}
-	if !standing.ReplacedAt.IsZero() && idp.Now().Sub(standing.ReplacedAt) > idp.RefreshGrace {
-		p.revokeReused(ctx, idp.AuditRefreshReused, standing.Grant)
-		return nil, toLibrary(fail(invalidGrant, "the refresh token was used before"))
+	if f := p.checkReuse(ctx, standing, arrived); f != nil {
+		return nil, toLibrary(f)
 	}
 	if len(r.Data.Scopes) > 0 {
 		standing.Grant.Scopes = r.Data.Scopes
@@ -187,6 +185,30 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 	// round trips, and who loses our answer gets the same successor again.
 	out, err := p.issue(ctx, standing.Standing, client.client, r.Data.RefreshToken)
 	return respond(out, err)
+}
+
+// checkReuse looks at a refresh token that was replaced. No clock alone decides theft: a
+// client that never used the successor may never have got it.
+func (p *Provider) checkReuse(ctx context.Context, s store.TokenStanding, arrived time.Time) error {
+	since := arrived.Sub(s.ReplacedAt)
+	switch {
+	case s.ReplacedAt.IsZero(), since <= idp.RefreshGrace, since <= idp.RefreshLost && !s.SuccessorUsed:
+		return nil
+	case s.SuccessorUsed:
+		p.revokeReused(ctx, idp.AuditRefreshReused, s.Grant)
+		return fail(invalidGrant, "the refresh token was used before")
+	}
+	if err := p.Store.Audit(ctx, ofGrant(idp.AuditRefreshLate, s.Grant)); err != nil {
+		return err
+	}
+	return fail(invalidGrant, "the refresh token was used before, and its successor was not asked for in time")
+}
+
+func ofGrant(kind idp.AuditKind, g idp.Grant) idp.AuditEvent {
+	return idp.AuditEvent{
+		Kind: kind, UserID: g.UserID, PopulationID: g.PopulationID, ClientID: g.ClientID,
+		SessionID: g.SessionID, Detail: map[string]string{"grant": g.ID},
+	}
 }
 
 func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *failure {
@@ -198,6 +220,8 @@ func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *fa
 		return fail(invalidGrant, "the refresh token belongs to another client")
 	case !now.Before(s.Token.ExpiresAt), !s.Token.RevokedAt.IsZero(), !s.Live(now):
 		return fail(invalidGrant, "the refresh token has ended")
+	case !s.App.Allows(s.Grant, "refresh_token"):
+		return fail(invalidGrant, "the client may not use refresh tokens any more")
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(s.Grant.Scopes, scope) {
@@ -243,7 +267,7 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 		TokenType: "Bearer", ExpiresIn: int64(client.AccessTTL / time.Second), Scope: strings.Join(s.Grant.Scopes, " "),
 	}
 	var rows []idp.Token
-	if client.Allows("refresh_token") {
+	if s.App.Allows(s.Grant, "refresh_token") {
 		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
 		row.ExpiresAt = earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)
 		out.RefreshToken = idp.NewSecret()
@@ -272,6 +296,11 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 	}
 	if len(rows) > 0 {
 		if err := p.Store.CreateTokens(ctx, rows...); err != nil {
+			return out, err
+		}
+	}
+	if previous != "" {
+		if err := p.Store.CreatedLate(ctx, previousID(previous), now, idp.Now()); err != nil {
 			return out, err
 		}
 	}

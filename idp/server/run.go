@@ -14,7 +14,7 @@ import (
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second
-	writeTimeout  = 30 * time.Second
+	writeTimeout  = 30 * time.Second // more than web.AnswerWithin
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
 	// StopTimeout is how long a stop waits for requests under way.

@@ -67,7 +67,7 @@ func (w *Web) Engine() (*gin.Engine, error) {
 	if err := e.SetTrustedProxies(w.cfg.TrustedProxies); err != nil {
 		return nil, fmt.Errorf("%w: trusted proxies: %w", idp.ErrInvalid, err)
 	}
-	e.Use(w.visit, w.survive, w.headers, w.limitBody)
+	e.Use(w.visit, w.hurry, w.survive, w.headers, w.limitBody)
 	e.NoRoute(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemNotFound, nil) }))
 	e.NoMethod(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
 	return e, nil
@@ -225,6 +225,9 @@ func (w *Web) fail(c *gin.Context, err error) {
 // writeProblem answers a program, with the members that the admin API has.
 func writeProblem(c *gin.Context, kind ui.ProblemKind) {
 	status := kind.Page(ui.Frame{}).Status
+	if status >= http.StatusInternalServerError && TooLong(c.Request.Context()) {
+		status = http.StatusServiceUnavailable
+	}
 	code := kind
 	if status >= http.StatusInternalServerError {
 		code = "fault"
