@@ -21,6 +21,7 @@ type connectionRow struct {
 	Certificate  string
 	Trust        string
 	Settings     connectionSettings `gorm:"serializer:json"`
+	UndatedSince *time.Time
 	CreatedAt    time.Time
 	Version      int64
 }
@@ -63,6 +64,7 @@ func rowOfConnection(c idp.Connection) connectionRow {
 		ID: c.ID, PopulationID: c.PopulationID, Kind: string(c.Kind), Name: c.Name, Enabled: c.Enabled, Issuer: c.Issuer,
 		ClientID: c.ClientID, Secret: notNil(c.Secret), PrivateKey: notNil(c.Key), Certificate: c.Certificate,
 		Trust: string(c.Trust), Settings: settings, CreatedAt: c.CreatedAt, Version: c.Version,
+		UndatedSince: orNull(c.UndatedSince),
 	}
 }
 
@@ -75,6 +77,7 @@ func (r connectionRow) connection() idp.Connection {
 		Trust: idp.Trust(r.Trust), Context: v.Context, Domains: v.Domains, CreateUsers: v.CreateUsers,
 		Claims:      idp.ClaimNames{Name: v.NameClaim, Email: v.EmailClaim, Department: v.DepartmentClaim},
 		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
+		UndatedSince: orZero(r.UndatedSince),
 	}
 	for _, m := range v.Roles {
 		c.Roles = append(c.Roles, idp.RoleMapping(m))
@@ -121,7 +124,15 @@ func (s *Store) SaveConnection(ctx context.Context, c idp.Connection) error {
 	row := rowOfConnection(c)
 	row.Version++
 	return once(s.writer(ctx).Model(&connectionRow{}).Where("id = ? AND version = ?", c.ID, c.Version).
-		Select("*").Omit("id", "population_id", "created_at").Updates(&row), "connection", idp.ErrConflict)
+		Select("*").Omit("id", "population_id", "created_at", "undated_since").Updates(&row), "connection", idp.ErrConflict)
+}
+
+// MarkUndated records since when a connection's other side has not said when people
+// signed in, zero for as soon as it says so again. It is no change of the connection's
+// settings, and its version stays.
+func (s *Store) MarkUndated(ctx context.Context, id string, since time.Time) error {
+	return written(s.writer(ctx).Model(&connectionRow{}).Where("id = ?", id).
+		UpdateColumn("undated_since", orNull(since)).Error, "connection")
 }
 
 // DeleteConnection removes a connection and its identities. idp.ErrConflict: somebody

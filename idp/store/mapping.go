@@ -136,6 +136,7 @@ type proofJSON struct {
 	CanProve idp.ACR    `json:"can,omitempty"`
 	Upstream int64      `json:"up,omitempty"`
 	Issuer   string     `json:"iss,omitempty"`
+	Undated  bool       `json:"undated,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
@@ -144,6 +145,7 @@ func encodeProofs(proofs []idp.Proof) string {
 		list[i] = proofJSON{
 			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, Issuer: p.Issuer, Local: p.LocalStep, CanProve: p.CanProve,
+			Undated: p.Undated,
 		}
 		if !p.UpstreamAt.IsZero() {
 			list[i].Upstream = p.UpstreamAt.UnixMicro()
@@ -163,6 +165,7 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 		proofs[i] = idp.Proof{
 			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, Issuer: p.Issuer, LocalStep: p.Local, CanProve: p.CanProve,
+			Undated: p.Undated,
 		}
 		if p.Upstream != 0 {
 			proofs[i].UpstreamAt = time.UnixMicro(p.Upstream).UTC()
