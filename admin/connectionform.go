@@ -36,6 +36,7 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 		HasDomains: !entra || c.ID != "" || !c.AnyTenant && !c.PersonalAccounts, Domains: strings.Join(c.Domains, "\n"),
 		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
 		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint, Reason: v.PostForm("reason"),
+		Undated: !c.UndatedSince.IsZero(),
 	}
 	if page.Mappings, err = v.mappings(c.Roles); err != nil {
 		return page, err

@@ -77,8 +77,11 @@ type Connection struct {
 	// EndUpstream: signing out here signs out there as well.
 	EndUpstream bool
 	DomainHint  string
-	CreatedAt   time.Time
-	Version     int64
+	// UndatedSince is since when the other side has not said when people signed in there
+	// (auth_time), zero where it says so: their sign-ins are not fresh by that.
+	UndatedSince time.Time
+	CreatedAt    time.Time
+	Version      int64
 }
 
 // ClaimNames say where a profile is found in an ID token; empty for the usual name.
@@ -138,6 +141,8 @@ type Assertion struct {
 	Overage bool
 	SID     string
 	Proof   Proof
+	// Dated: the other side says when it signed the person in (auth_time).
+	Dated bool
 }
 
 // FederationError is what can be wrong with somebody who arrives. Each has words of its own on the page,

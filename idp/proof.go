@@ -33,8 +33,8 @@ type Proof struct {
 	Issuer    string
 	LocalStep bool
 	CanProve  ACR
-	// UpstreamAt is when the other side says that it signed the person in, zero where it
-	// does not say.
+	// UpstreamAt is when the other side says that it signed the person in, zero for the
+	// moment in which they came here, or where it does not say.
 	UpstreamAt time.Time
 	// Subject is who the person is at the other side (federated), empty where that was not
 	// noted yet.
@@ -42,13 +42,20 @@ type Proof struct {
 	// Version is the number of the last change of any policy, app or connection when it
 	// was proved.
 	Version int64
+	// Undated: the other side does not say when it signed the person in. A sign-in at no
+	// known time is not a fresh one.
+	Undated bool
 	// ByMail: the password was set just now by a link in a mail.
 	ByMail bool
 }
 
 // ProvedAt is when the person proved who they are: of a federated sign-in, when they
-// did so at the other side, which may have been long before they came here.
+// did so at the other side, which may have been long before they came here. It is zero
+// where the other side does not say.
 func (p Proof) ProvedAt() time.Time {
+	if p.Undated {
+		return time.Time{}
+	}
 	if p.UpstreamAt.IsZero() || p.UpstreamAt.After(p.At) {
 		return p.At
 	}

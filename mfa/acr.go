@@ -7,7 +7,8 @@ import (
 	"gatehouse/idp"
 )
 
-// moment is a time that may not have come: a proof's own time may be zero.
+// moment is a time that may not have come. It is zero for a proof of which nobody says
+// when it was made: such a one makes no other older, and is as old as what goes with it.
 type moment struct {
 	at time.Time
 	ok bool
@@ -26,7 +27,7 @@ func (m moment) earlier(o moment) moment {
 	switch {
 	case !m.ok || !o.ok:
 		return moment{}
-	case o.at.Before(m.at):
+	case m.at.IsZero(), o.at.Before(m.at) && !o.at.IsZero():
 		return o
 	}
 	return m
@@ -45,10 +46,10 @@ const (
 // that meets it alone, and the latest that meets it as second step after a first
 // one.
 type standing struct {
-	first    moment // password or federated
-	password bool   // a password is among the proofs
-	alone    [ranks]moment
-	second   [ranks]moment
+	first               moment // password or federated
+	password, federated bool   // one is among the proofs
+	alone               [ranks]moment
+	second              [ranks]moment
 }
 
 func standingOf(proofs []idp.Proof) (s standing) {
@@ -65,7 +66,7 @@ func (s *standing) add(p *idp.Proof) {
 		s.first, s.password = s.first.later(at), true
 		raise(&s.alone, rankOne, at)
 	case idp.MethodFederated:
-		s.first = s.first.later(at)
+		s.first, s.federated = s.first.later(at), true
 		raise(&s.alone, max(rankOne, p.Evidence.Rank()), at)
 	case idp.MethodEmail:
 		raise(&s.second, rankTwoStep, at)
@@ -90,6 +91,33 @@ func (s *standing) met(rank int) moment {
 		return moment{}
 	}
 	return s.alone[rank].later(s.first.earlier(s.second[rank]))
+}
+
+// meets tells whether a class is met: by itself and by everything stronger. Password and
+// federated are equally strong, and neither is the other.
+func (s *standing) meets(acr idp.ACR) bool {
+	if acr.Rank() == rankOne && !s.came(acr) {
+		return s.met(rankTwoStep).ok
+	}
+	return s.met(acr.Rank()).ok
+}
+
+// came tells whether the person came in the way that one of the two weakest classes is
+// about. The others are about no way.
+func (s *standing) came(acr idp.ACR) bool {
+	switch acr {
+	case idp.ACRPassword:
+		return s.password
+	case idp.ACRFederated:
+		return s.federated
+	case idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRRefedsMFA:
+	}
+	return true
+}
+
+// meetsDemand tells whether one of the classes that a request asks for is met.
+func (s *standing) meetsDemand(d idp.Demand) bool {
+	return len(d.ACRValues) == 0 || slices.ContainsFunc(d.ACRValues, s.meets)
 }
 
 func (s *standing) rank() int {
@@ -131,22 +159,28 @@ func Achieved(proofs []idp.Proof) idp.ACR {
 
 // TokenACR is the acr of a token: the first requested value that the proofs
 // meet, as it was requested (alias included), else the highest achieved. A value
-// is met by anything at least as strong, so "password" is what a client that
-// asked for no more is told of a stronger sign-in. Unknown values are passed
-// over (OpenID Connect Core 1.0 section 3.1.2.1, acr_values).
+// is met by anything stronger, so "password" is what a client that asked for no
+// more is told of password and code; but no token says "federated" of somebody
+// who came by password, or the reverse: it then says what they achieved. Unknown
+// values are passed over (OpenID Connect Core 1.0 section 3.1.2.1, acr_values).
 func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
 	s := standingOf(proofs)
 	for _, acr := range requested {
-		if s.met(acr.Rank()).ok {
-			return acr
+		if !s.meets(acr) {
+			continue
 		}
+		if !s.came(acr) {
+			break
+		}
+		return acr
 	}
 	return s.acrOf(s.rank())
 }
 
 // AuthTime is the auth_time that belongs to an acr: the time of the oldest proof
 // that it rests on (OpenID Connect Core 1.0 section 2). It is zero where the
-// proofs do not meet the acr.
+// proofs do not meet the acr, and where it rests on nothing but a sign-in elsewhere
+// of which nobody says when it was.
 //
 // A class can rest on several sets of proofs, and a method can have been proved
 // several times. Of a method the latest counts: typing the password again makes
@@ -171,15 +205,29 @@ func AuthTime(proofs []idp.Proof, acr idp.ACR) time.Time {
 // needs longer than max_age to find their phone would be asked for the password
 // again for ever, and max_age=0 could not be met at all. Proofs later than now
 // are fresh.
+//
+// A federated sign-in is as old as the other side says. Where that does not say, the
+// proof stays as long as the person's coming here is young enough, and Decide asks for
+// a second step of ours beside it. One that answers this very request and is too old
+// nevertheless becomes such a one: asking the other side again would not end.
 func Fresh(proofs []idp.Proof, demand idp.Demand, now time.Time) []idp.Proof {
-	stale := func(p idp.Proof) bool {
-		at := p.ProvedAt()
-		return demand.MaxAge >= 0 && now.Sub(at) > demand.MaxAge || at.Before(demand.Since)
+	young := func(at time.Time) bool {
+		return (demand.MaxAge < 0 || now.Sub(at) <= demand.MaxAge) && !at.Before(demand.Since)
 	}
-	if !slices.ContainsFunc(proofs, stale) {
+	kept := func(p idp.Proof) bool { return young(p.At) && (p.Undated || young(p.ProvedAt())) }
+	if !slices.ContainsFunc(proofs, func(p idp.Proof) bool { return !kept(p) }) {
 		return slices.Clip(proofs) // appending to the result must not write behind the argument
 	}
-	return slices.DeleteFunc(slices.Clone(proofs), stale)
+	list := make([]idp.Proof, 0, len(proofs))
+	for _, p := range proofs {
+		if !kept(p) && young(p.At) && !p.At.Before(now) { // too old where it was made
+			p.Undated, p.UpstreamAt = true, time.Time{}
+		}
+		if kept(p) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // used notes which kinds of proofs there are.

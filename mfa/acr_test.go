@@ -149,7 +149,12 @@ func TestTokenACR(t *testing.T) {
 		"unknown is passed over":   {[]idp.ACR{"urn:other", idp.ACRPassword}, two, idp.ACRPassword},
 		"unknown alone":            {[]idp.ACR{"urn:other"}, two, idp.ACRMFA},
 		"a weaker one is met":      {[]idp.ACR{idp.ACRPassword}, two, idp.ACRPassword},
-		"equal strength":           {[]idp.ACR{idp.ACRPassword}, []idp.Proof{entra}, idp.ACRPassword},
+		"federated, not password":  {[]idp.ACR{idp.ACRPassword}, []idp.Proof{entra}, idp.ACRFederated},
+		"password, not federated":  {[]idp.ACR{idp.ACRFederated}, []idp.Proof{password}, idp.ACRPassword},
+		"more than federated":      {[]idp.ACR{idp.ACRFederated, idp.ACRTwoStep}, two, idp.ACRMFA},
+		"more than password":       {[]idp.ACR{idp.ACRPassword}, []idp.Proof{proved(entra, idp.ACRMFA)}, idp.ACRMFA},
+		"each by itself":           {[]idp.ACR{idp.ACRFederated}, []idp.Proof{password, entra}, idp.ACRFederated},
+		"the next one is met":      {[]idp.ACR{idp.ACRFederated, idp.ACRPassword}, []idp.Proof{password}, idp.ACRPassword},
 		"a code alone is no class": {[]idp.ACR{idp.ACRPassword}, []idp.Proof{app}, ""},
 	} {
 		if got := mfa.TokenACR(c.requested, c.proofs); got != c.want {

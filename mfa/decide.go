@@ -1,6 +1,7 @@
 package mfa
 
 import (
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -22,7 +23,10 @@ type Question struct {
 	// AtLeast is the class that what comes of the sign-in takes, beyond policy and request;
 	// empty for none.
 	AtLeast idp.ACR
-	Now     time.Time
+	// PasswordOpen and FederationOpen: the person may sign in in that way here. Without
+	// them a request that names one of the two is not led there.
+	PasswordOpen, FederationOpen bool
+	Now                          time.Time
 }
 
 // Enrolled is which second factors a person has, and which of them work. It may
@@ -45,7 +49,8 @@ type Outcome int
 const (
 	// Satisfied: nothing is missing.
 	Satisfied Outcome = iota
-	// FirstStep: a password (or another first step) is missing or too old.
+	// FirstStep: a password (or another first step) is missing or too old. Methods is
+	// the only one that will do, empty where any does.
 	FirstStep
 	// Challenge: a second step is missing; Methods says which will do, the one
 	// to ask for first in front.
@@ -94,32 +99,114 @@ type Decision struct {
 // Over a connection that asks for a local second step, it counts as a password does.
 func Decide(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
-	achieved := Achieved(q.Proofs).Rank()
+	s := standingOf(q.Proofs)
 	if trusts(q.Proofs) {
-		return decideFederated(q, federated(q.Proofs), achieved)
+		return decideFederated(q, federated(q.Proofs), &s)
 	}
-	need := max(policyRank(q.Policy, q.Override), demandRank(q.Demand), q.AtLeast.Rank())
+	need := max(policyRank(q.Policy, q.Override), q.AtLeast.Rank())
+	met := s.meetsDemand(q.Demand)
 	switch {
 	case !hasFirstStep(q.Proofs):
-		return Decision{Outcome: FirstStep}
-	case achieved >= need:
+		return q.firstStep()
+	case met && s.rank() >= need && !q.unproved():
 		return Decision{Outcome: Satisfied}
+	case !met && q.onlyWay() != "":
+		return q.firstStep()
+	case !met:
+		need = max(need, beyond(q.Demand))
 	}
-	return secondStep(q, need)
+	return secondStep(q.localToo(), max(need, q.freshRank()))
 }
 
-func decideFederated(q Question, p *idp.Proof, achieved int) Decision {
-	need := demandRank(q.Demand)
+// decideFederated is Decide for somebody who came over a trusted connection. A local
+// factor is asked for only in the place of a time that the other side does not say.
+func decideFederated(q Question, p *idp.Proof, s *standing) Decision {
+	need := 0
 	if q.Override.Federated {
-		need = max(need, overrideRank(q.Override))
+		need = overrideRank(q.Override)
 	}
+	met := s.meetsDemand(q.Demand)
+	if !met {
+		need = max(need, beyond(q.Demand))
+	}
+	enough := met && s.rank() >= need
 	switch {
-	case achieved >= need:
+	case enough && !q.unproved():
 		return Decision{Outcome: Satisfied}
+	case enough:
+		return secondStep(q.localToo(), idp.ACRTwoStep.Rank())
+	case !met && q.onlyWay() == idp.MethodPassword:
+		return q.firstStep()
 	case p.CanProve.Rank() >= need:
 		return Decision{Outcome: FirstStep}
+	case q.undated():
+		return secondStep(q.localToo(), max(need, idp.ACRTwoStep.Rank()))
 	}
 	return Decision{Outcome: Unreachable}
+}
+
+// firstStep asks for a first step, in the only way that will do if there is one.
+func (q Question) firstStep() Decision {
+	if only := q.onlyWay(); only != "" {
+		return Decision{Outcome: FirstStep, Methods: []idp.Method{only}}
+	}
+	return Decision{Outcome: FirstStep}
+}
+
+// onlyWay is the way to sign in that a request names and takes no other for, if it is
+// open here; empty for none.
+func (q Question) onlyWay() idp.Method {
+	switch {
+	case q.PasswordOpen && namesOnly(q.Demand, idp.ACRPassword):
+		return idp.MethodPassword
+	case q.FederationOpen && namesOnly(q.Demand, idp.ACRFederated):
+		return idp.MethodFederated
+	}
+	return ""
+}
+
+func namesOnly(d idp.Demand, acr idp.ACR) bool {
+	return len(d.ACRValues) > 0 && !slices.ContainsFunc(d.ACRValues, func(a idp.ACR) bool { return a != acr })
+}
+
+// NamesAWay tells whether a request takes one of the two weakest classes and no other:
+// then it matters which ways to sign in are open.
+func NamesAWay(d idp.Demand) bool {
+	return namesOnly(d, idp.ACRPassword) || namesOnly(d, idp.ACRFederated)
+}
+
+// beyond is the weakest of the requested classes that somebody reaches by a second step
+// who came in another way than the request names.
+func beyond(d idp.Demand) int { return max(demandRank(d), idp.ACRTwoStep.Rank()) }
+
+// undated tells whether the request asks for a fresh sign-in and the person came from
+// where nobody says when they signed in.
+func (q Question) undated() bool {
+	p := federated(q.Proofs)
+	return p != nil && p.Undated && (q.Demand.MaxAge >= 0 || !q.Demand.Since.IsZero())
+}
+
+// unproved tells whether nothing but such a sign-in stands for the person's being here:
+// it is not fresh until a second step of ours is.
+func (q Question) unproved() bool {
+	return q.undated() && !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return p.Method != idp.MethodFederated })
+}
+
+// freshRank is what a sign-in without a time needs beside it.
+func (q Question) freshRank() int {
+	if q.unproved() {
+		return idp.ACRTwoStep.Rank()
+	}
+	return 0
+}
+
+// localToo has people who came from where nobody says when set up a second step of ours
+// whatever the policy is: nothing else shows that they are there now.
+func (q Question) localToo() Question {
+	if q.undated() {
+		q.Override.Mode = idp.OverrideRequired
+	}
+	return q
 }
 
 // secondStep finds what a person with a first step can be asked for.
@@ -198,6 +285,7 @@ func challenge(q Question, email bool) Decision {
 // phone. Satisfied: the policy has no authenticator to set up, or there is one.
 func SetUpNow(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
+	q = q.localToo()
 	switch {
 	case q.Enrolled.Authenticator, !q.Policy.Authenticator && q.Override.Mode != idp.OverrideRequired:
 		return Decision{Outcome: Satisfied}
@@ -366,9 +454,8 @@ func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
 // WantsEvidence tells whether a federated sign-in has to prove more than that it
 // happened: for the request, or for an override that means federated sign-ins too.
 func WantsEvidence(q Question) bool {
-	need := demandRank(q.Demand)
-	if q.Override.Federated {
-		need = max(need, overrideRank(q.Override))
+	if q.Override.Federated && overrideRank(q.Override) > idp.ACRFederated.Rank() {
+		return true
 	}
-	return need > idp.ACRFederated.Rank()
+	return len(q.Demand.ACRValues) > 0 && !slices.Contains(q.Demand.ACRValues, idp.ACRFederated)
 }

@@ -144,7 +144,10 @@ func (q question) meets(acr idp.ACR) bool {
 		return q.strong()
 	case idp.ACRPasskey:
 		return q.proves(idp.MethodPasskey)
-	case idp.ACRPassword, idp.ACRFederated:
+	case idp.ACRPassword:
+		return q.proves(idp.MethodPassword) || q.usual()
+	case idp.ACRFederated:
+		return q.proves(idp.MethodFederated) || q.usual()
 	}
 	return true
 }

@@ -73,6 +73,7 @@ type ConsoleConnection struct {
 	Entra                 bool
 	HasIssuer, HasTenants bool
 	Linked                bool // people are, so that the issuer stays
+	Undated               bool // the other side does not say when people signed in there
 	ManyTenants           bool // several may be named
 	HasAudience           bool // asks whether any organisation and personal accounts may come
 	Issuer                string

@@ -200,7 +200,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, manage.ErrStepUp):
-		return v.proveAgain()
+		return v.proveAgain(err)
 	case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrElsewhere):
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), v.viewer.Population.Name)
 	case errors.Is(err, idp.ErrNotFound):
@@ -211,7 +211,7 @@ func (v *visit) explain(err error) error {
 
 // proveAgain asks the viewer for what a sensitive change takes, and returns to the page
 // that was asked for, or whose form was posted.
-func (v *visit) proveAgain() error {
+func (v *visit) proveAgain(cause error) error {
 	acr, _, err := v.pages.Manage.StepUp(v.Request.Context(), v.self)
 	if err != nil {
 		return err
@@ -221,7 +221,8 @@ func (v *visit) proveAgain() error {
 		back = strings.TrimSuffix(strings.TrimSuffix(back, "/saved"), "/cancel")
 	}
 	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
-	if acr != "" && !v.viewer.Judged.SecondStep() {
+	var missing *manage.StepUpError
+	if errors.As(cause, &missing) && missing.Anew || acr != "" && !v.viewer.Judged.SecondStep() {
 		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
 	}
 	return v.pages.gate().SignIn(v.Context, back, ask)

@@ -38,8 +38,11 @@ func extras(c idp.Connection, ask idp.Ask) map[string]string {
 	case ask.Choose:
 		list["prompt"] = "select_account"
 	}
-	if ask.MaxAge >= 0 {
+	switch {
+	case ask.MaxAge >= 0:
 		list["max_age"] = strconv.Itoa(int(ask.MaxAge / time.Second))
+	case ask.Anew && c.Kind != idp.EntraConnection: // which has the answer say when, too (section 2, auth_time)
+		list["max_age"] = "0"
 	}
 	if ask.SecondStep && c.Context != "" {
 		if c.Kind == idp.EntraConnection {

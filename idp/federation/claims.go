@@ -115,7 +115,7 @@ func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.A
 	a := idp.Assertion{
 		Subject: idp.OIDCSubject(conn.Issuer, c.Subject), Email: address(c.text(emailClaim(conn))),
 		Name: shortened(c.text(either(conn.Claims.Name, "name")), maxName), Locale: c.Locale,
-		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID,
+		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID, Dated: c.AuthTime != 0,
 	}
 	if conn.Kind == idp.EntraConnection {
 		a.Subject = idp.EntraSubject(c.TenantID, c.ObjectID)
@@ -155,7 +155,7 @@ func (c *claims) overage() bool {
 func (c *claims) proof(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Proof, error) {
 	p := idp.Proof{Method: idp.MethodFederated, At: now, Via: conn.ID, Issuer: c.Issuer, LocalStep: conn.Trust == idp.LocalStep}
 	var err error
-	if p.UpstreamAt, err = c.signedInAt(conn, ask, now); err != nil || p.LocalStep {
+	if p.UpstreamAt, p.Undated, err = c.signedInAt(ask); err != nil || p.LocalStep {
 		return p, err
 	}
 	p.AMR = references(c.AMR)
@@ -185,31 +185,32 @@ func (c *claims) provesSecondStep(conn idp.Connection) bool {
 	return conn.Context != "" && c.ACR == conn.Context
 }
 
-// signedInAt is when the person signed in there, zero for now or where that is not
-// said. One that is too long ago for the question is refused.
-func (c *claims) signedInAt(conn idp.Connection, ask idp.Ask, now time.Time) (time.Time, error) {
+// signedInAt is when the person signed in there, zero for just now. undated: nobody says
+// so. Asked for a new sign-in, the other side names a moment that is not before the
+// question (of which auth_time has the whole seconds): one that is, by no more than its
+// clock may be off, is as good as none, since the wish for a new sign-in can be taken out
+// of the address. What is too long ago for the question is refused.
+func (c *claims) signedInAt(ask idp.Ask) (at time.Time, undated bool, err error) {
 	if c.AuthTime == 0 {
-		// max_age makes auth_time required (OpenID Connect Core 1.0 section 2). Entra has it
-		// only where an admin switched it on, and is asked for a new sign-in instead.
-		if ask.MaxAge >= 0 && conn.Kind != idp.EntraConnection {
-			return time.Time{}, untrusted("max_age was asked for, and the token has no auth_time")
-		}
-		return time.Time{}, nil
+		return time.Time{}, true, nil
 	}
-	at := time.Unix(int64(c.AuthTime), 0).UTC()
+	at = time.Unix(int64(c.AuthTime), 0).UTC()
+	if !at.Before(ask.At.Truncate(time.Second)) {
+		return time.Time{}, false, nil
+	}
 	oldest := ask.At.Add(-clockSkew)
-	if !at.Before(oldest) {
-		return time.Time{}, nil
+	if ask.Anew && at.Before(oldest) || ask.MaxAge >= 0 && at.Before(oldest.Add(-ask.MaxAge)) {
+		return at, false, &idp.FederationError{Reason: idp.FederationStale, Cause: fmt.Errorf("signed in there at %s", at)}
 	}
-	if ask.Anew || ask.MaxAge >= 0 && at.Before(oldest.Add(-ask.MaxAge)) {
-		return at, &idp.FederationError{Reason: idp.FederationStale, Cause: fmt.Errorf("signed in there at %s", at)}
+	if ask.Anew {
+		return time.Time{}, true, nil
 	}
 	if ask.MaxAge >= 0 { // within the skew it is as old as it may be, or they would be asked for ever
 		if least := ask.At.Add(-ask.MaxAge); at.Before(least) {
-			return least, nil
+			return least, false, nil
 		}
 	}
-	return at, nil
+	return at, false, nil
 }
 
 // registered are the values that amr may have (RFC 8176 section 2): others would be

@@ -62,7 +62,7 @@ func Connection(population string) idp.Connection {
 		Trust: idp.EvidenceRequired, Context: "c1", Domains: []string{"rtx.example"}, CreateUsers: true,
 		Claims:      idp.ClaimNames{Name: "given_name", Email: "mail", Department: "dept"},
 		Roles:       []idp.RoleMapping{{Claim: "groups", Value: "g-1", RoleID: "manager"}},
-		EndUpstream: true, DomainHint: "rtx.example", CreatedAt: idp.Now(), Version: 3,
+		EndUpstream: true, DomainHint: "rtx.example", UndatedSince: idp.Now(), CreatedAt: idp.Now(), Version: 3,
 	}
 }
 
@@ -72,7 +72,7 @@ func Proofs() []idp.Proof {
 	return []idp.Proof{
 		{Method: idp.MethodPassword, At: now.Add(-time.Second), Version: 2},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
-		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", Subject: "4fa1/9b2c", Version: 2, LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour)},
+		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", Subject: "4fa1/9b2c", Version: 2, LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour), Undated: true},
 	}
 }
 

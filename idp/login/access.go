@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -19,8 +20,25 @@ type waysIn struct {
 	connections []idp.Connection
 }
 
+// A request may take one of them and no other: then the others are left out, as long as
+// that one is open in the population.
 func (l *Login) waysIn(ctx context.Context, s *signIn, p idp.Population) (waysIn, error) {
-	allowed, err := l.passwordAllowed(ctx, s, p.ID)
+	ways, err := l.everyWay(ctx, s, p)
+	if err != nil {
+		return ways, err
+	}
+	switch only := s.onlyWay(); {
+	case only == idp.MethodFederated && len(ways.connections) > 0:
+		ways.password = false
+	case only == idp.MethodPassword && ways.password:
+		ways.connections, ways.buttons = nil, nil
+	}
+	return ways, nil
+}
+
+// everyWay is waysIn whatever the request takes.
+func (l *Login) everyWay(ctx context.Context, s *signIn, p idp.Population) (waysIn, error) {
+	allowed, err := l.passwordOpen(ctx, s, p)
 	ways := waysIn{password: allowed}
 	// An account that is about to be linked proves itself in its own way.
 	if err != nil || !p.Access.Federated || s.notes.Pending != nil {
@@ -41,12 +59,29 @@ func (l *Login) waysIn(ctx context.Context, s *signIn, p idp.Population) (waysIn
 	return ways, nil
 }
 
-// passwordAllowed tells whether a password will do in a population: by its portal
-// access, or because an account is to be linked.
-func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population string) (bool, error) {
-	if s.notes.Pending.proved() {
-		return true, nil
+// onlyWay is the one way to sign in that the request takes, empty for any.
+func (s *signIn) onlyWay() idp.Method {
+	if state, ok := s.next().(NeedPassword); ok {
+		return state.Only
 	}
+	return ""
+}
+
+// findWays reads which ways to sign in are open, where the request names one of them and
+// no other. Somebody without a password does not come by one.
+func (l *Login) findWays(ctx context.Context, s *signIn) error {
+	s.open.password, s.open.federation = false, false
+	if !mfa.NamesAWay(s.Request.Demand) || s.over() {
+		return nil
+	}
+	ways, err := l.everyWay(ctx, s, s.Population)
+	s.open.password = ways.password && (s.flow.UserID == "" || s.User.PasswordHash != "")
+	s.open.federation = len(ways.connections) > 0
+	return err
+}
+
+// passwordAllowed tells whether a password will do in a population, for this request.
+func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population string) (bool, error) {
 	p := s.Population
 	if p.ID != population {
 		var err error
@@ -54,7 +89,17 @@ func (l *Login) passwordAllowed(ctx context.Context, s *signIn, population strin
 			return false, err
 		}
 	}
-	if p.Access.Password {
+	if s.onlyWay() == "" {
+		return l.passwordOpen(ctx, s, p)
+	}
+	ways, err := l.waysIn(ctx, s, p)
+	return ways.password, err
+}
+
+// passwordOpen tells whether people of a population may sign in by password: by its
+// portal access, or because an account is to be linked.
+func (l *Login) passwordOpen(ctx context.Context, s *signIn, p idp.Population) (bool, error) {
+	if s.notes.Pending.proved() || p.Access.Password {
 		return true, nil
 	}
 	return l.brokeGlass(ctx, s)

@@ -86,8 +86,8 @@ func (l *Login) stillWithout(ctx context.Context, s *signIn) error {
 	return nil
 }
 
-// storeFactor keeps the confirmed authenticator and makes the recovery codes,
-// unless there is a set already: a second authenticator makes no new one.
+// storeFactor keeps the confirmed authenticator, and sees to the recovery codes unless
+// there is a set already: a second authenticator makes no new one.
 func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int64) error {
 	id, now := idp.NewID(), idp.Now()
 	err := l.Store.CreateFactor(ctx, idp.Factor{
@@ -99,10 +99,13 @@ func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int
 	}
 	events := []idp.AuditEvent{s.audit(idp.AuditFactorEnrolled, map[string]string{"method": string(idp.MethodTOTP)})}
 	if s.enrolment.Recovery == nil {
-		if err := l.Manage.MakeRecoveryCodes(ctx, s.User.ID); err != nil {
+		made, err := l.Manage.RecoveryCodesFor(ctx, s.User.ID)
+		if err != nil {
 			return err
 		}
-		events = append(events, s.audit(idp.AuditRecoveryGenerated, nil))
+		if made {
+			events = append(events, s.audit(idp.AuditRecoveryGenerated, nil))
+		}
 	}
 	if err := l.Store.Audit(ctx, events...); err != nil {
 		return err

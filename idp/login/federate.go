@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -184,6 +185,9 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, a
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err
 		}
+		if err := l.noteDated(ctx, s, connection, a.Dated); err != nil {
+			return err
+		}
 		return l.arrive(ctx, s, connection, a)
 	})
 	var refused *idp.FederationError
@@ -191,6 +195,21 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, a
 		return l.turnedAway(c, s, connection, err)
 	}
 	return err
+}
+
+// noteDated notes at a connection whether its other side says when people signed in
+// there, for its page in the console. OpenID providers have to only where they are asked
+// how old a sign-in is; what Entra puts into a token does not hang on the question.
+func (l *Login) noteDated(ctx context.Context, s *signIn, c idp.Connection, dated bool) error {
+	demand := s.Request.Demand
+	asked := c.Kind == idp.EntraConnection || demand.MaxAge >= 0 || !demand.Since.IsZero()
+	switch {
+	case dated && !c.UndatedSince.IsZero():
+		return l.Store.MarkUndated(ctx, c.ID, time.Time{})
+	case !dated && asked && c.UndatedSince.IsZero():
+		return l.Store.MarkUndated(ctx, c.ID, idp.Now())
+	}
+	return nil
 }
 
 // arrive takes somebody in whom another provider vouches for, or has them confirm

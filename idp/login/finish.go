@@ -5,9 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
-
-	"github.com/gin-gonic/gin"
+	"slices"
 
 	"gatehouse/idp"
 	"gatehouse/idp/web"
@@ -23,6 +21,7 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 		return outcome{}, err
 	}
 	s.flow.SessionID = session.ID
+	s.notes.Ended = l.ending(s)
 	if err := l.rememberBrowser(ctx, s); err != nil {
 		return outcome{}, err
 	}
@@ -34,11 +33,12 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 }
 
 // settleByMail ends what a link in a mail began. The password that it set counts like
-// any other once a second step was proved beside it, and for somebody without an
-// authenticator at once. Until then each sign-in, in whatever browser and at whatever
-// app, asks a person with an authenticator for that and not for an email code.
+// any other once a second step that is not the mailbox was proved beside it, and for
+// somebody without an authenticator at once. Until then, whatever password replaces it,
+// each sign-in, in whatever browser and at whatever app, asks a person with an
+// authenticator for that and not for an email code.
 func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
-	if s.User.PasswordByMailAt.IsZero() || len(s.enrolment.TOTP) > 0 && !s.provedSecondStep() {
+	if s.User.PasswordByMailAt.IsZero() || len(s.enrolment.TOTP) > 0 && !s.proved(idp.MethodTOTP, idp.MethodRecovery, idp.MethodPasskey) {
 		return nil
 	}
 	return l.Store.ForgetPasswordByMail(ctx, s.User.ID, s.User.PasswordByMailAt)
@@ -65,12 +65,14 @@ func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
 
 // provedSecondStep tells whether a second step was proved in this very sign-in.
 func (s *signIn) provedSecondStep() bool {
-	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
-		if p.Method == idp.MethodTOTP || p.Method == idp.MethodRecovery || p.Method == idp.MethodEmail {
-			return true
-		}
-	}
-	return false
+	return s.proved(idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail)
+}
+
+// proved tells whether one of some methods was proved in this very sign-in.
+func (s *signIn) proved(methods ...idp.Method) bool {
+	return slices.ContainsFunc(since(s.flow.Proofs, s.flow.CreatedAt), func(p idp.Proof) bool {
+		return slices.Contains(methods, p.Method)
+	})
 }
 
 // establish renews the session that the flow began with, or that another tab made
@@ -147,36 +149,6 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 		return session, nil, err
 	}
 	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, nil))
-}
-
-// lostAnswer is how long after the end of a sign-in a browser without the session's
-// cookie may say that our last answer did not arrive.
-const lostAnswer = time.Minute
-
-// finishedAgain answers a POST to a flow that is done: the browser may have lost
-// our last answer, and with it the session's cookie. It gets a new one, and asks
-// the app's request anew, which then is single sign-on. Nobody else can: flow
-// and session are bound to this browser.
-func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
-	ctx := c.Request.Context()
-	session, err := l.Store.Session(ctx, s.flow.SessionID)
-	held := l.Sessions.Cookies.Session(s.header, s.Population.ID) != ""
-	if err == nil && !held && idp.Now().Sub(session.LastSeenAt) > lostAnswer {
-		// The browser was closed, which ends a session's cookie: it is not given back.
-		err = idp.ErrExpired
-	}
-	if err == nil && !session.Alive(s.Population, idp.Now()) {
-		err = idp.ErrExpired
-	}
-	if err != nil {
-		return l.finished(s, err)
-	}
-	session, cookie := l.Sessions.Renew(session)
-	if err := l.Store.RenewSession(ctx, session); err != nil {
-		return l.finished(s, err)
-	}
-	http.SetCookie(c.Writer, cookie)
-	return web.Redirect(c, l.Requests.Again(s.Request))
 }
 
 // finished is the page of a flow that is over.

@@ -29,6 +29,9 @@ type signIn struct {
 	// disabled factors that this browser may use nevertheless.
 	enrolment idp.Enrolment
 	opened    map[string]bool
+	// open are the ways to sign in that are open here, read where the request names one
+	// of them and no other.
+	open struct{ password, federation bool }
 	// header is the request's: it holds the cookies of the browser's sessions.
 	header http.Header
 }
@@ -106,6 +109,9 @@ func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
 		// The password was judged by other rules, and is to be typed again.
 		s.flow.Proofs = without(s.flow.Proofs, idp.MethodPassword, s.flow.CreatedAt)
 	}
+	if err := l.findWays(ctx, s); err != nil {
+		return err
+	}
 	if s.flow.UserID == "" {
 		s.enrolment = idp.Enrolment{}
 		return nil
@@ -161,6 +167,10 @@ func (s *signIn) question() mfa.Question {
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
+		PasswordOpen: s.open.password, FederationOpen: s.open.federation,
+	}
+	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {
+		q.Demand.ACRValues = nil // they came through another provider and sign in here as well
 	}
 	if s.rests() {
 		q.Policy, q.Override = s.Judged, s.JudgedOverride

@@ -20,8 +20,9 @@ type (
 	// ChooseSession: several people are signed in in this browser, and nothing
 	// says who is meant. Signing in as somebody else is open too.
 	ChooseSession struct{}
-	// NeedPassword: email and password, or the password again.
-	NeedPassword struct{}
+	// NeedPassword: email and password, or the password again. Only is the one way to
+	// sign in that the request takes, empty for any.
+	NeedPassword struct{ Only idp.Method }
 	// ConfirmEmail: somebody who came through another provider confirms that the address
 	// is theirs, by a code that is sent there.
 	ConfirmEmail struct{}
@@ -103,6 +104,8 @@ type Notes struct {
 	Switch bool `json:"switch,omitempty"`
 	// Keep: the person wants to stay signed in.
 	Keep bool `json:"keep,omitempty"`
+	// Ended is how the flow did, nil until then.
+	Ended *ending `json:"ended,omitempty"`
 }
 
 // Next decides the sign-in's next state. It is the only place that does.
@@ -123,7 +126,7 @@ func Next(f Facts) State {
 			return f.choose(d.Methods)
 		}
 	case mfa.FirstStep:
-		return NeedPassword{}
+		return needFirst(d)
 	case mfa.Challenge:
 		return NeedCode{Methods: preferred(d.Methods, f.Notes.Method)}
 	case mfa.ProveEmail, mfa.SetUp:
@@ -144,6 +147,14 @@ func Next(f Facts) State {
 	return Done{}
 }
 
+// needFirst asks for a first step, in the only way that will do if there is one.
+func needFirst(d mfa.Decision) State {
+	if len(d.Methods) == 1 {
+		return NeedPassword{Only: d.Methods[0]}
+	}
+	return NeedPassword{}
+}
+
 // wished leads somebody through the set-up that they chose where an email code
 // would do, nil when there is nothing to set up.
 func (f Facts) wished() State {
@@ -152,7 +163,7 @@ func (f Facts) wished() State {
 	}
 	switch d := mfa.SetUpNow(f.Question); d.Outcome {
 	case mfa.FirstStep:
-		return NeedPassword{}
+		return needFirst(d)
 	case mfa.ProveEmail, mfa.SetUp:
 		return f.setUp(d, []idp.Method{idp.MethodEmail})
 	case mfa.Satisfied, mfa.Challenge, mfa.Choose, mfa.Unreachable, mfa.Stuck:

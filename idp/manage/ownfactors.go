@@ -130,7 +130,7 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 		Enrolled: mfa.EnrolledOf(enrolment, nil), Now: idp.Now(),
 	})
 	if first.Outcome != mfa.SetUp {
-		return user, population, fmt.Errorf("%w: set up an authenticator", ErrStepUp)
+		return user, population, &StepUpError{What: "set up an authenticator", Anew: true}
 	}
 	return user, population, nil
 }
@@ -193,8 +193,12 @@ func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, populatio
 		return err
 	}
 	if enrolment.Recovery == nil {
-		if err := m.MakeRecoveryCodes(ctx, user.ID); err != nil {
+		made, err := m.RecoveryCodesFor(ctx, user.ID)
+		if err != nil {
 			return err
+		}
+		if !made {
+			return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
 		}
 		if err := m.auditOf(ctx, s.actor().audit(idp.AuditRecoveryGenerated, "", nil), user); err != nil {
 			return err
@@ -262,7 +266,7 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 			return err
 		}
 		if len(left.TOTP) == 0 {
-			if err := m.Store.RemoveRecoveryCodes(ctx, user.ID); err != nil {
+			if err := m.Store.RetireRecoveryCodes(ctx, user.ID, idp.Now()); err != nil {
 				return err
 			}
 		}

@@ -236,6 +236,10 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 		if err := m.Store.SetPasswordHash(ctx, userID, hash, idp.Now()); err != nil {
 			return fmt.Errorf("set a password: %w", err)
 		}
+		// This one did not come by mail.
+		if err := m.Store.ForgetPasswordByMail(ctx, userID, user.PasswordByMailAt); err != nil {
+			return err
+		}
 		if err := m.Store.DropLinks(ctx, idp.ResetLink, userID); err != nil {
 			return err
 		}

@@ -43,6 +43,18 @@ func (m *Manager) MakeRecoveryCodes(ctx context.Context, userID string) error {
 	return m.Store.ReplaceRecoveryCodes(ctx, set, codes)
 }
 
+// RecoveryCodesFor gives a person who has none and sets up an authenticator recovery
+// codes, in the transaction of ctx. Those that went with their last authenticator come
+// back as they were as long as there may be no others: taking an authenticator away and
+// adding it again is no way around the two hours. made: they are new.
+func (m *Manager) RecoveryCodesFor(ctx context.Context, userID string) (made bool, err error) {
+	revived, err := m.Store.ReviveRecoveryCodes(ctx, userID, idp.Now().Add(-mfa.RegenerateAfter))
+	if err != nil || revived {
+		return false, err
+	}
+	return true, m.MakeRecoveryCodes(ctx, userID)
+}
+
 func recoveryAAD(id string) string { return keyring.AAD("recovery_codes", id, "sealed") }
 
 // OpenRecoveryCodes decrypts the codes of a set that were not used, at the moment

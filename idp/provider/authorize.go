@@ -209,11 +209,13 @@ func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool)
 // decide asks whether a session, or nobody, is enough for the request. A session
 // is judged by the policies under which it was created, and does not count at a
 // client whose override was changed "immediately" since. Which second factors the
-// person has is for the sign-in to find out: here they count as having one.
+// person has, and which ways to sign in, is for the sign-in to find out: here they count
+// as having them all.
 func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
 	q := mfa.Question{
 		Demand: a.request.Demand, Now: a.request.CreatedAt,
-		Enrolled: mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true},
+		Enrolled:     mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true},
+		PasswordOpen: true, FederationOpen: true,
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
 		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs

@@ -22,7 +22,9 @@ const IDTokenLifetime = 5 * time.Minute
 // authentication is how a person signed in: the same in every token of a grant,
 // computed from its proofs.
 type authentication struct {
-	AuthTime int64    `json:"auth_time"`
+	// AuthTime is left out where nobody says when it was (OpenID Connect Core 1.0 section
+	// 2): a sign-in elsewhere, for a request that does not ask how old it may be.
+	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      idp.ACR  `json:"acr"`
 	AMR      []string `json:"amr"`
 	SID      string   `json:"sid"`
@@ -31,8 +33,9 @@ type authentication struct {
 }
 
 func authenticationOf(g idp.Grant) authentication {
-	a := authentication{
-		AuthTime: mfa.AuthTime(g.Proofs, g.ACR).Unix(), ACR: g.ACR, AMR: mfa.AMR(g.Proofs), SID: g.SessionID,
+	a := authentication{ACR: g.ACR, AMR: mfa.AMR(g.Proofs), SID: g.SessionID}
+	if at := mfa.AuthTime(g.Proofs, g.ACR); !at.IsZero() {
+		a.AuthTime = at.Unix()
 	}
 	for _, p := range g.Proofs {
 		if p.Method == idp.MethodFederated {

@@ -21,6 +21,7 @@ type connectionRow struct {
 	Certificate  string
 	Trust        string
 	Settings     connectionSettings `gorm:"serializer:json"`
+	UndatedSince *time.Time
 	CreatedAt    time.Time
 	Version      int64
 	Taken        taken `gorm:"serializer:json"`
@@ -64,6 +65,7 @@ func rowOfConnection(c idp.Connection) connectionRow {
 		ID: c.ID, PopulationID: c.PopulationID, Kind: string(c.Kind), Name: c.Name, Enabled: c.Enabled, Issuer: c.Issuer,
 		ClientID: c.ClientID, Secret: notNil(c.Secret), PrivateKey: notNil(c.Key), Certificate: c.Certificate,
 		Trust: string(c.Trust), Settings: settings, CreatedAt: c.CreatedAt, Version: c.Version, Taken: taken{},
+		UndatedSince: orNull(c.UndatedSince),
 	}
 }
 
@@ -76,6 +78,7 @@ func (r connectionRow) connection() idp.Connection {
 		Trust: idp.Trust(r.Trust), Context: v.Context, Domains: v.Domains, CreateUsers: v.CreateUsers,
 		Claims:      idp.ClaimNames{Name: v.NameClaim, Email: v.EmailClaim, Department: v.DepartmentClaim},
 		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
+		UndatedSince: orZero(r.UndatedSince),
 	}
 	for _, m := range v.Roles {
 		c.Roles = append(c.Roles, idp.RoleMapping(m))
@@ -131,8 +134,16 @@ func (s *Store) SaveConnection(ctx context.Context, c idp.Connection) error {
 			return err
 		}
 		return once(s.writer(ctx).Model(&connectionRow{}).Where("id = ? AND version = ?", c.ID, c.Version).
-			Select("*").Omit("id", "population_id", "created_at").Updates(&row), "connection", idp.ErrConflict)
+			Select("*").Omit("id", "population_id", "created_at", "undated_since").Updates(&row), "connection", idp.ErrConflict)
 	})
+}
+
+// MarkUndated records since when a connection's other side has not said when people
+// signed in, zero for as soon as it says so again. It is no change of the connection's
+// settings, and its version stays.
+func (s *Store) MarkUndated(ctx context.Context, id string, since time.Time) error {
+	return written(s.writer(ctx).Model(&connectionRow{}).Where("id = ?", id).
+		UpdateColumn("undated_since", orNull(since)).Error, "connection")
 }
 
 // DeleteConnection removes a connection and its identities. idp.ErrConflict: somebody

@@ -154,10 +154,20 @@ func (s *Store) RemoveFactor(ctx context.Context, userID, id string) error {
 	})
 }
 
-// RemoveRecoveryCodes takes the recovery codes from a user who has no authenticator
-// any more that they could stand in for.
-func (s *Store) RemoveRecoveryCodes(ctx context.Context, userID string) error {
-	return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
+// RetireRecoveryCodes puts the recovery codes of a user aside who has no authenticator
+// any more that they could stand in for: Enrolment does not know them until
+// ReviveRecoveryCodes.
+func (s *Store) RetireRecoveryCodes(ctx context.Context, userID string, at time.Time) error {
+	return written(s.writer(ctx).Model(&recoverySetRow{}).Where("user_id = ? AND retired_at IS NULL", userID).
+		UpdateColumn("retired_at", at).Error, "recovery codes")
+}
+
+// ReviveRecoveryCodes takes back the retired codes of a user that were made after a
+// moment, as they were, and tells whether there were any.
+func (s *Store) ReviveRecoveryCodes(ctx context.Context, userID string, madeAfter time.Time) (bool, error) {
+	r := s.writer(ctx).Model(&recoverySetRow{}).
+		Where("user_id = ? AND retired_at IS NOT NULL AND created_at > ?", userID, madeAfter).UpdateColumn("retired_at", nil)
+	return r.RowsAffected == 1, written(r.Error, "recovery codes")
 }
 
 // RemoveFactors takes all second factors from a user, recovery codes included.
@@ -169,7 +179,7 @@ func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
 		if err := s.markSecondStep(ctx, userID, false); err != nil {
 			return err
 		}
-		return s.RemoveRecoveryCodes(ctx, userID)
+		return written(s.writer(ctx).Where("user_id = ?", userID).Delete(&recoverySetRow{}).Error, "recovery codes")
 	})
 }
 
@@ -179,6 +189,7 @@ type recoverySetRow struct {
 	CreatedAt  time.Time
 	SavedAt    *time.Time
 	DisabledAt *time.Time
+	RetiredAt  *time.Time
 }
 
 func (recoverySetRow) TableName() string { return "recovery_sets" }
@@ -202,7 +213,7 @@ func (s *Store) recoverySet(ctx context.Context, userID string) (*idp.RecoverySe
 	}
 	err := s.reader(ctx).Raw(`SELECT s.*, (SELECT COUNT(*) FROM recovery_codes c
 		WHERE c.set_id = s.id AND c.used_at IS NULL) AS remaining
-		FROM recovery_sets s WHERE s.user_id = ?`, userID).Scan(&rows).Error
+		FROM recovery_sets s WHERE s.user_id = ? AND s.retired_at IS NULL`, userID).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return nil, 0, found(err, "recovery codes")
 	}

@@ -39,7 +39,9 @@ func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error)
 }
 
 // SetPasswordHash gives a user another password. The one of before is kept as long as
-// the population refuses to have it again. idp.ErrNotFound: there is no such user.
+// the population refuses to have it again. Whether a mail set the one of before is not
+// forgotten: that takes a second step (ForgetPasswordByMail). idp.ErrNotFound: there is
+// no such user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		query := "SELECT u.password_hash AS hash, p.passwords AS rules FROM users u JOIN populations p ON p.id = u.population_id WHERE u.id = ?"
@@ -54,7 +56,7 @@ func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at tim
 			return found(err, "user")
 		}
 		err := once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
-			UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "password_by_mail_at": nil, "updated_at": at}), "user", idp.ErrNotFound)
+			UpdateColumns(map[string]any{"password_hash": hash, "password_changed_at": at, "updated_at": at}), "user", idp.ErrNotFound)
 		if err != nil {
 			return err
 		}

@@ -227,7 +227,8 @@ func (s *Store) FactsOf(ctx context.Context, ids ...string) (map[string]PersonFa
 	}
 	err := s.reader(ctx).Raw(`SELECT u.id,
 		EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp') AS authenticator,
-		EXISTS (SELECT 1 FROM recovery_codes c WHERE c.user_id = u.id AND c.used_at IS NULL) AS recovery,
+		EXISTS (SELECT 1 FROM recovery_codes c JOIN recovery_sets r ON r.id = c.set_id
+			WHERE c.user_id = u.id AND c.used_at IS NULL AND r.retired_at IS NULL) AS recovery,
 		(SELECT a.at FROM audit_events a WHERE a.user_id = u.id AND a.kind = 'session.created' ORDER BY a.at DESC LIMIT 1) AS last_sign_in_at
 		FROM users u WHERE u.id IN ?`, ids).Scan(&rows).Error
 	if err != nil {

@@ -1,0 +1,95 @@
+package login_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+)
+
+const sessionCookie = "gatehouse_session_agents"
+
+// finish signs somebody in, and returns the form that did, to be posted again.
+func (h *house) finish(b *idptest.Browser) (post func(b *idptest.Browser) *idptest.Page) {
+	h.t.Helper()
+	page := h.atPassword(b)
+	flow := flowOf(page)
+	page = b.Submit(page, "/password", "email", email, "password", idptest.Password)
+	phone := idptest.Scan(h.t, page)
+	wantLeft(h.t, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
+	return func(b *idptest.Browser) *idptest.Page { return b.Post(flow+"/saved", url.Values{"saved": {"yes"}}) }
+}
+
+// holds gives a browser another session's cookie, empty for none.
+func (h *house) holds(b *idptest.Browser, value string) {
+	h.t.Helper()
+	c := &http.Cookie{Name: sessionCookie, Value: value, Path: "/"}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	b.Jar.SetCookies(h.site(), []*http.Cookie{c})
+}
+
+// The cookie that names the browser lives for a year and proves no sign-in: with it and
+// some text in place of the session's cookie nobody gets the session.
+func TestAFinishedFlowComparesTheSessionsCookie(t *testing.T) {
+	for name, value := range map[string]string{"text of its length": strings.Repeat("A", 43), "another secret": idp.NewSecret()} {
+		t.Run(name, func(t *testing.T) {
+			h, b := alone(t), idptest.NewBrowser(t)
+			again := h.finish(b)
+			h.holds(b, value)
+			for range 2 {
+				page := again(b)
+				if page.Left != nil || page.Status != http.StatusGone || h.cookie(b, sessionCookie) != value {
+					t.Fatalf("status %d, cookie %q", page.Status, h.cookie(b, sessionCookie))
+				}
+				h.db.Age(t, "sessions", 2*time.Minute, "last_seen_at")
+			}
+		})
+	}
+}
+
+// A browser that our last answer did not reach sends what it sent before, and goes on.
+func TestABrowserThatLostTheLastAnswerGoesOn(t *testing.T) {
+	h, b := alone(t), idptest.NewBrowser(t)
+	again := h.finish(b)
+	if wantLeft(t, again(b)); h.count("sessions WHERE ended_at IS NULL") != 1 {
+		t.Error("posting twice made a second session")
+	}
+	h.holds(b, "")
+	if wantLeft(t, again(b)); h.cookie(b, sessionCookie) == "" || !silently(h, b) {
+		t.Error("the lost cookie was not given again")
+	}
+}
+
+// What counts is when the sign-in ended, and not when the session was used last.
+func TestALostAnswerIsOfAMinuteAgo(t *testing.T) {
+	h, b := alone(t), idptest.NewBrowser(t)
+	again := h.finish(b)
+	h.holds(b, "")
+	h.exec(`UPDATE flows SET data = replace(CAST(data AS TEXT), '"ended":{"at":"20', '"ended":{"at":"19')`)
+	if page := again(b); page.Left != nil || h.cookie(b, sessionCookie) != "" {
+		t.Error("a session that is in use was given to a browser that has none")
+	}
+}
+
+// A step-up whose answer was lost leaves the browser with the cookie of before.
+func TestALostAnswerOfAStepUpComesAgain(t *testing.T) {
+	h, b := alone(t), idptest.NewBrowser(t)
+	phone, _ := h.enrol(b)
+	before := h.cookie(b, sessionCookie)
+	page := b.Get(h.party.Begin("prompt", "login").URL)
+	flow := flowOf(page)
+	h.forget()
+	page = b.Submit(page, "/password", "password", idptest.Password)
+	wantLeft(t, b.Submit(page, "/totp", "code", phone.Code(0)))
+	h.holds(b, before)
+	wantLeft(t, b.Post(flow+"/totp", url.Values{"code": {phone.Code(0)}}))
+	if !silently(h, b) {
+		t.Error("the step-up's session did not come back")
+	}
+}
