@@ -209,29 +209,29 @@ func TestRefreshTokenGetsOneSuccessor(t *testing.T) {
 func TestOneOfManyCountsAnAttempt(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
-		counter := func(failures, was int) []store.Throttle {
-			return []store.Throttle{{Key: []byte("key"), Kind: "password", Failures: failures, Was: was, LastAt: now, NextAt: now.Add(time.Second)}}
-		}
+		one := []store.Budget{{Key: []byte("key"), Kind: "password", Free: 1, Waits: []time.Duration{time.Second}}}
 		for round := range 3 { // without a row, then with one
 			expectOneWinner(t, idp.ErrConflict, func(ctx context.Context, _ int) error {
-				return db.CountAttempt(ctx, counter(round+1, round))
+				_, err := db.CountAttempt(ctx, now.Add(time.Duration(round)*time.Second), one)
+				return err
 			})
 		}
 		rows, err := db.Throttles(t.Context(), [][]byte{[]byte("key"), []byte("other")})
 		idptest.Must(t, err)
-		want := counter(3, 3)
-		expectSame(t, want, rows)
+		last := now.Add(2 * time.Second)
+		expectSame(t, []store.Throttle{{Key: []byte("key"), Kind: "password", Failures: 3, LastAt: last, NextAt: last.Add(time.Second)}}, rows)
 	})
 }
 
 // Both counters of an attempt, or none.
 func TestAttemptIsCountedOnAllCountersOrNone(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-		counter := func(key string, failures, was int) store.Throttle {
-			return store.Throttle{Key: []byte(key), Kind: "password", Failures: failures, Was: was, LastAt: idp.Now(), NextAt: idp.Now()}
+		budget := func(key string) store.Budget {
+			return store.Budget{Key: []byte(key), Kind: "password", Free: 1, Waits: []time.Duration{time.Hour}}
 		}
-		idptest.Must(t, db.CountAttempt(t.Context(), []store.Throttle{counter("b", 5, 0)}))
-		err := db.CountAttempt(t.Context(), []store.Throttle{counter("a", 1, 0), counter("b", 5, 4)})
+		_, err := db.CountAttempt(t.Context(), idp.Now(), []store.Budget{budget("b")})
+		idptest.Must(t, err)
+		_, err = db.CountAttempt(t.Context(), idp.Now(), []store.Budget{budget("a"), budget("b")})
 		expectError(t, err, idp.ErrConflict)
 		rows, err := db.Throttles(t.Context(), [][]byte{[]byte("a"), []byte("b")})
 		if err != nil || len(rows) != 1 || !bytes.Equal(rows[0].Key, []byte("b")) {

@@ -40,7 +40,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"grants", "id", "expires_at < ?", now},
 		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
 		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
-		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address')", now.Add(-addressCounters)},
+		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address', 'confirm', 'confirm-mail')", now.Add(-addressCounters)},
 		{"throttles", "key", "last_at < ?", now.Add(-accountCounters)},
 		{"signing_keys", "id", "expires_at < ?", now},
 		{"outbox", "id", "expires_at < ?", now.Add(-doneDeliveries)},

@@ -28,7 +28,8 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 	later := idp.Now().Add(1000 * day)
 	throttle := func(kind string) func(context.Context, string, time.Time) error {
 		return func(ctx context.Context, id string, at time.Time) error {
-			return db.CountAttempt(ctx, []store.Throttle{{Key: []byte(id), Kind: kind, Failures: 1, LastAt: at, NextAt: later}})
+			_, err := db.CountAttempt(ctx, at, []store.Budget{{Key: []byte(id), Kind: kind, Free: 1, Waits: []time.Duration{later.Sub(at)}}})
+			return err
 		}
 	}
 	session := func(expires func(*idp.Session, time.Time)) func(context.Context, string, time.Time) error {
@@ -55,6 +56,8 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 		"invitation that was accepted":           {"links", 0, link(idp.InvitationLink, true)},
 		"window of mails to an account":          {"throttles", day, throttle("mail")},
 		"mails that an address asked for lately": {"throttles", day, throttle("mail-address")},
+		"codes tried for an address":             {"throttles", day, throttle("confirm")},
+		"codes sent to an address":               {"throttles", day, throttle("confirm-mail")},
 		"flow": {"flows", 0, func(ctx context.Context, id string, at time.Time) error {
 			r := idptest.Request(w.Client)
 			r.ExpiresAt = later

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,12 +28,22 @@ type Throttle struct {
 	Key      []byte
 	Kind     string
 	Failures int
-	Was      int // what Failures was when it was read
 	LastAt   time.Time
 	NextAt   time.Time // no attempt before this moment
-	// Shared: many people count here at once (an address). Counting then adds to
-	// whatever stands, and nobody loses to the others.
-	Shared bool
+}
+
+// Budget is one counter, and by which rule it admits an attempt.
+type Budget struct {
+	Key  []byte
+	Kind string
+	// Free is from which failure on the next attempt waits: Waits[0] after that one,
+	// Waits[1] after the next, the last of Waits after all others.
+	Free  int
+	Waits []time.Duration
+	// Cap is at how many failures it admits none, zero for never.
+	Cap int
+	// Memory is after how long a quiet counter begins anew, zero for never.
+	Memory time.Duration
 }
 
 // Throttles reads the counters of the keys that have one.
@@ -41,50 +54,87 @@ func (s *Store) Throttles(ctx context.Context, keys [][]byte) ([]Throttle, error
 	}
 	list := make([]Throttle, len(rows))
 	for i, r := range rows {
-		list[i] = Throttle{Key: r.Key, Kind: r.Kind, Failures: int(r.Failures), Was: int(r.Failures), LastAt: r.LastAt.UTC(), NextAt: r.NextAt.UTC()}
+		list[i] = Throttle{Key: r.Key, Kind: r.Kind, Failures: int(r.Failures), LastAt: r.LastAt.UTC(), NextAt: r.NextAt.UTC()}
 	}
 	return list, nil
 }
 
-// CountAttempt writes each counter as given, provided that it still stands where
-// it was read: an attempt is counted before it is made, so that parallel guesses
-// cannot share one. idp.ErrConflict: another attempt came in between.
-func (s *Store) CountAttempt(ctx context.Context, counters []Throttle) error {
-	return s.Do(ctx, func(ctx context.Context) error {
-		for _, t := range counters {
-			row := throttleRow{Key: t.Key, Kind: t.Kind, Failures: int64(t.Failures), LastAt: t.LastAt, NextAt: t.NextAt}
-			r := s.writer(ctx).Clauses(t.onConflict()).Create(&row)
-			if err := once(r, "throttle", idp.ErrConflict); err != nil {
-				return err
+// CountAttempt counts an attempt in each budget, or in none where one of them does
+// not admit it now: then it fails with idp.ErrConflict. The statement that counts is
+// the one that admits, so that attempts at once cannot share what is left. It returns
+// the failures that each budget has if this attempt fails too. In a transaction of the
+// caller, that one has to be given up where an attempt is not admitted.
+//
+// All attempts take their budgets in the order given; callers give those of many
+// people last, which are then held for the shortest time.
+func (s *Store) CountAttempt(ctx context.Context, now time.Time, budgets []Budget) ([]int, error) {
+	failures := make([]int, len(budgets))
+	err := s.Do(ctx, func(ctx context.Context) error {
+		for i, b := range budgets {
+			text, args := b.count(now)
+			err := s.writer(ctx).Raw(text, args...).Take(&failures[i]).Error
+			if errors.Is(err, gorm.ErrRecordNotFound) {
+				return fmt.Errorf("throttle: %w", idp.ErrConflict)
+			}
+			if err != nil {
+				return written(err, "throttle")
 			}
 		}
 		return nil
 	})
+	return failures, err
 }
 
-// onConflict is what counting does where the key has a counter already.
-func (t Throttle) onConflict() clause.OnConflict {
-	c := clause.OnConflict{
-		Columns:   []clause.Column{{Name: "key"}},
-		DoUpdates: clause.AssignmentColumns([]string{"failures", "last_at", "next_at"}),
+// count is the statement that admits an attempt and counts it. What is free does not
+// ask for the time: of attempts at once, one may have read the clock before another
+// that was counted first. The key does not stand
+// right after a parenthesis, where GORM takes bytes for a list.
+func (b Budget) count(now time.Time) (string, []any) {
+	failures, failuresArgs := "throttles.failures + 1", []any(nil)
+	if b.Memory > 0 {
+		failures, failuresArgs = "CASE WHEN throttles.last_at < ? THEN 1 ELSE throttles.failures + 1 END", []any{now.Add(-b.Memory)}
 	}
-	if t.Shared {
-		if t.Failures > t.Was { // else it was forgotten, and begins anew
-			c.DoUpdates[0].Value = gorm.Expr("throttles.failures + ?", t.Failures-t.Was)
-		}
-		return c
+	next, nextArgs := b.next(failures, failuresArgs, now)
+	text := "INSERT INTO throttles (kind, key, failures, last_at, next_at) VALUES (?, ?, 1, ?, ?) " +
+		"ON CONFLICT (key) DO UPDATE SET failures = " + failures + ", last_at = excluded.last_at, next_at = " + next +
+		" WHERE (throttles.failures < ? OR throttles.next_at <= excluded.last_at)"
+	args := slices.Concat([]any{b.Kind, b.Key, now, now.Add(b.wait(1))}, failuresArgs, nextArgs, []any{b.Free})
+	if b.Cap > 0 {
+		text, args = text+" AND throttles.failures < ?", append(args, b.Cap)
 	}
-	c.Where = clause.Where{Exprs: []clause.Expression{
-		clause.Eq{Column: clause.Column{Table: "throttles", Name: "failures"}, Value: t.Was},
-	}}
-	return c
+	return text + " RETURNING failures", args
+}
+
+// next computes when the next attempt is admitted, after so many failures. The first
+// branch has the type of a time, which PostgreSQL gives to all the others.
+func (b Budget) next(failures string, failuresArgs []any, now time.Time) (string, []any) {
+	text, args := "CASE WHEN "+failures+" < ? THEN excluded.last_at", append(slices.Clone(failuresArgs), b.Free)
+	for i, wait := range b.Waits[:len(b.Waits)-1] {
+		text += " WHEN " + failures + " = ? THEN ?"
+		args = append(append(args, failuresArgs...), b.Free+i, now.Add(wait))
+	}
+	return text + " ELSE ? END", append(args, now.Add(b.Waits[len(b.Waits)-1]))
+}
+
+// wait is how long the next attempt waits after so many failures.
+func (b Budget) wait(failures int) time.Duration {
+	if failures < b.Free {
+		return 0
+	}
+	return b.Waits[min(failures-b.Free, len(b.Waits)-1)]
 }
 
 // ForgiveAttempt takes back one counted failure of each key: the attempt was
-// right, but other people share the key (an address).
+// right, but other people share the key (an address); or it was not made.
 func (s *Store) ForgiveAttempt(ctx context.Context, keys [][]byte) error {
-	return written(s.writer(ctx).Model(&throttleRow{}).Where("key IN ? AND failures > 0", keys).
-		UpdateColumns(map[string]any{"failures": gorm.Expr("failures - 1"), "next_at": gorm.Expr("last_at")}).Error, "throttle")
+	for _, key := range keys { // each alone: they are taken in the order given
+		r := s.writer(ctx).Model(&throttleRow{}).Where("key = ? AND failures > 0", key).
+			UpdateColumns(map[string]any{"failures": gorm.Expr("failures - 1"), "next_at": gorm.Expr("last_at")})
+		if r.Error != nil {
+			return written(r.Error, "throttle")
+		}
+	}
+	return nil
 }
 
 // ClearThrottles forgets the failures of keys.

@@ -14,9 +14,15 @@ import (
 func TestForgivenAttemptLeavesNoWait(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
-		one := store.Throttle{Key: []byte("one"), Kind: "address", Failures: 1, LastAt: now, NextAt: now.Add(time.Minute)}
-		nine := store.Throttle{Key: []byte("nine"), Kind: "address", Failures: 9, LastAt: now, NextAt: now.Add(time.Minute)}
-		idptest.Must(t, db.CountAttempt(t.Context(), []store.Throttle{one, nine}))
+		budget := func(key string, free int) store.Budget {
+			return store.Budget{Key: []byte(key), Kind: "address", Free: free, Waits: []time.Duration{time.Minute}}
+		}
+		_, err := db.CountAttempt(t.Context(), now, []store.Budget{budget("one", 1)})
+		idptest.Must(t, err)
+		for range 9 {
+			_, err := db.CountAttempt(t.Context(), now, []store.Budget{budget("nine", 9)})
+			idptest.Must(t, err)
+		}
 		keys := [][]byte{[]byte("one"), []byte("nine"), []byte("none")}
 		for range 2 { // never below zero
 			idptest.Must(t, db.ForgiveAttempt(t.Context(), keys))

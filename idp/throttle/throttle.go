@@ -1,6 +1,7 @@
 package throttle
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -24,6 +25,9 @@ const MailWindow = 10 * time.Minute
 // addressMemory is how long a quiet address is remembered: the next person
 // behind it may be somebody else.
 const addressMemory = 15 * time.Minute
+
+// confirmMemory is how long the codes for an address are counted together.
+const confirmMemory = 24 * time.Hour
 
 // Kind names what a counter counts.
 type Kind string
@@ -117,8 +121,60 @@ func (l *Limiter) Confirmation(kind Kind, population, email string) Counter {
 	return l.counter(kind, []byte(population), idp.EmailKey(email))
 }
 
-// shared kinds are of many people at once.
-func (k Kind) shared() bool { return k == OfAddress || k == MailOfAddress }
+// rule is how a kind admits attempts.
+type rule struct {
+	// free is from which failure in a row on the next attempt waits: first after that
+	// one, twice as long after each further one, and never longer than longest.
+	free           int
+	first, longest time.Duration
+	// shared counters are of many people at once: a success takes back its own count.
+	shared bool
+	// memory is after how long without an attempt the count begins anew, zero for never.
+	memory time.Duration
+	// cap is how many failures block until a reset, zero for never: it is for what
+	// has a reset, which somebody's own password and second steps have.
+	cap int
+}
+
+// own is the rule of what one person proves: five tries for free, since people
+// mistype, then waits up to a minute, so that a hundred guesses take an hour and a
+// half, and then none.
+var own = rule{free: 5, first: time.Second, longest: time.Minute, cap: Cap}
+
+// of is the rule of each kind. An address has twenty tries for free, since offices
+// share one, and waits of at most ten seconds, so that a wrong guess of ours about who
+// shares it stays bearable.
+var of = map[Kind]rule{
+	PasswordOfAccount: own,
+	PasswordOfBrowser: own,
+	Authenticator:     own,
+	Recovery:          own,
+	EmailCode:         own,
+	OfAddress:         {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	MailOfAddress:     {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	// Nobody can reset what is counted against an address without an account. Waits as
+	// long as mails of ours are apart leave 144 guesses a day.
+	ConfirmCode:   {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
+	ConfirmMail:   {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
+	MailOfAccount: {free: 1, first: MailWindow, longest: MailWindow},
+}
+
+func (k Kind) shared() bool { return of[k].shared }
+
+// waits are the waits after each failure from the first that is not free.
+func (r rule) waits() []time.Duration {
+	list := []time.Duration{r.first}
+	for wait := r.first; wait < r.longest; {
+		wait = min(2*wait, r.longest)
+		list = append(list, wait)
+	}
+	return list
+}
+
+func (c Counter) budget() store.Budget {
+	r := of[c.kind]
+	return store.Budget{Key: c.key, Kind: string(c.kind), Free: r.free, Waits: r.waits(), Cap: r.cap, Memory: r.memory}
+}
 
 // NewPassword is the budget of a person's tries at a new password: each may take as
 // many hashes as there are passwords that they must not have again. It slows down and
@@ -185,97 +241,84 @@ func (e *LimitedError) Error() string {
 
 // Attempt is one that was counted and is now being made.
 type Attempt struct {
-	limiter *Limiter
-	// Failures counts it and those before it.
-	counters []store.Throttle
+	limiter  *Limiter
+	counters []Counter
+	// failures counts, for each counter, this attempt and those before it.
+	failures []int
 }
 
 // Begin counts an attempt against all counters. It returns a *LimitedError, and
-// counts nothing, when one of them does not allow an attempt now.
+// counts nothing, when one of them does not allow an attempt now; in a transaction of
+// the caller with several counters, that one is to be given up then.
 func (l *Limiter) Begin(ctx context.Context, counters ...Counter) (*Attempt, error) {
-	// Another attempt may come in between read and write. After a few rounds the
-	// account is clearly under fire, and waiting is the right answer anyway.
-	for range 3 {
-		next, err := l.next(ctx, idp.Now(), counters)
-		if err != nil {
-			return nil, err
+	// All attempts take their counters in one order, those of many people last.
+	ordered := slices.SortedFunc(slices.Values(counters), func(a, b Counter) int {
+		switch {
+		case a.kind.shared() == b.kind.shared():
+			return bytes.Compare(a.key, b.key)
+		case a.kind.shared():
+			return 1
 		}
-		err = l.store.CountAttempt(ctx, next)
-		if err == nil {
-			return &Attempt{limiter: l, counters: next}, nil
-		}
-		if !errors.Is(err, idp.ErrConflict) {
-			return nil, err
-		}
+		return -1
+	})
+	budgets := make([]store.Budget, len(ordered))
+	for i, c := range ordered {
+		budgets[i] = c.budget()
 	}
-	return nil, &LimitedError{Wait: time.Second, Kind: counters[0].kind}
+	failures, err := l.store.CountAttempt(ctx, idp.Now(), budgets)
+	if errors.Is(err, idp.ErrConflict) {
+		return nil, l.limited(ctx, ordered)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Attempt{limiter: l, counters: ordered, failures: failures}, nil
 }
 
-// next computes the counters as they stand once this attempt is counted.
-func (l *Limiter) next(ctx context.Context, now time.Time, counters []Counter) ([]store.Throttle, error) {
+// limited says why an attempt was not admitted: the longest of the waits, after which
+// all counters admit one.
+func (l *Limiter) limited(ctx context.Context, counters []Counter) error {
 	keys := make([][]byte, len(counters))
 	for i, c := range counters {
 		keys[i] = c.key
 	}
 	rows, err := l.store.Throttles(ctx, keys)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	next := make([]store.Throttle, len(counters))
-	for i, c := range counters {
-		row := store.Throttle{Key: c.key, Kind: string(c.kind), Shared: c.kind.shared()}
-		if j := slices.IndexFunc(rows, func(t store.Throttle) bool { return string(t.Key) == string(c.key) }); j >= 0 {
-			row = rows[j]
-			row.Shared = c.kind.shared()
+	wait, kind := longest(rows, idp.Now())
+	for _, row := range rows {
+		if most := of[Kind(row.Kind)].cap; most > 0 && row.Failures >= most {
+			return &LimitedError{Capped: true, Kind: Kind(row.Kind)}
 		}
-		if limited := refuse(c.kind, row, now); limited != nil {
-			return nil, limited
-		}
-		if c.kind.shared() && now.Sub(row.LastAt) > addressMemory {
-			row.Failures = 0
-		}
-		row.Failures++
-		row.LastAt, row.NextAt = now, now.Add(delay(c.kind, row.Failures))
-		next[i] = row
 	}
-	return next, nil
+	if wait == 0 { // another's success has cleared it since
+		wait, kind = time.Second, counters[0].kind
+	}
+	return &LimitedError{Wait: wait, Kind: kind}
 }
 
-func refuse(kind Kind, row store.Throttle, now time.Time) error {
-	if !kind.shared() && kind != MailOfAccount && row.Failures >= Cap {
-		return &LimitedError{Capped: true, Kind: kind}
+// longest is the longest wait of counters, and whose it is.
+func longest(rows []store.Throttle, now time.Time) (wait time.Duration, kind Kind) {
+	for _, row := range rows {
+		if left := row.NextAt.Sub(now); left > wait {
+			wait, kind = left, Kind(row.Kind)
+		}
 	}
-	if wait := row.NextAt.Sub(now); wait > 0 {
-		return &LimitedError{Wait: wait, Kind: kind}
-	}
-	return nil
-}
-
-// delay is how long to wait after so many failures in a row. An account gets
-// five tries for free, since people mistype; an address twenty, since offices
-// share one. Then the wait doubles up to a minute for an account, so that a
-// hundred guesses take an hour and a half, and up to ten seconds for an address,
-// so that a wrong guess of ours about who shares it stays bearable.
-func delay(kind Kind, failures int) time.Duration {
-	if kind == MailOfAccount {
-		return MailWindow
-	}
-	free, longest := 5, time.Minute
-	if kind.shared() {
-		free, longest = 20, 10*time.Second
-	}
-	if failures < free {
-		return 0
-	}
-	return min(longest, time.Second<<min(failures-free, 16))
+	return wait, kind
 }
 
 // Failures is how many attempts in a row have failed if this one does.
-func (a *Attempt) Failures() int { return a.counters[0].Failures }
+func (a *Attempt) Failures() int { return a.failures[0] }
 
-// Last tells whether this attempt used up a budget that nobody shares.
+// Last tells whether this attempt used up a budget.
 func (a *Attempt) Last() bool {
-	return slices.ContainsFunc(a.counters, func(t store.Throttle) bool { return !t.Shared && t.Failures >= Cap })
+	for i, c := range a.counters {
+		if most := of[c.kind].cap; most > 0 && a.failures[i] >= most {
+			return true
+		}
+	}
+	return false
 }
 
 // Succeeded clears the counters, and takes back one count of an address, which
@@ -283,10 +326,10 @@ func (a *Attempt) Last() bool {
 func (a *Attempt) Succeeded(ctx context.Context) error {
 	var own, shared [][]byte
 	for _, c := range a.counters {
-		if Kind(c.Kind).shared() {
-			shared = append(shared, c.Key)
+		if c.kind.shared() {
+			shared = append(shared, c.key)
 		} else {
-			own = append(own, c.Key)
+			own = append(own, c.key)
 		}
 	}
 	if len(own) > 0 {
@@ -298,4 +341,14 @@ func (a *Attempt) Succeeded(ctx context.Context) error {
 		return nil
 	}
 	return a.limiter.store.ForgiveAttempt(ctx, shared)
+}
+
+// NotMade takes back an attempt that was counted and then not made, since there was
+// no room for its work: it was no guess.
+func (a *Attempt) NotMade(ctx context.Context) error {
+	keys := make([][]byte, len(a.counters))
+	for i, c := range a.counters {
+		keys[i] = c.key
+	}
+	return a.limiter.store.ForgiveAttempt(ctx, keys)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,6 +137,88 @@ func TestAccountIsCappedAtAHundredFailures(t *testing.T) {
 				t.Errorf("after a hundred failures: %v", refused)
 			}
 			time.Sleep(200 * 24 * time.Hour)
+		}
+	})
+}
+
+// A limit that says "try again later" has a later, however often it was met: after
+// the wait that it says, an attempt is admitted. Only what has a reset ends at a cap.
+func TestEveryLimitHasALater(t *testing.T) {
+	resettable := []throttle.Kind{
+		throttle.PasswordOfAccount, throttle.PasswordOfBrowser, throttle.Authenticator, throttle.Recovery, throttle.EmailCode,
+	}
+	for _, kind := range throttle.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T, _ *store.Store, l *throttle.Limiter) {
+				for i := range 2 * throttle.Cap {
+					_, err := l.Begin(t.Context(), l.Of(kind))
+					refused := limited(t, err)
+					if refused == nil {
+						continue
+					}
+					if refused.Capped {
+						if !slices.Contains(resettable, kind) || i < throttle.Cap/2 {
+							t.Fatalf("attempt %d: %v", i, err)
+						}
+						return
+					}
+					time.Sleep(refused.Wait)
+					if _, err = l.Begin(t.Context(), l.Of(kind)); err != nil {
+						t.Fatalf("attempt %d after the wait of %s: %v", i, refused.Wait, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The wait that is said is the longest of all that hold an attempt back.
+func TestWaitIsThatOfAllCounters(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, _ *store.Store, l *throttle.Limiter) {
+		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
+		for range 5 {
+			_, err := l.Begin(t.Context(), account)
+			idptest.Must(t, err)
+		}
+		for range 22 {
+			_, err := l.Begin(t.Context(), address)
+			if refused := limited(t, err); refused != nil {
+				time.Sleep(refused.Wait)
+				_, err = l.Begin(t.Context(), address)
+			}
+			idptest.Must(t, err)
+		}
+		_, err := l.Begin(t.Context(), account)
+		idptest.Must(t, err)
+		for range 2 { // the account waits for less than the address
+			_, err := l.Begin(t.Context(), account, address)
+			refused := limited(t, err)
+			if refused == nil || refused.Kind != throttle.OfAddress || refused.Wait != 4*time.Second {
+				t.Fatalf("refused with %v", err)
+			}
+		}
+		time.Sleep(4 * time.Second)
+		if _, err := l.Begin(t.Context(), account, address); err != nil {
+			t.Errorf("after the wait: %v", err)
+		}
+	})
+}
+
+// An attempt for which there was no room is none.
+func TestAttemptThatWasNotMadeIsNotCounted(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		l := limiter(db.Store)
+		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
+		fail(t, db, 4, account, address)
+		for range 10 {
+			a, err := l.Begin(t.Context(), account, address)
+			idptest.Must(t, err)
+			idptest.Must(t, a.NotMade(t.Context()))
+		}
+		for _, c := range []throttle.Counter{account, address} {
+			if a := fail(t, db, 1, c); a.Failures() != 5 {
+				t.Errorf("the next failure is the %dth", a.Failures())
+			}
 		}
 	})
 }
