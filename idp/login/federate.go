@@ -291,7 +291,7 @@ func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
 	case !ok:
 		return web.NewProblem(ui.ProblemFlowExpired, errors.New("a state that is not ours"))
 	case location != "":
-		return web.Redirect(c, location)
+		return l.Web.LeadOn(c, ui.Frame{}, location) // a form of the other provider's may have led here
 	}
 	return l.Web.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}})
 }

@@ -176,7 +176,7 @@ func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 		return l.finished(s, err)
 	}
 	http.SetCookie(c.Writer, cookie)
-	return web.Redirect(c, l.Requests.Again(s.Request))
+	return l.leadOn(c, s, l.Requests.Again(s.Request))
 }
 
 // finished is the page of a flow that is over.

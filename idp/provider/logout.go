@@ -183,11 +183,7 @@ func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 	for _, s := range l.sessions {
 		page.Accounts = append(page.Accounts, s.User.Email)
 	}
-	targets, err := p.targets(c.Request.Context(), l)
-	if err != nil {
-		return err
-	}
-	return p.Web.Render(c, http.StatusOK, page, targets...)
+	return p.Web.Render(c, http.StatusOK, page)
 }
 
 // confirmEndSession is the button of that page: it ends what the page listed.
@@ -208,7 +204,7 @@ func (p *Provider) confirmEndSession(c *gin.Context) error {
 		http.SetCookie(c.Writer, cookie)
 	}
 	if location := p.afterwards(ctx, l, l.sessions); location != "" {
-		return web.Redirect(c, location)
+		return p.Web.LeadOn(c, p.logoutFrame(c, l), location)
 	}
 	return p.signedOut(c, l)
 }
@@ -230,22 +226,6 @@ func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.Sessi
 		}
 	}
 	return location
-}
-
-// targets are where the form that confirms a sign-out may lead (form-action).
-func (p *Provider) targets(ctx context.Context, l logout) ([]string, error) {
-	list := slices.Clone(l.client.PostLogoutRedirectURIs)
-	for _, s := range l.sessions {
-		if s.Session.ConnectionID == "" || p.Upstreams == nil {
-			continue
-		}
-		c, err := p.Store.Connection(ctx, s.Session.ConnectionID)
-		if err != nil && !errors.Is(err, idp.ErrNotFound) {
-			return nil, err
-		}
-		list = append(list, p.Upstreams.Origins(c)...)
-	}
-	return list, nil
 }
 
 func (p *Provider) signedOut(c *gin.Context, l logout) error {
