@@ -193,8 +193,9 @@ func rest() map[string]ui.Page {
 			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
 		},
 		// It leads to itself: an example has to stay.
-		"lead-on":    ui.LeadOn{Frame: frame(), URL: "#"},
-		"signed-out": ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
+		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
+		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},
+		"signed-out":     ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
 	}
 	for _, kind := range ui.ProblemKinds() {
 		page := kind.Page(frame())
