@@ -44,7 +44,7 @@ type handler func(v *visit) error
 
 // Routes registers the console, behind the refusal of cross-site posts.
 func (a *Console) Routes(r *gin.RouterGroup) {
-	g := r.Group("/admin", a.Web.SameOrigin())
+	g := r.Group("/admin", a.Web.Apart(), a.Web.SameOrigin())
 	g.GET("/callback", a.Web.Handle(a.gate().Back))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))

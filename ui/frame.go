@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"html/template"
 	"unicode"
 )
 
@@ -14,9 +15,10 @@ type Page interface {
 
 // about is what the layout needs to know of a page beside its frame.
 type about struct {
-	template string // name of the file in templates/, without .html
-	failed   bool   // the title then starts with "Error: "
-	console  bool   // shown in the console's layout
+	template string       // name of the file in templates/, without .html
+	failed   bool         // the title then starts with "Error: "
+	console  bool         // shown in the console's layout
+	next     template.URL // where the page goes on to by itself, empty for nowhere
 }
 
 // Frame is what all pages have in common. Its zero value is usable.

@@ -14,8 +14,10 @@ func (p SignOut) about() about { return about{template: "sign-out", failed: fals
 // SignedOut says that it is done.
 type SignedOut struct {
 	Frame
-	BackURL   string // where to go from here, absent when empty
-	BackLabel string // name of the app behind BackURL
+	Remaining  []string // who is still signed in here, empty for nobody
+	SignOutURL string   // where those sign out
+	BackURL    string   // where to go from here, absent when empty
+	BackLabel  string   // name of the app behind BackURL
 }
 
 func (p SignedOut) about() about { return about{template: "signed-out", failed: false} }

@@ -104,6 +104,7 @@ type view struct {
 	Frame  Frame
 	Name   string
 	Failed bool
+	Next   template.URL
 }
 
 // Render writes the page as HTML. Nothing is written when it returns an error
@@ -123,7 +124,7 @@ func (u *UI) Render(w io.Writer, p Page) error {
 	if about.console {
 		layout = "console"
 	}
-	err := page.ExecuteTemplate(&out, layout, view{p, frame, about.template, about.failed})
+	err := page.ExecuteTemplate(&out, layout, view{p, frame, about.template, about.failed, about.next})
 	if err != nil {
 		return fmt.Errorf("ui: page %s: %w", about.template, err)
 	}

@@ -93,6 +93,7 @@ var zeroPages = []ui.Page{
 	ui.AccountConfirm{},
 	ui.SignOut{},
 	ui.SignedOut{},
+	ui.LeadOn{},
 	ui.Problem{},
 }
 

@@ -67,7 +67,7 @@ const home = "/account"
 // Routes registers the pages, behind the refusal of cross-site posts. The address says
 // whose account it is: a browser may be signed in to one of each population.
 func (p *Pages) Routes(r *gin.RouterGroup) {
-	g := r.Group(home, p.Web.SameOrigin())
+	g := r.Group(home, p.Web.Apart(), p.Web.SameOrigin())
 	g.GET("", p.Web.Handle(p.who))
 	g.GET("/callback", p.Web.Handle(p.gate().Back))
 	g.GET("/confirm/:token", p.Web.Handle(p.confirm))

@@ -144,15 +144,6 @@ func (p *provider) describe(ctx context.Context, client *http.Client, check func
 	return d, nil
 }
 
-// known are the addresses that browsers are sent to.
-func (p *provider) known() []string {
-	d := p.now.Load()
-	if d == nil {
-		return nil
-	}
-	return []string{d.Authorization, d.EndSession}
-}
-
 // refresh fetches the description. Whoever asked first may leave meanwhile: others
 // wait for it, too.
 func (p *provider) refresh(ctx context.Context, client *http.Client) {

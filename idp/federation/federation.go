@@ -57,19 +57,6 @@ func (f *Federation) provider(ctx context.Context, c idp.Connection) (*descripti
 	return p.describe(ctx, f.cfg.Client, func(d document) error { return d.check(c, f.cfg.Insecure) })
 }
 
-// Origins are where a browser is sent on the way to a connection's other side, as far
-// as that is known without asking it.
-func (f *Federation) Origins(c idp.Connection) []string {
-	list := []string{c.Issuer}
-	f.mu.Lock()
-	p := f.providers[discoveryAddress(c)]
-	f.mu.Unlock()
-	if p != nil {
-		list = append(list, p.known()...)
-	}
-	return list
-}
-
 // Check tells whether a connection's other side can be found: nil, or a
 // *idp.FederationError.
 func (f *Federation) Check(ctx context.Context, c idp.Connection) error {

@@ -352,7 +352,7 @@ func TestADomainThatOnlyLooksTheSame(t *testing.T) {
 
 // A plain provider confirms addresses of the domains that an admin listed, and no others.
 func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
-	for domain, want := range map[string]string{"generic.example": "", "other.example": "Confirm your email address"} {
+	for domain, want := range map[string]string{"generic.example": "One moment…", "other.example": "Confirm your email address"} {
 		h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 		generic := h.connect(func(n *manage.ConnectionChange) {
 			h.generic(n)

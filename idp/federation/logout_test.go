@@ -127,3 +127,17 @@ func TestADeletedConnectionEndsItsSessions(t *testing.T) {
 		t.Errorf("%d sessions live, %d identities", living(h), h.count("identities"))
 	}
 }
+
+// Other providers may drop the state on the way back: then the page says what this
+// browser's sessions say, and nothing that the address claims.
+func TestThePageAfterSigningOutThereSaysWhoIsStillSignedIn(t *testing.T) {
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h.signIn(b, idptest.Alice)
+	page := b.Get(h.Issuer + "/federation/callback")
+	if page.Heading() == "You are signed out" || !strings.Contains(page.Body, `href="/end_session"`) {
+		t.Errorf("signed in, at %q", page.Heading())
+	}
+	if page := idptest.NewBrowser(t).Get(h.Issuer + "/federation/callback"); page.Heading() != "You are signed out" {
+		t.Errorf("signed out, at %q", page.Heading())
+	}
+}

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// Browser is a browser without scripts: it keeps cookies, follows redirects as
-// long as they stay at one host, and posts the forms of pages.
+// Browser is a browser without scripts: it keeps cookies, follows redirects and pages
+// that lead on by themselves as long as they stay at one host, and posts the forms of
+// pages.
 type Browser struct {
 	Jar    http.CookieJar
 	client *http.Client
@@ -42,8 +43,41 @@ type Page struct {
 	URL    *url.URL
 	Header http.Header
 	Body   string
-	// Left is where a redirect led that left the host: the app.
+	// Left is where a redirect led that left the host, or a page that leads on by
+	// itself: the app.
 	Left *url.URL
+}
+
+// ReadPage reads an answer that nothing followed.
+func ReadPage(tb testing.TB, res *http.Response) *Page {
+	tb.Helper()
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		tb.Fatalf("reading %s: %v", res.Request.URL, err)
+	}
+	p := &Page{Status: res.StatusCode, URL: res.Request.URL, Header: res.Header, Body: string(body)}
+	if location := res.Header.Get("Location"); location != "" {
+		if p.Left, err = res.Request.URL.Parse(location); err != nil {
+			tb.Fatalf("reading Location %q: %v", location, err)
+		}
+	}
+	return p
+}
+
+var leadsOn = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]*)">`)
+
+// LeadsOn is where a page goes on to by itself, nil for one that stays.
+func (p *Page) LeadsOn() *url.URL {
+	m := leadsOn.FindStringSubmatch(p.Body)
+	if m == nil {
+		return nil
+	}
+	next, err := p.URL.Parse(html.UnescapeString(m[1]))
+	if err != nil {
+		return nil
+	}
+	return next
 }
 
 // Get opens a URL.
@@ -63,16 +97,11 @@ func (b *Browser) Do(req *http.Request) *Page {
 	if err != nil {
 		b.tb.Fatalf("%s %s: %v", req.Method, req.URL, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.tb.Fatalf("reading %s: %v", req.URL, err)
-	}
-	p := &Page{Status: res.StatusCode, URL: res.Request.URL, Header: res.Header, Body: string(body)}
-	if location := res.Header.Get("Location"); location != "" {
-		if p.Left, err = res.Request.URL.Parse(location); err != nil {
-			b.tb.Fatalf("reading Location %q: %v", location, err)
-		}
+	p := ReadPage(b.tb, res)
+	if next := p.LeadsOn(); next != nil && next.Host == p.URL.Host {
+		return b.Get(next.String())
+	} else if next != nil {
+		p.Left = next
 	}
 	return p
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/web"
 )
 
 // advance writes the flow with its new facts and goes to what comes next; a
@@ -44,7 +43,7 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		http.SetCookie(c.Writer, cookie)
 	}
 	if out.location != "" {
-		return web.Redirect(c, out.location)
+		return l.leadOn(c, s, out.location)
 	}
 	return l.here(c, s)
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/web"
 )
 
 // ending is how a flow ended.
@@ -54,7 +53,7 @@ func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 	}
 	held := l.heldCookie(s)
 	if subtle.ConstantTimeCompare(held, session.TokenHash) == 1 {
-		return web.Redirect(c, l.Requests.Again(s.Request))
+		return l.leadOn(c, s, l.Requests.Again(s.Request))
 	}
 	if !s.lost(held, session, idp.Now()) {
 		return l.finished(s, errors.New("the browser does not hold the session's cookie"))
@@ -64,7 +63,7 @@ func (l *Login) finishedAgain(c *gin.Context, s *signIn) error {
 		return l.finished(s, err)
 	}
 	http.SetCookie(c.Writer, cookie)
-	return web.Redirect(c, l.Requests.Again(s.Request))
+	return l.leadOn(c, s, l.Requests.Again(s.Request))
 }
 
 // lost tells whether the flow's last answer may not have reached the browser: it sends

@@ -311,7 +311,17 @@ func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
 	case !ok:
 		return web.NewProblem(ui.ProblemFlowExpired, errors.New("a state that is not ours"))
 	case location != "":
-		return web.Redirect(c, location)
+		return l.Web.LeadOn(c, ui.Frame{}, location) // a form of the other provider's may have led here
 	}
-	return l.Web.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}})
+	still, err := l.Sessions.All(c.Request.Context(), c.Request.Header)
+	if err != nil {
+		return err
+	}
+	page := ui.SignedOut{
+		Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}, BackURL: l.Web.Path("/account"), SignOutURL: l.Web.Path("/end_session"),
+	}
+	for _, s := range still {
+		page.Remaining = append(page.Remaining, s.User.Email)
+	}
+	return l.Web.Render(c, http.StatusOK, page)
 }

@@ -16,6 +16,7 @@ import (
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
+	"gatehouse/ui"
 )
 
 // Requests is what the sign-in needs of the protocol that asked for it. Both
@@ -37,8 +38,6 @@ type Upstreams interface {
 	AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask) (string, error)
 	// Receive takes the answer's parameters. An error is an *idp.FederationError.
 	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error)
-	// Origins are where forms of ours may lead on the way there.
-	Origins(c idp.Connection) []string
 	// Returned tells whether a state is that of a sign-out, and where it goes on.
 	Returned(state string) (location string, ok bool)
 }
@@ -120,9 +119,21 @@ func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
 }
 
 // here goes back to the page of the flow's present state: after every POST that
-// moved it, and for one that came too late because another tab did.
+// moved it, and for one that came too late because another tab did. The first page may
+// lead straight to another provider.
 func (l *Login) here(c *gin.Context, s *signIn) error {
-	return web.Redirect(c, Path(l.Web.Base(), s.flow.ID))
+	page := Path(l.Web.Base(), s.flow.ID)
+	if _, first := s.next().(NeedPassword); first && s.Population.Access.Federated {
+		return l.leadOn(c, s, page)
+	}
+	return web.Redirect(c, page)
+}
+
+// leadOn leaves the sign-in.
+func (l *Login) leadOn(c *gin.Context, s *signIn, location string) error {
+	return l.Web.LeadOn(c, ui.Frame{
+		Lang: l.Web.Language(c.Request, s.Request.UILocales), Brand: s.brand(), ClientName: s.client.Name,
+	}, location)
 }
 
 // status of a page that is shown again because a field needs mending.

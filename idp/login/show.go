@@ -89,19 +89,8 @@ func (s *signIn) brand() ui.Brand {
 	return ui.Brand{Name: s.Population.Name, LogoURL: s.Population.LogoURL, Color: s.Population.BrandColor}
 }
 
-// render sends a page whose forms may end at the app.
-func (l *Login) render(c *gin.Context, s *signIn, status int, page ui.Page) error {
-	targets := append([]string{s.Request.RedirectURI, s.client.HomeURL}, s.client.RedirectURIs...)
-	if s.Population.Access.Federated { // a form may lead there by way of the page that it leads to
-		list, err := l.Store.Connections(c.Request.Context(), s.Population.ID)
-		if err != nil {
-			return err
-		}
-		for _, connection := range list {
-			targets = append(targets, l.Upstreams.Origins(connection)...)
-		}
-	}
-	return l.Web.Render(c, status, page, targets...)
+func (l *Login) render(c *gin.Context, _ *signIn, status int, page ui.Page) error {
+	return l.Web.Render(c, status, page)
 }
 
 // prefilled is the form as it is first shown: ?as= picks another population of

@@ -21,7 +21,9 @@ import (
 // logout is a request to sign out (OpenID Connect RP-Initiated Logout 1.0).
 type logout struct {
 	client idp.Client // empty: not said
-	// redirect is where to go afterwards, empty unless it is registered.
+	// redirect is where to go afterwards, empty unless all about the request is sound
+	// and the client that it names registered it: an error ends on a page of ours
+	// (section 4), which is no reason to leave the person signed in.
 	redirect, state string
 	// hint is the session that an ID token of ours names.
 	hint      hintClaims
@@ -29,11 +31,23 @@ type logout struct {
 	uiLocales string
 }
 
+// logoutParameters are those that we read (section 2).
+var logoutParameters = []string{"id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+
+// maxLogoutHint is the longest hint that goes on in an address: our ID tokens are
+// shorter, and proxies refuse addresses of more than 8 KiB.
+const maxLogoutHint = 6 << 10
+
 // endSessionGate runs the library's end_session, and shows our page where the
 // person has to confirm.
 func (p *Provider) endSessionGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
 		return web.BadForm(err)
+	}
+	if _, browser := p.Sessions.Cookies.Browser(c.Request.Header); browser == nil && c.Request.Method == http.MethodPost {
+		// A form of the app's page comes without our cookies (SameSite=Lax), as if
+		// nobody were signed in; as a GET it brings them.
+		return web.Redirect(c, p.Web.Path("%s?%s", endSessionPath, logoutQuery(c.Request.Form)))
 	}
 	step := &logoutStep{}
 	r := c.Request.WithContext(context.WithValue(c.Request.Context(), logoutStepKey{}, step))
@@ -44,21 +58,44 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 		return p.askToConfirm(c, *step.confirm)
 	}
 	if step.done != nil {
-		return p.signedOut(c, *step.done)
+		for _, cookie := range step.cookies {
+			http.SetCookie(c.Writer, cookie)
+		}
+		return p.signedOut(c, *step.done, step.ended)
 	}
 	return page.err
+}
+
+// logoutQuery are the parameters of a request to sign out as an address carries them.
+func logoutQuery(form url.Values) string {
+	q := url.Values{}
+	for _, name := range logoutParameters {
+		for _, value := range form[name] {
+			if len(value) > maxLogoutHint {
+				value = "too long"
+			}
+			q.Add(name, value)
+		}
+	}
+	return q.Encode()
 }
 
 type logoutStepKey struct{}
 
 // logoutStep takes what to do next across the library, which only redirects.
-type logoutStep struct{ confirm, done *logout }
+type logoutStep struct {
+	confirm, done *logout
+	// ended are the sessions that this very request ended, cookies what says so to the
+	// browser.
+	ended   []store.SessionStanding
+	cookies []*http.Cookie
+}
 
 var errPageFollows = errors.New("a page of ours follows")
 
-// EndSession signs out the session that the hint names, if it is this browser's
-// (or is over already); without such a hint the person is asked, since any site
-// can send them here.
+// EndSession signs out the session that the hint names, if it lives in this browser.
+// Any site can send people here: whoever is signed in is asked without such a hint, that
+// of an ended session included, which speaks for no other.
 func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRequest]) (*op.Redirect, error) {
 	step, ok := ctx.Value(logoutStepKey{}).(*logoutStep)
 	if !ok {
@@ -69,11 +106,7 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 		return nil, hold(ctx, err)
 	}
 	hinted := keep(l.sessions, func(s store.SessionStanding) bool { return s.Session.ID == l.hint.SID })
-	over, err := p.isOver(ctx, l.hint.SID)
-	if err != nil {
-		return nil, hold(ctx, err)
-	}
-	if len(hinted) == 0 && !over && len(l.sessions) > 0 {
+	if len(hinted) == 0 && len(l.sessions) > 0 {
 		step.confirm = &l
 		return nil, hold(ctx, errPageFollows)
 	}
@@ -83,7 +116,7 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 	}
 	location := p.afterwards(ctx, l, hinted)
 	if location == "" {
-		step.done = &l
+		step.done, step.ended, step.cookies = &l, hinted, cookies
 		return nil, hold(ctx, errPageFollows)
 	}
 	redirect := op.NewRedirect(location)
@@ -93,30 +126,10 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 	return redirect, nil
 }
 
-// isOver tells whether the session of a hint has ended: then there is nothing to
-// ask.
-func (p *Provider) isOver(ctx context.Context, sid string) (bool, error) {
-	if sid == "" {
-		return false, nil
-	}
-	s, err := p.Store.Session(ctx, sid)
-	if errors.Is(err, idp.ErrNotFound) {
-		return true, nil
-	}
-	return !s.EndedAt.IsZero(), err
-}
-
-// readLogout reads a request to sign out. A hint that is not ours counts as
-// none; a redirect URI counts only when the client that is known registered it.
+// readLogout reads a request to sign out.
 func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Values) (logout, error) {
 	l := logout{state: form.Get("state"), uiLocales: form.Get("ui_locales")}
-	clientID := form.Get("client_id")
-	if hint := form.Get("id_token_hint"); hint != "" {
-		claims, err := p.verifyHint(hint)
-		if err == nil && (clientID == "" || slices.Contains(claims.Audience, clientID)) {
-			l.hint, clientID = claims, claims.Audience[0]
-		}
-	}
+	clientID, fault := p.readLogoutHint(&l, form)
 	if clientID != "" {
 		client, err := p.client(ctx, clientID)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
@@ -125,21 +138,57 @@ func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Value
 		l.client = client
 	}
 	if uri := form.Get("post_logout_redirect_uri"); uri != "" {
-		if len(l.state) > maxState || !slices.Contains(l.client.PostLogoutRedirectURIs, uri) {
-			return l, p.refused(ctx, ui.ProblemRedirect, idp.AuditEvent{ClientID: l.client.ID}, "post_logout_redirect_uri is not registered")
+		switch {
+		case fault != "":
+		case !slices.Contains(l.client.PostLogoutRedirectURIs, uri):
+			fault = "post_logout_redirect_uri is not registered"
+		case len(l.state) > maxState:
+			fault = "state is too long"
+		default:
+			l.redirect = uri
 		}
-		l.redirect = uri
+		if err := p.auditLogoutFault(ctx, l, fault); err != nil {
+			return l, err
+		}
 	}
-	populations, err := p.Store.Populations(ctx)
-	if err != nil {
-		return l, err
-	}
-	ids := make([]string, len(populations))
-	for i, population := range populations {
-		ids[i] = population.ID
-	}
-	l.sessions, err = p.Sessions.Find(ctx, h, "", ids)
+	var err error
+	l.sessions, err = p.Sessions.All(ctx, h)
 	return l, err
+}
+
+// readLogoutHint takes the session that the hint names, and tells which client is
+// meant. A hint that is not an ID token of ours, or is of another client than
+// client_id, names nobody; fault is what is wrong, empty for nothing.
+func (p *Provider) readLogoutHint(l *logout, form url.Values) (clientID, fault string) {
+	clientID = form.Get("client_id")
+	for _, name := range logoutParameters {
+		if len(form[name]) > 1 {
+			return clientID, name + " was sent more than once"
+		}
+	}
+	hint := form.Get("id_token_hint")
+	if hint == "" {
+		return clientID, ""
+	}
+	claims, err := p.verifyHint(hint)
+	if err != nil {
+		return clientID, "id_token_hint is not an ID token of ours"
+	}
+	if clientID != "" && !slices.Contains(claims.Audience, clientID) {
+		return clientID, "id_token_hint is of another client than client_id"
+	}
+	l.hint = claims
+	return claims.Audience[0], ""
+}
+
+// auditLogoutFault writes down why a person is not sent back.
+func (p *Provider) auditLogoutFault(ctx context.Context, l logout, fault string) error {
+	if fault == "" {
+		return nil
+	}
+	return p.Store.Audit(ctx, idp.AuditEvent{
+		Kind: idp.AuditAuthorizeRefused, ClientID: l.client.ID, Detail: map[string]string{"reason": fault},
+	})
 }
 
 func (l logout) location() string {
@@ -183,11 +232,7 @@ func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 	for _, s := range l.sessions {
 		page.Accounts = append(page.Accounts, s.User.Email)
 	}
-	targets, err := p.targets(c.Request.Context(), l)
-	if err != nil {
-		return err
-	}
-	return p.Web.Render(c, http.StatusOK, page, targets...)
+	return p.Web.Render(c, http.StatusOK, page)
 }
 
 // confirmEndSession is the button of that page: it ends what the page listed.
@@ -208,9 +253,9 @@ func (p *Provider) confirmEndSession(c *gin.Context) error {
 		http.SetCookie(c.Writer, cookie)
 	}
 	if location := p.afterwards(ctx, l, l.sessions); location != "" {
-		return web.Redirect(c, location)
+		return p.Web.LeadOn(c, p.logoutFrame(c, l), location)
 	}
-	return p.signedOut(c, l)
+	return p.signedOut(c, l, l.sessions)
 }
 
 // afterwards is where a browser goes whose sessions ended: to the provider that the
@@ -232,26 +277,19 @@ func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.Sessi
 	return location
 }
 
-// targets are where the form that confirms a sign-out may lead (form-action).
-func (p *Provider) targets(ctx context.Context, l logout) ([]string, error) {
-	list := slices.Clone(l.client.PostLogoutRedirectURIs)
-	for _, s := range l.sessions {
-		if s.Session.ConnectionID == "" || p.Upstreams == nil {
-			continue
-		}
-		c, err := p.Store.Connection(ctx, s.Session.ConnectionID)
-		if err != nil && !errors.Is(err, idp.ErrNotFound) {
-			return nil, err
-		}
-		list = append(list, p.Upstreams.Origins(c)...)
+// signedOut says which sessions ended, and who is still signed in here.
+func (p *Provider) signedOut(c *gin.Context, l logout, ended []store.SessionStanding) error {
+	page := ui.SignedOut{Frame: p.logoutFrame(c, l), BackURL: l.client.HomeURL, BackLabel: l.client.Name}
+	if page.BackURL == "" {
+		page.BackURL, page.BackLabel = p.Web.Path("/account"), ""
 	}
-	return list, nil
-}
-
-func (p *Provider) signedOut(c *gin.Context, l logout) error {
-	return p.Web.Render(c, http.StatusOK, ui.SignedOut{
-		Frame: p.logoutFrame(c, l), BackURL: l.client.HomeURL, BackLabel: l.client.Name,
-	})
+	for _, s := range l.sessions {
+		if !slices.ContainsFunc(ended, func(e store.SessionStanding) bool { return e.Session.ID == s.Session.ID }) {
+			page.Remaining = append(page.Remaining, s.User.Email)
+			page.SignOutURL = p.Web.Path(endSessionPath)
+		}
+	}
+	return p.Web.Render(c, http.StatusOK, page)
 }
 
 func (p *Provider) logoutFrame(c *gin.Context, l logout) ui.Frame {

@@ -60,6 +60,19 @@ func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, policyV
 	return m.begin(ctx, u, p, false, policyVersion, browser, proofs)
 }
 
+// All are the sessions of a browser that live, one of each population at most.
+func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionStanding, error) {
+	list, err := m.Store.Populations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(list))
+	for i, p := range list {
+		ids[i] = p.ID
+	}
+	return m.Find(ctx, h, "", ids)
+}
+
 // NewKept is New for somebody who wants to stay signed in, where the population offers
 // that.
 func (m *Manager) NewKept(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -152,11 +153,20 @@ func (w *Web) headers(c *gin.Context) {
 	h["Referrer-Policy"] = noReferrer
 	h["X-Frame-Options"] = noFrame
 	h["Content-Security-Policy"] = closePolicy
-	h["Cross-Origin-Opener-Policy"] = sameOrigin
 	if w.Secure() {
 		h["Strict-Transport-Security"] = onlyHTTPS
 	}
 	c.Next()
+}
+
+// Apart cuts pages off from the window that opened them. It is for pages that no app
+// opens: an app that signs people in by a popup waits for the popup to answer, and a
+// single answer with this header on the way there, a redirect too, cuts that wire.
+func (w *Web) Apart() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Writer.Header()["Cross-Origin-Opener-Policy"] = sameOrigin
+		c.Next()
+	}
 }
 
 func (w *Web) limitBody(c *gin.Context) {
@@ -252,60 +262,47 @@ func (w *Web) Languages() []ui.Link { return w.cfg.UI.LanguageNames() }
 // Text is a text of the catalogue, for what pages put together.
 func (w *Web) Text(lang string, m ui.Message) string { return w.cfg.UI.Text(lang, m) }
 
-// pagePolicy allows what our pages consist of, and forms to go to us and, where
-// the answer to one is a redirect to an app, to that app: Chromium applies
-// form-action to redirects too.
+// pagePolicy allows what our pages consist of, and forms to go to us alone. Chromium
+// applies form-action to every redirect that follows, at other sites too: no form of
+// ours is answered by a redirect that leads away (see LeadOn).
 const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
-// Render answers with a page. targets are URLs of apps that a form of the page
-// may lead to.
-func (w *Web) Render(c *gin.Context, status int, page ui.Page, targets ...string) error {
+// Render answers with a page.
+func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 	var out bytes.Buffer
 	if err := w.cfg.UI.Render(&out, page); err != nil {
 		return fmt.Errorf("render the page: %w", err)
 	}
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", strings.Replace(pagePolicy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1)+
-		formTargets(targets))
+	h.Set("Content-Security-Policy", strings.Replace(pagePolicy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1))
 	h.Set("Cache-Control", "no-store")
 	c.Data(status, "text/html; charset=utf-8", out.Bytes())
 	return nil
 }
 
-// logoSource is the CSP source of a population's logo, which may live elsewhere.
+// LeadOn answers with a page of ours that leads on by itself, and by its link: to an
+// app, or to another provider. It stands at the end of every form, in place of a
+// redirect. The location comes from what is stored, never from the request.
+func (w *Web) LeadOn(c *gin.Context, f ui.Frame, location string) error {
+	if f.Lang == "" {
+		f.Lang = w.Language(c.Request, "")
+	}
+	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: f, URL: template.URL(location)})
+}
+
+// logoSource is the CSP source of a population's logo, which may live elsewhere. What
+// would end the directive is left out.
 func logoSource(logo string) string {
-	if !strings.HasPrefix(logo, "https://") {
+	u, err := url.Parse(logo)
+	if err != nil || u.Scheme != "https" || strings.ContainsAny(u.Host, " ;,'\"\r\n") {
 		return ""
 	}
-	return formTargets([]string{logo})
+	return " https://" + u.Host
 }
 
-// formTargets turns URLs into CSP sources: the origin, or the bare scheme of an
-// app's private one. What does not parse, or would end the directive, is left
-// out.
-func formTargets(urls []string) string {
-	var b strings.Builder
-	seen := map[string]bool{}
-	for _, raw := range urls {
-		u, err := url.Parse(raw)
-		if err != nil || u.Scheme == "" {
-			continue
-		}
-		source := u.Scheme + ":"
-		if u.Scheme == "http" || u.Scheme == "https" {
-			source += "//" + u.Host
-		}
-		if !seen[source] && !strings.ContainsAny(source, " ;,'\"\r\n") {
-			seen[source] = true
-			b.WriteString(" " + source)
-		}
-	}
-	return b.String()
-}
-
-// Redirect answers a form with another page of ours, or of an app (RFC 9110
-// section 15.4.4: the next request is a GET).
+// Redirect answers a form with another page of ours (RFC 9110 section 15.4.4: the next
+// request is a GET), or a GET with any. Where a form leads away, LeadOn answers it.
 func Redirect(c *gin.Context, location string) error {
 	c.Header("Cache-Control", "no-store")
 	c.Header("Location", location)

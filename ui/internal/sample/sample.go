@@ -192,7 +192,10 @@ func rest() map[string]ui.Page {
 			Frame: frame(), Action: "/signout", Hidden: []ui.Field{{Name: "state", Value: "abc"}},
 			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
 		},
-		"signed-out": ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
+		// It leads to itself: an example has to stay.
+		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
+		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},
+		"signed-out":     ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
 	}
 	for _, kind := range ui.ProblemKinds() {
 		page := kind.Page(frame())
