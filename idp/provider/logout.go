@@ -35,6 +35,7 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
 		return web.BadForm(err)
 	}
+	leaveOut(c.Request.Form, c.Request.PostForm)
 	step := &logoutStep{}
 	r := c.Request.WithContext(context.WithValue(c.Request.Context(), logoutStepKey{}, step))
 	page := &pageHolder{}

@@ -73,7 +73,7 @@ func (w *Web) Engine() (*gin.Engine, error) {
 	e.ForwardedByClientIP, e.RemoteIPHeaders, e.TrustedPlatform, e.AppEngine = false, nil, "", false
 	e.Use(w.visit, w.survive, w.headers, w.limitBody)
 	e.NoRoute(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemNotFound, nil) }))
-	e.NoMethod(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
+	e.NoMethod(allowHead, w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
 	return e, nil
 }
 
