@@ -59,6 +59,7 @@ const (
 	AuditPolicyChanged      AuditKind = "policy.changed"
 	AuditOverrideChanged    AuditKind = "override.changed"
 	AuditUserChanged        AuditKind = "user.changed"
+	AuditAddressShared      AuditKind = "user.address_shared"
 	AuditUserDisabled       AuditKind = "user.disabled"
 	AuditUserEnabled        AuditKind = "user.enabled"
 	AuditUserDeleted        AuditKind = "user.deleted"

@@ -85,12 +85,16 @@ func (a *API) routeOtherMethods(g *gin.RouterGroup) {
 		methods[ginPath(o.path)] = append(methods[ginPath(o.path)], o.method)
 	}
 	for path, has := range methods {
-		slices.Sort(has)
+		allow := has
+		if slices.Contains(has, http.MethodGet) {
+			allow = append(slices.Clone(has), http.MethodHead)
+		}
+		slices.Sort(allow)
 		refuse := func(c *gin.Context) {
-			c.Header("Allow", strings.Join(has, ", "))
+			c.Header("Allow", strings.Join(allow, ", "))
 			a.fail(c, nil, errMethod)
 		}
-		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} {
 			if !slices.Contains(has, method) {
 				g.Handle(method, path, refuse)
 			}
@@ -175,6 +179,7 @@ func bearer(h http.Header) (string, error) {
 		return "", errNoToken
 	}
 	scheme, token, ok := strings.Cut(values[0], " ")
+	token = strings.TrimLeft(token, " ") // one or more (RFC 9110 section 11.4)
 	switch {
 	case !strings.EqualFold(scheme, "Bearer"):
 		return "", errNoToken

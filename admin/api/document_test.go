@@ -107,13 +107,13 @@ func TestTheDocumentIsServed(t *testing.T) {
 
 func TestOtherMethodsAreRefused(t *testing.T) {
 	o := open(t, idptest.Alone(t).URL)
-	for _, method := range []string{"HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
+	for _, method := range []string{"PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), method, "/sso"+api.Base+"/users", http.NoBody)
 		r.Header.Set("Origin", "https://evil.example")
 		r.Header.Set("Access-Control-Request-Method", "GET")
 		o.engine.ServeHTTP(w, r)
-		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" ||
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD, POST" ||
 			w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: %d %v", method, w.Code, w.Header())
 		}
@@ -142,6 +142,8 @@ func TestOnlyBearerTokensCount(t *testing.T) {
 		"two in one":          {get, []string{"Bearer all all"}, 401, realm + `, error="invalid_token"`},
 		"unknown":             {get, []string{"Bearer invented"}, 401, realm + `, error="invalid_token"`},
 		"in small letters":    {get, []string{"bearer all"}, 200, ""},
+		"behind two spaces":   {get, []string{"Bearer  all"}, 200, ""},
+		"behind many spaces":  {get, []string{"BEARER     all"}, 200, ""},
 		"without the scope":   {get, []string{"Bearer scopeless"}, 403, realm + `, error="insufficient_scope", scope="gatehouse:admin"`},
 		"by password alone":   {get, []string{"Bearer password"}, 401, realm + `, error="insufficient_user_authentication", acr_values="urn:gatehouse:acr:two-step"`},
 		"stale, harmless":     {get, []string{"Bearer stale"}, 200, ""},

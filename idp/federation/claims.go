@@ -3,7 +3,6 @@ package federation
 import (
 	"encoding/json"
 	"fmt"
-	netmail "net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +113,7 @@ const (
 func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Assertion, error) {
 	a := idp.Assertion{
 		Subject: idp.OIDCSubject(conn.Issuer, c.Subject), Email: address(c.text(emailClaim(conn))),
-		Name: shortened(c.text(either(conn.Claims.Name, "name")), maxName), Locale: c.Locale,
+		Name: shown(shortened(c.text(either(conn.Claims.Name, "name")), maxName)), Locale: c.Locale,
 		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID, Dated: c.AuthTime != 0,
 	}
 	if conn.Kind == idp.EntraConnection {
@@ -227,13 +226,22 @@ func references(amr []string) []string {
 	return list
 }
 
-// address is an email address, or empty.
+// address is an email address, or empty. What would have to be mended first is none: the
+// other side confirmed what it wrote, and no other mailbox.
 func address(s string) string {
-	a, err := netmail.ParseAddress(s)
-	if err != nil || a.Address != s || a.Name != "" || len(s) > idp.MaxEmail {
+	kept, err := idp.ParseEmail(s)
+	if err != nil || !idp.SameMailbox(kept, s) {
 		return ""
 	}
-	return s
+	return kept
+}
+
+// shown is a name that shows something, or empty.
+func shown(name string) string {
+	if !idp.Shows(name) {
+		return ""
+	}
+	return name
 }
 
 func either(a, b string) string {

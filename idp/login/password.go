@@ -121,7 +121,7 @@ func (s *signIn) takesPassword() bool {
 func (s *signIn) credentials(c *gin.Context) credentials {
 	in := credentials{
 		population: c.PostForm("population"),
-		email:      strings.TrimSpace(c.PostForm("email")),
+		email:      typedEmail(c.PostForm("email")),
 		password:   c.PostForm("password"),
 		keep:       c.PostForm("keep") != "",
 		asked:      s.flow.UserID == "",
@@ -150,9 +150,20 @@ func (s *signIn) incomplete(in credentials) (passwordPage, bool) {
 	return page, page.emailError != nil || page.passwordError != nil
 }
 
+// typedEmail is an address as it is kept, whatever came along with it.
+func typedEmail(text string) string {
+	if kept, err := idp.ParseEmail(text); err == nil {
+		return kept
+	}
+	return strings.TrimSpace(text)
+}
+
 // looksLikeEmail is lenient: whether an address is somebody's is for the
 // database to say, and whether it works for a mail.
 func looksLikeEmail(s string) bool {
+	if _, err := idp.ParseEmail(s); err == nil {
+		return true
+	}
 	a, err := mail.ParseAddress(s)
 	return err == nil && len(s) <= idp.MaxEmail && a.Name == ""
 }

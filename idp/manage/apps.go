@@ -124,7 +124,7 @@ const (
 
 // checkApp checks what CreateClient leaves to whoever has a shell.
 func checkApp(c idp.Client) error {
-	if err := checkLine("name", c.Name, maxClientName); err != nil {
+	if err := checkName("name", c.Name, maxClientName); err != nil {
 		return err
 	}
 	for field, list := range map[string][]string{

@@ -94,7 +94,7 @@ func withDefaults(c idp.Client) idp.Client {
 
 func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
 	switch {
-	case c.Name == "":
+	case !idp.Shows(c.Name):
 		return invalid("name", "a client needs a name: people read it when they sign in")
 	case !slices.Contains([]idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient}, c.Kind):
 		return invalid("kind", "%q is neither web, spa, native nor service", c.Kind)

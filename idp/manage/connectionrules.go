@@ -33,6 +33,11 @@ func tidyConnection(c idp.Connection) idp.Connection {
 		*field = strings.TrimSpace(*field)
 	}
 	c.Tenants, c.Domains = lowered(c.Tenants), lowered(c.Domains)
+	for i, d := range c.Domains { // what is none is refused later
+		if domain, err := idp.Domain(d); err == nil {
+			c.Domains[i] = domain
+		}
+	}
 	if c.Kind == idp.EntraConnection {
 		if c.Issuer == "" {
 			c.Issuer = idp.EntraAuthority
@@ -63,7 +68,7 @@ func (m *Manager) checkConnection(c idp.Connection) error {
 	if c.Name == "" {
 		return invalid("name", "a connection needs a name: it stands on the button, after “Sign in with”")
 	}
-	if err := checkLine("name", c.Name, maxPopulationName); err != nil {
+	if err := checkName("name", c.Name, maxPopulationName); err != nil {
 		return err
 	}
 	if c.ClientID == "" {

@@ -84,7 +84,7 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 
 func (n ImportedUser) user(now time.Time) idp.User {
 	u := idp.User{
-		ID: idp.NewID(), PopulationID: n.Population, Email: strings.TrimSpace(n.Email), Name: strings.TrimSpace(n.Name),
+		ID: idp.NewID(), PopulationID: n.Population, Email: keptEmail(n.Email), Name: strings.TrimSpace(n.Name),
 		Locale: n.Locale, EmailVerified: n.EmailVerified, Disabled: n.Disabled, CreatedAt: now, UpdatedAt: now,
 	}
 	if n.PasswordHash != "" {

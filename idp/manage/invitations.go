@@ -48,7 +48,7 @@ func (m *Manager) Invite(ctx context.Context, a Actor, n Invitation) (Invitation
 	if err != nil {
 		return InvitationEntry{}, err
 	}
-	n.Email, n.Name = strings.TrimSpace(n.Email), strings.TrimSpace(n.Name)
+	n.Email, n.Name = keptEmail(n.Email), strings.TrimSpace(n.Name)
 	if err := checkUser(idp.User{Email: n.Email, Name: n.Name, Locale: n.Locale}); err != nil {
 		return InvitationEntry{}, err
 	}

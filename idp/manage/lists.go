@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"gatehouse/idp"
 )
 
 // Cursor is where a list goes on: what the answer before gave, empty from the
@@ -77,6 +79,17 @@ func page[T any](rows []T, limit int, at func(T) position) ([]T, Cursor) {
 func isText(field, value string) error {
 	if !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
 		return invalid(field, "no control characters, and valid UTF-8")
+	}
+	return nil
+}
+
+// checkName is checkLine for a name: it shows something.
+func checkName(field, value string, longest int) error {
+	if err := checkLine(field, value, longest); err != nil {
+		return err
+	}
+	if !idp.Shows(value) {
+		return invalid(field, "this name shows nothing: it needs a letter, a digit or a sign")
 	}
 	return nil
 }

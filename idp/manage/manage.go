@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	netmail "net/mail"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
@@ -185,7 +183,7 @@ func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	now := idp.Now()
 	p.roles = n.Roles
 	p.user = idp.User{
-		ID: idp.NewID(), PopulationID: n.Population, Email: strings.TrimSpace(n.Email), Name: strings.TrimSpace(n.Name),
+		ID: idp.NewID(), PopulationID: n.Population, Email: keptEmail(n.Email), Name: strings.TrimSpace(n.Name),
 		Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
 	}
 	if err := checkUser(p.user); err != nil {
@@ -235,19 +233,30 @@ func (m *Manager) giveRoles(ctx context.Context, userID string, roles []string) 
 
 const maxName = 200
 
+// keptEmail is an address in the form in which it is kept, of every entry: what people
+// type, what files and other programs say. What is none stays as it came, for checkUser
+// to refuse.
+func keptEmail(text string) string {
+	if kept, err := idp.ParseEmail(text); err == nil {
+		return kept
+	}
+	return strings.TrimSpace(text)
+}
+
 func checkUser(u idp.User) error {
-	a, err := netmail.ParseAddress(u.Email)
+	kept, err := idp.ParseEmail(u.Email)
 	switch {
-	case err != nil || a.Name != "" || a.Address != u.Email:
-		return invalid("email", "%q is not an email address", u.Email)
 	case len(u.Email) > idp.MaxEmail:
 		return invalid("email", "an address has at most %d bytes", idp.MaxEmail)
-	case utf8.RuneCountInString(u.Name) > maxName:
-		return invalid("name", "a name has at most %d characters", maxName)
+	case err != nil || kept != u.Email:
+		return invalid("email", "%q is not an email address", u.Email)
 	case len(u.Locale) > maxLocale || strings.Trim(u.Locale, localeChars) != "":
 		return invalid("locale", "%q is not the tag of a language", u.Locale)
 	}
-	return isText("name", u.Name)
+	if u.Name == "" { // people may have none
+		return nil
+	}
+	return checkName("name", u.Name, maxName)
 }
 
 // What a language tag may look like (RFC 5646 section 4.4.1).

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -39,7 +38,7 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 		return err
 	}
 	wanted := user
-	wanted.Email = strings.TrimSpace(email)
+	wanted.Email = keptEmail(email)
 	switch {
 	case wanted.Email == "":
 		return invalid("email", "enter an email address")

@@ -209,7 +209,10 @@ func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, populatio
 
 func factorName(name string) (string, error) {
 	name = strings.Join(strings.Fields(name), " ")
-	return name, checkLine("name", name, maxFactorName)
+	if name == "" {
+		return "", nil
+	}
+	return name, checkName("name", name, maxFactorName)
 }
 
 // RenameAuthenticator gives an authenticator of the person another name, after a fresh

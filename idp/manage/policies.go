@@ -194,6 +194,8 @@ func (m *Manager) checkPolicy(c PolicyChange) error {
 		return invalid("apply", "say when it applies: %s or %s", Immediately, OnNextLogin)
 	case c.Policy.Authenticator && label == "":
 		return invalid("issuer_label", "the authenticator app needs a name to show for the account")
+	case label != "" && !idp.Shows(label):
+		return invalid("issuer_label", "this name shows nothing: it needs a letter, a digit or a sign")
 	case utf8.RuneCountInString(label) > maxIssuerLabel:
 		return invalid("issuer_label", "at most %d characters: apps cut what is longer", maxIssuerLabel)
 	case strings.ContainsFunc(label, func(r rune) bool { return unicode.IsControl(r) || r == ':' }) || !utf8.ValidString(label):

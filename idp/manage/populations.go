@@ -124,7 +124,7 @@ func checkBrand(p idp.Population) error {
 	if p.Name == "" {
 		return invalid("name", "a population needs a name: people read it when they sign in")
 	}
-	if err := checkLine("name", p.Name, maxPopulationName); err != nil {
+	if err := checkName("name", p.Name, maxPopulationName); err != nil {
 		return err
 	}
 	if p.BrandColor != "" && !colorForm.MatchString(p.BrandColor) {
@@ -186,7 +186,7 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 	}, p.Name)
 	runes := []rune(label)
 	p.Policy = idp.Policy{Version: 1, Authenticator: true, IssuerLabel: string(runes[:min(len(runes), maxIssuerLabel)])}
-	if strings.TrimSpace(p.Policy.IssuerLabel) == "" {
+	if !idp.Shows(p.Policy.IssuerLabel) {
 		p.Policy.IssuerLabel = p.ID
 	}
 	err := m.Store.Do(ctx, func(ctx context.Context) error {

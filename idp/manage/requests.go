@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/outbox"
@@ -40,7 +39,7 @@ func (m *Manager) AskRegistration(ctx context.Context, r LinkRequest) error {
 	if err != nil {
 		return err
 	}
-	r.Email = strings.TrimSpace(r.Email)
+	r.Email = keptEmail(r.Email)
 	if err := admits(population, r.Email); err != nil {
 		return err
 	}
@@ -48,7 +47,7 @@ func (m *Manager) AskRegistration(ctx context.Context, r LinkRequest) error {
 }
 
 func (m *Manager) ask(ctx context.Context, kind string, r LinkRequest) error {
-	r.Email, r.Visit = strings.TrimSpace(r.Email), idp.VisitFrom(ctx)
+	r.Email, r.Visit = keptEmail(r.Email), idp.VisitFrom(ctx)
 	return m.Outbox.Ask(ctx, kind, r)
 }
 

@@ -61,7 +61,7 @@ func (m *Manager) checkRole(ctx context.Context, r idp.Role, permissions []strin
 	if r.Name == "" {
 		return nil, invalid("name", "a role needs a name")
 	}
-	if err := checkLine("name", r.Name, maxRoleName); err != nil {
+	if err := checkName("name", r.Name, maxRoleName); err != nil {
 		return nil, err
 	}
 	for _, p := range permissions {
@@ -71,7 +71,7 @@ func (m *Manager) checkRole(ctx context.Context, r idp.Role, permissions []strin
 	}
 	all, err := m.Store.VersionedRoles(ctx, "")
 	for _, other := range all {
-		if other.Role.ID != r.ID && slices.Equal(idp.EmailKey(other.Role.Name), idp.EmailKey(r.Name)) {
+		if other.Role.ID != r.ID && slices.Equal(idp.NameKey(other.Role.Name), idp.NameKey(r.Name)) {
 			return nil, invalid("name", "another role has that name")
 		}
 	}

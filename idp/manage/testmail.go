@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/mail"
@@ -23,7 +22,7 @@ func (m *Manager) TestMail(ctx context.Context, a Actor, to string) error {
 	if m.Mailer == nil {
 		return ErrNoMail
 	}
-	to = strings.TrimSpace(to)
+	to = keptEmail(to)
 	if err := checkUser(idp.User{Email: to}); err != nil {
 		return err
 	}

@@ -118,16 +118,16 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 
 // apply returns the changed user, and which fields differ but for Disabled.
 func (c UserChange) apply(u idp.User) (after idp.User, changed []string) {
-	set := func(field string, to *string, value *string) {
-		if value != nil && strings.TrimSpace(*value) != *to {
-			*to = strings.TrimSpace(*value)
+	set := func(field string, to *string, value *string, kept func(string) string) {
+		if value != nil && kept(*value) != *to {
+			*to = kept(*value)
 			changed = append(changed, field)
 		}
 	}
-	set("name", &u.Name, c.Name)
-	set("email", &u.Email, c.Email)
+	set("name", &u.Name, c.Name, strings.TrimSpace)
+	set("email", &u.Email, c.Email, keptEmail)
 	u.EmailVerified = u.EmailVerified && !slices.Contains(changed, "email")
-	set("locale", &u.Locale, c.Locale)
+	set("locale", &u.Locale, c.Locale, strings.TrimSpace)
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
 	}

@@ -25,6 +25,7 @@ func (p *Provider) authorizeGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
 		return web.BadForm(err)
 	}
+	leaveOut(c.Request.Form, c.Request.PostForm)
 	if c.Request.Method == http.MethodPost {
 		// A form of the app's page comes without our cookies (SameSite=Lax), as if
 		// from a new browser; as a GET it brings them.

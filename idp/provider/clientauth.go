@@ -13,21 +13,6 @@ import (
 	"gatehouse/idp"
 )
 
-// checkBody reads the form of an endpoint that clients call. What it takes comes in
-// the body: an address ends up in logs (RFC 6749 section 2.3.1).
-func checkBody(r *http.Request) *failure {
-	if r.URL.RawQuery != "" {
-		return fail(invalidRequest, "parameters belong into the body: an address ends up in logs")
-	}
-	if err := r.ParseForm(); err != nil {
-		return fail(invalidRequest, "the body is not a form").because(err)
-	}
-	if duplicate(r.PostForm) != "" {
-		return fail(invalidRequest, "a parameter was sent more than once")
-	}
-	return nil
-}
-
 // checkCredentials refuses what does not authenticate here, in whatever way.
 func checkCredentials(r *http.Request) *failure {
 	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
@@ -57,6 +42,19 @@ type credentials struct {
 	id, secret string
 	header     http.Header
 	form       url.Values
+}
+
+// method is how a request authenticates its client. An empty secret is none (RFC 6749
+// section 2.3.1): a public client may name itself by its id alone, wherever that stands.
+func (c credentials) method() idp.AuthMethod {
+	_, _, basic := (&http.Request{Header: c.header}).BasicAuth()
+	switch {
+	case c.header.Get("Authorization") != "" && (!basic || c.secret != ""):
+		return idp.ClientSecretBasic
+	case c.form.Has("client_secret"):
+		return idp.ClientSecretPost
+	}
+	return idp.NoClientAuth
 }
 
 // VerifyClient authenticates a client for the library.
@@ -108,21 +106,15 @@ func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Clie
 }
 
 func refuseClient(client idp.Client, cred credentials) string {
-	used := idp.NoClientAuth
-	switch {
-	case cred.header.Get("Authorization") != "":
-		used = idp.ClientSecretBasic
-	case cred.form.Has("client_secret"):
-		used = idp.ClientSecretPost
+	if id := cred.form.Get("client_id"); id != "" && id != client.ID {
+		return "two clients are named"
 	}
+	used := cred.method()
 	if used != client.AuthMethod {
 		return "the client must authenticate by " + string(client.AuthMethod)
 	}
 	if used == idp.NoClientAuth {
 		return ""
-	}
-	if id := cred.form.Get("client_id"); id != "" && id != client.ID {
-		return "two clients are named"
 	}
 	hash := idp.HashSecret(cred.secret)
 	for _, live := range client.SecretHashes {

@@ -44,6 +44,7 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 	if err := c.Request.ParseForm(); err != nil {
 		return web.BadForm(err)
 	}
+	leaveOut(c.Request.Form, c.Request.PostForm)
 	if _, browser := p.Sessions.Cookies.Browser(c.Request.Header); browser == nil && c.Request.Method == http.MethodPost {
 		// A form of the app's page comes without our cookies (SameSite=Lax), as if
 		// nobody were signed in; as a GET it brings them.

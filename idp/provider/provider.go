@@ -80,9 +80,7 @@ func (p *Provider) Routes(r *gin.RouterGroup) {
 	both := []string{http.MethodGet, http.MethodPost}
 
 	r.GET(discoveryPath, public, p.serveDiscovery)
-	r.HEAD(discoveryPath, public, p.serveDiscovery)
 	r.GET(keysPath, public, p.serveKeys)
-	r.HEAD(keysPath, public, p.serveKeys)
 
 	r.Match(both, authorizePath, p.Web.Handle(p.authorizeGate))
 	r.Match(both, endSessionPath, p.Web.Handle(p.endSessionGate))

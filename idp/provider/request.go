@@ -21,17 +21,6 @@ const (
 // fields splits a space-delimited list (RFC 6749 section 3.3).
 func fields(s string) []string { return strings.Fields(s) }
 
-// duplicate names a parameter that was sent twice, which RFC 6749 section 3.1
-// forbids, empty for none.
-func duplicate(form url.Values) string {
-	for name, values := range form {
-		if len(values) > 1 {
-			return name
-		}
-	}
-	return ""
-}
-
 // authorization is an authorization request whose client and redirect URI are
 // sound: whatever else is wrong with it may be told to the client.
 type authorization struct {

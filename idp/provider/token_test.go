@@ -194,7 +194,7 @@ func TestClientsAuthenticateAsRegistered(t *testing.T) {
 		"an unknown public client":          {"", named("nobody", ""), 401, "invalid_client"},
 		"a client that cannot be stored":    {"", named("a\x00", "x"), 401, "invalid_client"},
 		"a public client with a secret":     {"", named(native.Client.ID, "x"), 401, "invalid_client"},
-		"a public client by basic":          {basic(native.Client.ID, ""), nil, 401, "invalid_client"},
+		"a public client by basic":          {basic(native.Client.ID, ""), nil, 400, "invalid_grant"}, // its secret is empty: none
 		"an assertion":                      {"", assertion, 401, "invalid_client"},
 		"a bad escape":                      {basic("%zz", "x"), nil, 401, "invalid_client"},
 		"a bearer token":                    {"Bearer x", named(web.Client.ID, ""), 401, "invalid_client"},

@@ -16,10 +16,12 @@ import (
 // userinfoGate is in front of the library's userinfo: the token comes in the
 // header (RFC 6750 section 2.1), never in the address.
 func (p *Provider) userinfoGate(c *gin.Context) {
-	if c.Request.URL.Query().Has("access_token") {
+	if credentialIn(c.Request.URL.RawQuery) != "" {
 		answerError(c, http.StatusBadRequest, fail(invalidRequest, "the access token belongs into the Authorization header"))
 		return
 	}
+	c.Request.URL.RawQuery = ""
+	oneSpace(c.Request.Header)
 	challenge := "Bearer"
 	if c.GetHeader("Authorization") != "" {
 		challenge = `Bearer error="invalid_token"`

@@ -225,9 +225,7 @@ func (s *Server) route(
 	console.Routes(root)
 	self.Routes(root)
 	rest.Routes(root)
-	assets := gin.WrapH(s.pages.Assets())
-	root.GET("/assets/*file", assets)
-	root.HEAD("/assets/*file", assets)
+	root.GET("/assets/*file", gin.WrapH(s.pages.Assets()))
 	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
 	s.engine = engine
 	return nil
@@ -245,7 +243,7 @@ func (s *Server) ready(c *gin.Context) {
 }
 
 // Handler serves people and apps.
-func (s *Server) Handler() http.Handler { return s.engine }
+func (s *Server) Handler() http.Handler { return web.HeadAsGet(s.engine) }
 
 // Metrics serves Prometheus. It belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }

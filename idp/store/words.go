@@ -65,12 +65,21 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 
 // foldAgain writes the address of a user as it is compared now, unless somebody else
 // of the population has that one. Two people with one address in two spellings cannot
-// both sign in by it: the first keeps it, and the second needs another from an admin.
+// both sign in by it: the first keeps it, and the second needs another from an admin,
+// whom the audit log tells. Nothing of the second is lost: sessions, factors and what
+// they are at other providers stay.
 func (s *Store) foldAgain(ctx context.Context, r userRow) error {
 	key := idp.EmailKey(r.Email)
 	if bytes.Equal(key, r.EmailKey) {
 		return nil
 	}
-	return written(s.writer(ctx).Exec(`UPDATE users SET email_key = ? WHERE id = ? AND NOT EXISTS
-		(SELECT 1 FROM users o WHERE o.population_id = ? AND o.email_key = ?)`, key, r.ID, r.PopulationID, key).Error, "user")
+	result := s.writer(ctx).Exec(`UPDATE users SET email_key = ? WHERE id = ? AND NOT EXISTS
+		(SELECT 1 FROM users o WHERE o.population_id = ? AND o.email_key = ?)`, key, r.ID, r.PopulationID, key)
+	if result.Error != nil || result.RowsAffected > 0 {
+		return written(result.Error, "user")
+	}
+	return s.Audit(ctx, idp.AuditEvent{
+		Kind: idp.AuditAddressShared, UserID: r.ID, PopulationID: r.PopulationID,
+		Detail: map[string]string{"email": idp.MaskEmail(r.Email)},
+	})
 }

@@ -40,8 +40,9 @@ type Config struct {
 
 // Web renders pages and errors.
 type Web struct {
-	cfg  Config
-	base string
+	cfg     Config
+	base    string
+	proxies proxies
 }
 
 // New makes the plumbing.
@@ -65,12 +66,15 @@ func (w *Web) Engine() (*gin.Engine, error) {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	if err := e.SetTrustedProxies(w.cfg.TrustedProxies); err != nil {
-		return nil, fmt.Errorf("%w: trusted proxies: %w", idp.ErrInvalid, err)
+	var err error
+	if w.proxies, err = parseProxies(w.cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
+	// Gin's own ideas of who calls, X-Real-IP and the headers of some clouds, count nowhere.
+	e.ForwardedByClientIP, e.RemoteIPHeaders, e.TrustedPlatform, e.AppEngine = false, nil, "", false
 	e.Use(w.visit, w.hurry, w.survive, w.headers, w.limitBody)
 	e.NoRoute(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemNotFound, nil) }))
-	e.NoMethod(w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
+	e.NoMethod(allowHead, w.Handle(func(*gin.Context) error { return NewProblem(ui.ProblemMethod, nil) }))
 	return e, nil
 }
 
@@ -83,8 +87,8 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
 // writes the line of the access log.
 func (w *Web) visit(c *gin.Context) {
 	begin := idp.Now()
-	id, address := c.GetHeader("X-Request-Id"), c.ClientIP()
-	if id == "" || !requestIDForm.MatchString(id) || address == c.RemoteIP() {
+	id, address := c.GetHeader("X-Request-Id"), w.proxies.caller(c.Request)
+	if id == "" || !requestIDForm.MatchString(id) || address == remote(c.Request) {
 		id = idp.NewID() // only a proxy that we trust names requests
 	}
 	c.Header("X-Request-Id", id)

@@ -1,0 +1,77 @@
+package manage_test
+
+import (
+	"errors"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// Whoever has an address has it in every spelling, at every entry.
+func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		owner := o.named(t, idp.Agents, "Müller@bücher.example", "Owner")
+		other := o.named(t, idp.Agents, "other@rtx.example", "Other")
+		for _, spelling := range []string{
+			"mu\u0308ller@bücher.example", "müller@xn--bcher-kva.example", "MÜLLER＠BÜCHER。example", "m\u200büller@bücher.example",
+			"\u202amüller@bücher.example\u202c", "müller@bü\u00adcher.example.", " müller@bücher｡example\n", "müller\ufe0f@bücher.example",
+		} {
+			conflict := func(entry string, err error) {
+				t.Helper()
+				var field *manage.FieldError
+				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field.Field != "email") {
+					t.Errorf("%s takes %q: %v", entry, spelling, err)
+				}
+			}
+			_, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: spelling})
+			conflict("the command line", err)
+			_, err = o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: spelling})
+			conflict("the API", err)
+			_, err = o.Invite(ctx, everything(), manage.Invitation{Population: idp.Agents, Email: spelling})
+			conflict("an invitation", err)
+			_, err = o.ImportUser(ctx, everything(), manage.ImportedUser{Population: idp.Agents, Email: spelling}, "x")
+			conflict("an import", err)
+			_, version, err := o.Store.VersionedUser(ctx, other.ID)
+			idptest.Must(t, err)
+			_, err = o.UpdateUser(ctx, everything(), other.ID, manage.UserChange{Version: version, Email: &spelling})
+			conflict("a change", err)
+			if u, err := o.Store.UserByEmail(ctx, idp.Agents, spelling); err != nil || u.ID != owner.ID {
+				t.Errorf("%q finds %q, %v", spelling, u.ID, err)
+			}
+		}
+		stranger, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "\u200bmaya@RTX。example. "})
+		if err != nil || stranger.Email != "maya@RTX.example" {
+			t.Errorf("kept as %q, %v", stranger.Email, err)
+		}
+	})
+}
+
+func TestNamesThatShowNothingAreRefusedAtEveryEntry(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx, u := t.Context(), o.enrolled(t, idp.Agents)
+		_, version, err := o.Store.VersionedUser(ctx, u.ID)
+		idptest.Must(t, err)
+		for _, name := range []string{"\u3164", "\u2800 \u2800", "\u200b", "\u202e", "\u0301", "\u00ad\ufeff"} {
+			for entry, err := range map[string]error{
+				"a person":      second(o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
+				"a change":      second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: version, Name: &name})),
+				"an import":     second(o.ImportUser(ctx, everything(), manage.ImportedUser{Population: idp.Agents, Email: "new@rtx.example", Name: name}, "x")),
+				"an invitation": second(o.Invite(ctx, everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
+				"a role":        second(o.CreateRole(ctx, everything(), name, nil, "x")),
+				"a population":  second(o.AddPopulation(ctx, everything(), "partners", name)),
+				"a connection": second(o.AddConnection(ctx, everything(), manage.ConnectionChange{Reason: "x", Connection: idp.Connection{
+					Name: name, PopulationID: idp.Agents, Kind: idp.EntraConnection, ClientID: "x", AnyTenant: true,
+				}})),
+			} {
+				expectField(t, entry+" "+name, err, "name")
+			}
+			_, _, err := o.AddClient(ctx, everything(), idp.Client{Name: name, Kind: idp.SPAClient, RedirectURIs: []string{"https://app.example/"}, Populations: []string{idp.Agents}})
+			expectField(t, "an app "+name, err, "name")
+			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID}, o.enrolment(t, u).TOTP[0].ID, name)
+			expectField(t, "an authenticator "+name, err, "name")
+		}
+	})
+}
