@@ -55,7 +55,7 @@ type serveCommand struct {
 	MetricsListen   string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
 	TrustedProxies  []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool          `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
-	AuditRetention  time.Duration `help:"How long audit events are kept; 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
+	AuditRetention  time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
 // Run serves until the process is told to stop.

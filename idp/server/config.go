@@ -36,9 +36,14 @@ type Config struct {
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
-	// AuditRetention is how long audit events are kept; zero: for ever.
+	// AuditRetention is how long audit events are kept; zero: for ever, else
+	// leastRetention or more.
 	AuditRetention time.Duration
 }
+
+// leastRetention is the floor of AuditRetention. What is deleted a month later was
+// kept for a while; less is a wrong unit.
+const leastRetention = 30 * 24 * time.Hour
 
 // Check says everything that is wrong with a configuration, one error a field.
 func (c Config) Check() error {
@@ -72,8 +77,8 @@ func (c Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.AuditRetention < 0 {
-		errs = append(errs, errors.New("audit-retention: must not be negative"))
+	if c.AuditRetention != 0 && c.AuditRetention < leastRetention {
+		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", c.AuditRetention))
 	}
 	return errors.Join(errs...)
 }

@@ -118,6 +118,20 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	}
 }
 
+func TestARetentionHasAFloor(t *testing.T) {
+	for kept, works := range map[time.Duration]bool{
+		0: true, 30 * 24 * time.Hour: true, 400 * 24 * time.Hour: true,
+		8760: false, 8760 * time.Second: false, 8760 * time.Minute: false, 30*24*time.Hour - 1: false, -1: false,
+	} {
+		cfg := working(t.TempDir())
+		cfg.AuditRetention = kept
+		got := lines(cfg.Check())
+		if works && got != nil || !works && (len(got) != 1 || !strings.HasPrefix(got[0], "audit-retention: ")) {
+			t.Errorf("%s: %q", kept, got)
+		}
+	}
+}
+
 func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	folder := t.TempDir()
 	cfg := working(folder)
