@@ -50,7 +50,7 @@ func main() {
 // run is the program without the process around it.
 func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
-	parser, err := kong.New(&c, append(withSettings(),
+	parser, err := kong.New(&c, append(withSettings(os.Environ()),
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),

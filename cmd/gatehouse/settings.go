@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -230,6 +229,6 @@ func parseDuration(text string) (time.Duration, error) {
 }
 
 // withSettings are where settings come from beside the command line.
-func withSettings() []kong.Option {
-	return []kong.Option{durations, kong.Configuration(loadConfig), kong.Resolvers(environment{os.Environ()})}
+func withSettings(variables []string) []kong.Option {
+	return []kong.Option{durations, kong.Configuration(loadConfig), kong.Resolvers(environment{variables})}
 }

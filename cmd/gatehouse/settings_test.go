@@ -17,7 +17,7 @@ import (
 func parsed(t *testing.T, file string, variables []string, args ...string) (commands, error) {
 	t.Helper()
 	var c commands
-	parser, err := kong.New(&c, kong.Name("gatehouse"), durations, kong.Configuration(loadConfig), kong.Resolvers(environment{variables}))
+	parser, err := kong.New(&c, append(withSettings(variables), kong.Name("gatehouse"))...)
 	idptest.Must(t, err)
 	if file != "" {
 		path := filepath.Join(t.TempDir(), "gatehouse.yaml")
