@@ -7,9 +7,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
+	"gatehouse/idp"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
@@ -75,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return closing(err, srv)
 	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
-		"database", srv.Store.Dialect(), "version", version())
+		"database", srv.Store.Dialect(), "version", idp.Release())
 	return closing(srv.Run(ctx, public, metrics), srv)
 }
 
@@ -143,20 +143,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run() error {
-	_, err := fmt.Fprintln(os.Stdout, "gatehouse", version())
+	_, err := fmt.Fprintln(os.Stdout, "gatehouse", idp.Release())
 	return err
-}
-
-// version is the module's, or the commit that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

@@ -135,3 +135,80 @@ func TestAMisspeltSettingStartsNothing(t *testing.T) {
 		}
 	}
 }
+
+// serverCommands are the commands that open the database, without those that make one.
+func serverCommands(t *testing.T) [][]string {
+	t.Helper()
+	users := filepath.Join(t.TempDir(), "users.csv")
+	idptest.Must(t, os.WriteFile(users, []byte("email\n"), 0o600))
+	return [][]string{
+		{"migrate", "status"},
+		{"migrate", "down", "--yes"},
+		{"keys", "list"},
+		{"keys", "rotate"},
+		{"keys", "reencrypt"},
+		{"admin", "create", "--issuer", "https://id.example"},
+		{"admin", "break-glass", "--issuer", "https://id.example"},
+		{"admin", "service-client", "--name", "Set-up", "--role", "admin"},
+		{"import", "users", users},
+		{"mail", "test", "--to", "maya@rtx.example", "--smtp-server", "mail.example", "--mail-from", "help@rtx.example"},
+	}
+}
+
+func TestACommandPointedAtTheWrongFolderMakesNoDatabase(t *testing.T) {
+	for _, args := range serverCommands(t) {
+		parent := t.TempDir()
+		folder := filepath.Join(parent, "data")
+		code, complaints := typed(t, append(args, "--data", folder)...)
+		if code != 1 || !strings.Contains(complaints, "there is no database in "+folder) {
+			t.Errorf("%v: exit code %d: %s", args, code, complaints)
+		}
+		if left, err := os.ReadDir(parent); err != nil || len(left) != 0 {
+			t.Errorf("%v makes %v (%v)", args, left, err)
+		}
+	}
+}
+
+func TestACommandPointedAtAnotherDatabaseSaysSo(t *testing.T) {
+	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
+		_, err := db.SQL().ExecContext(t.Context(), "CREATE TABLE other (id TEXT)")
+		idptest.Must(t, err)
+		for _, args := range serverCommands(t) {
+			code, complaints := typed(t, append(args, "--database-url", db.URL, "--data", t.TempDir())...)
+			if code != 1 || !strings.Contains(complaints, "holds no tables of gatehouse") {
+				t.Errorf("%v: exit code %d: %s", args, code, complaints)
+			}
+		}
+	})
+}
+
+// The list above is complete.
+func TestEveryCommandWithADatabaseIsTried(t *testing.T) {
+	var c commands
+	parser, err := kong.New(&c)
+	idptest.Must(t, err)
+	tried := map[string]bool{"serve": true, "migrate up": true, "demo": true}
+	for _, args := range serverCommands(t) {
+		tried[args[0]+" "+args[1]] = true
+	}
+	var walk func(n *kong.Node, path string)
+	walk = func(n *kong.Node, path string) {
+		for _, f := range n.Flags {
+			if f.Name == "database-url" && !tried[strings.TrimSpace(path)] {
+				t.Errorf("%s is not tried without a database", path)
+			}
+		}
+		for _, child := range n.Children {
+			walk(child, strings.TrimSpace(path+" "+child.Name))
+		}
+	}
+	walk(parser.Model.Node, "")
+}
+
+// typed runs the program, and returns what it complains of.
+func typed(t *testing.T, args ...string) (code int, complaints string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = run(t.Context(), terminal{strings.NewReader(""), &out, &err}, args)
+	return code, err.String()
+}

@@ -1,11 +1,14 @@
 package server_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/keys"
 	"gatehouse/idp/server"
 )
 
@@ -132,17 +135,41 @@ func TestARetentionHasAFloor(t *testing.T) {
 	}
 }
 
+// A new key in place of one that is lost would open nothing, and look as if it did.
+func TestAMissingKeyFileIsNotMadeAnewWhereSomethingIsSealed(t *testing.T) {
+	ctx, st, folder := t.Context(), idptest.Alone(t).Store, t.TempDir()
+	cfg := working(folder)
+	ring, err := cfg.Keyring(ctx, st)
+	idptest.Must(t, err)
+	_, err = keys.Secret(ctx, st, ring, keys.ForRefresh)
+	idptest.Must(t, err)
+
+	file := filepath.Join(folder, "master.key")
+	idptest.Must(t, os.Rename(file, file+".kept"))
+	if _, err := cfg.Keyring(ctx, st); err == nil || !strings.Contains(err.Error(), "put it back") {
+		t.Errorf("without the key file: %v", err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a key file was made")
+	}
+	idptest.Must(t, os.Rename(file+".kept", file))
+	if again, err := cfg.Keyring(ctx, st); err != nil || again.String() != ring.String() {
+		t.Errorf("with the key file back: %s (%v)", again, err)
+	}
+}
+
 func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	folder := t.TempDir()
 	cfg := working(folder)
 	if got, err := cfg.Database(); err != nil || got != "sqlite:"+filepath.Join(folder, "gatehouse.db") {
 		t.Errorf("the database is %s (%v)", got, err)
 	}
-	first, err := cfg.Keyring()
+	st := idptest.Alone(t).Store
+	first, err := cfg.Keyring(t.Context(), st)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := cfg.Keyring()
+	again, err := cfg.Keyring(t.Context(), st)
 	if err != nil || first.String() != again.String() {
 		t.Errorf("the second start has %s, the first %s (%v)", again, first, err)
 	}
@@ -150,7 +177,7 @@ func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	if got, err := cfg.Database(); err != nil || got != cfg.DatabaseURL {
 		t.Errorf("the database is %s (%v)", got, err)
 	}
-	if given, err := cfg.Keyring(); err != nil || given.String() == first.String() {
+	if given, err := cfg.Keyring(t.Context(), st); err != nil || given.String() == first.String() {
 		t.Errorf("the keyring is %s (%v)", given, err)
 	}
 	if _, err := (server.Config{}).Database(); err == nil {
