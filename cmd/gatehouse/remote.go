@@ -133,6 +133,9 @@ func (r *remote) change(v versioned, c change) error {
 	if err != nil {
 		return err
 	}
+	if a.ETag != "" && a.ETag == current.ETag {
+		fmt.Fprintln(r.err, "unchanged: it was so before")
+	}
 	return r.show(a.Body)
 }
 

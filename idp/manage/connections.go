@@ -123,6 +123,9 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
 	}
+	if same(before, c) {
+		return m.connectionEntry(ctx, before)
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.oneAtATime(ctx); err != nil {
 			return err
