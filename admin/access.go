@@ -223,7 +223,7 @@ func (v *visit) postAccessChange() error {
 	}
 	wanted, _ := v.postedAccess() // none is refused
 	page := "/authentication/" + p.ID + "/access"
-	_, err = v.console.Manage.SaveAccess(v.Request.Context(), v.actor, manage.AccessChange{
+	saved, err := v.console.Manage.SaveAccess(v.Request.Context(), v.actor, manage.AccessChange{
 		Population: p.ID, Version: v.seenVersion(), Access: wanted, Reason: v.PostForm("reason"),
 	})
 	var field *manage.FieldError
@@ -239,5 +239,5 @@ func (v *visit) postAccessChange() error {
 	case err != nil:
 		return err
 	}
-	return v.done(page, "console.done.access_changed")
+	return v.saved(page, v.seenVersion(), saved.Version, "console.done.access_changed")
 }

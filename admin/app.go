@@ -107,8 +107,9 @@ func (v *visit) postAppSettings() error {
 	wanted.Version = v.seenVersion()
 	v.ontoClient(&wanted.Client)
 	wrong := v.missing(wanted.Client, false)
+	var saved manage.ClientEntry
 	if wrong == nil {
-		_, wrong = v.console.Manage.UpdateClient(v.Request.Context(), v.actor, wanted)
+		saved, wrong = v.console.Manage.UpdateClient(v.Request.Context(), v.actor, wanted)
 	}
 	switch {
 	case errors.Is(wrong, manage.ErrStepUp):
@@ -120,7 +121,7 @@ func (v *visit) postAppSettings() error {
 	case wrong != nil:
 		return wrong
 	}
-	return v.done("/apps/"+now.ID, "console.done.saved")
+	return v.saved("/apps/"+now.ID, wanted.Version, saved.Version, "console.done.saved")
 }
 
 // conflict shows an app as it stands now, after somebody else has changed it.
@@ -521,7 +522,7 @@ func (v *visit) postRuleApply() error {
 	if field := v.checkRule(wanted); field != nil {
 		return v.renderRule(http.StatusUnprocessableEntity, c, c.Override, field, nil)
 	}
-	_, err = v.console.Manage.SaveOverride(v.Request.Context(), v.actor, manage.OverrideChange{
+	saved, err := v.console.Manage.SaveOverride(v.Request.Context(), v.actor, manage.OverrideChange{
 		ClientID: c.ID, Override: wanted, Apply: apply, Reason: v.PostForm("reason"),
 	})
 	var field *manage.FieldError
@@ -535,7 +536,7 @@ func (v *visit) postRuleApply() error {
 	case err != nil:
 		return err
 	case apply == manage.Immediately:
-		return v.done("/apps/"+c.ID+"/mfa", "console.done.rule_now")
+		return v.saved("/apps/"+c.ID+"/mfa", wanted.Version, saved.Version, "console.done.rule_now")
 	}
-	return v.done("/apps/"+c.ID+"/mfa", "console.done.applied_later")
+	return v.saved("/apps/"+c.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_later")
 }

@@ -69,7 +69,7 @@ func (v *visit) postBrand() error {
 	if v.PostForm("preview") != "" {
 		return v.renderBrand(http.StatusOK, now, wanted, v.checkColor(wanted.BrandColor), nil)
 	}
-	_, err = v.console.Manage.SaveBrand(v.Request.Context(), v.actor, now.ID, manage.BrandChange{
+	saved, err := v.console.Manage.SaveBrand(v.Request.Context(), v.actor, now.ID, manage.BrandChange{
 		Version: wanted.Version, Name: wanted.Name, BrandColor: wanted.BrandColor, LogoURL: wanted.LogoURL,
 		HelpURL: wanted.HelpURL, PrivacyURL: wanted.PrivacyURL,
 	})
@@ -84,7 +84,7 @@ func (v *visit) postBrand() error {
 	case err != nil:
 		return err
 	}
-	return v.done("/authentication/"+now.ID+"/brand", "console.done.saved")
+	return v.saved("/authentication/"+now.ID+"/brand", wanted.Version, saved.Version, "console.done.saved")
 }
 
 // checkColor says of a colour that is only shown whether it is one.

@@ -185,8 +185,9 @@ func (v *visit) postConnectionSettings() error {
 	v.ontoConnection(&wanted.Connection)
 	wanted.Version = v.seenVersion()
 	change, wrong := v.connectionChange(wanted.Connection, now)
+	var saved manage.ConnectionEntry
 	if wrong == nil {
-		_, wrong = v.console.Manage.UpdateConnection(v.Request.Context(), v.actor, change)
+		saved, wrong = v.console.Manage.UpdateConnection(v.Request.Context(), v.actor, change)
 	}
 	switch {
 	case errors.Is(wrong, manage.ErrStepUp):
@@ -201,7 +202,7 @@ func (v *visit) postConnectionSettings() error {
 	case wrong != nil:
 		return wrong
 	}
-	return v.done(connectionPage(now), "console.done.connection_saved")
+	return v.saved(connectionPage(now), wanted.Version, saved.Version, "console.done.connection_saved")
 }
 
 // connectionCertificate is the certificate as a file.

@@ -207,11 +207,20 @@ func (v *visit) done(page string, what ui.Key) error {
 	return web.Redirect(v.Context, v.path(page)+"?done="+strings.TrimPrefix(string(what), "console.done."))
 }
 
+// saved is done, or says that nothing was changed: the version now is the one that the
+// form saw.
+func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
+	if seen == now {
+		what = "console.done.unchanged"
+	}
+	return v.done(page, what)
+}
+
 // doneKeys are what a page may say was done: the address picks one, and no other
 // text.
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
-		"console.done.saved", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
+		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",

@@ -295,11 +295,11 @@ func (v *visit) renderEdit(status int, d manage.UserDetail, wanted idp.User, fie
 func (v *visit) postPerson() error {
 	id := v.Param("id")
 	wanted := idp.User{Name: v.PostForm("name"), Email: v.PostForm("email"), Locale: v.PostForm("locale")}
-	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
+	saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
 		Version: v.version(), Name: &wanted.Name, Email: &wanted.Email, Locale: &wanted.Locale,
 	})
 	if err == nil {
-		return v.done("/people/"+id, "console.done.person_saved")
+		return v.saved("/people/"+id, v.version(), saved.Version, "console.done.person_saved")
 	}
 	var field *manage.FieldError
 	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
@@ -365,6 +365,8 @@ func (v *visit) postPersonRoles() error {
 	var field *manage.FieldError
 	invalid, stale, last := errors.As(err, &field), errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrLastAdmin)
 	switch {
+	case errors.Is(err, manage.ErrUnchanged):
+		return v.done("/people/"+id, "console.done.unchanged")
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/" + id + "/roles")
 	case !invalid && !stale && !last:
@@ -503,13 +505,13 @@ func (v *visit) postState() error {
 	} else if v.PostForm("state") != "enabled" {
 		return web.BadForm(errors.New("neither disabled nor enabled"))
 	}
-	_, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
+	saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
 		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),
 	})
 	var field *manage.FieldError
 	switch {
 	case err == nil:
-		return v.done("/people/"+id, done)
+		return v.saved("/people/"+id, v.version(), saved.Version, done)
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/" + id + "/state")
 	case errors.As(err, &field) && field.Field == "reason":

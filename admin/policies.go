@@ -217,7 +217,7 @@ func (v *visit) postApply() error {
 	}
 	wanted := v.posted()
 	apply := manage.Apply(v.PostForm("apply"))
-	_, err = v.console.Manage.SavePolicy(v.Request.Context(), v.actor, manage.PolicyChange{
+	saved, err := v.console.Manage.SavePolicy(v.Request.Context(), v.actor, manage.PolicyChange{
 		Population: p.ID, Policy: wanted, Apply: apply, PasswordAlone: v.PostForm("password_alone") == "yes",
 		Reason: v.PostForm("reason"),
 	})
@@ -230,9 +230,9 @@ func (v *visit) postApply() error {
 	case err != nil:
 		return err
 	case apply == manage.Immediately:
-		return v.done("/authentication/"+p.ID+"/mfa", "console.done.applied_now")
+		return v.saved("/authentication/"+p.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_now")
 	}
-	return v.done("/authentication/"+p.ID+"/mfa", "console.done.applied_later")
+	return v.saved("/authentication/"+p.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_later")
 }
 
 // applyProblem puts what an operation refuses beside its field.

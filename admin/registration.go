@@ -59,7 +59,7 @@ func (v *visit) postRegistration() error {
 	wanted.Registration = idp.Registration{
 		Open: v.PostForm("open") == "on", Allowed: lines(v.PostForm("allowed")), Denied: lines(v.PostForm("denied")),
 	}
-	_, err = v.console.Manage.SaveRegistration(v.Request.Context(), v.actor, now.ID, manage.RegistrationChange{
+	saved, err := v.console.Manage.SaveRegistration(v.Request.Context(), v.actor, now.ID, manage.RegistrationChange{
 		Version: v.seenVersion(), Registration: wanted.Registration,
 	})
 	switch {
@@ -75,5 +75,5 @@ func (v *visit) postRegistration() error {
 	case err != nil:
 		return err
 	}
-	return v.done(page, "console.done.saved")
+	return v.saved(page, v.seenVersion(), saved.Version, "console.done.saved")
 }

@@ -210,7 +210,7 @@ func (v *visit) postPasswordsApply() error {
 		return v.renderPasswords(http.StatusUnprocessableEntity, e, f, err, nil)
 	}
 	apply := manage.Apply(v.PostForm("apply"))
-	_, err = v.console.Manage.SavePasswordRules(v.Request.Context(), v.actor, manage.PasswordRulesChange{
+	saved, err := v.console.Manage.SavePasswordRules(v.Request.Context(), v.actor, manage.PasswordRulesChange{
 		Population: e.ID, Version: v.seenVersion(), Rules: f.rules, Apply: apply, Reason: v.PostForm("reason"),
 	})
 	home := "/authentication/" + e.ID + "/passwords"
@@ -225,9 +225,9 @@ func (v *visit) postPasswordsApply() error {
 	case err != nil:
 		return err
 	case apply == manage.Immediately:
-		return v.done(home, "console.done.applied_now")
+		return v.saved(home, v.seenVersion(), saved.Version, "console.done.applied_now")
 	case apply == manage.OnlyNew:
-		return v.done(home, "console.done.passwords_new")
+		return v.saved(home, v.seenVersion(), saved.Version, "console.done.passwords_new")
 	}
-	return v.done(home, "console.done.applied_later")
+	return v.saved(home, v.seenVersion(), saved.Version, "console.done.applied_later")
 }

@@ -189,9 +189,9 @@ func (v *visit) postRole() error {
 	wanted := manage.RoleEntry{Version: v.version(), Role: idp.Role{
 		ID: v.Param("id"), Name: v.PostForm("name"), Permissions: v.PostFormArray("permissions"),
 	}}
-	_, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, wanted, v.PostForm("reason"))
+	saved, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, wanted, v.PostForm("reason"))
 	if err == nil {
-		return v.done("/roles/"+wanted.ID, "console.done.role_saved")
+		return v.saved("/roles/"+wanted.ID, wanted.Version, saved.Version, "console.done.role_saved")
 	}
 	var field *manage.FieldError
 	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)

@@ -191,7 +191,7 @@ func (v *visit) postSessionsApply() error {
 	if wrong != nil {
 		return v.renderSessions(http.StatusUnprocessableEntity, e, f, wrong, nil)
 	}
-	_, err = v.console.Manage.SaveSessionRules(v.Request.Context(), v.actor, manage.SessionRulesChange{
+	saved, err := v.console.Manage.SaveSessionRules(v.Request.Context(), v.actor, manage.SessionRulesChange{
 		Population: e.ID, Version: v.seenVersion(), Rules: rules, Reason: v.PostForm("reason"),
 	})
 	var field *manage.FieldError
@@ -207,5 +207,5 @@ func (v *visit) postSessionsApply() error {
 	case err != nil:
 		return err
 	}
-	return v.done("/authentication/"+e.ID+"/sessions", "console.done.saved")
+	return v.saved("/authentication/"+e.ID+"/sessions", v.seenVersion(), saved.Version, "console.done.saved")
 }

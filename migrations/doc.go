@@ -4,6 +4,10 @@
 // Rules that keep one set portable: TEXT, BIGINT, BYTEA, BOOLEAN and timestamp
 // only; ids and defaults are made by the program; constraints stand in CREATE
 // TABLE and are never added later; search keys are folded BYTEA.
+//
+// A migration that takes something away on which an older program relies inserts its
+// number into schema_needs, and deletes that row on its way down: older programs then
+// refuse to start. No other migration does.
 package migrations
 
 import "embed"

@@ -19,6 +19,7 @@ import (
 func TestOneOfTenChangesWins(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		objects := o.objects(idp.Agents)
+		idptest.Must(t, o.Store.CreateConnection(t.Context(), idp.Connection{ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.OIDCConnection, Enabled: true}))
 		client := into[api.Client](t, o.ask("all", "getClient", "/clients/"+objects["client_id"], nil))
 		settings := object{}
 		for _, field := range []string{"name", "auth_method", "redirect_uris", "post_logout_redirect_uris", "home_url", "grant_types", "scopes", "populations", "token_format", "signing_alg", "access_ttl", "refresh_ttl", "pkce_optional", "backchannel_logout_uri", "roles"} {
@@ -51,8 +52,8 @@ func TestOneOfTenChangesWins(t *testing.T) {
 				change["reason"] = "race"
 				return change
 			}},
-			"saveMFAOverride": {"getMFAOverride", func(int) object {
-				return object{"mode": "required", "apply": "immediately", "reason": "race"}
+			"saveMFAOverride": {"getMFAOverride", func(i int) object {
+				return object{"mode": "required", "federated": i%2 == 0, "apply": "immediately", "reason": "race"}
 			}},
 			"updateClient": {"getClient", func(i int) object {
 				changed := object{"name": fmt.Sprint("App ", i)}
@@ -64,7 +65,7 @@ func TestOneOfTenChangesWins(t *testing.T) {
 				return changed
 			}},
 			"saveAccess": {"getPopulation", func(int) object {
-				return object{"password": true, "federated": false, "reason": "race"}
+				return object{"password": true, "federated": true, "reason": "race"}
 			}},
 			"updateConnection": {"getConnection", func(i int) object {
 				return with(connection(), "name", fmt.Sprint("Partner ", i), "reason", "race")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -110,10 +111,13 @@ func (h handlers) SetRoles(c *gin.Context, id UserID, params SetRolesParams) {
 			return err
 		}
 		version := versionIn(params.IfMatch)
-		if err := v.manage.SetRoles(v.ctx, v.actor, id, version, change.Roles, change.Reason); err != nil {
+		switch err := v.manage.SetRoles(v.ctx, v.actor, id, version, change.Roles, change.Reason); {
+		case err == nil:
+			version++ // a change is one step
+		case !errors.Is(err, manage.ErrUnchanged):
 			return stale(err)
 		}
-		v.Header("ETag", etag(version+1)) // a change is one step
+		v.Header("ETag", etag(version))
 		return v.done()
 	})
 }

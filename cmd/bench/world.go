@@ -98,7 +98,7 @@ func (w *world) fill(ctx context.Context, srv *server.Server, o options) error {
 	if err != nil {
 		return err
 	}
-	ring, err := w.config().Keyring()
+	ring, err := w.config().Keyring(ctx, srv.Store)
 	if err != nil {
 		return err
 	}

@@ -33,19 +33,38 @@ func (s storage) open(ctx context.Context) (*store.Store, *keyring.Keyring, erro
 	if err != nil {
 		return nil, nil, closing(err, st)
 	}
-	ring, err := s.config().Keyring()
+	ring, err := s.config().Keyring(ctx, st)
 	if err != nil {
 		return nil, nil, closing(err, st)
 	}
 	return st, ring, nil
 }
 
+// openAsIs opens a database that is there. Only serve and migrate up make one: any
+// other command that finds none was pointed at the wrong place.
 func (s storage) openAsIs(ctx context.Context) (*store.Store, error) {
 	database, err := s.config().Database()
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(ctx, database)
+	exists, err := store.Exists(database)
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		return nil, fmt.Errorf("there is no database in %s: check --data or --database-url; gatehouse serve and gatehouse migrate up make one", s.Data)
+	}
+	st, err := store.Open(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Ping(ctx); err != nil {
+		return nil, closing(err, st)
+	}
+	if !st.Migrated(ctx) {
+		return nil, closing(errors.New("the database holds no tables of gatehouse: check --data or --database-url; gatehouse serve and gatehouse migrate up make them"), st)
+	}
+	return st, nil
 }
 
 type migrateCommand struct {
@@ -56,9 +75,13 @@ type migrateCommand struct {
 
 type migrateUp struct{ storage }
 
-// Run applies what is missing.
+// Run applies what is missing, and makes a database where there is none.
 func (c migrateUp) Run(ctx context.Context) error {
-	st, err := c.openAsIs(ctx)
+	database, err := c.config().Database()
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, database)
 	if err != nil {
 		return err
 	}

@@ -50,15 +50,14 @@ func main() {
 // run is the program without the process around it.
 func run(ctx context.Context, t terminal, args []string) int {
 	var c commands
-	parser, err := kong.New(&c,
+	parser, err := kong.New(&c, append(withSettings(os.Environ()),
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),
-		kong.Configuration(loadConfig),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(t),
 		kong.Writers(t.out, t.err),
-	)
+	)...)
 	if err != nil {
 		fmt.Fprintln(t.err, "gatehouse:", err)
 		return 1

@@ -6,16 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 
 	"gatehouse/admin/apiclient"
 )
@@ -72,25 +68,6 @@ func secretIn(file string) (string, error) {
 		return "", fmt.Errorf("read the client secret: %w", err)
 	}
 	return strings.TrimRight(string(content), "\r\n"), nil
-}
-
-// loadConfig reads a configuration file. A setting stands below its command, or alone
-// for all commands that have it.
-func loadConfig(r io.Reader) (kong.Resolver, error) {
-	below, err := kongyaml.Loader(r)
-	if err != nil {
-		return nil, err
-	}
-	return kong.ResolverFunc(func(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-		value, err := below.Resolve(ctx, parent, flag)
-		if value == nil && err == nil {
-			value, err = below.Resolve(ctx, ctx.Path[0], flag)
-		}
-		if _, section := value.(map[string]any); section { // of a command that is called like the flag
-			value = nil
-		}
-		return value, err
-	}), nil
 }
 
 // remote is a provider that runs, and somebody who reads its answers.
@@ -155,6 +132,9 @@ func (r *remote) change(v versioned, c change) error {
 	a, err := r.api.Do(r.ctx, apiclient.Request{Method: c.method, Path: c.write, IfMatch: current.ETag, Body: c.body})
 	if err != nil {
 		return err
+	}
+	if a.ETag != "" && a.ETag == current.ETag {
+		fmt.Fprintln(r.err, "unchanged: it was so before")
 	}
 	return r.show(a.Body)
 }

@@ -7,9 +7,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
+	"gatehouse/idp"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
@@ -55,7 +55,7 @@ type serveCommand struct {
 	MetricsListen   string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
 	TrustedProxies  []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool          `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
-	AuditRetention  time.Duration `help:"How long audit events are kept; 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
+	AuditRetention  time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
 // Run serves until the process is told to stop.
@@ -75,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 		return closing(err, srv)
 	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
-		"database", srv.Store.Dialect(), "version", version())
+		"database", srv.Store.Dialect(), "version", idp.Release())
 	return closing(srv.Run(ctx, public, metrics), srv)
 }
 
@@ -143,20 +143,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run() error {
-	_, err := fmt.Fprintln(os.Stdout, "gatehouse", version())
+	_, err := fmt.Fprintln(os.Stdout, "gatehouse", idp.Release())
 	return err
-}
-
-// version is the module's, or the commit that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
 }

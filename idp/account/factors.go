@@ -215,6 +215,9 @@ func (v *visit) postRename() error {
 	if err == nil {
 		return v.done("/second-step", "account.done.renamed")
 	}
+	if errors.Is(err, manage.ErrUnchanged) {
+		return v.done("/second-step", "account.done.unchanged")
+	}
 	if _, text := fieldError(err); text != nil {
 		return v.renderRename(http.StatusUnprocessableEntity, name, text)
 	}

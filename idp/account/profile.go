@@ -140,6 +140,9 @@ func (v *visit) postProfile() error {
 	if err == nil {
 		return v.done("/profile", "account.done.saved")
 	}
+	if errors.Is(err, manage.ErrUnchanged) {
+		return v.done("/profile", "account.done.unchanged")
+	}
 	if errors.Is(err, idp.ErrConflict) {
 		return v.renderProfile(http.StatusConflict, own, own.Name, own.Locale, nil, ui.Key("console.error.stale").With())
 	}

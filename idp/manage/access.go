@@ -50,6 +50,10 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 	if err := m.mayOpen(ctx, a, before.Population, c); err != nil {
 		return PopulationEntry{}, err
 	}
+	after := before
+	if after.Access = c.Access; before.unchanged(c.Version, after.Population) {
+		return before, nil
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.oneAtATime(ctx); err != nil {
 			return err
@@ -64,8 +68,7 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		e.PopulationID = c.Population
 		return m.Store.Audit(ctx, e)
 	})
-	after := before
-	after.Access, after.Version = c.Access, c.Version+1
+	after.Version = c.Version + 1
 	return after, err
 }
 

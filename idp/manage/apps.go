@@ -218,6 +218,12 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err := m.checkClient(ctx, after); err != nil {
 		return ClientEntry{}, err
 	}
+	if sameSet(before.Client.Roles, after.Roles) {
+		after.Roles = before.Client.Roles
+	}
+	if same(before.Client, after) {
+		return clientEntry(a, before), nil
+	}
 	detail := map[string]string{"changed": strings.Join(changedFields(before.Client, after), " ")}
 	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", detail))
 }

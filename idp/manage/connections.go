@@ -116,13 +116,16 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
-	c.PopulationID, c.Kind, c.CreatedAt = before.PopulationID, before.Kind, before.CreatedAt
+	c.PopulationID, c.Kind, c.CreatedAt, c.UndatedSince = before.PopulationID, before.Kind, before.CreatedAt, before.UndatedSince
 	c.Secret, c.Key, c.Certificate = before.Secret, before.Key, before.Certificate
 	if err := m.checkMapped(ctx, a, before.Roles); err != nil {
 		return ConnectionEntry{}, err
 	}
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
+	}
+	if same(before, c) {
+		return m.connectionEntry(ctx, before)
 	}
 	if movesWay(before, c) {
 		if err := m.through(ctx, a, "UpdateConnection", c); err != nil {

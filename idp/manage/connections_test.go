@@ -330,7 +330,7 @@ func TestIssuerStaysWhilePeopleAreLinked(t *testing.T) {
 func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, nil)
-		_, err := o.UpdateConnection(t.Context(), everything(), change(e, nil))
+		_, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Other" }))
 		idptest.Must(t, err)
 		before := o.state(t)
 		_, errUpdate := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Stale" }))

@@ -136,7 +136,7 @@ func (m *Manager) fresh(ctx context.Context, s Self, what string) error {
 }
 
 // SaveOwn changes a person's own name and language. idp.ErrConflict: the version is
-// not the one of now. ErrElsewhere: the name is that of the provider through which
+// not the one of now; ErrUnchanged: nothing differs. ErrElsewhere: the name is that of the provider through which
 // all of the population sign in.
 func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, locale string) error {
 	before, now, err := m.Store.VersionedUser(ctx, s.UserID)
@@ -157,6 +157,9 @@ func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, loca
 	}
 	if err := checkUser(after); err != nil {
 		return err
+	}
+	if len(changed) == 0 {
+		return ErrUnchanged
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
 		return m.saveUser(ctx, s.actor(), change, before, after, changed)

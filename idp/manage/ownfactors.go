@@ -218,7 +218,7 @@ func factorName(name string) (string, error) {
 // RenameAuthenticator gives an authenticator of the person another name, after a fresh
 // second step (ErrStepUp): under a false one they would remove the wrong one. A
 // *FieldError says what is wrong with it; idp.ErrNotFound that the person has none
-// of that id.
+// of that id, ErrUnchanged that it has that name.
 func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name string) error {
 	user, _, err := m.local(ctx, s)
 	if err != nil {
@@ -232,6 +232,13 @@ func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name stri
 	}
 	if name == "" {
 		return invalid("name", "a name is needed")
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(enrolment.TOTP, func(f idp.Factor) bool { return f.ID == id && f.Name == name }) {
+		return ErrUnchanged
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.RenameFactor(ctx, user.ID, id, name); err != nil {

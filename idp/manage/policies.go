@@ -149,7 +149,8 @@ func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Overrid
 
 // SavePolicy puts a population's policy in force and returns it with its version.
 // A *FieldError says what cannot be saved, idp.ErrConflict that somebody else has
-// changed the policy since the actor saw it. "Immediately" is one write, however
+// changed the policy since the actor saw it. A policy with the values that it has keeps
+// its version, and ends nothing. "Immediately" is one write, however
 // many sessions there are: whatever an older version judged is refused from then
 // on.
 func (m *Manager) SavePolicy(ctx context.Context, a Actor, c PolicyChange) (idp.Policy, error) {
@@ -163,7 +164,7 @@ func (m *Manager) SavePolicy(ctx context.Context, a Actor, c PolicyChange) (idp.
 	saved := c.Policy
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		before, err := m.Store.Population(ctx, c.Population)
-		if err != nil {
+		if err != nil || saved == before.Policy {
 			return err
 		}
 		if saved.Version, err = m.Store.NextPolicyVersion(ctx); err != nil {
@@ -238,10 +239,12 @@ func (m *Manager) SaveOverride(ctx context.Context, a Actor, c OverrideChange) (
 		if err != nil {
 			return err
 		}
+		if saved.MinVersion = before.MinVersion; saved == before {
+			return nil
+		}
 		if saved.Version, err = m.Store.NextPolicyVersion(ctx); err != nil {
 			return err
 		}
-		saved.MinVersion = before.MinVersion
 		if c.Apply == Immediately {
 			saved.MinVersion = saved.Version
 		}

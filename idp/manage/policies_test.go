@@ -87,9 +87,19 @@ func (o *office) grant(t *testing.T, c idp.Client, s idp.Session, change func(g 
 func (o *office) save(t *testing.T, population string, apply manage.Apply) idp.Policy {
 	t.Helper()
 	p, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-		Population: population, Policy: o.policy(t, population), Apply: apply, Reason: ticket,
+		Population: population, Policy: otherLabel(o.policy(t, population)), Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
+	return p
+}
+
+// otherLabel makes a policy one that is worth saving.
+func otherLabel(p idp.Policy) idp.Policy {
+	if short, had := strings.CutSuffix(p.IssuerLabel, "!"); had {
+		p.IssuerLabel = short
+	} else {
+		p.IssuerLabel += "!"
+	}
 	return p
 }
 
@@ -137,10 +147,16 @@ func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 				Population: idp.Agents, Policy: idp.Policy{Authenticator: true, IssuerLabel: "RTX"},
 				Apply: manage.Immediately, Reason: ticket,
 			}
+			// Something else first, so that each case is a change.
+			_, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
+				Population: idp.Agents, Policy: idp.Policy{Version: o.policy(t, idp.Agents).Version, Authenticator: true, IssuerLabel: "Before"},
+				Apply: manage.OnNextLogin, Reason: ticket,
+			})
+			idptest.Must(t, err)
 			c.change(&c2)
 			c2.Policy.Version = o.policy(t, idp.Agents).Version
 			before := o.state(t)
-			_, err := o.SavePolicy(t.Context(), everything(), c2)
+			_, err = o.SavePolicy(t.Context(), everything(), c2)
 			expectField(t, name, err, c.field)
 			if changed := o.state(t) != before; changed != (c.field == "") {
 				t.Errorf("%s: changed %t", name, changed)
@@ -243,12 +259,13 @@ func TestMinVersionRisesImmediatelyAndNeverFalls(t *testing.T) {
 			{manage.Immediately, 10, 11, 4},
 		} {
 			o.save(t, idp.Agents, c.apply)
+			required.Federated = !required.Federated
 			returned := o.saveOverride(t, app, required, c.apply)
 			stored := o.override(t, app.ID)
 			if got := o.population(t, idp.Agents).MinVersion; got != c.policy {
 				t.Errorf("%d: the population's is %d, want %d", i, got, c.policy)
 			}
-			if diff := cmp.Diff(returned, stored); diff != "" || stored.MinVersion != c.override || stored.MinACR != idp.ACRMFA || !stored.Federated {
+			if diff := cmp.Diff(returned, stored); diff != "" || stored.MinVersion != c.override || stored.MinACR != idp.ACRMFA || stored.Federated != required.Federated {
 				t.Errorf("%d: the override is %+v, want %d (%s)", i, stored, c.override, diff)
 			}
 			if o.reaped.Load() != c.reaped || o.population(t, idp.Contacts).MinVersion != 0 {
@@ -403,13 +420,13 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 			}))
 			ctx, policy := store.CountStatements(t.Context())
 			_, err := o.SavePolicy(ctx, everything(), manage.PolicyChange{
-				Population: idp.Agents, Policy: o.policy(t, idp.Agents), Apply: manage.Immediately, Reason: ticket,
+				Population: idp.Agents, Policy: otherLabel(o.policy(t, idp.Agents)), Apply: manage.Immediately, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			if n := o.alive(t, tokens...); n != 0 {
 				t.Errorf("%d sessions live on", n)
 			}
-			v := idp.Override{Version: o.override(t, app.ID).Version, Mode: idp.OverrideRequired}
+			v := idp.Override{Version: o.override(t, app.ID).Version, Mode: idp.OverrideRequired, Federated: len(counts) > 0}
 			ctx, override := store.CountStatements(t.Context())
 			_, err = o.SaveOverride(ctx, everything(), manage.OverrideChange{ClientID: app.ID, Override: v, Apply: manage.Immediately, Reason: ticket})
 			idptest.Must(t, err)
@@ -470,6 +487,7 @@ func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			"another apply":                   {idp.Override{Mode: idp.OverrideOff}, "tomorrow", "apply"},
 			"a MinVersion of the admin's own": {idp.Override{Mode: idp.OverrideOff, MinVersion: 1000}, manage.OnNextLogin, ""},
 		} {
+			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRTwoStep, Federated: true}, manage.OnNextLogin)
 			v, before := c.override, o.state(t)
 			now := o.override(t, app.ID)
 			v.Version = now.Version

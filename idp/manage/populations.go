@@ -105,6 +105,9 @@ func (m *Manager) SaveBrand(ctx context.Context, a Actor, population string, c B
 	if err := checkBrand(p); err != nil {
 		return PopulationEntry{}, err
 	}
+	if before.unchanged(c.Version, p) {
+		return before, nil
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.SaveBrand(ctx, c.Version, p); err != nil {
 			return err

@@ -117,7 +117,9 @@ func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
 		u := o.person(t, idp.Agents)
 		expectRoles := func(version int64, roles, want []string) {
 			t.Helper()
-			idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, version, roles, ticket))
+			if err := o.SetRoles(ctx, everything(), u.ID, version, roles, ticket); !errors.Is(err, manage.ErrUnchanged) {
+				idptest.Must(t, err)
+			}
 			o.expectLetters(t, ui.MailRolesChanged, u, true, len(want))
 			var said []string
 			for _, l := range o.letters(t, ui.MailRolesChanged, u) {
@@ -129,14 +131,14 @@ func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
 		}
 		expectRoles(1, []string{idp.RoleManager, idp.RoleAgent}, []string{"Agent, Manager"})
 		expectRoles(2, []string{idp.RoleAgent, idp.RoleManager}, []string{"Agent, Manager"}) // no change, no mail
-		expectRoles(3, nil, []string{"", "Agent, Manager"})
+		expectRoles(2, nil, []string{"", "Agent, Manager"})
 
 		for i, kind := range []ui.MailKind{ui.MailAccountDisabled, ui.MailAccountEnabled} {
-			_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: int64(4 + i), Disabled: ptr(i == 0), Reason: ticket})
+			_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: int64(3 + i), Disabled: ptr(i == 0), Reason: ticket})
 			idptest.Must(t, err)
 			o.expectLetters(t, kind, u, true, 1)
 		}
-		_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 6, Name: ptr("Ada"), Disabled: ptr(false)})
+		_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 5, Name: ptr("Ada"), Disabled: ptr(false)})
 		idptest.Must(t, err)
 		o.expectLetters(t, ui.MailAccountEnabled, u, true, 1)
 		o.expectLetters(t, ui.MailEmailChanged, u, true, 0)

@@ -91,6 +91,9 @@ func (m *Manager) SaveRegistration(ctx context.Context, a Actor, population stri
 	if p.Registration, err = m.registration(p, c.Registration); err != nil {
 		return PopulationEntry{}, err
 	}
+	if before.unchanged(c.Version, p) {
+		return before, nil
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.SaveRegistration(ctx, c.Version, p); err != nil {
 			return err

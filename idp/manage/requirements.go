@@ -108,11 +108,15 @@ func (m *Manager) SavePasswordRules(ctx context.Context, a Actor, c PasswordRule
 		if err != nil {
 			return err
 		}
+		after = PopulationEntry{Population: withRules(before.Population, c), Version: c.Version + 1}
+		if before.unchanged(c.Version, after.Population) {
+			after = before
+			return nil
+		}
 		version, err := m.Store.NextPolicyVersion(ctx)
 		if err != nil {
 			return err
 		}
-		after = PopulationEntry{Population: withRules(before.Population, c), Version: c.Version + 1}
 		least := int64(0)
 		if c.Apply == Immediately {
 			least, after.MinVersion = version, version

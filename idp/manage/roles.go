@@ -117,6 +117,9 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 	if r.Permissions, err = m.checkRole(ctx, r, e.Permissions); err != nil {
 		return RoleEntry{}, err
 	}
+	if r.Name == before.Name && sameSet(r.Permissions, before.Permissions) {
+		return before, nil
+	}
 	return RoleEntry{Role: r, Version: e.Version + 1, Holders: before.Holders}, m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.SaveRole(ctx, e.Version, r); err != nil {
 			return err

@@ -142,6 +142,10 @@ func (m *Manager) SaveSessionRules(ctx context.Context, a Actor, c SessionRulesC
 			return err
 		}
 		after = PopulationEntry{Population: c.Rules.of(before.Population), Version: c.Version + 1}
+		if before.unchanged(c.Version, after.Population) {
+			after = before
+			return nil
+		}
 		if err := m.Store.SaveSessionRules(ctx, c.Version, before.Population, after.Population, idp.Now()); err != nil {
 			return err
 		}

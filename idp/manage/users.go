@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,9 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 	}
 	if err := checkUser(after); err != nil {
 		return UserDetail{}, err
+	}
+	if len(changed) == 0 && after.Disabled == before.Disabled {
+		return m.detail(ctx, a, before, version)
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if disables {
@@ -295,7 +299,8 @@ func (m *Manager) removeUser(ctx context.Context, a Actor, r request, id string,
 // SetRoles gives a person these roles and no others. The actor must hold every
 // permission of the roles that are given, and of those that are taken. version is
 // the one that the actor saw: idp.ErrConflict when somebody else changed the person
-// since. idp.ErrLastAdmin: nobody else holds Admin. The person is told by mail which
+// since. idp.ErrLastAdmin: nobody else holds Admin; ErrUnchanged: the person holds
+// just these. The person is told by mail which
 // roles they hold now.
 func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int64, roles []string, reason string) error {
 	user, current, err := m.Store.VersionedUser(ctx, id)
@@ -327,6 +332,10 @@ func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int6
 		if err != nil {
 			return err
 		}
+		// Read after the roles: they are those of this version.
+		if _, now, err := m.Store.VersionedUser(ctx, id); err != nil || now == version && sameSet(roleIDs(before), roles) {
+			return cmp.Or(err, ErrUnchanged)
+		}
 		if err := m.Store.SaveRoles(ctx, id, version, roles); err != nil {
 			return err
 		}
@@ -337,6 +346,14 @@ func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int6
 		}
 		return m.notify(ctx, user, ui.Mail{Kind: ui.MailRolesChanged, ByAdmin: true, Roles: to})
 	})
+}
+
+func roleIDs(roles []idp.Role) []string {
+	ids := make([]string, len(roles))
+	for i, r := range roles {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 func roleNames(roles []idp.Role) string {

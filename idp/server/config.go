@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"os"
@@ -36,9 +38,14 @@ type Config struct {
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
-	// AuditRetention is how long audit events are kept; zero: for ever.
+	// AuditRetention is how long audit events are kept; zero: for ever, else
+	// leastRetention or more.
 	AuditRetention time.Duration
 }
+
+// leastRetention is the floor of AuditRetention. What is deleted a month later was
+// kept for a while; less is a wrong unit.
+const leastRetention = 30 * 24 * time.Hour
 
 // Check says everything that is wrong with a configuration, one error a field.
 func (c Config) Check() error {
@@ -72,8 +79,8 @@ func (c Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.AuditRetention < 0 {
-		errs = append(errs, errors.New("audit-retention: must not be negative"))
+	if c.AuditRetention != 0 && c.AuditRetention < leastRetention {
+		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", c.AuditRetention))
 	}
 	return errors.Join(errs...)
 }
@@ -108,16 +115,30 @@ func isNetwork(s string) bool {
 	return err == nil
 }
 
-// Keyring opens the keyring that the configuration names.
-func (c Config) Keyring() (*keyring.Keyring, error) {
+// Keyring opens the keyring that the configuration names. A key file that is missing
+// is made, unless something in the database is sealed already: under a key that is
+// elsewhere.
+func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring, error) {
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)
 	}
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	return keyring.LoadFile(filepath.Join(c.DataDir, "master.key"))
+	path := filepath.Join(c.DataDir, "master.key")
+	// In this order: the first process of several makes the file before it seals.
+	sealed, err := st.HasSealedSettings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(path); sealed && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the key file %s is missing, and the database holds secrets that are sealed under its key: put it back; %s", path, keysLost)
+	}
+	return keyring.LoadFile(path)
 }
+
+// keysLost is the way out of a lost master key.
+const keysLost = "if it is lost for good, see \"A lost master key\" in docs/operate.md"
 
 // Database is the URL of the database that the configuration names.
 func (c Config) Database() (string, error) {

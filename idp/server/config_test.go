@@ -1,11 +1,14 @@
 package server_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/keys"
 	"gatehouse/idp/server"
 )
 
@@ -118,17 +121,55 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	}
 }
 
+func TestARetentionHasAFloor(t *testing.T) {
+	for kept, works := range map[time.Duration]bool{
+		0: true, 30 * 24 * time.Hour: true, 400 * 24 * time.Hour: true,
+		8760: false, 8760 * time.Second: false, 8760 * time.Minute: false, 30*24*time.Hour - 1: false, -1: false,
+	} {
+		cfg := working(t.TempDir())
+		cfg.AuditRetention = kept
+		got := lines(cfg.Check())
+		if works && got != nil || !works && (len(got) != 1 || !strings.HasPrefix(got[0], "audit-retention: ")) {
+			t.Errorf("%s: %q", kept, got)
+		}
+	}
+}
+
+// A new key in place of one that is lost would open nothing, and look as if it did.
+func TestAMissingKeyFileIsNotMadeAnewWhereSomethingIsSealed(t *testing.T) {
+	ctx, st, folder := t.Context(), idptest.Alone(t).Store, t.TempDir()
+	cfg := working(folder)
+	ring, err := cfg.Keyring(ctx, st)
+	idptest.Must(t, err)
+	_, err = keys.Secret(ctx, st, ring, keys.ForRefresh)
+	idptest.Must(t, err)
+
+	file := filepath.Join(folder, "master.key")
+	idptest.Must(t, os.Rename(file, file+".kept"))
+	if _, err := cfg.Keyring(ctx, st); err == nil || !strings.Contains(err.Error(), "put it back") {
+		t.Errorf("without the key file: %v", err)
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a key file was made")
+	}
+	idptest.Must(t, os.Rename(file+".kept", file))
+	if again, err := cfg.Keyring(ctx, st); err != nil || again.String() != ring.String() {
+		t.Errorf("with the key file back: %s (%v)", again, err)
+	}
+}
+
 func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	folder := t.TempDir()
 	cfg := working(folder)
 	if got, err := cfg.Database(); err != nil || got != "sqlite:"+filepath.Join(folder, "gatehouse.db") {
 		t.Errorf("the database is %s (%v)", got, err)
 	}
-	first, err := cfg.Keyring()
+	st := idptest.Alone(t).Store
+	first, err := cfg.Keyring(t.Context(), st)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := cfg.Keyring()
+	again, err := cfg.Keyring(t.Context(), st)
 	if err != nil || first.String() != again.String() {
 		t.Errorf("the second start has %s, the first %s (%v)", again, first, err)
 	}
@@ -136,7 +177,7 @@ func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	if got, err := cfg.Database(); err != nil || got != cfg.DatabaseURL {
 		t.Errorf("the database is %s (%v)", got, err)
 	}
-	if given, err := cfg.Keyring(); err != nil || given.String() == first.String() {
+	if given, err := cfg.Keyring(t.Context(), st); err != nil || given.String() == first.String() {
 		t.Errorf("the keyring is %s (%v)", given, err)
 	}
 	if _, err := (server.Config{}).Database(); err == nil {

@@ -57,10 +57,6 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", idp.ErrInvalid, err)
 	}
-	ring, err := cfg.Keyring()
-	if err != nil {
-		return nil, err
-	}
 	database, err := cfg.Database()
 	if err != nil {
 		return nil, err
@@ -69,7 +65,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if s.Store, err = store.Open(ctx, database); err != nil {
 		return nil, err
 	}
-	if err := s.build(ctx, ring); err != nil {
+	if err := s.build(ctx); err != nil {
 		return nil, fmt.Errorf("start: %w", withClose(err, s.Store))
 	}
 	return s, nil
@@ -83,8 +79,12 @@ func withClose(err error, st *store.Store) error {
 }
 
 // build makes the rooms and connects them.
-func (s *Server) build(ctx context.Context, ring *keyring.Keyring) error {
+func (s *Server) build(ctx context.Context) error {
 	if err := s.Store.Migrate(ctx); err != nil {
+		return err
+	}
+	ring, err := s.cfg.Keyring(ctx, s.Store)
+	if err != nil {
 		return err
 	}
 	secrets, err := readSecrets(ctx, s.Store, ring)

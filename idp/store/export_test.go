@@ -33,6 +33,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		flowRow{},
 		grantRow{},
 		signingKeyRow{},
+		schemaNeedRow{},
 		settingRow{},
 		outboxRow{},
 		linkRow{},

@@ -109,6 +109,14 @@ func (s *Store) CreateSetting(ctx context.Context, name string, value []byte, se
 	return s.Setting(ctx, name)
 }
 
+// HasSealedSettings tells whether a keyring has sealed anything here: each
+// installation seals secrets of its own at its first start.
+func (s *Store) HasSealedSettings(ctx context.Context) (bool, error) {
+	var n int64
+	err := s.reader(ctx).Model(&settingRow{}).Where("sealed").Limit(1).Count(&n).Error
+	return n > 0, found(err, "settings")
+}
+
 // Sealed is one value that is encrypted under the keyring.
 type Sealed struct {
 	Table, ID, Column string

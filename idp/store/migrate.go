@@ -20,8 +20,11 @@ type MigrationState struct {
 }
 
 // Migrate applies all migrations that are missing. Replicas that start together
-// wait for each other.
+// wait for each other. A program that is too old for the schema is refused.
 func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.Compatible(ctx); err != nil {
+		return err
+	}
 	p, err := s.migrator()
 	if err != nil {
 		return err
@@ -29,7 +32,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	for seen := int64(0); ; {
 		_, failed := p.Up(ctx)
 		if failed == nil {
-			return nil
+			return s.signMigrations(ctx)
 		}
 		// SQLite has no lock that outlasts a transaction. A process that waited
 		// for another's migration finds its tables there and fails without having
@@ -45,6 +48,9 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // MigrateDown takes back the newest migration, and with it the data it holds.
 func (s *Store) MigrateDown(ctx context.Context) error {
+	if err := s.Compatible(ctx); err != nil {
+		return err
+	}
 	p, err := s.migrator()
 	if err != nil {
 		return err
@@ -74,8 +80,12 @@ func (s *Store) MigrationStatus(ctx context.Context) ([]MigrationState, error) {
 	return states, nil
 }
 
-// Pending tells whether a migration is missing.
+// Pending tells whether a migration is missing. It fails for a program that is too
+// old for the schema.
 func (s *Store) Pending(ctx context.Context) (bool, error) {
+	if err := s.Compatible(ctx); err != nil {
+		return false, err
+	}
 	p, err := s.migrator()
 	if err != nil {
 		return false, err

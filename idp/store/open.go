@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -43,6 +45,23 @@ func Open(ctx context.Context, databaseURL string) (*Store, error) {
 		return openSQLite(path)
 	}
 	return openPostgres(ctx, databaseURL)
+}
+
+// Exists tells whether there is a database at an address: on SQLite a file that is
+// not empty. It makes none. A PostgreSQL that answers is one.
+func Exists(databaseURL string) (bool, error) {
+	path, ok := strings.CutPrefix(databaseURL, SQLiteScheme)
+	if !ok {
+		return true, nil
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the database file: %w", err)
+	}
+	return info.Size() > 0, nil
 }
 
 func openSQLite(path string) (*Store, error) {

@@ -51,7 +51,7 @@ func (h *house) manager(t *testing.T) *manage.Manager {
 			t.Error(err)
 		}
 	})
-	ring, err := cfg.Keyring()
+	ring, err := cfg.Keyring(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
