@@ -156,6 +156,7 @@ const (
 	FederationDenied     FederationReason = "denied"       // the person said no, or was told no
 	FederationAssignment FederationReason = "not_assigned" // not assigned to the app at the other side
 	FederationToken      FederationReason = "token"        // its answer cannot be believed
+	FederationKeys       FederationReason = "keys"         // it publishes no key that its answer can be checked with
 	FederationTenant     FederationReason = "tenant"       // an organisation that may not come
 	FederationEvidence   FederationReason = "evidence"     // no second step proved
 	FederationStale      FederationReason = "stale"        // asked to sign in again, it did not

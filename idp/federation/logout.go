@@ -212,7 +212,7 @@ func (d *description) readLogout(ctx context.Context, c idp.Connection, raw stri
 		ClientID: c.ClientID, SupportedSigningAlgs: algorithms(), SkipIssuerCheck: true, SkipExpiryCheck: true, Now: idp.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return claims{}, untrusted("%w", brief(err))
+		return claims{}, d.doubt(err)
 	}
 	said, err := readClaims(token.Claims)
 	if err != nil {

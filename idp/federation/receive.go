@@ -183,7 +183,7 @@ func (d *description) read(ctx context.Context, c idp.Connection, raw string) (c
 		ClientID: c.ClientID, SupportedSigningAlgs: algorithms(), SkipIssuerCheck: true, Now: idp.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return claims{}, untrusted("%w", brief(err))
+		return claims{}, d.doubt(err)
 	}
 	said, err := readClaims(token.Claims)
 	if err != nil {

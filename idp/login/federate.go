@@ -245,10 +245,11 @@ var (
 		idp.FederationStale: ui.MsgUpstreamStale, idp.FederationUnknown: ui.MsgUpstreamUnknown, idp.FederationDisabled: ui.MsgUpstreamDisabled,
 		idp.FederationNoEmail: ui.MsgUpstreamNoEmail, idp.FederationTaken: ui.MsgUpstreamTaken, idp.FederationOther: ui.MsgUpstreamOther,
 		idp.FederationLost: ui.MsgUpstreamLost, idp.FederationSetup: ui.MsgUpstreamSetup, idp.FederationProof: ui.MsgUpstreamProof,
-		idp.FederationLimited: ui.MsgUpstreamLimited,
+		idp.FederationLimited: ui.MsgUpstreamLimited, idp.FederationKeys: ui.MsgUpstreamKeys,
 	}
 	refusalStatus = map[idp.FederationReason]int{
 		idp.FederationDown: http.StatusBadGateway, idp.FederationSetup: http.StatusBadGateway, idp.FederationToken: http.StatusBadGateway,
+		idp.FederationKeys: http.StatusBadGateway,
 		idp.FederationLost: http.StatusConflict, idp.FederationLimited: http.StatusTooManyRequests,
 	}
 )

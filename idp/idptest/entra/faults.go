@@ -94,6 +94,7 @@ type faults struct {
 	slow     time.Duration
 	skew     time.Duration
 	mutate   func(claims map[string]any)
+	keys     func(keys []any) []any
 	refusals []*failure
 }
 
@@ -132,7 +133,7 @@ func (t *Tenant) Mend(list ...Fault) {
 	t.faults.mu.Lock()
 	defer t.faults.mu.Unlock()
 	clear(t.faults.left)
-	t.faults.slow, t.faults.skew, t.faults.mutate, t.faults.refusals = defaultSlow, 0, nil, nil
+	t.faults.slow, t.faults.skew, t.faults.mutate, t.faults.keys, t.faults.refusals = defaultSlow, 0, nil, nil, nil
 }
 
 func (f *faults) set(times int, list []Fault) {
@@ -162,6 +163,23 @@ func (t *Tenant) Mutate(change func(claims map[string]any)) {
 	t.faults.mu.Lock()
 	defer t.faults.mu.Unlock()
 	t.faults.mutate = change
+}
+
+// MutateKeys changes the keys of each keys document before it is sent; nil ends it.
+func (t *Tenant) MutateKeys(change func(keys []any) []any) {
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	t.faults.keys = change
+}
+
+// bendKeys changes keys as MutateKeys says.
+func (t *Tenant) bendKeys(keys []any) []any {
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	if t.faults.keys == nil {
+		return keys
+	}
+	return t.faults.keys(keys)
 }
 
 // RefuseNext makes the next authorization request come back to the app at once as
