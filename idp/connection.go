@@ -137,6 +137,9 @@ type Assertion struct {
 	// Overage: there are more groups than the token holds.
 	Overage bool
 	SID     string
+	// SignOut is what the other side is told at sign-out, sealed; empty where the
+	// connection does not sign out there.
+	SignOut []byte
 	Proof   Proof
 }
 

@@ -83,7 +83,7 @@ func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
 		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: Proofs(),
 		Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (日本)",
 		CreatedAt: now, LastSeenAt: now.Add(time.Microsecond), ExpiresAt: now.Add(p.SessionLifetime),
-		Kept: true, ConnectionID: "entra", UpstreamSID: "sid-1",
+		Kept: true, ConnectionID: "entra", UpstreamSID: "sid-1", UpstreamSignOut: []byte{0, 1, 255},
 	}, token
 }
 

@@ -219,7 +219,7 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 		s.flow.PolicyVersion = s.Version
 	}
 	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
-	s.notes.Pending, s.notes.SID, s.notes.Switch = nil, a.SID, false
+	s.notes.Pending, s.notes.SID, s.notes.SignOut, s.notes.Switch = nil, a.SID, a.SignOut, false
 	// What a password that was typed before would have led to is not asked of them.
 	s.notes.Weak, s.notes.Method = nil, ""
 	return l.Store.Audit(ctx, s.audit(idp.AuditFederatedAccepted, map[string]string{
@@ -228,10 +228,11 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 }
 
 // came notes in a session through which provider the person came, if they did.
-func (s *signIn) came(session *idp.Session) {
+func (l *Login) came(s *signIn, session *idp.Session) {
 	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
 		if p.Method == idp.MethodFederated {
 			session.ConnectionID, session.UpstreamSID = p.Via, s.notes.SID
+			session.UpstreamSignOut = l.Upstreams.Keep(p.Via, session.ID, s.notes.SignOut)
 		}
 	}
 }

@@ -39,6 +39,8 @@ type Upstreams interface {
 	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error)
 	// Origins are where forms of ours may lead on the way there.
 	Origins(c idp.Connection) []string
+	// Keep seals for a session what the other side is told at its end.
+	Keep(connectionID, sessionID string, signOut []byte) []byte
 	// Returned tells whether a state is that of a sign-out, and where it goes on.
 	Returned(state string) (location string, ok bool)
 }

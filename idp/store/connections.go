@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm/clause"
+
 	"gatehouse/idp"
 )
 
@@ -235,6 +237,20 @@ func (s *Store) SessionsUpstream(ctx context.Context, connectionID, sid, subject
 	var ids []string
 	err := s.reader(ctx).Raw(query, args...).Scan(&ids).Error
 	return ids, found(err, fmt.Sprintf("sessions of %s", connectionID))
+}
+
+type upstreamLogoutRow struct {
+	Hash      []byte `gorm:"primaryKey"`
+	ExpiresAt time.Time
+}
+
+func (upstreamLogoutRow) TableName() string { return "upstream_logouts" }
+
+// UseLogoutToken notes that a logout token of another provider came, for as long as it
+// could come again. idp.ErrUsed: it came before.
+func (s *Store) UseLogoutToken(ctx context.Context, hash []byte, expiresAt time.Time) error {
+	row := upstreamLogoutRow{Hash: hash, ExpiresAt: expiresAt}
+	return once(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row), "logout token", idp.ErrUsed)
 }
 
 // CountLinked counts the people of a population who are not disabled, and those of

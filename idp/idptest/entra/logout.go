@@ -208,7 +208,7 @@ func (t *Tenant) LogoutToken(clientID, subject, sid string, change func(claims m
 	if err != nil {
 		return "", err
 	}
-	return key.sign("logout+jwt", claims)
+	return key.sign(t.faults.logoutType(), claims)
 }
 
 // SendLogout sends a logout token to an app's back-channel logout URI and answers
