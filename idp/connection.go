@@ -1,7 +1,9 @@
 package idp
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,7 +38,7 @@ const EntraAuthority = "https://login.microsoftonline.com"
 const PersonalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 // FederationCallback is the path, below the issuer, to which other providers send
-// people back.
+// people back; a connection with a redirect URI of its own has a part of it, by its id.
 const FederationCallback = "/federation/callback"
 
 // Connection is how people of a population sign in through another provider.
@@ -77,6 +79,10 @@ type Connection struct {
 	// EndUpstream: signing out here signs out there as well.
 	EndUpstream bool
 	DomainHint  string
+	// OwnRedirect: its other side sends people back to an address that no other
+	// connection has, so that no other provider's answer can pass for its own (RFC 9700
+	// section 4.4). Connections that are older than these share one.
+	OwnRedirect bool
 	CreatedAt   time.Time
 	Version     int64
 }
@@ -91,6 +97,42 @@ type RoleMapping struct {
 	Claim  string // "groups" or "roles"
 	Value  string
 	RoleID string
+}
+
+// CallbackPath is where, below the issuer, people come back to from the other side.
+func (c Connection) CallbackPath() string { return CallbackPath(c.ID, c.OwnRedirect) }
+
+// CallbackPath is where people come back to from a connection, at an address of its own
+// or at the one that several share.
+func CallbackPath(connectionID string, own bool) string {
+	if own {
+		return FederationCallback + "/" + connectionID
+	}
+	return FederationCallback
+}
+
+// Same tells whether two connections lead the same people to the same place: the
+// organisations of one authority at Entra, one client of one issuer elsewhere.
+func (c Connection) Same(other Connection) bool { return c.place() == other.place() }
+
+// place names who comes through a connection, and where they sign in.
+func (c Connection) place() string {
+	issuer := strings.ToLower(strings.TrimRight(c.Issuer, "/"))
+	if c.Kind != EntraConnection {
+		return strings.Join([]string{c.PopulationID, string(c.Kind), issuer, c.ClientID}, "\n")
+	}
+	return fmt.Sprint(c.PopulationID, "\n", c.Kind, "\n", issuer, "\n", slices.Sorted(slices.Values(c.Tenants)), c.AnyTenant, c.PersonalAccounts)
+}
+
+// Distinct are those of a list that are switched on, the first of those that are the same.
+func Distinct(list []Connection) []Connection {
+	var kept []Connection
+	for _, c := range list {
+		if c.Enabled && !slices.ContainsFunc(kept, c.Same) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // NamesTenants tells whether an Entra connection is for named organisations alone.
@@ -198,6 +240,8 @@ type Ask struct {
 	// State, Nonce and Verifier bind the answer to the question and to the browser (RFC
 	// 9700 section 4.7, OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636).
 	State, Nonce, Verifier string
+	// Callback is the path, below the issuer, to which the answer comes.
+	Callback string
 	// At is when the app asked: ages count from there.
 	At time.Time
 	// Anew: they must sign in there again. MaxAge: no longer before At than that,

@@ -48,7 +48,7 @@ func (f *Federation) EndURL(ctx context.Context, s idp.Session, location string)
 	}
 	query := url.Values{
 		"client_id":                {c.ClientID},
-		"post_logout_redirect_uri": {strings.TrimRight(f.cfg.Issuer, "/") + idp.FederationCallback},
+		"post_logout_redirect_uri": {strings.TrimRight(f.cfg.Issuer, "/") + c.CallbackPath()},
 		"state":                    {f.seal(location)},
 	}
 	said := f.openSignOut(s.UpstreamSignOut, sessionAAD(s.ID))

@@ -59,6 +59,9 @@ func brief(err error) error {
 // Receive takes the answer of another provider, as its parameters say, and returns who
 // it says the person is. An error is an *idp.FederationError.
 func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error) {
+	if err := f.checkAnswer(ctx, c, answer); err != nil {
+		return idp.Assertion{}, err
+	}
 	if err := refusal(answer); err != nil {
 		return idp.Assertion{}, err
 	}
@@ -66,9 +69,8 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 	if err != nil {
 		return idp.Assertion{}, err
 	}
-	// Another provider's answer must not be taken for this one's (RFC 9207 section 2.4).
-	if iss := answer.Get("iss"); iss != d.Issuer && (iss != "" || d.IssParameter) && c.Kind != idp.EntraConnection {
-		return idp.Assertion{}, untrusted("the answer names issuer %.200q", iss)
+	if d.IssParameter && !answer.Has("iss") {
+		return idp.Assertion{}, untrusted("the answer names no issuer, and that provider's do")
 	}
 	token, err := f.exchange(ctx, d, c, ask, answer.Get("code"))
 	if err != nil {
@@ -98,12 +100,26 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 	return a, err
 }
 
+// checkAnswer refuses an answer that names another issuer: it must not be taken for this
+// one's (RFC 9207 section 2.4). No parameter comes twice (RFC 6749 section 3.1).
+func (f *Federation) checkAnswer(ctx context.Context, c idp.Connection, answer url.Values) error {
+	for _, name := range []string{"state", "code", "iss", "error"} {
+		if len(answer[name]) > 1 {
+			return untrusted("the answer has more than one %s", name)
+		}
+	}
+	if iss := answer.Get("iss"); answer.Has("iss") && !f.isIssuer(ctx, c, iss) {
+		return untrusted("the answer names issuer %.200q", iss)
+	}
+	return nil
+}
+
 // exchange gets the tokens for a code (RFC 6749 section 4.1.3).
 func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connection, ask idp.Ask, code string) (*oauth2.Token, error) {
 	if code == "" {
 		return nil, untrusted("the answer has no code")
 	}
-	client := f.client(d, c)
+	client := f.client(d, c, ask)
 	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(ask.Verifier)}
 	if len(c.Key) > 0 {
 		assertion, err := f.assertion(d, c)

@@ -61,7 +61,7 @@ func Connection(population string) idp.Connection {
 		Trust: idp.EvidenceRequired, Context: "c1", Domains: []string{"rtx.example"}, CreateUsers: true,
 		Claims:      idp.ClaimNames{Name: "given_name", Email: "mail", Department: "dept"},
 		Roles:       []idp.RoleMapping{{Claim: "groups", Value: "g-1", RoleID: "manager"}},
-		EndUpstream: true, DomainHint: "rtx.example", CreatedAt: idp.Now(), Version: 3,
+		EndUpstream: true, DomainHint: "rtx.example", OwnRedirect: true, CreatedAt: idp.Now(), Version: 3,
 	}
 }
 

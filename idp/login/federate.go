@@ -30,11 +30,16 @@ type binding struct {
 	flow       string
 	version    int64
 	connection string
+	// own: the answer comes to the connection's own address.
+	own bool
 }
 
 // derive makes the secret of a question for one purpose.
 func (l *Login) derive(purpose string, q binding) string {
 	mac := hmac.New(sha256.New, l.UpstreamKey)
+	if q.own {
+		purpose += " at its own address"
+	}
 	for _, part := range []string{purpose, q.flow, q.connection} {
 		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		mac.Write([]byte(part))
@@ -55,16 +60,22 @@ func (l *Login) readState(state string) (q binding, ok bool) {
 		return q, false
 	}
 	version, err := strconv.ParseInt(parts[1], 10, 64)
-	q = binding{flow: parts[0], version: version, connection: parts[2]}
-	return q, err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3]))
+	for _, own := range []bool{false, true} {
+		q = binding{flow: parts[0], version: version, connection: parts[2], own: own}
+		if err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3])) {
+			return q, true
+		}
+	}
+	return q, false
 }
 
-// question is what a connection's other side is asked for this sign-in.
-func (l *Login) question(s *signIn, c idp.Connection) idp.Ask {
-	q := binding{flow: s.flow.ID, version: s.flow.Version, connection: c.ID}
+// question is what a connection's other side is asked for this sign-in; own says where
+// the answer comes.
+func (l *Login) question(s *signIn, c idp.Connection, own bool) idp.Ask {
+	q := binding{flow: s.flow.ID, version: s.flow.Version, connection: c.ID, own: own}
 	about := s.question()
 	ask := idp.Ask{
-		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q),
+		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q), Callback: idp.CallbackPath(c.ID, own),
 		At: s.Request.CreatedAt, MaxAge: about.Demand.MaxAge, Anew: !about.Demand.Since.IsZero(),
 		SecondStep: c.Trust == idp.EvidenceRequired || mfa.WantsEvidence(about),
 		LoginHint:  s.Request.LoginHint, UILocales: s.Request.UILocales,
@@ -133,7 +144,7 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	location, err := l.Upstreams.AuthURL(ctx, connection, l.question(s, connection))
+	location, err := l.Upstreams.AuthURL(ctx, connection, l.question(s, connection, connection.OwnRedirect))
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -155,17 +166,20 @@ func (l *Login) callback(c *gin.Context) error {
 		return l.finishedAgain(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
+	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
+		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the answer came to another connection's redirect URI")}
+	}
 	if err == nil && (q.version != s.flow.Version || !s.takesPassword()) {
 		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the sign-in moved on")}
 	}
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	return l.answered(c, s, connection, answer)
+	return l.answered(c, s, connection, q.own, answer)
 }
 
 // answered looks at an answer to the question of the flow as it stands.
-func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, answer url.Values) error {
+func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, own bool, answer url.Values) error {
 	ctx := c.Request.Context()
 	// Each answer asks the other side: whoever makes answers up has it ask us less.
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
@@ -176,7 +190,7 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, a
 	if err != nil {
 		return err
 	}
-	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection), answer)
+	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection, own), answer)
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}

@@ -77,6 +77,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
+	r.GET(idp.FederationCallback+"/:connection", l.Web.Handle(l.callback))
 	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
 	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{

@@ -29,7 +29,7 @@ func turnedAway(reason idp.FederationReason, format string, args ...any) error {
 // ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says
 // why somebody may not come in.
 func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
-	identity, err := m.Store.Identity(ctx, c.ID, a.Subject)
+	identity, err := m.knownIdentity(ctx, c, a.Subject)
 	if err == nil {
 		return m.returned(ctx, c, a, identity)
 	}
@@ -60,6 +60,25 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 		return idp.User{}, ErrConfirm
 	}
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
+}
+
+// knownIdentity finds who somebody is here, by this connection or by another one that is
+// the same: of those the sign-in page offers one alone.
+func (m *Manager) knownIdentity(ctx context.Context, c idp.Connection, subject string) (idp.Identity, error) {
+	identity, err := m.Store.Identity(ctx, c.ID, subject)
+	if !errors.Is(err, idp.ErrNotFound) {
+		return identity, err
+	}
+	list, errList := m.Store.Connections(ctx, c.PopulationID)
+	if errList != nil {
+		return identity, errList
+	}
+	for _, other := range list {
+		if other.ID != c.ID && other.Enabled && other.Same(c) && errors.Is(err, idp.ErrNotFound) {
+			identity, err = m.Store.Identity(ctx, other.ID, subject)
+		}
+	}
+	return identity, err
 }
 
 // returned is somebody who came before.

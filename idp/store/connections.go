@@ -43,6 +43,7 @@ type connectionSettings struct {
 	Roles            []roleMappingRow `json:"roles,omitempty"`
 	EndUpstream      bool             `json:"end_upstream,omitempty"`
 	DomainHint       string           `json:"domain_hint,omitempty"`
+	OwnRedirect      bool             `json:"own_redirect,omitempty"`
 }
 
 type roleMappingRow struct {
@@ -56,7 +57,7 @@ func rowOfConnection(c idp.Connection) connectionRow {
 		Tenants: c.Tenants, AnyTenant: c.AnyTenant, PersonalAccounts: c.PersonalAccounts,
 		Context: c.Context, Domains: c.Domains, CreateUsers: c.CreateUsers,
 		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
-		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint,
+		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint, OwnRedirect: c.OwnRedirect,
 	}
 	for _, m := range c.Roles {
 		settings.Roles = append(settings.Roles, roleMappingRow(m))
@@ -76,7 +77,7 @@ func (r connectionRow) connection() idp.Connection {
 		ClientID: r.ClientID, Secret: orNil(r.Secret), Key: orNil(r.PrivateKey), Certificate: r.Certificate,
 		Trust: idp.Trust(r.Trust), Context: v.Context, Domains: v.Domains, CreateUsers: v.CreateUsers,
 		Claims:      idp.ClaimNames{Name: v.NameClaim, Email: v.EmailClaim, Department: v.DepartmentClaim},
-		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
+		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, OwnRedirect: v.OwnRedirect, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
 	}
 	for _, m := range v.Roles {
 		c.Roles = append(c.Roles, idp.RoleMapping(m))
