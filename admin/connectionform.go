@@ -29,12 +29,13 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 	}
 	entra := c.Kind == idp.EntraConnection
 	page := ui.ConsoleConnection{
-		Console: frame, Values: v.otherSide(), Name: c.Name, Enabled: c.Enabled, Entra: entra,
-		HasIssuer: !entra || c.ID != "", HasAudience: entra, Linked: c.Linked, Issuer: c.Issuer, Tenants: strings.Join(c.Tenants, "\n"),
+		Console: frame, Values: v.otherSide(c), NewID: c.ID, Name: c.Name, Enabled: c.Enabled, Entra: entra,
+		HasIssuer: !entra || c.Version != 0, HasAudience: entra, Linked: c.Linked, Issuer: c.Issuer, Tenants: strings.Join(c.Tenants, "\n"),
 		AnyTenant: c.AnyTenant, Personal: c.PersonalAccounts, ClientID: c.ClientID,
 		Credentials: v.credentials(c), Trusts: v.trusts(c.Trust), Context: c.Context, CreateUsers: c.CreateUsers,
-		HasDomains: !entra || c.ID != "" || !c.AnyTenant && !c.PersonalAccounts, Domains: strings.Join(c.Domains, "\n"),
+		HasDomains: !entra || c.Version != 0 || !c.AnyTenant && !c.PersonalAccounts, Domains: strings.Join(c.Domains, "\n"),
 		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
+		OwnRedirect: c.OwnRedirect, OwnRedirectURI: v.party(idp.Client{}).Issuer + idp.CallbackPath(c.ID, true),
 		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint, Reason: v.PostForm("reason"),
 		Undated: !c.UndatedSince.IsZero(),
 	}
@@ -52,13 +53,13 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 }
 
 // otherSide is what to copy to the other provider.
-func (v *visit) otherSide() []ui.Setting {
+func (v *visit) otherSide(c manage.ConnectionEntry) []ui.Setting {
 	issuer := v.party(idp.Client{}).Issuer
 	value := func(label ui.Key, text string) ui.Setting {
 		return ui.Setting{Label: *label.With(), Values: []string{text}}
 	}
 	return []ui.Setting{
-		value("console.connection.value_redirect", issuer+"/federation/callback"),
+		value("console.connection.value_redirect", issuer+c.CallbackPath()),
 		value("console.connection.value_logout", issuer+"/federation/logout"),
 		value("console.connection.value_scopes", "openid profile email"),
 	}
@@ -74,7 +75,7 @@ func (v *visit) credentials(c manage.ConnectionEntry) []ui.Choice {
 		}
 		list = append(list, choice)
 	}
-	if c.ID == "" {
+	if c.Version == 0 {
 		add(withSecret, "console.connection.with_secret", "console.connection.with_secret_hint")
 		add(withNewKey, "console.connection.with_certificate", "console.connection.with_certificate_hint")
 		return list
@@ -153,7 +154,7 @@ func (v *visit) placeConnectionError(page *ui.ConsoleConnection, wrong error) {
 			page.Alert = message
 			return
 		}
-	case "name", "client_id", "any_tenant", "credential", "client_secret", "trust", "context", "roles",
+	case "name", "client_id", "own_redirect", "any_tenant", "credential", "client_secret", "trust", "context", "roles",
 		"name_claim", "email_claim", "department_claim", "domain_hint", "enabled":
 	default:
 		page.Alert = message
@@ -176,6 +177,9 @@ func (v *visit) ontoConnection(c *idp.Connection) {
 		c.Tenants = strings.Fields(v.PostForm("tenants"))
 		c.AnyTenant, c.PersonalAccounts = v.PostForm("any_tenant") == "on", v.PostForm("personal_accounts") == "on"
 	}
+	if own, posted := v.GetPostFormArray("own_redirect"); posted {
+		c.OwnRedirect = slices.Contains(own, "on")
+	}
 	c.Roles = nil
 	claims, values, roles := v.PostFormArray("map_claim"), v.PostFormArray("map_value"), v.PostFormArray("map_role")
 	for i := range min(len(claims), len(values), len(roles)) {
@@ -195,7 +199,7 @@ func (v *visit) connectionChange(wanted idp.Connection, now manage.ConnectionEnt
 		}
 	case choice == withNewKey:
 		change.NewCertificate = true
-	case choice != keepCredential || now.ID == "":
+	case choice != keepCredential || now.Version == 0:
 		return change, &manage.FieldError{Field: "credential", Reason: v.text("console.connection.credential_choose")}
 	}
 	return change, nil

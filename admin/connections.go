@@ -87,6 +87,7 @@ func (v *visit) connectionForm() error {
 	if !v.fresh() { // better now than after the form
 		return v.askFresh("/authentication/" + p.ID + "/connections/new/" + t.id)
 	}
+	t.start.ID, t.start.OwnRedirect = idp.NewID(), true
 	return v.renderNewConnection(http.StatusOK, t, p, t.start, nil)
 }
 
@@ -99,6 +100,7 @@ func (v *visit) renderNewConnection(status int, t connectionTemplate, p manage.P
 	page.CancelURL = v.path("/authentication/" + p.ID + "/connections/new")
 	page.Heading, page.Submit = *t.label.With(), *ui.Key("console.connection.add").With()
 	page.HasAudience = false // the template says it
+	page.IsNew = true
 	page.HasTenants = t.start.Kind == idp.EntraConnection && !t.start.AnyTenant && !t.start.PersonalAccounts
 	page.ManyTenants = t.id == "entra-several"
 	return v.render(status, page)
@@ -112,6 +114,9 @@ func (v *visit) postConnection() error {
 	}
 	wanted := t.start
 	v.ontoConnection(&wanted)
+	if wanted.ID, wanted.OwnRedirect = v.PostForm("id"), true; !identifier.MatchString(wanted.ID) {
+		wanted.ID = idp.NewID()
+	}
 	wanted.AnyTenant, wanted.PersonalAccounts = t.start.AnyTenant, t.start.PersonalAccounts
 	added := manage.ConnectionEntry{}
 	change, wrong := v.connectionChange(wanted, manage.ConnectionEntry{})

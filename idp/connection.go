@@ -1,7 +1,9 @@
 package idp
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,7 +38,7 @@ const EntraAuthority = "https://login.microsoftonline.com"
 const PersonalTenant = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
 // FederationCallback is the path, below the issuer, to which other providers send
-// people back.
+// people back; a connection with a redirect URI of its own has a part of it, by its id.
 const FederationCallback = "/federation/callback"
 
 // Connection is how people of a population sign in through another provider.
@@ -80,8 +82,12 @@ type Connection struct {
 	// UndatedSince is since when the other side has not said when people signed in there
 	// (auth_time), zero where it says so: their sign-ins are not fresh by that.
 	UndatedSince time.Time
-	CreatedAt    time.Time
-	Version      int64
+	// OwnRedirect: its other side sends people back to an address that no other
+	// connection has, so that no other provider's answer can pass for its own (RFC 9700
+	// section 4.4). Connections that are older than these share one.
+	OwnRedirect bool
+	CreatedAt   time.Time
+	Version     int64
 }
 
 // ClaimNames say where a profile is found in an ID token; empty for the usual name.
@@ -94,6 +100,42 @@ type RoleMapping struct {
 	Claim  string // "groups" or "roles"
 	Value  string
 	RoleID string
+}
+
+// CallbackPath is where, below the issuer, people come back to from the other side.
+func (c Connection) CallbackPath() string { return CallbackPath(c.ID, c.OwnRedirect) }
+
+// CallbackPath is where people come back to from a connection, at an address of its own
+// or at the one that several share.
+func CallbackPath(connectionID string, own bool) string {
+	if own {
+		return FederationCallback + "/" + connectionID
+	}
+	return FederationCallback
+}
+
+// Same tells whether two connections lead the same people to the same place: the
+// organisations of one authority at Entra, one client of one issuer elsewhere.
+func (c Connection) Same(other Connection) bool { return c.place() == other.place() }
+
+// place names who comes through a connection, and where they sign in.
+func (c Connection) place() string {
+	issuer := strings.ToLower(strings.TrimRight(c.Issuer, "/"))
+	if c.Kind != EntraConnection {
+		return strings.Join([]string{c.PopulationID, string(c.Kind), issuer, c.ClientID}, "\n")
+	}
+	return fmt.Sprint(c.PopulationID, "\n", c.Kind, "\n", issuer, "\n", slices.Sorted(slices.Values(c.Tenants)), c.AnyTenant, c.PersonalAccounts)
+}
+
+// Distinct are those of a list that are switched on, the first of those that are the same.
+func Distinct(list []Connection) []Connection {
+	var kept []Connection
+	for _, c := range list {
+		if c.Enabled && !slices.ContainsFunc(kept, c.Same) {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }
 
 // NamesTenants tells whether an Entra connection is for named organisations alone.
@@ -140,6 +182,9 @@ type Assertion struct {
 	// Overage: there are more groups than the token holds.
 	Overage bool
 	SID     string
+	// SignOut is what the other side is told at sign-out, sealed; empty where the
+	// connection does not sign out there.
+	SignOut []byte
 	Proof   Proof
 	// Dated: the other side says when it signed the person in (auth_time).
 	Dated bool
@@ -161,6 +206,7 @@ const (
 	FederationDenied     FederationReason = "denied"       // the person said no, or was told no
 	FederationAssignment FederationReason = "not_assigned" // not assigned to the app at the other side
 	FederationToken      FederationReason = "token"        // its answer cannot be believed
+	FederationKeys       FederationReason = "keys"         // it publishes no key that its answer can be checked with
 	FederationTenant     FederationReason = "tenant"       // an organisation that may not come
 	FederationEvidence   FederationReason = "evidence"     // no second step proved
 	FederationStale      FederationReason = "stale"        // asked to sign in again, it did not
@@ -199,6 +245,8 @@ type Ask struct {
 	// State, Nonce and Verifier bind the answer to the question and to the browser (RFC
 	// 9700 section 4.7, OpenID Connect Core 1.0 section 3.1.2.1, RFC 7636).
 	State, Nonce, Verifier string
+	// Callback is the path, below the issuer, to which the answer comes.
+	Callback string
 	// At is when the app asked: ages count from there.
 	At time.Time
 	// Anew: they must sign in there again. MaxAge: no longer before At than that,

@@ -23,7 +23,10 @@ type Session struct {
 	// ConnectionID and UpstreamSID name the session at the provider through which the
 	// person came, empty for a sign-in of our own.
 	ConnectionID, UpstreamSID string
-	EndedAt                   time.Time // zero while it lasts
+	// UpstreamSignOut is what that provider is told when the person signs out, sealed;
+	// empty where nothing is kept, and after the end.
+	UpstreamSignOut []byte
+	EndedAt         time.Time // zero while it lasts
 }
 
 // Alive tells whether a session may be used now, in its population as it is now.

@@ -24,7 +24,9 @@ type ConnectionRow struct {
 	Name, URL   string
 	Kind, Trust Message
 	Enabled     bool
-	People      int64 // linked
+	// InsteadOf is the connection that is the same and is offered in its place, empty for none.
+	InsteadOf string
+	People    int64 // linked
 	// CertificateEnds is when its certificate ends, zero where a secret is used;
 	// EndsSoon that somebody should care now.
 	CertificateEnds time.Time
@@ -54,7 +56,7 @@ type MappingRow struct {
 // whose flag is off is not the connection's. Form fields: version, name, enabled,
 // issuer, tenants, any_tenant, personal_accounts, client_id, credential ("keep",
 // "secret" or "certificate"), client_secret, trust, context, create_users, domains,
-// map_claim, map_value and map_role (as often as there are mappings), name_claim,
+// own_redirect (of one that exists, also empty), id (of a new one), map_claim, map_value and map_role (as often as there are mappings), name_claim,
 // email_claim, department_claim, end_upstream, domain_hint, reason.
 type ConsoleConnection struct {
 	Console
@@ -62,6 +64,8 @@ type ConsoleConnection struct {
 	DeleteURL         string // absent when empty
 	Heading, Submit   Message
 	Version           int64 // 0 for a new one
+	IsNew             bool
+	NewID             string // of a new one, part of its redirect URI
 	// Values are what the other side needs. CertificateURL downloads the certificate,
 	// empty for none; CertificateEnds is when it ends.
 	Values          []Setting
@@ -89,6 +93,10 @@ type ConsoleConnection struct {
 	Mappings              []MappingRow
 
 	NameClaim, EmailClaim, DepartmentClaim string
+
+	// OwnRedirect: its redirect URI is OwnRedirectURI, and not the shared one.
+	OwnRedirect    bool
+	OwnRedirectURI string
 
 	EndUpstream bool
 	DomainHint  string

@@ -74,6 +74,7 @@ const (
 	MsgUpstreamDenied     Key = "upstream.denied"
 	MsgUpstreamAssignment Key = "upstream.not_assigned"
 	MsgUpstreamToken      Key = "upstream.token"
+	MsgUpstreamKeys       Key = "upstream.keys"
 	MsgUpstreamTenant     Key = "upstream.tenant"
 	MsgUpstreamEvidence   Key = "upstream.evidence"
 	MsgUpstreamStale      Key = "upstream.stale"

@@ -64,7 +64,7 @@ func connectionOf(e manage.ConnectionEntry) (Connection, error) {
 		ClientID: e.ClientID, Trust: Trust(e.Trust), Context: e.Context, Domains: full(e.Domains), CreateUsers: e.CreateUsers,
 		NameClaim: e.Claims.Name, EmailClaim: e.Claims.Email, DepartmentClaim: e.Claims.Department,
 		Roles:       each(e.Roles, func(m idp.RoleMapping) RoleMapping { return RoleMapping{RoleMappingClaim(m.Claim), m.RoleID, m.Value} }),
-		EndUpstream: e.EndUpstream, DomainHint: e.DomainHint, HasSecret: e.HasSecret, Certificate: text(e.Certificate),
+		EndUpstream: e.EndUpstream, DomainHint: e.DomainHint, OwnRedirectURI: e.OwnRedirect, RedirectURI: e.RedirectURI, HasSecret: e.HasSecret, Certificate: text(e.Certificate),
 		Linked: e.Linked, CreatedAt: e.CreatedAt, Version: e.Version,
 	}
 	if e.Certificate == "" {
@@ -136,6 +136,10 @@ func (h handlers) UpdateConnection(c *gin.Context, id ConnectionID, params Updat
 		if err != nil {
 			return err
 		}
+		own, err := v.ownRedirect(id, s.OwnRedirectURI)
+		if err != nil {
+			return err
+		}
 		e, err := v.manage.UpdateConnection(v.ctx, v.actor, manage.ConnectionChange{
 			ClientSecret: or(s.ClientSecret), NewCertificate: or(s.NewCertificate), Reason: s.Reason,
 			Connection: idp.Connection{
@@ -143,7 +147,7 @@ func (h handlers) UpdateConnection(c *gin.Context, id ConnectionID, params Updat
 				Issuer: s.Issuer, Tenants: s.Tenants, AnyTenant: s.AnyTenant, PersonalAccounts: s.PersonalAccounts,
 				ClientID: s.ClientID, Trust: idp.Trust(s.Trust), Context: s.Context, Domains: s.Domains, CreateUsers: s.CreateUsers,
 				Claims: idp.ClaimNames{Name: s.NameClaim, Email: s.EmailClaim, Department: s.DepartmentClaim},
-				Roles:  each(s.Roles, mappingIn), EndUpstream: s.EndUpstream, DomainHint: s.DomainHint,
+				Roles:  each(s.Roles, mappingIn), EndUpstream: s.EndUpstream, DomainHint: s.DomainHint, OwnRedirect: own,
 			},
 		})
 		if err != nil {
@@ -151,6 +155,16 @@ func (h handlers) UpdateConnection(c *gin.Context, id ConnectionID, params Updat
 		}
 		return v.connection(e)
 	})
+}
+
+// ownRedirect is whether a connection has a redirect URI of its own from now on: as it
+// does, where nothing is said.
+func (v *call) ownRedirect(id string, wanted *bool) (bool, error) {
+	if wanted != nil {
+		return *wanted, nil
+	}
+	c, err := v.manage.Connection(v.ctx, v.actor, id)
+	return c.OwnRedirect, err
 }
 
 // DeleteConnection implements ServerInterface.

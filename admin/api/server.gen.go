@@ -581,13 +581,19 @@ type Connection struct {
 	Kind      ConnectionKind `json:"kind"`
 
 	// Linked Somebody is linked through it.
-	Linked           bool          `json:"linked"`
-	Name             string        `json:"name"`
-	NameClaim        string        `json:"name_claim"`
-	PersonalAccounts bool          `json:"personal_accounts"`
-	Population       string        `json:"population"`
-	Roles            []RoleMapping `json:"roles"`
-	Tenants          []string      `json:"tenants"`
+	Linked    bool   `json:"linked"`
+	Name      string `json:"name"`
+	NameClaim string `json:"name_claim"`
+
+	// OwnRedirectURI The redirect URI is of this connection alone. Connections of older releases share one.
+	OwnRedirectURI   bool   `json:"own_redirect_uri"`
+	PersonalAccounts bool   `json:"personal_accounts"`
+	Population       string `json:"population"`
+
+	// RedirectURI To register at the other side.
+	RedirectURI string        `json:"redirect_uri"`
+	Roles       []RoleMapping `json:"roles"`
+	Tenants     []string      `json:"tenants"`
 
 	// Trust What a sign-in counts for. trusted: a second step is the other side's business. evidence: its token must prove one. local: the population's second step follows.
 	Trust Trust `json:"trust"`
@@ -640,6 +646,9 @@ type ConnectionSettings struct {
 
 	// NewCertificate Replaces what proves who we are with a new key, and a certificate for the other side.
 	NewCertificate *bool `json:"new_certificate,omitempty"`
+
+	// OwnRedirectURI People come back to an address that no other connection has. Register it at the other side first. Left out, it stays as it is.
+	OwnRedirectURI *bool `json:"own_redirect_uri,omitempty"`
 
 	// PersonalAccounts Personal Microsoft accounts may come.
 	PersonalAccounts bool `json:"personal_accounts"`

@@ -144,6 +144,8 @@ type connectionEdit struct {
 
 	Name  *string `help:"What stands on the button, after “Sign in with”." json:"name,omitempty"`
 	AppID *string `help:"client_id that the other side gave this provider." name:"app-id" json:"client_id,omitempty"`
+
+	OwnRedirectURI *bool `help:"Have people come back to an address that no other connection has: /federation/callback/ and its id, below the issuer. Register that at the other side first." name:"own-redirect-uri" negatable:"" json:"own_redirect_uri,omitempty"`
 }
 
 // Run changes a connection.
@@ -158,7 +160,7 @@ func (c connectionEdit) Run(r *remote) error {
 	}
 	return r.change(c.versioned, change{
 		read: c.at(), method: http.MethodPut, write: c.at(), body: body, whole: true,
-		except: []string{"id", "population", "kind", "has_secret", "certificate", "certificate_expires_at", "linked", "created_at", "version"},
+		except: []string{"id", "population", "kind", "has_secret", "redirect_uri", "certificate", "certificate_expires_at", "linked", "created_at", "version"},
 	})
 }
 

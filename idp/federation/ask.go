@@ -26,7 +26,7 @@ func (f *Federation) AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask)
 			options = append(options, param(name, value))
 		}
 	}
-	return f.client(d, c).AuthCodeURL(ask.State, options...), nil
+	return f.client(d, c, ask).AuthCodeURL(ask.State, options...), nil
 }
 
 // extras are the optional parameters of a question.
@@ -69,9 +69,9 @@ func contextRequest(name string) string {
 func param(name, value string) oauth2.AuthCodeOption { return oauth2.SetAuthURLParam(name, value) }
 
 // client is who we are at the other side.
-func (f *Federation) client(d *description, c idp.Connection) *oauth2.Config {
+func (f *Federation) client(d *description, c idp.Connection, ask idp.Ask) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: c.ClientID, RedirectURL: strings.TrimRight(f.cfg.Issuer, "/") + idp.FederationCallback,
+		ClientID: c.ClientID, RedirectURL: strings.TrimRight(f.cfg.Issuer, "/") + ask.Callback,
 		Scopes:   []string{oidc.ScopeOpenID, "profile", "email"},
 		Endpoint: oauth2.Endpoint{AuthURL: d.Authorization, TokenURL: d.Token},
 	}

@@ -9,6 +9,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+
 	"gatehouse/idp"
 )
 
@@ -38,7 +40,8 @@ type claims struct {
 	// section 5.6.2).
 	Elsewhere map[string]json.RawMessage `json:"_claim_names"`
 
-	all map[string]any
+	all   map[string]any
+	token *oidc.IDToken
 }
 
 // readClaims reads the claims of a token that was verified.
@@ -50,7 +53,24 @@ func readClaims(into func(any) error) (claims, error) {
 	if err := into(&c.all); err != nil {
 		return c, untrusted("read the claims: %w", err)
 	}
+	for _, id := range []string{c.Subject, c.TenantID, c.ObjectID} {
+		if len(id) > maxSubject || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
+			return c, untrusted("%.60q is nobody's name", id)
+		}
+	}
 	return c, nil
+}
+
+// checkAccessToken refuses an ID token that came with another's access token, where it
+// says which (OpenID Connect Core 1.0 section 3.1.3.8).
+func (c *claims) checkAccessToken(accessToken string) error {
+	if c.token.AccessTokenHash == "" {
+		return nil
+	}
+	if err := c.token.VerifyAccessToken(accessToken); err != nil {
+		return untrusted("at_hash: %w", brief(err))
+	}
+	return nil
 }
 
 // add takes over claims that the token left out.
@@ -103,6 +123,7 @@ func (c *claims) checkIssuer(described, issuer string, conn idp.Connection) erro
 
 // The limits of what is taken over.
 const (
+	maxSubject    = 255 // bytes (OpenID Connect Core 1.0 section 2)
 	maxName       = 200
 	maxGroups     = 1000
 	maxSID        = 200
@@ -112,12 +133,9 @@ const (
 // arrival reads from claims who somebody is, and what their sign-in proves.
 func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Assertion, error) {
 	a := idp.Assertion{
-		Subject: idp.OIDCSubject(conn.Issuer, c.Subject), Email: address(c.text(emailClaim(conn))),
+		Subject: c.subject(conn), Email: address(c.text(emailClaim(conn))),
 		Name: shown(shortened(c.text(either(conn.Claims.Name, "name")), maxName)), Locale: c.Locale,
 		Groups: first(c.Groups, maxGroups), AppRoles: first(c.Roles, maxGroups), Overage: c.overage(), SID: c.SID, Dated: c.AuthTime != 0,
-	}
-	if conn.Kind == idp.EntraConnection {
-		a.Subject = idp.EntraSubject(c.TenantID, c.ObjectID)
 	}
 	if conn.Claims.Department != "" {
 		a.Department = shortened(c.text(conn.Claims.Department), maxName)
@@ -129,6 +147,14 @@ func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.A
 	var err error
 	a.Proof, err = c.proof(conn, ask, now)
 	return a, err
+}
+
+// subject is who somebody is at a connection.
+func (c *claims) subject(conn idp.Connection) string {
+	if conn.Kind == idp.EntraConnection {
+		return idp.EntraSubject(c.TenantID, c.ObjectID)
+	}
+	return idp.OIDCSubject(conn.Issuer, c.Subject)
 }
 
 func emailClaim(c idp.Connection) string { return either(c.Claims.Email, "email") }

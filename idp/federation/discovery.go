@@ -156,7 +156,7 @@ func (p *provider) refresh(ctx context.Context, client *http.Client) {
 	if before := p.now.Load(); before != nil && before.Keys == d.Keys {
 		next.keys = before.keys
 	} else {
-		next.keys = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), client), d.Keys)
+		next.keys = &keySet{client: client, address: d.Keys}
 	}
 	p.now.Store(next)
 	p.fetched, p.failure = idp.Now(), nil

@@ -17,7 +17,7 @@ import (
 func FuzzCallback(f *testing.F) {
 	app := idptest.Start(f, idptest.SQLite(f), "")
 	entra := idptest.StartEntra(f, app.Issuer, nil)
-	_, err := app.Manage.AddConnection(f.Context(), manage.System(), manage.ConnectionChange{
+	c, err := app.Manage.AddConnection(f.Context(), manage.System(), manage.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp, CreateUsers: true,
@@ -46,7 +46,7 @@ func FuzzCallback(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		r := &http.Request{
-			Method: http.MethodGet, URL: &url.URL{Path: idp.FederationCallback, RawQuery: query}, Host: "x", RemoteAddr: "127.0.0.1:1",
+			Method: http.MethodGet, URL: &url.URL{Path: c.CallbackPath(), RawQuery: query}, Host: "x", RemoteAddr: "127.0.0.1:1",
 			Header: http.Header{}, Body: http.NoBody,
 		}
 		for _, c := range cookies {

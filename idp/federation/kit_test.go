@@ -117,7 +117,7 @@ func (h *house) come(b *idptest.Browser, a idptest.Attempt, username string) *id
 // back follows the answer of the other provider.
 func (h *house) back(b *idptest.Browser, p *idptest.Page) *idptest.Page {
 	h.t.Helper()
-	if p.Left == nil || !strings.HasPrefix(p.Left.String(), h.Issuer+idp.FederationCallback+"?") {
+	if p.Left == nil || !strings.HasPrefix(p.Left.String(), h.Issuer+idp.FederationCallback) || p.Left.RawQuery == "" {
 		h.t.Fatalf("the other provider ended on %q and left for %v", p.Heading(), p.Left)
 	}
 	return b.Get(p.Left.String())

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,8 +32,8 @@ func (f *Federation) Routes(r *gin.RouterGroup) {
 // EndURL is where to send the browser to sign out at the other side as well, when the
 // connection says so; location is where it ends up afterwards, empty for our own page.
 // Empty: sign-out ends here. (OpenID Connect RP-Initiated Logout 1.0 section 2.)
-func (f *Federation) EndURL(ctx context.Context, connectionID, location string) string {
-	c, err := f.cfg.Store.Connection(ctx, connectionID)
+func (f *Federation) EndURL(ctx context.Context, s idp.Session, location string) string {
+	c, err := f.cfg.Store.Connection(ctx, s.ConnectionID)
 	if err != nil || !c.EndUpstream {
 		return ""
 	}
@@ -45,11 +46,18 @@ func (f *Federation) EndURL(ctx context.Context, connectionID, location string) 
 	if strings.Contains(d.EndSession, "?") {
 		separator = "&"
 	}
-	return d.EndSession + separator + url.Values{
+	query := url.Values{
 		"client_id":                {c.ClientID},
-		"post_logout_redirect_uri": {strings.TrimRight(f.cfg.Issuer, "/") + idp.FederationCallback},
+		"post_logout_redirect_uri": {strings.TrimRight(f.cfg.Issuer, "/") + c.CallbackPath()},
 		"state":                    {f.seal(location)},
-	}.Encode()
+	}
+	said := f.openSignOut(s.UpstreamSignOut, sessionAAD(s.ID))
+	for name, value := range map[string]string{"id_token_hint": said.Token, "logout_hint": said.Hint} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return d.EndSession + separator + query.Encode()
 }
 
 // seal makes a state that brings a location back unchanged.
@@ -150,53 +158,62 @@ func (f *Federation) backChannel(c *gin.Context) {
 
 // loggedOut checks a logout token and ends what it names.
 func (f *Federation) loggedOut(ctx context.Context, raw string) error {
-	c, err := f.addressee(ctx, raw)
+	list, err := f.addressees(ctx, raw)
 	if err != nil {
 		return err
 	}
-	d, err := f.provider(ctx, c)
-	if err != nil {
+	// Several populations may come through one client there.
+	said := make([]claims, len(list))
+	for i, c := range list {
+		d, err := f.provider(ctx, c)
+		if err != nil {
+			return err
+		}
+		if said[i], err = d.readLogout(ctx, c, raw); err != nil {
+			return err
+		}
+	}
+	return f.cfg.Store.Do(ctx, func(ctx context.Context) error {
+		err := f.cfg.Store.UseLogoutToken(ctx, idp.HashSecret(said[0].Issuer+"\n"+said[0].text("jti")), idp.Now().Add(logoutAge+2*clockSkew))
+		if errors.Is(err, idp.ErrUsed) {
+			return untrusted("the logout token came before")
+		}
+		for i := 0; err == nil && i < len(list); i++ {
+			err = f.end(ctx, list[i], said[i].SID, said[i].subject(list[i]), "back channel")
+		}
 		return err
-	}
-	said, err := d.readLogout(ctx, c, raw)
-	if err != nil {
-		return err
-	}
-	subject := idp.OIDCSubject(c.Issuer, said.Subject)
-	if c.Kind == idp.EntraConnection {
-		subject = idp.EntraSubject(said.TenantID, said.ObjectID)
-	}
-	return f.end(ctx, c, said.SID, subject, "back channel")
+	})
 }
 
-// addressee is the connection whose client a token is for, as it says itself: it is
-// verified by that connection's keys afterwards.
-func (f *Federation) addressee(ctx context.Context, raw string) (idp.Connection, error) {
+// addressees are the connections whose client a token is for, as it says itself: it is
+// verified by their keys afterwards.
+func (f *Federation) addressees(ctx context.Context, raw string) ([]idp.Connection, error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
-		return idp.Connection{}, untrusted("no signed token")
+		return nil, untrusted("no signed token")
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return idp.Connection{}, untrusted("no signed token: %w", err)
+		return nil, untrusted("no signed token: %w", err)
 	}
 	var said struct {
 		Issuer   string     `json:"iss"`
 		Audience stringList `json:"aud"`
 	}
 	if err := json.Unmarshal(payload, &said); err != nil {
-		return idp.Connection{}, untrusted("no signed token: %w", err)
+		return nil, untrusted("no signed token: %w", brief(err))
 	}
 	list, err := f.cfg.Store.Connections(ctx, "")
 	if err != nil {
-		return idp.Connection{}, err
+		return nil, err
 	}
-	for _, c := range list {
-		if len(said.Audience) == 1 && said.Audience[0] == c.ClientID && f.isIssuer(ctx, c, said.Issuer) {
-			return c, nil
-		}
+	list = slices.DeleteFunc(list, func(c idp.Connection) bool {
+		return len(said.Audience) != 1 || said.Audience[0] != c.ClientID || !f.isIssuer(ctx, c, said.Issuer)
+	})
+	if len(list) == 0 {
+		return nil, untrusted("no connection of issuer %.200q", said.Issuer)
 	}
-	return idp.Connection{}, untrusted("no connection of issuer %.200q", said.Issuer)
+	return list, nil
 }
 
 // logoutEvent stands in every logout token (section 2.4).
@@ -206,13 +223,31 @@ const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 // not end a newer session.
 const logoutAge = 5 * time.Minute
 
+// namesLogout tells whether a token's type is that of logout tokens, or none in
+// particular, as older providers write it. Another one is another kind of token.
+func namesLogout(raw string) bool {
+	encoded, _, _ := strings.Cut(raw, ".")
+	header, err := base64.RawURLEncoding.DecodeString(encoded)
+	var said struct {
+		Type string `json:"typ"`
+	}
+	if err != nil || json.Unmarshal(header, &said) != nil {
+		return false
+	}
+	switch strings.TrimPrefix(strings.ToLower(said.Type), "application/") {
+	case "", "jwt", "logout+jwt":
+		return true
+	}
+	return false
+}
+
 // readLogout checks a logout token (section 2.6).
 func (d *description) readLogout(ctx context.Context, c idp.Connection, raw string) (claims, error) {
 	token, err := oidc.NewVerifier(d.Issuer, d.keys, &oidc.Config{
 		ClientID: c.ClientID, SupportedSigningAlgs: algorithms(), SkipIssuerCheck: true, SkipExpiryCheck: true, Now: idp.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return claims{}, untrusted("%w", brief(err))
+		return claims{}, d.doubt(err)
 	}
 	said, err := readClaims(token.Claims)
 	if err != nil {
@@ -224,14 +259,16 @@ func (d *description) readLogout(ctx context.Context, c idp.Connection, raw stri
 	events, _ := said.all["events"].(map[string]any)
 	_, isLogout := events[logoutEvent].(map[string]any)
 	_, hasNonce := said.all["nonce"]
-	now := idp.Now()
+	if err := checkIssuedAt(token.IssuedAt, logoutAge); err != nil {
+		return said, err
+	}
 	switch {
-	case !isLogout || hasNonce:
+	case !isLogout || hasNonce || !namesLogout(raw):
 		return said, untrusted("no logout token")
-	case token.IssuedAt.After(now.Add(clockSkew)) || token.IssuedAt.Before(now.Add(-logoutAge)):
-		return said, untrusted("a logout token of %s", token.IssuedAt)
-	case !token.Expiry.IsZero() && token.Expiry.Unix() > 0 && token.Expiry.Before(now.Add(-clockSkew)):
+	case token.Expiry.Before(idp.Now().Add(-clockSkew)): // or there is none
 		return said, untrusted("the logout token ended at %s", token.Expiry)
+	case said.text("jti") == "":
+		return said, untrusted("the logout token has no id (jti)")
 	case said.SID == "" && said.Subject == "":
 		return said, untrusted("the logout token names nobody")
 	}

@@ -174,7 +174,7 @@ func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
 	h.signIn(b, idptest.Alice)
 	a := h.party.Begin("acr_values", string(idp.ACRMFA))
 	left := b.Get(a.URL).Left
-	page := b.Get(h.Issuer + idp.FederationCallback + "?" + url.Values{"state": {left.Query().Get("state")}, "error": {"server_error"}}.Encode())
+	page := b.Get(h.Issuer + h.connection.CallbackPath() + "?" + url.Values{"state": {left.Query().Get("state")}, "error": {"server_error"}}.Encode())
 	page = b.Submit(page, "/password", "password", idptest.Password)
 	if _, _, ok := page.Form("/totp"); !ok {
 		t.Fatalf("after the password: %q (%d), left for %v", page.Heading(), page.Status, page.Left)

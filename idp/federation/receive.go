@@ -28,6 +28,10 @@ import (
 // clockSkew is how far the other side's clock may be off.
 const clockSkew = 2 * time.Minute
 
+// tokenAge is the oldest that an ID token may be: it answers a question of a sign-in
+// that is under way. Entra's say that they are five minutes older than they are.
+const tokenAge = idp.FlowLifetime
+
 // algorithms that ID tokens may be signed with: none without a key pair.
 func algorithms() []string {
 	return []string{oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA}
@@ -55,6 +59,9 @@ func brief(err error) error {
 // Receive takes the answer of another provider, as its parameters say, and returns who
 // it says the person is. An error is an *idp.FederationError.
 func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error) {
+	if err := f.checkAnswer(ctx, c, answer); err != nil {
+		return idp.Assertion{}, err
+	}
 	if err := refusal(answer); err != nil {
 		return idp.Assertion{}, err
 	}
@@ -62,9 +69,8 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 	if err != nil {
 		return idp.Assertion{}, err
 	}
-	// Another provider's answer must not be taken for this one's (RFC 9207 section 2.4).
-	if iss := answer.Get("iss"); iss != d.Issuer && (iss != "" || d.IssParameter) && c.Kind != idp.EntraConnection {
-		return idp.Assertion{}, untrusted("the answer names issuer %.200q", iss)
+	if d.IssParameter && !answer.Has("iss") {
+		return idp.Assertion{}, untrusted("the answer names no issuer, and that provider's do")
 	}
 	token, err := f.exchange(ctx, d, c, ask, answer.Get("code"))
 	if err != nil {
@@ -81,10 +87,31 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 	if subtle.ConstantTimeCompare([]byte(said.Nonce), []byte(ask.Nonce)) != 1 {
 		return idp.Assertion{}, untrusted("the nonce is not that of the question")
 	}
+	if err := said.checkAccessToken(token.AccessToken); err != nil {
+		return idp.Assertion{}, err
+	}
 	if err := f.complete(ctx, d, c, token.AccessToken, &said); err != nil {
 		return idp.Assertion{}, err
 	}
-	return said.arrival(c, ask, idp.Now())
+	a, err := said.arrival(c, ask, idp.Now())
+	if err == nil && c.EndUpstream {
+		a.SignOut = f.sealSignOut(signOut{Token: raw, Hint: said.text("login_hint")}, keyring.AAD("flows", c.ID, "upstream_sign_out"))
+	}
+	return a, err
+}
+
+// checkAnswer refuses an answer that names another issuer: it must not be taken for this
+// one's (RFC 9207 section 2.4). No parameter comes twice (RFC 6749 section 3.1).
+func (f *Federation) checkAnswer(ctx context.Context, c idp.Connection, answer url.Values) error {
+	for _, name := range []string{"state", "code", "iss", "error"} {
+		if len(answer[name]) > 1 {
+			return untrusted("the answer has more than one %s", name)
+		}
+	}
+	if iss := answer.Get("iss"); answer.Has("iss") && !f.isIssuer(ctx, c, iss) {
+		return untrusted("the answer names issuer %.200q", iss)
+	}
+	return nil
 }
 
 // exchange gets the tokens for a code (RFC 6749 section 4.1.3).
@@ -92,7 +119,7 @@ func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connect
 	if code == "" {
 		return nil, untrusted("the answer has no code")
 	}
-	client := f.client(d, c)
+	client := f.client(d, c, ask)
 	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(ask.Verifier)}
 	if len(c.Key) > 0 {
 		assertion, err := f.assertion(d, c)
@@ -183,7 +210,7 @@ func (d *description) read(ctx context.Context, c idp.Connection, raw string) (c
 		ClientID: c.ClientID, SupportedSigningAlgs: algorithms(), SkipIssuerCheck: true, Now: idp.Now,
 	}).Verify(ctx, raw)
 	if err != nil {
-		return claims{}, untrusted("%w", brief(err))
+		return claims{}, d.doubt(err)
 	}
 	said, err := readClaims(token.Claims)
 	if err != nil {
@@ -192,15 +219,32 @@ func (d *description) read(ctx context.Context, c idp.Connection, raw string) (c
 	if err := said.checkIssuer(d.Issuer, token.Issuer, c); err != nil {
 		return said, err
 	}
+	if err := checkIssuedAt(token.IssuedAt, tokenAge); err != nil {
+		return said, err
+	}
+	said.token = token
 	switch {
-	case token.IssuedAt.After(idp.Now().Add(clockSkew)):
-		return said, untrusted("the token was issued in the future, at %s", token.IssuedAt)
 	case said.AuthorizedParty != "" && said.AuthorizedParty != c.ClientID, len(token.Audience) > 1 && said.AuthorizedParty == "":
 		return said, untrusted("the token is another party's: %.100q", said.AuthorizedParty)
 	case token.Subject == "" || !slices.Contains(token.Audience, c.ClientID):
 		return said, untrusted("the token names nobody")
 	}
 	return said, nil
+}
+
+// checkIssuedAt refuses a token without iat, which every ID token and logout token has
+// (OpenID Connect Core 1.0 section 2), one of the future, and one that is too old.
+func checkIssuedAt(at time.Time, oldest time.Duration) error {
+	now := idp.Now()
+	switch {
+	case at.IsZero():
+		return untrusted("the token does not say when it was issued (iat)")
+	case at.After(now.Add(clockSkew)):
+		return untrusted("the token was issued in the future, at %s", at)
+	case at.Before(now.Add(-oldest - clockSkew)):
+		return untrusted("the token was issued too long ago, at %s", at)
+	}
+	return nil
 }
 
 // complete asks for the profile where the ID token left out the address (OpenID

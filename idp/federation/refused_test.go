@@ -228,7 +228,7 @@ func version(t *testing.T, h *house, id string) int64 {
 func TestMadeUpAnswersAreLimited(t *testing.T) {
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	left := h.leave(b, h.party.Begin())
-	madeUp := h.Issuer + idp.FederationCallback + "?" + url.Values{"state": left.Query()["state"], "code": {"x"}}.Encode()
+	madeUp := h.Issuer + h.connection.CallbackPath() + "?" + url.Values{"state": left.Query()["state"], "code": {"x"}}.Encode()
 	for range 20 {
 		b.Get(madeUp)
 	}

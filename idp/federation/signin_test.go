@@ -47,7 +47,7 @@ func TestTheRequestIsPassedOn(t *testing.T) {
 	for name, want := range map[string]string{
 		"login_hint": idptest.Alice, "ui_locales": "de", "prompt": "login", "domain_hint": "home.example", "max_age": "",
 		"response_type": "code", "response_mode": "query", "code_challenge_method": "S256", "claims": "",
-		"redirect_uri": h.Issuer + "/federation/callback", "client_id": idptest.HomeApp,
+		"redirect_uri": h.Issuer + "/federation/callback/" + h.connection.ID, "client_id": idptest.HomeApp,
 	} {
 		if got := q.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"unicode/utf8"
 
@@ -41,15 +42,16 @@ func FuzzIDToken(f *testing.F) {
 		ID: "c", Kind: idp.EntraConnection, Issuer: "https://login.example", Tenants: []string{fuzzTenant}, ClientID: fuzzClient,
 		Trust: idp.Trusted, Context: "c1", Domains: []string{"home.example"},
 	}
+	now := strconv.FormatInt(idp.Now().Unix(), 10)
 	for _, extra := range []string{
 		``, `,"xms_edov":true,"acrs":["c1"],"amr":["mfa","x"]`, `,"xms_edov":"1","acrs":"c1","auth_time":"1"`,
 		`,"email":"a@home.example","idp":"x"`, `,"groups":["g"],"_claim_names":{"groups":"src1"}`, `,"aud":["` + fuzzClient + `","x"]`,
-		`,"iat":99999999999`, `,"tid":"x/y"`, `,"email":"\u0000@home.example"`, `,"sid":"\n"`, `,"name":"\ud800"`, `,"auth_time":1e300`,
+		`,"iat":99999999999`, `,"tid":"x/y"`, `,"email":"\u0000@home.example"`, `,"sid":"\n"`, `,"sub":"\u0000"`, `,"iat":null`, `,"name":"\ud800"`, `,"auth_time":1e300`,
 	} {
-		f.Add([]byte(`{"iss":"https://login.example/`+fuzzTenant+`/v2.0","aud":"`+fuzzClient+`","sub":"s","exp":99999999999,"iat":1,`+
+		f.Add([]byte(`{"iss":"https://login.example/`+fuzzTenant+`/v2.0","aud":"`+fuzzClient+`","sub":"s","exp":99999999999,"iat":`+now+`,`+
 			`"tid":"`+fuzzTenant+`","oid":"o","email":"a@other.example","nonce":"n"`+extra+`}`), true)
 	}
-	f.Add([]byte(`{"iss":"https://generic.example","aud":"`+fuzzClient+`","sub":"s","exp":99999999999,"iat":1,"email_verified":true,"email":"a@home.example"}`), false)
+	f.Add([]byte(`{"iss":"https://generic.example","aud":"`+fuzzClient+`","sub":"s","exp":99999999999,"iat":`+now+`,"email_verified":true,"email":"a@home.example"}`), false)
 	f.Fuzz(func(t *testing.T, payload []byte, isEntra bool) {
 		c, about := entra, d
 		if !isEntra {
@@ -90,6 +92,13 @@ func believed(t *testing.T, c idp.Connection, payload []byte, said claims) {
 	var all map[string]any
 	if err := json.Unmarshal(payload, &all); err != nil {
 		t.Fatalf("believed %q, which is not JSON", payload)
+	}
+	issued, _ := all["iat"].(float64)
+	if text, ok := all["iat"].(string); ok { // some write numbers as text
+		issued, _ = strconv.ParseFloat(text, 64)
+	}
+	if age := float64(idp.Now().Unix()) - issued; age > (tokenAge+clockSkew).Seconds()+60 || age < -clockSkew.Seconds()-60 {
+		t.Errorf("believed %q, which was issued %.0f seconds ago", payload, age)
 	}
 	a, err := said.arrival(c, idp.Ask{MaxAge: idp.NoMaxAge, At: idp.Now()}, idp.Now())
 	if err != nil {

@@ -69,7 +69,7 @@ func entraDirectories() []entra.Directory {
 func entraApps(issuer string) []entra.App {
 	home := entra.App{
 		ClientID: HomeApp, Name: "Home app", Directory: HomeTenant, Audience: entra.MyOrg, Secrets: []string{EntraSecret},
-		RedirectURIs: []string{issuer + "/federation/callback"}, PostLogoutRedirectURIs: []string{issuer + "/"},
+		RedirectURIs: []string{issuer + "/federation/callback", issuer + "/federation/callback/*"}, PostLogoutRedirectURIs: []string{issuer + "/"},
 		FrontChannelLogoutURI: issuer + "/federation/logout", GroupClaims: true,
 		OptionalClaims: []string{"email", "xms_edov", "sid", "login_hint", "auth_time", "given_name", "department"},
 	}

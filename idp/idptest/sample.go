@@ -62,7 +62,7 @@ func Connection(population string) idp.Connection {
 		Trust: idp.EvidenceRequired, Context: "c1", Domains: []string{"rtx.example"}, CreateUsers: true,
 		Claims:      idp.ClaimNames{Name: "given_name", Email: "mail", Department: "dept"},
 		Roles:       []idp.RoleMapping{{Claim: "groups", Value: "g-1", RoleID: "manager"}},
-		EndUpstream: true, DomainHint: "rtx.example", UndatedSince: idp.Now(), CreatedAt: idp.Now(), Version: 3,
+		EndUpstream: true, DomainHint: "rtx.example", OwnRedirect: true, UndatedSince: idp.Now(), CreatedAt: idp.Now(), Version: 3,
 	}
 }
 
@@ -84,7 +84,7 @@ func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
 		UserID: u.ID, PopulationID: p.ID, PolicyVersion: p.Policy.Version, Proofs: Proofs(),
 		Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (日本)",
 		CreatedAt: now, LastSeenAt: now.Add(time.Microsecond), ExpiresAt: now.Add(p.SessionLifetime),
-		Kept: true, ConnectionID: "entra", UpstreamSID: "sid-1",
+		Kept: true, ConnectionID: "entra", UpstreamSID: "sid-1", UpstreamSignOut: []byte{0, 1, 255},
 	}, token
 }
 

@@ -15,9 +15,10 @@ import (
 
 // waysIn are the ways in which people of a population may sign in here.
 type waysIn struct {
-	password    bool
-	buttons     []ui.Upstream
-	connections []idp.Connection
+	password bool
+	buttons  []ui.Upstream
+	// offered are the connections of the buttons: of those that are the same, one.
+	connections, offered []idp.Connection
 }
 
 // A request may take one of them and no other: then the others are left out, as long as
@@ -48,13 +49,12 @@ func (l *Login) everyWay(ctx context.Context, s *signIn, p idp.Population) (ways
 	if err != nil {
 		return ways, err
 	}
-	for _, c := range list {
-		if c.Enabled {
-			ways.connections = append(ways.connections, c)
-			ways.buttons = append(ways.buttons, ui.Upstream{
-				Name: c.Name, URL: l.action(s, "federate?"+url.Values{"c": {c.ID}}.Encode()), Microsoft: c.Kind == idp.EntraConnection,
-			})
-		}
+	ways.connections = slices.DeleteFunc(list, func(c idp.Connection) bool { return !c.Enabled })
+	ways.offered = idp.Distinct(list)
+	for _, c := range ways.offered {
+		ways.buttons = append(ways.buttons, ui.Upstream{
+			Name: c.Name, URL: l.action(s, "federate?"+url.Values{"c": {c.ID}}.Encode()), Microsoft: c.Kind == idp.EntraConnection,
+		})
 	}
 	return ways, nil
 }
@@ -132,8 +132,8 @@ func (l *Login) showPassword(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	if only == "" && s.cameThrough() == "" && !ways.password && len(ways.connections) == 1 && len(others) == 0 {
-		only = ways.connections[0].ID
+	if only == "" && s.cameThrough() == "" && !ways.password && len(ways.offered) == 1 && len(others) == 0 {
+		only = ways.offered[0].ID
 	}
 	if only != "" {
 		return l.goTo(c, s, only)

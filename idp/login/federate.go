@@ -31,11 +31,16 @@ type binding struct {
 	flow       string
 	version    int64
 	connection string
+	// own: the answer comes to the connection's own address.
+	own bool
 }
 
 // derive makes the secret of a question for one purpose.
 func (l *Login) derive(purpose string, q binding) string {
 	mac := hmac.New(sha256.New, l.UpstreamKey)
+	if q.own {
+		purpose += " at its own address"
+	}
 	for _, part := range []string{purpose, q.flow, q.connection} {
 		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		mac.Write([]byte(part))
@@ -56,16 +61,22 @@ func (l *Login) readState(state string) (q binding, ok bool) {
 		return q, false
 	}
 	version, err := strconv.ParseInt(parts[1], 10, 64)
-	q = binding{flow: parts[0], version: version, connection: parts[2]}
-	return q, err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3]))
+	for _, own := range []bool{false, true} {
+		q = binding{flow: parts[0], version: version, connection: parts[2], own: own}
+		if err == nil && hmac.Equal([]byte(l.derive("state", q)), []byte(parts[3])) {
+			return q, true
+		}
+	}
+	return q, false
 }
 
-// question is what a connection's other side is asked for this sign-in.
-func (l *Login) question(s *signIn, c idp.Connection) idp.Ask {
-	q := binding{flow: s.flow.ID, version: s.flow.Version, connection: c.ID}
+// question is what a connection's other side is asked for this sign-in; own says where
+// the answer comes.
+func (l *Login) question(s *signIn, c idp.Connection, own bool) idp.Ask {
+	q := binding{flow: s.flow.ID, version: s.flow.Version, connection: c.ID, own: own}
 	about := s.question()
 	ask := idp.Ask{
-		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q),
+		State: l.state(q), Nonce: l.derive("nonce", q), Verifier: l.derive("verifier", q), Callback: idp.CallbackPath(c.ID, own),
 		At: s.Request.CreatedAt, MaxAge: about.Demand.MaxAge, Anew: !about.Demand.Since.IsZero(),
 		SecondStep: c.Trust == idp.EvidenceRequired || mfa.WantsEvidence(about),
 		LoginHint:  s.Request.LoginHint, UILocales: s.Request.UILocales,
@@ -134,7 +145,7 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	location, err := l.Upstreams.AuthURL(ctx, connection, l.question(s, connection))
+	location, err := l.Upstreams.AuthURL(ctx, connection, l.question(s, connection, connection.OwnRedirect))
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -156,17 +167,20 @@ func (l *Login) callback(c *gin.Context) error {
 		return l.finishedAgain(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
+	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
+		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the answer came to another connection's redirect URI")}
+	}
 	if err == nil && (q.version != s.flow.Version || !s.takesPassword()) {
 		err = &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("the sign-in moved on")}
 	}
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
-	return l.answered(c, s, connection, answer)
+	return l.answered(c, s, connection, q.own, answer)
 }
 
 // answered looks at an answer to the question of the flow as it stands.
-func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, answer url.Values) error {
+func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, own bool, answer url.Values) error {
 	ctx := c.Request.Context()
 	// Each answer asks the other side: whoever makes answers up has it ask us less.
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
@@ -177,7 +191,7 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, a
 	if err != nil {
 		return err
 	}
-	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection), answer)
+	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection, own), answer)
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -239,7 +253,7 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 	}
 	a.Proof.Subject, a.Proof.Version = a.Subject, s.Version
 	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
-	s.notes.Pending, s.notes.SID, s.notes.Switch = nil, a.SID, false
+	s.notes.Pending, s.notes.SID, s.notes.SignOut, s.notes.Switch = nil, a.SID, a.SignOut, false
 	// What a password that was typed before would have led to is not asked of them.
 	s.notes.Weak, s.notes.Method = nil, ""
 	return l.Store.Audit(ctx, s.audit(idp.AuditFederatedAccepted, map[string]string{
@@ -248,10 +262,11 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 }
 
 // came notes in a session through which provider the person came, if they did.
-func (s *signIn) came(session *idp.Session) {
+func (l *Login) came(s *signIn, session *idp.Session) {
 	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
 		if p.Method == idp.MethodFederated {
 			session.ConnectionID, session.UpstreamSID = p.Via, s.notes.SID
+			session.UpstreamSignOut = l.Upstreams.Keep(p.Via, session.ID, s.notes.SignOut)
 		}
 	}
 }
@@ -265,10 +280,11 @@ var (
 		idp.FederationStale: ui.MsgUpstreamStale, idp.FederationUnknown: ui.MsgUpstreamUnknown, idp.FederationDisabled: ui.MsgUpstreamDisabled,
 		idp.FederationNoEmail: ui.MsgUpstreamNoEmail, idp.FederationTaken: ui.MsgUpstreamTaken, idp.FederationOther: ui.MsgUpstreamOther,
 		idp.FederationLost: ui.MsgUpstreamLost, idp.FederationSetup: ui.MsgUpstreamSetup, idp.FederationProof: ui.MsgUpstreamProof,
-		idp.FederationLimited: ui.MsgUpstreamLimited,
+		idp.FederationLimited: ui.MsgUpstreamLimited, idp.FederationKeys: ui.MsgUpstreamKeys,
 	}
 	refusalStatus = map[idp.FederationReason]int{
 		idp.FederationDown: http.StatusBadGateway, idp.FederationSetup: http.StatusBadGateway, idp.FederationToken: http.StatusBadGateway,
+		idp.FederationKeys: http.StatusBadGateway,
 		idp.FederationLost: http.StatusConflict, idp.FederationLimited: http.StatusTooManyRequests,
 	}
 )

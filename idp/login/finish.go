@@ -102,7 +102,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		begin = l.Sessions.NewKept
 	}
 	session, cookie := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
-	s.came(&session)
+	l.came(s, &session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -144,7 +144,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	}
 	session, cookie := l.Sessions.Renew(session)
 	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
-	s.came(&session)
+	l.came(s, &session)
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}

@@ -38,6 +38,8 @@ type Upstreams interface {
 	AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask) (string, error)
 	// Receive takes the answer's parameters. An error is an *idp.FederationError.
 	Receive(ctx context.Context, c idp.Connection, ask idp.Ask, answer url.Values) (idp.Assertion, error)
+	// Keep seals for a session what the other side is told at its end.
+	Keep(connectionID, sessionID string, signOut []byte) []byte
 	// Returned tells whether a state is that of a sign-out, and where it goes on.
 	Returned(state string) (location string, ok bool)
 }
@@ -74,6 +76,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
+	r.GET(idp.FederationCallback+"/:connection", l.Web.Handle(l.callback))
 	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
 	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{

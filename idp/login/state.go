@@ -94,6 +94,8 @@ type Notes struct {
 	Pending *pending `json:"pending,omitempty"`
 	// SID is the session at the provider that the person came through.
 	SID string `json:"sid,omitempty"`
+	// SignOut is what that provider is told at sign-out, sealed.
+	SignOut []byte `json:"sign_out,omitempty"`
 	// Moved: the flow waits for what it does because the policies changed under way.
 	Moved bool `json:"moved,omitempty"`
 	// Judged are the rules by which the password was judged when it was typed, and

@@ -65,6 +65,9 @@ func lowered(values []string) []string {
 }
 
 func (m *Manager) checkConnection(c idp.Connection) error {
+	if !guidForm.MatchString(c.ID) {
+		return invalid("id", "%.60q is no id", c.ID)
+	}
 	if c.Name == "" {
 		return invalid("name", "a connection needs a name: it stands on the button, after “Sign in with”")
 	}

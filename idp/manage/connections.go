@@ -19,13 +19,19 @@ type ConnectionEntry struct {
 	HasSecret bool
 	// Linked: somebody is linked through it, so that its issuer stays.
 	Linked bool
+	// RedirectURI is what is registered at the other side.
+	RedirectURI string
+	// InsteadOf is the name of a connection that is the same and stands on the sign-in page
+	// in place of this one, empty for none.
+	InsteadOf string
 }
 
 // ConnectionChange is how a connection is from now on.
 type ConnectionChange struct {
 	// Connection as it shall be. Its population and kind count when it is added, and
 	// stay. Secret, Key and Certificate are not looked at; Version is the one that the
-	// actor saw.
+	// actor saw. A new one may bring its id, which its redirect URI has: whoever adds it
+	// may have registered that already. It always has a redirect URI of its own.
 	idp.Connection
 	// ClientSecret replaces what proved who we are; empty leaves it as it is.
 	ClientSecret string
@@ -62,8 +68,17 @@ func (m *Manager) Connection(ctx context.Context, a Actor, id string) (Connectio
 
 func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (ConnectionEntry, error) {
 	linked, err := m.Store.HasIdentities(ctx, c.ID)
-	e := ConnectionEntry{Connection: c, HasSecret: len(c.Secret) > 0, Linked: linked}
+	e := ConnectionEntry{Connection: c, HasSecret: len(c.Secret) > 0, Linked: linked, RedirectURI: m.Issuer + c.CallbackPath()}
 	e.Secret, e.Key = nil, nil
+	if err != nil || !c.Enabled {
+		return e, err
+	}
+	list, err := m.Store.Connections(ctx, c.PopulationID)
+	for _, offered := range idp.Distinct(list) {
+		if offered.Same(c) && offered.ID != c.ID {
+			e.InsteadOf = offered.Name
+		}
+	}
 	return e, err
 }
 
@@ -77,7 +92,10 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
-	c.ID, c.CreatedAt, c.Version = idp.NewID(), idp.Now(), 1
+	c.CreatedAt, c.Version, c.OwnRedirect = idp.Now(), 1, true
+	if c.ID == "" {
+		c.ID = idp.NewID()
+	}
 	c.Secret, c.Key, c.Certificate = nil, nil, ""
 	switch _, err := m.Store.Population(ctx, c.PopulationID); {
 	case errors.Is(err, idp.ErrNotFound):
@@ -90,6 +108,12 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
+		if err := m.checkTwice(ctx, idp.Connection{}, c); err != nil {
+			return err
+		}
 		if err := m.Store.CreateConnection(ctx, c); err != nil {
 			return err
 		}
@@ -139,6 +163,9 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 		if err := m.checkOtherIssuer(ctx, before, c, n); err != nil {
 			return err
 		}
+		if err := m.checkTwice(ctx, before, c); err != nil {
+			return err
+		}
 		if err := m.Store.SaveConnection(ctx, c); err != nil {
 			return err
 		}
@@ -155,6 +182,34 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	}
 	c.Version++
 	return m.connectionEntry(ctx, c)
+}
+
+// checkTwice refuses a connection that there is already: it would stand twice on the
+// sign-in page, and each would know other people. One that was the same before can be
+// changed otherwise, and not switched on again.
+func (m *Manager) checkTwice(ctx context.Context, before, after idp.Connection) error {
+	list, err := m.Store.Connections(ctx, after.PopulationID)
+	if err != nil {
+		return err
+	}
+	for _, other := range list {
+		was := other.Same(before) && (before.Enabled || !after.Enabled)
+		if other.ID != after.ID && other.Same(after) && !was {
+			return invalid(twiceField(after), "“%s” is this connection already: change that one", other.Name)
+		}
+	}
+	return nil
+}
+
+// twiceField is the field that makes a connection another one.
+func twiceField(c idp.Connection) string {
+	switch {
+	case c.Kind != idp.EntraConnection:
+		return "client_id"
+	case len(c.Tenants) > 0:
+		return "tenants"
+	}
+	return "any_tenant"
 }
 
 // checkOtherIssuer refuses another issuer where people are linked, and one that would
@@ -387,6 +442,11 @@ func describeConnection(c idp.Connection) string {
 	}
 	if c.Kind == idp.EntraConnection {
 		text = append(text, fmt.Sprintf("tenants %q, any organisation %s, personal accounts %s", c.Tenants, onOff(c.AnyTenant), onOff(c.PersonalAccounts)))
+	}
+	if c.OwnRedirect {
+		text = append(text, "redirect URI of its own")
+	} else {
+		text = append(text, "shared redirect URI")
 	}
 	text = append(text, fmt.Sprintf("domains %q", c.Domains), "new accounts "+onOff(c.CreateUsers))
 	for _, r := range c.Roles {

@@ -30,7 +30,7 @@ func turnedAway(reason idp.FederationReason, format string, args ...any) error {
 // ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says
 // why somebody may not come in.
 func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
-	identity, err := m.Store.Identity(ctx, c.ID, a.Subject)
+	identity, err := m.knownIdentity(ctx, c, a.Subject)
 	if err == nil {
 		return m.returned(ctx, c, a, identity)
 	}
@@ -78,6 +78,25 @@ func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Ass
 	return m.signsInElsewhere(ctx, user)
 }
 
+// knownIdentity finds who somebody is here, by this connection or by another one that is
+// the same: of those the sign-in page offers one alone.
+func (m *Manager) knownIdentity(ctx context.Context, c idp.Connection, subject string) (idp.Identity, error) {
+	identity, err := m.Store.Identity(ctx, c.ID, subject)
+	if !errors.Is(err, idp.ErrNotFound) {
+		return identity, err
+	}
+	list, errList := m.Store.Connections(ctx, c.PopulationID)
+	if errList != nil {
+		return identity, errList
+	}
+	for _, other := range list {
+		if other.ID != c.ID && other.Enabled && other.Same(c) && errors.Is(err, idp.ErrNotFound) {
+			identity, err = m.Store.Identity(ctx, other.ID, subject)
+		}
+	}
+	return identity, err
+}
+
 // returned is somebody who came before.
 func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertion, i idp.Identity) (idp.User, error) {
 	user, err := m.Store.User(ctx, i.UserID)
@@ -88,7 +107,13 @@ func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertio
 		return user, turnedAway(idp.FederationDisabled, "account %s is disabled", user.ID)
 	}
 	i.Email, i.LastSeenAt = a.Email, idp.Now()
-	if err := m.Store.SeeIdentity(ctx, i); err != nil {
+	if i.ConnectionID != c.ID { // they stay who they are when the other connection goes
+		i.ConnectionID, i.CreatedAt = c.ID, i.LastSeenAt
+		err = m.Store.CreateIdentity(ctx, i)
+	} else {
+		err = m.Store.SeeIdentity(ctx, i)
+	}
+	if err != nil {
 		return user, err
 	}
 	return m.sync(ctx, c, a, user)

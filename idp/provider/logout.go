@@ -271,7 +271,7 @@ func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.Sessi
 		if s.Session.ConnectionID == "" || p.Upstreams == nil {
 			continue
 		}
-		if end := p.Upstreams.EndURL(ctx, s.Session.ConnectionID, location); end != "" {
+		if end := p.Upstreams.EndURL(ctx, s.Session, location); end != "" {
 			return end
 		}
 	}

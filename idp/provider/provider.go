@@ -43,7 +43,7 @@ type Config struct {
 type Upstreams interface {
 	// EndURL is where to send the browser to sign out there as well, on the way to
 	// location; empty where sign-out ends here.
-	EndURL(ctx context.Context, connectionID, location string) string
+	EndURL(ctx context.Context, s idp.Session, location string) string
 }
 
 // Provider is an OpenID provider.

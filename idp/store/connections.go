@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm/clause"
+
 	"gatehouse/idp"
 )
 
@@ -43,6 +45,7 @@ type connectionSettings struct {
 	Roles            []roleMappingRow `json:"roles,omitempty"`
 	EndUpstream      bool             `json:"end_upstream,omitempty"`
 	DomainHint       string           `json:"domain_hint,omitempty"`
+	OwnRedirect      bool             `json:"own_redirect,omitempty"`
 }
 
 type roleMappingRow struct {
@@ -56,7 +59,7 @@ func rowOfConnection(c idp.Connection) connectionRow {
 		Tenants: c.Tenants, AnyTenant: c.AnyTenant, PersonalAccounts: c.PersonalAccounts,
 		Context: c.Context, Domains: c.Domains, CreateUsers: c.CreateUsers,
 		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
-		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint,
+		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint, OwnRedirect: c.OwnRedirect,
 	}
 	for _, m := range c.Roles {
 		settings.Roles = append(settings.Roles, roleMappingRow(m))
@@ -77,7 +80,7 @@ func (r connectionRow) connection() idp.Connection {
 		ClientID: r.ClientID, Secret: orNil(r.Secret), Key: orNil(r.PrivateKey), Certificate: r.Certificate,
 		Trust: idp.Trust(r.Trust), Context: v.Context, Domains: v.Domains, CreateUsers: v.CreateUsers,
 		Claims:      idp.ClaimNames{Name: v.NameClaim, Email: v.EmailClaim, Department: v.DepartmentClaim},
-		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
+		EndUpstream: v.EndUpstream, DomainHint: v.DomainHint, OwnRedirect: v.OwnRedirect, CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
 		UndatedSince: orZero(r.UndatedSince),
 	}
 	for _, m := range v.Roles {
@@ -268,6 +271,20 @@ func (s *Store) SessionsUpstream(ctx context.Context, connectionID, sid, subject
 	var ids []string
 	err := s.reader(ctx).Raw(query, args...).Scan(&ids).Error
 	return ids, found(err, fmt.Sprintf("sessions of %s", connectionID))
+}
+
+type upstreamLogoutRow struct {
+	Hash      []byte `gorm:"primaryKey"`
+	ExpiresAt time.Time
+}
+
+func (upstreamLogoutRow) TableName() string { return "upstream_logouts" }
+
+// UseLogoutToken notes that a logout token of another provider came, for as long as it
+// could come again. idp.ErrUsed: it came before.
+func (s *Store) UseLogoutToken(ctx context.Context, hash []byte, expiresAt time.Time) error {
+	row := upstreamLogoutRow{Hash: hash, ExpiresAt: expiresAt}
+	return once(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row), "logout token", idp.ErrUsed)
 }
 
 // CountLinked counts the people of a population who are not disabled, and those of

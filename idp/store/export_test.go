@@ -40,6 +40,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		emailCodeRow{},
 		connectionRow{},
 		identityRow{},
+		upstreamLogoutRow{},
 		policySequenceRow{},
 		overrideRow{},
 		populationRow{},

@@ -134,6 +134,7 @@ var sealedColumns = []struct{ table, id, column, where string }{
 	{"settings", "name", "value", "sealed"},
 	{"connections", "id", "secret", "length(secret) > 0"},
 	{"connections", "id", "private_key", "length(private_key) > 0"},
+	{"sessions", "id", "upstream_sign_out", "length(upstream_sign_out) > 0"},
 	{"outbox", "id", "body", "done_at IS NULL"},
 	{"links", "id", "body", "kind <> 'setup' AND used_at IS NULL"},
 }

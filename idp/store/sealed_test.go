@@ -34,6 +34,12 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 		keeps.ID, keeps.PopulationID = id, w.Population.ID
 		idptest.Must(t, db.CreateConnection(ctx, keeps))
 	}
+	idptest.Must(t, db.CreateSession(ctx, idp.Session{
+		ID: "ended", UserID: w.User.ID, PopulationID: w.Population.ID, TokenHash: []byte("e"), BrowserHash: []byte("b"), UpstreamSignOut: sealed,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(time.Hour),
+	}))
+	_, err := db.EndSessions(ctx, now, "ended")
+	idptest.Must(t, err)
 	for _, id := range []string{"waits", "delivered"} {
 		idptest.Must(t, db.Enqueue(ctx, store.Delivery{ID: id, Body: sealed, CreatedAt: now, NextAt: now, ExpiresAt: now}))
 	}
@@ -46,7 +52,7 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 	idptest.Must(t, db.UseLink(ctx, idp.Link{ID: "spent", Hash: []byte("spent")}, now))
 	return []string{
 		"connections/bykey/private_key", "connections/bysecret/secret",
-		"factors/f/secret", "links/invited/body", "outbox/waits/body", "recovery_codes/r/sealed", "settings/secret/value", "signing_keys/k/private",
+		"factors/f/secret", "links/invited/body", "outbox/waits/body", "recovery_codes/r/sealed", "sessions/" + w.Session.ID + "/upstream_sign_out", "settings/secret/value", "signing_keys/k/private",
 	}
 }
 

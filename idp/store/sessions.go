@@ -26,6 +26,8 @@ type sessionRow struct {
 	Kept          bool
 	ConnectionID  string
 	UpstreamSID   string `gorm:"column:upstream_sid"`
+	// UpstreamSignOut is sealed.
+	UpstreamSignOut []byte
 }
 
 func (sessionRow) TableName() string { return "sessions" }
@@ -40,7 +42,7 @@ func (r sessionRow) session() (idp.Session, error) {
 		PopulationID: r.PopulationID, PolicyVersion: r.PolicyVersion, Proofs: proofs,
 		Address: r.Address, UserAgent: r.UserAgent, CreatedAt: r.CreatedAt.UTC(),
 		LastSeenAt: r.LastSeenAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), EndedAt: orZero(r.EndedAt),
-		Kept: r.Kept, ConnectionID: r.ConnectionID, UpstreamSID: r.UpstreamSID,
+		Kept: r.Kept, ConnectionID: r.ConnectionID, UpstreamSID: r.UpstreamSID, UpstreamSignOut: orNil(r.UpstreamSignOut),
 	}, err
 }
 
@@ -143,7 +145,7 @@ func (s *Store) CreateSession(ctx context.Context, v idp.Session) error {
 		PopulationID: v.PopulationID, PolicyVersion: v.PolicyVersion, Proofs: encodeProofs(v.Proofs),
 		Address: v.Address, UserAgent: v.UserAgent, CreatedAt: v.CreatedAt,
 		LastSeenAt: v.LastSeenAt, ExpiresAt: v.ExpiresAt, EndedAt: orNull(v.EndedAt),
-		Kept: v.Kept, ConnectionID: v.ConnectionID, UpstreamSID: v.UpstreamSID,
+		Kept: v.Kept, ConnectionID: v.ConnectionID, UpstreamSID: v.UpstreamSID, UpstreamSignOut: notNil(v.UpstreamSignOut),
 	}).Error, "session")
 }
 
@@ -155,7 +157,7 @@ func (s *Store) RenewSession(ctx context.Context, v idp.Session) error {
 		UpdateColumns(map[string]any{
 			"token_hash": v.TokenHash, "proofs": encodeProofs(v.Proofs),
 			"policy_version": v.PolicyVersion, "last_seen_at": v.LastSeenAt,
-			"connection_id": v.ConnectionID, "upstream_sid": v.UpstreamSID,
+			"connection_id": v.ConnectionID, "upstream_sid": v.UpstreamSID, "upstream_sign_out": notNil(v.UpstreamSignOut),
 		}), "session", idp.ErrExpired)
 }
 
@@ -210,7 +212,8 @@ func (s *Store) EndSessionsBelow(ctx context.Context, population string, version
 func (s *Store) endSessions(ctx context.Context, at time.Time, where string, args ...any) ([]idp.Session, error) {
 	var rows []sessionRow
 	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
-		Where(where, args...).Where("ended_at IS NULL").UpdateColumn("ended_at", at).Error
+		Where(where, args...).Where("ended_at IS NULL").
+		UpdateColumns(map[string]any{"ended_at": at, "upstream_sign_out": []byte{}}).Error
 	if err != nil {
 		return nil, written(err, "session")
 	}

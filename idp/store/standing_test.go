@@ -203,7 +203,7 @@ func TestSessionBehindAReplacedCookieEnds(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, at := db.World(t), idp.Now()
 		want := w.Session
-		want.EndedAt = at
+		want.EndedAt, want.UpstreamSignOut = at, nil // what ends with it
 		got, err := db.EndSessionByToken(t.Context(), w.Session.TokenHash, at)
 		idptest.Must(t, err)
 		expectSame(t, []idp.Session{want}, got)

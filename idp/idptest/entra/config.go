@@ -67,7 +67,7 @@ type App struct {
 	Secrets   []string
 	// Certificates authenticate by private_key_jwt.
 	Certificates           []*x509.Certificate
-	RedirectURIs           []string
+	RedirectURIs           []string // one that ends in "/*" stands for all that have one part more, which Entra has not
 	PostLogoutRedirectURIs []string // beyond the redirect URIs
 	FrontChannelLogoutURI  string
 	BackChannelLogoutURI   string // Generic alone; the real Entra has none
@@ -114,6 +114,15 @@ func (p Person) clone() Person {
 	p.Groups, p.Roles, p.Apps = slices.Clone(p.Groups), slices.Clone(p.Roles), slices.Clone(p.Apps)
 	p.ACRS, p.AMR = slices.Clone(p.ACRS), slices.Clone(p.AMR)
 	return p
+}
+
+// registered reports whether a redirect URI is one of the app's.
+func (a App) registered(uri string) bool {
+	return slices.ContainsFunc(a.RedirectURIs, func(known string) bool {
+		parent, all := strings.CutSuffix(known, "*")
+		part, below := strings.CutPrefix(uri, parent)
+		return known == uri || all && below && part != "" && !strings.ContainsAny(part, "/?#")
+	})
 }
 
 // takes reports whether the app's audience covers a directory.

@@ -83,6 +83,7 @@ var faultTexts = []struct {
 
 const (
 	forever     = -1
+	logoutType  = "logout+jwt"
 	defaultSlow = 3 * time.Second
 	hugeBytes   = 10 << 20
 )
@@ -94,10 +95,14 @@ type faults struct {
 	slow     time.Duration
 	skew     time.Duration
 	mutate   func(claims map[string]any)
+	keys     func(keys []any) []any
 	refusals []*failure
+	typ      string
 }
 
-func newFaults() *faults { return &faults{left: map[Fault]int{}, slow: defaultSlow} }
+func newFaults() *faults {
+	return &faults{left: map[Fault]int{}, slow: defaultSlow, typ: logoutType}
+}
 
 // take reports whether a fault strikes now, and counts it.
 func (f *faults) take(x Fault) bool {
@@ -132,7 +137,8 @@ func (t *Tenant) Mend(list ...Fault) {
 	t.faults.mu.Lock()
 	defer t.faults.mu.Unlock()
 	clear(t.faults.left)
-	t.faults.slow, t.faults.skew, t.faults.mutate, t.faults.refusals = defaultSlow, 0, nil, nil
+	t.faults.slow, t.faults.skew, t.faults.mutate, t.faults.keys, t.faults.refusals = defaultSlow, 0, nil, nil, nil
+	t.faults.typ = logoutType
 }
 
 func (f *faults) set(times int, list []Fault) {
@@ -162,6 +168,36 @@ func (t *Tenant) Mutate(change func(claims map[string]any)) {
 	t.faults.mu.Lock()
 	defer t.faults.mu.Unlock()
 	t.faults.mutate = change
+}
+
+// SetLogoutType is the typ of logout tokens; empty for none, until Mend.
+func (t *Tenant) SetLogoutType(typ string) {
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	t.faults.typ = typ
+}
+
+func (f *faults) logoutType() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.typ
+}
+
+// MutateKeys changes the keys of each keys document before it is sent; nil ends it.
+func (t *Tenant) MutateKeys(change func(keys []any) []any) {
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	t.faults.keys = change
+}
+
+// bendKeys changes keys as MutateKeys says.
+func (t *Tenant) bendKeys(keys []any) []any {
+	t.faults.mu.Lock()
+	defer t.faults.mu.Unlock()
+	if t.faults.keys == nil {
+		return keys
+	}
+	return t.faults.keys(keys)
 }
 
 // RefuseNext makes the next authorization request come back to the app at once as

@@ -149,7 +149,7 @@ func (t *Tenant) jwks(w http.ResponseWriter, r *http.Request) {
 	if t.spoil(w, r, KeysDown, KeysHang, KeysHuge) {
 		return
 	}
-	var keys []publicKey
+	var keys []any
 	for _, directory := range at.keySets() {
 		set, err := t.keys.set(keySet(directory))
 		if err != nil {
@@ -160,5 +160,5 @@ func (t *Tenant) jwks(w http.ResponseWriter, r *http.Request) {
 			keys = append(keys, k.public(at.keyIssuer(t, directory)))
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})
+	writeJSON(w, http.StatusOK, map[string]any{"keys": t.bendKeys(keys)})
 }

@@ -61,7 +61,7 @@ func (t *Tenant) afterLogout(at place, v url.Values) (string, *failure) {
 	t.mu.Lock()
 	known := slices.ContainsFunc(t.apps, func(a App) bool {
 		return (a.Directory == Generic) == at.generic() &&
-			(slices.Contains(a.PostLogoutRedirectURIs, wanted) || slices.Contains(a.RedirectURIs, wanted))
+			(slices.Contains(a.PostLogoutRedirectURIs, wanted) || a.registered(wanted))
 	})
 	t.mu.Unlock()
 	u, err := url.Parse(wanted)
@@ -208,7 +208,7 @@ func (t *Tenant) LogoutToken(clientID, subject, sid string, change func(claims m
 	if err != nil {
 		return "", err
 	}
-	return key.sign("logout+jwt", claims)
+	return key.sign(t.faults.logoutType(), claims)
 }
 
 // SendLogout sends a logout token to an app's back-channel logout URI and answers

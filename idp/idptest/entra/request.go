@@ -43,7 +43,7 @@ func (t *Tenant) target(at place, v url.Values) (request, *failure) {
 	if r.redirectURI == "" && len(app.RedirectURIs) > 0 {
 		r.redirectURI = app.RedirectURIs[0]
 	}
-	if !slices.Contains(app.RedirectURIs, r.redirectURI) {
+	if !app.registered(r.redirectURI) {
 		return r, refuse(wrongReply, "invalid_request", "The redirect URI '"+r.redirectURI+
 			"' specified in the request does not match the redirect URIs configured for the application '"+app.ClientID+"'.")
 	}

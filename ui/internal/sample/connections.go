@@ -19,7 +19,7 @@ func connections() map[string]ui.Page {
 		},
 		Connections: []ui.ConnectionRow{
 			{Name: "Microsoft", URL: "#", Kind: message("console.connection.kind_several", 3), Trust: message("console.connection.trusted"), Enabled: true, People: 1284, CertificateEnds: time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC), EndsSoon: true},
-			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local")},
+			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local"), Enabled: true, InsteadOf: "Microsoft"},
 		},
 	}
 	none := access
@@ -82,7 +82,8 @@ func connection() ui.ConsoleConnection {
 			{Value: "evidence", Label: "Evidence required", Hint: "The other side has to prove a second step. Whoever comes without is refused, and told why.", Chosen: true},
 			{Value: "local", Label: "Local second step too", Hint: "A sign-in counts as a password does: the second step of the MFA rules follows here."},
 		},
-		CreateUsers: true, HasDomains: true, Domains: "rtx.example\nrtx-solutions.example",
+		OwnRedirectURI: "https://id.rtx.example/federation/callback/01a22304-c964-7375-95a9-20ec579aa267",
+		CreateUsers:    true, HasDomains: true, Domains: "rtx.example\nrtx-solutions.example",
 		Mappings: []ui.MappingRow{{Claims: claims, Value: "1f0a7c52-9a1e-4f7c-8a52-6d1f6f1c0b11", Roles: roles}, {Claims: claims, Roles: roles}},
 		Errors: map[string]*ui.Message{
 			"context": ui.Key("console.error.field").With("Entra proves a second step by an authentication context alone: name one."),
@@ -94,6 +95,7 @@ func connection() ui.ConsoleConnection {
 // newConnection is the form of one that is added.
 func newConnection() ui.ConsoleConnection {
 	c := connection()
+	c.IsNew, c.OwnRedirect = true, true
 	c.DeleteURL, c.CertificateURL, c.Version, c.Errors, c.HasAudience, c.HasIssuer, c.ManyTenants = "", "", 0, nil, false, false, false
 	c.Heading, c.Submit = *ui.Key("console.connection.new_entra_one").With(), *ui.Key("console.connection.add").With()
 	c.Tenants, c.ClientID, c.Domains, c.Mappings = "", "", "", c.Mappings[1:]

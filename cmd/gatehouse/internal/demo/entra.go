@@ -78,7 +78,7 @@ func newEntra(base, issuer string) (*entra.Tenant, error) {
 func entraApps(issuer string) []entra.App {
 	app := entra.App{
 		Name: "Gatehouse", ClientID: entraStaffApp, Directory: entraTenant, Audience: entra.MyOrg, Secrets: []string{entraStaffSecret},
-		RedirectURIs: []string{issuer + "/federation/callback"}, FrontChannelLogoutURI: issuer + "/federation/logout",
+		RedirectURIs: []string{issuer + "/federation/callback", issuer + "/federation/callback/*"}, FrontChannelLogoutURI: issuer + "/federation/logout",
 		PostLogoutRedirectURIs: []string{issuer + "/"}, AssignmentRequired: true, GroupClaims: true,
 		OptionalClaims: []string{"email", "xms_edov", "login_hint", "sid", "auth_time", "acrs", "given_name", "family_name"},
 	}
