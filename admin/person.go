@@ -30,10 +30,9 @@ func calls(d manage.UserDetail) string {
 }
 
 // reaches tells whether an operation on a person is open to the viewer: they hold a
-// permission for it, and the person none that the viewer lacks.
-func (v *visit) reaches(op string, d manage.UserDetail) bool {
-	return v.actor.May(op) && !slices.ContainsFunc(d.Roles, func(r idp.Role) bool { return !v.holds(r.Permissions) })
-}
+// permission for it, the person none that the viewer lacks, and a second step of theirs
+// is not got around by whoever may not reset it.
+func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d) }
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d manage.UserDetail) bool {

@@ -47,6 +47,9 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 	if err != nil {
 		return PopulationEntry{}, err
 	}
+	if err := m.mayOpen(ctx, a, before.Population, c); err != nil {
+		return PopulationEntry{}, err
+	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.oneAtATime(ctx); err != nil {
 			return err
@@ -64,6 +67,21 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 	after := before
 	after.Access, after.Version = c.Access, c.Version+1
 	return after, err
+}
+
+// mayOpen asks of whoever lets a population sign in through connections what switching
+// each of those on asks that are switched on already.
+func (m *Manager) mayOpen(ctx context.Context, a Actor, before idp.Population, c AccessChange) error {
+	if before.Access.Federated || !c.Federated {
+		return nil
+	}
+	list, err := m.Store.Connections(ctx, c.Population)
+	for i := 0; err == nil && i < len(list); i++ {
+		if list[i].Enabled {
+			err = m.through(ctx, a, "SaveAccess", list[i])
+		}
+	}
+	return err
 }
 
 func (m *Manager) checkAccess(ctx context.Context, c AccessChange) error {

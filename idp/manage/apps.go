@@ -78,7 +78,7 @@ func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry C
 	if err := m.mayGive(ctx, a, nil, c.Roles); err != nil {
 		return ClientEntry{}, "", err
 	}
-	if err := m.mayAdminister(ctx, a, "AddClient", idp.Client{}, c); err != nil {
+	if err := m.allow(ctx, a, request{op: "AddClient", holds: actsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
 	if err := checkApp(c); err != nil {
@@ -92,13 +92,14 @@ func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry C
 	return clientEntry(a, v), secret, err
 }
 
-// mayAdminister refuses the admin API's scope for an app that people sign in to, to
-// whoever does not hold everything: the app acts there as each of them.
-func (m *Manager) mayAdminister(ctx context.Context, a Actor, op string, before, after idp.Client) error {
-	if after.Kind == idp.ServiceClient || !slices.Contains(after.Scopes, idp.AdminScope) || slices.Contains(before.Scopes, idp.AdminScope) {
+// actsAs are the permissions that an app can use as somebody who signs in to it: with the
+// admin API's scope, those of each of them. Where its codes go, and who proves to be the
+// app, is for nobody to say who lacks one. A service acts by its roles.
+func actsAs(c idp.Client) []string {
+	if c.Kind == idp.ServiceClient || !slices.Contains(c.Scopes, idp.AdminScope) {
 		return nil
 	}
-	return m.allow(ctx, a, request{op: op, holds: idp.Permissions()})
+	return idp.Permissions()
 }
 
 // mayGive checks a change of a client's roles.
@@ -165,7 +166,7 @@ func isScope(scope string) bool {
 }
 
 // app reads a client that is about to change: the actor must hold what it may do by
-// itself. The console's own is nobody's to change.
+// itself, and as the people who sign in to it. The console's own is nobody's to change.
 func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store.VersionedClient, error) {
 	v, err := m.Store.VersionedClient(ctx, id)
 	if err != nil {
@@ -175,7 +176,7 @@ func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store
 	if err != nil {
 		return v, err
 	}
-	r.holds = permissionsIn(roles)
+	r.holds = append(permissionsIn(roles), actsAs(v.Client)...)
 	if err := m.allow(ctx, a, r); err != nil {
 		return v, err
 	}
@@ -202,7 +203,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
 	}
-	if err := m.mayAdminister(ctx, a, "UpdateClient", before.Client, after); err != nil {
+	if err := m.allow(ctx, a, request{op: "UpdateClient", holds: actsAs(after)}); err != nil {
 		return ClientEntry{}, err
 	}
 	// Where people's codes go, and whose, is as sensitive as a secret.

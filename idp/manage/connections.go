@@ -79,14 +79,14 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 	c := n.Connection
 	c.ID, c.CreatedAt, c.Version = idp.NewID(), idp.Now(), 1
 	c.Secret, c.Key, c.Certificate = nil, nil, ""
-	c, err := m.prepareConnection(ctx, a, c, n)
-	if err != nil {
-		return ConnectionEntry{}, err
-	}
 	switch _, err := m.Store.Population(ctx, c.PopulationID); {
 	case errors.Is(err, idp.ErrNotFound):
 		return ConnectionEntry{}, invalid("population", "there is no population %q", c.PopulationID)
 	case err != nil:
+		return ConnectionEntry{}, err
+	}
+	c, err := m.prepareConnection(ctx, a, c, n)
+	if err != nil {
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
@@ -104,8 +104,9 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 
 // UpdateConnection changes a connection. idp.ErrConflict: somebody else changed it
 // since the actor saw it. Where people are linked through it, its issuer stays what it
-// was: another one could claim to be any of them. The only way in of a population
-// cannot be switched off.
+// was: another one could claim to be any of them; and whatever says who they are there,
+// or what that counts for, takes the right to reset each of them. The only way in of a
+// population cannot be switched off.
 func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
 	before, err := m.Store.Connection(ctx, n.ID)
 	if err != nil {
@@ -122,6 +123,11 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	}
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
+	}
+	if movesWay(before, c) {
+		if err := m.through(ctx, a, "UpdateConnection", c); err != nil {
+			return ConnectionEntry{}, err
+		}
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.oneAtATime(ctx); err != nil {
@@ -189,6 +195,10 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 		return err
 	}
 	if err := m.checkMapped(ctx, a, c.Roles); err != nil {
+		return err
+	}
+	// Who is unlinked has to set up a second step here, by a password.
+	if err := m.through(ctx, a, "DeleteConnection", c); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
@@ -303,7 +313,15 @@ func (m *Manager) mayVouch(ctx context.Context, a Actor, c idp.Connection) error
 	if err != nil {
 		return err
 	}
-	return m.allow(ctx, a, request{op: "LinkIdentity", holds: permissionsIn(roles), part: true})
+	holds := permissionsIn(roles)
+	protected, err := m.anySecondStep(ctx, c.PopulationID)
+	if err != nil {
+		return err
+	}
+	if protected {
+		holds = append(holds, resetPermission(c.PopulationID))
+	}
+	return m.allow(ctx, a, request{op: "LinkIdentity", holds: holds, part: true})
 }
 
 // authorities are Microsoft's: what they say of an address (xms_edov) they have checked.
@@ -325,6 +343,16 @@ func (m *Manager) checkMapped(ctx context.Context, a Actor, mappings []idp.RoleM
 		return err
 	}
 	return m.mayMap(ctx, a, given)
+}
+
+// holdsMapped asks of whoever links an account that they hold what the connection may
+// give to it. user may be nil.
+func (m *Manager) holdsMapped(ctx context.Context, a Actor, op string, user *idp.User, c idp.Connection) error {
+	given, err := m.Store.RolesByID(ctx, mapped(c.Roles)...)
+	if err != nil || len(permissionsIn(given)) == 0 {
+		return err
+	}
+	return m.allow(ctx, a, request{op: op, target: user, holds: permissionsIn(given), part: true})
 }
 
 func (m *Manager) mayMap(ctx context.Context, a Actor, roles []idp.Role) error {

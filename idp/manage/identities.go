@@ -72,6 +72,11 @@ func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) erro
 	if c.PopulationID != user.PopulationID {
 		return invalid("connection_id", "the connection is for people of another population")
 	}
+	// Whoever has the account there gets these, and with them each who can sign in to the
+	// one here.
+	if err := m.holdsMapped(ctx, a, "LinkIdentity", &user, c); err != nil {
+		return err
+	}
 	subject, err := n.subject(c)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 	if err := m.checkImport(ctx, u, n); err != nil {
 		return u, err
 	}
-	identities, err := m.importedIdentities(ctx, u, n)
+	identities, err := m.importedIdentities(ctx, a, u, n)
 	if err != nil {
 		return u, err
 	}
@@ -135,7 +135,7 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 // importedIdentities are who somebody is at Microsoft Entra, at every connection of
 // their population that takes people of that tenant. It writes nothing: what cannot be
 // is found before anything of a batch is written.
-func (m *Manager) importedIdentities(ctx context.Context, u idp.User, n ImportedUser) ([]idp.Identity, error) {
+func (m *Manager) importedIdentities(ctx context.Context, a Actor, u idp.User, n ImportedUser) ([]idp.Identity, error) {
 	if n.ObjectID == "" {
 		return nil, nil
 	}
@@ -147,6 +147,9 @@ func (m *Manager) importedIdentities(ctx context.Context, u idp.User, n Imported
 	for _, c := range connections {
 		if c.Kind != idp.EntraConnection || !c.AllowsTenant(strings.ToLower(n.TenantID)) {
 			continue
+		}
+		if err := m.holdsMapped(ctx, a, "ImportUser", nil, c); err != nil {
+			return nil, err
 		}
 		subject, err := NewIdentity{TenantID: n.TenantID, ObjectID: n.ObjectID}.subject(c)
 		if err != nil {

@@ -143,6 +143,8 @@ type UserDetail struct {
 	PasswordSet bool
 	// Identities say who the person is at other providers.
 	Identities []IdentityEntry
+	// SecondSteps are what somebody else may not get around.
+	SecondSteps SecondSteps
 }
 
 // UserDetail reads a person. Who may see whom is as in Users.
@@ -179,6 +181,9 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 		return d, err
 	}
 	if d.Identities, err = m.identities(ctx, user.ID); err != nil {
+		return d, err
+	}
+	if d.SecondSteps, err = m.secondSteps(ctx, user); err != nil {
 		return d, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)

@@ -23,7 +23,8 @@ func turnedAway(reason idp.FederationReason, format string, args ...any) error {
 // provider vouches for: an identity that is linked, and nothing else, says so at once.
 // For a new one an address decides that is known to be theirs: the account that has it
 // is linked, or one is made where the connection makes accounts. An account with
-// permissions is never taken over by an address alone. What the directory decides
+// permissions is never taken over by an address alone, nor does one get them so that
+// somebody else may have the password of. What the directory decides
 // (name, department, mapped roles) is brought up to date; the address never is.
 //
 // ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says
@@ -56,10 +57,25 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return idp.User{}, err
 	}
-	if len(permissions) > 0 {
+	hijacked, err := m.mayBeHijacked(ctx, c, a, user)
+	if err != nil {
+		return idp.User{}, err
+	}
+	if len(permissions) > 0 || hijacked {
 		return idp.User{}, ErrConfirm
 	}
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
+}
+
+// mayBeHijacked tells whether an account that can be signed in to already would get
+// permissions by being linked: whoever made it for the address, or moved it there, would
+// hold them too.
+func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
+	given, err := m.Store.RolesByID(ctx, mappedRoles(c, a, nil)...)
+	if err != nil || len(permissionsIn(given)) == 0 || user.PasswordHash != "" {
+		return err == nil && len(permissionsIn(given)) > 0, err
+	}
+	return m.signsInElsewhere(ctx, user)
 }
 
 // returned is somebody who came before.

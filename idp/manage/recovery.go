@@ -215,8 +215,11 @@ func (m *Manager) target(ctx context.Context, a Actor, op, userID, reason string
 }
 
 // secondStepPermission is what it takes to touch somebody's second step.
-func secondStepPermission(user idp.User) string {
-	if user.PopulationID == idp.Agents {
+func secondStepPermission(user idp.User) string { return resetPermission(user.PopulationID) }
+
+// resetPermission is what it takes to reset the MFA of people of a population.
+func resetPermission(population string) string {
+	if population == idp.Agents {
 		return idp.PermissionAgentRecovery
 	}
 	return idp.PermissionContactReset

@@ -138,6 +138,8 @@ type request struct {
 	// target is the person concerned, nil for none in particular: they must hold
 	// nothing that the actor lacks.
 	target *idp.User
+	// way is the key of waysAround where it is not the operation's name.
+	way string
 	// holds are permissions that the actor must hold as well, since they are given,
 	// taken or could be used.
 	holds  []string
@@ -192,6 +194,13 @@ func (m *Manager) check(ctx context.Context, a Actor, r request) error {
 	}
 	if r.target != nil && !a.system {
 		if err := m.notUpward(ctx, a, *r.target); err != nil {
+			return err
+		}
+		way := r.op
+		if r.way != "" {
+			way = r.way
+		}
+		if err := m.notAround(ctx, a, way, *r.target); err != nil {
 			return err
 		}
 	}

@@ -161,6 +161,7 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 	ctx := t.Context()
 	u := o.enrolled(t, population)
 	s := o.signedIn(t, u)
+	plain := o.person(t, population) // without a second step that a new account elsewhere would get around
 	reset, viewers := []string{idp.PermissionAgentRecovery}, []string{idp.PermissionAgentRecovery}
 	if population != idp.Agents {
 		reset, viewers = []string{idp.PermissionContactReset}, []string{}
@@ -178,7 +179,7 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"ClearThrottle", nil, func(a manage.Actor) error { return o.ClearThrottle(ctx, a, u.ID, "") }},
 		{"SetRoles", nil, func(a manage.Actor) error { return o.SetRoles(ctx, a, u.ID, -1, nil, ticket) }},
 		{"Identities", seers, func(a manage.Actor) error { return second(o.Identities(ctx, a, u.ID)) }},
-		{"LinkIdentity", nil, func(a manage.Actor) error { return o.LinkIdentity(ctx, a, manage.NewIdentity{UserID: u.ID}) }},
+		{"LinkIdentity", nil, func(a manage.Actor) error { return o.LinkIdentity(ctx, a, manage.NewIdentity{UserID: plain.ID}) }},
 		{"UnlinkIdentity", nil, func(a manage.Actor) error { return o.UnlinkIdentity(ctx, a, u.ID, "none", "") }},
 		{"ViewRecoveryCodes", viewers, func(a manage.Actor) error { return second(o.ViewRecoveryCodes(ctx, a, u.ID, "")) }},
 		{"RegenerateRecoveryCodes", reset, func(a manage.Actor) error { return o.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},

@@ -82,17 +82,15 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 		op: "UpdateUser", target: &before, reason: c.Reason,
 		fresh: after.Email != before.Email, sensitive: after.Disabled != before.Disabled,
 	}
+	if after.Email != before.Email && !idp.SameMailbox(after.Email, before.Email) {
+		r.way = moveEmail
+	}
 	disables := after.Disabled && !before.Disabled
 	if disables && a.UserID == id && !a.system {
 		return UserDetail{}, m.forbid(ctx, a, r, "nobody disables themselves")
 	}
 	if err := m.allow(ctx, a, r); err != nil {
 		return UserDetail{}, err
-	}
-	if after.Email != before.Email {
-		if err := m.mayMoveMail(ctx, a, r, before); err != nil {
-			return UserDetail{}, err
-		}
 	}
 	if version != c.Version {
 		return UserDetail{}, fmt.Errorf("user: %w", idp.ErrConflict)
@@ -116,20 +114,6 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 		return UserDetail{}, err
 	}
 	return m.detail(ctx, a, after, version)
-}
-
-// mayMoveMail refuses a new address for somebody with a second step to whoever may
-// not reset it: email codes would go to the new address, and stand in for the
-// authenticator.
-func (m *Manager) mayMoveMail(ctx context.Context, a Actor, r request, user idp.User) error {
-	enrolment, err := m.Store.Enrolment(ctx, user.ID)
-	if err != nil {
-		return err
-	}
-	if len(enrolment.TOTP) > 0 && !a.Can(secondStepPermission(user)) {
-		return m.forbid(ctx, a, r, "a new address for somebody with a second step takes the permission to reset it")
-	}
-	return nil
 }
 
 // apply returns the changed user, and which fields differ but for Disabled.

@@ -1,0 +1,156 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"gatehouse/idp"
+)
+
+// SecondSteps are what asks a person for more than a password, and would have to be
+// got around by a stranger.
+type SecondSteps struct {
+	// Authenticator: one is enrolled, or recovery codes are, disabled or not.
+	Authenticator bool
+	// Mailbox: email codes go there, or went there.
+	Mailbox bool
+	// Upstream: the person is linked through a connection that answers for a second
+	// step itself.
+	Upstream bool
+	// Asked: the population's policy asks for a second step after a password.
+	Asked bool
+}
+
+// Any tells whether there is a second step at all.
+func (s SecondSteps) Any() bool { return s.Authenticator || s.Mailbox || s.Upstream }
+
+func (s SecondSteps) upstream() bool { return s.Upstream }
+
+// byPassword tells whether a new password would do without the second step that the
+// person has. The other side's is not asked for after a password, and somebody without
+// a second step of ours sets one up; an authenticator is asked for where the policy asks
+// at all.
+func (s SecondSteps) byPassword() bool { return s.Upstream || s.Authenticator && !s.Asked }
+
+// moveEmail is the part of UpdateUser that changes an address.
+const moveEmail = "UpdateUser.email"
+
+// waysAround are the operations by which somebody else could get past a person's second
+// step, and past which of them. Each takes the right to reset it, as resetting does.
+//
+//   - An identity of the actor's own signs in as the person, and trusted connections
+//     are asked for no second step.
+//   - A disconnected person has to set up a second step here, by a password.
+//   - Email codes and links for a new password go to the address, and another provider's
+//     account that has the address is connected.
+var waysAround = map[string]func(SecondSteps) bool{
+	"LinkIdentity":   SecondSteps.Any,
+	"UnlinkIdentity": SecondSteps.upstream,
+	"SetPassword":    SecondSteps.byPassword,
+	moveEmail:        SecondSteps.Any,
+}
+
+// secondSteps reads what protects a person.
+func (m *Manager) secondSteps(ctx context.Context, user idp.User) (s SecondSteps, err error) {
+	population, err := m.Store.Population(ctx, user.PopulationID)
+	if err != nil {
+		return s, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return s, err
+	}
+	s = SecondSteps{
+		Authenticator: len(enrolment.TOTP) > 0 || enrolment.Recovery != nil,
+		Mailbox:       population.Policy.EmailCode || enrolment.Email != nil,
+		Asked:         population.Policy.SecondStep(),
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	for _, i := range linked {
+		c, err := m.Store.Connection(ctx, i.ConnectionID)
+		if err != nil {
+			return s, err
+		}
+		s.Upstream = s.Upstream || c.Trust != idp.LocalStep
+	}
+	return s, err
+}
+
+// notAround refuses an operation that would get around a second step of its target to
+// whoever may not reset it.
+func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp.User) error {
+	gets := waysAround[way]
+	if gets == nil || a.Can(secondStepPermission(target)) {
+		return nil
+	}
+	steps, err := m.secondSteps(ctx, target)
+	if err == nil && gets(steps) {
+		err = fmt.Errorf("%w: it would get around that person's second step, which takes permission %s", ErrForbidden, secondStepPermission(target))
+	}
+	return err
+}
+
+// MayOn tells whether an operation on a person is open to the actor, so that a page can
+// leave out what would be refused. A fresh second step and a reason are looked at when
+// it is carried out.
+func (a Actor) MayOn(op string, d UserDetail) bool {
+	return a.May(op) && !slices.ContainsFunc(permissionsIn(d.Roles), func(p string) bool { return !a.Can(p) }) && a.mayGo(op, d)
+}
+
+// MayMoveEmail tells the same of another address for a person.
+func (a Actor) MayMoveEmail(d UserDetail) bool {
+	return a.MayOn("UpdateUser", d) && a.mayGo(moveEmail, d)
+}
+
+func (a Actor) mayGo(way string, d UserDetail) bool {
+	gets := waysAround[way]
+	return gets == nil || !gets(d.SecondSteps) || a.Can(secondStepPermission(d.User))
+}
+
+// through asks of whoever changes who may come through a connection what resetting each
+// person asks who is linked through it, and that the actor holds all that they hold:
+// whoever says what the other side is can be any of them.
+func (m *Manager) through(ctx context.Context, a Actor, op string, c idp.Connection) error {
+	linked, err := m.Store.HasIdentities(ctx, c.ID)
+	if err != nil || !linked {
+		return err
+	}
+	roles, err := m.Store.RolesHeldThrough(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return m.allow(ctx, a, request{op: op, holds: append(permissionsIn(roles), resetPermission(c.PopulationID)), part: true})
+}
+
+// anySecondStep tells whether anybody of a population has a second step.
+func (m *Manager) anySecondStep(ctx context.Context, population string) (bool, error) {
+	p, err := m.Store.Population(ctx, population)
+	if err != nil || p.Policy.EmailCode {
+		return p.Policy.EmailCode, err
+	}
+	return m.Store.AnySecondStep(ctx, population)
+}
+
+// movesWay tells whether a change of a connection says anew who comes through it, and
+// for what that counts. Its looks do not, and to switch it off lets nobody in.
+func movesWay(before, after idp.Connection) bool {
+	for _, c := range []*idp.Connection{&before, &after} {
+		c.Name, c.DomainHint, c.EndUpstream, c.Version = "", "", false, 0
+		c.Tenants, c.Domains, c.Roles = some(c.Tenants), some(c.Domains), some(c.Roles)
+		c.Secret, c.Key = some(c.Secret), some(c.Key)
+	}
+	if !after.Enabled {
+		before.Enabled = false
+	}
+	return !reflect.DeepEqual(before, after)
+}
+
+// some makes no list of an empty one, for comparisons.
+func some[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
