@@ -2,6 +2,7 @@ package idp
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -33,9 +34,14 @@ type Grant struct {
 	Proofs        []Proof
 	ACR           ACR
 	Offline       bool // outlives sign-out and idleness: scope offline_access
-	CreatedAt     time.Time
-	ExpiresAt     time.Time // when nothing of it can be valid any more
-	RevokedAt     time.Time
+	// GivenVersion is the number of the last change of any policy, app or connection when
+	// it was made; 0 of one that is to be made.
+	GivenVersion int64
+	// ConnectionID is the connection that a proof came through, empty for none.
+	ConnectionID string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time // when nothing of it can be valid any more
+	RevokedAt    time.Time
 }
 
 // TokenKind tells access tokens from refresh tokens.
@@ -77,6 +83,18 @@ type Standing struct {
 	Population Population
 	// OverrideMin is the MinVersion of the client's override.
 	OverrideMin int64
+	// App and Way are the client, and the connection that the sign-in came through.
+	App App
+	Way Way
+}
+
+// Judged is the standing with no more in its grant than what is still given: scopes that
+// the app has lost are gone, and one that lost offline access or its refresh tokens no
+// longer outlives the session.
+func (s Standing) Judged() Standing {
+	s.Grant.Scopes = s.App.ScopesOf(s.Grant, s.Grant.Scopes)
+	s.Grant.Offline = s.Grant.Offline && slices.Contains(s.Grant.Scopes, "offline_access") && s.App.Allows(s.Grant, "refresh_token")
+	return s
 }
 
 // Live tells whether the grant may be used now. A grant with offline access
@@ -87,7 +105,13 @@ func (s Standing) Live(now time.Time) bool {
 		return false
 	case s.Grant.PolicyVersion < max(s.Population.MinVersion, s.OverrideMin):
 		return false
-	case s.Grant.Offline:
+	case !s.App.Takes(s.Grant):
+		return false
+	}
+	if _, lessened := s.Way.Worth(s.Grant.Proofs, s.Population); lessened {
+		return false // what the app was told of the sign-in is no longer so
+	}
+	if s.Judged().Grant.Offline {
 		return true
 	}
 	return s.Session.Alive(s.Population, now)

@@ -82,6 +82,14 @@ func TestKeptLimitsAreNoLowerThanOthers(t *testing.T) {
 	}
 }
 
+// app is one that offers everything to one population.
+func app() idp.App {
+	return idp.App{
+		Kind: idp.WebClient, GrantTypes: []string{"authorization_code", "refresh_token"},
+		Scopes: []string{"openid", "email", "offline_access"}, Populations: []string{"agents"},
+	}
+}
+
 func TestGrantLives(t *testing.T) {
 	offline := func(s *idp.Standing) { s.Grant.Offline = true }
 	for name, c := range map[string]struct {
@@ -102,11 +110,33 @@ func TestGrantLives(t *testing.T) {
 		"at its end":                 {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90 * time.Minute, false, false},
 		"policy replaced":            {func(s *idp.Standing) { s.Grant.PolicyVersion = 2 }, 0, false, false},
 		"override replaced":          {func(s *idp.Standing) { s.OverrideMin = 4 }, 0, false, false},
+
+		"app lost the population":      {func(s *idp.Standing) { s.App.Populations = []string{"contacts"} }, 0, false, false},
+		"app lost it and got it again": {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:agents": 4} }, 0, false, false},
+		"app lost it before":           {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:agents": 3} }, 0, true, true},
+		"app lost another":             {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:contacts": 4} }, 0, true, true},
+		"app lost sign-ins":            {func(s *idp.Standing) { s.App.GrantTypes = []string{"refresh_token"} }, 0, false, false},
+		"app lost refresh tokens":      {func(s *idp.Standing) { s.App.GrantTypes = []string{"authorization_code"} }, 0, true, true},
+		"and the session is over": {func(s *idp.Standing) {
+			s.App.GrantTypes, s.Session.EndedAt = []string{"authorization_code"}, nine
+		}, 0, false, false},
+		"app lost offline access, and the session is over": {func(s *idp.Standing) {
+			s.App.Scopes, s.Session.EndedAt = []string{"openid"}, nine
+		}, 0, false, false},
+		"app lost it, got it again, and the session is over": {func(s *idp.Standing) {
+			s.App.Taken, s.Session.EndedAt = idp.Taken{"scope:offline_access": 4}, nine
+		}, 0, false, false},
+		"app is of another kind":  {func(s *idp.Standing) { s.App.Taken = idp.Taken{"kind": 4} }, 0, false, false},
+		"app became a service":    {func(s *idp.Standing) { s.App.Kind = idp.ServiceClient }, 0, false, false},
+		"passwords count no more": {func(s *idp.Standing) { s.Population.Taken = idp.Taken{"password": 4} }, 0, false, false},
 	} {
 		for _, isOffline := range []bool{false, true} {
 			s := idp.Standing{
-				Grant:   idp.Grant{PolicyVersion: 3, ExpiresAt: nine.Add(90 * time.Minute)},
-				Session: living(), Population: population(), OverrideMin: 3,
+				Grant: idp.Grant{
+					PolicyVersion: 3, ExpiresAt: nine.Add(90 * time.Minute), PopulationID: "agents", GivenVersion: 3,
+					Scopes: []string{"openid", "offline_access"}, Proofs: []idp.Proof{{Method: idp.MethodPassword, Version: 3}},
+				},
+				Session: living(), Population: population(), OverrideMin: 3, App: app(),
 			}
 			want := c.want
 			if isOffline {

@@ -45,6 +45,8 @@ type Population struct {
 	// MinVersion refuses every session judged by an older policy version:
 	// "Immediately" raises it to the version it saves.
 	MinVersion int64
+	// Taken are the ways in that Access had before.
+	Taken Taken
 }
 
 // What a population begins with, should it offer to keep people signed in.

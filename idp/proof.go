@@ -36,6 +36,12 @@ type Proof struct {
 	// UpstreamAt is when the other side says that it signed the person in, zero where it
 	// does not say.
 	UpstreamAt time.Time
+	// Subject is who the person is at the other side (federated), empty where that was not
+	// noted yet.
+	Subject string
+	// Version is the number of the last change of any policy, app or connection when it
+	// was proved.
+	Version int64
 	// ByMail: the password was set just now by a link in a mail.
 	ByMail bool
 }

@@ -24,6 +24,7 @@ func Population(id string) idp.Population {
 		Registration:      idp.Registration{Open: true, Allowed: []string{"rtx.example"}, Denied: []string{"bad.example"}},
 		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true},
 		MinVersion:        2,
+		Taken:             idp.Taken{"password": 2},
 	}
 }
 
@@ -69,9 +70,9 @@ func Connection(population string) idp.Connection {
 func Proofs() []idp.Proof {
 	now := idp.Now()
 	return []idp.Proof{
-		{Method: idp.MethodPassword, At: now.Add(-time.Second)},
+		{Method: idp.MethodPassword, At: now.Add(-time.Second), Version: 2},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
-		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour)},
+		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", Subject: "4fa1/9b2c", Version: 2, LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour)},
 	}
 }
 
@@ -96,8 +97,14 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
+		GivenVersion: 3, ConnectionID: "entra",
 		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),
 	}, code
+}
+
+// AppOf is what of a client decides what its grants are worth.
+func AppOf(c idp.Client) idp.App {
+	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations}
 }
 
 // Request is an authorization request of a client.

@@ -218,6 +218,7 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 	if s.signedOut() {
 		s.flow.PolicyVersion = s.Version
 	}
+	a.Proof.Subject, a.Proof.Version = a.Subject, s.Version
 	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
 	s.notes.Pending, s.notes.SID, s.notes.Switch = nil, a.SID, false
 	// What a password that was typed before would have led to is not asked of them.

@@ -98,6 +98,10 @@ func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
 	if !s.over() && s.signedOut() {
 		s.flow.Proofs = nil
 	}
+	if !s.over() {
+		// What a way in proved that was closed since, or is trusted less, counts no more.
+		s.flow.Proofs, _ = s.Way.Worth(s.flow.Proofs, s.Population)
+	}
 	if !s.over() && s.notes.Judged != s.Population.PasswordsAtSignIn {
 		// The password was judged by other rules, and is to be typed again.
 		s.flow.Proofs = without(s.flow.Proofs, idp.MethodPassword, s.flow.CreatedAt)
@@ -195,7 +199,7 @@ func (s *signIn) prove(m idp.Method) {
 		s.flow.PolicyVersion = s.Version
 	}
 	s.flow.Proofs = withProof(s.flow.Proofs, idp.Proof{
-		Method: m, At: idp.Now(), ByMail: m == idp.MethodPassword && !s.User.PasswordByMailAt.IsZero(),
+		Method: m, At: idp.Now(), ByMail: m == idp.MethodPassword && !s.User.PasswordByMailAt.IsZero(), Version: s.Version,
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keys"
+	"gatehouse/idp/store"
 	"gatehouse/mfa"
 )
 
@@ -59,7 +60,7 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 		}
 		return p.ofService(s)
 	}
-	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
+	found, err := p.standingByToken(ctx, token)
 	if err != nil {
 		return access{}, err
 	}
@@ -67,14 +68,25 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if !t.RevokedAt.IsZero() || !now.Before(t.ExpiresAt) || !found.ReplacedAt.IsZero() || !found.Live(now) {
 		return access{}, idp.ErrExpired
 	}
+	if t.Kind == idp.RefreshToken && !found.App.Allows(found.Grant, "refresh_token") {
+		return access{}, idp.ErrExpired
+	}
 	a := access{
-		kind: t.Kind, clientID: found.Grant.ClientID, scopes: t.Scopes, audience: p.audienceOf(t.Scopes),
+		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(t.Scopes),
 		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
 	}
 	return a, nil
+}
+
+// standingByToken reads an opaque token with what it is worth now. A scope that its app
+// has lost since is gone, as it is from a JWT.
+func (p *Provider) standingByToken(ctx context.Context, token string) (store.TokenStanding, error) {
+	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
+	found.Standing = found.Judged()
+	return found, err
 }
 
 // jwtClaims are those of accessTokenClaims that we read back.
@@ -130,13 +142,14 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	if err != nil {
 		return access{}, err
 	}
+	found.Standing = found.Judged()
 	switch {
 	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID:
 		return access{}, idp.ErrInvalid
 	case found.Token.ID != "" || !found.Live(idp.Now()):
 		return access{}, idp.ErrExpired
 	}
-	a.person = &found.Standing
+	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.Standing
 	return a, nil
 }
 

@@ -34,7 +34,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
-		CreatedAt: now, ExpiresAt: expires,
+		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
 		return "", err

@@ -78,13 +78,14 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 	var reused *idp.Standing
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
 		out, reused = issued{}, nil
-		standing, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
+		found, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
 		if errors.Is(err, idp.ErrNotFound) {
 			return fail(invalidGrant, "the code is not known").because(err)
 		}
 		if err != nil {
 			return err
 		}
+		standing := found.Judged()
 		if f := checkCode(standing, client.client, r.Data); f != nil {
 			return f
 		}
@@ -166,7 +167,7 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 	if !ok {
 		return nil, toLibrary(errors.New("refresh without an authenticated client"))
 	}
-	standing, err := p.Store.StandingByToken(ctx, idp.HashSecret(r.Data.RefreshToken))
+	standing, err := p.standingByToken(ctx, r.Data.RefreshToken)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, toLibrary(fail(invalidGrant, "the refresh token is not known").because(err))
 	}
@@ -198,6 +199,8 @@ func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *fa
 		return fail(invalidGrant, "the refresh token belongs to another client")
 	case !now.Before(s.Token.ExpiresAt), !s.Token.RevokedAt.IsZero(), !s.Live(now):
 		return fail(invalidGrant, "the refresh token has ended")
+	case !s.App.Allows(s.Grant, "refresh_token"):
+		return fail(invalidGrant, "the client may not use refresh tokens any more")
 	}
 	for _, scope := range scopes {
 		if !slices.Contains(s.Grant.Scopes, scope) {
@@ -243,7 +246,7 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 		TokenType: "Bearer", ExpiresIn: int64(client.AccessTTL / time.Second), Scope: strings.Join(s.Grant.Scopes, " "),
 	}
 	var rows []idp.Token
-	if client.Allows("refresh_token") {
+	if s.App.Allows(s.Grant, "refresh_token") {
 		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
 		row.ExpiresAt = earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)
 		out.RefreshToken = idp.NewSecret()

@@ -20,7 +20,8 @@ type Manager struct {
 
 // Find returns the living sessions of a browser in the given populations, in
 // their order and as they stand for a client (empty: none), in one statement. A session of another browser, of a disabled
-// user, or judged by a policy that was replaced "immediately" does not live.
+// user, or judged by a policy that was replaced "immediately" does not live, nor one of
+// somebody who came by a way that is closed since. Their proofs are what counts now.
 func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, populations []string) ([]store.SessionStanding, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil {
@@ -40,8 +41,8 @@ func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, popu
 	now := idp.Now()
 	for _, p := range populations {
 		for _, row := range rows {
-			if row.Population.ID == p && lives(row, browser, now) {
-				living = append(living, row)
+			if s, open := row.Worth(); row.Population.ID == p && open && lives(s, browser, now) {
+				living = append(living, s)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"gatehouse/idp"
@@ -59,11 +60,16 @@ func (s *Store) versionedClients(ctx context.Context, where string, args ...any)
 	return list, s.addRoles(ctx, pointers...)
 }
 
-// SaveClient writes a client but for its id, kind and override. idp.ErrConflict:
-// the version is not that of now. idp.ErrNotFound: there is no such role.
+// SaveClient writes a client but for its id, kind and override. What the change takes
+// away is gone from its grants. idp.ErrConflict: the version is not that of now.
+// idp.ErrNotFound: there is no such role.
 func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) error {
 	row := newClientRow(c)
 	return s.Do(ctx, func(ctx context.Context) error {
+		lost, err := s.takeFromClient(ctx, version, c)
+		if err != nil {
+			return err
+		}
 		r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND version = ?", c.ID, version).
 			UpdateColumns(map[string]any{
 				"name": row.Name, "auth_method": row.AuthMethod, "secret_hashes": row.SecretHashes,
@@ -71,7 +77,7 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 				"home_url": row.HomeURL, "grant_types": row.GrantTypes, "scopes": row.Scopes,
 				"populations": row.Populations, "token_format": row.TokenFormat, "signing_alg": row.SigningAlg,
 				"access_ttl": row.AccessTTL, "refresh_ttl": row.RefreshTTL, "pkce_optional": row.PKCEOptional,
-				"backchannel_logout_uri": row.BackchannelLogoutURI, "version": version + 1,
+				"backchannel_logout_uri": row.BackchannelLogoutURI, "version": version + 1, "taken": lost,
 			})
 		if err := once(r, "client", idp.ErrConflict); err != nil {
 			return err
@@ -82,6 +88,25 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 		s.AfterCommit(ctx, func() { s.clients.drop(c.ID) })
 		return s.insertClientRoles(ctx, c)
 	})
+}
+
+// takeFromClient notes what a change takes from a client.
+func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Client) (string, error) {
+	var row clientRow
+	if err := s.writer(ctx).Where("id = ? AND version = ?", after.ID, version).Take(&row).Error; err != nil {
+		return "", changedSince(err, "client")
+	}
+	before, err := row.client()
+	if err != nil {
+		return "", err
+	}
+	after.Kind = before.Kind
+	lost, err := s.take(ctx, row.Taken, idp.LostByClient(before, after))
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(lost)
+	return string(text), err
 }
 
 // DeleteClient removes a client with its grants and tokens; the audit log stays.

@@ -31,6 +31,7 @@ type clientRow struct {
 	OverrideMinVersion     int64
 	CreatedAt              time.Time
 	Version                int64
+	Taken                  taken `gorm:"serializer:json"`
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -73,7 +74,7 @@ func newClientRow(c idp.Client) clientRow {
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.PKCEOptional,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt, Version: 1,
+		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{},
 	}
 }
 

@@ -23,6 +23,7 @@ type connectionRow struct {
 	Settings     connectionSettings `gorm:"serializer:json"`
 	CreatedAt    time.Time
 	Version      int64
+	Taken        taken `gorm:"serializer:json"`
 }
 
 func (connectionRow) TableName() string { return "connections" }
@@ -62,7 +63,7 @@ func rowOfConnection(c idp.Connection) connectionRow {
 	return connectionRow{
 		ID: c.ID, PopulationID: c.PopulationID, Kind: string(c.Kind), Name: c.Name, Enabled: c.Enabled, Issuer: c.Issuer,
 		ClientID: c.ClientID, Secret: notNil(c.Secret), PrivateKey: notNil(c.Key), Certificate: c.Certificate,
-		Trust: string(c.Trust), Settings: settings, CreatedAt: c.CreatedAt, Version: c.Version,
+		Trust: string(c.Trust), Settings: settings, CreatedAt: c.CreatedAt, Version: c.Version, Taken: taken{},
 	}
 }
 
@@ -115,13 +116,23 @@ func (s *Store) Connection(ctx context.Context, id string) (idp.Connection, erro
 	return row.connection(), found(err, "connection")
 }
 
-// SaveConnection writes a connection anew and raises its version. idp.ErrConflict:
-// somebody else changed it since.
+// SaveConnection writes a connection anew and raises its version. What the change takes
+// away is gone for those who came before. idp.ErrConflict: somebody else changed it since.
 func (s *Store) SaveConnection(ctx context.Context, c idp.Connection) error {
 	row := rowOfConnection(c)
 	row.Version++
-	return once(s.writer(ctx).Model(&connectionRow{}).Where("id = ? AND version = ?", c.ID, c.Version).
-		Select("*").Omit("id", "population_id", "created_at").Updates(&row), "connection", idp.ErrConflict)
+	return s.Do(ctx, func(ctx context.Context) error {
+		var before connectionRow
+		err := s.writer(ctx).Where("id = ? AND version = ?", c.ID, c.Version).Take(&before).Error
+		if err != nil {
+			return changedSince(err, "connection")
+		}
+		if row.Taken, err = s.take(ctx, before.Taken, idp.LostByConnection(before.connection(), c)); err != nil {
+			return err
+		}
+		return once(s.writer(ctx).Model(&connectionRow{}).Where("id = ? AND version = ?", c.ID, c.Version).
+			Select("*").Omit("id", "population_id", "created_at").Updates(&row), "connection", idp.ErrConflict)
+	})
 }
 
 // DeleteConnection removes a connection and its identities. idp.ErrConflict: somebody
@@ -130,12 +141,23 @@ func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) 
 	return once(s.writer(ctx).Where("id = ? AND version = ?", id, version).Delete(&connectionRow{}), "connection", idp.ErrConflict)
 }
 
-// SaveAccess writes how people of a population sign in. idp.ErrConflict: the version is
-// not that of now.
+// SaveAccess writes how people of a population sign in. What was proved by a way in that
+// it closes counts no longer. idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveAccess(ctx context.Context, population string, version int64, a idp.Access) error {
-	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", population, version).
-		UpdateColumns(map[string]any{"access_password": a.Password, "access_federated": a.Federated, "version": version + 1}),
-		"population", idp.ErrConflict)
+	return s.Do(ctx, func(ctx context.Context) error {
+		var before populationRow
+		err := s.writer(ctx).Where("id = ? AND version = ?", population, version).Take(&before).Error
+		if err != nil {
+			return changedSince(err, "population")
+		}
+		lost := idp.LostByAccess(idp.Access{Password: before.AccessPassword, Federated: before.AccessFederated}, a)
+		row := populationRow{AccessPassword: a.Password, AccessFederated: a.Federated, Version: version + 1}
+		if row.Taken, err = s.take(ctx, before.Taken, lost); err != nil {
+			return err
+		}
+		return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", population, version).
+			Select("access_password", "access_federated", "version", "taken").UpdateColumns(&row), "population", idp.ErrConflict)
+	})
 }
 
 type identityRow struct {

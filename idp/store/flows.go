@@ -70,6 +70,8 @@ type Surroundings struct {
 	// KnownBrowser: the user finished a sign-in in this browser before. OwnBrowser:
 	// and proved a second step in one, which a thief of the password did not.
 	KnownBrowser, OwnBrowser bool
+	// Way is the connection that a proof of the flow came through.
+	Way idp.Way
 }
 
 type surroundingsJoin struct {
@@ -85,12 +87,13 @@ type surroundingsJoin struct {
 	Session        sessionRow `gorm:"embedded;embeddedPrefix:s_"`
 	KnownBrowser   bool
 	OwnBrowser     bool
+	Way            wayJoin `gorm:"embedded"`
 }
 
 var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
 	columns(overrideRow{}, "v") + ", " + columns(overrideRow{}, "o") + ", " +
-	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + `,
+	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + wayColumns + `,
 	c.override_min_version AS override_min,
 	(SELECT value FROM policy_sequence WHERE id = 1) AS version,
 	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser) AS known_browser,
@@ -102,7 +105,7 @@ var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	LEFT JOIN` + judgedPolicy("@version") + judgedOverride("@version") + `
 	LEFT JOIN users u ON u.id = @user
-	LEFT JOIN sessions s ON s.id = @session
+	LEFT JOIN sessions s ON s.id = @session` + joinWay("@connection", "@user") + `
 	WHERE r.id = @request`
 
 // Surroundings reads what stands around a flow as the caller has it, stored or
@@ -111,7 +114,7 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 	var row surroundingsJoin
 	err := s.reader(ctx).Raw(selectSurroundings, map[string]any{
 		"browser": f.BrowserHash, "population": f.PopulationID, "version": f.PolicyVersion, "user": f.UserID,
-		"session": f.SessionID, "request": f.RequestID,
+		"session": f.SessionID, "request": f.RequestID, "connection": idp.Via(f.Proofs),
 	}).Take(&row).Error
 	if err != nil {
 		return Surroundings{}, found(err, "surroundings of a flow")
@@ -122,6 +125,7 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 		Population: row.Population.population(row.Policy), Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
+		Way: row.Way.way(),
 	}, err
 }
 

@@ -29,6 +29,8 @@ type grantRow struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RevokedAt     *time.Time
+	GivenVersion  int64
+	ConnectionID  string
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -42,6 +44,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		CodeHash: r.CodeHash, CodeExpiresAt: r.CodeExpiresAt.UTC(), CodeUsedAt: orZero(r.CodeUsedAt),
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
+		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID,
 	}, err
 }
 
@@ -56,8 +59,9 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
+		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID,
 	})
-	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT ?" + strings.Repeat(", ?", len(names)-1) +
+	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"
 	if s.dialect == "postgres" {
 		statement += " FOR SHARE"
@@ -65,7 +69,13 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 	return once(s.writer(ctx).Exec(statement, append(values, g.SessionID)...), "grant", idp.ErrExpired)
 }
 
+// numberNow is the number given, or where that is 0, the one of the last change of any
+// policy, app or connection.
+const numberNow = "COALESCE(NULLIF(?, 0), (SELECT value FROM policy_sequence WHERE id = 1))"
+
 type standingJoin struct {
+	App        appRow        `gorm:"embedded;embeddedPrefix:c_"`
+	Way        wayJoin       `gorm:"embedded"`
 	Grant      grantRow      `gorm:"embedded;embeddedPrefix:g_"`
 	Session    sessionRow    `gorm:"embedded;embeddedPrefix:s_"`
 	User       userRow       `gorm:"embedded;embeddedPrefix:u_"`
@@ -76,7 +86,7 @@ type standingJoin struct {
 	OverrideMin int64 `gorm:"column:override_min_version"`
 }
 
-const standingJoins = `
+var standingJoins = joinWay("g.connection_id", "g.user_id") + `
 	JOIN users u ON u.id = g.user_id
 	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
@@ -86,7 +96,7 @@ const standingJoins = `
 var (
 	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
 		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
-		", c.override_min_version AS override_min_version"
+		", c.override_min_version AS override_min_version, " + columns(appRow{}, "c") + ", " + wayColumns
 	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
 )
 
@@ -96,6 +106,7 @@ func (r standingJoin) standing() (idp.Standing, error) {
 	return idp.Standing{
 		Grant: grant, Session: session, User: r.User.user(),
 		Population: r.Population.population(r.Policy), OverrideMin: r.OverrideMin,
+		App: r.App.app(), Way: r.Way.way(),
 	}, errors.Join(errGrant, errSession)
 }
 

@@ -136,6 +136,8 @@ type proofJSON struct {
 	CanProve idp.ACR    `json:"can,omitempty"`
 	Upstream int64      `json:"up,omitempty"`
 	Issuer   string     `json:"iss,omitempty"`
+	Subject  string     `json:"sub,omitempty"`
+	Version  int64      `json:"v,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
@@ -143,7 +145,7 @@ func encodeProofs(proofs []idp.Proof) string {
 	for i, p := range proofs {
 		list[i] = proofJSON{
 			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
-			Via: p.Via, Issuer: p.Issuer, Local: p.LocalStep, CanProve: p.CanProve,
+			Via: p.Via, Issuer: p.Issuer, Local: p.LocalStep, CanProve: p.CanProve, Subject: p.Subject, Version: p.Version,
 		}
 		if !p.UpstreamAt.IsZero() {
 			list[i].Upstream = p.UpstreamAt.UnixMicro()
@@ -162,7 +164,7 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 	for i, p := range list {
 		proofs[i] = idp.Proof{
 			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
-			Via: p.Via, Issuer: p.Issuer, LocalStep: p.Local, CanProve: p.CanProve,
+			Via: p.Via, Issuer: p.Issuer, LocalStep: p.Local, CanProve: p.CanProve, Subject: p.Subject, Version: p.Version,
 		}
 		if p.Upstream != 0 {
 			proofs[i].UpstreamAt = time.UnixMicro(p.Upstream).UTC()

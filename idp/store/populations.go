@@ -32,6 +32,7 @@ type populationRow struct {
 	KeptIdle          int64
 	KeptLifetime      int64
 	ExpirySince       *time.Time
+	Taken             taken `gorm:"serializer:json"`
 }
 
 func (populationRow) TableName() string { return "populations" }
@@ -46,7 +47,7 @@ func (r populationRow) population(p policyRow) idp.Population {
 		Access:    idp.Access{Password: r.AccessPassword, Federated: r.AccessFederated},
 		Passwords: idp.PasswordRules(r.Passwords), PasswordsAtSignIn: idp.PasswordRules(r.PasswordsAtSignIn),
 		Registration: idp.Registration(r.Registration), ExpirySince: orZero(r.ExpirySince),
-		Policy: p.policy(), MinVersion: r.MinVersion,
+		Policy: p.policy(), MinVersion: r.MinVersion, Taken: r.Taken.vocabulary(),
 	}
 }
 
@@ -98,7 +99,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		AccessPassword: p.Access.Password, AccessFederated: p.Access.Federated,
 		Passwords: passwordRules(p.Passwords), PasswordsAtSignIn: passwordRules(p.PasswordsAtSignIn),
 		Registration: registration(p.Registration), ExpirySince: orNull(p.ExpirySince),
-		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1,
+		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1, Taken: rowOfTaken(p.Taken),
 	}
 	err = s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)

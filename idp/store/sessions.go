@@ -53,6 +53,15 @@ type SessionStanding struct {
 	// Override what the client that asks had then, with its MinVersion of now.
 	Judged   idp.Policy
 	Override idp.Override
+	// Way is the connection that the person came through.
+	Way idp.Way
+}
+
+// Worth is the session with the proofs that count now, and whether it lives by them.
+func (s SessionStanding) Worth() (SessionStanding, bool) {
+	proofs, lessened := s.Way.Worth(s.Session.Proofs, s.Population)
+	s.Session.Proofs = proofs
+	return s, !lessened || idp.FirstStep(proofs)
 }
 
 type sessionJoin struct {
@@ -62,18 +71,19 @@ type sessionJoin struct {
 	Policy     policyRow     `gorm:"embedded;embeddedPrefix:y_"`
 	Judged     policyRow     `gorm:"embedded;embeddedPrefix:j_"`
 	Override   overrideRow   `gorm:"embedded;embeddedPrefix:o_"`
+	Way        wayJoin       `gorm:"embedded"`
 	Min        int64         `gorm:"column:override_min"`
 }
 
 var selectSessions = "SELECT " + columns(sessionRow{}, "s") + ", " + columns(userRow{}, "u") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
-	columns(overrideRow{}, "o") + ", COALESCE(c.override_min_version, 0) AS override_min" +
+	columns(overrideRow{}, "o") + ", " + wayColumns + ", COALESCE(c.override_min_version, 0) AS override_min" +
 	` FROM sessions s
 	JOIN users u ON u.id = s.user_id
 	JOIN populations p ON p.id = s.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	JOIN` + judgedPolicy("s.policy_version") + `
-	LEFT JOIN clients c ON c.id = ?` + judgedOverride("s.policy_version")
+	LEFT JOIN clients c ON c.id = ?` + judgedOverride("s.policy_version") + joinWay("s.connection_id", "s.user_id")
 
 // judgedPolicy, after JOIN, takes as j the population's policy that was in force at the
 // version given.
@@ -111,7 +121,7 @@ func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashe
 		list[i] = SessionStanding{
 			Session: session, User: r.User.user(),
 			Population: r.Population.population(r.Policy), Judged: r.Judged.policy(),
-			Override: r.Override.override(r.Min),
+			Override: r.Override.override(r.Min), Way: r.Way.way(),
 		}
 	}
 	return list, nil

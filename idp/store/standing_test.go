@@ -12,7 +12,7 @@ import (
 func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
-		want := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population}
+		want := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}
 
 		ctx, statements := store.CountStatements(t.Context())
 		byCode, err := db.StandingByCode(ctx, idp.HashSecret(w.Code))
@@ -48,7 +48,7 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 		idptest.Must(t, err)
 		got, err := db.StandingByCode(t.Context(), idp.HashSecret(code))
 		idptest.Must(t, err)
-		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population}, got)
+		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}, got)
 	})
 }
 
@@ -64,7 +64,7 @@ func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
 		first, second := token("first", "", now), token("second", "first", now.Add(time.Second))
 		idptest.Must(t, db.CreateTokens(t.Context(), first))
 		idptest.Must(t, db.CreateTokens(t.Context(), second))
-		standing := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population}
+		standing := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}
 
 		ctx, statements := store.CountStatements(t.Context())
 		got, err := db.StandingByToken(ctx, first.Hash)
