@@ -45,14 +45,18 @@ func (w *intrigue) obtain() {
 	if rapid.Bool().Draw(w.r, "they came by Entra") {
 		g.tenant = w.connection.Tenants[len(w.connection.Tenants)-1]
 		s.ConnectionID = w.connection.ID
-		s.Proofs = []idp.Proof{{Method: idp.MethodFederated, At: idp.Now(), Via: w.connection.ID, Issuer: w.connection.Issuer, Evidence: idp.ACRMFA}}
+		subject := idp.EntraSubject(g.tenant, idp.NewID())
+		s.Proofs = []idp.Proof{{
+			Method: idp.MethodFederated, At: idp.Now(), Via: w.connection.ID, Issuer: w.connection.Issuer, Subject: subject,
+			LocalStep: w.connection.Trust == idp.LocalStep, Version: w.connection.Version,
+		}, {Method: idp.MethodTOTP, At: idp.Now()}}
 		w.must(w.app.Store.CreateIdentity(w.ctx, idp.Identity{
-			ConnectionID: w.connection.ID, Subject: idp.EntraSubject(g.tenant, idp.NewID()), UserID: w.self.ID, Email: w.self.Email, CreatedAt: idp.Now(),
+			ConnectionID: w.connection.ID, Subject: subject, UserID: w.self.ID, Email: w.self.Email, CreatedAt: idp.Now(),
 		}))
 	}
 	w.must(w.app.Store.CreateSession(w.ctx, s))
 	grant, code := idptest.Grant(c, s)
-	grant.Scopes = wholeScopes
+	grant.Scopes, grant.ConnectionID = wholeScopes, s.ConnectionID
 	w.must(w.app.Store.CreateGrant(w.ctx, grant))
 	status, answer := w.token(g, url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {grant.RedirectURI}, "code_verifier": {grantVerifier},
