@@ -1,0 +1,418 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// What is the attacker's outside of Gatehouse: a mailbox, a directory at Entra, an
+// OpenID provider and an app's server.
+const (
+	theirMailbox   = "mallory@evil.example"
+	theirDirectory = "66666666-aaaa-4bbb-8ccc-000000000666"
+	theirObject    = "66666666-aaaa-4bbb-8ccc-000000000001"
+	theirIssuer    = "https://login.evil.example"
+	theirCallback  = "https://evil.example/callback"
+
+	homeDirectory = "77777777-aaaa-4bbb-8ccc-000000000001"
+	sharedSecret  = "a password that the attacker chose"
+	anyReason     = "ticket 42"
+)
+
+// subject is one of the people of a world, as they were before anybody acted.
+type subject struct {
+	idp.User
+	permissions []string
+	// protected: a second step stands between their password and them, here or at the
+	// provider through which they come.
+	protected bool
+	// open: the attacker could sign in as them from the start, since they run the
+	// directory that vouches for the person.
+	open bool
+}
+
+// intrigue is what the model draws.
+type intrigue struct {
+	t   *testing.T
+	r   *rapid.T
+	app *idptest.App
+	ctx context.Context
+
+	people []subject
+	// self is the attacker's own account; held are its permissions at the start.
+	self idp.User
+	held []string
+
+	connection idp.Connection
+	apps       []idp.Client // those that existed before
+	services   []idp.Client
+
+	// What the attacker learnt.
+	passwords map[string]bool // of people, by id
+	codes     map[string]bool // recovery codes of people, by id
+	secrets   map[string]bool // of apps, by id
+	// tokens are those that they got honestly.
+	tokens []given
+}
+
+func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App) *intrigue {
+	w := &intrigue{
+		t: t, r: r, app: app, ctx: t.Context(),
+		passwords: map[string]bool{}, codes: map[string]bool{}, secrets: map[string]bool{},
+	}
+	w.drawConnection()
+	w.drawPolicies()
+	w.drawApps()
+	for range rapid.IntRange(1, 3).Draw(r, "people") {
+		w.drawPerson()
+	}
+	w.drawSelf()
+	w.obtain()
+	for i, p := range w.people {
+		w.people[i].open = w.reaches(p.User) != ""
+	}
+	return w
+}
+
+func (w *intrigue) must(err error) {
+	if err != nil {
+		w.r.Fatalf("%v", err)
+	}
+}
+
+// drawPolicies sets both populations: what they ask as a second step, and both ways in.
+func (w *intrigue) drawPolicies() {
+	for _, id := range []string{idp.Agents, idp.Contacts} {
+		p, err := w.app.Store.Population(w.ctx, id)
+		w.must(err)
+		policy := idp.Policy{
+			Version: p.Policy.Version, IssuerLabel: "RTX",
+			Authenticator: rapid.Bool().Draw(w.r, id+" use authenticators"), EmailCode: rapid.Bool().Draw(w.r, id+" use email codes"),
+		}
+		if policy.Authenticator != p.Policy.Authenticator || policy.EmailCode != p.Policy.EmailCode {
+			_, err = w.app.Manage.SavePolicy(w.ctx, manage.System(), manage.PolicyChange{Population: id, Policy: policy, Apply: manage.OnNextLogin, PasswordAlone: true})
+			w.must(err)
+		}
+		if access := (idp.Access{Password: true, Federated: true}); p.Access != access {
+			entry, err := w.app.Manage.Population(w.ctx, manage.System(), id)
+			w.must(err)
+			_, err = w.app.Manage.SaveAccess(w.ctx, manage.System(), manage.AccessChange{Population: id, Version: entry.Version, Access: access})
+			w.must(err)
+		}
+	}
+}
+
+// drawConnection adds one that agents come through. The attacker may have the other
+// directory that it admits, where it counts as a password only.
+func (w *intrigue) drawConnection() {
+	c := idp.Connection{
+		ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: idp.EntraAuthority,
+		Tenants: []string{homeDirectory}, ClientID: idp.NewID(), Trust: rapid.SampledFrom([]idp.Trust{idp.Trusted, idp.LocalStep}).Draw(w.r, "trust"),
+		CreateUsers: true, CreatedAt: idp.Now(), Version: 1,
+	}
+	if c.Trust == idp.LocalStep && rapid.Bool().Draw(w.r, "their directory is admitted") {
+		c.Tenants = append(c.Tenants, theirDirectory)
+	}
+	w.must(w.app.Store.CreateConnection(w.ctx, c))
+	w.connection = c
+	// Contacts have one as well, through which nobody comes yet.
+	c.ID, c.PopulationID, c.ClientID, c.Tenants = idp.NewID(), idp.Contacts, idp.NewID(), []string{homeDirectory}
+	w.must(w.app.Store.CreateConnection(w.ctx, c))
+}
+
+// drawApps adds an app that may act for admins at the admin API, one that may not, and a
+// service that has roles.
+func (w *intrigue) drawApps() {
+	for _, scopes := range [][]string{{"openid", idp.AdminScope}, {"openid", "email"}} {
+		c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+			Name: "Portal", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://portal.example/callback"}, Scopes: scopes,
+		})
+		w.must(err)
+		w.apps = append(w.apps, c)
+	}
+	role := w.drawRole("service")
+	c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
+	})
+	w.must(err)
+	w.services = append(w.services, c)
+}
+
+func (w *intrigue) drawRole(of string) idp.Role {
+	role := idp.Role{ID: idp.NewID(), Name: "Role " + idp.NewID(), Permissions: w.drawPermissions(of)}
+	w.must(w.app.Store.CreateRole(w.ctx, role))
+	return role
+}
+
+func (w *intrigue) drawPermissions(of string) []string {
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(idp.Permissions()), 0, 4, rapid.ID).Draw(w.r, "permissions of "+of)
+}
+
+// addPerson adds somebody with a role of their own.
+func (w *intrigue) addPerson(population, email string, role idp.Role) idp.User {
+	u := idptest.User(population, email)
+	u.PasswordByMailAt = time.Time{}
+	w.must(w.app.Store.CreateUser(w.ctx, u))
+	w.must(w.app.Store.GiveRole(w.ctx, u.ID, role.ID))
+	return u
+}
+
+func (w *intrigue) drawPerson() {
+	population := rapid.SampledFrom([]string{idp.Agents, idp.Agents, idp.Contacts}).Draw(w.r, "population")
+	role := w.drawRole("a person")
+	p := subject{User: w.addPerson(population, idp.NewID()+"@rtx.example", role), permissions: role.Permissions}
+	policy, err := w.app.Store.Population(w.ctx, population)
+	w.must(err)
+	p.protected = policy.Policy.EmailCode
+	if rapid.Bool().Draw(w.r, "has an authenticator") {
+		w.enrol(p.User)
+		p.protected = true
+	}
+	if population == idp.Agents && rapid.Bool().Draw(w.r, "comes by Entra") {
+		directory := w.connection.Tenants[rapid.IntRange(0, len(w.connection.Tenants)-1).Draw(w.r, "directory")]
+		w.must(w.app.Store.CreateIdentity(w.ctx, idp.Identity{
+			ConnectionID: w.connection.ID, Subject: idp.EntraSubject(directory, idp.NewID()), UserID: p.ID, Email: p.Email, CreatedAt: idp.Now(),
+		}))
+		p.protected = p.protected || w.connection.Trust == idp.Trusted
+	}
+	w.people = append(w.people, p)
+}
+
+// enrol gives a person an authenticator and recovery codes.
+func (w *intrigue) enrol(u idp.User) {
+	now := idp.Now()
+	w.must(w.app.Store.CreateFactor(w.ctx, idp.Factor{
+		ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Name: "Phone", Secret: []byte{1}, CreatedAt: now, LastUsedAt: now,
+	}))
+	w.must(w.app.Store.Do(w.ctx, func(ctx context.Context) error { return w.app.Manage.MakeRecoveryCodes(ctx, u.ID) }))
+}
+
+// drawSelf is the attacker: an agent with some permissions, signed in as strongly as can
+// be.
+func (w *intrigue) drawSelf() {
+	role := w.drawRole("the actor")
+	w.held = role.Permissions
+	w.self = w.addPerson(idp.Agents, idp.NewID()+"@evil.example", role)
+	w.enrol(w.self)
+}
+
+// actor is the attacker as of now, after a second step.
+func (w *intrigue) actor() manage.Actor {
+	a, err := w.app.Manage.ActorOf(w.ctx, w.self.ID, idp.Now())
+	w.must(err)
+	return a
+}
+
+// leave makes room for the next world: populations are shared, and everybody has one
+// mailbox and one directory only.
+func (w *intrigue) leave() {
+	connections, err := w.app.Store.Connections(w.ctx, "")
+	w.must(err)
+	for _, c := range connections {
+		w.must(w.app.Store.DeleteConnection(w.ctx, c.ID, c.Version))
+	}
+	for _, population := range []string{idp.Agents, idp.Contacts} {
+		u, err := w.app.Store.UserByEmail(w.ctx, population, theirMailbox)
+		if err == nil {
+			err = w.app.Store.DeleteUser(w.ctx, u.ID)
+		}
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+			w.must(err)
+		}
+	}
+}
+
+// anyone is one of the people.
+func (w *intrigue) anyone() subject {
+	return w.people[rapid.IntRange(0, len(w.people)-1).Draw(w.r, "whom")]
+}
+
+// operations are what the attacker tries, by their names. A refusal is no failure.
+func (w *intrigue) operations() map[string]func() {
+	m := w.app.Manage
+	return map[string]func(){
+		"point an app at themselves":     func() { w.changeApp(func(c *idp.Client) { c.RedirectURIs = append(c.RedirectURIs, theirCallback) }) },
+		"give an app the admin scope":    func() { w.changeApp(func(c *idp.Client) { c.Scopes = append(c.Scopes, idp.AdminScope) }) },
+		"open an app to everybody":       func() { w.changeApp(func(c *idp.Client) { c.Populations = []string{idp.Agents, idp.Contacts} }) },
+		"add an app":                     w.addApp,
+		"add a secret":                   w.addSecret,
+		"give a service a role":          w.giveService,
+		"trust the connection":           func() { w.changeConnection(func(c *idp.Connection) { c.Trust = idp.Trusted }) },
+		"admit their directory":          func() { w.changeConnection(func(c *idp.Connection) { c.Tenants = append(c.Tenants, theirDirectory) }) },
+		"exchange the issuer":            func() { w.changeConnection(func(c *idp.Connection) { c.Issuer = theirIssuer }) },
+		"claim a domain":                 func() { w.changeConnection(func(c *idp.Connection) { c.Domains = []string{"rtx.example"} }) },
+		"map a role":                     w.mapRole,
+		"add a connection of their own":  w.addConnection,
+		"link themselves":                w.linkThemselves,
+		"move an address":                w.moveAddress,
+		"set a password":                 w.setPassword,
+		"reset MFA":                      func() { _ = m.ResetMFA(w.ctx, w.actor(), w.anyone().ID, anyReason) },
+		"view recovery codes":            w.viewCodes,
+		"give a role":                    w.giveRole,
+		"widen their role":               w.widenRole,
+		"add an account":                 w.addAccount,
+		"import an account with a phone": w.importAccount,
+	}
+}
+
+func (w *intrigue) act() {
+	operations := w.operations()
+	names := make([]string, 0, len(operations))
+	for name := range operations {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	operations[rapid.SampledFrom(names).Draw(w.r, "they")]()
+}
+
+func (w *intrigue) changeApp(change func(*idp.Client)) {
+	c := w.apps[rapid.IntRange(0, len(w.apps)-1).Draw(w.r, "app")]
+	entry, err := w.app.Manage.Client(w.ctx, w.actor(), c.ID)
+	if err != nil {
+		return
+	}
+	change(&entry.Client)
+	_, _ = w.app.Manage.UpdateClient(w.ctx, w.actor(), entry)
+}
+
+func (w *intrigue) addApp() {
+	entry, _, err := w.app.Manage.AddClient(w.ctx, w.actor(), idp.Client{
+		Name: "Mine", Populations: []string{idp.Agents}, RedirectURIs: []string{theirCallback}, Scopes: []string{"openid", idp.AdminScope},
+	})
+	if err == nil {
+		w.secrets[entry.ID] = true
+		w.apps = append(w.apps, entry.Client)
+	}
+}
+
+func (w *intrigue) addSecret() {
+	all := slices.Concat(w.apps, w.services)
+	c := all[rapid.IntRange(0, len(all)-1).Draw(w.r, "app")]
+	if _, err := w.app.Manage.AddClientSecret(w.ctx, w.actor(), c.ID); err == nil {
+		w.secrets[c.ID] = true
+	}
+}
+
+func (w *intrigue) giveService() {
+	entry, err := w.app.Manage.Client(w.ctx, w.actor(), w.services[0].ID)
+	if err != nil {
+		return
+	}
+	entry.Roles = []string{rapid.SampledFrom([]string{idp.RoleAdmin, idp.RoleManager}).Draw(w.r, "role")}
+	_, _ = w.app.Manage.UpdateClient(w.ctx, w.actor(), entry)
+}
+
+func (w *intrigue) changeConnection(change func(*idp.Connection)) {
+	now, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	w.must(err)
+	change(&now)
+	_, _ = w.app.Manage.UpdateConnection(w.ctx, w.actor(), manage.ConnectionChange{Connection: now, ClientSecret: sharedSecret, Reason: anyReason})
+}
+
+func (w *intrigue) mapRole() {
+	w.changeConnection(func(c *idp.Connection) {
+		c.Roles = []idp.RoleMapping{{Claim: "groups", Value: "everybody", RoleID: idp.RoleAdmin}}
+	})
+}
+
+// addConnection adds one to the attacker's own directory or provider.
+func (w *intrigue) addConnection() {
+	c := idp.Connection{
+		PopulationID: rapid.SampledFrom([]string{idp.Agents, idp.Contacts}).Draw(w.r, "population"), Kind: idp.EntraConnection,
+		Name: "Mine", Enabled: true, Issuer: idp.EntraAuthority, Tenants: []string{theirDirectory}, ClientID: idp.NewID(), Trust: idp.Trusted, CreateUsers: true,
+	}
+	if rapid.Bool().Draw(w.r, "a provider of their own") {
+		c.Kind, c.Issuer, c.Tenants = idp.OIDCConnection, theirIssuer, nil
+	}
+	if rapid.Bool().Draw(w.r, "with the domain") {
+		c.Domains = []string{"rtx.example"}
+	}
+	_, _ = w.app.Manage.AddConnection(w.ctx, w.actor(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+}
+
+func (w *intrigue) linkThemselves() {
+	connections, err := w.app.Store.Connections(w.ctx, "")
+	w.must(err)
+	c := connections[rapid.IntRange(0, len(connections)-1).Draw(w.r, "connection")]
+	_ = w.app.Manage.LinkIdentity(w.ctx, w.actor(), manage.NewIdentity{
+		UserID: w.anyone().ID, ConnectionID: c.ID, TenantID: theirDirectory, ObjectID: theirObject, Subject: "mallory", Reason: anyReason,
+	})
+}
+
+func (w *intrigue) moveAddress() {
+	u, version, err := w.app.Store.VersionedUser(w.ctx, w.anyone().ID)
+	w.must(err)
+	mailbox := theirMailbox
+	_, _ = w.app.Manage.UpdateUser(w.ctx, w.actor(), u.ID, manage.UserChange{Version: version, Email: &mailbox})
+}
+
+func (w *intrigue) setPassword() {
+	p := w.anyone()
+	if err := w.app.Manage.SetPassword(w.ctx, w.actor(), p.ID, sharedSecret, anyReason); err == nil {
+		w.passwords[p.ID] = true
+	}
+}
+
+func (w *intrigue) viewCodes() {
+	p := w.anyone()
+	if _, err := w.app.Manage.ViewRecoveryCodes(w.ctx, w.actor(), p.ID, anyReason); err == nil {
+		w.codes[p.ID] = true
+	}
+}
+
+func (w *intrigue) giveRole() {
+	who := append([]string{w.self.ID}, w.anyone().ID)
+	u, version, err := w.app.Store.VersionedUser(w.ctx, rapid.SampledFrom(who).Draw(w.r, "to whom"))
+	w.must(err)
+	_ = w.app.Manage.SetRoles(w.ctx, w.actor(), u.ID, version, []string{rapid.SampledFrom([]string{idp.RoleAdmin, idp.RoleManager}).Draw(w.r, "role")}, anyReason)
+}
+
+func (w *intrigue) widenRole() {
+	roles, err := w.app.Manage.Roles(w.ctx, w.actor())
+	if err != nil {
+		return
+	}
+	for _, e := range roles {
+		mine, err := w.app.Store.RolesOf(w.ctx, w.self.ID)
+		w.must(err)
+		if slices.ContainsFunc(mine, func(r idp.Role) bool { return r.ID == e.ID }) {
+			e.Permissions = idp.Permissions()
+			_, _ = w.app.Manage.UpdateRole(w.ctx, w.actor(), e, anyReason)
+		}
+	}
+}
+
+func (w *intrigue) addAccount() {
+	u, err := w.app.Manage.AddUser(w.ctx, w.actor(), manage.NewUser{
+		Population: idp.Agents, Email: theirMailbox, Name: "Mallory", Password: sharedSecret,
+		Roles: rapid.SampledFrom([][]string{nil, {idp.RoleManager}, {idp.RoleAdmin}}).Draw(w.r, "roles"),
+	})
+	w.added(u, err)
+}
+
+func (w *intrigue) importAccount() {
+	u, err := w.app.Manage.ImportUser(w.ctx, w.actor(), manage.ImportedUser{
+		Population: idp.Agents, Email: theirMailbox, Name: "Mallory", Roles: rapid.SampledFrom([][]string{nil, {idp.RoleAdmin}}).Draw(w.r, "roles"),
+	}, anyReason)
+	w.added(u, err)
+}
+
+// added is an account that the attacker made for their own mailbox.
+func (w *intrigue) added(u idp.User, err error) {
+	if err == nil {
+		w.people = append(w.people, subject{User: u})
+		w.passwords[u.ID] = true
+	}
+}
+
+func theirs(email string) bool { return strings.HasSuffix(email, "@evil.example") }
