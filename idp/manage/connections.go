@@ -145,7 +145,7 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 			}
 		}
 		return m.auditConnection(ctx, a, idp.AuditConnectionChanged, c, n.Reason,
-			n.credential(map[string]string{"from": describeConnection(before), "to": describeConnection(c)}))
+			differing(n.credential(map[string]string{"from": describeConnection(before), "to": describeConnection(c)}), connectionFacts(before), connectionFacts(c)))
 	})
 	if err != nil {
 		return ConnectionEntry{}, err
