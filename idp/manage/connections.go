@@ -19,6 +19,9 @@ type ConnectionEntry struct {
 	HasSecret bool
 	// Linked: somebody is linked through it, so that its issuer stays.
 	Linked bool
+	// Above: somebody is linked through it whom the actor may not reset, or who holds more.
+	// Its looks are all that the actor may change of it. Connection alone says so.
+	Above bool
 }
 
 // ConnectionChange is how a connection is from now on.
@@ -57,7 +60,13 @@ func (m *Manager) Connection(ctx context.Context, a Actor, id string) (Connectio
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	return m.connectionEntry(ctx, c)
+	e, err := m.connectionEntry(ctx, c)
+	if err != nil {
+		return e, err
+	}
+	holds, err := m.heldThrough(ctx, c)
+	e.Above = !a.holds(holds)
+	return e, err
 }
 
 func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (ConnectionEntry, error) {
