@@ -39,9 +39,9 @@ func (v *visit) appFrame(c manage.ClientEntry, current string) (ui.Console, erro
 		}
 	}
 	signsIn := c.Kind != idp.ServiceClient
-	tab(v.actor.May("UpdateClient"), "console.app.tab_settings", "")
+	tab(v.actor.May("UpdateClient") && v.actor.MayChange(c.Client), "console.app.tab_settings", "")
 	tab(true, "console.app.tab_connect", "/connect")
-	tab(c.Kind.Confidential() && v.actor.May("AddClientSecret"), "console.app.tab_secrets", "/secrets")
+	tab(c.Kind.Confidential() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
 	tab(signsIn && v.actor.May("SaveOverride"), "console.app.tab_rule", "/mfa")
 	tab(c.BackchannelLogoutURI != "" && v.actor.May("Deliveries"), "console.app.tab_deliveries", "/deliveries")
 	return frame, err
@@ -53,8 +53,11 @@ func (v *visit) appSettings() error {
 		return v.appRule()
 	}
 	c, err := v.app("UpdateClient")
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case !v.actor.MayChange(c.Client): // who sees it sees how it is connected
+		return v.renderConnect(c, "")
 	}
 	return v.renderApp(http.StatusOK, c, nil)
 }

@@ -268,6 +268,9 @@ func (v *visit) auditForm(f *auditFilter) error {
 			if label, err = v.personLabel(map[string]string{}, value); err != nil {
 				return err
 			}
+			if name == "by" && label == value {
+				label = or(apps[value], value) // a service
+			}
 		}
 		p.Active = append(p.Active, ui.Link{Label: v.text(auditLabel(name)) + ": " + label, URL: v.auditURL("/audit", with(f.values, name, ""))})
 	}
@@ -385,7 +388,9 @@ func (v *visit) auditRows(f auditFilter, events []idp.AuditEvent) ([]ui.AuditRow
 			Population: link("population", e.PopulationID, populations[e.PopulationID]), Address: e.Address,
 			Details: v.auditDetails(e),
 		}
-		if e.ActorID != e.UserID {
+		if service := e.Detail["service"]; service != "" {
+			rows[i].Actor = link("by", service, apps[service])
+		} else if e.ActorID != e.UserID {
 			rows[i].Actor = link("by", e.ActorID, actor)
 		}
 	}

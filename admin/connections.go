@@ -168,13 +168,16 @@ func (v *visit) renderConnection(status int, c manage.ConnectionEntry, p manage.
 	if err != nil {
 		return err
 	}
-	if alert != nil {
+	switch {
+	case alert != nil:
 		page.Alert = alert
+	case c.Above && page.Alert == nil:
+		page.Alert = ui.Key("console.connection.above").With()
 	}
 	page.Action, page.CancelURL, page.Version = v.path(connectionPage(c)), v.path("/authentication/"+p.ID+"/access"), c.Version
 	page.Heading, page.Submit = *ui.Key("console.error.field").With(c.Name), *ui.Key("console.save").With()
 	page.HasTenants, page.ManyTenants = page.Entra, true
-	if v.actor.May("DeleteConnection") {
+	if v.actor.May("DeleteConnection") && !c.Above {
 		page.DeleteURL = page.Action + "/delete"
 	}
 	return v.render(status, page)

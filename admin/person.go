@@ -274,7 +274,7 @@ func (v *visit) renderEdit(status int, d manage.UserDetail, wanted idp.User, fie
 	at := v.path("/people/" + d.ID)
 	page := ui.ConsolePersonEdit{
 		Console: frame, Action: at + "/edit", CancelURL: at, Version: d.Version,
-		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale,
+		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale, EmailFixed: !v.actor.MayMoveEmail(d),
 	}
 	if field != nil {
 		switch message := fieldMessage(field); field.Field {

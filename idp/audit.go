@@ -103,7 +103,7 @@ type AuditEvent struct {
 	ID           string
 	At           time.Time
 	Kind         AuditKind
-	ActorID      string // user who acted; empty: not known, or the system
+	ActorID      string // user who acted; empty: not known, a service (Detail says which), or the system
 	UserID       string // user concerned
 	PopulationID string
 	ClientID     string

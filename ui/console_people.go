@@ -144,9 +144,11 @@ type ConsolePersonEdit struct {
 	Action, CancelURL   string
 	Version             int64
 	Name, Email, Locale string
-	NameError           *Message
-	EmailError          *Message
-	LocaleError         *Message
+	// EmailFixed: the viewer may not change the address.
+	EmailFixed  bool
+	NameError   *Message
+	EmailError  *Message
+	LocaleError *Message
 }
 
 func (p ConsolePersonEdit) about() about {

@@ -1620,7 +1620,7 @@ type ListAuditEventsParams struct {
 	// UserID Only what concerns this person.
 	UserID *OfUser `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// ActorID Only what this person did.
+	// ActorID Only what this person or service did.
 	ActorID *OfActor `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
 	// ClientID Only what concerns this client.
@@ -1650,7 +1650,7 @@ type ExportAuditEventsParams struct {
 	// UserID Only what concerns this person.
 	UserID *OfUser `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// ActorID Only what this person did.
+	// ActorID Only what this person or service did.
 	ActorID *OfActor `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
 	// ClientID Only what concerns this client.

@@ -17,7 +17,7 @@ type auditCommand struct {
 type concerning struct {
 	Kind       string `help:"Only events of this kind, such as policy.changed." json:"kind,omitempty"`
 	User       string `help:"Only what concerns the person with this id." json:"user_id,omitempty"`
-	Actor      string `help:"Only what the person with this id did." json:"actor_id,omitempty"`
+	Actor      string `help:"Only what the person or service with this id did." json:"actor_id,omitempty"`
 	Client     string `help:"Only what concerns this client." json:"client_id,omitempty"`
 	Population string `help:"Only what concerns this population." json:"population,omitempty"`
 	From       string `help:"From this time on (RFC 3339)." placeholder:"TIME" json:"from,omitempty"`

@@ -228,13 +228,14 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", detail))
 }
 
-// saveApp writes a changed client with its audit event.
+// saveApp writes a changed client with its audit event, which says what was before and
+// after.
 func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedClient, after idp.Client, e idp.AuditEvent) (ClientEntry, error) {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.SaveClient(ctx, before.Version, after); err != nil {
 			return err
 		}
-		e.ClientID = after.ID
+		e.ClientID, e.Detail = after.ID, differing(e.Detail, clientFacts(before.Client), clientFacts(after))
 		return m.Store.Audit(ctx, e)
 	})
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err

@@ -96,7 +96,7 @@ func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp
 // leave out what would be refused. A fresh second step and a reason are looked at when
 // it is carried out.
 func (a Actor) MayOn(op string, d UserDetail) bool {
-	return a.May(op) && !slices.ContainsFunc(permissionsIn(d.Roles), func(p string) bool { return !a.Can(p) }) && a.mayGo(op, d)
+	return a.May(op) && a.holds(permissionsIn(d.Roles)) && a.mayGo(op, d)
 }
 
 // MayMoveEmail tells the same of another address for a person.
@@ -113,15 +113,30 @@ func (a Actor) mayGo(way string, d UserDetail) bool {
 // person asks who is linked through it, and that the actor holds all that they hold:
 // whoever says what the other side is can be any of them.
 func (m *Manager) through(ctx context.Context, a Actor, op string, c idp.Connection) error {
+	holds, err := m.heldThrough(ctx, c)
+	if err != nil || len(holds) == 0 {
+		return err
+	}
+	return m.allow(ctx, a, request{op: op, holds: holds, part: true})
+}
+
+// heldThrough are the permissions that it takes to be whoever is linked through a
+// connection, none where nobody is.
+func (m *Manager) heldThrough(ctx context.Context, c idp.Connection) ([]string, error) {
 	linked, err := m.Store.HasIdentities(ctx, c.ID)
 	if err != nil || !linked {
-		return err
+		return nil, err
 	}
 	roles, err := m.Store.RolesHeldThrough(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	return m.allow(ctx, a, request{op: op, holds: append(permissionsIn(roles), resetPermission(c.PopulationID)), part: true})
+	return append(permissionsIn(roles), resetPermission(c.PopulationID)), err
+}
+
+// MayChange tells whether the actor holds what an app can do as the people who sign in to
+// it.
+func (a Actor) MayChange(c idp.Client) bool { return a.holds(actsAs(c)) }
+
+func (a Actor) holds(permissions []string) bool {
+	return !slices.ContainsFunc(permissions, func(p string) bool { return !a.Can(p) })
 }
 
 // anySecondStep tells whether anybody of a population has a second step.

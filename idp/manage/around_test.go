@@ -471,3 +471,22 @@ func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T)
 		}
 	})
 }
+
+// Who names the domains of a connection links everybody who has an address there: where
+// somebody has a second step, that takes the right to reset it.
+func TestNamingDomainsTakesTheRightToResetWhoHasASecondStep(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		o.person(t, idp.Contacts)
+		name := func(permissions ...string) error {
+			return second(o.AddConnection(t.Context(), holder(permissions...), entra(func(c *manage.ConnectionChange) {
+				c.PopulationID, c.Domains = idp.Contacts, []string{"rtx.example"}
+			})))
+		}
+		idptest.Must(t, name(idp.PermissionAuthentication, idp.PermissionUsers))
+		o.enrolled(t, idp.Contacts)
+		if err := name(idp.PermissionAuthentication, idp.PermissionUsers); !errors.Is(err, manage.ErrForbidden) {
+			t.Errorf("without the right: %v", err)
+		}
+		idptest.Must(t, name(idp.PermissionAuthentication, idp.PermissionUsers, idp.PermissionContactReset))
+	})
+}

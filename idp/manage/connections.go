@@ -24,6 +24,9 @@ type ConnectionEntry struct {
 	// InsteadOf is the name of a connection that is the same and stands on the sign-in page
 	// in place of this one, empty for none.
 	InsteadOf string
+	// Above: somebody is linked through it whom the actor may not reset, or who holds more.
+	// Its looks are all that the actor may change of it. Connection alone says so.
+	Above bool
 }
 
 // ConnectionChange is how a connection is from now on.
@@ -63,7 +66,13 @@ func (m *Manager) Connection(ctx context.Context, a Actor, id string) (Connectio
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	return m.connectionEntry(ctx, c)
+	e, err := m.connectionEntry(ctx, c)
+	if err != nil {
+		return e, err
+	}
+	holds, err := m.heldThrough(ctx, c)
+	e.Above = !a.holds(holds)
+	return e, err
 }
 
 func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (ConnectionEntry, error) {
@@ -175,7 +184,7 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 			}
 		}
 		return m.auditConnection(ctx, a, idp.AuditConnectionChanged, c, n.Reason,
-			n.credential(map[string]string{"from": describeConnection(before), "to": describeConnection(c)}))
+			differing(n.credential(map[string]string{"from": describeConnection(before), "to": describeConnection(c)}), connectionFacts(before), connectionFacts(c)))
 	})
 	if err != nil {
 		return ConnectionEntry{}, err

@@ -155,7 +155,7 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		return err
 	}
 	if len(changed) > 0 {
-		e := a.audit(idp.AuditUserChanged, "", map[string]string{"changed": strings.Join(changed, " ")})
+		e := a.audit(idp.AuditUserChanged, "", differing(map[string]string{"changed": strings.Join(changed, " ")}, addressFacts(before), addressFacts(after)))
 		if err := m.auditOf(ctx, e, after); err != nil {
 			return err
 		}
@@ -242,7 +242,7 @@ func (m *Manager) oneAtATime(ctx context.Context) error {
 }
 
 // DeleteUser removes a person and everything that is theirs; their sessions end and
-// apps are told. The audit log keeps their id and nothing else of them. Nobody
+// apps are told. The audit log keeps their id and nothing else that says who they are. Nobody
 // deletes themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
 func (m *Manager) DeleteUser(ctx context.Context, a Actor, id, reason string) error {
 	return m.removeUser(ctx, a, request{op: "DeleteUser", reason: reason}, id, idp.AuditUserDeleted, func(ctx context.Context) error {
@@ -290,6 +290,9 @@ func (m *Manager) removeUser(ctx context.Context, a Actor, r request, id string,
 			return err
 		}
 		if err := remove(ctx); err != nil {
+			return err
+		}
+		if err := m.Store.MaskAddresses(ctx, id); err != nil {
 			return err
 		}
 		return m.auditOf(ctx, a.audit(kind, r.reason, nil), user)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +27,10 @@ type auditRow struct {
 
 func (auditRow) TableName() string { return "audit_events" }
 
+// serviceDetail is the detail that says which service acted. Its id stands in the
+// column of the actor too, so that what it did is found like what a person did.
+const serviceDetail = "service"
+
 // Audit records what happened, in the transaction of ctx if there is one. Id,
 // time and the visit (address, browser, request) are filled in where missing.
 func (s *Store) Audit(ctx context.Context, events ...idp.AuditEvent) error {
@@ -37,7 +42,7 @@ func (s *Store) Audit(ctx context.Context, events ...idp.AuditEvent) error {
 			detail, _ = json.Marshal(e.Detail) // strings always marshal
 		}
 		rows[i] = auditRow{
-			ID: idp.NewID(), At: idp.Now(), Kind: string(e.Kind), ActorID: e.ActorID, UserID: e.UserID,
+			ID: idp.NewID(), At: idp.Now(), Kind: string(e.Kind), ActorID: cmp.Or(e.ActorID, e.Detail[serviceDetail]), UserID: e.UserID,
 			PopulationID: e.PopulationID, ClientID: e.ClientID, SessionID: e.SessionID,
 			Address: visit.Address, UserAgent: visit.UserAgent, RequestID: visit.RequestID, Detail: string(detail),
 		}
@@ -113,5 +118,41 @@ func (r auditRow) event() (idp.AuditEvent, error) {
 	if err := json.Unmarshal([]byte(r.Detail), &e.Detail); err != nil {
 		return e, fmt.Errorf("read the detail of audit event %s: %w", r.ID, err)
 	}
+	if e.ActorID == e.Detail[serviceDetail] {
+		e.ActorID = "" // no person acted
+	}
 	return e, nil
+}
+
+// addressDetails are the details of events that hold a whole address.
+var addressDetails = []string{"before.email", "after.email"}
+
+// MaskAddresses masks what the audit log says of a person's addresses, who is about to
+// be forgotten.
+func (s *Store) MaskAddresses(ctx context.Context, userID string) error {
+	var rows []auditRow
+	err := s.writer(ctx).Where("user_id = ? AND user_id <> '' AND kind = ?", userID, string(idp.AuditUserChanged)).Find(&rows).Error
+	if err != nil {
+		return found(err, "audit events")
+	}
+	for _, r := range rows {
+		e, err := r.event()
+		if err != nil {
+			return err
+		}
+		masked := false
+		for _, name := range addressDetails {
+			if address, ok := e.Detail[name]; ok {
+				e.Detail[name], masked = idp.MaskEmail(address), true
+			}
+		}
+		if !masked {
+			continue
+		}
+		detail, _ := json.Marshal(e.Detail) // strings always marshal
+		if err := written(s.writer(ctx).Model(&auditRow{}).Where("id = ?", r.ID).UpdateColumn("detail", string(detail)).Error, "audit event"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

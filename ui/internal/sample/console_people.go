@@ -113,6 +113,9 @@ func peopleForms() map[string]ui.Page {
 		"console-person-edit": ui.ConsolePersonEdit{
 			Console: stale, Action: "/admin/x", CancelURL: "#", Version: 3, Name: "Agent two", Email: "two@rtx.example", Locale: "de-CH",
 		},
+		"console-person-edit-fixed": ui.ConsolePersonEdit{
+			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, Name: "Agent two", Email: "two@rtx.example", EmailFixed: true,
+		},
 		"console-person-roles": ui.ConsolePersonRoles{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, PersonName: "Agent two", Roles: sampleRoles(),
 			RolesError: ui.Key("console.person.last_admin").With(), Told: true, Reason: "ticket 4711",
