@@ -208,7 +208,14 @@ func accessConsequences(before, after idp.Access, p manage.AccessPreview) []ui.M
 	if after.Federated && p.NotLinked > 0 {
 		list = append(list, *ui.Key("console.access.first_time").With(int(p.NotLinked)))
 	}
-	list = append(list, *ui.Key("console.access.sessions_go_on").With())
+	switch {
+	case before.Password && !after.Password:
+		list = append(list, *ui.Key("console.access.passwords_end").With())
+	case before.Federated && !after.Federated:
+		list = append(list, *ui.Key("console.access.connections_end").With())
+	default:
+		list = append(list, *ui.Key("console.access.sessions_go_on").With())
+	}
 	if !after.Password {
 		list = append(list, *ui.Key("console.access.break_glass").With())
 	}

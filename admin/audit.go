@@ -36,7 +36,7 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditSetupOffered: "console.event.setup_offered", idp.AuditMailTested: "console.event.mail_tested",
 		idp.AuditAuthorizeRefused: "console.event.authorize_refused", idp.AuditFlowForeign: "console.event.flow_foreign",
 		idp.AuditCodeReused: "console.event.code_reused", idp.AuditRefreshReused: "console.event.refresh_reused",
-		idp.AuditRefreshLate:  "console.event.refresh_late",
+		idp.AuditGrantEnded: "console.event.grant_ended", idp.AuditRefreshLate: "console.event.refresh_late",
 		idp.AuditTokenRevoked: "console.event.token_revoked", idp.AuditRevocationRefused: "console.event.revocation_refused",
 		idp.AuditClientAuthFailed: "console.event.client_auth_failed", idp.AuditUserCreated: "console.event.user_created",
 		idp.AuditClientCreated: "console.event.client_created", idp.AuditPolicyChanged: "console.event.policy_changed",

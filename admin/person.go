@@ -109,7 +109,7 @@ func (v *visit) addresses(page *ui.ConsolePerson, d manage.UserDetail) {
 	if v.helps("ResetMFA", d) && (len(d.Factors) > 0 || d.Recovery != nil) {
 		page.ResetURL = at("/reset-mfa")
 	}
-	if v.reaches("SignOut", d) && len(d.Sessions) > 0 {
+	if v.reaches("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
 		page.SignOutURL = at("/sign-out")
 	}
 	deed := func(may bool, label, hint ui.Key, where string, danger bool) {
@@ -198,6 +198,15 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d manage
 			row.EndURL = v.path("/people/" + d.ID + "/end-session/" + s.ID)
 		}
 		page.Sessions = append(page.Sessions, row)
+	}
+	for _, k := range d.Kept {
+		row := ui.KeptRow{
+			App: apps[k.ClientID], Scopes: k.Scopes, UserAgent: k.UserAgent, Address: k.Address, Since: k.CreatedAt, LastUsedAt: k.LastUsedAt,
+		}
+		if v.reaches("EndGrant", d) {
+			row.EndURL = v.path("/people/" + d.ID + "/end-access/" + k.ID)
+		}
+		page.Kept = append(page.Kept, row)
 	}
 	return err
 }

@@ -34,12 +34,14 @@ type deedWords struct {
 	heading, button ui.Message
 	consequences    []ui.Message
 	danger          bool
+	// extra is what may be done as well, nil for nothing.
+	extra *ui.Extra
 }
 
 // deeds are what can be done to a person, by the last part of the address.
 func deeds() map[string]deed {
 	return map[string]deed{
-		"sign-out": signOutDeed(), "end-session": endSessionDeed(), "reset-mfa": resetDeed(), "recovery-codes": viewDeed(),
+		"sign-out": signOutDeed(), "end-session": endSessionDeed(), "end-access": endAccessDeed(), "reset-mfa": resetDeed(), "recovery-codes": viewDeed(),
 		"new-codes": regenerateDeed(), "enable-factor": enableDeed(), "end-pause": pauseDeed(),
 		"anonymise": anonymiseDeed(), "delete": deleteDeed(), "unlink": unlinkDeed(),
 	}
@@ -81,11 +83,18 @@ func signOutDeed() deed {
 		may:   func(v *visit, s subject) bool { return v.reaches("SignOut", s.UserDetail) },
 		there: always,
 		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.sign_out_heading", "console.person.sign_out", true, s,
+			w := words("console.deed.sign_out_heading", "console.person.sign_out", true, s,
 				v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.sign_out_again").With())
+			on := v.Request.Method != http.MethodPost || v.PostForm("offline") == "on"
+			w.extra = &ui.Extra{Name: "offline", Label: *ui.Key("console.deed.end_offline").With(), On: on}
+			return w
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			_, err := v.console.Manage.SignOut(v.Request.Context(), v.actor, s.ID, reason)
+			signOut := v.console.Manage.SignOutOfSessions
+			if v.PostForm("offline") == "on" {
+				signOut = v.console.Manage.SignOut
+			}
+			_, err := signOut(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying(s.page(), "console.done.signed_out"), err
 		},
 	}
@@ -120,6 +129,41 @@ func endSessionDeed() deed {
 				return nil, err
 			}
 			return v.saying(s.page(), "console.done.session_ended"), v.console.Manage.EndSession(v.Request.Context(), v.actor, s.object, reason)
+		},
+	}
+}
+
+// kept is the access that a deed is about.
+func (s subject) kept() (manage.KeptAccess, error) {
+	for _, k := range s.Kept {
+		if k.ID == s.object {
+			return k, nil
+		}
+	}
+	return manage.KeptAccess{}, idp.ErrNotFound
+}
+
+func endAccessDeed() deed {
+	return deed{
+		may: func(v *visit, s subject) bool { return v.reaches("EndGrant", s.UserDetail) },
+		there: func(s subject) error {
+			_, err := s.kept()
+			return err
+		},
+		words: func(v *visit, s subject) deedWords {
+			kept, _ := s.kept() // it is there
+			name := kept.ClientID
+			if apps, err := v.appNames(); err == nil && apps[name] != "" {
+				name = apps[name]
+			}
+			return words("console.deed.access_heading", "console.deed.access", true, s,
+				*ui.Key("console.deed.access_what").With(name), *ui.Key("console.deed.access_rest").With())
+		},
+		carry: func(v *visit, s subject, reason string) (func() error, error) {
+			if _, err := s.kept(); err != nil && v.actor.May("EndGrant") {
+				return nil, err
+			}
+			return v.saying(s.page(), "console.done.access_ended"), v.console.Manage.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
 		},
 	}
 }
@@ -282,7 +326,7 @@ func deleteDeed() deed {
 func (v *visit) deedNamed() (deed, subject, error) {
 	object := v.Param("object")
 	d, known := deeds()[v.Param("deed")]
-	about := slices.Contains([]string{"end-session", "enable-factor", "unlink"}, v.Param("deed"))
+	about := slices.Contains([]string{"end-session", "end-access", "enable-factor", "unlink"}, v.Param("deed"))
 	if !known || about != (object != "") {
 		return deed{}, subject{}, idp.ErrNotFound
 	}
@@ -325,7 +369,7 @@ func (v *visit) renderDeed(status int, d deed, s subject, wrong *ui.Message) err
 	w := d.words(v, s)
 	return v.render(status, ui.ConsoleConfirm{
 		Console: frame, Action: v.path(v.deedPage(s)), CancelURL: v.path(s.page()), Heading: w.heading,
-		Consequences: w.consequences, Button: w.button, Danger: w.danger, Reason: v.PostForm("reason"), ReasonError: wrong,
+		Consequences: w.consequences, Button: w.button, Danger: w.danger, Extra: w.extra, Reason: v.PostForm("reason"), ReasonError: wrong,
 	})
 }
 

@@ -50,6 +50,7 @@ const (
 	AuditFlowForeign        AuditKind = "flow.foreign_browser"
 	AuditCodeReused         AuditKind = "code.reused"
 	AuditRefreshReused      AuditKind = "refresh.reused"
+	AuditGrantEnded         AuditKind = "grant.ended"  // access that an app kept without a session
 	AuditRefreshLate        AuditKind = "refresh.late" // used again too late, the successor never was
 	AuditTokenRevoked       AuditKind = "token.revoked"
 	AuditRevocationRefused  AuditKind = "token.revocation_refused"

@@ -15,12 +15,20 @@ UPDATE grants SET connection_id = COALESCE((SELECT MIN(c.id) FROM connections c
     WHERE c.population_id = grants.population_id AND grants.proofs LIKE '%"via":"' || c.id || '"%'), '')
     WHERE proofs LIKE '%"via":"%';
 
+-- Where the sign-in of a grant came from, which outlives its session.
+ALTER TABLE grants ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE grants ADD COLUMN user_agent TEXT NOT NULL DEFAULT '';
+UPDATE grants SET address = COALESCE((SELECT s.address FROM sessions s WHERE s.id = grants.session_id), ''),
+    user_agent = COALESCE((SELECT s.user_agent FROM sessions s WHERE s.id = grants.session_id), '') WHERE offline;
+
 -- Passwords that a population no longer takes count for nothing that they gave before.
 UPDATE policy_sequence SET value = value + 1 WHERE EXISTS (SELECT 1 FROM populations WHERE NOT access_password);
 UPDATE populations SET taken = '{"password":' || (SELECT value FROM policy_sequence WHERE id = 1) || '}' WHERE NOT access_password;
 
 -- +goose Down
 
+ALTER TABLE grants DROP COLUMN user_agent;
+ALTER TABLE grants DROP COLUMN address;
 ALTER TABLE grants DROP COLUMN connection_id;
 ALTER TABLE grants DROP COLUMN given_version;
 ALTER TABLE populations DROP COLUMN taken;

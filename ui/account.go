@@ -167,6 +167,9 @@ type AccountSessions struct {
 	Sessions     []AccountSession
 	EndAction    string
 	OthersAction string // ends all but the present one; absent when empty
+	// Kept is the access that apps keep while the person is signed out.
+	Kept            []KeptRow
+	EndAccessAction string
 }
 
 func (p AccountSessions) about() about { return about{template: "account-sessions", console: true} }
@@ -178,6 +181,15 @@ type AccountSession struct {
 	Since, LastSeenAt  time.Time
 	Apps               []string
 	Present            bool // the one that looks
+}
+
+// KeptRow is access that an app keeps while the person is signed out.
+type KeptRow struct {
+	ID, App            string
+	Scopes             []string
+	UserAgent, Address string // of the sign-in that it came from
+	Since, LastUsedAt  time.Time
+	EndURL             string // in the console; absent when empty
 }
 
 // AccountActivity lists what happened.

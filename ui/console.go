@@ -111,6 +111,15 @@ type ConsoleConfirm struct {
 	Danger       bool
 	Reason       string
 	ReasonError  *Message
+	// Extra is what may be done as well, nil for nothing.
+	Extra *Extra
+}
+
+// Extra is a box to tick on a page that asks for a reason.
+type Extra struct {
+	Name  string
+	Label Message
+	On    bool
 }
 
 func (p ConsoleConfirm) about() about {

@@ -77,6 +77,7 @@ type ConsolePerson struct {
 	ShowSessions   bool
 	Sessions       []SessionRow
 	MoreSessions   bool // there are more than are shown
+	Kept           []KeptRow
 	SignOutURL     string
 	Roles          []string
 	RolesURL       string

@@ -1040,6 +1040,28 @@ type NewUser struct {
 // Next Where the next page begins. There is none without it.
 type Next = string
 
+// OfflineAccess defines model for OfflineAccess.
+type OfflineAccess struct {
+	Address    string    `json:"address"`
+	ClientID   string    `json:"client_id"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	ID         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+
+	// Scopes That the app still has.
+	Scopes []string `json:"scopes"`
+
+	// SessionID Of the sign-in that it came from, which may be over.
+	SessionID string `json:"session_id"`
+	UserAgent string `json:"user_agent"`
+}
+
+// OfflineAccessList defines model for OfflineAccessList.
+type OfflineAccessList struct {
+	OfflineAccess []OfflineAccess `json:"offline_access"`
+}
+
 // OverrideMode defines model for OverrideMode.
 type OverrideMode string
 
@@ -1412,6 +1434,15 @@ type SessionList struct {
 	Sessions []Session `json:"sessions"`
 }
 
+// SignOut defines model for SignOut.
+type SignOut struct {
+	// OfflineAccess Also end the access that apps keep while the person is signed out.
+	OfflineAccess *bool `json:"offline_access,omitempty"`
+
+	// Reason Why. The audit log keeps it, and the person concerned may ask.
+	Reason Why `json:"reason"`
+}
+
 // SignedOut defines model for SignedOut.
 type SignedOut struct {
 	// Ended How many sessions there were.
@@ -1521,6 +1552,9 @@ type FactorID = ID
 
 // From defines model for From.
 type From = time.Time
+
+// GrantID defines model for GrantID.
+type GrantID = ID
 
 // IfMatch defines model for IfMatch.
 type IfMatch = string
@@ -1924,6 +1958,9 @@ type LinkIdentityJSONRequestBody = NewIdentity
 // UnlinkIdentityJSONRequestBody defines body for UnlinkIdentity for application/json ContentType.
 type UnlinkIdentityJSONRequestBody = Reason
 
+// EndOfflineAccessJSONRequestBody defines body for EndOfflineAccess for application/json ContentType.
+type EndOfflineAccessJSONRequestBody = Reason
+
 // SetPasswordJSONRequestBody defines body for SetPassword for application/json ContentType.
 type SetPasswordJSONRequestBody = PasswordChange
 
@@ -1940,7 +1977,7 @@ type ResetMFAJSONRequestBody = Reason
 type SetRolesJSONRequestBody = RolesChange
 
 // SignOutJSONRequestBody defines body for SignOut for application/json ContentType.
-type SignOutJSONRequestBody = Reason
+type SignOutJSONRequestBody = SignOut
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -2133,6 +2170,12 @@ type ServerInterface interface {
 	// UnlinkIdentity Unlink a person from a connection
 	// (DELETE /users/{user_id}/identities/{connection_id})
 	UnlinkIdentity(c *gin.Context, userID UserID, connectionID ConnectionID)
+	// ListOfflineAccess List the access that apps keep of a person
+	// (GET /users/{user_id}/offline-access)
+	ListOfflineAccess(c *gin.Context, userID UserID)
+	// EndOfflineAccess End the access that an app keeps of a person
+	// (DELETE /users/{user_id}/offline-access/{grant_id})
+	EndOfflineAccess(c *gin.Context, userID UserID, grantID GrantID)
 	// SetPassword Set a person's password
 	// (PUT /users/{user_id}/password)
 	SetPassword(c *gin.Context, userID UserID)
@@ -4196,6 +4239,65 @@ func (siw *ServerInterfaceWrapper) UnlinkIdentity(c *gin.Context) {
 	siw.Handler.UnlinkIdentity(c, userID, connectionID)
 }
 
+// ListOfflineAccess operation middleware
+func (siw *ServerInterfaceWrapper) ListOfflineAccess(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", c.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListOfflineAccess(c, userID)
+}
+
+// EndOfflineAccess operation middleware
+func (siw *ServerInterfaceWrapper) EndOfflineAccess(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", c.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "grant_id" -------------
+	var grantID GrantID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "grant_id", c.Param("grant_id"), &grantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter grant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.EndOfflineAccess(c, userID, grantID)
+}
+
 // SetPassword operation middleware
 func (siw *ServerInterfaceWrapper) SetPassword(c *gin.Context) {
 
@@ -4494,6 +4596,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PUT(options.BaseURL+"/users/:user_id/password", wrapper.SetPassword)
 	router.POST(options.BaseURL+"/users/:user_id/clear-throttle", wrapper.ClearThrottle)
 	router.GET(options.BaseURL+"/users/:user_id/sessions", wrapper.ListUserSessions)
+	router.GET(options.BaseURL+"/users/:user_id/offline-access", wrapper.ListOfflineAccess)
+	router.DELETE(options.BaseURL+"/users/:user_id/offline-access/:grant_id", wrapper.EndOfflineAccess)
 	router.POST(options.BaseURL+"/users/:user_id/sign-out", wrapper.SignOut)
 	router.GET(options.BaseURL+"/invitations", wrapper.ListInvitations)
 	router.POST(options.BaseURL+"/invitations", wrapper.CreateInvitation)

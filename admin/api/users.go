@@ -223,14 +223,39 @@ func sessionOf(e manage.SessionEntry) Session {
 	}
 }
 
-// SignOut implements ServerInterface.
-func (h handlers) SignOut(c *gin.Context, id UserID) {
+// ListOfflineAccess implements ServerInterface.
+func (h handlers) ListOfflineAccess(c *gin.Context, id UserID) {
 	h.do(c, func(v *call) error {
-		reason, err := v.reason()
+		list, err := v.manage.ListGrants(v.ctx, v.actor, id)
 		if err != nil {
 			return err
 		}
-		n, err := v.manage.SignOut(v.ctx, v.actor, id, reason)
+		return v.json(http.StatusOK, OfflineAccessList{OfflineAccess: each(list, func(k manage.KeptAccess) OfflineAccess {
+			return OfflineAccess{
+				ID: k.ID, ClientID: k.ClientID, Scopes: full(k.Scopes), SessionID: k.SessionID, Address: k.Address, UserAgent: k.UserAgent,
+				CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, ExpiresAt: k.ExpiresAt,
+			}
+		})})
+	})
+}
+
+// EndOfflineAccess implements ServerInterface.
+func (h handlers) EndOfflineAccess(c *gin.Context, id UserID, grant GrantID) {
+	h.because(c, func(v *call, reason string) error { return v.manage.EndGrant(v.ctx, v.actor, id, grant, reason) })
+}
+
+// SignOut implements ServerInterface.
+func (h handlers) SignOut(c *gin.Context, id UserID) {
+	h.do(c, func(v *call) error {
+		body, err := read[SignOut](v)
+		if err != nil {
+			return err
+		}
+		signOut := v.manage.SignOut
+		if body.OfflineAccess != nil && !*body.OfflineAccess {
+			signOut = v.manage.SignOutOfSessions
+		}
+		n, err := signOut(v.ctx, v.actor, id, body.Reason)
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,7 @@ type userCommand struct {
 	Link          userLink          `cmd:"" help:"Link a person with who they are at a connection, before they come through it."`
 	Unlink        userUnlink        `cmd:"" help:"Unlink a person from a connection, and sign them out everywhere."`
 	Sessions      userSessions      `cmd:"" help:"List a person's sessions."`
+	Access        userAccess        `cmd:"" help:"The access that apps keep of a person while they are signed out."`
 	SignOut       userSignOut       `cmd:"" help:"End all sessions of a person."`
 }
 
@@ -312,7 +313,44 @@ func (c userSessions) Run(r *remote) error {
 	return r.list(path, "sessions", c.listing, struct{}{}, sessionColumns...)
 }
 
-type userSignOut struct{ deed }
+type userAccess struct {
+	List userAccessList `cmd:"" help:"List the access that apps keep of a person."`
+	End  userAccessEnd  `cmd:"" help:"End the access that an app keeps."`
+}
+
+// accessColumns are those of a table of access that apps keep.
+var accessColumns = []string{"id", "client_id", "scopes", "address", "created_at", "last_used_at"}
+
+type userAccessList struct {
+	person
+	listing
+}
+
+// Run lists the access that apps keep of a person.
+func (c userAccessList) Run(r *remote) error {
+	path, err := c.at(r, "offline-access")
+	if err != nil {
+		return err
+	}
+	return r.list(path, "offline_access", c.listing, struct{}{}, accessColumns...)
+}
+
+type userAccessEnd struct {
+	deed
+
+	Access string `arg:"" help:"Id of the access." json:"-"`
+}
+
+// Run ends the access that an app keeps.
+func (c userAccessEnd) Run(r *remote) error {
+	return c.do(r, http.MethodDelete, c, "offline-access", c.Access)
+}
+
+type userSignOut struct {
+	deed
+
+	OfflineAccess bool `help:"Also end the access that apps keep." default:"true" negatable:"" json:"offline_access"`
+}
 
 // Run ends all sessions of a person.
 func (c userSignOut) Run(r *remote) error { return c.do(r, http.MethodPost, c, "sign-out") }

@@ -114,6 +114,7 @@ func forms() map[string]handler {
 		"/codes/saved":                (*visit).postSaved,
 		"/sessions/end":               (*visit).postEnd,
 		"/sessions/end-others":        (*visit).postEndOthers,
+		"/sessions/end-access":        (*visit).postEndAccess,
 		"/microsoft":                  (*visit).postUnlink,
 		"/data":                       (*visit).postData,
 	}
@@ -218,7 +219,9 @@ func (v *visit) proveAgain(cause error) error {
 	}
 	back := v.Request.URL.Path
 	if v.Request.Method != http.MethodGet {
-		back = strings.TrimSuffix(strings.TrimSuffix(back, "/saved"), "/cancel")
+		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access"} {
+			back = strings.TrimSuffix(back, form)
+		}
 	}
 	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
 	var missing *manage.StepUpError
@@ -251,7 +254,7 @@ func (v *visit) done(page string, what ui.Key) error {
 var doneKeys = []ui.Key{
 	"account.done.saved", "account.done.unchanged", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
 	"account.done.added", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
-	"account.done.session_ended", "account.done.others_ended", "account.done.unlinked",
+	"account.done.session_ended", "account.done.access_ended", "account.done.others_ended", "account.done.unlinked",
 }
 
 // text is a text of the catalogue in the viewer's language.

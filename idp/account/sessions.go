@@ -34,6 +34,16 @@ func (v *visit) sessions() error {
 	if len(list) > 1 {
 		page.OthersAction = v.path("/sessions/end-others")
 	}
+	kept, err := v.pages.Manage.OwnGrants(v.Request.Context(), v.self)
+	if err != nil {
+		return err
+	}
+	page.EndAccessAction = v.path("/sessions/end-access")
+	for _, k := range kept {
+		page.Kept = append(page.Kept, ui.KeptRow{
+			ID: k.ID, App: apps[k.ClientID], Scopes: k.Scopes, UserAgent: k.UserAgent, Address: k.Address, Since: k.CreatedAt, LastUsedAt: k.LastUsedAt,
+		})
+	}
 	return v.render(http.StatusOK, page)
 }
 
@@ -57,10 +67,18 @@ func (v *visit) postEnd() error {
 
 // postEndOthers ends all sessions of the viewer but this one.
 func (v *visit) postEndOthers() error {
-	if err := v.pages.Manage.EndOtherSessions(v.Request.Context(), v.self); err != nil {
+	if err := v.pages.Manage.EndOtherSessions(v.Request.Context(), v.self, v.PostForm("offline") == "on"); err != nil {
 		return err
 	}
 	return v.done("/sessions", "account.done.others_ended")
+}
+
+// postEndAccess ends the access that an app keeps of the viewer.
+func (v *visit) postEndAccess() error {
+	if err := v.pages.Manage.EndOwnGrant(v.Request.Context(), v.self, v.PostForm("access")); err != nil {
+		return err
+	}
+	return v.done("/sessions", "account.done.access_ended")
 }
 
 // eventTexts are what of the audit log concerns a person, in plain words. What is
@@ -81,7 +99,7 @@ var eventTexts = map[idp.AuditKind]ui.Key{
 	idp.AuditEmailAsked: "account.event.email_asked", idp.AuditEmailDropped: "account.event.email_dropped",
 	idp.AuditDataTaken: "account.event.data_taken", idp.AuditUserCreated: "account.event.user_created",
 	idp.AuditUserChanged: "account.event.user_changed", idp.AuditUserDisabled: "account.event.user_disabled",
-	idp.AuditUserEnabled: "account.event.user_enabled", idp.AuditRolesChanged: "account.event.roles_changed",
+	idp.AuditGrantEnded: "account.event.grant_ended", idp.AuditUserEnabled: "account.event.user_enabled", idp.AuditRolesChanged: "account.event.roles_changed",
 }
 
 // activity lists what happened to the account.

@@ -35,7 +35,8 @@ func (m *Manager) PreviewAccess(ctx context.Context, a Actor, population string)
 	return AccessPreview{People: people, NotLinked: people - linked}, err
 }
 
-// SaveAccess changes how people of a population sign in. Sessions that exist go on. A
+// SaveAccess changes how people of a population sign in. What rests on a way in that is
+// taken away ends: sessions, and what apps hold. A
 // *FieldError says what cannot be saved: that there is no connection to sign in
 // through, or that no admin could sign in any more. idp.ErrConflict: somebody else
 // changed the population since the actor saw it.

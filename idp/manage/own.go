@@ -231,8 +231,12 @@ func (m *Manager) OwnSessions(ctx context.Context, s Self) ([]SessionEntry, erro
 	return list, err
 }
 
-// EndOwnSession ends a session of the person. idp.ErrNotFound: it is not theirs.
+// EndOwnSession ends a session of the person, after a fresh proof of who they are
+// (ErrStepUp). idp.ErrNotFound: it is not theirs.
 func (m *Manager) EndOwnSession(ctx context.Context, s Self, id string) error {
+	if err := m.fresh(ctx, s, "end a session"); err != nil {
+		return err
+	}
 	session, err := m.Store.Session(ctx, id)
 	if err == nil && session.UserID != s.UserID {
 		err = fmt.Errorf("session: %w", idp.ErrNotFound)
@@ -244,9 +248,22 @@ func (m *Manager) EndOwnSession(ctx context.Context, s Self, id string) error {
 	return err
 }
 
-// EndOtherSessions ends every session of the person but this one.
-func (m *Manager) EndOtherSessions(ctx context.Context, s Self) error {
-	return m.Store.Do(ctx, func(ctx context.Context) error { return m.endOtherSessions(ctx, s, "") })
+// EndOtherSessions ends every session of the person but this one, after a fresh proof of
+// who they are (ErrStepUp), and where offline is set, the access that apps keep.
+func (m *Manager) EndOtherSessions(ctx context.Context, s Self, offline bool) error {
+	if err := m.fresh(ctx, s, "end sessions"); err != nil {
+		return err
+	}
+	user, err := m.Store.User(ctx, s.UserID)
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.endOtherSessions(ctx, s, ""); err != nil || !offline {
+			return err
+		}
+		return m.endOffline(ctx, s.actor().audit(idp.AuditGrantEnded, "", nil), user)
+	})
 }
 
 // OwnActivity reads a page of what happened to a person, newest first, and where the

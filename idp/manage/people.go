@@ -139,7 +139,9 @@ type UserDetail struct {
 	RegenerateAt time.Time
 	// Sessions are the living ones, the newest 200, without their hashes. Only
 	// whoever manages sessions sees them.
-	Sessions    []idp.Session
+	Sessions []idp.Session
+	// Kept is the access that apps keep, for the same viewers.
+	Kept        []KeptAccess
 	PasswordSet bool
 	// Identities say who the person is at other providers.
 	Identities []IdentityEntry
@@ -209,6 +211,9 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 	living, err := m.living(ctx, store.SessionQuery{UserID: user.ID, Limit: maxLimit}, user.PopulationID)
 	for _, s := range living {
 		d.Sessions = append(d.Sessions, s.Session)
+	}
+	if err == nil {
+		d.Kept, err = m.kept(ctx, user.ID)
 	}
 	return d, err
 }

@@ -85,6 +85,8 @@ var rules = func() map[string]rule {
 
 		"ListSessions": {"see sessions", false, false, sessions},
 		"EndSession":   {"end a session", false, true, sessions},
+		"ListGrants":   {"see the access that apps keep", false, false, sessions},
+		"EndGrant":     {"end the access that an app keeps", false, true, sessions},
 		"SignOut":      {"sign a person out", false, true, sessions},
 
 		"Roles":      {"see roles", false, false, append([]string{idp.PermissionRoles, idp.PermissionClients}, people...)},

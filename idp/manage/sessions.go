@@ -88,10 +88,20 @@ func (m *Manager) EndSession(ctx context.Context, a Actor, sessionID, reason str
 	return err
 }
 
-// SignOut ends all sessions of a person and returns how many there were; apps that
-// have something of them are told. Offline access that a person gave to an app
-// stays: UpdateUser with Disabled ends that too.
+// SignOut ends all sessions of a person and the access that apps keep without one, and
+// returns how many sessions there were; apps that have something of them are told.
 func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string) (int, error) {
+	return m.signOut(ctx, a, userID, reason, m.endOffline)
+}
+
+// SignOutOfSessions is SignOut that leaves to apps the access that they keep.
+func (m *Manager) SignOutOfSessions(ctx context.Context, a Actor, userID, reason string) (int, error) {
+	return m.signOut(ctx, a, userID, reason, func(context.Context, idp.AuditEvent, idp.User) error { return nil })
+}
+
+func (m *Manager) signOut(
+	ctx context.Context, a Actor, userID, reason string, also func(context.Context, idp.AuditEvent, idp.User) error,
+) (int, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return 0, err
@@ -104,8 +114,10 @@ func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string) (
 		if err := m.Store.DropFlows(ctx, userID); err != nil { // sign-ins under way would outlive it
 			return err
 		}
-		ended, err = m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, "")
-		return err
+		if ended, err = m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, ""); err != nil {
+			return err
+		}
+		return also(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user)
 	})
 	return len(ended), err
 }

@@ -61,7 +61,8 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID,
 	})
-	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
+	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ", address, user_agent) SELECT " +
+		placeholders(names, "given_version", numberNow) + ", address, user_agent" +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"
 	if s.dialect == "postgres" {
 		statement += " FOR SHARE"

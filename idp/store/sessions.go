@@ -282,6 +282,14 @@ func (s *Store) RevokeGrantsOf(ctx context.Context, userID string, at time.Time)
 		UpdateColumn("revoked_at", at).Error, "grants")
 }
 
+// RevokeOfflineOf revokes the grants with offline access of a user, and returns how many
+// there were.
+func (s *Store) RevokeOfflineOf(ctx context.Context, userID string, at time.Time) (int, error) {
+	r := s.writer(ctx).Model(&grantRow{}).Where("user_id = ? AND offline AND revoked_at IS NULL AND expires_at > ?", userID, at).
+		UpdateColumn("revoked_at", at)
+	return int(r.RowsAffected), written(r.Error, "grants")
+}
+
 // RevokeGrantsByPassword revokes what outlives sessions of a user who changed their
 // password, and with others also what other sessions than the one given had.
 func (s *Store) RevokeGrantsByPassword(ctx context.Context, userID, except string, others bool, at time.Time) error {

@@ -72,6 +72,9 @@ func fullPerson() ui.ConsolePerson {
 			{UserAgent: agentFirefox, Address: "203.0.113.7", Since: on(23, 7), LastSeenAt: on(23, 9), Apps: []string{"Agent portal", "Wallboard"}, EndURL: "#"},
 			{UserAgent: agentIPhone, Address: "2001:db8::1f2e:7", Since: on(21, 7), LastSeenAt: on(22, 22), EndURL: "#"},
 		},
+		Kept: []ui.KeptRow{
+			{App: "Field service", Scopes: []string{"openid", "email", "offline_access"}, UserAgent: agentIPhone, Address: "203.0.113.9", Since: on(1, 8), LastUsedAt: on(23, 7), EndURL: "#"},
+		},
 		Roles: []string{"Manager", "Recovery desk"}, ShowHistory: true,
 		History: []ui.HistoryRow{
 			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},

@@ -1,0 +1,104 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// KeptAccess is what an app keeps of a person while they are signed out (scope
+// offline_access).
+type KeptAccess struct {
+	ID, ClientID string
+	Scopes       []string
+	// SessionID, Address and UserAgent are of the sign-in that it came from.
+	SessionID, Address, UserAgent    string
+	CreatedAt, LastUsedAt, ExpiresAt time.Time
+}
+
+// ListGrants reads the access that apps keep of a person, the newest first.
+func (m *Manager) ListGrants(ctx context.Context, a Actor, userID string) ([]KeptAccess, error) {
+	if err := m.allow(ctx, a, request{op: "ListGrants"}); err != nil {
+		return nil, err
+	}
+	if _, err := m.Store.User(ctx, userID); err != nil {
+		return nil, err
+	}
+	return m.kept(ctx, userID)
+}
+
+// OwnGrants reads the access that apps keep of a person, for themselves.
+func (m *Manager) OwnGrants(ctx context.Context, s Self) ([]KeptAccess, error) {
+	return m.kept(ctx, s.UserID)
+}
+
+func (m *Manager) kept(ctx context.Context, userID string) ([]KeptAccess, error) {
+	rows, err := m.Store.OfflineOf(ctx, userID, idp.Now())
+	list := make([]KeptAccess, len(rows))
+	for i, r := range rows {
+		list[i] = KeptAccess{
+			ID: r.Grant.ID, ClientID: r.Grant.ClientID, Scopes: r.Grant.Scopes, SessionID: r.Grant.SessionID,
+			Address: r.Address, UserAgent: r.UserAgent,
+			CreatedAt: r.Grant.CreatedAt, LastUsedAt: r.LastUsedAt, ExpiresAt: r.Grant.ExpiresAt,
+		}
+	}
+	return list, err
+}
+
+// EndGrant ends the access that an app keeps of a person. idp.ErrNotFound: there is none
+// of that id that is theirs. What has ended already stays as it is.
+func (m *Manager) EndGrant(ctx context.Context, a Actor, userID, id, reason string) error {
+	user, err := m.Store.User(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if err := m.allow(ctx, a, request{op: "EndGrant", target: &user, reason: reason}); err != nil {
+		return err
+	}
+	return m.endKept(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user, id)
+}
+
+// EndOwnGrant ends the access that an app keeps, at the person's own wish and after a
+// fresh proof of who they are (ErrStepUp).
+func (m *Manager) EndOwnGrant(ctx context.Context, s Self, id string) error {
+	if err := m.fresh(ctx, s, "end the access of an app"); err != nil {
+		return err
+	}
+	user, err := m.Store.User(ctx, s.UserID)
+	if err != nil {
+		return err
+	}
+	return m.endKept(ctx, s.actor().audit(idp.AuditGrantEnded, "", nil), user, id)
+}
+
+func (m *Manager) endKept(ctx context.Context, e idp.AuditEvent, user idp.User, id string) error {
+	standing, err := m.Store.StandingByGrant(ctx, id)
+	if err == nil && (standing.Grant.UserID != user.ID || !standing.Grant.Offline) {
+		err = fmt.Errorf("grant: %w", idp.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		first, err := m.Store.RevokeGrant(ctx, id, idp.Now())
+		if err != nil || !first {
+			return err
+		}
+		e.ClientID, e.SessionID = standing.Grant.ClientID, standing.Grant.SessionID
+		e.Detail["grant"] = id
+		return m.auditOf(ctx, e, user)
+	})
+}
+
+// endOffline ends all access that apps keep of a person.
+func (m *Manager) endOffline(ctx context.Context, e idp.AuditEvent, user idp.User) error {
+	ended, err := m.Store.RevokeOfflineOf(ctx, user.ID, idp.Now())
+	if err != nil || ended == 0 {
+		return err
+	}
+	e.Detail["ended"] = strconv.Itoa(ended)
+	return m.auditOf(ctx, e, user)
+}
