@@ -45,10 +45,25 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 			return nil, err
 		}
 		if len(actor.Permissions) > 0 {
+			c.Request = c.Request.WithContext(a.Manage.Watch(ctx, a.again(s)))
 			return &visit{Context: c, console: a, actor: actor, viewer: s}, nil
 		}
 	}
 	return nil, web.NewProblem(ui.ProblemForbidden, manage.ErrForbidden)
+}
+
+// again reads a visitor anew, for the end of what they began.
+func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (manage.Actor, error) {
+	return func(ctx context.Context) (manage.Actor, error) {
+		now, ok, err := a.gate().Again(ctx, seen)
+		if err == nil && !ok {
+			err = manage.ErrGone
+		}
+		if err != nil {
+			return manage.Actor{}, err
+		}
+		return a.Manage.ActorOf(ctx, now.User.ID, mfa.SecondStepAt(now.Session.Proofs))
+	}
 }
 
 // signIn sends the browser to the sign-in and back to a page.

@@ -114,14 +114,22 @@ func (a *API) enter(c *gin.Context, route string) {
 	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, operation: a.operations[route]}
 	defer a.survive(c, v)
 	c.Header("Cache-Control", "no-store")
-	err := a.identify(v)
+	token, err := bearer(v.Request.Header)
+	if err == nil {
+		v.actor, err = a.identify(v.ctx, token)
+	}
 	if err == nil {
 		err = v.inspect()
+	}
+	if err == nil && len(v.body) > 0 { // which may have taken its time
+		v.actor, err = a.identify(v.ctx, token)
 	}
 	if err != nil {
 		a.fail(c, v, err)
 		return
 	}
+	v.ctx = v.manage.Watch(v.ctx, func(ctx context.Context) (manage.Actor, error) { return a.identify(ctx, token) })
+	c.Request = c.Request.WithContext(v.ctx)
 	c.Set(callKey, v)
 	c.Next()
 }
@@ -138,26 +146,21 @@ func (a *API) survive(c *gin.Context, v *call) {
 	a.fail(c, v, fmt.Errorf("panic: %v", cause))
 }
 
-// identify reads the bearer token. What its person or service may do is read anew.
-func (a *API) identify(v *call) error {
-	token, err := bearer(v.Request.Header)
+// identify finds out who stands behind a bearer token now, and what they may do.
+func (a *API) identify(ctx context.Context, token string) (manage.Actor, error) {
+	access, err := a.cfg.Tokens.AdminToken(ctx, token)
 	if err != nil {
-		return err
-	}
-	access, err := a.cfg.Tokens.AdminToken(v.ctx, token)
-	if err != nil {
-		return err
+		return manage.Actor{}, err
 	}
 	if access.UserID == "" {
-		v.actor, err = v.manage.ActorOfRoles(v.ctx, access.Roles)
-		v.actor.Service = access.ClientID
-		return err
+		actor, err := a.cfg.Manage.ActorOfRoles(ctx, access.Roles)
+		actor.Service = access.ClientID
+		return actor, err
 	}
 	if !strongEnough(access.Proofs) {
-		return errSecondStep
+		return manage.Actor{}, errSecondStep
 	}
-	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, mfa.SecondStepAt(access.Proofs))
-	return err
+	return a.cfg.Manage.ActorOf(ctx, access.UserID, mfa.SecondStepAt(access.Proofs))
 }
 
 // bearer reads the one way to present a token here (RFC 6750 section 2.1).
