@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/gate"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -177,6 +178,8 @@ func (v *visit) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, manage.ErrGone):
+		return v.console.signIn(v.Context, v.backTo(), gate.Ask{})
 	case errors.Is(err, manage.ErrStepUp):
 		return v.proveAgain(v.backTo())
 	case errors.Is(err, manage.ErrForbidden):

@@ -48,10 +48,29 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 			return nil, err
 		}
 		if len(actor.Permissions) > 0 {
+			c.Request = c.Request.WithContext(a.Manage.Watch(ctx, a.again(s)))
 			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: acr}, nil
 		}
 	}
 	return nil, web.NewProblem(ui.ProblemForbidden, manage.ErrForbidden)
+}
+
+// again reads a visitor anew, for the end of what they began.
+func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (manage.Actor, error) {
+	return func(ctx context.Context) (manage.Actor, error) {
+		now, ok, err := a.gate().Again(ctx, seen)
+		if err == nil && !ok {
+			err = manage.ErrGone
+		}
+		if err != nil {
+			return manage.Actor{}, err
+		}
+		_, at, err := a.Manage.StrongStep(ctx, now.User.ID, now.Session.Proofs)
+		if err != nil {
+			return manage.Actor{}, err
+		}
+		return a.Manage.ActorOf(ctx, now.User.ID, at)
+	}
 }
 
 // signIn sends the browser to the sign-in and back to a page.

@@ -121,14 +121,25 @@ func (a *API) enter(c *gin.Context, route string) {
 	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, operation: a.operations[route]}
 	defer a.survive(c, v)
 	c.Header("Cache-Control", "no-store")
-	err := a.identify(v)
+	token, err := bearer(v.Request.Header)
+	if err == nil {
+		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
+	}
 	if err == nil {
 		err = v.inspect()
+	}
+	if err == nil && len(v.body) > 0 { // which may have taken its time
+		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
 	}
 	if err != nil {
 		a.fail(c, v, err)
 		return
 	}
+	v.ctx = v.manage.Watch(v.ctx, func(ctx context.Context) (manage.Actor, error) {
+		actor, _, err := a.identify(ctx, token)
+		return actor, err
+	})
+	c.Request = c.Request.WithContext(v.ctx)
 	c.Set(callKey, v)
 	c.Next()
 }
@@ -145,31 +156,27 @@ func (a *API) survive(c *gin.Context, v *call) {
 	a.fail(c, v, fmt.Errorf("panic: %v", cause))
 }
 
-// identify reads the bearer token. What its person or service may do is read anew.
-func (a *API) identify(v *call) error {
-	token, err := bearer(v.Request.Header)
+// identify finds out who stands behind a bearer token now, what they may do, and what a
+// fresh second step of theirs takes.
+func (a *API) identify(ctx context.Context, token string) (manage.Actor, idp.ACR, error) {
+	access, err := a.cfg.Tokens.AdminToken(ctx, token)
 	if err != nil {
-		return err
-	}
-	access, err := a.cfg.Tokens.AdminToken(v.ctx, token)
-	if err != nil {
-		return err
+		return manage.Actor{}, "", err
 	}
 	if access.UserID == "" {
-		v.actor, err = v.manage.ActorOfRoles(v.ctx, access.Roles)
-		v.actor.Service = access.ClientID
-		return err
+		actor, err := a.cfg.Manage.ActorOfRoles(ctx, access.Roles)
+		actor.Service = access.ClientID
+		return actor, "", err
 	}
 	if !strongEnough(access.Proofs) {
-		return errSecondStep
+		return manage.Actor{}, "", errSecondStep
 	}
-	acr, at, err := v.manage.StrongStep(v.ctx, access.UserID, access.Proofs)
+	acr, at, err := a.cfg.Manage.StrongStep(ctx, access.UserID, access.Proofs)
 	if err != nil {
-		return err
+		return manage.Actor{}, acr, err
 	}
-	v.stepUpACR = acr
-	v.actor, err = v.manage.ActorOf(v.ctx, access.UserID, at)
-	return err
+	actor, err := a.cfg.Manage.ActorOf(ctx, access.UserID, at)
+	return actor, acr, err
 }
 
 // bearer reads the one way to present a token here (RFC 6750 section 2.1).

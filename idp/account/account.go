@@ -152,6 +152,7 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	for _, s := range viewers {
 		if s.Population.ID == population {
 			self := manage.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}
+			c.Request = c.Request.WithContext(p.Manage.Watch(c.Request.Context(), p.again(s)))
 			return &visit{Context: c, pages: p, viewer: s, self: self}, nil
 		}
 	}
@@ -169,6 +170,17 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 		return nil, p.gate().SignIn(c, here, gate.Ask{Prompt: "select_account"})
 	}
 	return nil, p.renderWho(c, viewers, here+"?sign-in=yes")
+}
+
+// again reads a visitor anew, for the end of what they began.
+func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (manage.Actor, error) {
+	return func(ctx context.Context) (manage.Actor, error) {
+		now, ok, err := p.gate().Again(ctx, seen)
+		if err == nil && !ok {
+			err = manage.ErrGone
+		}
+		return manage.Actor{UserID: now.User.ID}, err
+	}
 }
 
 // who leads to the account of whoever is signed in.
@@ -200,6 +212,8 @@ func (v *visit) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, manage.ErrGone):
+		return v.pages.gate().SignIn(v.Context, v.back(), gate.Ask{})
 	case errors.Is(err, manage.ErrStepUp):
 		return v.proveAgain(err)
 	case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrElsewhere):
@@ -217,18 +231,24 @@ func (v *visit) proveAgain(cause error) error {
 	if err != nil {
 		return err
 	}
-	back := v.Request.URL.Path
-	if v.Request.Method != http.MethodGet {
-		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access"} {
-			back = strings.TrimSuffix(back, form)
-		}
-	}
 	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
 	var missing *manage.StepUpError
 	if errors.As(cause, &missing) && missing.Anew || acr != "" && !v.viewer.Judged.SecondStep() {
 		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
 	}
-	return v.pages.gate().SignIn(v.Context, back, ask)
+	return v.pages.gate().SignIn(v.Context, v.back(), ask)
+}
+
+// back is the page to return to after a sign-in: the one that was asked for, or whose
+// form was posted.
+func (v *visit) back() string {
+	page := v.Request.URL.Path
+	if v.Request.Method != http.MethodGet {
+		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access"} {
+			page = strings.TrimSuffix(page, form)
+		}
+	}
+	return page
 }
 
 // proved asks for what a sensitive change takes before the form of it is filled in:

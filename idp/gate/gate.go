@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -61,11 +62,27 @@ func (g *Gate) Viewers(ctx context.Context, h http.Header) ([]store.SessionStand
 	}
 	var list []store.SessionStanding
 	for _, s := range found {
-		if s.Session.PolicyVersion >= s.Override.MinVersion && g.strongEnough(s) {
+		if g.lets(s) {
 			list = append(list, s)
 		}
 	}
 	return list, nil
+}
+
+// Again reads a viewer's session anew, by its id: its cookie may have been replaced.
+// ok: it may still see the pages.
+func (g *Gate) Again(ctx context.Context, seen store.SessionStanding) (now store.SessionStanding, ok bool, err error) {
+	now, err = g.Store.SessionStanding(ctx, g.Client, seen.Session.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return now, false, nil
+	}
+	return now, err == nil && g.lets(now), err
+}
+
+// lets tells whether a session may see the pages.
+func (g *Gate) lets(s store.SessionStanding) bool {
+	return s.Session.Alive(s.Population, idp.Now()) && !s.User.Disabled &&
+		s.Session.PolicyVersion >= s.Override.MinVersion && g.strongEnough(s)
 }
 
 // strongEnough asks the rule, with the gate's own override. A session that an app

@@ -39,7 +39,10 @@ func (m *Manager) RotateKeys(ctx context.Context, a Actor, reason string) (int, 
 	if m.Rotation == nil {
 		return 0, errNoRotation
 	}
-	if err := m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"})); err != nil {
+	err := m.Store.Do(ctx, func(ctx context.Context) error {
+		return m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"}))
+	})
+	if err != nil {
 		return 0, err
 	}
 	return m.Rotation.Rotate(ctx, true)

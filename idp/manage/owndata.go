@@ -114,7 +114,9 @@ func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
 	if err := m.ownEvents(ctx, s, &data); err != nil {
 		return OwnData{}, err
 	}
-	return data, m.auditOf(ctx, s.actor().audit(idp.AuditDataTaken, "", nil), own.User)
+	return data, m.Store.Do(ctx, func(ctx context.Context) error {
+		return m.auditOf(ctx, s.actor().audit(idp.AuditDataTaken, "", nil), own.User)
+	})
 }
 
 func (m *Manager) ownEvents(ctx context.Context, s Self, data *OwnData) error {

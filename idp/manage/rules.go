@@ -156,6 +156,9 @@ type request struct {
 // allow checks everything about an operation, and writes refusals to the audit log.
 func (m *Manager) allow(ctx context.Context, a Actor, r request) error {
 	err := m.check(ctx, a, r)
+	if err == nil {
+		noteAllowed(ctx, r)
+	}
 	if err == nil || !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrStepUp) {
 		return err
 	}

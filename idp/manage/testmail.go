@@ -30,6 +30,9 @@ func (m *Manager) TestMail(ctx context.Context, a Actor, to string) error {
 	if err != nil {
 		return err
 	}
+	if err := m.Store.AskWitness(ctx); err != nil {
+		return err
+	}
 	sent := m.Mailer.Send(ctx, mail.Message{ID: idp.NewID(), To: to, Subject: letter.Subject, Text: letter.Text, HTML: letter.HTML})
 	outcome := "sent"
 	if sent != nil {

@@ -87,7 +87,8 @@ func openSQLite(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStore("sqlite", write, read, nil, writePool, readPool), nil
+	// Readers wait for no writer here: they serve what a transaction waits for, too.
+	return newStore("sqlite", write, read, read, nil, writePool, readPool), nil
 }
 
 func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sql.DB, error) {
@@ -121,17 +122,36 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 	cfg.MinIdleConns = min(4, cfg.MaxConns)
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
+	db, conn, closePool, err := openPostgresPool(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	few := cfg.Copy()
+	few.MaxConns, few.MinConns, few.MinIdleConns = outsideConns, 0, 0
+	outside, outsideConn, closeOutside, err := openPostgresPool(ctx, few)
+	if err != nil {
+		closePool()
+		return nil, err
+	}
+	return newStore("postgres", db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn), nil
+}
+
+// outsideConns are the connections for what transactions wait for before they are
+// committed: plain reads of a row or two, which wait for nobody.
+const outsideConns = 2
+
+func openPostgresPool(ctx context.Context, cfg *pgxpool.Config) (*gorm.DB, *sql.DB, func(), error) {
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	conn := stdlib.OpenDBFromPool(pool)
 	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false))
 	if err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("open PostgreSQL: %w", err)
+		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return newStore("postgres", db, db, pool.Close, conn), nil
+	return db, conn, pool.Close, nil
 }
 
 // never is what GORM takes for "no expiry". Any other lifetime of prepared
@@ -156,9 +176,9 @@ func config(prepare bool) *gorm.Config {
 	}
 }
 
-func newStore(dialect string, write, read *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
+func newStore(dialect string, write, read, outside *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
 	return &Store{
-		dialect: dialect, write: write, read: read, pools: pools, closePool: closePool,
+		dialect: dialect, write: write, read: read, outside: outside, pools: pools, closePool: closePool,
 		clients: newClientCache(),
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -109,8 +110,25 @@ func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashe
 	if len(tokenHashes) == 0 {
 		return nil, nil
 	}
+	return s.sessionStandings(ctx, clientID, "s.token_hash IN ?", tokenHashes)
+}
+
+// SessionStanding reads a session by its public id as it stands for a client, ended or
+// not. idp.ErrNotFound: there is none.
+func (s *Store) SessionStanding(ctx context.Context, clientID, id string) (SessionStanding, error) {
+	list, err := s.sessionStandings(ctx, clientID, "s.id = ?", id)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("session: %w", idp.ErrNotFound)
+	}
+	if err != nil {
+		return SessionStanding{}, err
+	}
+	return list[0], nil
+}
+
+func (s *Store) sessionStandings(ctx context.Context, clientID, where string, arg any) ([]SessionStanding, error) {
 	var rows []sessionJoin
-	err := s.reader(ctx).Raw(selectSessions+" WHERE s.token_hash IN ?", clientID, tokenHashes).Scan(&rows).Error
+	err := s.reader(ctx).Raw(selectSessions+" WHERE "+where, clientID, arg).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "sessions")
 	}

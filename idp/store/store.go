@@ -18,10 +18,12 @@ type Store struct {
 	// them. SQLite has one writer and many readers; PostgreSQL uses one pool for
 	// both.
 	write, read *gorm.DB
-	pools       []*sql.DB
-	closePool   func()
-	dialect     string
-	clients     *clientCache
+	// outside serves what a transaction waits for before it is committed.
+	outside   *gorm.DB
+	pools     []*sql.DB
+	closePool func()
+	dialect   string
+	clients   *clientCache
 }
 
 type txKey struct{}
@@ -33,8 +35,8 @@ type transaction struct {
 }
 
 // Do runs fn in a transaction: everything that fn does with the context it is
-// given is committed together, or not at all when fn returns an error. A call
-// inside another joins the outer transaction. PostgreSQL may end a transaction
+// given is committed together, or not at all when fn returns an error or a
+// Witness of ctx is against it. A call inside another joins the outer transaction. PostgreSQL may end a transaction
 // to break a deadlock; it is then run again, so fn must not have other effects.
 func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	if _, joined := ctx.Value(txKey{}).(*transaction); joined {
@@ -49,7 +51,10 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		tx := &transaction{}
 		err = s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
 			tx.db = db
-			return fn(context.WithValue(ctx, txKey{}, tx))
+			if err := fn(context.WithValue(ctx, txKey{}, tx)); err != nil {
+				return err
+			}
+			return s.AskWitness(ctx)
 		})
 		if err == nil {
 			for _, do := range tx.after {
@@ -57,7 +62,7 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 			}
 		}
 		if !retriable(err) {
-			return err
+			return s.tellWitness(ctx, err)
 		}
 	}
 	return err
@@ -100,6 +105,9 @@ func retriable(err error) bool {
 func (s *Store) reader(ctx context.Context) *gorm.DB {
 	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return tx.db.WithContext(ctx)
+	}
+	if ctx.Value(outsideKey{}) != nil {
+		return s.outside.WithContext(ctx)
 	}
 	return s.read.WithContext(ctx)
 }
