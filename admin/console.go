@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/gate"
+	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -24,6 +25,8 @@ type Console struct {
 	Web      *web.Web
 	Sessions *session.Manager
 	Manage   *manage.Manager
+	// Keyring seals what was typed while its sender signs in again. Optional.
+	Keyring *keyring.Keyring
 	// Callback is the redirect URI of the console's own client.
 	Callback string
 	// Version is the program's, to show.
@@ -192,14 +195,22 @@ func (v *visit) explain(err error) error {
 
 // backTo is the page to return to after a step-up: the one that was asked for, or
 // the one whose form was posted.
-func (v *visit) backTo() string {
-	if v.Request.Method == http.MethodGet {
-		return v.Request.URL.RequestURI()
+func (v *visit) backTo() string { return v.console.backTo(v.Context) }
+
+func (a *Console) backTo(c *gin.Context) string {
+	if c.Request.Method == http.MethodGet {
+		return c.Request.URL.RequestURI()
 	}
-	if _, ok := pages()[strings.TrimPrefix(v.FullPath(), v.path(""))]; ok {
-		return v.Request.URL.Path // the page with the form is at the same address
+	home := a.Web.Path("/admin")
+	// The page with the form is at the same address, or before the page that asks when
+	// it applies.
+	for _, last := range []string{"", "/apply", "/confirm"} {
+		route, ok := strings.CutSuffix(c.FullPath(), last)
+		if _, known := pages()[strings.TrimPrefix(route, home)]; ok && known {
+			return strings.TrimSuffix(c.Request.URL.Path, last)
+		}
 	}
-	return v.path("")
+	return home
 }
 
 // path is a page of the console.
@@ -313,5 +324,6 @@ func (v *visit) populationName(p idp.Population) string {
 
 // render sends a page of the console.
 func (v *visit) render(status int, page ui.Page) error {
+	v.console.gate().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
 	return v.console.Web.Render(v.Context, status, page)
 }

@@ -17,7 +17,7 @@ import (
 func (a *Console) gate() *gate.Gate {
 	return &gate.Gate{
 		Store: a.Store, Web: a.Web, Sessions: a.Sessions, Client: idp.ConsoleClient, Callback: a.Callback, Home: "/admin",
-		Override: idp.Override{Mode: idp.OverrideRequired},
+		Override: idp.Override{Mode: idp.OverrideRequired}, Keyring: a.Keyring,
 	}
 }
 
@@ -31,7 +31,7 @@ func (a *Console) enter(c *gin.Context) (*visit, error) {
 		return nil, err
 	}
 	if len(viewers) == 0 {
-		return nil, a.signIn(c, c.Request.URL.RequestURI(), gate.Ask{})
+		return nil, a.signIn(c, a.backTo(c), gate.Ask{})
 	}
 	return a.visitor(ctx, c, viewers)
 }

@@ -33,6 +33,8 @@ type Demand struct {
 	Since time.Time
 	// UserID, when set, is whom id_token_hint names: nobody else will do.
 	UserID string
+	// Choose: the person picks the account (prompt=select_account).
+	Choose bool
 	// None: no page may be shown (prompt=none).
 	None bool
 }

@@ -32,6 +32,7 @@ type Frame struct {
 	PrivacyURL     string   // footer link, may be empty
 	LanguageAction string   // URL of the POST form with field "lang", may be empty
 	Notice         *Message // what the person should know first, such as MsgPolicyChanged, may be nil
+	Waiting        Waiting  // what the page's script waits for
 	FormFields     []Field  // hidden fields of every POST form, such as the flow's version
 }
 

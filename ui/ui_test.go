@@ -94,6 +94,7 @@ var zeroPages = []ui.Page{
 	ui.SignOut{},
 	ui.SignedOut{},
 	ui.LeadOn{},
+	ui.GoOn{},
 	ui.Problem{},
 }
 

@@ -72,9 +72,9 @@ var allowed = map[string][]string{
 	"idp/arrival":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/gate":       {"idp", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"idp/account":    {"idp", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/gate":       {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/account":    {"idp", "idp/gate", "idp/keyring", "idp/manage", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/keyring", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/gate"
+	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -27,6 +28,8 @@ type Pages struct {
 	Sessions *session.Manager
 	Manage   *manage.Manager
 	Limiter  *throttle.Limiter
+	// Keyring seals what was typed while its sender signs in again. Optional.
+	Keyring *keyring.Keyring
 	// Callback is the redirect URI of the pages' own client.
 	Callback string
 	// Identities are the accounts elsewhere through which people sign in. Optional:
@@ -124,6 +127,7 @@ func forms() map[string]handler {
 func (p *Pages) gate() *gate.Gate {
 	return &gate.Gate{
 		Store: p.Store, Web: p.Web, Sessions: p.Sessions, Client: idp.AccountClient, Callback: p.Callback, Home: home,
+		Keyring: p.Keyring,
 	}
 }
 
@@ -160,8 +164,8 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 		return nil, web.NewProblem(ui.ProblemNotFound, err).BackTo(p.Web.Path(home), "Gatehouse")
 	}
 	here := p.Web.Path("%s/%s", home, population)
-	if c.Request.Method == http.MethodGet {
-		here = c.Request.URL.Path
+	if _, ok := looks()[strings.TrimPrefix(c.FullPath(), p.Web.Path("%s/:population", home))]; ok {
+		here = c.Request.URL.Path // the page with the form is at the same address
 	}
 	switch {
 	case len(viewers) == 0:
@@ -339,6 +343,7 @@ func (v *visit) signsInElsewhere() bool {
 func (v *visit) own() (manage.Own, error) { return v.pages.Manage.Own(v.Request.Context(), v.self) }
 
 func (v *visit) render(status int, page ui.Page) error {
+	v.pages.gate().Refill(v.Context, v.self.UserID, v.lang())
 	return v.pages.Web.Render(v.Context, status, page)
 }
 

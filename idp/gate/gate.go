@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/keyring"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -32,6 +33,9 @@ type Gate struct {
 	Home string
 	// Override is what the pages ask of a session whatever anybody saved.
 	Override idp.Override
+	// Keyring seals what was typed while a sign-in comes in between. Optional: without
+	// it nothing is kept.
+	Keyring *keyring.Keyring
 	// ACR is what a sign-in to the pages asks for, empty for what the policy does.
 	ACR idp.ACR
 }
@@ -108,6 +112,9 @@ func (g *Gate) Populations(ctx context.Context) ([]string, error) {
 // own client, and back to one of them. What protects the pages afterwards is the
 // session itself: the code that comes back is not needed, and never redeemed.
 func (g *Gate) SignIn(c *gin.Context, page string, ask Ask) error {
+	if err := g.keep(c, page, ask); err != nil {
+		return err
+	}
 	q := url.Values{
 		"client_id": {g.Client}, "response_type": {"code"}, "scope": {"openid"},
 		"redirect_uri": {g.Callback}, "state": {base64.RawURLEncoding.EncodeToString([]byte(page))},

@@ -259,7 +259,7 @@ func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
 				t.Errorf("ends others %t: offline access goes on", c.ends)
 			}
 			h.forget()
-			if late := middle.Submit(waiting, "/totp", "code", phone.Code(0)); late.Heading() != "This sign-in timed out" {
+			if late := middle.Submit(waiting, "/totp", "code", phone.Code(0)); late.Heading() != "Sign in to Test app" { // it starts again
 				t.Errorf("ends others %t: a sign-in with the old password goes on: %s", c.ends, late.Heading())
 			}
 		}

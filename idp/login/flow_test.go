@@ -57,6 +57,10 @@ func TestAFlowBelongsToOneBrowserAndItsTime(t *testing.T) {
 		}
 	}
 	h.db.Age(t, "flows", idp.FlowLifetime+time.Minute)
+	if again := b.Get(flowOf(page)); again.Heading() != "Sign in to Test app" || flowOf(again) == flowOf(page) {
+		t.Errorf("expired: at %q of %s, want a new sign-in", again.Heading(), again.URL)
+	}
+	h.exec("DELETE FROM requests") // nobody knows what it was for
 	expired := b.Get(flowOf(page))
 	if expired.Status != http.StatusGone || !strings.Contains(expired.Body, home) {
 		t.Errorf("expired: status %d, want 410 and the way back to %s", expired.Status, home)

@@ -16,7 +16,6 @@ import (
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
-	"gatehouse/ui"
 )
 
 // Requests is what the sign-in needs of the protocol that asked for it. Both
@@ -30,6 +29,11 @@ type Requests interface {
 	// Again is the URL that asks the same anew, for a browser that lost the
 	// answer.
 	Again(r idp.Request) string
+	// Anew is the URL that asks the same anew, for a sign-in that took too long.
+	Anew(r idp.Request) string
+	// Answers is the session of a browser that answers the request without another
+	// step, nil for none.
+	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error)
 }
 
 // Upstreams asks other providers who somebody is. *federation.Federation does.
@@ -73,6 +77,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/break-glass/:token", l.Web.Handle(l.showBreakGlass))
 	g.POST("/break-glass/:token", l.Web.Handle(l.postBreakGlass))
 	g.GET("/:flow", l.Web.Handle(l.show))
+	g.GET("/:flow/onward", l.Web.Handle(l.askOnward))
 	g.GET("/:flow/codes.txt", l.Web.Handle(l.downloadCodes))
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
@@ -80,6 +85,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
 	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
+		"onward":     l.postOnward,
 		"choose":     l.postChoose,
 		"password":   l.postPassword,
 		"confirm":    l.postConfirm,
@@ -100,22 +106,28 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"forgot":     l.postForgot,
 		"register":   l.postRegister,
 	} {
-		g.POST("/:flow/"+name, l.Web.Handle(l.step(handle)))
+		g.POST("/:flow/"+name, l.Web.Handle(l.step(name, handle)))
 	}
 }
 
 // step loads the flow of a POST and refuses one that is over.
-func (l *Login) step(handle func(*gin.Context, *signIn) error) web.Handler {
+func (l *Login) step(name string, handle func(*gin.Context, *signIn) error) web.Handler {
 	return func(c *gin.Context) error {
 		if err := c.Request.ParseForm(); err != nil {
 			return web.BadForm(err)
 		}
 		s, err := l.load(c)
 		if err != nil {
-			return err
+			return l.startAgain(c, err)
 		}
 		if s.over() {
 			return l.finishedAgain(c, s)
+		}
+		switch done, err := l.overtaken(c, s, name); {
+		case err != nil:
+			return err
+		case done != nil:
+			return l.goOn(c, s, *done)
 		}
 		return handle(c, s)
 	}
@@ -134,9 +146,7 @@ func (l *Login) here(c *gin.Context, s *signIn) error {
 
 // leadOn leaves the sign-in.
 func (l *Login) leadOn(c *gin.Context, s *signIn, location string) error {
-	return l.Web.LeadOn(c, ui.Frame{
-		Lang: l.Web.Language(c.Request, s.Request.UILocales), Brand: s.brand(), ClientName: s.client.Name,
-	}, location)
+	return l.Web.LeadOn(c, l.plainFrame(c, s), location)
 }
 
 // status of a page that is shown again because a field needs mending.

@@ -22,10 +22,18 @@ func (l *Login) openedDirectly(*gin.Context) error {
 func (l *Login) show(c *gin.Context) error {
 	s, err := l.load(c)
 	if err != nil {
-		return err
+		return l.startAgain(c, err)
 	}
 	if s.over() {
 		return l.finished(s, nil)
+	}
+	if c.Query("other") == "" && c.Query("as") == "" { // somebody else is meant
+		switch found, err := l.otherTab(c.Request.Context(), s); {
+		case err != nil:
+			return err
+		case found != nil:
+			return l.renderGoOn(c, s, *found)
+		}
 	}
 	state := s.next()
 	s.notes.Moved = s.notes.Moved || s.moved(state)
@@ -66,12 +74,19 @@ func (l *Login) action(s *signIn, step string) string {
 	return Path(l.Web.Base(), s.flow.ID) + "/" + step
 }
 
-func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
-	f := ui.Frame{
+// plainFrame is that of a page that asks for nothing.
+func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
+	return ui.Frame{
 		Lang:       l.Web.Language(c.Request, s.Request.UILocales),
 		Brand:      s.brand(),
 		ClientName: s.client.Name, HelpURL: s.Population.HelpURL, PrivacyURL: s.Population.PrivacyURL,
 	}
+}
+
+func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
+	f := l.plainFrame(c, s)
+	f.Waiting = l.waiting(s)
+	f.FormFields = append(f.FormFields, ui.Field{Name: againField, Value: f.Waiting.AgainURL})
 	switch {
 	case s.notes.Pending.proved():
 		f.Notice = ui.MsgLinkPassword.With(s.notes.Pending.Name)

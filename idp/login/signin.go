@@ -63,7 +63,7 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 		return nil, err.BackTo(client.HomeURL, client.Name)
 	}
 	if !idp.Now().Before(flow.ExpiresAt) {
-		return nil, web.NewProblem(ui.ProblemFlowExpired, idp.ErrExpired).BackTo(client.HomeURL, client.Name)
+		return nil, l.expired(ctx, flow, web.NewProblem(ui.ProblemFlowExpired, idp.ErrExpired).BackTo(client.HomeURL, client.Name))
 	}
 	s := &signIn{flow: flow, client: client, header: c.Request.Header}
 	if s.notes, err = decodeNotes(flow.Data); err != nil {

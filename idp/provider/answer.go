@@ -2,8 +2,10 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/store"
 	"gatehouse/mfa"
 )
 
@@ -98,8 +101,71 @@ func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, i
 	return r, client, errors.Join(errClient, p.Store.FinishRequest(ctx, r.ID, idp.Now()))
 }
 
-// Again is the URL that makes the same request once more.
+// Again is the URL that makes the same request once more, for a browser that has
+// answered it already: single sign-on.
 func (p *Provider) Again(r idp.Request) string {
+	return p.Web.Path("%s?%s", authorizePath, again(r).Encode())
+}
+
+// Anew is the URL that makes the same request once more, with all that it asks of the
+// person, for one that nobody answered.
+func (p *Provider) Anew(r idp.Request) string {
+	q := again(r)
+	var prompt []string
+	if !r.Demand.Since.IsZero() {
+		prompt = append(prompt, "login")
+	}
+	if r.Demand.Choose {
+		prompt = append(prompt, "select_account")
+	}
+	for name, value := range map[string]string{
+		"prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales, "claims": oneSubject(r.Demand.UserID),
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if r.Demand.MaxAge >= 0 {
+		q.Set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
+	}
+	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+}
+
+// oneSubject is the claims parameter that takes one person and no other (OpenID
+// Connect Core 1.0 section 5.5.1), empty for anybody.
+func oneSubject(id string) string {
+	if id == "" {
+		return ""
+	}
+	text, _ := json.Marshal(map[string]any{"id_token": map[string]any{"sub": map[string]string{"value": id}}}) // always marshals
+	return string(text)
+}
+
+// Answers is the session of this browser that answers a request as it stands, as it
+// would have when the request came in; nil for none. It may be younger than the request:
+// another tab made it. A request that wants a sign-in of its own, or a choice, is
+// answered by none.
+func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error) {
+	if !r.Demand.Since.IsZero() || r.Demand.Choose {
+		return nil, nil
+	}
+	client, err := p.client(ctx, r.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := p.Sessions.Find(ctx, h, client.ID, client.Populations)
+	if err != nil {
+		return nil, err
+	}
+	a := &authorization{libraryClient: libraryClient{client}, request: r}
+	s, choose := a.pick(found)
+	if s == nil || choose || a.decide(s) != mfa.Satisfied {
+		return nil, nil
+	}
+	return s, nil
+}
+
+func again(r idp.Request) url.Values {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {r.ClientID}, "redirect_uri": {r.RedirectURI},
 		"scope": {strings.Join(r.Scopes, " ")},
@@ -123,7 +189,7 @@ func (p *Provider) Again(r idp.Request) string {
 	if r.Demand.MaxAge > 0 {
 		set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+	return q
 }
 
 // errorLocation is the redirect that tells a client what went wrong (RFC 6749

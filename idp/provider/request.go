@@ -155,7 +155,9 @@ func (a *authorization) checkPrompt(url.Values) *failure {
 			a.request.Demand.None = true
 		case "login":
 			a.request.Demand.Since = a.request.CreatedAt
-		case "consent", "select_account":
+		case "select_account":
+			a.request.Demand.Choose = true
+		case "consent":
 			// Clients are first-party: consent was given by whoever set them up.
 		default:
 			return fail(invalidRequest, "prompt has a value that is not known")

@@ -121,13 +121,13 @@ func (s *Server) build(ctx context.Context) error {
 	signIn.Upstreams, signIn.UpstreamKey = upstreams, secrets[keys.ForFederation]
 	protocol.Upstreams = upstreams
 	console := &admin.Console{
-		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback",
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback", Keyring: ring,
 	}
 	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
 	}
 	self := &account.Pages{
-		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Limiter: limiter, Identities: identities{s.Manage}, Callback: s.cfg.Issuer + "/account/callback",
+		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Limiter: limiter, Identities: identities{s.Manage}, Callback: s.cfg.Issuer + "/account/callback", Keyring: ring,
 	}
 	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
 		return err

@@ -54,6 +54,26 @@ func (c Cookies) BreakGlass(h http.Header) string { return c.only(h, "break_glas
 // NewBreakGlass keeps the token of such a link until the browser is closed.
 func (c Cookies) NewBreakGlass(token string) *http.Cookie { return c.cookie("break_glass", token) }
 
+// KeptForm returns a form that this browser keeps while its sender signs in, empty for
+// none.
+func (c Cookies) KeptForm(h http.Header) string {
+	found := (&http.Request{Header: h}).CookiesNamed(c.name("kept_form"))
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0].Value
+}
+
+// NewKeptForm keeps a sealed form for a while; an empty one removes it.
+func (c Cookies) NewKeptForm(sealed string, lasts time.Duration) *http.Cookie {
+	cookie := c.cookie("kept_form", sealed)
+	cookie.MaxAge = int(lasts / time.Second)
+	if sealed == "" {
+		cookie.MaxAge = -1
+	}
+	return cookie
+}
+
 // KeptSession is the cookie of a session that outlives the closing of the browser,
 // until it ends.
 func (c Cookies) KeptSession(population, token string, left time.Duration) *http.Cookie {

@@ -60,6 +60,29 @@ func (m *Manager) New(ctx context.Context, u idp.User, p idp.Population, policyV
 	return m.begin(ctx, u, p, false, policyVersion, browser, proofs)
 }
 
+// Had are the people whose sessions this browser's cookies name, living or not.
+func (m *Manager) Had(ctx context.Context, h http.Header) ([]string, error) {
+	_, browser := m.Cookies.Browser(h)
+	list, err := m.Store.Populations(ctx)
+	if err != nil || browser == nil {
+		return nil, err
+	}
+	var hashes [][]byte
+	for _, p := range list {
+		if token := m.Cookies.Session(h, p.ID); token != "" {
+			hashes = append(hashes, idp.HashSecret(token))
+		}
+	}
+	rows, err := m.Store.SessionsByToken(ctx, "", hashes)
+	var users []string
+	for _, row := range rows {
+		if bytes.Equal(row.Session.BrowserHash, browser) {
+			users = append(users, row.Session.UserID)
+		}
+	}
+	return users, err
+}
+
 // All are the sessions of a browser that live, one of each population at most.
 func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionStanding, error) {
 	list, err := m.Store.Populations(ctx)

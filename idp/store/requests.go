@@ -21,6 +21,7 @@ type requestRow struct {
 	Since         *time.Time
 	HintUserID    string
 	LoginHint     string
+	Choose        bool
 	UILocales     string `gorm:"column:ui_locales"`
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
@@ -31,7 +32,7 @@ func (requestRow) TableName() string { return "requests" }
 
 func (r requestRow) request() idp.Request {
 	values := fromWords(r.ACRValues)
-	demand := idp.Demand{MaxAge: idp.NoMaxAge, Since: orZero(r.Since), UserID: r.HintUserID}
+	demand := idp.Demand{MaxAge: idp.NoMaxAge, Since: orZero(r.Since), UserID: r.HintUserID, Choose: r.Choose}
 	for _, v := range values {
 		demand.ACRValues = append(demand.ACRValues, idp.ACR(v))
 	}
@@ -60,7 +61,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scope: words(r.Scopes), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		ACRValues: words(values), MaxAge: maxAge, Since: orNull(r.Demand.Since), HintUserID: r.Demand.UserID,
-		LoginHint: r.LoginHint, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
 	}).Error, "request")
 }
 

@@ -278,11 +278,31 @@ func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 	if err := w.cfg.UI.Render(&out, page); err != nil {
 		return fmt.Errorf("render the page: %w", err)
 	}
+	body, err := refilled(c, out.Bytes())
+	if err != nil {
+		return fmt.Errorf("fill in the page: %w", err)
+	}
 	h := c.Writer.Header()
 	h.Set("Content-Security-Policy", strings.Replace(pagePolicy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1))
 	h.Set("Cache-Control", "no-store")
-	c.Data(status, "text/html; charset=utf-8", out.Bytes())
+	c.Data(status, "text/html; charset=utf-8", body)
 	return nil
+}
+
+// typedKey is where a request carries what its page is to be filled with.
+const typedKey = "gatehouse.typed"
+
+// Refill fills the page that answers a request with what was typed there before.
+func (w *Web) Refill(c *gin.Context, t ui.Typed) { c.Set(typedKey, t) }
+
+// refilled is a page with what was typed, if anything was.
+func refilled(c *gin.Context, page []byte) ([]byte, error) {
+	typed, ok := c.Get(typedKey)
+	t, isTyped := typed.(ui.Typed)
+	if !ok || !isTyped {
+		return page, nil
+	}
+	return ui.Refill(page, t)
 }
 
 // LeadOn answers with a page of ours that leads on by itself, and by its link: to an

@@ -152,7 +152,53 @@ function judged(input) {
   });
 }
 
+// data-news: tells the other tabs that somebody signed in here. data-onward: the URL
+// that says whether the page at data-page can go on with that. It is asked when there are
+// such news, and when the tab comes back to sight.
+const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('gatehouse') : null;
+
+function news() {
+  tabs?.postMessage('signed in');
+}
+
+function onward(page) {
+  const ask = async () => {
+    try {
+      const answer = await fetch(page.dataset.onward);
+      if (answer.status === 200 && (await answer.json()).onward) location.replace(page.dataset.page);
+    } catch {
+      // The network is gone for a moment: the next look at the tab tries again.
+    }
+  };
+  tabs?.addEventListener('message', ask);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) ask(); });
+}
+
+// data-again: the URL that starts again a sign-in whose time is over, in data-seconds.
+// It waits until somebody looks, counts by the clock, and takes the typed address along.
+function again(page) {
+  const end = Date.now() + page.dataset.seconds * 1000;
+  const look = () => {
+    if (document.hidden || Date.now() < end) return;
+    const to = new URL(page.dataset.again, location);
+    const typed = document.querySelector('input[type=email]')?.value;
+    if (typed) to.searchParams.set('login_hint', typed);
+    location.replace(to);
+  };
+  document.addEventListener('visibilitychange', look);
+  setInterval(look, 5000);
+}
+
+// data-send: sends the form by itself.
+function send(form) {
+  form.requestSubmit();
+}
+
 sendOnce();
+each('[data-news]', news);
+each('[data-onward]', onward);
+each('[data-again]', again);
+each('[data-send]', send);
 each('[data-judged]', judged);
 each('[data-reveal]', reveal);
 each('[data-digits]', digits);

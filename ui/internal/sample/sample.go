@@ -194,6 +194,7 @@ func rest() map[string]ui.Page {
 		},
 		// It leads to itself: an example has to stay.
 		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
+		"go-on":          ui.GoOn{Frame: frame(), Email: "maya@rtx.example", OtherURL: "?other=1"},
 		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},
 		"signed-out":     ui.SignedOut{Frame: frame(), BackURL: "https://agents.rtx.example/", BackLabel: "Agent portal"},
 	}
