@@ -52,8 +52,7 @@ func QueryWords(text string) (words [][]byte, ok bool) {
 			words = append(words, []byte(word))
 		}
 	}
-	// What shows nothing is nobody's name, and no wish to see everybody.
-	return words, len(words) > 0 || strings.TrimSpace(text) == ""
+	return words, true
 }
 
 // foldWord folds a text and takes its accents off: "Zoë" and "zoe" are found alike.
@@ -63,6 +62,6 @@ func foldWord(text string) string {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(plain(strings.ToValidUTF8(text, "\uFFFD"))))
+	}, norm.NFKD.String(strings.ToValidUTF8(text, "\uFFFD")))
 	return string(fold(bare))
 }

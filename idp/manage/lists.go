@@ -83,12 +83,12 @@ func isText(field, value string) error {
 	return nil
 }
 
-// checkName is checkLine for a name: it shows something.
+// checkName is checkLine for a name: where there is one, it shows something.
 func checkName(field, value string, longest int) error {
 	if err := checkLine(field, value, longest); err != nil {
 		return err
 	}
-	if !idp.Shows(value) {
+	if value != "" && !idp.Shows(value) {
 		return invalid(field, "this name shows nothing: it needs a letter, a digit or a sign")
 	}
 	return nil

@@ -253,9 +253,6 @@ func checkUser(u idp.User) error {
 	case len(u.Locale) > maxLocale || strings.Trim(u.Locale, localeChars) != "":
 		return invalid("locale", "%q is not the tag of a language", u.Locale)
 	}
-	if u.Name == "" { // people may have none
-		return nil
-	}
 	return checkName("name", u.Name, maxName)
 }
 

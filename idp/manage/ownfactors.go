@@ -209,9 +209,6 @@ func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, populatio
 
 func factorName(name string) (string, error) {
 	name = strings.Join(strings.Fields(name), " ")
-	if name == "" {
-		return "", nil
-	}
 	return name, checkName("name", name, maxFactorName)
 }
 
