@@ -189,14 +189,19 @@ func (c keysRotate) Run(ctx context.Context) error {
 type keysReencrypt struct{ storage }
 
 // Run encrypts everything under the first master key.
-func (c keysReencrypt) Run(ctx context.Context) error {
+func (c keysReencrypt) Run(ctx context.Context, t terminal) error {
 	st, ring, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := keys.Reencrypt(ctx, st, ring)
-	if err == nil {
-		_, err = fmt.Printf("%d values are encrypted anew; retire the old keys in %s, when flows under way are over\n", n, idp.FlowLifetime)
+	sum, err := keys.Reencrypt(ctx, st, ring)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%d values are encrypted anew, run it again for the rest: %w", sum.Values, err)
+	case !sum.Whole():
+		err = fmt.Errorf("%d values are encrypted anew; some cannot be opened and stay as they are: %s", sum.Values, sum)
+	default:
+		_, err = fmt.Fprintf(t.out, "%d values are encrypted anew; retire the old keys in %s, when flows under way are over\n", sum.Values, idp.FlowLifetime)
 	}
 	return closing(err, st)
 }

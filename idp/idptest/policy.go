@@ -6,7 +6,7 @@ import (
 )
 
 // SetPolicy puts a population's policy in force. An authenticator without a label
-// gets one.
+// gets one, and a policy that stands already another one: else nothing would change.
 func (a *App) SetPolicy(population string, p idp.Policy, apply manage.Apply) idp.Policy {
 	a.tb.Helper()
 	ctx := a.tb.Context()
@@ -15,6 +15,9 @@ func (a *App) SetPolicy(population string, p idp.Policy, apply manage.Apply) idp
 		p.Version = now.Policy.Version
 		if p.Authenticator && p.IssuerLabel == "" {
 			p.IssuerLabel = "RTX"
+		}
+		if p == now.Policy {
+			p.IssuerLabel += "."
 		}
 		p, err = a.Manage.SavePolicy(ctx, manage.System(), manage.PolicyChange{
 			Population: population, Policy: p, Apply: apply, PasswordAlone: true,
@@ -26,13 +29,17 @@ func (a *App) SetPolicy(population string, p idp.Policy, apply manage.Apply) idp
 	return p
 }
 
-// SetOverride puts a client's override in force.
+// SetOverride puts a client's override in force. One that stands already changes in
+// whether it is also for those who come through a connection.
 func (a *App) SetOverride(clientID string, o idp.Override, apply manage.Apply) idp.Override {
 	a.tb.Helper()
 	ctx := a.tb.Context()
 	now, err := a.Store.Override(ctx, clientID)
 	if err == nil {
-		o.Version = now.Version
+		o.Version, o.MinVersion = now.Version, now.MinVersion
+		if o == now {
+			o.Federated = !o.Federated
+		}
 		o, err = a.Manage.SaveOverride(ctx, manage.System(), manage.OverrideChange{ClientID: clientID, Override: o, Apply: apply})
 	}
 	if err != nil {

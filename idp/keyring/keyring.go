@@ -174,6 +174,16 @@ func (k *Keyring) Current(sealed []byte) bool {
 	return ok && id == k.keys[0].id
 }
 
+// KeyID is the id, in hex, of the master key that a value is sealed under; empty for
+// what is no sealed value.
+func KeyID(sealed []byte) string {
+	id, ok := sealedUnder(sealed)
+	if !ok {
+		return ""
+	}
+	return id.String()
+}
+
 // KeyIDs lists the ids of the keys in hex, the encrypting one first. They are
 // public: logs and the keys command show them.
 func (k *Keyring) KeyIDs() []string {

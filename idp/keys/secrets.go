@@ -39,26 +39,3 @@ func Secret(ctx context.Context, s *store.Store, ring *keyring.Keyring, purpose 
 	}
 	return secret, nil
 }
-
-// Reencrypt seals everything again that is not sealed under the keyring's first
-// key, and returns how many values that were. Afterwards the other keys can be
-// retired once the flows of that moment (30 minutes) are over.
-func Reencrypt(ctx context.Context, s *store.Store, ring *keyring.Keyring) (count int, err error) {
-	err = s.EachSealed(ctx, func(v store.Sealed) error {
-		if ring.Current(v.Value) {
-			return nil
-		}
-		plain, err := ring.Open(v.Value, v.AAD())
-		if err != nil {
-			return fmt.Errorf("open %s: %w", v.AAD(), err)
-		}
-		count++
-		return s.ReplaceSealed(ctx, v, ring.Seal(plain, v.AAD()))
-	})
-	if err != nil {
-		return count, err
-	}
-	return count, s.Audit(ctx, idp.AuditEvent{
-		Kind: idp.AuditSecretsReencrypted, Detail: map[string]string{"values": fmt.Sprint(count)},
-	})
-}

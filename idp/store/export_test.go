@@ -93,15 +93,6 @@ func columnType(t reflect.Type) string {
 // where they are others.
 func Pools(s *Store) []*sql.DB { return s.pools }
 
-// SealedColumns are the columns that EachSealed visits, as table.column.
-func SealedColumns() []string {
-	var names []string
-	for _, c := range sealedColumns {
-		names = append(names, c.table+"."+c.column)
-	}
-	return names
-}
-
 // ExplainPeople and ExplainAudit are how PostgreSQL would read a page, if it may not
 // read whole tables or collect rows out of order.
 func ExplainPeople(t *testing.T, s *Store, q PeopleQuery) string {

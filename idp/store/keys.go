@@ -126,17 +126,28 @@ type Sealed struct {
 // AAD is what the value is bound to, so that it cannot be moved to another row.
 func (v Sealed) AAD() string { return keyring.AAD(v.Table, v.ID, v.Column) }
 
-// sealedColumns are all columns that hold sealed values for longer than a flow.
+// sealedColumns are all columns that hold sealed values for longer than a flow. A row
+// may have none: what is sealed is never empty. What a link or a delivery was for is
+// of no use once it is done.
 var sealedColumns = []struct{ table, id, column, where string }{
-	{"factors", "id", "secret", "method = 'totp'"},
-	{"recovery_codes", "id", "sealed", "1 = 1"},
-	{"signing_keys", "id", "private", "1 = 1"},
-	{"settings", "name", "value", "sealed"},
-	{"connections", "id", "secret", "length(secret) > 0"},
-	{"connections", "id", "private_key", "length(private_key) > 0"},
-	{"sessions", "id", "upstream_sign_out", "length(upstream_sign_out) > 0"},
-	{"outbox", "id", "body", "done_at IS NULL"},
-	{"links", "id", "body", "kind <> 'setup' AND used_at IS NULL"},
+	{"factors", "id", "secret", ""},
+	{"recovery_codes", "id", "sealed", ""},
+	{"signing_keys", "id", "private", ""},
+	{"settings", "name", "value", "AND sealed"},
+	{"connections", "id", "secret", ""},
+	{"connections", "id", "private_key", ""},
+	{"sessions", "id", "upstream_sign_out", ""},
+	{"outbox", "id", "body", "AND done_at IS NULL"},
+	{"links", "id", "body", "AND used_at IS NULL"},
+}
+
+// SealedColumns are the columns that EachSealed visits, as table.column.
+func SealedColumns() []string {
+	var names []string
+	for _, c := range sealedColumns {
+		names = append(names, c.table+"."+c.column)
+	}
+	return names
 }
 
 // EachSealed calls fn for every sealed value, in batches.
@@ -148,8 +159,8 @@ func (s *Store) EachSealed(ctx context.Context, fn func(Sealed) error) error {
 				ID    string
 				Value []byte
 			}
-			err := s.reader(ctx).Raw(fmt.Sprintf("SELECT %s AS id, %s AS value FROM %s WHERE %s AND %s > ? ORDER BY %s LIMIT 500",
-				c.id, c.column, c.table, c.where, c.id, c.id), after).Scan(&rows).Error
+			err := s.reader(ctx).Raw(fmt.Sprintf("SELECT %s AS id, %s AS value FROM %s WHERE length(%s) > 0 %s AND %s > ? ORDER BY %s LIMIT 500",
+				c.id, c.column, c.table, c.column, c.where, c.id, c.id), after).Scan(&rows).Error
 			if err != nil {
 				return found(err, "sealed values of "+c.table)
 			}
@@ -167,14 +178,14 @@ func (s *Store) EachSealed(ctx context.Context, fn func(Sealed) error) error {
 	return nil
 }
 
-// ReplaceSealed writes a value that was sealed again, unless it changed since it
-// was read.
+// ReplaceSealed writes a value that was sealed again. idp.ErrConflict: it changed since
+// it was read, or is gone.
 func (s *Store) ReplaceSealed(ctx context.Context, old Sealed, value []byte) error {
 	for _, c := range sealedColumns {
 		if c.table == old.Table && c.column == old.Column {
-			return written(s.writer(ctx).Table(c.table).
+			return once(s.writer(ctx).Table(c.table).
 				Where(fmt.Sprintf("%s = ? AND %s = ?", c.id, c.column), old.ID, old.Value).
-				UpdateColumn(c.column, value).Error, "sealed value of "+c.table)
+				UpdateColumn(c.column, value), "sealed value of "+c.table, idp.ErrConflict)
 		}
 	}
 	return fmt.Errorf("%w: %s.%s holds no sealed values", idp.ErrInvalid, old.Table, old.Column)

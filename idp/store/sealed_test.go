@@ -44,10 +44,12 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 		idptest.Must(t, db.Enqueue(ctx, store.Delivery{ID: id, Body: sealed, CreatedAt: now, NextAt: now, ExpiresAt: now}))
 	}
 	idptest.Must(t, db.FinishDelivery(ctx, "delivered", store.Delivered, "", now))
-	for id, kind := range map[string]idp.LinkKind{"invited": idp.InvitationLink, "setup": idp.SetupLink, "spent": idp.ResetLink} {
-		idptest.Must(t, db.CreateLink(ctx, idp.Link{
-			ID: id, Kind: kind, Hash: []byte(id), Email: id + "@rtx.example", Body: sealed, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
-		}))
+	for id, kind := range map[string]idp.LinkKind{"invited": idp.InvitationLink, "setup": idp.SetupLink, "moving": idp.EmailLink, "spent": idp.ResetLink} {
+		l := idp.Link{ID: id, Kind: kind, Hash: []byte(id), Email: id + "@rtx.example", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		if id == "invited" || id == "spent" {
+			l.Body = sealed
+		}
+		idptest.Must(t, db.CreateLink(ctx, l))
 	}
 	idptest.Must(t, db.UseLink(ctx, idp.Link{ID: "spent", Hash: []byte("spent")}, now))
 	return []string{
@@ -88,7 +90,8 @@ func TestSealedValueIsReplacedUnlessItChanged(t *testing.T) {
 			}
 			stale := v
 			stale.Value = []byte{0, 1, 255}
-			return db.ReplaceSealed(ctx, stale, []byte("lost update"))
+			expectError(t, db.ReplaceSealed(ctx, stale, []byte("lost update")), idp.ErrConflict)
+			return nil
 		}))
 		idptest.Must(t, db.EachSealed(ctx, func(v store.Sealed) error {
 			if string(v.Value) != "new "+v.ID {
