@@ -62,6 +62,9 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		e.PopulationID = c.Population
 		return m.Store.Audit(ctx, e)
 	})
+	if m.Reap != nil {
+		m.Reap()
+	}
 	after := before
 	after.Access, after.Version = c.Access, c.Version+1
 	return after, err

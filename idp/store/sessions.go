@@ -107,8 +107,18 @@ func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashe
 	if len(tokenHashes) == 0 {
 		return nil, nil
 	}
+	return s.sessionStandings(ctx, " WHERE s.token_hash IN ?", clientID, tokenHashes)
+}
+
+// LivingStandings reads up to limit sessions of a population that have not ended, after the
+// one given, in the order of their ids.
+func (s *Store) LivingStandings(ctx context.Context, population, after string, limit int) ([]SessionStanding, error) {
+	return s.sessionStandings(ctx, " WHERE s.population_id = ? AND s.ended_at IS NULL AND s.id > ? ORDER BY s.id LIMIT ?", "", population, after, limit)
+}
+
+func (s *Store) sessionStandings(ctx context.Context, where string, args ...any) ([]SessionStanding, error) {
 	var rows []sessionJoin
-	err := s.reader(ctx).Raw(selectSessions+" WHERE s.token_hash IN ?", clientID, tokenHashes).Scan(&rows).Error
+	err := s.reader(ctx).Raw(selectSessions+where, args...).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "sessions")
 	}
