@@ -70,6 +70,9 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		return m.Store.Audit(ctx, e)
 	})
 	after.Version = c.Version + 1
+	if m.Reap != nil {
+		m.Reap()
+	}
 	return after, err
 }
 

@@ -189,6 +189,9 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
+	if m.Reap != nil {
+		m.Reap()
+	}
 	c.Version++
 	return m.connectionEntry(ctx, c)
 }

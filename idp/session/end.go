@@ -92,7 +92,57 @@ func (m *Manager) Reap(ctx context.Context) (int, error) {
 			return reaped, err
 		}
 	}
+	n, err := m.reapWays(ctx)
+	return reaped + n, err
+}
+
+// reapWays ends the sessions that rest on a way in that was closed since, and has their
+// relying parties told. Each process looks through a population once for each change.
+func (m *Manager) reapWays(ctx context.Context) (int, error) {
+	populations, err := m.Store.WaysTaken(ctx)
+	if err != nil {
+		return 0, err
+	}
+	reaped := 0
+	for id, version := range populations {
+		if seen, ok := m.seen.Load(id); ok && seen == version {
+			continue
+		}
+		n, err := m.reapWaysOf(ctx, id)
+		if reaped += n; err != nil {
+			return reaped, err
+		}
+		m.seen.Store(id, version)
+	}
 	return reaped, nil
+}
+
+func (m *Manager) reapWaysOf(ctx context.Context, population string) (reaped int, err error) {
+	for after := ""; ctx.Err() == nil; {
+		list, err := m.Store.LivingStandings(ctx, population, after, reapBatch)
+		if err != nil || len(list) == 0 {
+			return reaped, err
+		}
+		var dead []string
+		for _, s := range list {
+			if _, open := s.Worth(); !open {
+				dead = append(dead, s.Session.ID)
+			}
+		}
+		after = list[len(list)-1].Session.ID
+		err = m.Store.Do(ctx, func(ctx context.Context) error {
+			ended, err := m.Store.EndSessions(ctx, idp.Now(), dead...)
+			if err != nil || len(ended) == 0 {
+				return err
+			}
+			reaped += len(ended)
+			return m.tell(ctx, ended)
+		})
+		if err != nil {
+			return reaped, err
+		}
+	}
+	return reaped, ctx.Err()
 }
 
 // repeat runs a batch in a transaction until one finds nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"gatehouse/idp"
@@ -16,6 +17,8 @@ type Manager struct {
 	Store   *store.Store
 	Cookies Cookies
 	Outbox  *outbox.Outbox
+
+	seen sync.Map // of Reap: populations, with the last change whose sessions it ended
 }
 
 // Find returns the living sessions of a browser in the given populations, in

@@ -110,13 +110,13 @@ func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashe
 	if len(tokenHashes) == 0 {
 		return nil, nil
 	}
-	return s.sessionStandings(ctx, clientID, "s.token_hash IN ?", tokenHashes)
+	return s.sessionStandings(ctx, " WHERE s.token_hash IN ?", clientID, tokenHashes)
 }
 
 // SessionStanding reads a session by its public id as it stands for a client, ended or
 // not. idp.ErrNotFound: there is none.
 func (s *Store) SessionStanding(ctx context.Context, clientID, id string) (SessionStanding, error) {
-	list, err := s.sessionStandings(ctx, clientID, "s.id = ?", id)
+	list, err := s.sessionStandings(ctx, " WHERE s.id = ?", clientID, id)
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("session: %w", idp.ErrNotFound)
 	}
@@ -126,9 +126,15 @@ func (s *Store) SessionStanding(ctx context.Context, clientID, id string) (Sessi
 	return list[0], nil
 }
 
-func (s *Store) sessionStandings(ctx context.Context, clientID, where string, arg any) ([]SessionStanding, error) {
+// LivingStandings reads up to limit sessions of a population that have not ended, after the
+// one given, in the order of their ids.
+func (s *Store) LivingStandings(ctx context.Context, population, after string, limit int) ([]SessionStanding, error) {
+	return s.sessionStandings(ctx, " WHERE s.population_id = ? AND s.ended_at IS NULL AND s.id > ? ORDER BY s.id LIMIT ?", "", population, after, limit)
+}
+
+func (s *Store) sessionStandings(ctx context.Context, where string, args ...any) ([]SessionStanding, error) {
 	var rows []sessionJoin
-	err := s.reader(ctx).Raw(selectSessions+" WHERE "+where, clientID, arg).Scan(&rows).Error
+	err := s.reader(ctx).Raw(selectSessions+where, args...).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "sessions")
 	}

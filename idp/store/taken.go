@@ -110,3 +110,19 @@ func (j wayJoin) way() idp.Way {
 		Subject: j.Subject, Email: j.Email, Taken: r.Taken.vocabulary(),
 	}
 }
+
+// WaysTaken lists the populations in which a way to sign in lost something, each with the
+// number of the last such change.
+func (s *Store) WaysTaken(ctx context.Context) (map[string]int64, error) {
+	var rows []struct {
+		ID    string
+		Taken taken `gorm:"serializer:json"`
+	}
+	err := s.reader(ctx).Raw(`SELECT id, taken FROM populations WHERE taken <> '{}'
+		UNION ALL SELECT population_id AS id, taken FROM connections WHERE taken <> '{}'`).Scan(&rows).Error
+	newest := map[string]int64{}
+	for _, r := range rows {
+		newest[r.ID] = max(newest[r.ID], r.Taken.vocabulary().Newest())
+	}
+	return newest, found(err, "ways that were closed")
+}
