@@ -42,7 +42,7 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditClientCreated: "console.event.client_created", idp.AuditPolicyChanged: "console.event.policy_changed",
 		idp.AuditOverrideChanged: "console.event.override_changed", idp.AuditUserChanged: "console.event.user_changed",
 		idp.AuditAddressShared: "console.event.address_shared",
-		idp.AuditUserDisabled: "console.event.user_disabled", idp.AuditUserEnabled: "console.event.user_enabled",
+		idp.AuditUserDisabled:  "console.event.user_disabled", idp.AuditUserEnabled: "console.event.user_enabled",
 		idp.AuditUserDeleted: "console.event.user_deleted", idp.AuditUserAnonymised: "console.event.user_anonymised",
 		idp.AuditRolesChanged: "console.event.roles_changed", idp.AuditThrottleCleared: "console.event.throttle_cleared",
 		idp.AuditFactorEnabled: "console.event.factor_enabled", idp.AuditRoleCreated: "console.event.role_created",

@@ -90,11 +90,8 @@ func signOutDeed() deed {
 			return w
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			signOut := v.console.Manage.SignOutOfSessions
-			if v.PostForm("offline") == "on" {
-				signOut = v.console.Manage.SignOut
-			}
-			_, err := signOut(v.Request.Context(), v.actor, s.ID, reason)
+			apps := manage.AppAccess(v.PostForm("offline") == "on")
+			_, err := v.console.Manage.SignOut(v.Request.Context(), v.actor, s.ID, reason, apps)
 			return v.saying(s.page(), "console.done.signed_out"), err
 		},
 	}

@@ -21,13 +21,13 @@ func (o *office) objects(population string) map[string]string {
 	role := idp.Role{ID: idp.NewID(), Name: "Custom " + population}
 	idptest.Must(o.t, o.Store.CreateRole(o.t.Context(), role))
 	connection, err := o.Manage.AddConnection(o.t.Context(), manage.System(), manage.ConnectionChange{
-		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: "gatehouse"},
+		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: idp.NewID()},
 		NewCertificate: true,
 	})
 	idptest.Must(o.t, err)
 	return map[string]string{
 		"user_id": user.ID, "connection_id": connection.ID, "client_id": client.ID, "population_id": population, "role_id": role.ID,
-		"session_id": o.session(user), "invitation_id": "none", "factor_id": "none", "lane": "nowhere", "index": "1",
+		"session_id": o.session(user), "invitation_id": "none", "factor_id": "none", "grant_id": "none", "lane": "nowhere", "index": "1",
 	}
 }
 

@@ -251,11 +251,8 @@ func (h handlers) SignOut(c *gin.Context, id UserID) {
 		if err != nil {
 			return err
 		}
-		signOut := v.manage.SignOut
-		if body.OfflineAccess != nil && !*body.OfflineAccess {
-			signOut = v.manage.SignOutOfSessions
-		}
-		n, err := signOut(v.ctx, v.actor, id, body.Reason)
+		apps := manage.AppAccess(body.OfflineAccess == nil || *body.OfflineAccess)
+		n, err := v.manage.SignOut(v.ctx, v.actor, id, body.Reason, apps)
 		if err != nil {
 			return err
 		}

@@ -268,7 +268,7 @@ func TestActivityIsInPlainWords(t *testing.T) {
 		foreign := h.moveIn(noor)
 		h.another(noor)
 		reason := "a secret suspicion"
-		_, err := h.Manage.SignOut(t.Context(), manage.System(), foreign.user.ID, reason)
+		_, err := h.Manage.SignOut(t.Context(), manage.System(), foreign.user.ID, reason, manage.EndAppAccess)
 		idptest.Must(t, err)
 		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), r.user.ID, newPassword, reason))
 		page := r.Submit(r.at("/activity"), "/password", "email", maya, "password", newPassword)

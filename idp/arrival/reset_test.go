@@ -119,8 +119,7 @@ func TestForgotPasswordTellsNothing(t *testing.T) {
 		for _, address := range []string{email, "nobody@rtx.example", "left@rtx.example", "maya+tag@rtx.example", "o'brien@rtx.example", "用户@例子.example", "a@b"} {
 			page := h.forgot(idptest.NewBrowser(t), address)
 			want(t, page, http.StatusOK, sent)
-			body := strings.ReplaceAll(page.Body, strings.Split(page.URL.Path, "/")[2], "FLOW")
-			answers[body] = true
+			answers[page.Impersonal()] = true
 		}
 		if len(answers) != 1 {
 			t.Errorf("%d different answers", len(answers))

@@ -149,6 +149,17 @@ var (
 	heading  = regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`)
 )
 
+var (
+	startsAgain = regexp.MustCompile(`data-again="[^"]*" data-seconds="[^"]*"|name="again" value="[^"]*"`)
+	flowInPath  = regexp.MustCompile(`/login/[A-Za-z0-9_-]{20,}`)
+)
+
+// Impersonal is the page without what is of this one sign-in: its address, and the request
+// that starts it again. Two people who must not be told apart get the same.
+func (p *Page) Impersonal() string {
+	return flowInPath.ReplaceAllString(startsAgain.ReplaceAllString(p.Body, "AGAIN"), "/login/FLOW")
+}
+
 // Heading is the text of the page's h1.
 func (p *Page) Heading() string {
 	m := heading.FindStringSubmatch(p.Body)

@@ -106,8 +106,9 @@ func TestReencryptingIsTakenUpAgain(t *testing.T) {
 // a column of the store's list, or lives no longer than a flow.
 func TestWhateverIsSealedIsSealedAgain(t *testing.T) {
 	short := map[string]string{
-		"flows.data":             "an authenticator that is being set up at sign-in",
-		"sessions.authenticator": "one that is being set up by its owner; the browser keeps it",
+		"flows.data":              "an authenticator that is being set up at sign-in",
+		"flows.upstream_sign_out": "what another provider is told at sign-out, until there is a session",
+		"sessions.authenticator":  "one that is being set up by its owner; the browser keeps it",
 	}
 	listed := map[string]bool{}
 	for _, c := range store.SealedColumns() {

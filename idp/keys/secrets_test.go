@@ -53,6 +53,8 @@ func sealed(t *testing.T, db *idptest.Database, r *keyring.Keyring) int {
 	seal := func(table, id, column string) []byte {
 		return r.Seal([]byte(table+id+column), keyring.AAD(table, id, column))
 	}
+	w.Session.UpstreamSignOut = seal("sessions", w.Session.ID, "upstream_sign_out")
+	idptest.Must(t, db.RenewSession(ctx, w.Session))
 	_, err := keys.Open(ctx, db.Store, r)
 	idptest.Must(t, err)
 	secret(t, db.Store, r, keys.ForRefresh)
@@ -71,7 +73,7 @@ func sealed(t *testing.T, db *idptest.Database, r *keyring.Keyring) int {
 		idptest.Must(t, db.CreateLink(ctx, l))
 	}
 	idptest.Must(t, db.CreateFactor(ctx, idp.Factor{ID: "mailbox", UserID: w.User.ID, Method: idp.MethodEmail, CreatedAt: now}))
-	return 3 + 1 + 1 + 1 + 1 + 1
+	return 3 + 1 + 1 + 1 + 1 + 1 + 1
 }
 
 func TestReencryptingRetiresTheOldMasterKey(t *testing.T) {

@@ -126,7 +126,7 @@ func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
 func TestAParkedSignInEndsToo(t *testing.T) {
 	for name, end := range map[string]func(h *house){
 		"sign out": func(h *house) {
-			_, err := h.Manage.SignOut(h.t.Context(), manage.System(), h.user.ID, "stolen")
+			_, err := h.Manage.SignOut(h.t.Context(), manage.System(), h.user.ID, "stolen", manage.EndAppAccess)
 			idptest.Must(h.t, err)
 		},
 		"immediately": func(h *house) {

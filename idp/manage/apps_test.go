@@ -92,7 +92,7 @@ func TestAppsGoWithWhatTheyHold(t *testing.T) {
 		if err != nil || next != "" || len(list) != 1 || list[0].Email != u.Email || fmt.Sprint(list[0].Clients) != "["+app.ID+"]" || list[0].TokenHash != nil {
 			t.Fatalf("%+v, %v", list, err)
 		}
-		if n, err := o.SignOut(ctx, everything(), u.ID, ticket); n != 1 || err != nil {
+		if n, err := o.SignOut(ctx, everything(), u.ID, ticket, manage.EndAppAccess); n != 1 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
 		if list, _, err := o.ListSessions(ctx, everything(), manage.SessionQuery{}); err != nil || len(list) != 0 {

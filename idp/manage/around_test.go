@@ -142,8 +142,11 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 		"DeleteUser":    {{"", func(a manage.Actor, at aim) error { return o.DeleteUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"AnonymiseUser": {{"", func(a manage.Actor, at aim) error { return o.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"ClearThrottle": {{"", func(a manage.Actor, at aim) error { return o.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
+		"EndGrant":      {{"", func(a manage.Actor, at aim) error { return o.EndGrant(ctx, a, at.user.ID, "none", ticket) }, false, true}},
 		"EndSession":    {{"", func(a manage.Actor, at aim) error { return o.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
-		"SignOut":       {{"", func(a manage.Actor, at aim) error { return second(o.SignOut(ctx, a, at.user.ID, ticket)) }, false, true}},
+		"SignOut": {{"", func(a manage.Actor, at aim) error {
+			return second(o.SignOut(ctx, a, at.user.ID, ticket, manage.EndAppAccess))
+		}, false, true}},
 		"SetRoles": {{"", func(a manage.Actor, at aim) error {
 			return o.SetRoles(ctx, a, at.user.ID, at.version, nil, ticket)
 		}, false, true}},
@@ -220,7 +223,7 @@ var harmless = []string{
 	"PreviewPolicy", "PreviewOverride", "SavePolicy", "SaveOverride", "TestMail", "Policy", "Override",
 	"Populations", "Population", "AddPopulation", "SaveBrand", "Connections", "Connection", "PreviewAccess", "Identities",
 	"Requirements", "PreviewPasswordRules", "SavePasswordRules", "PreviewSessionRules", "SaveSessionRules", "SaveRegistration",
-	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "Roles", "DeleteRole",
+	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "Roles", "DeleteRole",
 	"Clients", "Client", "Audit", "ExportAudit", "Deliveries", "RetryDeliveries", "SigningKeys", "RotateKeys",
 }
 

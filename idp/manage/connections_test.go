@@ -32,7 +32,7 @@ func entra(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
 	c := manage.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true,
-			Tenants: []string{contoso}, ClientID: "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11",
+			Tenants: []string{contoso}, ClientID: idp.NewID(),
 		},
 		ClientSecret: "their secret", Reason: ticket,
 	}

@@ -185,8 +185,10 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"RegenerateRecoveryCodes", reset, func(a manage.Actor) error { return o.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},
 		{"ResetMFA", reset, func(a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, "") }},
 		{"EnableFactor", reset, func(a manage.Actor) error { return o.EnableFactor(ctx, a, u.ID, "none", "") }},
+		{"ListGrants", nil, func(a manage.Actor) error { return second(o.ListGrants(ctx, a, u.ID)) }},
+		{"EndGrant", nil, func(a manage.Actor) error { return o.EndGrant(ctx, a, u.ID, "none", ticket) }},
 		{"EndSession", nil, func(a manage.Actor) error { return o.EndSession(ctx, a, s.ID, "") }},
-		{"SignOut", nil, func(a manage.Actor) error { return second(o.SignOut(ctx, a, u.ID, "")) }},
+		{"SignOut", nil, func(a manage.Actor) error { return second(o.SignOut(ctx, a, u.ID, "", manage.EndAppAccess)) }},
 	}
 }
 

@@ -88,20 +88,19 @@ func (m *Manager) EndSession(ctx context.Context, a Actor, sessionID, reason str
 	return err
 }
 
-// SignOut ends all sessions of a person and the access that apps keep without one, and
-// returns how many sessions there were; apps that have something of them are told.
-func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string) (int, error) {
-	return m.signOut(ctx, a, userID, reason, m.endOffline)
-}
+// AppAccess says what a sign-out does to the access that apps keep without a session.
+type AppAccess bool
 
-// SignOutOfSessions is SignOut that leaves to apps the access that they keep.
-func (m *Manager) SignOutOfSessions(ctx context.Context, a Actor, userID, reason string) (int, error) {
-	return m.signOut(ctx, a, userID, reason, func(context.Context, idp.AuditEvent, idp.User) error { return nil })
-}
+// What becomes of it.
+const (
+	EndAppAccess  AppAccess = true
+	KeepAppAccess AppAccess = false
+)
 
-func (m *Manager) signOut(
-	ctx context.Context, a Actor, userID, reason string, also func(context.Context, idp.AuditEvent, idp.User) error,
-) (int, error) {
+// SignOut ends all sessions of a person, and the access that apps keep without one if it
+// is told to. It returns how many sessions there were; apps that have something of them
+// are told.
+func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string, apps AppAccess) (int, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return 0, err
@@ -117,7 +116,10 @@ func (m *Manager) signOut(
 		if ended, err = m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, ""); err != nil {
 			return err
 		}
-		return also(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user)
+		if apps == KeepAppAccess {
+			return nil
+		}
+		return m.endOffline(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user)
 	})
 	return len(ended), err
 }

@@ -58,7 +58,7 @@ func TestNobodyReachesUp(t *testing.T) {
 			"reset":            o.ResetMFA(ctx, almost(), admin.ID, ticket),
 			"view":             second(o.ViewRecoveryCodes(ctx, almost(), admin.ID, ticket)),
 			"regenerate":       o.RegenerateRecoveryCodes(ctx, almost(), admin.ID, ticket),
-			"sign out":         second(o.SignOut(ctx, almost(), admin.ID, ticket)),
+			"sign out":         second(o.SignOut(ctx, almost(), admin.ID, ticket, manage.EndAppAccess)),
 			"end":              o.EndSession(ctx, almost(), s.ID, ticket),
 			"take roles":       o.SetRoles(ctx, almost(), admin.ID, 1, nil, ticket),
 			"give admin":       o.SetRoles(ctx, almost(), below.ID, 1, []string{idp.RoleAdmin}, ticket),

@@ -16,7 +16,7 @@ import (
 var readings = []string{
 	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
-	"Invitation", "Invitations", "ListSessions", "Roles", "Clients", "Client", "Audit", "ExportAudit", "Deliveries", "SigningKeys",
+	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "Audit", "ExportAudit", "Deliveries", "SigningKeys",
 }
 
 // turner counts the rotations of signing keys.
@@ -201,8 +201,10 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 			return o.EnableFactor(ctx, a, stopped.ID, factor, ticket)
 		},
 		"EndSession": func(ctx context.Context, a manage.Actor) error { return o.EndSession(ctx, a, s.ID, ticket) },
-		"SignOut":    func(ctx context.Context, a manage.Actor) error { return second(o.SignOut(ctx, a, stopped.ID, ticket)) },
-		"ResetMFA":   func(ctx context.Context, a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, ticket) },
+		"SignOut": func(ctx context.Context, a manage.Actor) error {
+			return second(o.SignOut(ctx, a, stopped.ID, ticket, manage.EndAppAccess))
+		},
+		"ResetMFA": func(ctx context.Context, a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, ticket) },
 	}
 }
 

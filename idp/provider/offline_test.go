@@ -54,11 +54,11 @@ func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testin
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		first, _, a, _ := kept(k)
-		_, err := k.Manage.SignOutOfSessions(t.Context(), manage.System(), k.user.ID, whyEnded)
+		_, err := k.Manage.SignOut(t.Context(), manage.System(), k.user.ID, whyEnded, manage.KeepAppAccess)
 		idptest.Must(t, err)
 		r := k.refresh(first, a.RefreshToken)
 		r.want(t, 200, "")
-		_, err = k.Manage.SignOut(t.Context(), manage.System(), k.user.ID, whyEnded)
+		_, err = k.Manage.SignOut(t.Context(), manage.System(), k.user.ID, whyEnded, manage.EndAppAccess)
 		idptest.Must(t, err)
 		k.refresh(first, r.text("refresh_token")).want(t, 400, "invalid_grant")
 	})
