@@ -28,14 +28,18 @@ var (
 // MailFrame is what all mails have in common. It is stored as JSON until the
 // mail is sent.
 type MailFrame struct {
-	Lang      string    `json:"lang,omitempty"`
-	Brand     Brand     `json:"brand"`             // of the population: name, colour, logo
-	Name      string    `json:"name,omitempty"`    // of the recipient, may be empty
-	Account   string    `json:"account,omitempty"` // the email address the account has
-	HelpURL   string    `json:"help,omitempty"`
-	At        time.Time `json:"at"`                // when it happened, UTC
-	Address   string    `json:"address,omitempty"` // network address it came from, may be empty (an admin's command)
-	UserAgent string    `json:"ua,omitempty"`      // raw; shown through Device
+	Lang  string `json:"lang,omitempty"`
+	Brand Brand  `json:"brand"` // of the population: name, colour, logo
+	// Population is the recipient's. Staff: they are told of an admin, and everybody else of
+	// the support team.
+	Population string    `json:"population,omitempty"`
+	Staff      bool      `json:"staff,omitempty"`
+	Name       string    `json:"name,omitempty"`    // of the recipient, may be empty
+	Account    string    `json:"account,omitempty"` // the email address the account has
+	HelpURL    string    `json:"help,omitempty"`
+	At         time.Time `json:"at"`                // when it happened, UTC
+	Address    string    `json:"address,omitempty"` // network address it came from, may be empty (an admin's command)
+	UserAgent  string    `json:"ua,omitempty"`      // raw; shown through Device
 }
 
 // MailKind names a mail.
@@ -165,8 +169,12 @@ func (u *UI) WriteMail(m Mail) (Letter, error) {
 	return Letter{view.Subject, strings.TrimSpace(plain.String()) + "\n", page.String()}, nil
 }
 
-// cleaned makes every value fit for one line of text.
+// cleaned makes every value fit for one line of text. Where an admin was is nothing that
+// the reader of a mail about their act is told.
 func (m Mail) cleaned() Mail {
+	if m.ByAdmin {
+		m.Address, m.UserAgent = "", ""
+	}
 	for _, s := range []*string{&m.Brand.Name, &m.Account, &m.Address, &m.Code, &m.App, &m.Connection} {
 		*s = line(*s, maxValue)
 	}
@@ -187,15 +195,15 @@ func (u *UI) mailView(m Mail) letterView {
 		var out []string
 		for _, message := range messages {
 			if message != nil {
-				out = append(out, u.Text(m.Lang, *message))
+				out = append(out, u.say(m, *message))
 			}
 		}
 		return out
 	}
 	v := letterView{
 		Lang: m.Lang, Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
-		Subject: line(u.Text(m.Lang, *words.subject), maxSubject),
-		Heading: u.Text(m.Lang, *words.heading),
+		Subject: line(u.say(m, *words.subject), maxSubject),
+		Heading: u.say(m, *words.heading),
 		Lead:    texts(words.lead), Code: m.Code, Text: texts(words.text),
 		Facts: u.facts(m), Todo: texts(words.todo),
 		HelpURL: m.HelpURL, Help: u.Text(m.Lang, Message{Key: "footer.help"}),
@@ -228,6 +236,44 @@ func (u *UI) mailView(m Mail) letterView {
 		v.Bar, v.DarkBar = color.Light().String(), color.Dark().String()
 	}
 	return v
+}
+
+// say writes a text of a mail. One without arguments of its own may name who else acts
+// on accounts: {0} at the beginning of a sentence, {1} within.
+func (u *UI) say(m Mail, message Message) string {
+	if len(message.Args) > 0 {
+		return u.Text(m.Lang, message)
+	}
+	who, whom := Key("mail.who.support").With(m.Brand.Name), Key("mail.whom.support").With(m.Brand.Name)
+	switch {
+	case m.Staff:
+		who, whom = Key("mail.who.admin").With(), Key("mail.whom.admin").With()
+	case m.Brand.Name == "":
+		who, whom = Key("mail.who.support_plain").With(), Key("mail.whom.support_plain").With()
+	}
+	return u.Text(m.Lang, *message.Key.With(u.Text(m.Lang, *who), u.Text(m.Lang, *whom)))
+}
+
+// pageButton is the label of the link to the page where one can act, by where it leads.
+func (m Mail) pageButton() *Message {
+	if m.URL == m.HelpURL {
+		return Key("footer.help").With()
+	}
+	for _, page := range []struct {
+		path  string
+		label Key
+	}{
+		{"/password", "mail.button.password"},
+		{"/sessions", "mail.button.sessions"},
+		{"/second-step", "mail.button.second_step"},
+		{"/codes", "mail.button.codes"},
+		{"/audit", "mail.button.audit"},
+	} {
+		if strings.HasSuffix(m.URL, page.path) {
+			return page.label.With()
+		}
+	}
+	return Key("mail.button.account").With()
 }
 
 func greeting(name string) Message {
@@ -290,6 +336,9 @@ func (m Mail) words() mailWords {
 	w := m.wordsOfKind()
 	if w.heading == nil {
 		w.heading = w.subject
+	}
+	if w.button == nil {
+		w.button = m.pageButton()
 	}
 	if w.todoFor == "" {
 		w.todoFor = "mail.todo.not_you"

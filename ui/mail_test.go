@@ -145,13 +145,49 @@ func TestMailsInEveryLanguage(t *testing.T) {
 				m.Lang = lang
 				l := write(t, u, m)
 				checkLetter(t, m, l)
-				checkSays(t, l, "23", "2026, 14:05 UTC", "203.0.113.7", u.Device(lang, m.UserAgent), m.Account, m.Brand.Name)
+				checkSays(t, l, "23", "2026, 14:05 UTC", m.Account, m.Brand.Name)
+				if m.ByAdmin {
+					checkNamesNoPlace(t, u, m, l)
+				} else {
+					checkSays(t, l, "203.0.113.7", u.Device(lang, m.UserAgent))
+				}
 				if !strings.Contains(l.HTML, `<html lang="`+lang+`"`) || !strings.Contains(l.Text, m.HelpURL) {
 					t.Errorf("language or help page missing in\n%s", l.HTML)
 				}
 				m = ui.Mail{Kind: kind, MailFrame: ui.MailFrame{Lang: lang}}
 				checkLetter(t, m, write(t, u, m))
 			})
+		}
+	}
+}
+
+// checkNamesNoPlace: where an admin was is nobody's business.
+func checkNamesNoPlace(t *testing.T, u *ui.UI, m ui.Mail, l ui.Letter) {
+	t.Helper()
+	for _, place := range []string{"203.0.113.7", u.Device(m.Lang, m.UserAgent)} {
+		if strings.Contains(l.Text+l.HTML, place) {
+			t.Errorf("it says %q:\n%s", place, l.Text)
+		}
+	}
+}
+
+// Customers know no admin and no organisation: they are told of the support team.
+func TestMailsTellCustomersOfTheSupportTeam(t *testing.T) {
+	u := newMailUI(t)
+	internal := regexp.MustCompile(`(?i)\badmin|organi[sz]ation|help desk`)
+	for name, m := range sample.Mails() {
+		for _, byAdmin := range []bool{true, false} {
+			for _, brand := range []string{"Bluebird", ""} {
+				m.Staff, m.ByAdmin, m.Brand.Name, m.HelpURL = false, byAdmin, brand, ""
+				m.URL = strings.ReplaceAll(m.URL, "admin", "x")
+				l := write(t, u, m)
+				if found := internal.FindString(l.Subject + l.Text + visible(l.HTML)); found != "" {
+					t.Errorf("%s: %q in\n%s", name, found, l.Text)
+				}
+				if byAdmin && brand != "" && m.Kind == ui.MailPasswordChanged {
+					checkSays(t, l, "The Bluebird support team did this, not you.", "Tell the Bluebird support team right away.")
+				}
+			}
 		}
 	}
 }
@@ -276,7 +312,9 @@ func TestMailByAdmin(t *testing.T) {
 		m.ByAdmin = true
 		l := write(t, u, m)
 		if !slices.Contains(neverByAdmins(), kind) && !slices.Contains(asked(), kind) {
-			checkSays(t, l, "administrator")
+			if kind != ui.MailBreakGlass { // somebody at the server
+				checkSays(t, l, "An admin")
+			}
 			checkSays(t, l, "If you did not")
 		}
 		// An administrator's command has neither address nor browser.
@@ -285,8 +323,8 @@ func TestMailByAdmin(t *testing.T) {
 			t.Errorf("%s: a browser out of nothing:\n%s", kind, l.Text)
 		}
 		m.ByAdmin = false
-		said := strings.Contains(write(t, u, m).Text, "An administrator")
-		if always := slices.Contains(onlyByAdmins(), kind); said != always {
+		said := strings.Contains(write(t, u, m).Text, "An admin")
+		if always := slices.Contains(onlyByAdmins(), kind); kind != ui.MailBreakGlass && said != always {
 			t.Errorf("%s by the person: administrator %t", kind, said)
 		}
 	}
@@ -318,11 +356,6 @@ func TestMailMethods(t *testing.T) {
 	}
 }
 
-// linked are the mails of a link that makes an account or sets a password.
-func linked(kind ui.MailKind) bool {
-	return slices.Contains([]ui.MailKind{ui.MailReset, ui.MailInvitation, ui.MailRegistration}, kind)
-}
-
 // The link stands in both parts, and nothing else becomes one.
 func TestLinksInMails(t *testing.T) {
 	u := newMailUI(t)
@@ -331,7 +364,7 @@ func TestLinksInMails(t *testing.T) {
 		m.URL = "https://id.rtx.example/account/confirm/" + strings.Repeat("x", 43)
 		l := write(t, u, m)
 		has := strings.Contains(l.Text, "\n"+m.URL+"\n") && strings.Contains(l.HTML, `href="`+m.URL+`"`)
-		if want := kind == ui.MailEmailConfirm || kind == ui.MailEmailAsked || linked(kind); has != want {
+		if want := kind != ui.MailCode && kind != ui.MailTest; has != want { // every other one can be acted on
 			t.Errorf("%s: link %t\n%s", kind, has, l.Text)
 		}
 		m.URL = "javascript:alert(1)"
@@ -363,7 +396,7 @@ func TestEmailChangedMail(t *testing.T) {
 		m.Former = former
 		l := write(t, u, m)
 		checkLetter(t, m, l)
-		checkSays(t, l, want, "An administrator did this, not you.", "If you did not expect this", "right away")
+		checkSays(t, l, want, "An admin did this, not you.", "If you did not expect this", "right away")
 	}
 }
 

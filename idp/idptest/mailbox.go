@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"regexp"
@@ -23,6 +24,7 @@ import (
 // Letter is a mail that arrived.
 type Letter struct {
 	To, Subject, Text, HTML string
+	From                    string // the display name
 	At                      time.Time
 }
 
@@ -121,6 +123,11 @@ func parseLetter(raw []byte) (Letter, error) {
 	if l.Subject, err = r.Header.Subject(); err != nil {
 		return l, err
 	}
+	from, err := r.Header.AddressList("From")
+	if err != nil || len(from) != 1 {
+		return l, fmt.Errorf("from %v: %w", from, err)
+	}
+	l.From = from[0].Name
 	for {
 		part, err := r.NextPart()
 		if errors.Is(err, io.EOF) {

@@ -15,6 +15,9 @@ import (
 // (RFC 5322 section 2.1.1).
 const maxSubject = 900
 
+// maxFromName is the longest display name, in bytes.
+const maxFromName = 200
+
 // Message is one mail to one person.
 type Message struct {
 	// To is a bare address without quoted parts; it may be an internationalised
@@ -24,6 +27,9 @@ type Message struct {
 	Subject string
 	// Text and HTML say the same. One of them may be empty.
 	Text, HTML string
+	// FromName stands in place of the configured display name; empty leaves that, and so
+	// does one that is not one line.
+	FromName string
 	// ID is unique: with the sender's domain it becomes the Message-ID, so that a
 	// delivery that is repeated is recognised. At most 128 letters, digits and
 	// "-_~", with single dots between (RFC 5322 section 3.6.4).
@@ -78,6 +84,9 @@ func (s *Sender) compose(m Message) (*letter, error) {
 // write makes the headers and the parts of a mail that was checked.
 func (s *Sender) write(m Message, to string) *gomail.Msg {
 	from := s.set.from
+	if name := strings.TrimSpace(m.FromName); name != "" && len(name) <= maxFromName && tidy(name) {
+		from.Name = name
+	}
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithCharset(gomail.CharsetUTF8), gomail.WithEncoding(gomail.EncodingQP))
 	msg.FromMailAddress(&from)
 	msg.ToMailAddress(&netmail.Address{Address: to})

@@ -232,6 +232,7 @@ func TestConnectionGetsWhatFollowsFromItsKind(t *testing.T) {
 			}
 		}
 		untidy := o.connected(t, func(c *manage.ConnectionChange) {
+			c.Issuer = "https://login.partner.microsoftonline.cn"
 			c.Name, c.Tenants, c.Domains = "  Contoso \t Ltd ", []string{strings.ToUpper(contoso), contoso, " "}, []string{" RTX.example "}
 		})
 		if untidy.Name != "Contoso Ltd" || !slices.Equal(untidy.Tenants, []string{contoso}) || !slices.Equal(untidy.Domains, []string{"rtx.example"}) {

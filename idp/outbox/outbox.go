@@ -39,6 +39,8 @@ type Outbox struct {
 	store *store.Store
 	ring  *keyring.Keyring
 	woken chan struct{}
+	// Issuer is the provider's own: notices lead to pages below it. Empty for no links.
+	Issuer string
 }
 
 // New makes an outbox on a database. A Worker carries out what is stored.
@@ -71,7 +73,7 @@ func (o *Outbox) Mail(ctx context.Context, l Letter) error {
 	if l.Lifetime == 0 {
 		l.Lifetime = NoticeLifetime
 	}
-	body, err := json.Marshal(letterBody{To: l.To, Mail: l.Mail})
+	body, err := json.Marshal(letterBody{To: l.To, Mail: o.complete(l.Mail)})
 	if err != nil {
 		return fmt.Errorf("store a mail: %w", err)
 	}
@@ -94,7 +96,7 @@ func (o *Outbox) Notify(ctx context.Context, u idp.User, p idp.Population, m ui.
 func FrameFor(ctx context.Context, u idp.User, p idp.Population) ui.MailFrame {
 	visit := idp.VisitFrom(ctx)
 	return ui.MailFrame{
-		Lang: u.Locale, Name: u.Name, Account: u.Email, HelpURL: p.HelpURL, At: idp.Now(),
+		Lang: u.Locale, Population: p.ID, Staff: p.ID == idp.Agents, Name: u.Name, Account: u.Email, HelpURL: p.HelpURL, At: idp.Now(),
 		Brand:   ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
 		Address: visit.Address, UserAgent: visit.UserAgent,
 	}

@@ -237,7 +237,7 @@ func (w *Worker) mail(ctx context.Context, d store.Delivery) error {
 		return fmt.Errorf("write a mail: %w", err)
 	}
 	return w.Mailer.Send(ctx, mail.Message{
-		ID: d.ID, To: body.To, Subject: letter.Subject, Text: letter.Text, HTML: letter.HTML,
+		ID: d.ID, To: body.To, Subject: letter.Subject, Text: letter.Text, HTML: letter.HTML, FromName: sender(body.Mail),
 	})
 }
 

@@ -171,6 +171,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 		return nil, err
 	}
 	box := outbox.New(st, ring)
+	box.Issuer = strings.TrimSuffix(cfg.Issuer, "/")
 	secure := strings.HasPrefix(cfg.Issuer, "https:")
 	return &manage.Manager{
 		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
