@@ -115,7 +115,7 @@ func Request(c idp.Client) idp.Request {
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
 		Demand: idp.Demand{
-			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone",
+			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
 		},
 		LoginHint: "maya@rtx.example", UILocales: "de en", CreatedAt: now, ExpiresAt: now.Add(idp.FlowLifetime),
 	}

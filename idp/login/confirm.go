@@ -230,7 +230,7 @@ type confirmPage struct {
 func (l *Login) renderConfirm(c *gin.Context, s *signIn, p confirmPage) error {
 	a := s.notes.Pending
 	page := ui.ConfirmEmail{
-		Frame: l.frame(c, s), Action: l.action(s, "confirm"), ResendAction: l.action(s, "reconfirm"),
+		Frame: l.sideFrame(c, s), Action: l.action(s, "confirm"), ResendAction: l.action(s, "reconfirm"),
 		Email: a.Who.Email, Upstream: a.Name, CodeError: p.codeError, Alert: p.alert,
 		ResendIn: a.resendIn(idp.Now()), RetryAfter: retryAfter(c, p.limited),
 	}

@@ -108,7 +108,7 @@ func (l *Login) renderForgot(c *gin.Context, s *signIn, p idp.Population, page a
 func (l *Login) askFrame(c *gin.Context, s *signIn, p idp.Population) ui.Frame {
 	shown := *s
 	shown.Population = p
-	f := l.frame(c, &shown)
+	f := l.sideFrame(c, &shown)
 	f.Account, f.NotYouAction, f.Notice = "", "", nil
 	return f
 }
@@ -154,7 +154,7 @@ func (l *Login) ask(c *gin.Context, s *signIn, a asking) error {
 	if page.emailError = in.emailError; page.emailError != nil {
 		return a.render(c, s, population, page)
 	}
-	err = l.takeOnce(ctx, s, a, page.in, population, l.frame(c, s).Lang)
+	err = l.takeOnce(ctx, s, a, page.in, population, l.plainFrame(c, s).Lang)
 	var field *manage.FieldError
 	switch {
 	case errors.As(err, &field):

@@ -83,10 +83,17 @@ func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
 	}
 }
 
+// frame is that of a step, which waits for other tabs and starts again when it is late.
 func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
-	f := l.plainFrame(c, s)
+	f := l.sideFrame(c, s)
 	f.Waiting = l.waiting(s)
 	f.FormFields = append(f.FormFields, ui.Field{Name: againField, Value: f.Waiting.AgainURL})
+	return f
+}
+
+// sideFrame is that of a page beside the steps: it shows nothing of the app's request.
+func (l *Login) sideFrame(c *gin.Context, s *signIn) ui.Frame {
+	f := l.plainFrame(c, s)
 	switch {
 	case s.notes.Pending.proved():
 		f.Notice = ui.MsgLinkPassword.With(s.notes.Pending.Name)

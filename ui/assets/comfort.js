@@ -173,7 +173,7 @@ function judged(input) {
   });
 }
 
-// data-news: tells the other tabs that somebody signed in here. data-onward: the URL
+// data-news: tells the other tabs that somebody signed in here. data-tabs: the URL
 // that says whether the page at data-page can go on with that. It is asked when there are
 // such news, and when the tab comes back to sight.
 const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('gatehouse') : null;
@@ -185,7 +185,7 @@ function news() {
 function onward(page) {
   const ask = async () => {
     try {
-      const answer = await fetch(page.dataset.onward);
+      const answer = await fetch(page.dataset.tabs);
       if (answer.status === 200 && (await answer.json()).onward) location.replace(page.dataset.page);
     } catch {
       // The network is gone for a moment: the next look at the tab tries again.
@@ -217,7 +217,7 @@ function send(form) {
 
 sendOnce();
 each('[data-news]', news);
-each('[data-onward]', onward);
+each('[data-tabs]', onward);
 each('[data-again]', again);
 each('[data-send]', send);
 each('[data-judged]', judged);

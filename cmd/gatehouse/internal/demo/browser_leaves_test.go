@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,6 +114,32 @@ func TestBrowserLeaves(t *testing.T) {
 	b.page("sign-out")
 	b.submits()
 	b.reads("Elsewhere /out")
+}
+
+// TestBrowserTabs: a tab that waits goes on when another one signed in, and a sign-in page
+// that was left open past its time starts again.
+func TestBrowserTabs(t *testing.T) {
+	h := startHouse(t, chromium.Start(t), "")
+	m := h.manager(t)
+	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	app, p, first := startBroker(t, m), h.person(t, "agent@rtx.example"), h.window(t)
+	first.visit(app.authorize(h.Issuer, "/callback"))
+	second := first.another()
+	second.visit(app.authorize(h.Issuer, "/callback"))
+	second.page("signin")
+	asks := first.another()
+	asks.visit(app.authorize(h.Issuer, "/callback", "prompt", "login"))
+	asks.page("signin")
+	first.givesPassword(p)
+	first.reads("Elsewhere /in")
+	second.reads("Elsewhere /in") // nobody touched it
+
+	// As after half an hour: the script's clock is all that knows.
+	before := mustAsk[string](asks, "location.href")
+	asks.types("#email", "typed@rtx.example")
+	mustAsk[chromedp.Void](asks, `{ const now = Date.now; Date.now = () => now() + 31 * 60 * 1000; }`)
+	asks.until(`location.href !== ` + strconv.Quote(before) + ` && document.querySelector("#email")?.value === "typed@rtx.example"`)
+	asks.page("signin")
 }
 
 func popups(t *testing.T, h *house, app *broker, b *tab) {
