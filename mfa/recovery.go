@@ -46,23 +46,9 @@ func NewRecoveryCodes() []string {
 	return codes
 }
 
-// NormalizeRecoveryCode turns what a person typed into the form that
-// NewRecoveryCodes makes: without regard to case, spaces and dashes, reading O
-// as 0 and I and L as 1. It fails with ErrCodeFormat where that makes no code.
-func NormalizeRecoveryCode(input string) (string, error) {
-	if len(input) > maxCodeInput {
-		return "", ErrCodeFormat
-	}
-	text := strings.Map(recoveryChar, input)
-	if len(text) != recoveryChars || strings.Trim(text, crockford) != "" {
-		return "", ErrCodeFormat
-	}
-	return grouped(text, "-"), nil
-}
-
 func recoveryChar(r rune) rune {
 	switch {
-	case ornament(r):
+	case r == ' ' || r == '-':
 		return -1
 	case 'a' <= r && r <= 'z': // ASCII only: ſ and K (kelvin) are other letters
 		r -= 'a' - 'A'

@@ -46,6 +46,16 @@ func TestNormalizeRecoveryCode(t *testing.T) {
 		"0123-4567-89AB-CDE\x00":          "",
 		"0123456789ABCDEF\xff":            "",
 		strings.Repeat("-", 200) + "0123": "",
+		" 10.  0123-4567-89AB-CDEF\n":     "0123-4567-89AB-CDEF", // a line of our own file
+		"1. 0123-4567-89AB-CDEF":          "0123-4567-89AB-CDEF",
+		"7) 0123–4567–89AB–CDEF":          "0123-4567-89AB-CDEF",
+		"• “0123-4567-89AB-CDEF”.":        "0123-4567-89AB-CDEF",
+		"０１２３ー４５６７":                       "",
+		"０１２３－４５６７－８９ａｂ－ＣＤＥＦ":                      "0123-4567-89AB-CDEF",
+		"\u202a0123-4567\u200b-89AB-CDEF\u202c":    "0123-4567-89AB-CDEF",
+		"٠١٢٣-٤٥٦٧-89AB-CDEF":                      "0123-4567-89AB-CDEF",
+		"100. 0123-4567-89AB-CDEF":                 "",
+		"0123-4567-89AB-CDEF\n0123-4567-89AB-CDE0": "",
 	} {
 		got, err := mfa.NormalizeRecoveryCode(typed)
 		if got != want || (want == "") != errors.Is(err, mfa.ErrCodeFormat) {

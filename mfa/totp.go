@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/boombuler/barcode"
 	"github.com/boombuler/barcode/qr"
@@ -36,9 +35,6 @@ const (
 // minTOTPKey is the shortest key RFC 4226 section 4 (R6) allows: 128 bits. An
 // empty one, of a row that was erased, would make codes that anyone computes.
 const minTOTPKey = 16
-
-// maxCodeInput is how many bytes of a typed code are looked at.
-const maxCodeInput = 128
 
 var (
 	// ErrCodeFormat: what was typed cannot be a code of this kind. It need not
@@ -139,9 +135,7 @@ func framed(code barcode.Barcode, size, scale int) image.Image {
 // The caller stores the step by a conditional update, so that of two requests
 // with one code only one wins.
 //
-// Spaces and dashes, which apps show between digits, are ignored, and full-width
-// digits, which Japanese and Chinese keyboards type, are read as their ASCII
-// twins. It fails with ErrCodeFormat, ErrWrongCode or ErrReplayed.
+// The code is read as CodeDigits does. It fails with ErrCodeFormat, ErrWrongCode or ErrReplayed.
 func MatchTOTP(key []byte, code string, now time.Time, lastStep int64) (step int64, err error) {
 	digits, err := CodeDigits(code)
 	if err != nil {
@@ -193,34 +187,6 @@ func totpCode(key []byte, step int64) (string, error) {
 	return hotp.GenerateCodeCustom(base32Text.EncodeToString(key), uint64(step), hotp.ValidateOpts{ // #nosec G115
 		Digits: TOTPDigits, Algorithm: otp.AlgorithmSHA1,
 	})
-}
-
-// CodeDigits reduces a typed code, of an app or of a mail, to its six ASCII
-// digits: without spaces and dashes. It fails with ErrCodeFormat where that leaves
-// something else.
-func CodeDigits(code string) (string, error) {
-	if len(code) > maxCodeInput {
-		return "", ErrCodeFormat
-	}
-	digits := strings.Map(func(r rune) rune {
-		switch {
-		case ornament(r):
-			return -1
-		case '０' <= r && r <= '９':
-			return r - '０' + '0'
-		}
-		return r
-	}, code)
-	if len(digits) != TOTPDigits || strings.Trim(digits, "0123456789") != "" {
-		return "", ErrCodeFormat
-	}
-	return digits, nil
-}
-
-// ornament tells what people put between the groups of a code: any white space
-// or dash.
-func ornament(r rune) bool {
-	return unicode.IsSpace(r) || unicode.Is(unicode.Pd, r) || r == '\u2212' // minus sign
 }
 
 // grouped puts sep after every four characters of an ASCII text.

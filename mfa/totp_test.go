@@ -81,7 +81,7 @@ func TestTOTPCodeAsPeopleTypeIt(t *testing.T) {
 		"287083": mfa.ErrWrongCode,
 		"":       mfa.ErrCodeFormat, "28708": mfa.ErrCodeFormat, "2870821": mfa.ErrCodeFormat,
 		"28708a": mfa.ErrCodeFormat, "+87082": mfa.ErrCodeFormat, "28708\x00": mfa.ErrCodeFormat,
-		"٢٨٧٠٨٢": mfa.ErrCodeFormat, "287082" + strings.Repeat(" ", 200): mfa.ErrCodeFormat,
+		"٢٨٧٠٨٢": nil, "287082" + strings.Repeat(" ", 200): nil, "287082" + strings.Repeat(" ", 9000): mfa.ErrCodeFormat,
 	} {
 		if _, err := mfa.MatchTOTP(rfcKey, typed, at, 0); !errors.Is(err, want) {
 			t.Errorf("%q: got %v, want %v", typed, err, want)

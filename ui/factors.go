@@ -20,6 +20,7 @@ func (p Code) about() about { return about{template: "code", failed: anyOf(p.Cod
 type RecoveryCode struct {
 	Frame
 	Action     string   // URL the form posts to
+	Code       string   // as it was typed, when it was refused
 	CodeError  *Message // beside the code
 	Alert      *Message // above the form
 	RetryAfter int      // seconds until another try is allowed

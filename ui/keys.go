@@ -6,6 +6,7 @@ const (
 	MsgEmailInvalid        Key = "error.email_invalid"
 	MsgPasswordMissing     Key = "error.password_missing"
 	MsgCodeMissing         Key = "error.code_missing"
+	MsgCodeTwo             Key = "error.code_two"
 	MsgCodeFormat          Key = "error.code_format"           // not 6 digits
 	MsgCodeWrong           Key = "error.code_wrong"            // authenticator
 	MsgCodeUsed            Key = "error.code_used"             // authenticator; wait until the next code

@@ -141,7 +141,11 @@ func codeProblem(input string) *ui.Message {
 	if strings.TrimSpace(input) == "" {
 		return ui.MsgCodeMissing.With()
 	}
-	if _, err := mfa.CodeDigits(input); err != nil {
+	_, err := mfa.CodeDigits(input)
+	switch {
+	case errors.Is(err, mfa.ErrTwoCodes):
+		return ui.MsgCodeTwo.With()
+	case err != nil:
 		return ui.MsgCodeFormat.With()
 	}
 	return nil

@@ -127,7 +127,11 @@ func codeProblem(input string) *ui.Message {
 	if strings.TrimSpace(input) == "" {
 		return ui.MsgCodeMissing.With()
 	}
-	if _, err := mfa.CodeDigits(input); err != nil {
+	_, err := mfa.CodeDigits(input)
+	switch {
+	case errors.Is(err, mfa.ErrTwoCodes):
+		return ui.MsgCodeTwo.With()
+	case err != nil:
 		return ui.MsgCodeFormat.With()
 	}
 	return nil
@@ -183,7 +187,11 @@ func recoveryProblem(input string) *ui.Message {
 	if strings.TrimSpace(input) == "" {
 		return ui.MsgRecoveryCodeMissing.With()
 	}
-	if _, err := mfa.NormalizeRecoveryCode(input); err != nil {
+	_, err := mfa.NormalizeRecoveryCode(input)
+	switch {
+	case errors.Is(err, mfa.ErrTwoCodes):
+		return ui.MsgCodeTwo.With()
+	case err != nil:
 		return ui.MsgRecoveryCodeFormat.With()
 	}
 	return nil

@@ -2,6 +2,7 @@ package login_test
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -106,4 +107,29 @@ func TestTheNoticeComesBeforeTheSession(t *testing.T) {
 	again := b.Get(flowOf(notice))
 	want(t, again, http.StatusOK, notice.Heading())
 	wantLeft(t, b.Submit(again, "/told"))
+}
+
+// A code of sixteen letters is mended, not typed again; a code of six digits is not worth
+// the keeping.
+func TestARefusedRecoveryCodeStaysInItsField(t *testing.T) {
+	h := alone(t)
+	_, codes := h.enrol(idptest.NewBrowser(t))
+	b := idptest.NewBrowser(t)
+	for _, typed := range []string{codes[0][:18], "0000-0000-0000-0000", `"<&>` + codes[0][:9]} {
+		h.calm()
+		page := b.Submit(h.atRecovery(b), "/recovery", "code", typed)
+		if page.Status != http.StatusUnprocessableEntity || !strings.Contains(html.UnescapeString(page.Body), `value="`+typed+`"`) {
+			t.Errorf("%q is not in the field: %d %s", typed, page.Status, page.Body)
+		}
+	}
+	h.calm()
+	page := b.Submit(h.atRecovery(b), "/recovery", "code", codes[0]+"\n"+codes[1])
+	if !strings.Contains(page.Body, "There is more than one code.") {
+		t.Errorf("two codes: %s", page.Body)
+	}
+	h.calm()
+	if page = b.Submit(h.atCode(b), "/totp", "code", "123456 654321"); !strings.Contains(page.Body, "There is more than one code.") || strings.Contains(page.Body, "654321") {
+		t.Errorf("two codes of an app: %s", page.Body)
+	}
+	want(t, useRecovery(h, "  1.  "+codes[0]), http.StatusOK, "You have 9 recovery codes left")
 }

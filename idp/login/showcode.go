@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -41,7 +43,7 @@ func (l *Login) renderCode(c *gin.Context, s *signIn, p codePage) error {
 		return l.renderEmail(c, s, p, state, methods)
 	case idp.MethodRecovery:
 		return l.render(c, s, p.status(), ui.RecoveryCode{
-			Frame: l.frame(c, s), Action: l.action(s, "recovery"), CodeError: p.codeError, Alert: p.alert,
+			Frame: l.frame(c, s), Action: l.action(s, "recovery"), Code: typedRecovery(c), CodeError: p.codeError, Alert: p.alert,
 			RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: true,
 		})
 	case idp.MethodTOTP, idp.MethodPassword, idp.MethodPasskey, idp.MethodFederated:
@@ -51,6 +53,17 @@ func (l *Login) renderCode(c *gin.Context, s *signIn, p codePage) error {
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 		Methods: methods, LastResort: len(methods) == 0,
 	})
+}
+
+// typedRecovery is the recovery code that was refused: it is long, and a slip in it is
+// mended sooner than all of it typed again.
+func typedRecovery(c *gin.Context) string {
+	const most = 200 // bytes
+	code := c.PostForm("code")
+	if !strings.HasSuffix(c.FullPath(), "/recovery") || len(code) > most || !utf8.ValidString(code) {
+		return ""
+	}
+	return code
 }
 
 // appDisabled tells whether the person has an authenticator and may not use it.
