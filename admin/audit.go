@@ -58,6 +58,7 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditBreakGlassOffered: "console.event.break_glass_offered", idp.AuditBreakGlassUsed: "console.event.break_glass_used",
 		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
 		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",
+		idp.AuditKeyRevoked:         "console.event.key_revoked",
 		idp.AuditSecretsReencrypted: "console.event.secrets_reencrypted",
 		idp.AuditInvited:            "console.event.invited", idp.AuditInvitationResent: "console.event.invitation_resent",
 		idp.AuditInvitationRevoked: "console.event.invitation_revoked", idp.AuditInvitationAccepted: "console.event.invitation_accepted",

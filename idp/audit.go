@@ -95,6 +95,7 @@ const (
 	AuditOperationRefused   AuditKind = "operation.refused"
 	AuditKeyCreated         AuditKind = "key.created"
 	AuditKeyRotated         AuditKind = "key.rotated"
+	AuditKeyRevoked         AuditKind = "key.revoked"
 	AuditSecretsReencrypted AuditKind = "keyring.reencrypted"
 )
 

@@ -1,6 +1,9 @@
 package idp
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // What the domain can say went wrong. Adapters map these to pages, to the
 // protocol's errors and to status codes, each in one table of their own; they
@@ -28,3 +31,14 @@ var (
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid")
 )
+
+// RotatingError says that a rotation of signing keys is under way. It is an ErrConflict.
+type RotatingError struct{ At time.Time }
+
+// Error implements error.
+func (e *RotatingError) Error() string {
+	return "a rotation is under way: the next key signs from " + e.At.Format(time.RFC3339) + " on"
+}
+
+// Unwrap makes it a conflict.
+func (e *RotatingError) Unwrap() error { return ErrConflict }

@@ -111,7 +111,7 @@ func readable(typed string) (string, error) {
 			return ' '
 		case unicode.Is(unicode.Pd, r) || r == '\u2212': // minus sign
 			return '-'
-		case r < 0 && unicode.IsDigit(r):
+		case unicode.IsDigit(r):
 			return digit(r)
 		}
 		if folded := width.LookupRune(r).Folded(); folded != 0 {

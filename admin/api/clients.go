@@ -238,3 +238,8 @@ func (h handlers) RotateKeys(c *gin.Context) {
 		return v.json(http.StatusOK, RotatedKeys{Rotated: n})
 	})
 }
+
+// RevokeKey implements ServerInterface.
+func (h handlers) RevokeKey(c *gin.Context, id KeyID) {
+	h.because(c, func(v *call, reason string) error { return v.manage.RevokeKey(v.ctx, v.actor, id, reason) })
+}

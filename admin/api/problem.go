@@ -61,6 +61,7 @@ var refusals = []refusal{
 func explain(v *call, err error) (Problem, http.Header) {
 	var tooLarge *http.MaxBytesError
 	var tooSoon *manage.TooSoonError
+	var rotating *idp.RotatingError
 	var field *manage.FieldError
 	var wrong *mismatch
 	var refused *refusedMail
@@ -70,6 +71,8 @@ func explain(v *call, err error) (Problem, http.Header) {
 	case errors.As(err, &tooSoon):
 		wait := max(1, int((tooSoon.At.Sub(idp.Now())+time.Second-1)/time.Second))
 		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
+	case errors.As(err, &rotating):
+		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):

@@ -1565,6 +1565,9 @@ type Index = int
 // InvitationID defines model for InvitationID.
 type InvitationID = ID
 
+// KeyID defines model for KeyID.
+type KeyID = ID
+
 // Lane defines model for Lane.
 type Lane = ID
 
@@ -1889,6 +1892,9 @@ type CreateInvitationJSONRequestBody = NewInvitation
 // RotateKeysJSONRequestBody defines body for RotateKeys for application/json ContentType.
 type RotateKeysJSONRequestBody = Reason
 
+// RevokeKeyJSONRequestBody defines body for RevokeKey for application/json ContentType.
+type RevokeKeyJSONRequestBody = Reason
+
 // TestMailJSONRequestBody defines body for TestMail for application/json ContentType.
 type TestMailJSONRequestBody = TestMail
 
@@ -2062,6 +2068,9 @@ type ServerInterface interface {
 	// RotateKeys Make a successor for every signing key
 	// (POST /keys/rotate)
 	RotateKeys(c *gin.Context)
+	// RevokeKey Withdraw a signing key at once
+	// (POST /keys/{key_id}/revoke)
+	RevokeKey(c *gin.Context, keyID KeyID)
 	// TestMail Send a test mail
 	// (POST /mail/test)
 	TestMail(c *gin.Context)
@@ -3072,6 +3081,31 @@ func (siw *ServerInterfaceWrapper) RotateKeys(c *gin.Context) {
 	}
 
 	siw.Handler.RotateKeys(c)
+}
+
+// RevokeKey operation middleware
+func (siw *ServerInterfaceWrapper) RevokeKey(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyID KeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RevokeKey(c, keyID)
 }
 
 // TestMail operation middleware
@@ -4613,6 +4647,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PUT(options.BaseURL+"/roles/:role_id", wrapper.UpdateRole)
 	router.GET(options.BaseURL+"/keys", wrapper.ListKeys)
 	router.POST(options.BaseURL+"/keys/rotate", wrapper.RotateKeys)
+	router.POST(options.BaseURL+"/keys/:key_id/revoke", wrapper.RevokeKey)
 	router.GET(options.BaseURL+"/deliveries", wrapper.ListDeliveries)
 	router.POST(options.BaseURL+"/deliveries/:lane/retry", wrapper.RetryDeliveries)
 	router.POST(options.BaseURL+"/mail/test", wrapper.TestMail)

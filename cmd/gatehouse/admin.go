@@ -137,6 +137,7 @@ func columned(out io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(out,
 
 type keysCommand struct {
 	List      keysList      `cmd:"" help:"List the signing keys."`
+	Revoke    keysRevoke    `cmd:"" help:"Withdraw a signing key at once, such as one that leaked. Says what ends, and does it with --yes."`
 	Rotate    keysRotate    `cmd:"" help:"Publish a successor of every signing key now; it signs a day later."`
 	Reencrypt keysReencrypt `cmd:"" help:"Encrypt all secrets at rest under the first master key."`
 }
@@ -182,6 +183,43 @@ func (c keysRotate) Run(ctx context.Context) error {
 	n, err := signing.Rotate(ctx, true)
 	if err == nil {
 		_, err = fmt.Printf("%d keys have a successor; it signs from %s on\n", n, moment(idp.Now().Add(keys.PublishAhead)))
+	}
+	return closing(err, st)
+}
+
+type keysRevoke struct {
+	storage
+	KID string `arg:"" name:"kid" help:"The key, as keys list has it."`
+	Yes bool   `help:"Do it."`
+}
+
+// revokeEnds is what ends when a signing key is revoked.
+const revokeEnds = `This ends at once, on every replica:
+- JWT access tokens that the key signed; people and services get new ones at their next refresh.
+- ID tokens that it signed: sign-out by their hint asks the person, and portals that check them again refuse them.
+- Logout tokens under way that it signed.
+A successor signs at once. Portals refuse its tokens until they fetch the keys again (most do when they meet a new kid,
+all after 15 minutes where they heed Cache-Control). Sessions, opaque access tokens and refresh tokens go on.
+`
+
+// Run revokes one signing key.
+func (c keysRevoke) Run(ctx context.Context) error {
+	if !c.Yes {
+		if _, err := fmt.Print(revokeEnds); err != nil {
+			return err
+		}
+		return errors.New("nothing was done: add --yes to revoke the key")
+	}
+	st, ring, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	signing, err := keys.Open(ctx, st, ring)
+	if err != nil {
+		return closing(err, st)
+	}
+	if err = signing.Revoke(ctx, c.KID); err == nil {
+		_, err = fmt.Printf("key %s is revoked; its successor signs\n", c.KID)
 	}
 	return closing(err, st)
 }

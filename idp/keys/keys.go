@@ -67,7 +67,9 @@ type snapshot struct {
 	public   map[string]jose.JSONWebKey
 	signers  map[signerID]jose.Signer
 	document []byte // JWK set (RFC 7517 section 5)
-	etag     string
+	// until is when another key begins to sign, which changes the document's order.
+	until time.Time
+	etag  string
 }
 
 type signerID struct {
@@ -165,7 +167,7 @@ func (k *Keys) Reload(ctx context.Context) error {
 		return err
 	}
 	old := k.current.Load()
-	if old != nil && same(old.rows, rows) {
+	if old != nil && same(old.rows, rows) && idp.Now().Before(old.until) {
 		return nil
 	}
 	fresh, err := k.build(rows, old)
@@ -181,7 +183,7 @@ func same(a, b []store.SigningKey) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].ID != b[i].ID || !a[i].SignsUntil.Equal(b[i].SignsUntil) || !bytes.Equal(a[i].Private, b[i].Private) {
+		if a[i].ID != b[i].ID || !a[i].SignsFrom.Equal(b[i].SignsFrom) || !a[i].SignsUntil.Equal(b[i].SignsUntil) || !bytes.Equal(a[i].Private, b[i].Private) {
 			return false
 		}
 	}
@@ -193,14 +195,12 @@ func (k *Keys) build(rows []store.SigningKey, old *snapshot) (*snapshot, error) 
 		rows: rows, private: map[string]crypto.Signer{},
 		public: map[string]jose.JSONWebKey{}, signers: map[signerID]jose.Signer{},
 	}
-	var set jose.JSONWebKeySet
 	for _, row := range rows {
 		var jwk jose.JSONWebKey
 		if err := jwk.UnmarshalJSON([]byte(row.Public)); err != nil {
 			return nil, fmt.Errorf("read public key %s: %w", row.ID, err)
 		}
 		s.public[row.ID] = jwk
-		set.Keys = append(set.Keys, jwk)
 		private, err := k.open(row, old)
 		if err != nil {
 			return nil, err
@@ -208,6 +208,17 @@ func (k *Keys) build(rows []store.SigningKey, old *snapshot) (*snapshot, error) 
 		s.private[row.ID] = private
 		if err := s.addSigners(row, private); err != nil {
 			return nil, err
+		}
+	}
+	var set jose.JSONWebKeySet
+	now := idp.Now()
+	s.until = now.AddDate(1, 0, 0)
+	for _, row := range inOrder(rows, now) {
+		set.Keys = append(set.Keys, s.public[row.ID])
+		for _, change := range []time.Time{row.SignsFrom, row.SignsUntil} {
+			if change.After(now) && change.Before(s.until) {
+				s.until = change
+			}
 		}
 	}
 	var err error
@@ -319,10 +330,13 @@ func (k *Keys) List() []store.SigningKey { return k.current.Load().rows }
 
 // Rotate makes a successor for every key: published now, signing from
 // PublishAhead on; the old one stops then. Force rotates keys of any age, else
-// only those older than RotateAfter. It returns the new number of rotated keys.
+// only those older than RotateAfter. A key whose successor waits for its turn gets
+// no second one: where that is so of every key, a forced rotation fails with a
+// *idp.RotatingError. It returns the new number of rotated keys.
 func (k *Keys) Rotate(ctx context.Context, force bool) (rotated int, err error) {
 	err = k.store.Do(ctx, func(ctx context.Context) error {
 		rotated = 0
+		var waiting time.Time
 		if err := k.store.LockKeys(ctx); err != nil {
 			return err
 		}
@@ -332,13 +346,20 @@ func (k *Keys) Rotate(ctx context.Context, force bool) (rotated int, err error) 
 		}
 		for _, alg := range idp.Algorithms() {
 			old, now := newest(rows, alg), idp.Now()
-			if old == nil || !force && now.Sub(old.SignsFrom) < RotateAfter {
+			switch {
+			case old == nil, !force && now.Sub(old.SignsFrom) < RotateAfter:
+				continue
+			case old.SignsFrom.After(now):
+				waiting = old.SignsFrom
 				continue
 			}
 			if err := k.succeed(ctx, *old, now); err != nil {
 				return err
 			}
 			rotated++
+		}
+		if force && rotated == 0 && !waiting.IsZero() {
+			return &idp.RotatingError{At: waiting}
 		}
 		return nil
 	})
@@ -350,9 +371,6 @@ func (k *Keys) Rotate(ctx context.Context, force bool) (rotated int, err error) 
 
 func (k *Keys) succeed(ctx context.Context, old store.SigningKey, now time.Time) error {
 	takeover := now.Add(PublishAhead)
-	if old.SignsFrom.After(now) { // rotated twice in a row: the last one waits its turn
-		takeover = old.SignsFrom.Add(PublishAhead)
-	}
 	if err := k.create(ctx, old.Algorithm, now, takeover); err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 type Rotation interface {
 	// Rotate makes one for every key; force, whatever their age.
 	Rotate(ctx context.Context, force bool) (rotated int, err error)
+	// Revoke withdraws one at once.
+	Revoke(ctx context.Context, kid string) error
 }
 
 // errNoRotation: the manager was put together without keys.
@@ -30,7 +32,8 @@ func (m *Manager) SigningKeys(ctx context.Context, a Actor) ([]store.SigningKey,
 }
 
 // RotateKeys makes a successor for every signing key, published now and signing
-// once relying parties have had time to fetch it; it returns how many. One audit
+// once relying parties have had time to fetch it; it returns how many. idp.ErrConflict: a
+// rotation is under way, and its error says when the next key signs. One audit
 // event says who asked and why; what was made is in the events of the keys.
 func (m *Manager) RotateKeys(ctx context.Context, a Actor, reason string) (int, error) {
 	if err := m.allow(ctx, a, request{op: "RotateKeys", reason: reason}); err != nil {
@@ -39,13 +42,34 @@ func (m *Manager) RotateKeys(ctx context.Context, a Actor, reason string) (int, 
 	if m.Rotation == nil {
 		return 0, errNoRotation
 	}
-	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		return m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"}))
-	})
+	if err := m.Store.AskWitness(ctx); err != nil {
+		return 0, err
+	}
+	n, err := m.Rotation.Rotate(ctx, true)
 	if err != nil {
 		return 0, err
 	}
-	return m.Rotation.Rotate(ctx, true)
+	return n, m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"}))
+}
+
+// RevokeKey withdraws a signing key at once, such as one that leaked. What it signed is
+// worth nothing from then on, and a successor signs though nobody has fetched it yet.
+// idp.ErrNotFound: there is no such key. One audit event says who asked and why, beside
+// that of the key.
+func (m *Manager) RevokeKey(ctx context.Context, a Actor, kid, reason string) error {
+	if err := m.allow(ctx, a, request{op: "RevokeKey", reason: reason}); err != nil {
+		return err
+	}
+	if m.Rotation == nil {
+		return errNoRotation
+	}
+	if err := m.Store.AskWitness(ctx); err != nil {
+		return err
+	}
+	if err := m.Rotation.Revoke(ctx, kid); err != nil {
+		return err
+	}
+	return m.Store.Audit(ctx, a.audit(idp.AuditKeyRevoked, reason, map[string]string{"kid": kid}))
 }
 
 // Policy reads the MFA policy of a population.

@@ -111,6 +111,7 @@ var rules = func() map[string]rule {
 
 		"SigningKeys": {"see signing keys", false, false, only(idp.PermissionKeys)},
 		"RotateKeys":  {"rotate signing keys", true, true, only(idp.PermissionKeys)},
+		"RevokeKey":   {"revoke a signing key", true, true, only(idp.PermissionKeys)},
 	}
 }()
 

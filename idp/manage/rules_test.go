@@ -127,6 +127,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"Override", nil, func(a manage.Actor) error { return second(o.Override(ctx, a, client.ID)) }},
 		{"SigningKeys", nil, func(a manage.Actor) error { return second(o.SigningKeys(ctx, a)) }},
 		{"RotateKeys", nil, func(a manage.Actor) error { return second(o.RotateKeys(ctx, a, "")) }},
+		{"RevokeKey", nil, func(a manage.Actor) error { return o.RevokeKey(ctx, a, "", "") }},
 		{"RetryDeliveries", nil, func(a manage.Actor) error { return second(o.RetryDeliveries(ctx, a, "nowhere")) }},
 	}
 	list = append(list, o.attemptsOnConnections(t)...)

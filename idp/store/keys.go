@@ -72,6 +72,24 @@ func (s *Store) RetireSigningKey(ctx context.Context, id string, signsUntil, exp
 		UpdateColumns(map[string]any{"signs_until": signsUntil, "expires_at": expiresAt}).Error, "signing key")
 }
 
+// StartSigningKey lets a key that waits for its turn sign from at on.
+func (s *Store) StartSigningKey(ctx context.Context, id string, at time.Time) error {
+	return written(s.writer(ctx).Model(&signingKeyRow{}).
+		Where("id = ? AND signs_from > ?", id, at).UpdateColumn("signs_from", at).Error, "signing key")
+}
+
+// ProlongSigningKey moves the moment at which a key stops signing, and at which it
+// disappears.
+func (s *Store) ProlongSigningKey(ctx context.Context, id string, signsUntil, expiresAt time.Time) error {
+	return written(s.writer(ctx).Model(&signingKeyRow{}).Where("id = ? AND signs_until IS NOT NULL", id).
+		UpdateColumns(map[string]any{"signs_until": signsUntil, "expires_at": expiresAt}).Error, "signing key")
+}
+
+// DeleteSigningKey removes a key: nothing that it signed is known from then on.
+func (s *Store) DeleteSigningKey(ctx context.Context, id string) error {
+	return written(s.writer(ctx).Where("id = ?", id).Delete(&signingKeyRow{}).Error, "signing key")
+}
+
 // LockKeys makes transactions that change the keys run one after the other.
 // SQLite has one writer anyway.
 func (s *Store) LockKeys(ctx context.Context) error {
