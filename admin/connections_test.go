@@ -159,7 +159,7 @@ func (h *house) breaksGlass(email string) *idptest.Browser {
 	token, err := h.Manage.BreakGlass(h.t.Context())
 	idptest.Must(h.t, err)
 	b := idptest.NewBrowser(h.t)
-	page := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), "/break-glass/")
+	page := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), token)
 	page = b.Submit(page, "/password", "email", email, "password", password)
 	phone := idptest.Scan(h.t, page)
 	b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes")
