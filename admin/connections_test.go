@@ -153,10 +153,24 @@ func TestATemplateSaysWhoMayCome(t *testing.T) {
 	}
 }
 
+// breaksGlass signs in where passwords are no longer taken: by a link for emergencies.
+func (h *house) breaksGlass(email string) *idptest.Browser {
+	h.t.Helper()
+	token, err := h.Manage.BreakGlass(h.t.Context())
+	idptest.Must(h.t, err)
+	b := idptest.NewBrowser(h.t)
+	page := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), token)
+	page = b.Submit(page, "/password", "email", email, "password", password)
+	phone := idptest.Scan(h.t, page)
+	b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes")
+	return b
+}
+
 func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
+		h.person("glass@rtx.example", idp.RoleAdmin)
 		access := func() idp.Access {
 			p, err := h.Store.Population(t.Context(), idp.Agents)
 			idptest.Must(t, err)
@@ -186,7 +200,9 @@ func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 		admins, err := h.Store.UserByEmail(t.Context(), idp.Agents, "admin@rtx.example")
 		idptest.Must(t, err)
 		idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{UserID: admins.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
-		want(t, b.Submit(only, "/confirm", "reason", "go live"), http.StatusOK, "Agent Authentication", "It applies from the next sign-in on")
+		want(t, only, http.StatusOK, "Change portal access?", "signed out now, you included")
+		want(t, b.Submit(only, "/confirm", "reason", "go live"), http.StatusOK, "Sign in to Gatehouse")
+		b = h.breaksGlass("glass@rtx.example")
 		settings := h.page(b, "/authentication/agents/connections/"+c.ID)
 		want(t, b.Submit(settings, c.ID, entraForm("enabled", "", "credential", "keep")...), http.StatusUnprocessableEntity, "Microsoft", `id="enabled-error"`)
 		ask := h.page(b, "/authentication/agents/connections/"+c.ID+"/delete")

@@ -42,9 +42,11 @@ type Grant struct {
 	GivenVersion int64
 	// ConnectionID is the connection that a proof came through, empty for none.
 	ConnectionID string
-	CreatedAt    time.Time
-	ExpiresAt    time.Time // when nothing of it can be valid any more
-	RevokedAt    time.Time
+	// Address and UserAgent are of the sign-in that it came from, which may be gone.
+	Address, UserAgent string
+	CreatedAt          time.Time
+	ExpiresAt          time.Time // when nothing of it can be valid any more
+	RevokedAt          time.Time
 }
 
 // TokenKind tells access tokens from refresh tokens.

@@ -127,6 +127,10 @@ func (d *desk) sessions(u idp.User) {
 	if list := d.lists("session list", "--user", u.ID); len(list) != 1 || list[0]["id"] == first {
 		d.t.Errorf("after one ended, the sessions are %v", list)
 	}
+	if list := d.lists("user access list " + u.ID); len(list) != 0 {
+		d.t.Errorf("access that no app keeps: %v", list)
+	}
+	d.refused("404 not_found", "user access end "+u.ID+" none", why)
 	expect(d.t, "sign-out", d.does("user sign-out "+u.ID, why), "ended", "1")
 }
 

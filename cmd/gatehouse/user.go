@@ -321,10 +321,7 @@ type userAccess struct {
 // accessColumns are those of a table of access that apps keep.
 var accessColumns = []string{"id", "client_id", "scopes", "address", "created_at", "last_used_at"}
 
-type userAccessList struct {
-	person
-	listing
-}
+type userAccessList struct{ person }
 
 // Run lists the access that apps keep of a person.
 func (c userAccessList) Run(r *remote) error {
@@ -332,7 +329,7 @@ func (c userAccessList) Run(r *remote) error {
 	if err != nil {
 		return err
 	}
-	return r.list(path, "offline_access", c.listing, struct{}{}, accessColumns...)
+	return r.all(path, "offline_access", struct{}{}, accessColumns...)
 }
 
 type userAccessEnd struct {

@@ -97,7 +97,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
-		GivenVersion: 3, ConnectionID: "entra",
+		GivenVersion: 3, ConnectionID: "entra", Address: s.Address, UserAgent: s.UserAgent,
 		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),
 	}, code
 }

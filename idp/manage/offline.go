@@ -41,7 +41,7 @@ func (m *Manager) kept(ctx context.Context, userID string) ([]KeptAccess, error)
 	for i, r := range rows {
 		list[i] = KeptAccess{
 			ID: r.Grant.ID, ClientID: r.Grant.ClientID, Scopes: r.Grant.Scopes, SessionID: r.Grant.SessionID,
-			Address: r.Address, UserAgent: r.UserAgent,
+			Address: r.Grant.Address, UserAgent: r.Grant.UserAgent,
 			CreatedAt: r.Grant.CreatedAt, LastUsedAt: r.LastUsedAt, ExpiresAt: r.Grant.ExpiresAt,
 		}
 	}

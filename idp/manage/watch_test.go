@@ -27,6 +27,11 @@ func (r *turner) Rotate(context.Context, bool) (int, error) {
 	return 1, nil
 }
 
+func (r *turner) Revoke(context.Context, string) error {
+	r.turned++
+	return nil
+}
+
 // act is an operation that writes, asked for so that it would.
 type act = func(ctx context.Context, a manage.Actor) error
 
@@ -88,6 +93,7 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 		"DeleteRole": func(ctx context.Context, a manage.Actor) error {
 			return o.DeleteRole(ctx, a, gone.ID, gone.Version, ticket)
 		},
+		"RevokeKey":       func(ctx context.Context, a manage.Actor) error { return o.RevokeKey(ctx, a, "leaked", ticket) },
 		"RotateKeys":      func(ctx context.Context, a manage.Actor) error { return second(o.RotateKeys(ctx, a, ticket)) },
 		"TestMail":        func(ctx context.Context, a manage.Actor) error { return o.TestMail(ctx, a, "maya@rtx.example") },
 		"RetryDeliveries": func(ctx context.Context, a manage.Actor) error { return second(o.RetryDeliveries(ctx, a, "mail")) },
@@ -155,6 +161,10 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 	o.exec(t, "UPDATE factors SET disabled_at = created_at WHERE id = '"+factor+"'")
 	invited, err := o.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "invited@rtx.example"})
 	idptest.Must(t, err)
+	keeps, _, err := o.AddClient(t.Context(), everything(), idp.Client{Name: "Keeps access", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://rtx.example/cb"}})
+	idptest.Must(t, err)
+	kept, _ := idptest.Grant(keeps.Client, s)
+	idptest.Must(t, o.db.CreateGrant(t.Context(), kept))
 	return map[string]act{
 		"AddUser": func(ctx context.Context, a manage.Actor) error {
 			return second(o.AddUser(ctx, a, manage.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
@@ -201,6 +211,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 			return o.EnableFactor(ctx, a, stopped.ID, factor, ticket)
 		},
 		"EndSession": func(ctx context.Context, a manage.Actor) error { return o.EndSession(ctx, a, s.ID, ticket) },
+		"EndGrant":   func(ctx context.Context, a manage.Actor) error { return o.EndGrant(ctx, a, u.ID, kept.ID, ticket) },
 		"SignOut": func(ctx context.Context, a manage.Actor) error {
 			return second(o.SignOut(ctx, a, stopped.ID, ticket, manage.EndAppAccess))
 		},

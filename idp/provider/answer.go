@@ -38,6 +38,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
+		Address: s.Address, UserAgent: s.UserAgent,
 	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
 		return "", err

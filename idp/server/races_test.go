@@ -99,8 +99,10 @@ func TestOneRefreshTokenHasOneSuccessorAndReuseEndsTheFamily(t *testing.T) {
 				t.Errorf("%s changed by the refresh: %v, was %v", claim, again.Claims[claim], first.Claims[claim])
 			}
 		}
+		last, err := party.Refresh(last.RefreshToken) // the successor is used
+		idptest.Must(t, err)
 		db.Age(t, "tokens", 11*time.Second, "created_at")
-		_, err := party.Refresh(first.RefreshToken)
+		_, err = party.Refresh(first.RefreshToken)
 		wantOAuthError(t, err, "invalid_grant")
 		_, err = party.Refresh(last.RefreshToken)
 		wantOAuthError(t, err, "invalid_grant")

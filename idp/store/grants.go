@@ -31,6 +31,8 @@ type grantRow struct {
 	RevokedAt     *time.Time
 	GivenVersion  int64
 	ConnectionID  string
+	Address       string
+	UserAgent     string
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -44,7 +46,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		CodeHash: r.CodeHash, CodeExpiresAt: r.CodeExpiresAt.UTC(), CodeUsedAt: orZero(r.CodeUsedAt),
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
-		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID,
+		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
 	}, err
 }
 
@@ -59,10 +61,9 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
-		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID,
+		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
 	})
-	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ", address, user_agent) SELECT " +
-		placeholders(names, "given_version", numberNow) + ", address, user_agent" +
+	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"
 	if s.dialect == "postgres" {
 		statement += " FOR SHARE"

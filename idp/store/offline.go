@@ -10,24 +10,15 @@ import (
 // OfflineGrant is access that an app keeps while the person is signed out.
 type OfflineGrant struct {
 	idp.Standing
-	// Address and UserAgent are those of the sign-in that it came from, LastUsedAt when
-	// the app last asked for a token.
-	Address, UserAgent string
-	LastUsedAt         time.Time
-}
-
-type offlineJoin struct {
-	Standing  standingJoin `gorm:"embedded"`
-	Address   string       `gorm:"column:g_address"`
-	UserAgent string       `gorm:"column:g_user_agent"`
+	// LastUsedAt is when the app last asked for a token.
+	LastUsedAt time.Time
 }
 
 // OfflineOf reads the grants with offline access of a user that count at this moment, the
 // newest first.
 func (s *Store) OfflineOf(ctx context.Context, userID string, now time.Time) ([]OfflineGrant, error) {
-	var rows []offlineJoin
-	err := s.reader(ctx).Raw("SELECT g.address AS g_address, g.user_agent AS g_user_agent, "+standingColumns+
-		" FROM grants g"+standingJoins+` WHERE g.user_id = ? AND g.offline AND g.code_used_at IS NOT NULL
+	var rows []standingJoin
+	err := s.reader(ctx).Raw(selectStanding+` WHERE g.user_id = ? AND g.offline AND g.code_used_at IS NOT NULL
 		AND g.revoked_at IS NULL AND g.expires_at > ? ORDER BY g.id DESC`, userID, now).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "grants")
@@ -35,12 +26,12 @@ func (s *Store) OfflineOf(ctx context.Context, userID string, now time.Time) ([]
 	var list []OfflineGrant
 	var ids []string
 	for _, r := range rows {
-		standing, err := r.Standing.standing()
+		standing, err := r.standing()
 		if err != nil {
 			return nil, err
 		}
 		if standing = standing.Judged(); standing.Grant.Offline && standing.Live(now) {
-			list = append(list, OfflineGrant{Standing: standing, Address: r.Address, UserAgent: r.UserAgent})
+			list = append(list, OfflineGrant{Standing: standing})
 			ids = append(ids, standing.Grant.ID)
 		}
 	}

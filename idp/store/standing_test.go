@@ -35,7 +35,7 @@ func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
-		full, code := idptest.Grant(w.Client, idp.Session{ID: "gone", UserID: w.User.ID, PopulationID: idp.Agents})
+		full, code := idptest.Grant(w.Client, idp.Session{ID: "gone", UserID: w.User.ID, PopulationID: idp.Agents, Address: "192.0.2.1", UserAgent: "Mozilla"})
 		full.CodeUsedAt, full.RevokedAt = idp.Now(), idp.Now()
 		full.PolicyVersion, full.Proofs = 2, idptest.Proofs()
 		expectFull(t, full)
