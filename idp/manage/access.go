@@ -69,10 +69,10 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		e.PopulationID = c.Population
 		return m.Store.Audit(ctx, e)
 	})
-	after.Version = c.Version + 1
-	if m.Reap != nil {
+	if err == nil && m.Reap != nil {
 		m.Reap()
 	}
+	after.Version = c.Version + 1
 	return after, err
 }
 

@@ -33,6 +33,7 @@ type aim struct {
 	user       idp.User
 	version    int64
 	session    idp.Session
+	grant      idp.Grant
 	factor     string
 	connection manage.ConnectionEntry
 	app        manage.ClientEntry
@@ -67,6 +68,8 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	_, err = o.AddClientSecret(ctx, everything(), app.ID)
 	idptest.Must(t, err)
 	a.app.Version++
+	a.grant, _ = idptest.Grant(app.Client, a.session)
+	idptest.Must(t, o.db.CreateGrant(ctx, a.grant))
 	a.service, _, err = o.AddClient(ctx, everything(), idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
@@ -142,7 +145,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 		"DeleteUser":    {{"", func(a manage.Actor, at aim) error { return o.DeleteUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"AnonymiseUser": {{"", func(a manage.Actor, at aim) error { return o.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"ClearThrottle": {{"", func(a manage.Actor, at aim) error { return o.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
-		"EndGrant":      {{"", func(a manage.Actor, at aim) error { return o.EndGrant(ctx, a, at.user.ID, "none", ticket) }, false, true}},
+		"EndGrant":      {{"", func(a manage.Actor, at aim) error { return o.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
 		"EndSession":    {{"", func(a manage.Actor, at aim) error { return o.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
 		"SignOut": {{"", func(a manage.Actor, at aim) error {
 			return second(o.SignOut(ctx, a, at.user.ID, ticket, manage.EndAppAccess))

@@ -67,7 +67,7 @@ func TestTheAuditLogSaysWhatWasBeforeAndAfter(t *testing.T) {
 			t.Error("the audit log holds a secret")
 		}
 
-		c := o.connected(t, nil)
+		c := o.connected(t, func(c *manage.ConnectionChange) { c.Tenants = []string{contoso} })
 		_, err = o.UpdateConnection(ctx, everything(), change(c, func(c *manage.ConnectionChange) {
 			c.Trust, c.Tenants, c.Issuer, c.ClientSecret = idp.LocalStep, []string{contoso, fabrikam}, "https://login.microsoftonline.us", "their secret too"
 		}))

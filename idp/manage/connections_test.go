@@ -32,7 +32,7 @@ func entra(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
 	c := manage.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true,
-			Tenants: []string{contoso}, ClientID: idp.NewID(),
+			Tenants: []string{contoso, idp.NewID()}, ClientID: idp.NewID(), // no two are the same
 		},
 		ClientSecret: "their secret", Reason: ticket,
 	}
