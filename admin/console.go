@@ -93,6 +93,7 @@ func pages() map[string]handler {
 		"/audit":                            (*visit).audit,
 		"/audit/export":                     (*visit).exportAudit,
 		"/system":                           (*visit).system,
+		"/system/keys/:key/revoke":          (*visit).askRevokeKey,
 
 		"/people":                     (*visit).people,
 		"/people/export":              (*visit).exportPeople,
@@ -142,6 +143,7 @@ func forms() map[string]handler {
 		"/apps/:id/apply":                   (*visit).postRuleApply,
 		"/apps/:id/delete":                  (*visit).postDelete,
 		"/system/retry":                     (*visit).postRetry,
+		"/system/keys/:key/revoke":          (*visit).postRevokeKey,
 		"/system/test-mail":                 (*visit).postTestMail,
 
 		"/people/new":                              (*visit).postNewPerson,
@@ -235,7 +237,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
-		"console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
+		"console.done.key_revoked", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",
 		"console.done.linked", "console.done.unlinked",

@@ -83,6 +83,9 @@ func (v *visit) systemKeys(page *ui.ConsoleSystem) error {
 	now := idp.Now()
 	for _, k := range keys {
 		row := ui.SigningKey{ID: k.ID, Algorithm: string(k.Algorithm), Since: k.SignsFrom, Until: k.SignsUntil}
+		if v.actor.May("RevokeKey") {
+			row.RevokeURL = v.path("/system/keys/" + k.ID + "/revoke")
+		}
 		switch {
 		case now.Before(k.SignsFrom):
 			row.State, row.Next = *ui.Key("console.system.key_next").With(), true

@@ -67,3 +67,30 @@ func TestPartsOfTheSystemPageAreForWhoMaySeeThem(t *testing.T) {
 		}
 	}
 }
+
+func TestARevokedKeyIsGoneFromTheSystemPage(t *testing.T) {
+	h := open(t, idptest.Alone(t))
+	b := h.admin()
+	leaked := h.Keys.List()[0].ID
+	ask := h.page(b, "/system/keys/"+leaked+"/revoke")
+	heading := "Revoke the RS256 key " + leaked + "?"
+	want(t, ask, http.StatusOK, heading, "stop working", "Another key signs at once", "go on")
+	want(t, b.Submit(ask, "/revoke"), http.StatusUnprocessableEntity, heading)
+	if len(h.Keys.List()) != 3 {
+		t.Fatal("revoked without a reason")
+	}
+	page := b.Submit(ask, "/revoke", "reason", "It leaked")
+	want(t, page, http.StatusOK, "System", "The key is revoked")
+	if strings.Contains(page.Body, leaked) {
+		t.Error("the key is still there")
+	}
+	if got := h.page(b, "/system/keys/"+leaked+"/revoke").Status; got != http.StatusNotFound {
+		t.Errorf("a key that is gone: %d", got)
+	}
+	h.person("rules@rtx.example", h.role(idp.PermissionAuthentication))
+	other, _ := h.enters("rules@rtx.example")
+	id := h.Keys.List()[0].ID
+	if got := h.page(other, "/system/keys/"+id+"/revoke").Status; got != http.StatusForbidden {
+		t.Errorf("who may not see keys: %d", got)
+	}
+}

@@ -66,6 +66,7 @@ type SigningKey struct {
 	State         Message
 	Since, Until  time.Time // Until is zero while no end is known
 	Next          bool      // published, and does not sign yet
+	RevokeURL     string    // empty for who may not
 }
 
 // Migration is one of the database's.

@@ -143,7 +143,7 @@ func recordPages() map[string]ui.Page {
 		ShowDeliveries: true, Lanes: []ui.Lane{{Name: "mail", Label: "Mail", Delivered: 1284}, lane()}, RetryAction: "/admin/x",
 		ShowKeys: true, Keys: []ui.SigningKey{
 			{ID: "01kaq4t7n3", Algorithm: "RS256", State: *ui.Key("console.system.key_signs").With(), Since: at.Add(-2000 * time.Hour)},
-			{ID: "01kaq4t7n4", Algorithm: "RS256", State: *ui.Key("console.system.key_next").With(), Since: at.Add(20 * time.Hour), Next: true},
+			{ID: "01kaq4t7n4", Algorithm: "RS256", State: *ui.Key("console.system.key_next").With(), Since: at.Add(20 * time.Hour), Next: true, RevokeURL: "#"},
 		},
 	}
 	broken := system
