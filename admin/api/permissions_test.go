@@ -21,7 +21,7 @@ func (o *office) objects(population string) map[string]string {
 	role := idp.Role{ID: idp.NewID(), Name: "Custom " + population}
 	idptest.Must(o.t, o.Store.CreateRole(o.t.Context(), role))
 	connection, err := o.Manage.AddConnection(o.t.Context(), manage.System(), manage.ConnectionChange{
-		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: "gatehouse"},
+		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: idp.NewID()},
 		NewCertificate: true,
 	})
 	idptest.Must(o.t, err)
