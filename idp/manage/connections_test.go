@@ -64,7 +64,13 @@ func change(e manage.ConnectionEntry, do func(c *manage.ConnectionChange)) manag
 // connected adds a connection of agents.
 func (o *office) connected(t *testing.T, change func(c *manage.ConnectionChange)) manage.ConnectionEntry {
 	t.Helper()
-	e, err := o.AddConnection(t.Context(), everything(), entra(change))
+	n := entra(change)
+	e, err := o.AddConnection(t.Context(), everything(), n)
+	var field *manage.FieldError
+	if errors.As(err, &field) && field.Field == "tenants" { // there is one already: for one more organisation
+		n.Tenants = append(n.Tenants, idp.NewID())
+		e, err = o.AddConnection(t.Context(), everything(), n)
+	}
 	idptest.Must(t, err)
 	return e
 }
