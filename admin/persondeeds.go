@@ -90,11 +90,11 @@ func signOutDeed() deed {
 			return w
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			signOut := v.console.Manage.SignOutOfSessions
-			if v.PostForm("offline") == "on" {
-				signOut = v.console.Manage.SignOut
+			var spared []manage.SignOutSpares
+			if v.PostForm("offline") != "on" {
+				spared = append(spared, manage.SpareOffline)
 			}
-			_, err := signOut(v.Request.Context(), v.actor, s.ID, reason)
+			_, err := v.console.Manage.SignOut(v.Request.Context(), v.actor, s.ID, reason, spared...)
 			return v.saying(s.page(), "console.done.signed_out"), err
 		},
 	}

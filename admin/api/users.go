@@ -247,11 +247,11 @@ func (h handlers) SignOut(c *gin.Context, id UserID) {
 		if err != nil {
 			return err
 		}
-		signOut := v.manage.SignOut
+		var spared []manage.SignOutSpares
 		if body.OfflineAccess != nil && !*body.OfflineAccess {
-			signOut = v.manage.SignOutOfSessions
+			spared = append(spared, manage.SpareOffline)
 		}
-		n, err := signOut(v.ctx, v.actor, id, body.Reason)
+		n, err := v.manage.SignOut(v.ctx, v.actor, id, body.Reason, spared...)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (Popu
 		e.PopulationID = c.Population
 		return m.Store.Audit(ctx, e)
 	})
-	if m.Reap != nil {
+	if err == nil && m.Reap != nil {
 		m.Reap()
 	}
 	after := before

@@ -185,6 +185,8 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"ResetMFA", reset, func(a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, "") }},
 		{"EnableFactor", reset, func(a manage.Actor) error { return o.EnableFactor(ctx, a, u.ID, "none", "") }},
 		{"EndSession", nil, func(a manage.Actor) error { return o.EndSession(ctx, a, s.ID, "") }},
+		{"ListGrants", nil, func(a manage.Actor) error { return second(o.ListGrants(ctx, a, u.ID)) }},
+		{"EndGrant", nil, func(a manage.Actor) error { return o.EndGrant(ctx, a, u.ID, "none", "") }},
 		{"SignOut", nil, func(a manage.Actor) error { return second(o.SignOut(ctx, a, u.ID, "")) }},
 	}
 }

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"slices"
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
@@ -88,20 +89,15 @@ func (m *Manager) EndSession(ctx context.Context, a Actor, sessionID, reason str
 	return err
 }
 
+// SignOutSpares is what a sign-out leaves as it is.
+type SignOutSpares string
+
+// SpareOffline leaves to apps the access that they keep.
+const SpareOffline SignOutSpares = "offline"
+
 // SignOut ends all sessions of a person and the access that apps keep without one, and
 // returns how many sessions there were; apps that have something of them are told.
-func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string) (int, error) {
-	return m.signOut(ctx, a, userID, reason, m.endOffline)
-}
-
-// SignOutOfSessions is SignOut that leaves to apps the access that they keep.
-func (m *Manager) SignOutOfSessions(ctx context.Context, a Actor, userID, reason string) (int, error) {
-	return m.signOut(ctx, a, userID, reason, func(context.Context, idp.AuditEvent, idp.User) error { return nil })
-}
-
-func (m *Manager) signOut(
-	ctx context.Context, a Actor, userID, reason string, also func(context.Context, idp.AuditEvent, idp.User) error,
-) (int, error) {
+func (m *Manager) SignOut(ctx context.Context, a Actor, userID, reason string, spared ...SignOutSpares) (int, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return 0, err
@@ -117,7 +113,10 @@ func (m *Manager) signOut(
 		if ended, err = m.Sessions.EndAllOf(ctx, a.audit(idp.AuditSignedOut, reason, nil), userID, ""); err != nil {
 			return err
 		}
-		return also(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user)
+		if slices.Contains(spared, SpareOffline) {
+			return nil
+		}
+		return m.endOffline(ctx, a.audit(idp.AuditGrantEnded, reason, nil), user)
 	})
 	return len(ended), err
 }

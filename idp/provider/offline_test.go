@@ -54,7 +54,7 @@ func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testin
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		first, _, a, _ := kept(k)
-		_, err := k.Manage.SignOutOfSessions(t.Context(), manage.System(), k.user.ID, whyEnded)
+		_, err := k.Manage.SignOut(t.Context(), manage.System(), k.user.ID, whyEnded, manage.SpareOffline)
 		idptest.Must(t, err)
 		r := k.refresh(first, a.RefreshToken)
 		r.want(t, 200, "")
