@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/glebarez/sqlite"
@@ -79,18 +80,19 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// One connection writes, so that writers queue here and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
-	write, writePool, err := openSQLitePool(path, "immediate", 1, false)
+	log := statementLog{new(atomic.Bool)}
+	write, writePool, err := openSQLitePool(path, "immediate", 1, false, log)
 	if err != nil {
 		return nil, err
 	}
-	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true)
+	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true, log)
 	if err != nil {
 		return nil, err
 	}
-	return newStore("sqlite", write, read, nil, writePool, readPool), nil
+	return newStore("sqlite", log, write, read, nil, writePool, readPool), nil
 }
 
-func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sql.DB, error) {
+func openSQLitePool(path, txlock string, conns int, prepare bool, log statementLog) (*gorm.DB, *sql.DB, error) {
 	q := url.Values{"_txlock": {txlock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
@@ -101,8 +103,11 @@ func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sq
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare))
+	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare, log))
 	if err != nil {
+		if isDamage(err) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
 	return db, pool, nil
@@ -125,13 +130,13 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	conn := stdlib.OpenDBFromPool(pool)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false))
+	conn, log := stdlib.OpenDBFromPool(pool), statementLog{new(atomic.Bool)}
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false, log))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return newStore("postgres", db, db, pool.Close, conn), nil
+	return newStore("postgres", log, db, db, pool.Close, conn), nil
 }
 
 // never is what GORM takes for "no expiry". Any other lifetime of prepared
@@ -143,7 +148,7 @@ const never = 10 * 365 * 24 * time.Hour
 // outside of a transaction waits for the connection with its statement announced
 // as "being prepared", and a transaction that holds the connection and runs the
 // same statement waits for that. Single writes need no transaction of GORM's.
-func config(prepare bool) *gorm.Config {
+func config(prepare bool, log statementLog) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
 		PrepareStmt:            prepare,
@@ -151,14 +156,14 @@ func config(prepare bool) *gorm.Config {
 		PrepareStmtTTL:         never,
 		DisableAutomaticPing:   true,
 		NowFunc:                idp.Now,
-		Logger:                 statementLog{},
+		Logger:                 log,
 		TranslateError:         true,
 	}
 }
 
-func newStore(dialect string, write, read *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
+func newStore(dialect string, log statementLog, write, read *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
 	return &Store{
 		dialect: dialect, write: write, read: read, pools: pools, closePool: closePool,
-		clients: newClientCache(),
+		clients: newClientCache(), damaged: log.damaged,
 	}
 }
