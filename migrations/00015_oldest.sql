@@ -9,6 +9,12 @@ CREATE TABLE schema_needs (
 );
 INSERT INTO schema_needs (version, release) VALUES (15, '');
 
+-- Where a mail goes: what hangs there holds up no other domain's.
+ALTER TABLE outbox ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+CREATE INDEX outbox_mail ON outbox (lane, attempts, expires_at) WHERE done_at IS NULL;
+
 -- +goose Down
 
+DROP INDEX outbox_mail;
+ALTER TABLE outbox DROP COLUMN destination;
 DROP TABLE schema_needs;

@@ -25,6 +25,8 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
 	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
 	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
+	Backup      backupCommand      `cmd:"" help:"Copy an SQLite database to a file, while it is in use."`
+	Restore     restoreCommand     `cmd:"" help:"Put a backup in the place of an SQLite database, which is moved aside."`
 	Admin       adminCommand       `cmd:"" help:"Who administers the installation; on the server itself."`
 	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
 	Import      importCommand      `cmd:"" help:"People whom another system knew."`

@@ -142,6 +142,7 @@ func serverCommands(t *testing.T) [][]string {
 	users := filepath.Join(t.TempDir(), "users.csv")
 	idptest.Must(t, os.WriteFile(users, []byte("email\n"), 0o600))
 	return [][]string{
+		{"backup", filepath.Join(t.TempDir(), "copy.db")},
 		{"migrate", "status"},
 		{"migrate", "down", "--yes"},
 		{"keys", "list"},
@@ -187,7 +188,7 @@ func TestEveryCommandWithADatabaseIsTried(t *testing.T) {
 	var c commands
 	parser, err := kong.New(&c)
 	idptest.Must(t, err)
-	tried := map[string]bool{"serve": true, "migrate up": true, "demo": true}
+	tried := map[string]bool{"serve": true, "migrate up": true, "demo": true, "restore": true, "backup": true}
 	for _, args := range serverCommands(t) {
 		tried[args[0]+" "+args[1]] = true
 	}

@@ -69,6 +69,20 @@ func Reencrypt(ctx context.Context, s *store.Store, ring *keyring.Keyring) (Reen
 	}))
 }
 
+// Check counts what the keyring does not open. It changes nothing.
+func Check(ctx context.Context, s *store.Store, ring *keyring.Keyring) (Reencrypted, error) {
+	sum := Reencrypted{Lost: map[string]int{}}
+	return sum, s.EachSealed(ctx, func(v store.Sealed) error {
+		switch _, err := ring.Open(v.Value, v.AAD()); {
+		case errors.Is(err, keyring.ErrUnknownKey):
+			sum.Lost[keyring.KeyID(v.Value)]++
+		case err != nil:
+			sum.Damaged = append(sum.Damaged, v.AAD())
+		}
+		return nil
+	})
+}
+
 func reencryptOnce(ctx context.Context, s *store.Store, ring *keyring.Keyring) (Reencrypted, error) {
 	sum := Reencrypted{Lost: map[string]int{}}
 	err := s.EachSealed(ctx, func(v store.Sealed) error {

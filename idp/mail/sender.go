@@ -11,14 +11,14 @@ import (
 
 // The limits of a sender.
 const (
-	maxConns     = 4                // connections at once
+	maxConns     = 12               // connections at once
 	connectLimit = 5 * time.Second  // until the server takes the connection
 	aliveLimit   = 3 * time.Second  // until an idle connection answers
 	sendLimit    = 20 * time.Second // a whole Send, with waiting for a connection
 	idleLimit    = 30 * time.Second // until an idle connection is closed
 )
 
-// Sender sends mails. It holds at most four connections to the server and keeps
+// Sender sends mails. It holds at most 12 connections to the server and keeps
 // idle ones for 30 seconds. It may be used by many goroutines at once.
 type Sender struct {
 	set   settings

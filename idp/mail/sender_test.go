@@ -152,10 +152,10 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-// The first four mails end only when four are there at once: the sender must use
+// The first twelve mails end only when twelve are there at once: the sender must use
 // as many connections as it may.
-func TestParallelSendsShareFourConnections(t *testing.T) {
-	const sends, conns = 20, 4
+func TestParallelSendsShareTwelveConnections(t *testing.T) {
+	const sends, conns = 40, 12
 	var gate sync.WaitGroup
 	gate.Add(conns)
 	var mu sync.Mutex

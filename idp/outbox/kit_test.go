@@ -178,7 +178,7 @@ func putOff(t *testing.T, s *store.Store, id string, attempts int) store.Deliver
 	var d store.Delivery
 	eventually(t, id+" is put off", func() bool {
 		d = delivery(t, s, id)
-		return d.Attempts >= attempts && d.LastError != "" && d.NextAt.Before(idp.Now().Add(50*time.Second)) // not merely under way
+		return d.Attempts >= attempts && d.LastError != "" && d.NextAt.Before(idp.Now().Add(7*time.Second)) // not merely under way
 	})
 	return d
 }

@@ -2,8 +2,11 @@ package outbox
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -79,9 +82,15 @@ func (o *Outbox) Mail(ctx context.Context, l Letter) error {
 	}
 	now := idp.Now()
 	return o.enqueue(ctx, store.Delivery{
-		ID: l.ID, Lane: MailLane, Kind: string(l.Mail.Kind), UserID: l.UserID, Body: body,
+		ID: l.ID, Lane: MailLane, Destination: placeOf(l.To), Kind: string(l.Mail.Kind), UserID: l.UserID, Body: body,
 		CreatedAt: now, NextAt: now, ExpiresAt: now.Add(l.Lifetime),
 	})
+}
+
+// placeOf is what mails to one domain share. It does not name the domain.
+func placeOf(address string) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])))
+	return hex.EncodeToString(sum[:8])
 }
 
 // Notify tells a person by mail what happened to their account. Address, browser

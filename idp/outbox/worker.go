@@ -20,11 +20,12 @@ import (
 const (
 	// lookEvery is how long a delivery of another replica may go unnoticed.
 	lookEvery = time.Second
-	// atOnce is how many deliveries of one lane are under way at a time.
+	// atOnce is how many deliveries of one lane, or to one mail domain, are under way at
+	// a time.
 	atOnce = 4
-	// lease is how long a delivery under way is nobody else's to try; longer than
-	// any attempt takes.
-	lease = time.Minute
+	// lease is how long a delivery under way is nobody else's to try. It is renewed as
+	// long as the worker lives: what a killed one had under way is soon tried again.
+	lease, renewEvery = 12 * time.Second, 4 * time.Second
 	// longestWait is the longest between two attempts at one delivery; a code's is
 	// shorter, since it is of no use later.
 	longestWait, longestWaitForCode = 5 * time.Minute, 5 * time.Second
@@ -57,6 +58,7 @@ type Worker struct {
 // Run delivers until ctx ends, then waits for what is under way.
 func (w *Worker) Run(ctx context.Context) {
 	lanes := laneSet{busy: map[string]bool{}, rest: map[string]time.Time{}}
+	post := newPostOffice()
 	var running sync.WaitGroup
 	defer running.Wait()
 	tick := time.NewTicker(lookEvery)
@@ -67,6 +69,10 @@ func (w *Worker) Run(ctx context.Context) {
 			slog.ErrorContext(ctx, "look for deliveries", "cause", err)
 		}
 		for _, lane := range due {
+			if lane == MailLane && w.serves(lane) {
+				w.post(ctx, post, &running)
+				continue
+			}
 			if !w.serves(lane) || !lanes.take(lane) {
 				continue
 			}
@@ -166,7 +172,7 @@ func anyOf(list []bool) bool {
 // delivery is done with, one way or another.
 func (w *Worker) attempt(ctx context.Context, d store.Delivery) bool {
 	begin := idp.Now()
-	outcome, cause := w.deliver(ctx, d, begin)
+	outcome, cause := w.keeping(ctx, d, begin)
 	var text string
 	if cause != nil {
 		text = cut(cause.Error())
@@ -189,6 +195,29 @@ func (w *Worker) attempt(ctx context.Context, d store.Delivery) bool {
 		slog.ErrorContext(ctx, "record a delivery", "kind", d.Kind, "cause", err)
 	}
 	return outcome != ""
+}
+
+// keeping delivers, and meanwhile keeps the delivery from other workers.
+func (w *Worker) keeping(ctx context.Context, d store.Delivery, now time.Time) (store.Outcome, error) {
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var renewer sync.WaitGroup
+	renewer.Go(func() {
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-renewing.Done():
+				return
+			case <-tick.C:
+			}
+			if err := w.store.RenewDelivery(renewing, d, idp.Now().Add(lease)); err != nil && renewing.Err() == nil {
+				slog.WarnContext(ctx, "keep a delivery", "kind", d.Kind, "cause", err)
+			}
+		}
+	})
+	defer renewer.Wait()
+	defer stop()
+	return w.deliver(ctx, d, now)
 }
 
 // deliver returns no outcome for what is to be tried again.
@@ -236,6 +265,8 @@ func (w *Worker) mail(ctx context.Context, d store.Delivery) error {
 	if err != nil {
 		return fmt.Errorf("write a mail: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience(d))
+	defer cancel()
 	return w.Mailer.Send(ctx, mail.Message{
 		ID: d.ID, To: body.To, Subject: letter.Subject, Text: letter.Text, HTML: letter.HTML, FromName: sender(body.Mail),
 	})

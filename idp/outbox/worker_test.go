@@ -337,7 +337,9 @@ func (f mailerFunc) Send(ctx context.Context, m mail.Message) error { return f(c
 func TestDeliveryOfADeadWorkerComesBackAfterItsLease(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		o := newOffice(t, db.Store)
-		dead := newOffice(t, db.Replica(t))
+		theirs, err := store.Open(t.Context(), db.URL)
+		idptest.Must(t, err)
+		dead := newOffice(t, theirs)
 		release := make(chan struct{})
 		begun := make(chan string, 1)
 		dead.worker.Mailer = mailerFunc(func(_ context.Context, m mail.Message) error {
@@ -348,6 +350,7 @@ func TestDeliveryOfADeadWorkerComesBackAfterItsLease(t *testing.T) {
 		stop := dead.open(t)
 		idptest.Must(t, dead.Mail(t.Context(), letter("a", ui.MailCode)))
 		receive(t, "the first attempt", begun)
+		idptest.Must(t, theirs.Close()) // killed: nothing of it reaches the database any more
 		o.open(t)
 		idptest.Must(t, o.Mail(t.Context(), letter("b", ui.MailCode)))
 		if got := receive(t, "another mail", o.sent); got.ID != "b" {

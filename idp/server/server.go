@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -63,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, metrics: newMetrics(), reap: make(chan struct{}, 1)}
 	if s.Store, err = store.Open(ctx, database); err != nil {
-		return nil, err
+		return nil, advise(err)
 	}
 	if err := s.build(ctx); err != nil {
 		return nil, fmt.Errorf("start: %w", withClose(err, s.Store))
@@ -80,6 +81,9 @@ func withClose(err error, st *store.Store) error {
 
 // build makes the rooms and connects them.
 func (s *Server) build(ctx context.Context) error {
+	if err := s.sound(ctx); err != nil {
+		return err
+	}
 	if err := s.Store.Migrate(ctx); err != nil {
 		return err
 	}
@@ -141,6 +145,30 @@ func (s *Server) build(ctx context.Context) error {
 		SignIn: func(flowID string) string { return login.Path(plumbing.Base(), flowID) },
 	}
 	return s.route(plumbing, protocol, signIn, upstreams, arrivals, console, self, rest)
+}
+
+// checkTime is how long the check of the database file may take at the start.
+const checkTime = 20 * time.Second
+
+// sound refuses to start on a database file that is damaged. One that is too large to
+// be read in checkTime is trusted.
+func (s *Server) sound(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	err := s.Store.CheckIntegrity(ctx)
+	if err != nil && ctx.Err() != nil {
+		slog.WarnContext(ctx, "the database file is too large to be checked at the start")
+		return nil
+	}
+	return advise(err)
+}
+
+// advise says what to do about a damaged database file.
+func advise(err error) error {
+	if errors.Is(err, store.ErrDamaged) {
+		return fmt.Errorf("%w; gatehouse restore puts a backup in its place", err)
+	}
+	return err
 }
 
 // manage makes the operations, and what every installation begins with.
@@ -237,7 +265,11 @@ func (s *Server) ready(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
 	defer cancel()
 	if err := s.Store.Ping(ctx); err != nil {
-		c.String(http.StatusServiceUnavailable, "the database does not answer\n")
+		text := "the database does not answer\n"
+		if errors.Is(err, store.ErrDamaged) {
+			text = "the database file is damaged\n"
+		}
+		c.String(http.StatusServiceUnavailable, text)
 		return
 	}
 	c.String(http.StatusOK, "ok\n")

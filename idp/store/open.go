@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/glebarez/sqlite"
@@ -79,19 +80,20 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// One connection writes, so that writers queue here and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
-	write, writePool, err := openSQLitePool(path, "immediate", 1, false)
+	log := statementLog{new(atomic.Bool)}
+	write, writePool, err := openSQLitePool(path, "immediate", 1, false, log)
 	if err != nil {
 		return nil, err
 	}
-	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true)
+	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true, log)
 	if err != nil {
 		return nil, err
 	}
 	// Readers wait for no writer here: they serve what a transaction waits for, too.
-	return newStore("sqlite", write, read, read, nil, writePool, readPool), nil
+	return newStore("sqlite", log, write, read, read, nil, writePool, readPool), nil
 }
 
-func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sql.DB, error) {
+func openSQLitePool(path, txlock string, conns int, prepare bool, log statementLog) (*gorm.DB, *sql.DB, error) {
 	q := url.Values{"_txlock": {txlock}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 	}}
@@ -102,8 +104,11 @@ func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sq
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare))
+	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare, log))
 	if err != nil {
+		if isDamage(err) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
 	return db, pool, nil
@@ -122,31 +127,32 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 	cfg.MinIdleConns = min(4, cfg.MaxConns)
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
-	db, conn, closePool, err := openPostgresPool(ctx, cfg)
+	log := statementLog{new(atomic.Bool)}
+	db, conn, closePool, err := openPostgresPool(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	few := cfg.Copy()
 	few.MaxConns, few.MinConns, few.MinIdleConns = outsideConns, 0, 0
-	outside, outsideConn, closeOutside, err := openPostgresPool(ctx, few)
+	outside, outsideConn, closeOutside, err := openPostgresPool(ctx, few, log)
 	if err != nil {
 		closePool()
 		return nil, err
 	}
-	return newStore("postgres", db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn), nil
+	return newStore("postgres", log, db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn), nil
 }
 
 // outsideConns are the connections for what transactions wait for before they are
 // committed: plain reads of a row or two, which wait for nobody.
 const outsideConns = 2
 
-func openPostgresPool(ctx context.Context, cfg *pgxpool.Config) (*gorm.DB, *sql.DB, func(), error) {
+func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog) (*gorm.DB, *sql.DB, func(), error) {
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	conn := stdlib.OpenDBFromPool(pool)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false))
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false, log))
 	if err != nil {
 		pool.Close()
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
@@ -163,7 +169,7 @@ const never = 10 * 365 * 24 * time.Hour
 // outside of a transaction waits for the connection with its statement announced
 // as "being prepared", and a transaction that holds the connection and runs the
 // same statement waits for that. Single writes need no transaction of GORM's.
-func config(prepare bool) *gorm.Config {
+func config(prepare bool, log statementLog) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
 		PrepareStmt:            prepare,
@@ -171,14 +177,14 @@ func config(prepare bool) *gorm.Config {
 		PrepareStmtTTL:         never,
 		DisableAutomaticPing:   true,
 		NowFunc:                idp.Now,
-		Logger:                 statementLog{},
+		Logger:                 log,
 		TranslateError:         true,
 	}
 }
 
-func newStore(dialect string, write, read, outside *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
+func newStore(dialect string, log statementLog, write, read, outside *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
 	return &Store{
 		dialect: dialect, write: write, read: read, outside: outside, pools: pools, closePool: closePool,
-		clients: newClientCache(),
+		clients: newClientCache(), damaged: log.damaged,
 	}
 }

@@ -2,27 +2,30 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
 )
 
 type outboxRow struct {
-	ID        string `gorm:"primaryKey"`
-	Lane      string
-	Kind      string
-	UserID    string
-	SessionID string
-	Body      []byte
-	Attempts  int64
-	LastError string
-	CreatedAt time.Time
-	NextAt    time.Time
-	ExpiresAt time.Time
-	DoneAt    *time.Time
-	Outcome   string
+	ID          string `gorm:"primaryKey"`
+	Lane        string
+	Destination string
+	Kind        string
+	UserID      string
+	SessionID   string
+	Body        []byte
+	Attempts    int64
+	LastError   string
+	CreatedAt   time.Time
+	NextAt      time.Time
+	ExpiresAt   time.Time
+	DoneAt      *time.Time
+	Outcome     string
 }
 
 func (outboxRow) TableName() string { return "outbox" }
@@ -44,23 +47,25 @@ type Delivery struct {
 	ID string
 	// Lane is what shares one destination: all mail, one client's logout tokens, or
 	// what people asked for that we look into later. A destination that is down delays its own lane only.
-	Lane      string
-	Kind      string
-	UserID    string
-	SessionID string
-	Body      []byte
-	Attempts  int
-	LastError string
-	CreatedAt time.Time
-	NextAt    time.Time
-	ExpiresAt time.Time
-	DoneAt    time.Time
-	Outcome   Outcome
+	Lane string
+	// Destination stands for a mail's domain. One that hangs delays its own mails only.
+	Destination string
+	Kind        string
+	UserID      string
+	SessionID   string
+	Body        []byte
+	Attempts    int
+	LastError   string
+	CreatedAt   time.Time
+	NextAt      time.Time
+	ExpiresAt   time.Time
+	DoneAt      time.Time
+	Outcome     Outcome
 }
 
 func (r outboxRow) delivery() Delivery {
 	return Delivery{
-		ID: r.ID, Lane: r.Lane, Kind: r.Kind, UserID: r.UserID, SessionID: r.SessionID, Body: r.Body,
+		ID: r.ID, Lane: r.Lane, Destination: r.Destination, Kind: r.Kind, UserID: r.UserID, SessionID: r.SessionID, Body: r.Body,
 		Attempts: int(r.Attempts), LastError: r.LastError, CreatedAt: r.CreatedAt.UTC(), NextAt: r.NextAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), DoneAt: orZero(r.DoneAt), Outcome: Outcome(r.Outcome),
 	}
@@ -71,7 +76,7 @@ func (s *Store) Enqueue(ctx context.Context, list ...Delivery) error {
 	rows := make([]outboxRow, len(list))
 	for i, d := range list {
 		rows[i] = outboxRow{
-			ID: d.ID, Lane: d.Lane, Kind: d.Kind, UserID: d.UserID, SessionID: d.SessionID, Body: notNil(d.Body),
+			ID: d.ID, Lane: d.Lane, Destination: d.Destination, Kind: d.Kind, UserID: d.UserID, SessionID: d.SessionID, Body: notNil(d.Body),
 			Attempts: int64(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt,
 			ExpiresAt: d.ExpiresAt, DoneAt: orNull(d.DoneAt), Outcome: string(d.Outcome),
 		}
@@ -94,11 +99,56 @@ func (s *Store) DueLanes(ctx context.Context, now time.Time) ([]string, error) {
 // them off by lease: no other worker tries them meanwhile, and they come back if
 // this one dies. The attempt is counted.
 func (s *Store) ClaimDeliveries(ctx context.Context, lane string, now time.Time, lease time.Duration, limit int) ([]Delivery, error) {
+	return s.claim(ctx, "id IN (?)", s.due(ctx, lane, now).Order("next_at").Limit(limit), now, lease)
+}
+
+// MailChoice is which mail to take.
+type MailChoice struct {
+	// Without are destinations that get none now.
+	Without []string
+	// Horizon parts what is of use until then from what is of use for longer: Later
+	// takes the latter.
+	Horizon time.Time
+	Later   bool
+}
+
+// ClaimMail takes one delivery of a lane, as ClaimDeliveries does: of those that were
+// tried the least, the one that is of use for the shortest time. idp.ErrNotFound: there
+// is none.
+func (s *Store) ClaimMail(ctx context.Context, lane string, now time.Time, lease time.Duration, c MailChoice) (Delivery, error) {
+	due := s.due(ctx, lane, now).Order("attempts, expires_at").Limit(1)
+	if len(c.Without) > 0 {
+		due = due.Where("destination NOT IN ?", c.Without)
+	}
+	if c.Later {
+		due = due.Where("expires_at > ?", c.Horizon)
+	} else {
+		due = due.Where("expires_at <= ?", c.Horizon)
+	}
+	if s.dialect == "postgres" {
+		// Of two workers, each takes another one. The locks allow no IN: PostgreSQL may
+		// look into such a subquery more than once, and lock another row each time.
+		due = due.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked})
+	}
+	list, err := s.claim(ctx, "id = (?)", due, now, lease)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("delivery: %w", idp.ErrNotFound)
+	}
+	if err != nil {
+		return Delivery{}, err
+	}
+	return list[0], nil
+}
+
+func (s *Store) due(ctx context.Context, lane string, now time.Time) *gorm.DB {
+	return s.writer(ctx).Model(&outboxRow{}).Select("id").Where("lane = ? AND done_at IS NULL AND next_at <= ?", lane, now)
+}
+
+// claim takes what a condition on the id says, for a lease.
+func (s *Store) claim(ctx context.Context, which string, due *gorm.DB, now time.Time, lease time.Duration) ([]Delivery, error) {
 	var rows []outboxRow
-	due := s.writer(ctx).Model(&outboxRow{}).Select("id").
-		Where("lane = ? AND done_at IS NULL AND next_at <= ?", lane, now).Order("next_at").Limit(limit)
 	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
-		Where("id IN (?) AND done_at IS NULL AND next_at <= ?", due, now).
+		Where(which+" AND done_at IS NULL AND next_at <= ?", due, now).
 		UpdateColumns(map[string]any{"next_at": now.Add(lease), "attempts": clause.Expr{SQL: "attempts + 1"}}).Error
 	if err != nil {
 		return nil, written(err, "delivery")
@@ -108,6 +158,13 @@ func (s *Store) ClaimDeliveries(ctx context.Context, lane string, now time.Time,
 		list[i] = r.delivery()
 	}
 	return list, nil
+}
+
+// RenewDelivery keeps a delivery that is under way from other workers for another
+// lease, unless one has taken it since.
+func (s *Store) RenewDelivery(ctx context.Context, d Delivery, until time.Time) error {
+	return written(s.writer(ctx).Model(&outboxRow{}).Where("id = ? AND attempts = ? AND done_at IS NULL", d.ID, d.Attempts).
+		UpdateColumn("next_at", until).Error, "delivery")
 }
 
 // PutOffDelivery records a failed attempt and when the next is due.

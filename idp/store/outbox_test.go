@@ -26,7 +26,7 @@ const lease = time.Minute
 func waiting(id, lane string) store.Delivery {
 	now := idp.Now()
 	return store.Delivery{
-		ID: id, Lane: lane, Kind: "kind of " + id, UserID: "maya", SessionID: "session of " + id,
+		ID: id, Lane: lane, Destination: "rtx.example", Kind: "kind of " + id, UserID: "maya", SessionID: "session of " + id,
 		Body: []byte("\x00sealed\xff"), CreatedAt: now.Add(-time.Second), NextAt: now.Add(-time.Second),
 		ExpiresAt: now.Add(time.Hour),
 	}

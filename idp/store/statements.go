@@ -15,15 +15,19 @@ import (
 const SlowStatement = 200 * time.Millisecond
 
 // statementLog hears of every statement. It logs slow ones without their
-// values, and counts for CountStatements. Errors are the caller's to log.
-type statementLog struct{}
+// values, and counts for CountStatements. Errors are the caller's to log; that the file
+// is damaged is remembered.
+type statementLog struct{ damaged *atomic.Bool }
 
-func (statementLog) LogMode(logger.LogLevel) logger.Interface      { return statementLog{} }
+func (l statementLog) LogMode(logger.LogLevel) logger.Interface    { return l }
 func (statementLog) Info(context.Context, string, ...interface{})  {}
 func (statementLog) Warn(context.Context, string, ...interface{})  {}
 func (statementLog) Error(context.Context, string, ...interface{}) {}
 
-func (statementLog) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), _ error) {
+func (l statementLog) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), err error) {
+	if isDamage(err) {
+		l.damaged.Store(true)
+	}
 	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}

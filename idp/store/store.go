@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +25,8 @@ type Store struct {
 	closePool func()
 	dialect   string
 	clients   *clientCache
+	// damaged is set once a statement found the database file damaged.
+	damaged *atomic.Bool
 }
 
 type txKey struct{}
@@ -126,6 +129,9 @@ func (s *Store) Ping(ctx context.Context) error {
 		if err := pool.PingContext(ctx); err != nil {
 			return fmt.Errorf("reach the database: %w", err)
 		}
+	}
+	if s.damaged.Load() {
+		return ErrDamaged
 	}
 	return nil
 }
