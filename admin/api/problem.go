@@ -70,6 +70,9 @@ func explain(v *call, err error) (Problem, http.Header) {
 	case errors.As(err, &tooSoon):
 		wait := max(1, int((tooSoon.At.Sub(idp.Now())+time.Second-1)/time.Second))
 		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
+	case errors.Is(err, idp.ErrBusy):
+		wait := strconv.Itoa(int(idp.BusyWait / time.Second))
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), http.Header{"Retry-After": {wait}}
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):

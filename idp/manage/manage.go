@@ -191,7 +191,7 @@ func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	if err := checkUser(p.user); err != nil {
 		return p, err
 	}
-	if p.user.PasswordHash, err = m.hash(ctx, population, p.user, n.Password); p.user.PasswordHash != "" {
+	if p.user.PasswordHash, err = m.hash(password.ForKnown(ctx), population, p.user, n.Password); p.user.PasswordHash != "" {
 		p.user.PasswordChangedAt = now
 	}
 	return p, err

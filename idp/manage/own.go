@@ -154,6 +154,7 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 	if err != nil {
 		return err
 	}
+	ctx = password.ForKnown(ctx)
 	ok, _, err := m.Hasher.Verify(ctx, user.PasswordHash, current)
 	switch {
 	case err != nil && !errors.Is(err, password.ErrTooLong): // nobody has such a one
