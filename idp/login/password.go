@@ -74,6 +74,13 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		upgraded = l.upgrade(ctx, user, in.password)
 	}
 	err = l.advance(c, s, func(ctx context.Context) error {
+		err := l.Store.LockUser(ctx, user.ID)
+		if errors.Is(err, idp.ErrNotFound) { // deleted while the password was checked
+			return errPasswordChanged
+		}
+		if err != nil {
+			return err
+		}
 		hash, err := l.Store.PasswordHash(ctx, user.ID)
 		if err != nil {
 			return err

@@ -36,8 +36,9 @@ type Config struct {
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
-	// AuditRetention is how long audit events are kept; zero: for ever.
-	AuditRetention time.Duration
+	// AuditRetention is how long audit events are kept; zero: for ever. Nil: what the
+	// database says, which is 400 days of one that was made by this release or a later one.
+	AuditRetention *time.Duration
 }
 
 // Check says everything that is wrong with a configuration, one error a field.
@@ -72,7 +73,7 @@ func (c Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.AuditRetention < 0 {
+	if c.AuditRetention != nil && *c.AuditRetention < 0 {
 		errs = append(errs, errors.New("audit-retention: must not be negative"))
 	}
 	return errors.Join(errs...)

@@ -102,7 +102,7 @@ func TestConfigurationNeedsAPlaceForItsData(t *testing.T) {
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	err := server.Config{
 		Issuer: "http://id.rtx.example", DatabaseURL: "mysql://root:hunter2@localhost/gatehouse", MasterKeys: "hunter2",
-		TrustedProxies: []string{"10.0.0.0/8", "one", "two"}, AuditRetention: -time.Hour,
+		TrustedProxies: []string{"10.0.0.0/8", "one", "two"}, AuditRetention: new(-time.Hour),
 	}.Check()
 	got := lines(err)
 	for i, start := range []string{"issuer: ", "database-url: ", "master-keys: ", `trusted-proxies: "one"`, `trusted-proxies: "two"`, "audit-retention: "} {

@@ -68,7 +68,9 @@ func openSQLite(path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStore("sqlite", write, read, nil, writePool, readPool), nil
+	s := newStore("sqlite", write, read, nil, writePool, readPool)
+	s.address = path
+	return s, nil
 }
 
 func openSQLitePool(path, txlock string, conns int, prepare bool) (*gorm.DB, *sql.DB, error) {
@@ -112,7 +114,9 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return newStore("postgres", db, db, pool.Close, conn), nil
+	s := newStore("postgres", db, db, pool.Close, conn)
+	s.address = databaseURL
+	return s, nil
 }
 
 // never is what GORM takes for "no expiry". Any other lifetime of prepared

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,7 +22,11 @@ type Store struct {
 	pools       []*sql.DB
 	closePool   func()
 	dialect     string
-	clients     *clientCache
+	// address is the file of SQLite, or the URL of PostgreSQL.
+	address string
+	clients *clientCache
+	// requests counts those that this process stored.
+	requests atomic.Int64
 }
 
 type txKey struct{}
