@@ -387,7 +387,7 @@ func (v *visit) auditRows(f auditFilter, events []idp.AuditEvent) ([]ui.AuditRow
 			At: e.At, Raw: string(e.Kind), Kind: *link("kind", string(e.Kind), v.kindText(e.Kind)),
 			Person: link("person", e.UserID, person), App: link("app", e.ClientID, apps[e.ClientID]),
 			Population: link("population", e.PopulationID, populations[e.PopulationID]), Address: e.Address,
-			Details: v.auditDetails(e),
+			Details: v.auditDetails(e), Times: e.Times, LastAt: e.LastAt,
 		}
 		if service := e.Detail["service"]; service != "" {
 			rows[i].Actor = link("by", service, apps[service])
@@ -428,6 +428,8 @@ type exported struct {
 	Address      string            `json:"address,omitempty"`
 	UserAgent    string            `json:"user_agent,omitempty"`
 	RequestID    string            `json:"request_id,omitempty"`
+	Times        int               `json:"times,omitempty"`
+	LastAt       time.Time         `json:"last_at,omitzero"`
 	Detail       map[string]string `json:"detail,omitempty"`
 }
 

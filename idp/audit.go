@@ -99,6 +99,18 @@ const (
 	AuditSecretsReencrypted AuditKind = "keyring.reencrypted"
 )
 
+// Folds tells whether events of a kind that differ only in their time are one: those
+// that anybody can cause, as often as they like.
+func (k AuditKind) Folds() bool {
+	switch k {
+	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeThrottled, AuditRecoveryThrottled, AuditEmailThrottled,
+		AuditAuthorizeRefused, AuditFlowForeign, AuditRevocationRefused, AuditClientAuthFailed:
+		return true
+	default:
+		return false
+	}
+}
+
 // AuditEvent is who did what to whom, from where, with what outcome. It is
 // written in the transaction of the change.
 type AuditEvent struct {
@@ -113,6 +125,11 @@ type AuditEvent struct {
 	Address      string
 	UserAgent    string
 	RequestID    string
+	// Times is how often it happened, and LastAt when it did last, of an event that
+	// happened more than once: refusals of one kind from one network within an hour are
+	// one event (AuditKind.Folds). Zero of all others.
+	Times  int
+	LastAt time.Time
 	// Detail holds what else matters, without secrets.
 	Detail map[string]string
 }

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// BusyWait is when to try again what was refused with ErrBusy.
+const BusyWait = 5 * time.Second
+
 // What the domain can say went wrong. Adapters map these to pages, to the
 // protocol's errors and to status codes, each in one table of their own; they
 // are told apart with errors.Is and never by text.
@@ -28,6 +31,8 @@ var (
 	ErrInUse = errors.New("in use")
 	// ErrTwoSecrets: a client has two secrets at most.
 	ErrTwoSecrets = errors.New("there are two secrets already")
+	// ErrBusy: there is too much to do for it to be begun; nothing was done.
+	ErrBusy = errors.New("busy")
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid")
 )

@@ -1,6 +1,9 @@
 package idp
 
-import "context"
+import (
+	"context"
+	"net/netip"
+)
 
 // Visit is what is known of the HTTP request being served: it goes into audit
 // events and logs.
@@ -8,6 +11,22 @@ type Visit struct {
 	RequestID string
 	Address   string // of the client, as trusted proxies tell it
 	UserAgent string
+}
+
+// Network is what the visitor's address counts as: IPv6 by /64, which is what one
+// customer gets.
+func (v Visit) Network() string {
+	ip, err := netip.ParseAddr(v.Address)
+	if err != nil {
+		return v.Address
+	}
+	ip = ip.Unmap()
+	if ip.Is6() {
+		if prefix, err := ip.Prefix(64); err == nil {
+			ip = prefix.Addr()
+		}
+	}
+	return ip.String()
 }
 
 type visitKey struct{}

@@ -208,6 +208,8 @@ type AccountEvent struct {
 	App                string
 	ByAdmin            bool
 	UserAgent, Address string
+	Times              int // how often it happened, until LastAt
+	LastAt             time.Time
 }
 
 // AccountMicrosoft lists the accounts elsewhere through which a person signs in. Form

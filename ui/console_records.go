@@ -25,6 +25,8 @@ type AuditRow struct {
 	App        *Link   // may be nil
 	Population *Link   // may be nil
 	Details    []Field // what else is known
+	Times      int     // how often it happened, until LastAt
+	LastAt     time.Time
 	Address    string
 	UserAgent  string
 }

@@ -27,6 +27,7 @@ const (
 const (
 	MsgWrongPassword      Key = "error.wrong_password"       // email or password, both the same
 	MsgWrongPasswordAgain Key = "error.wrong_password_again" // Reauthenticate
+	MsgBusy               Key = "error.busy"                 // wait
 	MsgTooManyAttempts    Key = "error.too_many_attempts"    // wait
 	MsgEmailCodeTooMany   Key = "error.email_code_too_many"  // 5 tries are used up
 	MsgResendTooSoon      Key = "error.resend_too_soon"      // wait

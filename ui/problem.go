@@ -41,6 +41,7 @@ const (
 	ProblemMethod         ProblemKind = "method"            // wrong HTTP method
 	ProblemTooLarge       ProblemKind = "too_large"         // the form is too big
 	ProblemTooMany        ProblemKind = "too_many"          // too many requests
+	ProblemBusy           ProblemKind = "busy"              // too much to do for it to be begun
 	ProblemServer         ProblemKind = "server"            // our fault
 	ProblemUnavailable    ProblemKind = "unavailable"       // our fault, for a moment
 )
@@ -65,6 +66,7 @@ var problemStatus = map[ProblemKind]int{
 	ProblemMethod:         http.StatusMethodNotAllowed,
 	ProblemTooLarge:       http.StatusRequestEntityTooLarge,
 	ProblemTooMany:        http.StatusTooManyRequests,
+	ProblemBusy:           http.StatusServiceUnavailable,
 	ProblemServer:         http.StatusInternalServerError,
 	ProblemUnavailable:    http.StatusServiceUnavailable,
 }

@@ -31,10 +31,14 @@ func eventOf(e idp.AuditEvent) AuditEvent {
 	if detail == nil {
 		detail = map[string]string{}
 	}
+	var times *int
+	if e.Times > 1 {
+		times = &e.Times
+	}
 	return AuditEvent{
 		ID: e.ID, At: e.At, Kind: string(e.Kind), ActorID: text(e.ActorID), UserID: text(e.UserID), Population: text(e.PopulationID),
 		ClientID: text(e.ClientID), SessionID: text(e.SessionID), Address: text(e.Address), UserAgent: text(e.UserAgent),
-		RequestID: text(e.RequestID), Detail: detail,
+		RequestID: text(e.RequestID), Detail: detail, Times: times, LastAt: moment(e.LastAt),
 	}
 }
 

@@ -73,6 +73,9 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
 	case errors.As(err, &rotating):
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
+	case errors.Is(err, idp.ErrBusy):
+		wait := strconv.Itoa(int(idp.BusyWait / time.Second))
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), http.Header{"Retry-After": {wait}}
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):

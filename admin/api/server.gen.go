@@ -432,17 +432,23 @@ type Apply string
 // AuditEvent defines model for AuditEvent.
 type AuditEvent struct {
 	// ActorID The person who acted.
-	ActorID    *string           `json:"actor_id,omitempty"`
-	Address    *string           `json:"address,omitempty"`
-	At         time.Time         `json:"at"`
-	ClientID   *string           `json:"client_id,omitempty"`
-	Detail     map[string]string `json:"detail"`
-	ID         string            `json:"id"`
-	Kind       string            `json:"kind"`
-	Population *string           `json:"population,omitempty"`
-	RequestID  *string           `json:"request_id,omitempty"`
-	SessionID  *string           `json:"session_id,omitempty"`
-	UserAgent  *string           `json:"user_agent,omitempty"`
+	ActorID  *string           `json:"actor_id,omitempty"`
+	Address  *string           `json:"address,omitempty"`
+	At       time.Time         `json:"at"`
+	ClientID *string           `json:"client_id,omitempty"`
+	Detail   map[string]string `json:"detail"`
+	ID       string            `json:"id"`
+	Kind     string            `json:"kind"`
+
+	// LastAt When it happened last, of such an event. A reader who has passed the event does not see it again.
+	LastAt     *time.Time `json:"last_at,omitempty"`
+	Population *string    `json:"population,omitempty"`
+	RequestID  *string    `json:"request_id,omitempty"`
+	SessionID  *string    `json:"session_id,omitempty"`
+
+	// Times How often it happened, of an event that happened more than once: refusals of one kind from one network within an hour are one event.
+	Times     *int    `json:"times,omitempty"`
+	UserAgent *string `json:"user_agent,omitempty"`
 
 	// UserID The person concerned.
 	UserID *string `json:"user_id,omitempty"`

@@ -50,12 +50,12 @@ type serveCommand struct {
 	storage
 	mailFlags
 
-	Issuer          string        `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
-	Listen          string        `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
-	MetricsListen   string        `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
-	TrustedProxies  []string      `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
-	PrivateNetworks bool          `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
-	AuditRetention  time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever." default:"0" env:"GATEHOUSE_AUDIT_RETENTION"`
+	Issuer          string         `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
+	Listen          string         `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
+	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
+	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
+	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
 // Run serves until the process is told to stop.
@@ -85,7 +85,7 @@ func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
 	if err != nil || has {
 		return err
 	}
-	token, err := m.SetupLink(ctx, manage.FirstSetupLifetime)
+	token, err := m.FirstSetupLink(ctx)
 	if err != nil {
 		return err
 	}

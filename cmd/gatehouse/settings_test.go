@@ -62,8 +62,8 @@ func TestASettingThatNoCommandKnowsIsRefusedWithTheNearest(t *testing.T) {
 func TestASettingBesideASectionOfItsNameIsRead(t *testing.T) {
 	c, err := parsed(t, "audit:\n  output: json\naudit-retention: 400d\nmail:\n  test:\n    to: a@rtx.example\nmail-from: b@rtx.example\n", nil, "serve")
 	idptest.Must(t, err)
-	if c.Serve.AuditRetention != 400*24*time.Hour || c.Serve.MailFrom != "b@rtx.example" {
-		t.Errorf("read %s and %q", c.Serve.AuditRetention, c.Serve.MailFrom)
+	if *c.Serve.AuditRetention != 400*24*time.Hour || c.Serve.MailFrom != "b@rtx.example" {
+		t.Errorf("read %s and %q", *c.Serve.AuditRetention, c.Serve.MailFrom)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestADurationWithoutAUnitIsRefused(t *testing.T) {
 		"8760": -1, "8760.5": -1, "1e6": -1, "true": -1, "400 days": -1, "d": -1, "-400d": -1, "4000000d": -1, "99999999999d": -1, "[1h]": -1,
 	} {
 		c, err := parsed(t, "audit-retention: "+text+"\n", nil, "serve")
-		if want < 0 && (err == nil || !strings.Contains(err.Error(), "audit-retention")) || want >= 0 && (err != nil || c.Serve.AuditRetention != want) {
+		if want < 0 && (err == nil || !strings.Contains(err.Error(), "audit-retention")) || want >= 0 && (err != nil || *c.Serve.AuditRetention != want) {
 			t.Errorf("in a file %s is %s (%v)", text, c.Serve.AuditRetention, err)
 		}
 		if text == "[1h]" {

@@ -72,6 +72,9 @@ func (v *visit) postPassword() error {
 	if errors.Is(err, manage.ErrWrongPassword) {
 		return v.passwordRefused()
 	}
+	if errors.Is(err, idp.ErrBusy) {
+		return v.passwordBusy(attempt)
+	}
 	// The password was right, whatever is wrong about the new one.
 	field, text := fieldError(err)
 	if err != nil && field == "" {
@@ -94,6 +97,17 @@ func (v *visit) passwordRefused() error {
 		return err
 	}
 	return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.wrong").With()})
+}
+
+// passwordBusy says that nobody looked at the passwords: that was no guess.
+func (v *visit) passwordBusy(a *throttle.Attempt) error {
+	if err := a.NotMade(v.Request.Context()); err != nil {
+		return err
+	}
+	page := ui.AccountPassword{}
+	page.Alert = ui.MsgBusy.With(idp.BusyWait)
+	v.Header("Retry-After", strconv.Itoa(int(idp.BusyWait/time.Second)))
+	return v.renderPassword(http.StatusServiceUnavailable, page)
 }
 
 func (v *visit) passwordLimited(limited *throttle.LimitedError) error {

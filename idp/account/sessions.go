@@ -124,7 +124,7 @@ func (v *visit) activity() error {
 		if e.Kind == idp.AuditUserChanged && slices.Contains(strings.Fields(e.Detail["changed"]), "email") {
 			what = "account.event.email_changed"
 		}
-		row := ui.AccountEvent{At: e.At, What: *what.With()}
+		row := ui.AccountEvent{At: e.At, What: *what.With(), Times: e.Times, LastAt: e.LastAt}
 		if e.ActorID != "" && e.ActorID != e.UserID || e.Detail["by"] != "" && e.ActorID == "" || e.Detail["service"] != "" {
 			row.ByAdmin = true // whose browser and address are not the person's to see
 		} else {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -96,6 +98,8 @@ func (a *Arrival) post(c *gin.Context, p purpose) error {
 		return a.arrived(c, p, arrived)
 	case errors.As(err, &field), errors.Is(err, idp.ErrConflict):
 		return a.again(c, p, in, field)
+	case errors.Is(err, idp.ErrBusy):
+		return a.busy(c, p, in)
 	}
 	return p.explain(err)
 }
@@ -120,6 +124,17 @@ func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, field *man
 		page.New = ui.NewPassword{Error: ui.MsgPasswordBroken.With(), Rules: open.Rules(field.Password)}
 	}
 	return a.render(c, http.StatusUnprocessableEntity, p, open, page)
+}
+
+// busy shows the form again where there is too much to do for a hash; the link is as
+// it was.
+func (a *Arrival) busy(c *gin.Context, p purpose, in manage.Arrival) error {
+	open, err := a.Manage.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
+	if err != nil {
+		return p.explain(err)
+	}
+	c.Header("Retry-After", strconv.Itoa(int(idp.BusyWait/time.Second)))
+	return a.render(c, http.StatusServiceUnavailable, p, open, ui.LinkPassword{Name: in.Name, Alert: ui.MsgBusy.With(idp.BusyWait)})
 }
 
 // arrived says what was done, and leads on.

@@ -80,7 +80,11 @@ func (g *Gate) Again(ctx context.Context, seen store.SessionStanding) (now store
 	if errors.Is(err, idp.ErrNotFound) {
 		return now, false, nil
 	}
-	return now, err == nil && g.lets(now), err
+	if err != nil {
+		return now, false, err
+	}
+	now, open := now.Worth()
+	return now, open && g.lets(now), nil
 }
 
 // lets tells whether a session may see the pages.

@@ -18,6 +18,9 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 	before := *s
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
 		*s = before // a transaction may run again
+		if err := l.lockPerson(ctx, s); err != nil {
+			return err
+		}
 		if err := change(ctx); err != nil {
 			return err
 		}
@@ -32,8 +35,10 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		out, err = l.write(ctx, s, state)
 		return err
 	})
-	if errors.Is(err, idp.ErrConflict) {
-		return l.here(c, s) // another tab was faster: show where it is now
+	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrNotFound) {
+		// Another tab was faster: show where it is now. Or the person or the app was
+		// deleted, and the sign-in with it: the page that comes next says that it is over.
+		return l.here(c, s)
 	}
 	if err != nil {
 		*s = before
@@ -46,6 +51,16 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		return l.leadOn(c, s, out.location)
 	}
 	return l.here(c, s)
+}
+
+// lockPerson has the steps of one person come one after the other, and before what else
+// a step writes: who changes or deletes a person takes them first too, so that neither
+// waits for the other.
+func (l *Login) lockPerson(ctx context.Context, s *signIn) error {
+	if s.flow.UserID == "" {
+		return nil
+	}
+	return l.Store.LockUser(ctx, s.flow.UserID)
 }
 
 // settle reads again what others may have changed since the request began, and

@@ -43,12 +43,15 @@ type changePage struct {
 	broken  []password.Reason
 	err     *ui.Message
 	limited *throttle.LimitedError
+	busy    bool
 }
 
 func (p changePage) status() int {
 	switch {
 	case p.limited != nil:
 		return http.StatusTooManyRequests
+	case p.busy:
+		return http.StatusServiceUnavailable
 	case p.err != nil:
 		return unprocessable
 	}
@@ -65,6 +68,10 @@ func (l *Login) renderChange(c *gin.Context, s *signIn, p changePage) error {
 	}
 	if p.limited != nil {
 		page.Alert = ui.MsgTooManyAttempts.With(p.limited.Wait)
+	}
+	if p.busy {
+		busyFor(c)
+		page.Alert = ui.MsgBusy.With(idp.BusyWait)
 	}
 	return l.render(c, s, p.status(), page)
 }
@@ -96,7 +103,13 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	hash, err := l.Manage.HashReplacement(ctx, s.Population, s.User, plain)
+	hash, err := l.Manage.HashReplacement(password.ForKnown(ctx), s.Population, s.User, plain)
+	if page.busy = errors.Is(err, idp.ErrBusy); page.busy {
+		if err := attempt.NotMade(ctx); err != nil {
+			return err
+		}
+		return l.renderChange(c, s, page)
+	}
 	var field *manage.FieldError
 	if errors.As(err, &field) {
 		page.broken, page.err = field.Password, ui.MsgPasswordBroken.With()

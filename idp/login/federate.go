@@ -248,6 +248,9 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 		return err
 	}
 	s.flow.UserID, s.User = user.ID, user
+	if err := l.lockPerson(ctx, s); err != nil {
+		return err
+	}
 	if s.signedOut() {
 		s.flow.PolicyVersion = s.Version
 	}

@@ -44,7 +44,11 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if err := l.choosePopulation(ctx, s, in.population); err != nil {
 		return err
 	}
-	user, attempt, err := l.beginPassword(ctx, s, in)
+	user, known, err := l.findUser(ctx, s, in)
+	if err != nil {
+		return err
+	}
+	attempt, err := l.beginPassword(ctx, s, in, known)
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
 		return l.passwordLimited(c, s, in, user, limited)
@@ -52,7 +56,13 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
+	if known {
+		ctx = password.ForKnown(ctx)
+	}
 	ok, rehash, err := l.Hasher.Verify(ctx, user.PasswordHash, in.password)
+	if errors.Is(err, idp.ErrBusy) {
+		return l.passwordBusy(c, s, in, attempt)
+	}
 	if err != nil && !errors.Is(err, password.ErrTooLong) { // nobody has such a one
 		return err
 	}
@@ -64,6 +74,13 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		upgraded = l.upgrade(ctx, user, in.password)
 	}
 	err = l.advance(c, s, func(ctx context.Context) error {
+		err := l.Store.LockUser(ctx, user.ID)
+		if errors.Is(err, idp.ErrNotFound) { // deleted while the password was checked
+			return errPasswordChanged
+		}
+		if err != nil {
+			return err
+		}
 		hash, err := l.Store.PasswordHash(ctx, user.ID)
 		if err != nil {
 			return err
@@ -178,18 +195,20 @@ func (l *Login) choosePopulation(ctx context.Context, s *signIn, population stri
 	return err
 }
 
-// beginPassword finds the user and counts the attempt: against the browser's own
-// budget where the account knows it, else against account and address.
-func (l *Login) beginPassword(ctx context.Context, s *signIn, in credentials) (idp.User, *throttle.Attempt, error) {
-	user, err := l.Store.UserByEmail(ctx, in.population, in.email)
+// findUser finds the user, and whether the account knows this browser. That is asked
+// for unknown people too, so that both take the same way.
+func (l *Login) findUser(ctx context.Context, s *signIn, in credentials) (user idp.User, known bool, err error) {
+	user, err = l.Store.UserByEmail(ctx, in.population, in.email)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
-		return user, nil, err
+		return user, false, err
 	}
-	// Asked for unknown people too, so that both take the same way.
-	known, err := l.Store.KnowsBrowser(ctx, user.ID, s.flow.BrowserHash)
-	if err != nil {
-		return user, nil, err
-	}
+	known, err = l.Store.KnowsBrowser(ctx, user.ID, s.flow.BrowserHash)
+	return user, known, err
+}
+
+// beginPassword counts the attempt: against the browser's own budget where the account
+// knows it, else against account and address.
+func (l *Login) beginPassword(ctx context.Context, s *signIn, in credentials, known bool) (*throttle.Attempt, error) {
 	counters := []throttle.Counter{
 		l.Limiter.Account(in.population, in.email),
 		l.Limiter.Address(idp.VisitFrom(ctx).Address),
@@ -197,8 +216,15 @@ func (l *Login) beginPassword(ctx context.Context, s *signIn, in credentials) (i
 	if known {
 		counters = []throttle.Counter{l.Limiter.Browser(in.population, in.email, s.flow.BrowserHash)}
 	}
-	attempt, err := l.Limiter.Begin(ctx, counters...)
-	return user, attempt, err
+	return l.Limiter.Begin(ctx, counters...)
+}
+
+// passwordBusy says that nobody looked at the password: that was no guess.
+func (l *Login) passwordBusy(c *gin.Context, s *signIn, in credentials, a *throttle.Attempt) error {
+	if err := a.NotMade(c.Request.Context()); err != nil {
+		return err
+	}
+	return l.renderPassword(c, s, passwordPage{in: in, busy: true, alert: ui.MsgBusy.With(idp.BusyWait)})
 }
 
 func (l *Login) passwordRefused(c *gin.Context, s *signIn, in credentials, user idp.User, a *throttle.Attempt) error {

@@ -135,6 +135,8 @@ type passwordPage struct {
 	in                               credentials
 	emailError, passwordError, alert *ui.Message
 	limited                          *throttle.LimitedError
+	// busy: there is too much to do for the password to be looked at.
+	busy bool
 	// refused is the status of a page for somebody who was turned away, zero for nobody.
 	refused int
 }
@@ -145,6 +147,8 @@ func (p passwordPage) status() int {
 		return p.refused
 	case p.limited != nil:
 		return http.StatusTooManyRequests
+	case p.busy:
+		return http.StatusServiceUnavailable
 	case p.alert != nil || p.emailError != nil || p.passwordError != nil:
 		return unprocessable
 	}
@@ -153,6 +157,9 @@ func (p passwordPage) status() int {
 
 func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error {
 	ctx := c.Request.Context()
+	if p.busy {
+		busyFor(c)
+	}
 	if s.flow.UserID != "" {
 		ways, err := l.waysIn(ctx, s, s.Population)
 		if err != nil {
@@ -205,6 +212,9 @@ func (l *Login) choices(ctx context.Context, s *signIn, chosen, step string) (id
 	}
 	return population, others, nil
 }
+
+// busyFor tells the client when to try again.
+func busyFor(c *gin.Context) { c.Header("Retry-After", strconv.Itoa(int(idp.BusyWait/time.Second))) }
 
 // retryAfter tells page and client how long to wait.
 func retryAfter(c *gin.Context, limited *throttle.LimitedError) int {

@@ -85,8 +85,14 @@ func invalid(field, format string, args ...any) error {
 func (m *Manager) EnsureDefaults(ctx context.Context) error {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		for _, p := range defaultPopulations() {
-			if _, err := m.Store.CreatePopulation(ctx, p, idp.Now()); err != nil {
+			created, err := m.Store.CreatePopulation(ctx, p, idp.Now())
+			if err != nil {
 				return err
+			}
+			if created && p.ID == idp.Agents { // the database is new
+				if err := m.Store.KeepAudit(ctx, DefaultAuditRetention); err != nil {
+					return err
+				}
 			}
 		}
 		for _, r := range systemRoles() {
@@ -108,6 +114,10 @@ func (m *Manager) EnsureDefaults(ctx context.Context) error {
 	}
 	return err
 }
+
+// DefaultAuditRetention is how long a database that is new keeps audit events, unless
+// the configuration says otherwise. One of before keeps them until that says so.
+const DefaultAuditRetention = 400 * 24 * time.Hour
 
 // indexBatch is how many people are made searchable in one transaction.
 const indexBatch = 500
@@ -189,7 +199,7 @@ func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	if err := checkUser(p.user); err != nil {
 		return p, err
 	}
-	if p.user.PasswordHash, err = m.hash(ctx, population, p.user, n.Password); p.user.PasswordHash != "" {
+	if p.user.PasswordHash, err = m.hash(password.ForKnown(ctx), population, p.user, n.Password); p.user.PasswordHash != "" {
 		p.user.PasswordChangedAt = now
 	}
 	return p, err

@@ -182,6 +182,7 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 	if acr, proved, err := m.StepUp(ctx, s); err != nil || acr != "" && !proved {
 		return errors.Join(err, fmt.Errorf("%w: change the password", ErrStepUp))
 	}
+	ctx = password.ForKnown(ctx)
 	ok, _, err := m.Hasher.Verify(ctx, user.PasswordHash, current)
 	switch {
 	case err != nil && !errors.Is(err, password.ErrTooLong): // nobody has such a one

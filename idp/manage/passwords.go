@@ -228,7 +228,7 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 	if plain == "" {
 		return invalid("password", "a password is needed")
 	}
-	hash, err := m.hash(ctx, population, user, plain)
+	hash, err := m.hash(password.ForKnown(ctx), population, user, plain)
 	if err != nil {
 		return err
 	}

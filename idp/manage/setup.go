@@ -28,12 +28,27 @@ func (m *Manager) HasAdmin(ctx context.Context) (bool, error) {
 // SetupLink makes the token of a link by which one admin can be created. Links of
 // before stop working.
 func (m *Manager) SetupLink(ctx context.Context, lifetime time.Duration) (token string, err error) {
-	token = idp.NewSecret()
-	now := idp.Now()
-	return token, m.Store.Do(ctx, func(ctx context.Context) error {
+	err = m.Store.Do(ctx, func(ctx context.Context) (err error) {
 		if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 			return err
 		}
+		token, err = m.makeSetupLink(ctx, lifetime)
+		return err
+	})
+	return token, err
+}
+
+// FirstSetupLink is the link that each process prints as long as there is no admin. All
+// of them work until one is used: of several that start at once, nobody knows which
+// printed last.
+func (m *Manager) FirstSetupLink(ctx context.Context) (token string, err error) {
+	return m.makeSetupLink(ctx, FirstSetupLifetime)
+}
+
+func (m *Manager) makeSetupLink(ctx context.Context, lifetime time.Duration) (token string, err error) {
+	token = idp.NewSecret()
+	now := idp.Now()
+	return token, m.Store.Do(ctx, func(ctx context.Context) error {
 		err := m.Store.CreateLink(ctx, idp.Link{
 			ID: idp.NewID(), Kind: idp.SetupLink, Hash: idp.HashSecret(token), PopulationID: idp.Agents,
 			CreatedAt: now, ExpiresAt: now.Add(lifetime),
@@ -60,8 +75,8 @@ func (m *Manager) setupLink(ctx context.Context, token string) (idp.Link, error)
 }
 
 // CreateAdmin makes an agent who holds the role Admin, with a token of SetupLink,
-// which is used up by it and by nothing else: a *FieldError or idp.ErrConflict
-// leaves it good.
+// which is used up by it, with all others of its kind, and by nothing else: a
+// *FieldError or idp.ErrConflict leaves it good.
 func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp.User, error) {
 	link, err := m.setupLink(ctx, token)
 	if err != nil {
@@ -78,6 +93,9 @@ func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp
 			return fmt.Errorf("%w: setup", ErrLink)
 		}
 		if err != nil {
+			return err
+		}
+		if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 			return err
 		}
 		user, err = m.CreateUser(ctx, n)

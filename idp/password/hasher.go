@@ -25,12 +25,13 @@ var (
 
 // Hasher hashes and verifies passwords. It may be used by many goroutines at
 // once, and never computes more hashes at a time than there are processors
-// (runtime.GOMAXPROCS): more would not be faster, and each holds 19 MiB.
+// (runtime.GOMAXPROCS): more would not be faster, and each holds 19 MiB. Others wait
+// in a line that has an end (see queue.go), and beyond it fail with idp.ErrBusy.
 type Hasher struct {
 	params Params
 	// dummy is verified in place of the hash that a person does not have.
 	dummy *argon2idHash
-	slots chan struct{}
+	queue queue
 	// started, when set, is told when a hash begins and returns what to call
 	// when it ends: tests count with it.
 	started func() (ended func())
@@ -41,7 +42,7 @@ type Hasher struct {
 // limits of Verify, since it could not verify its own hashes.
 func New(p Params) *Hasher {
 	p = p.withDefaults()
-	h := &Hasher{params: p, dummy: newArgon2id(p), slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	h := &Hasher{params: p, dummy: newArgon2id(p), queue: queue{slots: runtime.GOMAXPROCS(0)}}
 	// Random in place of computed: no password matches it, and starting is free.
 	rand.Read(h.dummy.digest)
 	if err := h.dummy.check(); err != nil {
@@ -52,8 +53,8 @@ func New(p Params) *Hasher {
 
 // Hash encodes a password under the current parameters and a new random salt, as
 // a PHC string ($argon2id$v=19$m=19456,t=2,p=1$salt$hash). It fails with
-// ErrTooLong, or with the context's error when that ends while it waits for its
-// turn.
+// ErrTooLong, with idp.ErrBusy when it is not its turn in time, or with the context's
+// error when that ends while it waits.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if len(password) > MaxBytes {
 		return "", ErrTooLong
@@ -84,7 +85,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 //	$pbkdf2-sha1$, -sha256$, -sha512$   ≤ 2,000,000 iterations
 //	$scrypt$ln=,r=,p=$salt$hash         128·N·r ≤ 128 MiB, that · p ≤ 512 MiB
 //
-// Other errors are ErrTooLong and the context's.
+// Other errors are ErrTooLong, idp.ErrBusy and the context's.
 func (h *Hasher) Verify(ctx context.Context, encoded, password string) (ok, rehash bool, err error) {
 	if len(password) > MaxBytes {
 		return false, false, ErrTooLong
@@ -147,16 +148,13 @@ func (h *Hasher) current(stored hash) bool {
 
 // wait takes one of the slots and returns what gives it back.
 func (h *Hasher) wait(ctx context.Context) (done func(), err error) {
-	err = ctx.Err() // asked first: select would pick at random
-	if err == nil {
-		select {
-		case h.slots <- struct{}{}:
-			return func() { <-h.slots }, nil
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
+	if err = ctx.Err(); err == nil {
+		err = h.queue.enter(ctx)
 	}
-	return nil, fmt.Errorf("password: waiting to hash: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("password: waiting to hash: %w", err)
+	}
+	return h.queue.leave, nil
 }
 
 // normalize is the one place that decides what of a password is hashed: its

@@ -38,9 +38,10 @@ type Config struct {
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
-	// AuditRetention is how long audit events are kept; zero: for ever, else
-	// leastRetention or more.
-	AuditRetention time.Duration
+	// AuditRetention is how long audit events are kept; zero: for ever, else leastRetention
+	// or more. Nil: what the
+	// database says, which is 400 days of one that was made by this release or a later one.
+	AuditRetention *time.Duration
 }
 
 // leastRetention is the floor of AuditRetention. What is deleted a month later was
@@ -79,8 +80,8 @@ func (c Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.AuditRetention != 0 && c.AuditRetention < leastRetention {
-		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", c.AuditRetention))
+	if r := c.AuditRetention; r != nil && *r != 0 && *r < leastRetention {
+		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", *r))
 	}
 	return errors.Join(errs...)
 }

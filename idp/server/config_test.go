@@ -105,7 +105,7 @@ func TestConfigurationNeedsAPlaceForItsData(t *testing.T) {
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	err := server.Config{
 		Issuer: "http://id.rtx.example", DatabaseURL: "mysql://root:hunter2@localhost/gatehouse", MasterKeys: "hunter2",
-		TrustedProxies: []string{"10.0.0.0/8", "one", "two"}, AuditRetention: -time.Hour,
+		TrustedProxies: []string{"10.0.0.0/8", "one", "two"}, AuditRetention: new(-time.Hour),
 	}.Check()
 	got := lines(err)
 	for i, start := range []string{"issuer: ", "database-url: ", "master-keys: ", `trusted-proxies: "one"`, `trusted-proxies: "two"`, "audit-retention: "} {
@@ -127,7 +127,7 @@ func TestARetentionHasAFloor(t *testing.T) {
 		8760: false, 8760 * time.Second: false, 8760 * time.Minute: false, 30*24*time.Hour - 1: false, -1: false,
 	} {
 		cfg := working(t.TempDir())
-		cfg.AuditRetention = kept
+		cfg.AuditRetention = &kept
 		got := lines(cfg.Check())
 		if works && got != nil || !works && (len(got) != 1 || !strings.HasPrefix(got[0], "audit-retention: ")) {
 			t.Errorf("%s: %q", kept, got)

@@ -79,7 +79,7 @@ func withClose(err error, st *store.Store) error {
 	return err
 }
 
-// build makes the rooms and connects them.
+// build brings the database up to date, makes the rooms and connects them.
 func (s *Server) build(ctx context.Context) error {
 	if err := s.sound(ctx); err != nil {
 		return err
@@ -91,6 +91,11 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What every installation begins with is made once, whoever starts at the same time.
+	return s.Store.Alone(ctx, func(ctx context.Context) error { return s.connect(ctx, ring) })
+}
+
+func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	secrets, err := readSecrets(ctx, s.Store, ring)
 	if err != nil {
 		return err

@@ -77,7 +77,19 @@ func (s *Server) reapNow(ctx context.Context) error {
 }
 
 func (s *Server) sweep(ctx context.Context) error {
-	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: s.cfg.AuditRetention})
+	keep, err := s.auditRetention(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: keep})
 	s.metrics.swept.Add(float64(n))
 	return err
+}
+
+// auditRetention is what the configuration says, or else the database.
+func (s *Server) auditRetention(ctx context.Context) (time.Duration, error) {
+	if s.cfg.AuditRetention != nil {
+		return *s.cfg.AuditRetention, nil
+	}
+	return s.Store.AuditRetention(ctx)
 }

@@ -3,9 +3,13 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
 )
@@ -23,6 +27,9 @@ type auditRow struct {
 	UserAgent    string
 	RequestID    string
 	Detail       string
+	Fold         string
+	Times        int64
+	LastAt       *time.Time
 }
 
 func (auditRow) TableName() string { return "audit_events" }
@@ -31,23 +38,62 @@ func (auditRow) TableName() string { return "audit_events" }
 // column of the actor too, so that what it did is found like what a person did.
 const serviceDetail = "service"
 
-// Audit records what happened, in the transaction of ctx if there is one. Id,
+// Audit records what happened; where an event of a kind that anybody can cause stands
+// already, it counts one more there (idp.AuditKind.Folds), in its place: who has read
+// past it does not see it again. It writes in the transaction of ctx if there is one. Id,
 // time and the visit (address, browser, request) are filled in where missing.
 func (s *Store) Audit(ctx context.Context, events ...idp.AuditEvent) error {
 	visit := idp.VisitFrom(ctx)
-	rows := make([]auditRow, len(events))
-	for i, e := range events {
+	var rows []auditRow
+	for _, e := range events {
 		detail := []byte("{}")
 		if len(e.Detail) > 0 {
 			detail, _ = json.Marshal(e.Detail) // strings always marshal
 		}
-		rows[i] = auditRow{
+		row := auditRow{
 			ID: idp.NewID(), At: idp.Now(), Kind: string(e.Kind), ActorID: cmp.Or(e.ActorID, e.Detail[serviceDetail]), UserID: e.UserID,
 			PopulationID: e.PopulationID, ClientID: e.ClientID, SessionID: e.SessionID,
-			Address: visit.Address, UserAgent: visit.UserAgent, RequestID: visit.RequestID, Detail: string(detail),
+			Address: visit.Address, UserAgent: visit.UserAgent, RequestID: visit.RequestID, Detail: string(detail), Times: 1,
+		}
+		if !e.Kind.Folds() {
+			rows = append(rows, row)
+			continue
+		}
+		row.Fold = fold(row, visit, e.Detail)
+		if err := written(s.writer(ctx).Clauses(oneMore).Create(&row).Error, "audit event"); err != nil {
+			return err
 		}
 	}
+	if len(rows) == 0 {
+		return nil
+	}
 	return written(s.writer(ctx).Create(&rows).Error, "audit event")
+}
+
+// foldWindow is how long refusals of one kind are counted as one.
+const foldWindow = time.Hour
+
+// fold is what refusals that are counted as one have in common. Nothing of it is the
+// visitor's to make up, or each could have a row of its own.
+func fold(r auditRow, v idp.Visit, detail map[string]string) string {
+	parts, _ := json.Marshal([]string{ // strings always marshal
+		r.Kind, v.Network(), r.ActorID, r.UserID, r.PopulationID, r.ClientID, r.At.Truncate(foldWindow).Format(time.RFC3339),
+		detail["reason"], detail["by"], detail["connection"],
+	})
+	sum := sha256.Sum256(parts)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// oneMore counts an event that stands already, in the statement that writes the first.
+var oneMore = clause.OnConflict{
+	Columns:     []clause.Column{{Name: "fold"}},
+	TargetWhere: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "fold <> ''"}}},
+	DoUpdates: clause.Set{
+		{Column: clause.Column{Name: "times"}, Value: clause.Expr{SQL: "audit_events.times + 1"}},
+		// Of refusals at once, one that was earlier may be written later.
+		{Column: clause.Column{Name: "last_at"}, Value: clause.Expr{SQL: "CASE WHEN excluded.at > COALESCE(audit_events.last_at, audit_events.at) " +
+			"THEN excluded.at ELSE COALESCE(audit_events.last_at, audit_events.at) END"}},
+	},
 }
 
 // AuditEvents reads the newest events, newest first, at most limit; kind and
@@ -114,6 +160,9 @@ func (r auditRow) event() (idp.AuditEvent, error) {
 		ID: r.ID, At: r.At.UTC(), Kind: idp.AuditKind(r.Kind), ActorID: r.ActorID, UserID: r.UserID,
 		PopulationID: r.PopulationID, ClientID: r.ClientID, SessionID: r.SessionID,
 		Address: r.Address, UserAgent: r.UserAgent, RequestID: r.RequestID,
+	}
+	if r.LastAt != nil {
+		e.Times, e.LastAt = int(r.Times), r.LastAt.UTC()
 	}
 	if err := json.Unmarshal([]byte(r.Detail), &e.Detail); err != nil {
 		return e, fmt.Errorf("read the detail of audit event %s: %w", r.ID, err)

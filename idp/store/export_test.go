@@ -13,6 +13,9 @@ import (
 	"gatehouse/idp"
 )
 
+// OpenRequests is how many sign-ins may be open from one network.
+const OpenRequests = openRequests
+
 // RowColumn is a column as a row type of this package describes it.
 type RowColumn struct {
 	Name, Type string

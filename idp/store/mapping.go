@@ -39,7 +39,8 @@ func noText(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "22021"
 }
 
-// written turns a duplicate key into idp.ErrConflict.
+// written turns a duplicate key into idp.ErrConflict, and a reference to a row that was
+// deleted meanwhile into idp.ErrNotFound.
 func written(err error, what string) error {
 	if err == nil {
 		return nil
@@ -49,6 +50,9 @@ func written(err error, what string) error {
 	}
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return fmt.Errorf("write %s: %w", what, idp.ErrConflict)
+	}
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return fmt.Errorf("write %s: what it refers to: %w", what, idp.ErrNotFound)
 	}
 	return fmt.Errorf("write %s: %w", what, err)
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"gatehouse/migrations"
 )
@@ -19,46 +18,39 @@ type MigrationState struct {
 	Applied bool
 }
 
-// Migrate applies all migrations that are missing. Replicas that start together
-// wait for each other. A program that is too old for the schema is refused.
+// Migrate applies all migrations that are missing. Processes that start together do so
+// one after the other. A program that is too old for the schema is refused.
 func (s *Store) Migrate(ctx context.Context) error {
-	if err := s.Compatible(ctx); err != nil {
-		return err
-	}
-	p, err := s.migrator()
-	if err != nil {
-		return err
-	}
-	for seen := int64(0); ; {
-		_, failed := p.Up(ctx)
-		if failed == nil {
-			return s.signMigrations(ctx)
+	return s.Alone(ctx, func(ctx context.Context) error {
+		if err := s.Compatible(ctx); err != nil {
+			return err
 		}
-		// SQLite has no lock that outlasts a transaction. A process that waited
-		// for another's migration finds its tables there and fails without having
-		// changed anything: as long as the version rises, it looks again at what
-		// is missing.
-		version, err := p.GetDBVersion(ctx)
-		if err != nil || version == seen || s.dialect != "sqlite" {
-			return fmt.Errorf("migrate up: %w", failed)
+		p, err := s.migrator()
+		if err != nil {
+			return err
 		}
-		seen = version
-	}
+		if _, err := p.Up(ctx); err != nil {
+			return fmt.Errorf("migrate up: %w", err)
+		}
+		return s.signMigrations(ctx)
+	})
 }
 
 // MigrateDown takes back the newest migration, and with it the data it holds.
 func (s *Store) MigrateDown(ctx context.Context) error {
-	if err := s.Compatible(ctx); err != nil {
-		return err
-	}
-	p, err := s.migrator()
-	if err != nil {
-		return err
-	}
-	if _, err := p.Down(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
-		return fmt.Errorf("migrate down: %w", err)
-	}
-	return nil
+	return s.Alone(ctx, func(ctx context.Context) error {
+		if err := s.Compatible(ctx); err != nil {
+			return err
+		}
+		p, err := s.migrator()
+		if err != nil {
+			return err
+		}
+		if _, err := p.Down(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+			return fmt.Errorf("migrate down: %w", err)
+		}
+		return nil
+	})
 }
 
 // MigrationStatus lists all migrations, oldest first.
@@ -99,17 +91,10 @@ func (s *Store) Pending(ctx context.Context) (bool, error) {
 
 func (s *Store) migrator() (*goose.Provider, error) {
 	dialect := goose.DialectSQLite3
-	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if s.dialect == "postgres" {
 		dialect = goose.DialectPostgres
-		// Asks each second, for five minutes.
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 10))
-		if err != nil {
-			return nil, fmt.Errorf("make the migration lock: %w", err)
-		}
-		opts = append(opts, goose.WithSessionLocker(locker))
 	}
-	p, err := goose.NewProvider(dialect, s.pools[0], fs.FS(migrations.Files), opts...)
+	p, err := goose.NewProvider(dialect, s.pools[0], fs.FS(migrations.Files), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}

@@ -90,7 +90,9 @@ func openSQLite(path string) (*Store, error) {
 		return nil, err
 	}
 	// Readers wait for no writer here: they serve what a transaction waits for, too.
-	return newStore("sqlite", log, write, read, read, nil, writePool, readPool), nil
+	s := newStore("sqlite", log, write, read, read, nil, writePool, readPool)
+	s.address = path
+	return s, nil
 }
 
 func openSQLitePool(path, txlock string, conns int, prepare bool, log statementLog) (*gorm.DB, *sql.DB, error) {
@@ -139,7 +141,9 @@ func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
 		closePool()
 		return nil, err
 	}
-	return newStore("postgres", log, db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn), nil
+	s := newStore("postgres", log, db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn)
+	s.address = databaseURL
+	return s, nil
 }
 
 // outsideConns are the connections for what transactions wait for before they are

@@ -26,6 +26,7 @@ type requestRow struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	DoneAt        *time.Time
+	Network       string
 }
 
 func (requestRow) TableName() string { return "requests" }
@@ -57,12 +58,34 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	return written(s.writer(ctx).Create(&requestRow{
+	network := idp.VisitFrom(ctx).Network()
+	err := written(s.writer(ctx).Create(&requestRow{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scope: words(r.Scopes), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		ACRValues: words(values), MaxAge: maxAge, Since: orNull(r.Demand.Since), HintUserID: r.Demand.UserID,
-		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, Network: network,
 	}).Error, "request")
+	if err != nil || s.requests.Add(1)%boundEvery != 0 {
+		return err
+	}
+	return s.boundRequests(ctx, network)
+}
+
+// openRequests is how many sign-ins that nobody has gone on with may be open from one
+// network: as many as an office behind one address begins in half an hour. Beyond, the
+// oldest make room: their pages say that they timed out, and nobody is kept out.
+const openRequests = 2000
+
+// boundEvery is at which of its requests a process looks after the bound.
+const boundEvery = 64
+
+// boundRequests removes the oldest open requests of a network beyond openRequests, but
+// none in which somebody has proved anything.
+func (s *Store) boundRequests(ctx context.Context, network string) error {
+	return written(s.writer(ctx).Exec(`DELETE FROM requests WHERE id IN (
+		SELECT id FROM requests r WHERE network = ? AND done_at IS NULL AND NOT EXISTS (
+			SELECT 1 FROM flows f WHERE f.request_id = r.id AND (f.user_id <> '' OR f.version > 1))
+		ORDER BY created_at DESC LIMIT 1000 OFFSET ?)`, network, openRequests).Error, "request")
 }
 
 // Request reads an authorization request, answered or not.

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"gatehouse/idp"
 )
 
 // Retention is how long what no longer works is kept for those who ask what
@@ -18,6 +21,7 @@ const (
 	sweepBatch      = 500
 	endedSessions   = 24 * time.Hour       // sessions stay this long after their end
 	doneDeliveries  = 7 * 24 * time.Hour   // deliveries stay this long, to be looked at
+	unredeemed      = 2 * time.Minute      // codes that nobody redeemed, for those who come late
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
@@ -38,6 +42,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"tokens", "id", "expires_at < ?", now},
 		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},
+		{"grants", "id", "code_expires_at < ? AND code_used_at IS NULL", now.Add(-unredeemed)},
 		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
 		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
 		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address', 'confirm', 'confirm-mail')", now.Add(-addressCounters)},
@@ -80,4 +85,30 @@ func (s *Store) sweep(ctx context.Context, statement string, before time.Time) (
 			return removed, r.Error
 		}
 	}
+}
+
+// auditRetention is the setting that says how long a database keeps audit events.
+const auditRetention = "audit.retention"
+
+// KeepAudit has the database say how long it keeps audit events, where it does not yet.
+func (s *Store) KeepAudit(ctx context.Context, d time.Duration) error {
+	_, err := s.CreateSetting(ctx, auditRetention, []byte(d.String()), false)
+	return err
+}
+
+// AuditRetention is how long the database says that it keeps audit events, zero for
+// ever.
+func (s *Store) AuditRetention(ctx context.Context) (time.Duration, error) {
+	value, err := s.Setting(ctx, auditRetention)
+	if errors.Is(err, idp.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	d, err := time.ParseDuration(string(value))
+	if err != nil {
+		return 0, fmt.Errorf("read setting %s: %w", auditRetention, err)
+	}
+	return d, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"gatehouse/idp"
 	"gatehouse/ui"
 )
 
@@ -59,6 +60,9 @@ func asProblem(err error) *Problem {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return NewProblem(ui.ProblemTooLarge, err)
+	}
+	if errors.Is(err, idp.ErrBusy) {
+		return NewProblem(ui.ProblemBusy, err)
 	}
 	return NewProblem(ui.ProblemServer, err)
 }
