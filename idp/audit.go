@@ -93,6 +93,7 @@ const (
 	AuditKeyCreated         AuditKind = "key.created"
 	AuditKeyRotated         AuditKind = "key.rotated"
 	AuditSecretsReencrypted AuditKind = "keyring.reencrypted"
+	AuditSecretsForgotten   AuditKind = "keyring.forgotten"
 )
 
 // AuditEvent is who did what to whom, from where, with what outcome. It is

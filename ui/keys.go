@@ -8,6 +8,7 @@ const (
 	MsgCodeMissing         Key = "error.code_missing"
 	MsgCodeFormat          Key = "error.code_format"           // not 6 digits
 	MsgCodeWrong           Key = "error.code_wrong"            // authenticator
+	MsgCodeUnreadable      Key = "error.code_unreadable"       // nobody can check it any more
 	MsgCodeUsed            Key = "error.code_used"             // authenticator; wait until the next code
 	MsgRecoveryCodeMissing Key = "error.recovery_code_missing" //
 	MsgRecoveryCodeFormat  Key = "error.recovery_code_format"  // too short, too long, other letters

@@ -139,6 +139,7 @@ type keysCommand struct {
 	List      keysList      `cmd:"" help:"List the signing keys."`
 	Rotate    keysRotate    `cmd:"" help:"Publish a successor of every signing key now; it signs a day later."`
 	Reencrypt keysReencrypt `cmd:"" help:"Encrypt all secrets at rest under the first master key."`
+	Forget    keysForget    `cmd:"" help:"After a master key was lost: remove what nothing opens any more, and reset the people whose second steps that were."`
 }
 
 type keysList struct{ storage }
