@@ -97,6 +97,7 @@ const (
 	AuditKeyRotated         AuditKind = "key.rotated"
 	AuditKeyRevoked         AuditKind = "key.revoked"
 	AuditSecretsReencrypted AuditKind = "keyring.reencrypted"
+	AuditSecretsForgotten   AuditKind = "keyring.forgotten"
 )
 
 // Folds tells whether events of a kind that differ only in their time are one: those

@@ -9,6 +9,7 @@ const (
 	MsgCodeTwo             Key = "error.code_two"
 	MsgCodeFormat          Key = "error.code_format"           // not 6 digits
 	MsgCodeWrong           Key = "error.code_wrong"            // authenticator
+	MsgCodeUnreadable      Key = "error.code_unreadable"       // nobody can check it any more
 	MsgCodeUsed            Key = "error.code_used"             // authenticator; wait until the next code
 	MsgRecoveryCodeMissing Key = "error.recovery_code_missing" //
 	MsgRecoveryCodeFormat  Key = "error.recovery_code_format"  // too short, too long, other letters

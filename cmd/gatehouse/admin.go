@@ -140,6 +140,7 @@ type keysCommand struct {
 	Revoke    keysRevoke    `cmd:"" help:"Withdraw a signing key at once, such as one that leaked. Says what ends, and does it with --yes."`
 	Rotate    keysRotate    `cmd:"" help:"Publish a successor of every signing key now; it signs a day later."`
 	Reencrypt keysReencrypt `cmd:"" help:"Encrypt all secrets at rest under the first master key."`
+	Forget    keysForget    `cmd:"" help:"After a master key was lost: remove what nothing opens any more, and reset the people whose second steps that were."`
 }
 
 type keysList struct{ storage }

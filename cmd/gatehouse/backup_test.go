@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,9 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/keys"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
@@ -133,13 +137,13 @@ func TestABackupIsCheckedBeforeItIsRestored(t *testing.T) {
 }
 
 func TestNoProviderStartsOnADamagedDatabase(t *testing.T) {
-	for name, from := range map[string]int{"from the beginning": 0, "from the schema": 8192, "far behind": 65536} {
+	for name, pages := range map[string][2]int{"all": {0, 1000}, "all but the beginning": {2, 1000}, "one page": {30, 31}, "another": {50, 51}} {
 		data := t.TempDir()
 		idptest.Must(t, house(t, data).Close())
 		file := filepath.Join(data, "gatehouse.db")
 		content, err := os.ReadFile(file)
 		idptest.Must(t, err)
-		for i := from; i < len(content); i++ {
+		for i := pages[0] * 4096; i < min(len(content), pages[1]*4096); i++ {
 			content[i] = 0x5a
 		}
 		idptest.Must(t, os.WriteFile(file, content, 0o600))
@@ -179,5 +183,51 @@ func TestReadinessNoticesADamagedDatabase(t *testing.T) {
 	_, _ = s.Store.SigningKeys(t.Context())
 	if got := ready(); got != http.StatusServiceUnavailable {
 		t.Errorf("on a damaged file: %d", got)
+	}
+}
+
+// The documented drill of a lost master key: the provider does not start, the command
+// says what is lost, and does it; people set up their second step again.
+func TestALostMasterKeyHasAWayOut(t *testing.T) {
+	data, ctx := t.TempDir(), t.Context()
+	s := house(t, data)
+	u, err := s.Manage.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example", Name: "Maya", Password: idptest.Password})
+	idptest.Must(t, err)
+	idptest.Must(t, s.Store.CreateFactor(ctx, idp.Factor{
+		ID: "f", UserID: u.ID, Method: idp.MethodTOTP, Secret: s.Manage.Keyring.Seal([]byte("key"), keyring.AAD("factors", "f", "secret")), CreatedAt: idp.Now(),
+	}))
+	session, _ := idptest.Session(u, idp.Population{ID: idp.Agents, SessionLifetime: time.Hour})
+	idptest.Must(t, s.Store.CreateSession(ctx, session))
+	idptest.Must(t, s.Close())
+	idptest.Must(t, os.Remove(filepath.Join(data, "master.key")))
+
+	_, err = server.Open(ctx, server.Config{Issuer: "http://localhost:1", DataDir: data})
+	if err == nil || !strings.Contains(err.Error(), "gatehouse keys forget") {
+		t.Fatalf("without the key it says %v", err)
+	}
+	if code, complaints := typed(t, "keys", "forget", "--data", data); code != 1 || !strings.Contains(complaints, "say --yes") {
+		t.Errorf("exit code %d: %s", code, complaints)
+	}
+	for range 2 { // again does no harm
+		if code, complaints := typed(t, "keys", "forget", "--yes", "--data", data); code != 0 {
+			t.Fatal(complaints)
+		}
+	}
+	s = house(t, data)
+	defer func() { _ = s.Close() }()
+	enrolment, err := s.Store.Enrolment(ctx, u.ID)
+	if err != nil || len(enrolment.TOTP) != 0 || enrolment.Recovery != nil {
+		t.Errorf("the second steps are %+v (%v)", enrolment, err)
+	}
+	resets, err := s.Store.AuditEvents(ctx, idp.AuditMFAReset, "", 10)
+	if err != nil || len(resets) != 1 || resets[0].UserID != u.ID {
+		t.Errorf("the audit log says %+v (%v)", resets, err)
+	}
+	if _, err := s.Store.Session(ctx, session.ID); !errors.Is(err, idp.ErrNotFound) {
+		t.Errorf("the session lives on: %v", err)
+	}
+	left, err := keys.Check(ctx, s.Store, s.Manage.Keyring)
+	if err != nil || !left.Whole() {
+		t.Errorf("left: %s (%v)", left, err)
 	}
 }

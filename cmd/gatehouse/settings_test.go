@@ -148,6 +148,7 @@ func serverCommands(t *testing.T) [][]string {
 		{"keys", "list"},
 		{"keys", "rotate"},
 		{"keys", "reencrypt"},
+		{"keys", "forget", "--yes"},
 		{"admin", "create", "--issuer", "https://id.example"},
 		{"admin", "break-glass", "--issuer", "https://id.example"},
 		{"admin", "service-client", "--name", "Set-up", "--role", "admin"},

@@ -35,7 +35,7 @@ func Secret(ctx context.Context, s *store.Store, ring *keyring.Keyring, purpose 
 	}
 	secret, err := ring.Open(stands, aad)
 	if err != nil {
-		return nil, fmt.Errorf("open secret %s: %w", purpose, err)
+		return nil, fmt.Errorf("open secret %s: %w: give the master key that it is sealed under, or, if it is lost for good, see gatehouse keys forget", purpose, err)
 	}
 	return secret, nil
 }

@@ -1,8 +1,10 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -69,6 +71,10 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	if isWrongCode(err) {
 		return l.totpRefused(c, s, g, attempt, err)
 	}
+	if errors.Is(err, keyring.ErrUnknownKey) {
+		slog.ErrorContext(c.Request.Context(), "check an authenticator code", "cause", err)
+		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: ui.MsgCodeUnreadable.With()})
+	}
 	if err != nil {
 		return err
 	}
@@ -102,6 +108,10 @@ func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, st
 	var refused error
 	for _, f := range factors {
 		key, err := l.Keyring.Open(f.Secret, keyring.AAD("factors", f.ID, "secret"))
+		if errors.Is(err, keyring.ErrUnknownKey) { // another one may still do
+			refused = cmp.Or(refused, err)
+			continue
+		}
 		if err != nil {
 			return "", 0, err
 		}
@@ -109,7 +119,7 @@ func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, st
 		if err == nil {
 			return f.ID, step, nil
 		}
-		if refused == nil || errors.Is(err, mfa.ErrReplayed) {
+		if refused == nil || errors.Is(err, mfa.ErrReplayed) || errors.Is(refused, keyring.ErrUnknownKey) {
 			refused = err
 		}
 	}

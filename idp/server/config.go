@@ -123,9 +123,6 @@ func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring,
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)
 	}
-	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
-	}
 	path := filepath.Join(c.DataDir, "master.key")
 	// In this order: the first process of several makes the file before it seals.
 	sealed, err := st.HasSealedSettings(ctx)
@@ -135,11 +132,23 @@ func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring,
 	if _, err := os.Stat(path); sealed && errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("the key file %s is missing, and the database holds secrets that are sealed under its key: put it back; %s", path, keysLost)
 	}
-	return keyring.LoadFile(path)
+	return c.NewKeyring()
+}
+
+// NewKeyring opens the keyring, and makes a key file that is missing whatever the
+// database holds: for whoever has lost the one of before.
+func (c Config) NewKeyring() (*keyring.Keyring, error) {
+	if c.MasterKeys != "" {
+		return keyring.Parse(c.MasterKeys)
+	}
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	return keyring.LoadFile(filepath.Join(c.DataDir, "master.key"))
 }
 
 // keysLost is the way out of a lost master key.
-const keysLost = "if it is lost for good, see \"A lost master key\" in docs/operate.md"
+const keysLost = "if it is lost for good, gatehouse keys forget says and does what is left"
 
 // Database is the URL of the database that the configuration names.
 func (c Config) Database() (string, error) {
