@@ -12,7 +12,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help demo build axe test lint check-format check-code check-sums check-static format bench fuzz tools
+.PHONY: help demo build axe test lint check-format check-code check-sums check-static format bench fuzz tools verifiers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,15 @@ $(AXE)/node_modules/axe-core/axe.min.js: .ci/axe/package.json .ci/axe/package-lo
 	@mkdir -p $(AXE) && cp .ci/axe/package.json .ci/axe/package-lock.json $(AXE)/
 	@npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
+
+VERIFIERS := bin/verifiers
+
+verifiers: ## check keys and tokens with libraries of other languages (Python, Node), at every stage of a rotation
+	@mkdir -p $(VERIFIERS) && cp .ci/verifiers/* $(VERIFIERS)/
+	@test -d $(VERIFIERS)/venv || python3 -m venv $(VERIFIERS)/venv
+	@$(VERIFIERS)/venv/bin/pip install -q -r $(VERIFIERS)/requirements.txt
+	@npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --loglevel error
+	@go test -count=1 -tags verifiers ./idp/keys -run TestVerifiersOfOtherLanguages
 
 lint: tools ## check format and code with the pinned linters
 	@$(MAKE) --keep-going check-format check-code check-sums check-static

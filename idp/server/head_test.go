@@ -22,6 +22,7 @@ func rows(t *testing.T, db *sql.DB) map[string]int {
 	t.Helper()
 	tables, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
 	idptest.Must(t, err)
+	defer func() { _ = tables.Close() }()
 	counts := map[string]int{}
 	for tables.Next() {
 		var name string
