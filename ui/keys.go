@@ -23,6 +23,9 @@ const (
 	MsgDomainRefused       Key = "register.error.domain"
 )
 
+// MsgKeptForm stands above a form that is filled in again.
+const MsgKeptForm Key = "kept.form"
+
 // Alerts above a form. A disabled account has none of its own: it looks like
 // MsgWrongPassword.
 const (

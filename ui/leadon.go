@@ -1,12 +1,21 @@
 package ui
 
-import "html/template"
+import (
+	"html/template"
+	"strings"
+)
 
 // LeadOn leads to another address by itself, and by a link. It works without a script,
 // and takes its own place in the browser's history: the back button passes it by.
 type LeadOn struct {
 	Frame
 	URL template.URL // of an app, whatever its scheme, or of another provider
+}
+
+// OnTheWeb tells whether the browser itself goes there. Another program may only be opened
+// by the link, which then shows at once.
+func (p LeadOn) OnTheWeb() bool {
+	return strings.HasPrefix(string(p.URL), "https:") || strings.HasPrefix(string(p.URL), "http:")
 }
 
 func (p LeadOn) about() about { return about{template: "lead-on", failed: false, next: p.URL} }

@@ -81,6 +81,6 @@ func (g *Gate) Refill(c *gin.Context, userID, lang string) {
 	}
 	http.SetCookie(c.Writer, g.Sessions.Cookies.NewKeptForm("", 0))
 	if idp.Now().Before(k.Until) && slices.Contains(k.Users, userID) {
-		g.Web.Refill(c, ui.Typed{Page: k.Page, Fields: k.Fields, Notice: g.Web.Text(lang, *ui.Key("kept_form").With())})
+		g.Web.Refill(c, ui.Typed{Page: k.Page, Fields: k.Fields, Notice: g.Web.Text(lang, *ui.MsgKeptForm.With())})
 	}
 }

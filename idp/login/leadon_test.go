@@ -53,7 +53,11 @@ func TestTheLastFormEndsOnAPageThatLeadsOn(t *testing.T) {
 			t.Fatalf("%s: leads on to %v", uri, next)
 		}
 		party.Exchange(a, next)
-		if !strings.Contains(page.Body, `class="button onward" href="`) || strings.Contains(page.Body, "ZgotmplZ") {
+		class := "button" // of what opens another program: it shows at once
+		if strings.HasPrefix(uri, "http") {
+			class = "button onward"
+		}
+		if !strings.Contains(page.Body, `<a class="`+class+`" href="`) || strings.Contains(page.Body, "ZgotmplZ") {
 			t.Errorf("%s: no link: %s", uri, page.Body)
 		}
 		policy := res.Header.Get("Content-Security-Policy")
