@@ -95,9 +95,6 @@ func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp
 		if err != nil {
 			return err
 		}
-		if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
-			return err
-		}
 		user, err = m.CreateUser(ctx, n)
 		return err
 	})

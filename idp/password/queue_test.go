@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"gatehouse/idp"
 )
@@ -29,9 +28,9 @@ func TestQueueHasAnEnd(t *testing.T) {
 		h := New(cheap)
 		resume := h.Suspend()
 		ended, errs := inLine(t, t.Context(), h, h.Room())
-		began := time.Now()
-		if _, _, err := h.Verify(t.Context(), "", "wrong"); !errors.Is(err, idp.ErrBusy) || time.Since(began) != 0 {
-			t.Errorf("beyond the end: %v after %s", err, time.Since(began))
+		began := idp.Now()
+		if _, _, err := h.Verify(t.Context(), "", "wrong"); !errors.Is(err, idp.ErrBusy) || idp.Now().Sub(began) != 0 {
+			t.Errorf("beyond the end: %v after %s", err, idp.Now().Sub(began))
 		}
 		ended.Wait()
 		for _, err := range errs {
@@ -39,7 +38,7 @@ func TestQueueHasAnEnd(t *testing.T) {
 				t.Errorf("in the line: %v", err)
 			}
 		}
-		if took := time.Since(began); took != idp.BusyWait || h.Waiting() != 0 {
+		if took := idp.Now().Sub(began); took != idp.BusyWait || h.Waiting() != 0 {
 			t.Errorf("they waited for %s, and %d still do", took, h.Waiting())
 		}
 		resume()
