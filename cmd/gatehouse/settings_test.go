@@ -147,6 +147,7 @@ func serverCommands(t *testing.T) [][]string {
 		{"migrate", "down", "--yes"},
 		{"keys", "list"},
 		{"keys", "rotate"},
+		{"keys", "revoke", "none", "--yes"},
 		{"keys", "reencrypt"},
 		{"keys", "forget", "--yes"},
 		{"admin", "create", "--issuer", "https://id.example"},

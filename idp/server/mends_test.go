@@ -86,49 +86,71 @@ func readMend(t *testing.T, file string) mend {
 	return m
 }
 
-// apply takes the guard out in a copy of the files and returns what go's -overlay reads.
-func (m mend) apply(t *testing.T) (overlay string) {
+// apply takes the guard out in a copy of the files, below a folder of their own, by the
+// names that they have in the module.
+func (m mend) apply(t *testing.T) (dir string) {
 	t.Helper()
-	dir := t.TempDir()
-	root, err := filepath.Abs(moduleRoot)
-	idptest.Must(t, err)
-	replace := map[string]string{}
+	dir = t.TempDir()
 	for _, name := range m.patched {
-		content, err := os.ReadFile(filepath.Join(root, name))
-		idptest.Must(t, err)
-		replace[filepath.Join(root, name)] = filepath.Join(dir, name)
-		idptest.Must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
-		idptest.Must(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+		copyFile(t, filepath.Join(moduleRoot, name), filepath.Join(dir, name))
 	}
 	patch, err := filepath.Abs(m.file)
 	idptest.Must(t, err)
-	cmd := exec.CommandContext(t.Context(), "git", "apply", "--recount", patch) // #nosec G204 -- a file of the tests
+	cmd := exec.CommandContext(t.Context(), "git", "apply", patch) // #nosec G204 -- a file of the tests
 	cmd.Dir = dir
 	// Below a repository git would take the paths for that one's.
 	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s no longer applies (make it anew from the code as it is): %v\n%s", m.file, err, out)
 	}
+	return dir
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	idptest.Must(t, err)
+	idptest.Must(t, os.MkdirAll(filepath.Dir(to), 0o700))
+	idptest.Must(t, os.WriteFile(to, content, 0o600))
+}
+
+// overlay is what go's -overlay reads: the module's files, with those of dir in their place.
+func (m mend) overlay(t *testing.T, dir string) string {
+	t.Helper()
+	root, err := filepath.Abs(moduleRoot)
+	idptest.Must(t, err)
+	replace := map[string]string{}
+	for _, name := range m.patched {
+		replace[filepath.Join(root, name)] = filepath.Join(dir, name)
+	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	idptest.Must(t, err)
-	overlay = filepath.Join(dir, "overlay.json")
-	idptest.Must(t, os.WriteFile(overlay, text, 0o600))
-	return overlay
+	file := filepath.Join(dir, "overlay.json")
+	idptest.Must(t, os.WriteFile(file, text, 0o600))
+	return file
+}
+
+// compiled tells whether the compiler alone reads what the patch changes. A test may read
+// any other file by itself, where no overlay reaches it.
+func (m mend) compiled() bool {
+	return !slices.ContainsFunc(m.patched, func(name string) bool { return !strings.HasSuffix(name, ".go") })
 }
 
 func TestEachMendAppliesAndNamesATestThatExists(t *testing.T) {
 	for _, m := range mends(t) {
-		m.apply(t)
-		name, _, _ := strings.Cut(m.test, "/")
-		files, err := filepath.Glob(filepath.Join(moduleRoot, m.pkg, "*_test.go"))
-		idptest.Must(t, err)
-		if !slices.ContainsFunc(files, func(file string) bool {
-			text, err := os.ReadFile(file)
+		t.Run(m.name(), func(t *testing.T) {
+			m.apply(t)
+			name, _, _ := strings.Cut(m.test, "/")
+			files, err := filepath.Glob(filepath.Join(moduleRoot, m.pkg, "*_test.go"))
 			idptest.Must(t, err)
-			return bytes.Contains(text, []byte("\nfunc "+name+"(t *testing.T)"))
-		}) {
-			t.Errorf("%s: %s has no %s", m.file, m.pkg, name)
-		}
+			if !slices.ContainsFunc(files, func(file string) bool {
+				text, err := os.ReadFile(file)
+				idptest.Must(t, err)
+				return bytes.Contains(text, []byte("\nfunc "+name+"(t *testing.T)"))
+			}) {
+				t.Errorf("%s: %s has no %s", m.file, m.pkg, name)
+			}
+		})
 	}
 }
 
@@ -165,7 +187,7 @@ func TestWithoutItsGuardEachPromiseFails(t *testing.T) {
 		t.Skip("make mends runs this")
 	}
 	for _, m := range mends(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(m.file), ".patch"), func(t *testing.T) {
+		t.Run(m.name(), func(t *testing.T) {
 			t.Parallel()
 			if m.postgres {
 				idptest.Postgres(t)
@@ -177,13 +199,14 @@ func TestWithoutItsGuardEachPromiseFails(t *testing.T) {
 
 func (m mend) mustFail(t *testing.T) {
 	t.Helper()
-	// Each part of a test's path is a pattern of its own.
-	parts := strings.Split(m.test, "/")
-	for i, part := range parts {
-		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	args, dir := []string{"test", "-count=1", "-timeout=3m", "-run", m.pattern()}, moduleRoot
+	if m.compiled() {
+		args = append(args, "-overlay", m.overlay(t, m.apply(t)))
+	} else {
+		dir = m.module(t)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", m.apply(t), "-count=1", "-timeout=3m", "-run", strings.Join(parts, "/"), m.pkg) // #nosec G204 -- the module's own tests
-	cmd.Dir = moduleRoot
+	cmd := exec.CommandContext(t.Context(), "go", append(args, m.pkg)...) // #nosec G204 -- the module's own tests
+	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:
@@ -191,6 +214,38 @@ func (m mend) mustFail(t *testing.T) {
 	case !bytes.Contains(out, []byte("--- FAIL: ")) && !bytes.Contains(out, []byte("panic: ")):
 		t.Errorf("%s did not fail as a test does:\n%s", m.test, tail(out))
 	}
+}
+
+func (m mend) name() string { return strings.TrimSuffix(filepath.Base(m.file), ".patch") }
+
+// pattern runs the mend's test alone: each part of its path is a pattern of its own.
+func (m mend) pattern() string {
+	parts := strings.Split(m.test, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+// module is a copy of the whole module without the guard.
+func (m mend) module(t *testing.T) (dir string) {
+	t.Helper()
+	list := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = moduleRoot
+	files, err := list.Output()
+	idptest.Must(t, err)
+	dir = t.TempDir()
+	for name := range strings.SplitSeq(strings.TrimRight(string(files), "\x00"), "\x00") {
+		copyFile(t, filepath.Join(moduleRoot, name), filepath.Join(dir, name))
+	}
+	root, err := filepath.Abs(filepath.Join(moduleRoot, "bin"))
+	idptest.Must(t, err)
+	idptest.Must(t, os.Symlink(root, filepath.Join(dir, "bin")))
+	patched := m.apply(t)
+	for _, name := range m.patched {
+		copyFile(t, filepath.Join(patched, name), filepath.Join(dir, name))
+	}
+	return dir
 }
 
 func tail(out []byte) []byte { return out[max(0, len(out)-4000):] }
