@@ -52,7 +52,6 @@ func rename(t *testing.T, s *server.Server, name string) {
 // runs, and restored beside the journal that a killed one has left.
 func TestABackupIsRestoredBesideALeftJournal(t *testing.T) {
 	data, backup := t.TempDir(), filepath.Join(t.TempDir(), "copy.db")
-	database := filepath.Join(data, "gatehouse.db")
 	s := house(t, data)
 	rename(t, s, "Before the backup")
 	if code, complaints := typed(t, "backup", backup, "--data", data); code != 0 {
@@ -76,7 +75,7 @@ func TestABackupIsRestoredBesideALeftJournal(t *testing.T) {
 		idptest.Must(t, os.WriteFile(filepath.Join(killed, part), content, 0o600))
 	}
 	idptest.Must(t, s.Close())
-	database = filepath.Join(killed, "gatehouse.db")
+	database := filepath.Join(killed, "gatehouse.db")
 	if code, complaints := typed(t, "restore", backup, "--data", killed); code != 0 {
 		t.Fatal(complaints)
 	}
