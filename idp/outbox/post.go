@@ -67,11 +67,17 @@ func newPostOffice() *postOffice {
 func (p *postOffice) room(later bool) (full []string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	full, ok = p.all.full(mostToOne), p.all.total < mostMails && !idp.Now().Before(p.rest)
+	full, ok = p.all.full(mostToOne), p.all.total < mostMails
 	if later {
 		full, ok = append(full, p.later.full(mostLaterToOne)...), ok && p.later.total < mostLater
 	}
 	return full, ok
+}
+
+func (p *postOffice) resting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return idp.Now().Before(p.rest)
 }
 
 func (p *postOffice) count(d store.Delivery, n int) {
@@ -114,13 +120,18 @@ func patience(d store.Delivery) time.Duration {
 	return min(longPatience, shortPatience*time.Duration(max(d.Attempts, 1)))
 }
 
-// post begins with every mail that is due and for which there is room: first those that
-// somebody waits for, and of them those that were not tried yet. It waits for none.
+// post begins with mails that are due and for which there is room: first those that
+// somebody waits for, and of them those that were not tried yet. It waits for none; each
+// that ends wakes the worker. Its share of a look is bounded, so that mails which fail at
+// once do not keep the others from being tried.
 func (w *Worker) post(ctx context.Context, p *postOffice, running *sync.WaitGroup) {
+	if p.resting() {
+		return
+	}
 	for _, later := range []bool{false, true} {
-		for ctx.Err() == nil {
+		for range mostMails {
 			full, ok := p.room(later)
-			if !ok {
+			if !ok || ctx.Err() != nil {
 				break
 			}
 			now := idp.Now()

@@ -117,13 +117,18 @@ func TestFailuresAreTriedAgainLaterAndLater(t *testing.T) {
 		}
 		before := idp.Now()
 		o.open(t)
+		// Each as it is once its failure is recorded: later there are more.
+		first, at := map[int]store.Delivery{}, map[int]time.Time{}
+		eventually(t, "the failures are recorded", func() bool {
+			for i := range cases {
+				if d := delivery(t, db.Store, fmt.Sprint(i)); d.LastError != "" && at[i].IsZero() {
+					first[i], at[i] = d, idp.Now()
+				}
+			}
+			return len(first) == len(cases)
+		})
 		for i, c := range cases {
-			var d store.Delivery
-			eventually(t, "the failure is recorded", func() bool {
-				d = delivery(t, db.Store, fmt.Sprint(i))
-				return d.LastError != ""
-			})
-			after := idp.Now()
+			d, after := first[i], at[i]
 			if d.NextAt.Before(before.Add(c.longest*3/4)) || d.NextAt.After(after.Add(c.longest)) {
 				t.Errorf("%s after %d failures waits %s of %s", c.kind, c.failures+1, d.NextAt.Sub(after), c.longest)
 			}
