@@ -42,6 +42,7 @@ func Open(ctx context.Context, databaseURL string) (*Store, error) {
 	if err := CheckURL(databaseURL); err != nil {
 		return nil, err
 	}
+	hideScanned()
 	if path, ok := strings.CutPrefix(databaseURL, SQLiteScheme); ok {
 		return openSQLite(path)
 	}

@@ -216,3 +216,28 @@ func TestSlowStatementsAreLoggedWithoutValues(t *testing.T) {
 		}
 	})
 }
+
+// GORM records what is scanned by itself, before the log hears of it.
+func TestSlowScansAreLoggedWithoutValues(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		if db.Dialect() != "postgres" {
+			return // nobody waits for a reader of SQLite
+		}
+		var log bytes.Buffer
+		old := slog.Default()
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+		defer slog.SetDefault(old)
+
+		lock, err := db.SQL().BeginTx(t.Context(), nil)
+		idptest.Must(t, err)
+		_, err = lock.ExecContext(t.Context(), "LOCK TABLE clients IN ACCESS EXCLUSIVE MODE")
+		idptest.Must(t, err)
+		time.AfterFunc(store.SlowStatement+100*time.Millisecond, func() { _ = lock.Rollback() })
+		if _, err := db.VersionedClient(t.Context(), "maya"); !errors.Is(err, idp.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+		if said := log.String(); !strings.Contains(said, "slow statement") || strings.Contains(said, "maya") {
+			t.Errorf("the log says: %s", said)
+		}
+	})
+}

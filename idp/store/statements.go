@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,10 @@ func (l statementLog) Trace(ctx context.Context, begin time.Time, fc func() (str
 func (statementLog) ParamsFilter(_ context.Context, sql string, _ ...interface{}) (string, []interface{}) {
 	return sql, nil
 }
+
+// hideScanned keeps the values of what is scanned out of logs too. GORM records a Scan by
+// itself before it tells the log, with a filter that is the whole program's.
+var hideScanned = sync.OnceFunc(func() { logger.RecorderParamsFilter = statementLog{}.ParamsFilter })
 
 type counterKey struct{}
 
