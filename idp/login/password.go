@@ -74,19 +74,8 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		upgraded = l.upgrade(ctx, user, in.password)
 	}
 	err = l.advance(c, s, func(ctx context.Context) error {
-		err := l.Store.LockUser(ctx, user.ID)
-		if errors.Is(err, idp.ErrNotFound) { // deleted while the password was checked
-			return errPasswordChanged
-		}
-		if err != nil {
+		if err := l.passwordStands(ctx, user, upgraded); err != nil {
 			return err
-		}
-		hash, err := l.Store.PasswordHash(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		if hash != user.PasswordHash && hash != upgraded {
-			return errPasswordChanged
 		}
 		return l.acceptPassword(ctx, s, in, user, attempt)
 	})
@@ -95,6 +84,24 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return l.passwordRefused(c, s, in, user, attempt)
 	case errors.Is(err, manage.ErrLink):
 		return l.passwordElsewhere(c, s, in)
+	}
+	return err
+}
+
+// passwordStands locks a person in the transaction of ctx, and refuses with
+// errPasswordChanged a password that was replaced, or somebody who was deleted, while it
+// was checked.
+func (l *Login) passwordStands(ctx context.Context, user idp.User, upgraded string) error {
+	err := l.Store.LockUser(ctx, user.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return errPasswordChanged
+	}
+	if err != nil {
+		return err
+	}
+	hash, err := l.Store.PasswordHash(ctx, user.ID)
+	if err == nil && hash != user.PasswordHash && hash != upgraded {
+		err = errPasswordChanged
 	}
 	return err
 }
