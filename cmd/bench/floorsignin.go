@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"path/filepath"
 
-	_ "github.com/glebarez/go-sqlite" // the driver "sqlite"
 	"github.com/jackc/pgx/v5/pgxpool"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"gatehouse/idp"
 )

@@ -130,7 +130,7 @@ type border struct {
 
 var borders = []border{
 	{"gorm.io/", []string{"idp/store", testKit}, false},
-	{"github.com/glebarez/sqlite", []string{"idp/store", testKit}, false},
+	{"github.com/libtnb/sqlite", []string{"idp/store", testKit}, false},
 	{"github.com/zitadel/oidc/v3/pkg/op", []string{"idp/provider"}, false},
 	{"github.com/zitadel/oidc/v3/pkg/client/rp", []string{"idp/federation", "cmd/gatehouse/internal/demo"}, true},
 	{"github.com/coreos/go-oidc", []string{"idp/federation", "cmd/gatehouse/internal/demo", testKit}, true},

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/glebarez/go-sqlite" // the driver "sqlite"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"gatehouse/idp/store"
 )
@@ -82,7 +82,7 @@ func (d *Database) openOutside(tb testing.TB) *sql.DB {
 	if path, ok := strings.CutPrefix(d.URL, store.SQLiteScheme); ok {
 		driver, dsn = "sqlite", (&url.URL{
 			Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
-			RawQuery: url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(10000)"}}.Encode(),
+			RawQuery: url.Values{"_txlock": {"immediate"}, "_time_format": {"sqlite"}, "_pragma": {"busy_timeout(10000)"}}.Encode(),
 		}).String()
 	}
 	db, err := sql.Open(driver, dsn)

@@ -5,10 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
+	"github.com/libtnb/sqlite"
 )
 
 // startLock is the key of PostgreSQL's advisory lock.
@@ -44,9 +43,7 @@ func (s *Store) lockPostgres(ctx context.Context) (unlock func() error, err erro
 // lockSQLite holds the write lock of an empty database beside ours: that of ours
 // belongs to a transaction, and a start makes several.
 func (s *Store) lockSQLite(ctx context.Context) (unlock func() error, err error) {
-	q := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(300000)"}}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: s.address + ".lock"}).EscapedPath(), RawQuery: q.Encode()}).String()
-	pool, err := sql.Open(sqlite.DriverName, dsn)
+	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(s.address+".lock", "immediate", "busy_timeout(300000)"))
 	if err != nil {
 		return nil, err
 	}

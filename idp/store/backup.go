@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/glebarez/sqlite"
+	"github.com/libtnb/sqlite"
 
 	"gatehouse/idp"
 )
@@ -175,8 +174,7 @@ func damage(err error) error {
 
 // alone runs fn on a connection of its own that waits for nobody.
 func alone(path string, fn func(*sql.Conn) error) (err error) {
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{"_pragma": {"busy_timeout(0)", "locking_mode(EXCLUSIVE)"}}.Encode()}).String()
-	pool, err := sql.Open(sqlite.DriverName, dsn)
+	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "deferred", "busy_timeout(0)", "locking_mode(EXCLUSIVE)"))
 	if err != nil {
 		return fmt.Errorf("open SQLite: %w", err)
 	}

@@ -14,9 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/libtnb/sqlite"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 
@@ -97,11 +97,8 @@ func openSQLite(path string) (*Store, error) {
 }
 
 func openSQLitePool(path, txlock string, conns int, prepare bool, log statementLog) (*gorm.DB, *sql.DB, error) {
-	q := url.Values{"_txlock": {txlock}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-	}}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
-	pool, err := sql.Open(sqlite.DriverName, dsn)
+	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, txlock,
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
 	if err != nil {
 		return nil, nil, fmt.Errorf("open SQLite: %w", err)
 	}
@@ -115,6 +112,14 @@ func openSQLitePool(path, txlock string, conns int, prepare bool, log statementL
 		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
 	return db, pool, nil
+}
+
+// sqliteDSN is the address of a SQLite database file for database/sql: how its
+// transactions begin, and what each connection is told first. Times are written in
+// SQLite's own format ("2006-01-02 15:04:05.999999999-07:00"), in which they sort.
+func sqliteDSN(path, txlock string, pragmas ...string) string {
+	q := url.Values{"_txlock": {txlock}, "_time_format": {"sqlite"}, "_pragma": pragmas}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
 func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {

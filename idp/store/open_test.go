@@ -84,6 +84,21 @@ func TestSQLiteIsSetUpOnEveryConnection(t *testing.T) {
 	}
 }
 
+// Times compare as text: each pool writes those of earlier releases, and no driver's default.
+func TestSQLiteWritesTimesAsEarlierReleasesDid(t *testing.T) {
+	s, err := store.Open(t.Context(), idptest.SQLite(t))
+	idptest.Must(t, err)
+	defer func() { _ = s.Close() }()
+	at := time.Date(2026, 11, 3, 4, 5, 6, 7000, time.UTC)
+	for i, pool := range store.Pools(s) {
+		var got string
+		err := pool.QueryRowContext(t.Context(), "SELECT CAST(? AS TEXT)", at).Scan(&got)
+		if want := "2026-11-03 04:05:06.000007+00:00"; err != nil || got != want {
+			t.Errorf("pool %d writes %q (%v), want %q", i, got, err, want)
+		}
+	}
+}
+
 func expectPragma(ctx context.Context, t *testing.T, conn rowQuerier, pool int, pragma, want string) {
 	t.Helper()
 	var got string
