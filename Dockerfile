@@ -2,6 +2,8 @@
 # needs no emulation for that.
 FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 ARG TARGETOS=linux TARGETARCH
+# What the program says of itself. The build sees no repository to read it from.
+ARG VERSION=unknown
 WORKDIR /src
 
 # The modules change more rarely than the code, so they are a layer of their own.
@@ -10,7 +12,7 @@ RUN go mod download
 
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags="-s -w" -o /out/gatehouse ./cmd/gatehouse
+    go build -trimpath -ldflags="-s -w -X gatehouse/idp.release=$VERSION" -o /out/gatehouse ./cmd/gatehouse
 RUN mkdir /out/data
 
 # Nothing but the program, and the authorities by which it trusts upstream

@@ -29,8 +29,6 @@ type Console struct {
 	Keyring *keyring.Keyring
 	// Callback is the redirect URI of the console's own client.
 	Callback string
-	// Version is the program's, to show.
-	Version string
 }
 
 // visit is one request of somebody who may see the console.

@@ -39,7 +39,7 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 		return err
 	}
 	page := ui.ConsoleSystem{
-		Console: frame, Program: or(v.console.Version, v.text("console.system.unversioned")), Database: databaseName(v.console.Store.Dialect()),
+		Console: frame, Program: idp.Release(), Database: databaseName(v.console.Store.Dialect()),
 		ShowMail: v.actor.May("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
 		MailTo: mailTo, MailError: mailError,
 	}

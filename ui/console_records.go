@@ -84,7 +84,6 @@ type ConsoleSystem struct {
 	Console
 	ShowKeys       bool
 	Keys           []SigningKey
-	RotateCommand  string
 	ShowDeliveries bool
 	Lanes          []Lane
 	RetryAction    string

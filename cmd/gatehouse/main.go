@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"gatehouse/idp"
 	"gatehouse/idp/web"
 )
 
@@ -20,6 +21,8 @@ type commands struct {
 	Config    kong.ConfigFlag `help:"YAML file with the same names as the flags." type:"path" placeholder:"FILE"`
 	LogFormat string          `help:"Log lines as text or json." enum:"text,json" default:"text" env:"GATEHOUSE_LOG_FORMAT"`
 	LogLevel  slog.Level      `help:"Least level of the log: debug, info, warn, error." default:"info" env:"GATEHOUSE_LOG_LEVEL"`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Serve       serveCommand       `cmd:"" help:"Run the provider."`
 	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
@@ -56,6 +59,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),
+		kong.Vars{"version": "gatehouse " + idp.Release()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(t),
 		kong.Writers(t.out, t.err),

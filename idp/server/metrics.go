@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"gatehouse/idp"
 	"gatehouse/idp/store"
 )
 
@@ -37,7 +38,11 @@ func newMetrics() *metrics {
 		Help:    "Time of one attempt to deliver, by kind and outcome; outcome retry: it will be tried again.",
 		Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 	}, []string{"kind", "outcome"})
-	m.registry.MustRegister(m.requests, m.swept, m.attempts,
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "gatehouse_build_info", Help: "1, labelled with the version of the program.",
+	}, []string{"version"})
+	build.WithLabelValues(idp.Release()).Set(1)
+	m.registry.MustRegister(m.requests, m.swept, m.attempts, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

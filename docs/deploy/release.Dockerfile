@@ -1,0 +1,18 @@
+# The image of a release, from the binaries that goreleaser has built. To build an image
+# from source, use the Dockerfile at the top.
+FROM debian:bookworm-slim AS files
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && mkdir /empty
+
+FROM scratch
+ARG TARGETPLATFORM
+COPY --from=files /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY $TARGETPLATFORM/gatehouse /gatehouse
+COPY --from=files --chown=65532:65532 /empty /data
+USER 65532:65532
+WORKDIR /data
+ENV GATEHOUSE_DATA=/data
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["/gatehouse", "healthcheck"]
+ENTRYPOINT ["/gatehouse"]
+CMD ["serve"]
