@@ -12,10 +12,10 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help demo build axe test mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers
+.PHONY: help demo build axe test mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the provider with two portals, an Entra tenant and a mailbox on localhost
 	go run ./cmd/gatehouse demo $(ARGS)
@@ -69,6 +69,12 @@ check-sums:
 
 check-static:
 	$(TOOLS)/staticcheck ./...
+
+vulnerabilities: ## known vulnerabilities in what we call (needs vuln.go.dev)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+release: ## try a release of this commit, publishing nothing (goreleaser and syft in PATH)
+	goreleaser release --snapshot --clean --skip=docker
 
 format: tools ## format the code
 	$(TOOLS)/gofumpt -w .
