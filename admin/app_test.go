@@ -12,7 +12,7 @@ import (
 )
 
 func TestAnAppIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app := h.AddParty(idp.Client{Name: "Wallboard"}).Client
@@ -48,7 +48,7 @@ func TestAnAppIsChanged(t *testing.T) {
 }
 
 func TestTheSecretIsShownOnceAndRotated(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		page := h.connects(b, "web", "name", "App", "population_1", idp.Agents, "redirect_uris", "http://localhost:1/callback")
@@ -111,7 +111,7 @@ func (h *house) secretWorks(id, secret string) bool {
 }
 
 func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app, other := h.AddParty(idp.Client{Name: "Wallboard"}), h.AddParty(idp.Client{Name: "Other"})
@@ -152,7 +152,7 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 }
 
 func TestAnAppIsDeletedWithItsTokens(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app := h.AddParty(idp.Client{Name: "Wallboard"})

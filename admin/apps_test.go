@@ -103,7 +103,7 @@ func (h *house) connects(b *idptest.Browser, template string, pairs ...string) *
 }
 
 func TestAnAppOfEachKindSignsInWithWhatItsPageGave(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		want(t, h.page(b, "/apps"), http.StatusOK, "Apps", "No app is connected yet", `/admin/apps/new"`)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAPopulationGetsANameAndAColour(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		form := h.page(b, "/authentication/agents/brand")
@@ -45,7 +45,7 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 }
 
 func TestAPopulationIsAdded(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		form := h.page(b, "/authentication/new")

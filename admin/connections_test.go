@@ -56,7 +56,7 @@ func (h *house) only() idp.Connection {
 
 // A connection is added, gets a certificate, and goes, in the console alone.
 func TestAConnectionsLifeInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		page := h.page(b, "/authentication/contacts/access")
@@ -167,7 +167,7 @@ func (h *house) breaksGlass(email string) *idptest.Browser {
 }
 
 func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		h.person("glass@rtx.example", idp.RoleAdmin)
@@ -252,7 +252,7 @@ func TestConnectionsAreForWhoManagesAuthentication(t *testing.T) {
 
 // An admin connects a person with their account elsewhere, and disconnects it.
 func TestAPersonsAccountIsConnectedAndDisconnected(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		u, other := h.person("somebody@rtx.example"), h.person("other@rtx.example")

@@ -17,7 +17,7 @@ func mailed(t *testing.T, db *idptest.Database) (*house, *idptest.Mailbox) {
 }
 
 func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -85,7 +85,7 @@ func TestInvitationsAreForWhoManagesUsers(t *testing.T) {
 }
 
 func TestRegistrationIsOpenedInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, _ := mailed(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")

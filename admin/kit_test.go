@@ -61,7 +61,7 @@ func want(t *testing.T, p *idptest.Page, status int, heading string, texts ...st
 }
 
 func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)

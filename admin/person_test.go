@@ -23,7 +23,7 @@ func (h *house) helped() (agent idp.User, b *idptest.Browser) {
 }
 
 func TestThePageOfAPerson(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		agent, b := h.helped()
 		want(t, h.page(b, "/people/"+agent.ID), http.StatusOK, "Somebody", "agent@rtx.example", "Agents", "Active", "Authenticator app", "10 left",

@@ -10,7 +10,7 @@ import (
 )
 
 func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")

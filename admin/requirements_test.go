@@ -25,7 +25,7 @@ func limits(changes ...string) []string {
 }
 
 func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -88,7 +88,7 @@ func TestRequirementsThatNobodyMeetsAreRefusedBesideTheField(t *testing.T) {
 }
 
 func TestSessionConfigurationIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")

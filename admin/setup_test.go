@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheLinkMakesOneAdmin(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		if has, err := h.Manage.HasAdmin(t.Context()); err != nil || has {
 			t.Fatalf("an empty database has an admin: %t, %v", has, err)
@@ -62,7 +62,7 @@ func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
 }
 
 func TestASetupLinkEnds(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		old, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
 		idptest.Must(t, err)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheSystemPageShowsHowItDoes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		database := map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[db.Dialect()]

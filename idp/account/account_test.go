@@ -96,7 +96,7 @@ func TestOtherSitesPostNothing(t *testing.T) {
 }
 
 func TestNameAndLanguage(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		form := r.at("/profile")
@@ -117,7 +117,7 @@ func TestNameAndLanguage(t *testing.T) {
 const newPassword = "seven purple bicycles sing"
 
 func TestPasswordIsChangedForThePresentOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		elsewhere := r.returns()
@@ -208,7 +208,7 @@ func TestOnePasswordWins(t *testing.T) {
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		second, third, foreign := r.returns(), r.returns(), h.moveIn(noor)
@@ -262,7 +262,7 @@ func (h *house) sessionOf(r *resident) string {
 }
 
 func TestActivityIsInPlainWords(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		foreign := h.moveIn(noor)
@@ -297,7 +297,7 @@ func TestActivityIsInPlainWords(t *testing.T) {
 }
 
 func TestDataIsTakenAlong(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		foreign := h.moveIn(noor)

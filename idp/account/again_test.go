@@ -13,7 +13,7 @@ import (
 // Taking the last authenticator away and adding one again is no way around the two hours
 // between sets of recovery codes: the set of before comes back, and works.
 func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)

@@ -44,7 +44,7 @@ func (h *house) link(to string) string {
 }
 
 func TestAnAddressIsChangedByItsLink(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		want(t, r.asks(fresh), http.StatusOK, "Email", "Look into the new mailbox", fresh)
@@ -86,7 +86,7 @@ func TestAnAddressIsChangedByItsLink(t *testing.T) {
 
 // Whether an address is somebody's is told to them, and to nobody else.
 func TestAnAddressThatIsTaken(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		h.AddUser(idp.Agents, noor)
@@ -126,7 +126,7 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 }
 
 func TestLinksToNewAddresses(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		b := idptest.NewBrowser(t)

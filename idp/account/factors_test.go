@@ -12,7 +12,7 @@ import (
 )
 
 func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		second := r.adds("Tablet")
@@ -65,7 +65,7 @@ func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
 }
 
 func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		id := r.factors()[0]
@@ -108,7 +108,7 @@ func TestTwoLastAuthenticatorsAreNotRemovedAtOnce(t *testing.T) {
 
 // Everything about second steps asks for a fresh one, and comes back to its page.
 func TestSecondStepsAreChangedWithAFreshOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		r.adds("Tablet")
@@ -167,7 +167,7 @@ func TestWithoutASecondStepThePasswordIsTheProof(t *testing.T) {
 // The first authenticator asks for an email code first where there are some, as at a
 // sign-in.
 func TestTheFirstAuthenticatorComesWithCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byEmail)
 		r := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -203,7 +203,7 @@ func TestTheFirstAuthenticatorComesWithCodes(t *testing.T) {
 }
 
 func TestRecoveryCodesAreMadeAgainAfterTwoHours(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		page := r.at("/codes")

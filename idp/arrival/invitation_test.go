@@ -40,7 +40,7 @@ func (h *house) invitedLink() string {
 // Who is invited chooses a password, and is led through set-up at the first sign-in.
 // Before that there is no account.
 func TestInvitation(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
@@ -96,7 +96,7 @@ func TestInvitation(t *testing.T) {
 
 // Whoever was added by an admin has not shown that the address is theirs.
 func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		claim := func(password string) any {
 			b, attempt := idptest.NewBrowser(t), h.party.Begin()
@@ -127,7 +127,7 @@ func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 // An invitation that is sent again has a new link, one that is revoked none, and one
 // that expired can be sent again.
 func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx, b := t.Context(), idptest.NewBrowser(t)
 		e := h.invite(desk)
@@ -182,7 +182,7 @@ func second2[T any](_ T, err error) error { return err }
 
 // Whoever gets an account another way meanwhile needs no link any more.
 func TestAnAccountEndsItsInvitation(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
@@ -196,7 +196,7 @@ func TestAnAccountEndsItsInvitation(t *testing.T) {
 
 // Nobody invites with, sends again or revokes what they could not give.
 func TestNobodyInvitesUpward(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx := t.Context()
 		manager, err := h.Manage.ActorOfRoles(ctx, []string{idp.RoleManager})

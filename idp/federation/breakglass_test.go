@@ -28,7 +28,7 @@ func locked(t *testing.T, db *idptest.Database) (h *house, admin idp.User, phone
 }
 
 func TestBreakGlass(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, admin, phone := locked(t, db)
 		token, err := h.Manage.BreakGlass(t.Context())
 		idptest.Must(t, err)

@@ -87,7 +87,7 @@ func tokensOfAnotherMomentOrParty() map[string]bentToken {
 }
 
 func TestTokensOfAnotherMomentOrParty(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		generic := h.connect(func(n *manage.ConnectionChange) {
 			h.generic(n)

@@ -21,7 +21,7 @@ func openWide(n *manage.ConnectionChange) {
 // nOAuth: Mallory's directory lets her write Alice's address into her profile, and
 // Entra hands it over as "email". xms_edov says that it is not the directory's.
 func TestNOAuthTakeover(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, openWide), idptest.NewBrowser(t)
 		alice := h.AddUser(idp.Agents, idptest.Alice)
 		p := h.come(b, h.party.Begin(), idptest.Mallory)
@@ -83,7 +83,7 @@ func TestAnAddressThatNobodyConfirmsTellsNothing(t *testing.T) {
 
 // Alice herself: the code, her own sign-in, and from then on Entra is enough.
 func TestAnAccountIsLinkedByItsOwnProof(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, openWide), idptest.NewBrowser(t)
 		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
 		alice := h.AddUser(idp.Agents, idptest.Alice)
@@ -234,7 +234,7 @@ func TestAGuestConfirmsTheirAddress(t *testing.T) {
 }
 
 func TestMappedRolesFollowTheDirectory(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, func(n *manage.ConnectionChange) {
 			n.Claims.Department = "department"
 			n.Roles = []idp.RoleMapping{
@@ -330,7 +330,7 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 // Two mailboxes may have one key: who owns the one, and has it confirmed, is not who has
 // an account with the other. (Domains of two owners have two keys.)
 func TestAnAddressThatOnlyLooksTheSame(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, openWide)
 		_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "bossa@rtx.example"})
 		idptest.Must(t, err)
@@ -379,7 +379,7 @@ func TestXmsEdovConfirmsOneClaim(t *testing.T) {
 // An admin whom the connection made has no password: nothing takes their way in from
 // them, though the population allows passwords.
 func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, system := open(t, db, nil), manage.System()
 		alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 		idptest.Must(t, h.Store.GiveRole(t.Context(), alice, idp.RoleAdmin))

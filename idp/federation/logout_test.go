@@ -15,7 +15,7 @@ import (
 func living(h *house) int { return h.count("sessions WHERE ended_at IS NULL") }
 
 func TestSigningOutThereEndsTheSessionHere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b, other := open(t, db, nil), idptest.NewBrowser(t), idptest.NewBrowser(t)
 		h.signIn(b, idptest.Alice)
 		h.signIn(other, idptest.Alice)
@@ -59,7 +59,7 @@ func upstreamSID(h *house) (sid string) {
 }
 
 func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		generic := h.connect(func(n *manage.ConnectionChange) {
 			h.generic(n)
@@ -201,7 +201,7 @@ func TestSigningOutHereSignsOutThere(t *testing.T) {
 // as the session lasts.
 func TestWhatIsToldAtSignOutIsKeptWithTheSession(t *testing.T) {
 	for _, ends := range []bool{true, false} {
-		idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 			h, b := open(t, db, func(n *manage.ConnectionChange) { n.EndUpstream = ends }), idptest.NewBrowser(t)
 			tokens := h.signIn(b, idptest.Alice)
 			kept := func() (sealed []byte) {

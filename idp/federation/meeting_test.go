@@ -203,7 +203,7 @@ func TestASignInJustTooLongAgo(t *testing.T) {
 
 // The link for emergencies is used, and said to be, whoever is signed in already.
 func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		alice := h.AddUser(idp.Agents, idptest.Alice)
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)

@@ -63,7 +63,7 @@ func TestANewConnectionHasARedirectURIOfItsOwn(t *testing.T) {
 // An older connection keeps the shared one until an admin switches, and a sign-in that is
 // under way then completes.
 func TestAConnectionSwitchesToARedirectURIOfItsOwn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		h.older()
 		a := h.party.Begin()

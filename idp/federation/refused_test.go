@@ -16,7 +16,7 @@ import (
 // Whatever is wrong with an answer: a page that says what to do, the reason in the
 // audit log, and nothing made or linked.
 func TestAnswersThatCannotBeBelieved(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		for fault, reason := range map[entra.Fault]idp.FederationReason{
 			entra.WrongNonce: idp.FederationToken, entra.NoNonce: idp.FederationToken, entra.WrongAudience: idp.FederationToken,
@@ -121,7 +121,7 @@ func TestWhatMicrosoftRefuses(t *testing.T) {
 }
 
 func TestAnswersOfOtherQuestions(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		a := h.party.Begin()
 		answer := h.entra.SignIn(b, h.leave(b, a), idptest.Alice).Left

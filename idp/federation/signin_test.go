@@ -12,7 +12,7 @@ import (
 )
 
 func TestSomebodyComesThroughEntra(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		first := h.signIn(b, idptest.Alice)
 		for name, want := range map[string]any{
@@ -75,7 +75,7 @@ func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
 
 // DESIGN: federated sign-ins skip local MFA, and acr rises on evidence alone.
 func TestEvidenceRaisesACR(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, func(n *manage.ConnectionChange) { n.Context = "c1" })
 		b := idptest.NewBrowser(t)
 		claim(t, h.signIn(b, idptest.Alice), "acr", string(idp.ACRFederated))
@@ -137,7 +137,7 @@ func TestStatesOfTrust(t *testing.T) {
 }
 
 func TestAGenericProvider(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		h.entra.ChangePerson(entra.Generic, idptest.Gina, func(p *entra.Person) { p.AMR = []string{"pwd", "otp", "mfa", "made-up"} })
 		generic := h.connect(func(n *manage.ConnectionChange) {
@@ -209,7 +209,7 @@ func TestWhoComesBackMustBeWhoLeft(t *testing.T) {
 }
 
 func TestPortalAccess(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		boss := h.AddUser(idp.Agents, "boss@rtx.example")
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))

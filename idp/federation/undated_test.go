@@ -43,7 +43,7 @@ func setsUp(t *testing.T, b *idptest.Browser, page *idptest.Page) (idptest.Authe
 // Where Entra does not say when somebody signed in, nothing shows that they did just now:
 // a second step of ours does.
 func TestAnUpstreamThatDoesNotSayWhen(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		h.entra.Mutate(silentAbout("auth_time"))
 		if tokens := h.signIn(b, idptest.Alice); tokens.Claims["auth_time"] != nil || tokens.Claims["acr"] != string(idp.ACRFederated) {

@@ -69,7 +69,7 @@ var (
 // A policy is changed in each of the three ways, and the test shows who is asked for a
 // new password, and when.
 func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		first := idptest.NewBrowser(t)
 		phone, _ := h.enrol(first)
@@ -135,7 +135,7 @@ func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
 }
 
 func TestExpiredPasswordIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, manage.OnNextLogin)
@@ -165,7 +165,7 @@ func TestExpiryOnlyForNewPasswords(t *testing.T) {
 }
 
 func TestFormerPasswordsAreRefused(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2, Digit: true}, manage.OnlyNew)
@@ -189,7 +189,7 @@ func TestFormerPasswordsAreRefused(t *testing.T) {
 // A rule that is saved while somebody signs in counts for them: they type the password
 // again, since nobody knows it any more, and not the code.
 func TestRulesThatChangeUnderWay(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.forget()
@@ -220,7 +220,7 @@ func TestRulesThatChangeUnderWay(t *testing.T) {
 // What a change ends elsewhere is the population's to say; what outlives sessions ends
 // in any case.
 func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		elsewhere := idptest.NewBrowser(t)
 		phone, _ := h.enrol(elsewhere)
@@ -317,7 +317,7 @@ func TestPasswordsOfFourKibibytes(t *testing.T) {
 // What is told while somebody types: by the server's rules, to whoever is asked for a
 // password and to nobody else, and without writing anything.
 func TestRulesAreToldWhileSomebodyTypes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(withDigit, manage.OnNextLogin)

@@ -45,7 +45,7 @@ func TestRefusedCodesSayWhatIsWrong(t *testing.T) {
 }
 
 func TestACodeIsAcceptedOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		first, second, third := idptest.NewBrowser(t), idptest.NewBrowser(t), idptest.NewBrowser(t)
 		page := h.accepted(first)

@@ -47,7 +47,7 @@ func wantAMR(t *testing.T, tokens idptest.Tokens, acr idp.ACR, amr string) {
 }
 
 func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		attempt := h.party.Begin()
@@ -91,7 +91,7 @@ func TestTheMailHasTheCodeNearTheTopAndNoLink(t *testing.T) {
 }
 
 func TestWrongEmailCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -128,7 +128,7 @@ func other(code string) string {
 }
 
 func TestAnOldEmailCodeIsRefused(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -147,7 +147,7 @@ func TestAnOldEmailCodeIsRefused(t *testing.T) {
 }
 
 func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -166,7 +166,7 @@ func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
 }
 
 func TestResendIsCountedPerPersonAndDoesNotForgetFailures(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -241,7 +241,7 @@ func TestFiftySendOneMail(t *testing.T) {
 }
 
 func TestBothMethodsNotEnrolled(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -309,7 +309,7 @@ func TestPasswordAloneEnrolsNobodyWhileThereAreEmailCodes(t *testing.T) {
 }
 
 func TestMailServerDownIsSaidAndOtherMethodsStay(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)
 		page := pick(b, h.accepted(b), idp.MethodTOTP)

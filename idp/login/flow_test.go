@@ -12,7 +12,7 @@ import (
 )
 
 func TestAGetWritesNothing(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		page := h.accepted(b)
 		phone := idptest.Scan(t, page)
@@ -84,7 +84,7 @@ func TestPostsOfOtherSitesAreRefused(t *testing.T) {
 }
 
 func TestASessionIsRotatedLimitedAndReplaced(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		phone, _ := h.enrol(b)
 		first := h.cookie(b, "gatehouse_session_agents")

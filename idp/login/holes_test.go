@@ -16,7 +16,7 @@ import (
 // A code that was sent to one's own mailbox does not open somebody else's account
 // in the same sign-in.
 func TestAnEmailCodeIsThePersonsItWasSentTo(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		const other = "other@rtx.example"
 		h.AddUser(idp.Agents, other)
@@ -68,7 +68,7 @@ func TestThePasswordAloneMakesNoBrowserOnesOwn(t *testing.T) {
 // Recovery codes are shown and made for a second step of this very sign-in, not for
 // one that a session had long ago.
 func TestAnOpenSessionYieldsNoRecoveryCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		_, codes := h.enrol(idptest.NewBrowser(t))
 		h.exec("UPDATE recovery_codes SET used_at = (SELECT created_at FROM recovery_sets) WHERE position >= 3")
@@ -107,7 +107,7 @@ func lastFlow(h *house) (id string) {
 // An app was changed "immediately": the password alone, given elsewhere, does not
 // bring the authenticator's proof of before back to life there.
 func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		strict, lax := h.AddParty(idp.Client{Name: "Strict"}), h.AddParty(idp.Client{Name: "Lax"})
 		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
@@ -134,7 +134,7 @@ func TestAParkedSignInEndsToo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				h := open(t, db)
 				_, codes := h.enrol(idptest.NewBrowser(t))
 				b := idptest.NewBrowser(t)

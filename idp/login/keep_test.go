@@ -14,7 +14,7 @@ import (
 // Who may stay signed in is asked on the first page, and their session lasts as long as
 // the population says for them.
 func TestStayingSignedIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		offered := func() bool { return strings.Contains(h.atPassword(idptest.NewBrowser(t)).Body, `name="keep"`) }

@@ -43,7 +43,7 @@ func answerTo(h *house, address, password string) answer {
 var ownRequest = regexp.MustCompile(`"/authorize[^"]*"|data-seconds="\d+"`)
 
 func TestEveryWrongSignInGetsTheSameAnswer(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.AddUser(idp.Contacts, "customer@rtx.example")
 		left := h.AddUser(idp.Agents, "left@rtx.example")
@@ -112,7 +112,7 @@ func TestIncompleteFormsAreAskedForAgainAndCountAsNothing(t *testing.T) {
 }
 
 func TestAnAddressIsTheSameHoweverItIsTyped(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.AddUser(idp.Agents, "zoë.müller@rtx.example")
 		for _, typed := range []string{

@@ -21,7 +21,7 @@ func useRecovery(h *house, code string) *idptest.Page {
 }
 
 func TestARecoveryCodeWorksOnceInAnyForm(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		_, codes := h.enrol(idptest.NewBrowser(t))
 		want(t, useRecovery(h, codes[4]), http.StatusOK, "You have 9 recovery codes left")

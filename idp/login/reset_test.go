@@ -21,7 +21,7 @@ func TestHelpEndsSignInsUnderWay(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				h := open(t, db)
 				thief := idptest.NewBrowser(t)
 				page := h.accepted(thief)

@@ -25,7 +25,7 @@ func ready(b *idptest.Browser, page *idptest.Page) bool {
 }
 
 func TestASecondTabGoesOnWhenTheFirstSignedIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		atStart, first := h.second(b)

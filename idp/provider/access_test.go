@@ -24,7 +24,7 @@ func (k *kit) adminTokens(format idp.TokenFormat) (*idptest.Party, idptest.Token
 }
 
 func TestPersonAtTheAdminAPI(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p, tokens := k.adminTokens(format)
@@ -49,7 +49,7 @@ func TestPersonAtTheAdminAPI(t *testing.T) {
 }
 
 func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p, tokens := k.adminTokens(format)
 		r := k.refresh(p, tokens.RefreshToken, "scope", idp.AdminScope)
@@ -71,7 +71,7 @@ func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
 }
 
 func TestAdminScopeIsForClientsThatHaveIt(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p := k.AddParty(idp.Client{TokenFormat: format})
 		tokens := k.tokens(p, "scope", "openid "+idp.AdminScope)
@@ -100,7 +100,7 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := start(t, idptest.SQLite(t))
+			k := start(t, idptest.Migrated(t))
 			var tokens []string
 			ids = nil
 			for _, format := range formats {
@@ -118,7 +118,7 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 }
 
 func TestAdminAPIRefusesWhatIsNoAccessTokenForIt(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	_, opaque := k.adminTokens(idp.OpaqueToken)
 	claims := part(t, tokens.AccessToken, 1)

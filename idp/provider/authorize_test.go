@@ -10,7 +10,7 @@ import (
 )
 
 func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	noCode := k.AddParty(idp.Client{GrantTypes: []string{"refresh_token"}})
@@ -68,7 +68,7 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 }
 
 func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for _, name := range []string{"scope", "response_type", "nonce", "code_challenge", "prompt", "max_age", "unheard_of"} {
 		a := p.Begin()
@@ -80,7 +80,7 @@ func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
 }
 
 func TestRedirectURIsMatchExactly(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{RedirectURIs: []string{"https://app.example/cb", "http://127.0.0.1:1/cb"}})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient, RedirectURIs: []string{"http://127.0.0.1:1/cb", "com.example.app:/cb"}})
 	for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 }
 
 func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	evil := []string{"redirect_uri", "https://evil.example/"}
 	for name, pairs := range map[string][]string{
@@ -159,7 +159,7 @@ func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
 }
 
 func TestPromptNone(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	onlyPassword, _ := k.signIn(k.person("half@rtx.example"), idp.MethodPassword)
 	other, _ := k.signIn(k.person("other@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
@@ -191,7 +191,7 @@ func TestPromptNone(t *testing.T) {
 }
 
 func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Populations: []string{idp.Agents, idp.Contacts}})
 	second := idptest.User(idp.Contacts, "maya@customer.example")
 	idptest.Must(t, k.Store.CreateUser(t.Context(), second))
@@ -205,7 +205,7 @@ func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
 }
 
 func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "fresh@rtx.example")
 	p := k.AddParty(idp.Client{})
@@ -230,7 +230,7 @@ func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
 }
 
 func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for requested, want := range map[string]string{
 		"":                                   "urn:gatehouse:acr:mfa",
@@ -250,7 +250,7 @@ func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
 }
 
 func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Scopes: []string{"openid", "email"}})
 	a, code := k.code(p, "scope", "openid profile email admin openid")
 	r := k.redeem(p, code, a.Verifier)
@@ -264,7 +264,7 @@ func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
 }
 
 func TestAuthorizeTakesAPostLikeAGet(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin()
 	target, query, _ := strings.Cut(a.URL, "?")

@@ -15,7 +15,7 @@ import (
 )
 
 func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		k.exec("UPDATE policies SET authenticator = false")
 		user := k.AddUser(idp.Agents, "victim@rtx.example")
@@ -38,7 +38,7 @@ func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
 }
 
 func TestFinishedFlowGivesNoSecondCode(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "twice@rtx.example")
 	p, b := k.AddParty(idp.Client{}), idptest.NewBrowser(t)
@@ -108,7 +108,7 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 }
 
 func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p, party := protocol(k), k.AddParty(idp.Client{})
 	base := idptest.Request(party.Client)
 	base.BrowserHash, base.Demand.UserID = k.session.BrowserHash, ""
@@ -143,7 +143,7 @@ func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
 }
 
 func TestIssuerWithAPath(t *testing.T) {
-	databaseURL := idptest.SQLite(t)
+	databaseURL := idptest.Migrated(t)
 	app := idptest.Start(t, databaseURL, "/sso")
 	app.AddUser(idp.Agents, "path@rtx.example")
 	p, b := app.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://app.example/bye"}}), idptest.NewBrowser(t)

@@ -74,7 +74,7 @@ type logoutHouse struct {
 }
 
 func openLogoutHouse(t *testing.T) *logoutHouse {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	h := &logoutHouse{kit: k}
 	h.app = k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{bye}, HomeURL: "https://app.example/"})
 	h.other = k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://other.example/bye"}})

@@ -9,7 +9,7 @@ import (
 )
 
 func TestRefreshRotatesAndARetryGetsTheSameSuccessor(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
 		first := k.tokens(p).RefreshToken
@@ -124,7 +124,7 @@ func stall(t *testing.T, db *idptest.Database) (release func()) {
 }
 
 func TestReuseOfARefreshTokenEndsTheFamilyOnceItsSuccessorWasUsed(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
 		first := k.tokens(p).RefreshToken
@@ -142,7 +142,7 @@ func TestReuseOfARefreshTokenEndsTheFamilyOnceItsSuccessorWasUsed(t *testing.T) 
 }
 
 func TestRefreshTokensBelongToOneClientAndAreNothingElse(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	k.refresh(other, tokens.RefreshToken).want(t, 400, "invalid_grant")
@@ -155,7 +155,7 @@ func TestRefreshTokensBelongToOneClientAndAreNothingElse(t *testing.T) {
 }
 
 func TestRefreshTokenExpires(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	k.exec("UPDATE tokens SET expires_at = " + ago(time.Second))
@@ -164,7 +164,7 @@ func TestRefreshTokenExpires(t *testing.T) {
 }
 
 func TestRefreshNarrowsScopesAndNeverWidensThem(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken})
 	token := k.tokens(p, "scope", "openid email").RefreshToken
 	k.refresh(p, token, "scope", "openid profile").want(t, 400, "invalid_scope")
@@ -191,7 +191,7 @@ func TestRefreshNarrowsScopesAndNeverWidensThem(t *testing.T) {
 
 func TestRefreshEndsWithTheSessionUnlessOffline(t *testing.T) {
 	for _, end := range []string{"ended_at = " + ago(0), "last_seen_at = " + ago(2*time.Hour)} {
-		k := start(t, idptest.SQLite(t))
+		k := start(t, idptest.Migrated(t))
 		p := k.AddParty(idp.Client{})
 		online := k.tokens(p)
 		offline := k.tokens(p, "scope", "openid offline_access")
@@ -209,7 +209,7 @@ func TestRefreshEndsWithTheSessionUnlessOffline(t *testing.T) {
 }
 
 func TestTokensOfEveryFormAreVerifiedAndStayTheSameOverRefresh(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	for _, alg := range idp.Algorithms() {
 		for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
 			t.Run(string(alg)+" "+string(format), func(t *testing.T) {

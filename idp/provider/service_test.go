@@ -65,7 +65,7 @@ func (k *kit) admits(t testing.TB, token string, want error) provider.AdminAcces
 var formats = []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}
 
 func TestServiceGetsATokenForItself(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for method, style := range map[idp.AuthMethod]oauth2.AuthStyle{
 			idp.ClientSecretBasic: oauth2.AuthStyleInHeader, idp.ClientSecretPost: oauth2.AuthStyleInParams,
@@ -127,7 +127,7 @@ func wantServiceJWT(t *testing.T, k *kit, p *idptest.Party, token string) {
 }
 
 func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	for scope, want := range map[string]string{
 		"":                            "gatehouse:admin tickets:read",
@@ -163,7 +163,7 @@ func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
 }
 
 func TestClientCredentialsAreForServices(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	web, native := k.AddParty(idp.Client{Scopes: []string{"openid", idp.AdminScope}}), k.AddParty(idp.Client{Kind: idp.NativeClient})
 	k.ask(web).want(t, 400, "unauthorized_client")
@@ -212,7 +212,7 @@ func (k *kit) unchecked(change func(c *idp.Client)) *idptest.Party {
 }
 
 func TestNobodySignsInToAService(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	a := p.Begin("redirect_uri", idptest.RedirectURI)
 	wantPage(t, k.browser.Get(a.URL), 400)
@@ -241,7 +241,7 @@ func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
 		"UPDATE service_tokens SET expires_at = " + ago(0) + ";%": provider.ErrTokenInvalid,
 	} {
 		t.Run(change, func(t *testing.T) {
-			k := start(t, idptest.SQLite(t))
+			k := start(t, idptest.Migrated(t))
 			for _, format := range formats {
 				token := k.ask(k.service(idp.Client{TokenFormat: format})).text("access_token")
 				k.admits(t, token, nil)
@@ -272,7 +272,7 @@ func TestServiceThatIsDeletedMeanwhileGetsNothing(t *testing.T) {
 }
 
 func TestForgedTokensOfServices(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	p, other := k.service(idp.Client{TokenFormat: idp.JWTToken}), k.service(idp.Client{})
 	claims := part(t, k.ask(p).text("access_token"), 1)
 	k.admits(t, k.forge(keys.AccessToken, claims), nil)

@@ -246,7 +246,7 @@ func inEachFormat(t *testing.T, run func(t *testing.T, k *kit, format idp.TokenF
 	t.Helper()
 	for _, format := range formats {
 		t.Run(string(format), func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) { run(t, start(t, db.URL), format) })
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) { run(t, start(t, db.URL), format) })
 		})
 	}
 }
@@ -290,7 +290,7 @@ func TestSomebodyWithAPasswordGoesOnAsLongAsPasswordsDo(t *testing.T) {
 }
 
 func TestASessionThatIsTrustedLessIsAskedForASecondStep(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	federated(t, k)
 	p := k.AddParty(idp.Client{})
 	if k.browser.Get(p.Begin().URL).Left == nil {

@@ -151,7 +151,7 @@ func TestStoppedImportGoesOn(t *testing.T) {
 // Somebody whom another system knew signs in with what they have: password and
 // authenticator; the hash is ours from then on, and they get recovery codes.
 func TestImportedPeopleSignIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		party := app.AddParty(idp.Client{Populations: []string{idp.Contacts}})
 		const plain = "gentle maple corner"

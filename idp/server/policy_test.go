@@ -108,7 +108,7 @@ func TestImmediatelySignsEverybodyOut(t *testing.T) {
 }
 
 func TestOnNextLoginLeavesSessionsAlone(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		s := signInByPassword(t, party)
 		app.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
@@ -139,7 +139,7 @@ func TestOnNextLoginLeavesSessionsAlone(t *testing.T) {
 
 // A later change that applies at once ends what an earlier one spared.
 func TestEveryOrderOfChanges(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		first := signInByPassword(t, party)
 		app.SetPolicy(idp.Agents, noMFA, manage.OnNextLogin)
@@ -164,7 +164,7 @@ func TestEveryOrderOfChanges(t *testing.T) {
 func TestASignInUnderWayMeetsTheNewPolicyAndIsTold(t *testing.T) {
 	for _, apply := range []manage.Apply{manage.Immediately, manage.OnNextLogin} {
 		t.Run(string(apply), func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				app, box := idptest.StartWithMail(t, db.URL)
 				app.SetPolicy(idp.Agents, idp.Policy{EmailCode: true}, manage.OnNextLogin)
 				app.AddUser(idp.Agents, maya)
@@ -241,7 +241,7 @@ func TestClocksOfReplicasDoNotMatter(t *testing.T) {
 }
 
 func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, strict := world(t, db, noMFA)
 		lax := app.AddParty(idp.Client{})
 		s := signInByPassword(t, strict)
@@ -286,7 +286,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 // A session from before two changes is judged, at each app, by what stood when it
 // was created; another app's stricter rule of that time still asks for more.
 func TestAStricterAppStillStepsUp(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, lax := world(t, db, noMFA)
 		strict := app.AddParty(idp.Client{})
 		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
@@ -310,7 +310,7 @@ func TestAStricterAppStillStepsUp(t *testing.T) {
 }
 
 func TestResetMFALeadsThroughSetUpAgain(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, box := idptest.StartWithMail(t, db.URL)
 		user := app.AddUser(idp.Agents, maya)
 		party, b := app.AddParty(idp.Client{}), idptest.NewBrowser(t)
