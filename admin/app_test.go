@@ -12,6 +12,7 @@ import (
 )
 
 func TestAnAppIsChanged(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -48,6 +49,7 @@ func TestAnAppIsChanged(t *testing.T) {
 }
 
 func TestTheSecretIsShownOnceAndRotated(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -111,6 +113,7 @@ func (h *house) secretWorks(id, secret string) bool {
 }
 
 func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -152,6 +155,7 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 }
 
 func TestAnAppIsDeletedWithItsTokens(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -171,6 +175,7 @@ func TestAnAppIsDeletedWithItsTokens(t *testing.T) {
 
 // An old second step is asked for again, before what is sensitive is shown.
 func TestSensitivePagesOfAnAppNeedAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	id := h.AddParty(idp.Client{Name: "Wallboard"}).Client.ID
@@ -194,6 +199,7 @@ func TestSensitivePagesOfAnAppNeedAFreshSecondStep(t *testing.T) {
 }
 
 func TestDeliveriesToAnAppAreShownAndRetried(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t)) // without background work: what is queued waits
 	b := h.admin()
 	app := h.AddParty(idp.Client{Name: "Wallboard", BackchannelLogoutURI: "http://localhost:1/logout"})

@@ -11,6 +11,7 @@ import (
 )
 
 func TestAPopulationGetsANameAndAColour(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -45,6 +46,7 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 }
 
 func TestAPopulationIsAdded(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -60,6 +62,7 @@ func TestAPopulationIsAdded(t *testing.T) {
 }
 
 func TestBrandsAreForWhoManagesAuthentication(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("people@rtx.example", h.role(idp.PermissionUsers))
 	b, home := h.enters("people@rtx.example")

@@ -11,6 +11,7 @@ import (
 )
 
 func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
@@ -57,6 +58,7 @@ func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
 }
 
 func TestSystemRolesAreOnlyRead(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -75,6 +77,7 @@ func TestSystemRolesAreOnlyRead(t *testing.T) {
 
 // A permission that the viewer lacks is shown, and cannot be ticked.
 func TestNobodyGivesWhatTheyLack(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("clerk@rtx.example", h.newRole("Clerk", idp.PermissionRoles, idp.PermissionUsers))
 	above := h.newRole("Above", idp.PermissionKeys)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestTheLinkMakesOneAdmin(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		if has, err := h.Manage.HasAdmin(t.Context()); err != nil || has {
@@ -40,6 +41,7 @@ func TestTheLinkMakesOneAdmin(t *testing.T) {
 }
 
 func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		token, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
@@ -62,6 +64,7 @@ func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
 }
 
 func TestASetupLinkEnds(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		old, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)

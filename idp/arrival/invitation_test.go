@@ -40,6 +40,7 @@ func (h *house) invitedLink() string {
 // Who is invited chooses a password, and is led through set-up at the first sign-in.
 // Before that there is no account.
 func TestInvitation(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
@@ -96,6 +97,7 @@ func TestInvitation(t *testing.T) {
 
 // Whoever was added by an admin has not shown that the address is theirs.
 func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		claim := func(password string) any {
@@ -127,6 +129,7 @@ func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 // An invitation that is sent again has a new link, one that is revoked none, and one
 // that expired can be sent again.
 func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx, b := t.Context(), idptest.NewBrowser(t)
@@ -182,6 +185,7 @@ func second2[T any](_ T, err error) error { return err }
 
 // Whoever gets an account another way meanwhile needs no link any more.
 func TestAnAccountEndsItsInvitation(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
@@ -196,6 +200,7 @@ func TestAnAccountEndsItsInvitation(t *testing.T) {
 
 // Nobody invites with, sends again or revokes what they could not give.
 func TestNobodyInvitesUpward(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx := t.Context()
@@ -224,6 +229,7 @@ func TestNobodyInvitesUpward(t *testing.T) {
 
 // What cannot be invited is said beside its field.
 func TestWhoCannotBeInvited(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), idp.Policy{})
 	h.exec("UPDATE populations SET access_password = FALSE WHERE id = 'contacts'")
 	for name, c := range map[string]struct {

@@ -36,6 +36,7 @@ func (h *house) register(b *idptest.Browser, address string) *idptest.Page {
 // Somebody makes themselves an account: the address is confirmed first, and there is
 // no account before.
 func TestRegistration(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -71,6 +72,7 @@ func TestRegistration(t *testing.T) {
 // The page says the same whether there is an account, an invitation or neither; the
 // mail says which, to the address that has it.
 func TestRegistrationTellsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -113,6 +115,7 @@ func TestRegistrationTellsNothing(t *testing.T) {
 
 // One mail in a window, and the newest link alone works.
 func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -137,6 +140,7 @@ func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
 
 // Two people who confirm the same address at once, by two links, get one account.
 func TestAnAddressGetsOneAccount(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -157,6 +161,7 @@ func TestAnAddressGetsOneAccount(t *testing.T) {
 // Whom the rules keep out is told beside the field, known or not. Rules that changed
 // since hold too, and so does the switch.
 func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{Allowed: []string{"Customer.example", "@bücher.example"}, Denied: []string{"trial.customer.example"}})
@@ -192,6 +197,7 @@ func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
 
 // Rules that changed while a request waited hold.
 func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -216,6 +222,7 @@ func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
 
 // What cannot be saved, beside its field, and what can, in one form.
 func TestSaveRegistration(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		ctx := t.Context()

@@ -47,6 +47,7 @@ func wantAMR(t *testing.T, tokens idptest.Tokens, acr idp.ACR, amr string) {
 }
 
 func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -71,6 +72,7 @@ func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
 }
 
 func TestTheMailHasTheCodeNearTheTopAndNoLink(t *testing.T) {
+	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), byMail)
 	h.accepted(idptest.NewBrowser(t))
 	letter := box.Next(email)
@@ -91,6 +93,7 @@ func TestTheMailHasTheCodeNearTheTopAndNoLink(t *testing.T) {
 }
 
 func TestWrongEmailCodes(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -128,6 +131,7 @@ func other(code string) string {
 }
 
 func TestAnOldEmailCodeIsRefused(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -147,6 +151,7 @@ func TestAnOldEmailCodeIsRefused(t *testing.T) {
 }
 
 func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -166,6 +171,7 @@ func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
 }
 
 func TestResendIsCountedPerPersonAndDoesNotForgetFailures(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -199,6 +205,7 @@ func TestResendIsCountedPerPersonAndDoesNotForgetFailures(t *testing.T) {
 }
 
 func TestOneOfFiftyUsesAnEmailCode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -221,6 +228,7 @@ func TestOneOfFiftyUsesAnEmailCode(t *testing.T) {
 }
 
 func TestFiftySendOneMail(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -241,6 +249,7 @@ func TestFiftySendOneMail(t *testing.T) {
 }
 
 func TestBothMethodsNotEnrolled(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)
@@ -273,6 +282,7 @@ func TestBothMethodsNotEnrolled(t *testing.T) {
 }
 
 func TestBothMethodsEmailChosen(t *testing.T) {
+	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), either)
 	b := idptest.NewBrowser(t)
 	page := pick(b, h.accepted(b), idp.MethodEmail)
@@ -295,6 +305,7 @@ func pick(b *idptest.Browser, page *idptest.Page, m idp.Method) *idptest.Page {
 }
 
 func TestPasswordAloneEnrolsNobodyWhileThereAreEmailCodes(t *testing.T) {
+	t.Parallel()
 	h, _ := mailed(t, idptest.Alone(t), either)
 	b := idptest.NewBrowser(t)
 	page := pick(b, h.accepted(b), idp.MethodTOTP)
@@ -309,6 +320,7 @@ func TestPasswordAloneEnrolsNobodyWhileThereAreEmailCodes(t *testing.T) {
 }
 
 func TestMailServerDownIsSaidAndOtherMethodsStay(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)

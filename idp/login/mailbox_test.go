@@ -14,6 +14,7 @@ import (
 // rules have that, or at an app without a second step, proves nothing beside it: the
 // email code is still no second step, until the authenticator was asked.
 func TestAReplacedPasswordThatCameByMailStaysOne(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		h.require(withDigit, manage.OnNextLogin)

@@ -24,6 +24,7 @@ func (k *kit) adminTokens(format idp.TokenFormat) (*idptest.Party, idptest.Token
 }
 
 func TestPersonAtTheAdminAPI(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -49,6 +50,7 @@ func TestPersonAtTheAdminAPI(t *testing.T) {
 }
 
 func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p, tokens := k.adminTokens(format)
@@ -71,6 +73,7 @@ func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
 }
 
 func TestAdminScopeIsForClientsThatHaveIt(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p := k.AddParty(idp.Client{TokenFormat: format})
@@ -84,6 +87,7 @@ func TestAdminScopeIsForClientsThatHaveIt(t *testing.T) {
 }
 
 func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
+	t.Parallel()
 	var ids []string
 	for name, end := range map[string]func(k *kit){
 		"the session ended":    func(k *kit) { k.exec("UPDATE sessions SET ended_at = " + ago(0)) },
@@ -118,6 +122,7 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 }
 
 func TestAdminAPIRefusesWhatIsNoAccessTokenForIt(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	_, opaque := k.adminTokens(idp.OpaqueToken)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
@@ -68,6 +69,7 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 }
 
 func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for _, name := range []string{"scope", "response_type", "nonce", "code_challenge", "prompt", "max_age", "unheard_of"} {
@@ -80,6 +82,7 @@ func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
 }
 
 func TestRedirectURIsMatchExactly(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{RedirectURIs: []string{"https://app.example/cb", "http://127.0.0.1:1/cb"}})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient, RedirectURIs: []string{"http://127.0.0.1:1/cb", "com.example.app:/cb"}})
@@ -135,6 +138,7 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 }
 
 func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	evil := []string{"redirect_uri", "https://evil.example/"}
@@ -159,6 +163,7 @@ func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
 }
 
 func TestPromptNone(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	onlyPassword, _ := k.signIn(k.person("half@rtx.example"), idp.MethodPassword)
@@ -191,6 +196,7 @@ func TestPromptNone(t *testing.T) {
 }
 
 func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Populations: []string{idp.Agents, idp.Contacts}})
 	second := idptest.User(idp.Contacts, "maya@customer.example")
@@ -205,6 +211,7 @@ func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
 }
 
 func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "fresh@rtx.example")
@@ -230,6 +237,7 @@ func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
 }
 
 func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for requested, want := range map[string]string{
@@ -250,6 +258,7 @@ func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
 }
 
 func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Scopes: []string{"openid", "email"}})
 	a, code := k.code(p, "scope", "openid profile email admin openid")
@@ -264,6 +273,7 @@ func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
 }
 
 func TestAuthorizeTakesAPostLikeAGet(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin()
@@ -274,6 +284,7 @@ func TestAuthorizeTakesAPostLikeAGet(t *testing.T) {
 }
 
 func TestBytesThatADatabaseCannotStoreAreNotOurFault(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, b := k.AddParty(idp.Client{}), idptest.NewBrowser(t)

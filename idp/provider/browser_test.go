@@ -15,6 +15,7 @@ import (
 )
 
 func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		k.exec("UPDATE policies SET authenticator = false")
@@ -38,6 +39,7 @@ func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
 }
 
 func TestFinishedFlowGivesNoSecondCode(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "twice@rtx.example")
@@ -86,6 +88,7 @@ func (k *kit) resume(p *provider.Provider, id string, s idp.Session) (location s
 }
 
 func TestARequestIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, party := protocol(k), k.AddParty(idp.Client{})
@@ -108,6 +111,7 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 }
 
 func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, party := protocol(k), k.AddParty(idp.Client{})
 	base := idptest.Request(party.Client)
@@ -143,6 +147,7 @@ func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
 }
 
 func TestIssuerWithAPath(t *testing.T) {
+	t.Parallel()
 	databaseURL := idptest.Migrated(t)
 	app := idptest.Start(t, databaseURL, "/sso")
 	app.AddUser(idp.Agents, "path@rtx.example")

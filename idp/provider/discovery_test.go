@@ -24,6 +24,7 @@ func words(v any) (list []string) {
 }
 
 func TestDiscoverySaysWhatWorks(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	d := k.send("GET", documentPath, "").json
 	for name, want := range map[string]string{
@@ -60,6 +61,7 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 }
 
 func TestEveryValueOfDiscoveryWorks(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	d := k.send("GET", documentPath, "").json
 	kinds := map[string]idp.ClientKind{"none": idp.NativeClient}
@@ -106,6 +108,7 @@ func TestEveryValueOfDiscoveryWorks(t *testing.T) {
 }
 
 func TestPublicDocumentsAreCached(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	for _, path := range []string{documentPath, "/keys"} {
 		r := k.send("GET", path, "", "Origin", "https://anybody.example")
@@ -136,6 +139,7 @@ func TestPublicDocumentsAreCached(t *testing.T) {
 }
 
 func TestTheIssuerIsNotTheRequests(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	req, err := http.NewRequest("GET", k.Issuer+documentPath, http.NoBody)
 	idptest.Must(t, err)
@@ -148,6 +152,7 @@ func TestTheIssuerIsNotTheRequests(t *testing.T) {
 }
 
 func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	k.AddParty(idp.Client{Kind: idp.SPAClient, RedirectURIs: []string{"https://spa.example/cb"}})
 	k.AddParty(idp.Client{RedirectURIs: []string{"https://web.example/cb"}})
@@ -184,6 +189,7 @@ func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
 }
 
 func TestForwardedAddressesCountOnlyFromTrustedProxies(t *testing.T) {
+	t.Parallel()
 	for want, trusted := range map[string][]string{"127.0.0.1": nil, "203.0.113.9": {"127.0.0.0/8"}} {
 		databaseURL := idptest.Migrated(t)
 		app := idptest.StartWith(t, server.Config{DatabaseURL: databaseURL, DataDir: t.TempDir(), TrustedProxies: trusted}, "")

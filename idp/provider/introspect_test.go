@@ -53,6 +53,7 @@ func (r *reply) wantFields(t testing.TB, want map[string]any) {
 }
 
 func TestIntrospectionOfAPersonsTokens(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -92,6 +93,7 @@ func TestIntrospectionOfAPersonsTokens(t *testing.T) {
 }
 
 func TestIntrospectionOfAServicesTokens(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -109,6 +111,7 @@ func TestIntrospectionOfAServicesTokens(t *testing.T) {
 }
 
 func TestIntrospectionIsForTheClientOrTheAudience(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	api := k.AddParty(idp.Client{ID: k.adminAPI(), AuthMethod: idp.ClientSecretPost})
 	stranger := k.AddParty(idp.Client{})
@@ -125,6 +128,7 @@ func TestIntrospectionIsForTheClientOrTheAudience(t *testing.T) {
 }
 
 func TestIntrospectionSaysNothingOfWhatHasEnded(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	opaque, more := k.adminTokens(idp.OpaqueToken)
@@ -166,6 +170,7 @@ func (k *kit) raw(payload string) string {
 
 // What goes for the token endpoint goes for both.
 func TestClientsAuthenticateAtIntrospectionAndRevocation(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
@@ -222,6 +227,7 @@ func TestClientsAuthenticateAtIntrospectionAndRevocation(t *testing.T) {
 }
 
 func TestIntrospectionIsForThoseWhoKeepASecret(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	wantAuthentication(t, k.introspect(native, k.tokens(native).AccessToken), 401, "invalid_client")
@@ -234,6 +240,7 @@ func TestIntrospectionIsForThoseWhoKeepASecret(t *testing.T) {
 }
 
 func TestFaultsOfOursDoNotLeakFromIntrospectionAndRevocation(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.OpaqueToken)

@@ -28,6 +28,7 @@ func (k *kit) endSession(pairs ...string) string {
 }
 
 func TestEndSessionWithoutAHintAsks(t *testing.T) {
+	t.Parallel()
 	k, p := logoutKit(t, idptest.Migrated(t))
 	page := k.browser.Get(k.endSession("client_id", p.Client.ID, "post_logout_redirect_uri", bye, "state", "s t"))
 	wantPage(t, page, 200)
@@ -52,6 +53,7 @@ func TestEndSessionWithoutAHintAsks(t *testing.T) {
 }
 
 func TestEndSessionWithTheHintOfThisBrowsersSessionSignsOut(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k, p := logoutKit(t, db.URL)
 		tokens := k.tokens(p)
@@ -75,6 +77,7 @@ func TestEndSessionWithTheHintOfThisBrowsersSessionSignsOut(t *testing.T) {
 }
 
 func TestEndSessionWithAHintOfAnotherBrowserAsks(t *testing.T) {
+	t.Parallel()
 	k, p := logoutKit(t, idptest.Migrated(t))
 	hint := k.tokens(p).RawID
 	other, _ := k.signIn(k.person("other@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
@@ -94,6 +97,7 @@ func TestEndSessionWithAHintOfAnotherBrowserAsks(t *testing.T) {
 }
 
 func TestEndSessionTakesNoHintThatIsNoIDToken(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken, PostLogoutRedirectURIs: []string{bye}})
 	other := k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{bye}})
@@ -114,6 +118,7 @@ func TestEndSessionTakesNoHintThatIsNoIDToken(t *testing.T) {
 }
 
 func TestPostLogoutRedirectURIsMatchExactly(t *testing.T) {
+	t.Parallel()
 	k, p := logoutKit(t, idptest.Migrated(t))
 	other := k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://other.example/"}})
 	hint := k.tokens(p).RawID

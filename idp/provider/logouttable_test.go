@@ -167,6 +167,7 @@ func (h *logoutHouse) sendOff(b *idptest.Browser, s signOut, hint string) *idpte
 // the session, is out afterwards, and only a sound request sends them back. No page says
 // what is not so.
 func TestEverySignOutSignsOut(t *testing.T) {
+	t.Parallel()
 	h := openLogoutHouse(t)
 	for _, who := range whos {
 		t.Run(strings.ReplaceAll(who, " ", "-"), func(t *testing.T) {

@@ -19,6 +19,7 @@ func kept(k *kit) (first, second *idptest.Party, a, b idptest.Tokens) {
 }
 
 func TestAccessThatAppsKeepIsListedAndEndsOneByOne(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		ctx, admin := t.Context(), manage.System()
@@ -51,6 +52,7 @@ func TestAccessThatAppsKeepIsListedAndEndsOneByOne(t *testing.T) {
 }
 
 func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		first, _, a, _ := kept(k)
@@ -66,6 +68,7 @@ func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testin
 
 // ASVS 7.5.2: whoever finds a browser that somebody left signed in ends nothing.
 func TestSessionsAndAccessEndAfterAFreshProofAlone(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	first, _, a, _ := kept(k)
 	list, err := k.Manage.OwnGrants(t.Context(), manage.Self{UserID: k.user.ID})

@@ -12,6 +12,7 @@ import (
 
 // An empty parameter is none, wherever it is sent.
 func TestAParameterWithoutAValueCountsAsLeftOut(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	var empty []string
@@ -44,6 +45,7 @@ func TestAParameterWithoutAValueCountsAsLeftOut(t *testing.T) {
 }
 
 func TestUnknownParametersAreIgnored(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin("utm", "x", "foo[bar]", "1")
@@ -66,6 +68,7 @@ func TestUnknownParametersAreIgnored(t *testing.T) {
 
 // Every credential in an address is in a log by then, however it is written.
 func TestCredentialsInAnAddressAreRefused(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
@@ -83,6 +86,7 @@ func TestCredentialsInAnAddressAreRefused(t *testing.T) {
 }
 
 func TestSpacesBehindTheSchemeAreOne(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
@@ -104,6 +108,7 @@ func TestSpacesBehindTheSchemeAreOne(t *testing.T) {
 // A public client names itself, with an empty secret or none, in the body or the header.
 // For a client that keeps a secret an empty one is none.
 func TestAnEmptySecretIsNone(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	public, web := k.AddParty(idp.Client{Kind: idp.NativeClient}), k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})

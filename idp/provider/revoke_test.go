@@ -33,6 +33,7 @@ func (r *reply) wantDone(t testing.TB) {
 }
 
 func TestRevokingARefreshTokenEndsItsGrant(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, c := range []idp.Client{
@@ -57,6 +58,7 @@ func TestRevokingARefreshTokenEndsItsGrant(t *testing.T) {
 }
 
 func TestRevokingARotatedRefreshTokenEndsItsGrantToo(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	first := k.tokens(p).RefreshToken
@@ -67,6 +69,7 @@ func TestRevokingARotatedRefreshTokenEndsItsGrantToo(t *testing.T) {
 }
 
 func TestRevokingAnAccessTokenEndsItself(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -95,6 +98,7 @@ func TestRevokingAnAccessTokenEndsItself(t *testing.T) {
 }
 
 func TestRevokingAServicesToken(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -116,6 +120,7 @@ func TestRevokingAServicesToken(t *testing.T) {
 }
 
 func TestATokenOfAnotherClientStays(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p, tokens := k.adminTokens(format)
@@ -140,6 +145,7 @@ func TestATokenOfAnotherClientStays(t *testing.T) {
 }
 
 func TestRevokingWhatIsNoToken(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.JWTToken)
@@ -166,6 +172,7 @@ func TestRevokingWhatIsNoToken(t *testing.T) {
 
 // A JWT can be written in more than one way: each is the same token.
 func TestRevokedJWTStaysRevokedHoweverItIsWritten(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken, SigningAlg: idp.ES256})
 	token := k.tokens(p).AccessToken
@@ -184,6 +191,7 @@ func TestRevokedJWTStaysRevokedHoweverItIsWritten(t *testing.T) {
 }
 
 func TestWhoRefreshesWhileAnotherRevokesKeepsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -219,6 +227,7 @@ func TestWhoRefreshesWhileAnotherRevokesKeepsNothing(t *testing.T) {
 }
 
 func TestOneOfManyWhoRevokeIsRecorded(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -242,6 +251,7 @@ func TestOneOfManyWhoRevokeIsRecorded(t *testing.T) {
 }
 
 func TestRevocationThatFailsHalfwayLeavesTheToken(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.JWTToken)
@@ -255,6 +265,7 @@ func TestRevocationThatFailsHalfwayLeavesTheToken(t *testing.T) {
 }
 
 func TestRecordsOfRevokedJWTsGoWithTheToken(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	k.revoke(p, tokens.AccessToken).wantDone(t)

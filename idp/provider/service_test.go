@@ -65,6 +65,7 @@ func (k *kit) admits(t testing.TB, token string, want error) provider.AdminAcces
 var formats = []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}
 
 func TestServiceGetsATokenForItself(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for method, style := range map[idp.AuthMethod]oauth2.AuthStyle{
@@ -127,6 +128,7 @@ func wantServiceJWT(t *testing.T, k *kit, p *idptest.Party, token string) {
 }
 
 func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	for scope, want := range map[string]string{
@@ -163,6 +165,7 @@ func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
 }
 
 func TestClientCredentialsAreForServices(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	web, native := k.AddParty(idp.Client{Scopes: []string{"openid", idp.AdminScope}}), k.AddParty(idp.Client{Kind: idp.NativeClient})
@@ -212,6 +215,7 @@ func (k *kit) unchecked(change func(c *idp.Client)) *idptest.Party {
 }
 
 func TestNobodySignsInToAService(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	a := p.Begin("redirect_uri", idptest.RedirectURI)
@@ -230,6 +234,7 @@ func TestNobodySignsInToAService(t *testing.T) {
 }
 
 func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
+	t.Parallel()
 	for change, want := range map[string]error{
 		"DELETE FROM client_roles":                                nil,
 		"UPDATE clients SET name = 'renamed'":                     nil,
@@ -258,6 +263,7 @@ func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
 }
 
 func TestServiceThatIsDeletedMeanwhileGetsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.service(idp.Client{})
@@ -272,6 +278,7 @@ func TestServiceThatIsDeletedMeanwhileGetsNothing(t *testing.T) {
 }
 
 func TestForgedTokensOfServices(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, other := k.service(idp.Client{TokenFormat: idp.JWTToken}), k.service(idp.Client{})
 	claims := part(t, k.ask(p).text("access_token"), 1)

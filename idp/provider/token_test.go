@@ -15,6 +15,7 @@ import (
 )
 
 func TestCodeExchangeChecksPKCE(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
@@ -59,6 +60,7 @@ func TestCodeExchangeChecksPKCE(t *testing.T) {
 }
 
 func TestOneOfFiftyRedeemsACodeAndTheSecondUseRevokesIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
@@ -89,6 +91,7 @@ func TestOneOfFiftyRedeemsACodeAndTheSecondUseRevokesIt(t *testing.T) {
 }
 
 func TestSecondUseOfACodeRevokesAJWTToo(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken})
 	a, code := k.code(p)
@@ -102,6 +105,7 @@ func TestSecondUseOfACodeRevokesAJWTToo(t *testing.T) {
 }
 
 func TestCodeIsForOneClientOneRedirectURIAndAMinute(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{RedirectURIs: []string{idptest.RedirectURI, "https://app.example/cb"}})
@@ -123,6 +127,7 @@ func TestCodeIsForOneClientOneRedirectURIAndAMinute(t *testing.T) {
 }
 
 func TestCodeOfASessionThatEndedIsWorthNothing(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a, code := k.code(p)
@@ -131,6 +136,7 @@ func TestCodeOfASessionThatEndedIsWorthNothing(t *testing.T) {
 }
 
 func TestOtherGrantsAreRefused(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	assertion, err := k.Keys.Sign(idp.RS256, "JWT", []byte(`{"iss":"`+p.Client.ID+`","sub":"`+p.Client.ID+`"}`))
@@ -165,6 +171,7 @@ func named(id, secret string) url.Values {
 }
 
 func TestClientsAuthenticateAsRegistered(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
@@ -225,6 +232,7 @@ func wantAuthentication(t *testing.T, r *reply, status int, code string) {
 }
 
 func TestTokenRefusesWhatEndsUpInLogs(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
 	a, code := k.code(p)
@@ -245,6 +253,7 @@ func TestTokenRefusesWhatEndsUpInLogs(t *testing.T) {
 }
 
 func TestTokenResponsesAreNotCached(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a, code := k.code(p)
@@ -261,6 +270,7 @@ func TestTokenResponsesAreNotCached(t *testing.T) {
 }
 
 func TestBodiesAreLimited(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	body := "grant_type=authorization_code&code=" + strings.Repeat("a", 64<<10)
 	for _, path := range []string{"/token", "/authorize", "/end_session", "/end_session/confirm", "/introspect", "/revoke"} {
@@ -278,6 +288,7 @@ func TestBodiesAreLimited(t *testing.T) {
 }
 
 func TestDatabaseErrorsDoNotLeak(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})

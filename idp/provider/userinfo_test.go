@@ -38,6 +38,7 @@ func (k *kit) forge(typ keys.TokenType, claims map[string]any) string {
 }
 
 func TestTokensWithoutClaimsAreRefusedEverywhere(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for _, alg := range idp.Algorithms() {
@@ -61,6 +62,7 @@ func TestTokensWithoutClaimsAreRefusedEverywhere(t *testing.T) {
 }
 
 func TestUserinfoTakesOurLivingAccessTokensOnly(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{TokenFormat: idp.JWTToken}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
@@ -107,6 +109,7 @@ func TestUserinfoTakesOurLivingAccessTokensOnly(t *testing.T) {
 }
 
 func TestUserinfoTakesTheTokenInTheHeaderOnly(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
@@ -132,6 +135,7 @@ func TestUserinfoTakesTheTokenInTheHeaderOnly(t *testing.T) {
 }
 
 func TestRevokedAccessTokensEndAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
@@ -146,6 +150,7 @@ func TestRevokedAccessTokensEndAtOnce(t *testing.T) {
 }
 
 func TestHintsAreIDTokensOfThisClient(t *testing.T) {
+	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{TokenFormat: idp.JWTToken}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
