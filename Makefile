@@ -15,8 +15,7 @@ AXE := bin/axe
 .PHONY: help demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s
-", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run the provider with two portals, an Entra tenant and a mailbox on localhost
 	go run ./cmd/gatehouse demo $(ARGS)
