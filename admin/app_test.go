@@ -12,7 +12,8 @@ import (
 )
 
 func TestAnAppIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app := h.AddParty(idp.Client{Name: "Wallboard"}).Client
@@ -48,7 +49,8 @@ func TestAnAppIsChanged(t *testing.T) {
 }
 
 func TestTheSecretIsShownOnceAndRotated(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		page := h.connects(b, "web", "name", "App", "population_1", idp.Agents, "redirect_uris", "http://localhost:1/callback")
@@ -111,7 +113,8 @@ func (h *house) secretWorks(id, secret string) bool {
 }
 
 func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app, other := h.AddParty(idp.Client{Name: "Wallboard"}), h.AddParty(idp.Client{Name: "Other"})
@@ -152,7 +155,8 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 }
 
 func TestAnAppIsDeletedWithItsTokens(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		app := h.AddParty(idp.Client{Name: "Wallboard"})
@@ -171,6 +175,7 @@ func TestAnAppIsDeletedWithItsTokens(t *testing.T) {
 
 // An old second step is asked for again, before what is sensitive is shown.
 func TestSensitivePagesOfAnAppNeedAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	id := h.AddParty(idp.Client{Name: "Wallboard"}).Client.ID
@@ -194,6 +199,7 @@ func TestSensitivePagesOfAnAppNeedAFreshSecondStep(t *testing.T) {
 }
 
 func TestDeliveriesToAnAppAreShownAndRetried(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t)) // without background work: what is queued waits
 	b := h.admin()
 	app := h.AddParty(idp.Client{Name: "Wallboard", BackchannelLogoutURI: "http://localhost:1/logout"})

@@ -103,7 +103,8 @@ func (h *house) connects(b *idptest.Browser, template string, pairs ...string) *
 }
 
 func TestAnAppOfEachKindSignsInWithWhatItsPageGave(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		want(t, h.page(b, "/apps"), http.StatusOK, "Apps", "No app is connected yet", `/admin/apps/new"`)
@@ -162,6 +163,7 @@ func checkSnippet(t *testing.T, issuer string, values map[string][]string, title
 }
 
 func TestAServiceGetsATokenWithWhatItsPageGave(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	form := h.page(b, "/apps/new/service")
@@ -193,6 +195,7 @@ func TestAServiceGetsATokenWithWhatItsPageGave(t *testing.T) {
 }
 
 func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	good := map[string]string{
@@ -237,6 +240,7 @@ func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
 
 // What a form has no field for changes nothing.
 func TestPostedFieldsThatNoFormHasChangeNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	hostile := url.Values{
@@ -267,6 +271,7 @@ func TestPostedFieldsThatNoFormHasChangeNothing(t *testing.T) {
 }
 
 func TestAppsAreForWhoMayManageThem(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	app := h.AddParty(idp.Client{Name: "Wallboard", BackchannelLogoutURI: "http://localhost:1/logout"}).Client
 	h.person("apps@rtx.example", h.role(idp.PermissionClients))
@@ -307,6 +312,7 @@ func TestAppsAreForWhoMayManageThem(t *testing.T) {
 
 // The console asks for sign-ins by a client of its own, which is nobody's app.
 func TestTheConsolesOwnClientIsNoApp(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	if page := h.page(b, "/apps"); strings.Contains(page.Body, idp.ConsoleClient) || strings.Contains(page.Body, idp.AccountClient) {

@@ -20,6 +20,7 @@ import (
 func eventsOn(p *idptest.Page) int { return strings.Count(p.Body, "<time datetime=") }
 
 func TestTheAuditLogIsFilteredByLinks(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -65,6 +66,7 @@ func TestTheAuditLogIsFilteredByLinks(t *testing.T) {
 }
 
 func TestTheAuditLogGoesOnWithOlderEvents(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -91,6 +93,7 @@ func TestTheAuditLogGoesOnWithOlderEvents(t *testing.T) {
 
 // An export may take longer than any other page.
 func TestExportsOutliveTheLimitOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	hasty := httptest.NewUnstartedServer(h.Handler())
@@ -114,6 +117,7 @@ func TestExportsOutliveTheLimitOfAnAnswer(t *testing.T) {
 }
 
 func TestHostileFiltersOfTheAuditLog(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -141,6 +145,7 @@ func TestHostileFiltersOfTheAuditLog(t *testing.T) {
 }
 
 func TestTheAuditLogIsExportedAsLines(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
@@ -180,6 +185,7 @@ func TestTheAuditLogIsExportedAsLines(t *testing.T) {
 
 // Addresses are for who may see people.
 func TestTheAuditLogNamesPeopleByIDToOthers(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	maya, kim := h.AddUser(idp.Agents, "maya@rtx.example"), h.AddUser(idp.Contacts, "kim@customer.example")
 	h.person("auditor@rtx.example", h.role(idp.PermissionAudit))

@@ -11,7 +11,8 @@ import (
 )
 
 func TestAPopulationGetsANameAndAColour(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		form := h.page(b, "/authentication/agents/brand")
@@ -45,7 +46,8 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 }
 
 func TestAPopulationIsAdded(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		form := h.page(b, "/authentication/new")
@@ -60,6 +62,7 @@ func TestAPopulationIsAdded(t *testing.T) {
 }
 
 func TestBrandsAreForWhoManagesAuthentication(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("people@rtx.example", h.role(idp.PermissionUsers))
 	b, home := h.enters("people@rtx.example")

@@ -56,7 +56,8 @@ func (h *house) only() idp.Connection {
 
 // A connection is added, gets a certificate, and goes, in the console alone.
 func TestAConnectionsLifeInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		page := h.page(b, "/authentication/contacts/access")
@@ -98,6 +99,7 @@ func TestAConnectionsLifeInTheConsole(t *testing.T) {
 }
 
 func TestWhatIsWrongAboutAConnectionIsSaidBesideTheField(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	form := h.page(b, "/authentication/agents/connections/new/entra-several")
@@ -135,6 +137,7 @@ func TestWhatIsWrongAboutAConnectionIsSaidBesideTheField(t *testing.T) {
 
 // The template says who may come, and a form cannot say more.
 func TestATemplateSaysWhoMayCome(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	form := h.page(b, "/authentication/agents/connections/new/entra")
@@ -167,7 +170,8 @@ func (h *house) breaksGlass(email string) *idptest.Browser {
 }
 
 func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		h.person("glass@rtx.example", idp.RoleAdmin)
@@ -212,6 +216,7 @@ func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 
 // Each page and form of connections asks for a fresh second step before it is typed in.
 func TestConnectionsNeedAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	c := h.connect(idp.Agents, nil)
@@ -230,6 +235,7 @@ func TestConnectionsNeedAFreshSecondStep(t *testing.T) {
 }
 
 func TestConnectionsAreForWhoManagesAuthentication(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	c := h.connect(idp.Agents, nil)
 	h.person("people@rtx.example", h.role(idp.PermissionUsers))
@@ -252,7 +258,8 @@ func TestConnectionsAreForWhoManagesAuthentication(t *testing.T) {
 
 // An admin connects a person with their account elsewhere, and disconnects it.
 func TestAPersonsAccountIsConnectedAndDisconnected(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		u, other := h.person("somebody@rtx.example"), h.person("other@rtx.example")
@@ -291,6 +298,7 @@ func TestAPersonsAccountIsConnectedAndDisconnected(t *testing.T) {
 
 // Who may help people back in, and not change them, sees who they are elsewhere.
 func TestConnectedAccountsAreChangedByWhoManagesPeople(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	c, u := h.connect(idp.Agents, nil), h.person("somebody@rtx.example")
 	admin := h.person("above@rtx.example", idp.RoleAdmin)

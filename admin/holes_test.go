@@ -17,6 +17,7 @@ import (
 // Whoever may not reset a second step does not get around it by a new address for
 // the email codes.
 func TestManagingPeopleDoesNotMoveTheirEmailCodes(t *testing.T) {
+	t.Parallel()
 	app, _ := idptest.StartWithMail(t, idptest.Alone(t).URL)
 	v := app.AddUser(idp.Agents, "victim@rtx.example")
 	party := app.AddParty(idp.Client{})
@@ -40,6 +41,7 @@ func TestManagingPeopleDoesNotMoveTheirEmailCodes(t *testing.T) {
 // An app that people sign in to acts at the admin API as each of them: only who holds
 // everything may give it that scope.
 func TestTheAdminScopeIsNotForAnyApp(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	actor := manage.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}, SecondStepAt: idp.Now()}
 	app := idp.Client{
@@ -60,6 +62,7 @@ func TestTheAdminScopeIsNotForAnyApp(t *testing.T) {
 
 // Where an app's codes go is not for a session that somebody left open.
 func TestRedirectURIsTakeAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	actor := manage.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}}
 	p := h.AddParty(idp.Client{Kind: idp.SPAClient})
@@ -77,6 +80,7 @@ func TestRedirectURIsTakeAFreshSecondStep(t *testing.T) {
 // Single sign-on under way while the password changes leaves nothing behind, offline
 // access least of all.
 func TestNoGrantOutlivesAChangeOfPassword(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		v := h.person("maya@rtx.example")
@@ -115,6 +119,7 @@ func TestNoGrantOutlivesAChangeOfPassword(t *testing.T) {
 }
 
 func TestNamesAreTextAndRedirectsStay(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("root@rtx.example", idp.RoleAdmin)
 	_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{

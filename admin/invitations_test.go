@@ -17,7 +17,8 @@ func mailed(t *testing.T, db *idptest.Database) (*house, *idptest.Mailbox) {
 }
 
 func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -56,6 +57,7 @@ func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
 // Whoever may not manage users neither sees nor sends invitations, whatever they post,
 // and a manager's page has no button for what an admin sent.
 func TestInvitationsAreForWhoManagesUsers(t *testing.T) {
+	t.Parallel()
 	h, _ := mailed(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	admin, _ := h.enters("admin@rtx.example")
@@ -85,7 +87,8 @@ func TestInvitationsAreForWhoManagesUsers(t *testing.T) {
 }
 
 func TestRegistrationIsOpenedInTheConsole(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, _ := mailed(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -110,6 +113,7 @@ func TestRegistrationIsOpenedInTheConsole(t *testing.T) {
 
 // Without a mail server nobody can be invited, and registration cannot be opened.
 func TestNobodyIsInvitedWithoutMail(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")

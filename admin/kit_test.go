@@ -61,7 +61,8 @@ func want(t *testing.T, p *idptest.Page, status int, heading string, texts ...st
 }
 
 func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
@@ -71,6 +72,7 @@ func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {
 }
 
 func TestWithoutARoleTheConsoleIsClosed(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("agent@rtx.example")
 	b, page := h.enters("agent@rtx.example")

@@ -42,6 +42,7 @@ func lacks(t *testing.T, p *idptest.Page, texts ...string) {
 }
 
 func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
@@ -68,6 +69,7 @@ func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
 }
 
 func TestAHostileSearchFindsNobodyAndBreaksNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
@@ -93,6 +95,7 @@ func TestAHostileSearchFindsNobodyAndBreaksNothing(t *testing.T) {
 }
 
 func TestALongListGoesOnAndIsExportedWhole(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -133,6 +136,7 @@ func TestALongListGoesOnAndIsExportedWhole(t *testing.T) {
 }
 
 func TestAPersonIsAdded(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -153,6 +157,7 @@ func TestAPersonIsAdded(t *testing.T) {
 
 // Whoever may only recover agents sees agents and what that takes, and nothing else.
 func TestOnlyRecoveringAgents(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	desk := h.newRole("Recovery desk", idp.PermissionAgentRecovery)
 	h.person("desk@rtx.example", desk)
@@ -184,6 +189,7 @@ func TestOnlyRecoveringAgents(t *testing.T) {
 }
 
 func TestRecoveryCodesAreShownOnceAndTheAgentIsTold(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db}
@@ -234,6 +240,7 @@ func (h *house) enrolment(userID string) idp.Enrolment {
 
 // What a page does not offer is refused when it is posted all the same.
 func TestCraftedPostsChangeNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	admin := h.person("admin@rtx.example", idp.RoleAdmin)
 	h.enters("admin@rtx.example")
@@ -295,6 +302,7 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 }
 
 func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	agent := h.person("agent@rtx.example")

@@ -23,7 +23,8 @@ func (h *house) helped() (agent idp.User, b *idptest.Browser) {
 }
 
 func TestThePageOfAPerson(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		agent, b := h.helped()
 		want(t, h.page(b, "/people/"+agent.ID), http.StatusOK, "Somebody", "agent@rtx.example", "Agents", "Active", "Authenticator app", "10 left",
@@ -32,6 +33,7 @@ func TestThePageOfAPerson(t *testing.T) {
 }
 
 func TestAPersonIsEditedByOneAtATime(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	form := h.page(b, "/people/"+agent.ID+"/edit")
@@ -42,6 +44,7 @@ func TestAPersonIsEditedByOneAtATime(t *testing.T) {
 }
 
 func TestRolesAreGivenAndTaken(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	form := h.page(b, "/people/"+agent.ID+"/roles")
@@ -59,6 +62,7 @@ func TestRolesAreGivenAndTaken(t *testing.T) {
 }
 
 func TestTheLastAdminStays(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	admin := h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -69,6 +73,7 @@ func TestTheLastAdminStays(t *testing.T) {
 }
 
 func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	ask := h.page(b, "/people/"+agent.ID+"/state")
@@ -85,6 +90,7 @@ func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
 }
 
 func TestSessionsAreEnded(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	one := h.sessionsOf(agent.ID)[0]
@@ -113,6 +119,7 @@ func (h *house) sessionsOf(userID string) []string {
 }
 
 func TestSignedOutEverywhere(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	ask := h.page(b, "/people/"+agent.ID+"/sign-out")
@@ -125,6 +132,7 @@ func TestSignedOutEverywhere(t *testing.T) {
 }
 
 func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	h := open(t, db)
 	agent, b := h.helped()
@@ -144,6 +152,7 @@ func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
 }
 
 func TestADisabledFactorIsEnabledAgain(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	factor := h.enrolment(agent.ID).TOTP[0].ID
@@ -162,6 +171,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 }
 
 func TestAPasswordIsSetAndAPauseEnds(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
 	at := "/people/" + agent.ID
@@ -176,6 +186,7 @@ func TestAPasswordIsSetAndAPauseEnds(t *testing.T) {
 }
 
 func TestAPersonIsAnonymisedAndDeleted(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		agent, b := h.helped()

@@ -10,7 +10,8 @@ import (
 )
 
 func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -29,6 +30,7 @@ func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
 }
 
 func TestWhatCannotBeSavedIsSaidBesideTheField(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -42,6 +44,7 @@ func TestWhatCannotBeSavedIsSaidBesideTheField(t *testing.T) {
 
 // An old second step is asked for again, on the way to the choice.
 func TestChangingAPolicyNeedsAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -54,6 +57,7 @@ func TestChangingAPolicyNeedsAFreshSecondStep(t *testing.T) {
 }
 
 func TestOneOfTwoAdminsWins(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	h.person("other@rtx.example", idp.RoleAdmin)

@@ -25,7 +25,8 @@ func limits(changes ...string) []string {
 }
 
 func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -67,6 +68,7 @@ func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
 }
 
 func TestRequirementsThatNobodyMeetsAreRefusedBesideTheField(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -88,7 +90,8 @@ func TestRequirementsThatNobodyMeetsAreRefusedBesideTheField(t *testing.T) {
 }
 
 func TestSessionConfigurationIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -128,6 +131,7 @@ func TestSessionConfigurationIsChanged(t *testing.T) {
 // Without the permission the sections are neither shown nor reachable, nor do they
 // change anything; an old second step is asked for again.
 func TestSectionsOfAuthenticationNeedThePermissionAndAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	h.person("manager@rtx.example", idp.RoleManager)

@@ -11,7 +11,8 @@ import (
 )
 
 func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
@@ -57,6 +58,7 @@ func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
 }
 
 func TestSystemRolesAreOnlyRead(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("admin@rtx.example", idp.RoleAdmin)
 	b, _ := h.enters("admin@rtx.example")
@@ -75,6 +77,7 @@ func TestSystemRolesAreOnlyRead(t *testing.T) {
 
 // A permission that the viewer lacks is shown, and cannot be ticked.
 func TestNobodyGivesWhatTheyLack(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("clerk@rtx.example", h.newRole("Clerk", idp.PermissionRoles, idp.PermissionUsers))
 	above := h.newRole("Above", idp.PermissionKeys)

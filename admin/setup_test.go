@@ -11,7 +11,8 @@ import (
 )
 
 func TestTheLinkMakesOneAdmin(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		if has, err := h.Manage.HasAdmin(t.Context()); err != nil || has {
 			t.Fatalf("an empty database has an admin: %t, %v", has, err)
@@ -40,6 +41,7 @@ func TestTheLinkMakesOneAdmin(t *testing.T) {
 }
 
 func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		token, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
@@ -62,7 +64,8 @@ func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
 }
 
 func TestASetupLinkEnds(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		old, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
 		idptest.Must(t, err)

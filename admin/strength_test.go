@@ -14,6 +14,7 @@ import (
 // An admin who has an authenticator does what is sensitive with that: an email code lets
 // in whoever has their password and their mailbox.
 func TestAnEmailCodeIsNoFreshStepOfAnAdminWithAnAuthenticator(t *testing.T) {
+	t.Parallel()
 	app, box := idptest.StartWithMail(t, idptest.Alone(t).URL)
 	h := &house{App: app, t: t}
 	h.person("ada@rtx.example", idp.RoleAdmin)
@@ -51,6 +52,7 @@ func TestAnEmailCodeIsNoFreshStepOfAnAdminWithAnAuthenticator(t *testing.T) {
 // What would get around a second step, or reach up through an app or a connection, is not
 // offered to who may not do it, and refused.
 func TestTheConsoleOffersNoWayAround(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent := h.person("maya@rtx.example")
 	idptest.Must(t, h.Store.CreateFactor(t.Context(), idp.Factor{

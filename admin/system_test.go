@@ -11,7 +11,8 @@ import (
 )
 
 func TestTheSystemPageShowsHowItDoes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		b := h.admin()
 		database := map[string]string{"sqlite": "SQLite", "postgres": "PostgreSQL"}[db.Dialect()]
@@ -24,6 +25,7 @@ func TestTheSystemPageShowsHowItDoes(t *testing.T) {
 }
 
 func TestATestMailIsAnsweredByTheMailServer(t *testing.T) {
+	t.Parallel()
 	app, box := idptest.StartWithMail(t, idptest.Alone(t).URL)
 	h := &house{App: app, t: t}
 	b := h.admin()
@@ -43,6 +45,7 @@ func TestATestMailIsAnsweredByTheMailServer(t *testing.T) {
 }
 
 func TestPartsOfTheSystemPageAreForWhoMaySeeThem(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("keys@rtx.example", h.role(idp.PermissionKeys))
 	h.person("rules@rtx.example", h.role(idp.PermissionAuthentication))
@@ -69,6 +72,7 @@ func TestPartsOfTheSystemPageAreForWhoMaySeeThem(t *testing.T) {
 }
 
 func TestARevokedKeyIsGoneFromTheSystemPage(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	leaked := h.Keys.List()[0].ID

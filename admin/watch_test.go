@@ -46,6 +46,7 @@ func (h *house) awaitLock(tx *sql.Tx, done chan *idptest.Page) {
 // What an admin posted and had to wait for a lock outlives neither their session nor
 // their role.
 func TestAnAdminsPostThatWaitsOutlivesNeitherSessionNorRole(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("other@rtx.example", idp.RoleAdmin)

@@ -17,7 +17,7 @@ import (
 
 // Of ten who change the same thing at once, one wins, and nine are told.
 func TestOneOfTenChangesWins(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
+	inBothOffices(t, func(t *testing.T, o *office) {
 		objects := o.objects(idp.Agents)
 		idptest.Must(t, o.Store.CreateConnection(t.Context(), idp.Connection{ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.OIDCConnection, Enabled: true}))
 		client := into[api.Client](t, o.ask("all", "getClient", "/clients/"+objects["client_id"], nil))
@@ -109,7 +109,7 @@ func TestOneOfTenChangesWins(t *testing.T) {
 
 // A list's pages hold everything once, however small they are.
 func TestPagesAreComplete(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
+	inBothOffices(t, func(t *testing.T, o *office) {
 		wanted := map[string][]string{}
 		for range 7 {
 			objects := o.objects(idp.Agents)
@@ -168,7 +168,7 @@ func (o *office) walk(id, path string) []string {
 }
 
 func TestAnExportHoldsAllEvents(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
+	inBothOffices(t, func(t *testing.T, o *office) {
 		empty := o.ask("all", "exportAuditEvents", "/audit-events/export?kind=nothing.such", nil)
 		if empty.status != http.StatusOK || len(empty.body) != 0 {
 			t.Errorf("%d %s", empty.status, empty.body)

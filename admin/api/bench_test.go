@@ -16,7 +16,7 @@ import (
 // BenchmarkOverhead compares requests with the operations under them: what the API
 // adds to its statements is to be at most a millisecond.
 func BenchmarkOverhead(b *testing.B) {
-	o := open(b, idptest.SQLite(b))
+	o := open(b, idptest.Migrated(b))
 	u := o.someone(idp.Agents)
 	for range 50 {
 		o.someone(idp.Contacts)

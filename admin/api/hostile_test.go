@@ -19,7 +19,7 @@ import (
 // Every field and parameter of every operation, with values that somebody might send
 // who means harm: the document says what the answer is, and it is never our fault.
 func TestHostileValues(t *testing.T) {
-	inOffice(t, func(t *testing.T, o *office) {
+	inBothOffices(t, func(t *testing.T, o *office) {
 		objects := o.objects(idp.Agents)
 		count := 0
 		for _, id := range slices.Sorted(maps.Keys(o.find)) {

@@ -72,8 +72,15 @@ func open(t testing.TB, databaseURL string) *office {
 	return o
 }
 
-// inOffice runs a test on both databases.
+// inOffice runs a test over HTTP.
 func inOffice(t *testing.T, run func(t *testing.T, o *office)) {
+	t.Helper()
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) { run(t, open(t, db.URL)) })
+}
+
+// inBothOffices runs a test on both databases.
+func inBothOffices(t *testing.T, run func(t *testing.T, o *office)) {
 	t.Helper()
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) { run(t, open(t, db.URL)) })

@@ -169,7 +169,7 @@ var settings = []string{
 }
 
 func TestClients(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb"}, settings)...)
 		client, _ := created["client"].(map[string]any)
@@ -227,7 +227,7 @@ var linkIn = regexp.MustCompile(`https?://\S+/invitation\S+`)
 const tenant, object = "4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a", "11111111-2222-4333-8444-555555555555"
 
 func TestRolesPoliciesAndTheAuditLog(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		role := d.does("role create", "--name", "Desk", "--permission", "users.manage,audit.read", why)
 		id := fmt.Sprint(role["id"])

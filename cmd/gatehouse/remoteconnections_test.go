@@ -15,7 +15,7 @@ import (
 )
 
 func TestConnections(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		secret := filepath.Join(t.TempDir(), "theirs")
 		idptest.Must(t, os.WriteFile(secret, []byte("their own secret\n"), 0o600))
@@ -97,7 +97,7 @@ func (d *desk) gone(id string) {
 }
 
 func TestPortalAccess(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		linked := d.AddUser(idp.Agents, "maya@rtx.example")
 		d.AddUser(idp.Agents, "noor@rtx.example")

@@ -21,6 +21,7 @@ var looks = []string{
 }
 
 func TestWhoeverIsNotSignedInSignsInFirstAndComesBack(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	h.AddUser(idp.Agents, maya)
 	for _, page := range looks {
@@ -47,6 +48,7 @@ func TestWhoeverIsNotSignedInSignsInFirstAndComesBack(t *testing.T) {
 }
 
 func TestLookingChangesNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r := h.moveIn(maya)
 	before := h.everything()
@@ -73,6 +75,7 @@ func (h *house) everything() string {
 
 // Every form is refused when another site posts it, with the person's cookies.
 func TestOtherSitesPostNothing(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r := h.moveIn(maya)
 	before := h.everything()
@@ -96,7 +99,8 @@ func TestOtherSitesPostNothing(t *testing.T) {
 }
 
 func TestNameAndLanguage(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		form := r.at("/profile")
@@ -117,7 +121,8 @@ func TestNameAndLanguage(t *testing.T) {
 const newPassword = "seven purple bicycles sing"
 
 func TestPasswordIsChangedForThePresentOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		elsewhere := r.returns()
@@ -156,6 +161,7 @@ func TestPasswordIsChangedForThePresentOne(t *testing.T) {
 }
 
 func TestOtherSessionsStayWhereThePopulationSaysSo(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	h.exec("UPDATE populations SET end_others = FALSE WHERE id = 'agents'")
 	r := h.moveIn(maya)
@@ -166,6 +172,7 @@ func TestOtherSessionsStayWhereThePopulationSaysSo(t *testing.T) {
 
 // Whoever sits down at an open browser does not guess the password there.
 func TestGuessesOfThePresentPasswordAreCounted(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	limited := 0
@@ -187,6 +194,7 @@ func TestGuessesOfThePresentPasswordAreCounted(t *testing.T) {
 
 // Two who change the password at once: one has it then.
 func TestOnePasswordWins(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		h.exec("UPDATE populations SET end_others = FALSE WHERE id = 'agents'")
@@ -208,7 +216,8 @@ func TestOnePasswordWins(t *testing.T) {
 }
 
 func TestSessionsAreListedAndEnded(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		second, third, foreign := r.returns(), r.returns(), h.moveIn(noor)
@@ -262,7 +271,8 @@ func (h *house) sessionOf(r *resident) string {
 }
 
 func TestActivityIsInPlainWords(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		foreign := h.moveIn(noor)
@@ -297,7 +307,8 @@ func TestActivityIsInPlainWords(t *testing.T) {
 }
 
 func TestDataIsTakenAlong(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		foreign := h.moveIn(noor)
@@ -327,6 +338,7 @@ func TestDataIsTakenAlong(t *testing.T) {
 
 // A browser may be signed in to one account of each population.
 func TestTheAddressSaysWhoseAccountItIs(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	h.SetPolicy(idp.Contacts, none, manage.OnNextLogin)
 	r := h.moveIn(maya)
@@ -348,6 +360,7 @@ func TestTheAddressSaysWhoseAccountItIs(t *testing.T) {
 
 // People who sign in elsewhere only have no password and no second step here.
 func TestPeopleFromElsewhere(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	h.exec("UPDATE populations SET access_password = FALSE, access_federated = TRUE WHERE id = 'agents'")
@@ -380,6 +393,7 @@ func TestPeopleFromElsewhere(t *testing.T) {
 }
 
 func TestADisabledPersonIsOut(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	h.exec("UPDATE users SET disabled = TRUE")
@@ -398,6 +412,7 @@ func TestADisabledPersonIsOut(t *testing.T) {
 // People of a population that comes later have an account too; none is called like a
 // page.
 func TestPopulationsThatComeLater(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	_, err := h.Manage.AddPopulation(t.Context(), manage.System(), "partners", "Partners")
 	idptest.Must(t, err)

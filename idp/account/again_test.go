@@ -13,7 +13,8 @@ import (
 // Taking the last authenticator away and adding one again is no way around the two hours
 // between sets of recovery codes: the set of before comes back, and works.
 func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -56,6 +57,7 @@ func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
 
 // After a reset there is always a fresh set, however young the one of before.
 func TestAResetBringsNewCodesAtOnce(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r := h.moveIn(maya)
 	h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -73,6 +75,7 @@ func TestAResetBringsNewCodesAtOnce(t *testing.T) {
 // Whatever somebody proved in the session, adding an authenticator comes to a page, and
 // not to a browser that goes round between the sign-in and the page for ever.
 func TestAddingAnAuthenticatorNeverGoesRound(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		before, after idp.Policy
 		remove        bool

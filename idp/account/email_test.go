@@ -44,7 +44,8 @@ func (h *house) link(to string) string {
 }
 
 func TestAnAddressIsChangedByItsLink(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		want(t, r.asks(fresh), http.StatusOK, "Email", "Look into the new mailbox", fresh)
@@ -86,7 +87,8 @@ func TestAnAddressIsChangedByItsLink(t *testing.T) {
 
 // Whether an address is somebody's is told to them, and to nobody else.
 func TestAnAddressThatIsTaken(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		h.AddUser(idp.Agents, noor)
@@ -126,7 +128,8 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 }
 
 func TestLinksToNewAddresses(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		b := idptest.NewBrowser(t)
@@ -173,6 +176,7 @@ func TestLinksToNewAddresses(t *testing.T) {
 
 // Of many who use a link at once one does.
 func TestALinkIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
@@ -192,6 +196,7 @@ func TestALinkIsUsedOnce(t *testing.T) {
 }
 
 func TestAddressesThatAreNone(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	for _, email := range []string{"", "  ", "maya", "maya@", "a b@rtx.example", "Maya <x@rtx.example>", maya, strings.Repeat("x", 250) + "@rtx.example", "a@b\r\nBcc: c@d"} {
@@ -209,6 +214,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 }
 
 func TestWithoutAMailServerAddressesStay(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	h := &house{App: idptest.Start(t, db.URL, ""), t: t, db: db}
 	h.SetPolicy(idp.Agents, none, manage.OnNextLogin)
@@ -219,6 +225,7 @@ func TestWithoutAMailServerAddressesStay(t *testing.T) {
 
 // Two answers that a stranger could tell apart by the clock would be an oracle.
 func TestBothAnswersWriteTheSameRows(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	h.AddUser(idp.Agents, noor)

@@ -12,7 +12,8 @@ import (
 )
 
 func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		second := r.adds("Tablet")
@@ -65,7 +66,8 @@ func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
 }
 
 func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		id := r.factors()[0]
@@ -92,6 +94,7 @@ func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
 
 // Two tabs that remove one authenticator each, of two: one of them stays.
 func TestTwoLastAuthenticatorsAreNotRemovedAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
@@ -108,7 +111,8 @@ func TestTwoLastAuthenticatorsAreNotRemovedAtOnce(t *testing.T) {
 
 // Everything about second steps asks for a fresh one, and comes back to its page.
 func TestSecondStepsAreChangedWithAFreshOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		r.adds("Tablet")
@@ -150,6 +154,7 @@ func TestSecondStepsAreChangedWithAFreshOne(t *testing.T) {
 // Where the policy has no second step, and the person neither, the password is asked
 // for again.
 func TestWithoutASecondStepThePasswordIsTheProof(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	h.stale()
@@ -167,7 +172,8 @@ func TestWithoutASecondStepThePasswordIsTheProof(t *testing.T) {
 // The first authenticator asks for an email code first where there are some, as at a
 // sign-in.
 func TestTheFirstAuthenticatorComesWithCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byEmail)
 		r := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -203,7 +209,8 @@ func TestTheFirstAuthenticatorComesWithCodes(t *testing.T) {
 }
 
 func TestRecoveryCodesAreMadeAgainAfterTwoHours(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
 		page := r.at("/codes")
@@ -230,6 +237,7 @@ func TestRecoveryCodesAreMadeAgainAfterTwoHours(t *testing.T) {
 
 // What is somebody else's is not there.
 func TestForeignAuthenticators(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r, other := h.moveIn(maya), h.moveIn(noor)
 	other.adds("Tablet")
@@ -252,6 +260,7 @@ func TestForeignAuthenticators(t *testing.T) {
 
 // A set-up belongs to its session, is short-lived, and works once.
 func TestSetUpsOfAuthenticators(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r, other := h.moveIn(maya), h.moveIn(noor)
@@ -291,6 +300,7 @@ func TestSetUpsOfAuthenticators(t *testing.T) {
 }
 
 func TestThereIsAnEndToAuthenticators(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r := h.moveIn(maya)
 	for range 9 {
@@ -316,6 +326,7 @@ func wrong(phone idptest.Authenticator) string {
 // A session from before the policy asked for a second step is asked for what the policy
 // asks now, however fresh its password is.
 func TestASessionFromBeforeThePolicy(t *testing.T) {
+	t.Parallel()
 	for name, p := range map[string]idp.Policy{"app": byApp, "email": byEmail} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, idptest.Alone(t), none)

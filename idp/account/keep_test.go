@@ -26,6 +26,7 @@ func (r *resident) signsIn(page *idptest.Page, email string) *idptest.Page {
 }
 
 func TestWhatWasTypedOutlivesTheSession(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	page := r.signsIn(r.lost("/profile", "/profile", "name", typedName), maya)
@@ -42,6 +43,7 @@ func TestWhatWasTypedOutlivesTheSession(t *testing.T) {
 }
 
 func TestWhatSomebodyTypedIsShownToNobodyElse(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r, other := h.moveIn(maya), h.moveIn(noor)
 	page := r.lost("/profile", "/profile", "name", typedName)
@@ -51,6 +53,7 @@ func TestWhatSomebodyTypedIsShownToNobodyElse(t *testing.T) {
 }
 
 func TestNoSecretIsKeptWithAForm(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r := h.moveIn(maya)
 	page := r.lost("/password", "/password", "current", idptest.Password, "password", "a quite new secret", "others", "yes")

@@ -31,6 +31,7 @@ func notices() []ui.MailKind {
 // it comes from the group's name, says where its own reader was and never where an admin
 // was, speaks to customers of no admin, and leads to a page where they can act.
 func TestEachNoticeSaysWhoAndLeadsToAPageWhereOneCanAct(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	h.SetPolicy(idp.Contacts, none, manage.OnNextLogin)
 	for _, population := range []string{idp.Agents, idp.Contacts} {

@@ -56,6 +56,7 @@ func (h *house) beside(e elsewhere) string {
 }
 
 func TestConnectedAccounts(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
 	r, other := h.moveIn(maya), h.moveIn(noor)
 	mine := account.Identity{ID: "m1", Provider: "Microsoft Entra", Account: "maya@tenant.example", LinkedAt: idp.Now()}

@@ -36,7 +36,8 @@ func asksForTheApp(t *testing.T, what string, p *idptest.Page) {
 // Mailbox and password make no second authenticator, take none away, and see no recovery
 // codes: each of these asks for what the person has that is strongest.
 func TestAnEmailCodeChangesNothingForSomebodyWithAnAuthenticator(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
 		id := owner.factors()[0]
@@ -80,7 +81,8 @@ func TestAnEmailCodeChangesNothingForSomebodyWithAnAuthenticator(t *testing.T) {
 
 // The owner, who signed in with an email code too, goes on with the app, once.
 func TestTheAppOpensWhatAnEmailCodeDoesNot(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -102,7 +104,8 @@ func TestTheAppOpensWhatAnEmailCodeDoesNot(t *testing.T) {
 // Where authenticator and recovery codes are disabled, the email code is the strongest
 // that works: there is a way, and it does not go round in circles.
 func TestTheStrongestStepThatWorksIsEnough(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
@@ -134,7 +137,8 @@ func (r *resident) byMailOnly() *resident {
 // The code that confirms a new authenticator is a proof of it: the recovery codes that
 // come with the first are shown at once, and in another session they are not.
 func TestCodesOfAFirstAuthenticatorAreShownWhereItWasSetUp(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byEmail)
 		r := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)

@@ -70,6 +70,7 @@ func (h *house) account() string {
 
 // What was posted in a session and had to wait for a lock does not outlive the session.
 func TestAPostThatWaitsDoesNotOutliveASignOut(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)

@@ -40,7 +40,8 @@ func (h *house) invitedLink() string {
 // Who is invited chooses a password, and is led through set-up at the first sign-in.
 // Before that there is no account.
 func TestInvitation(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
@@ -96,7 +97,8 @@ func TestInvitation(t *testing.T) {
 
 // Whoever was added by an admin has not shown that the address is theirs.
 func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		claim := func(password string) any {
 			b, attempt := idptest.NewBrowser(t), h.party.Begin()
@@ -127,7 +129,8 @@ func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 // An invitation that is sent again has a new link, one that is revoked none, and one
 // that expired can be sent again.
 func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx, b := t.Context(), idptest.NewBrowser(t)
 		e := h.invite(desk)
@@ -182,7 +185,8 @@ func second2[T any](_ T, err error) error { return err }
 
 // Whoever gets an account another way meanwhile needs no link any more.
 func TestAnAccountEndsItsInvitation(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
@@ -196,7 +200,8 @@ func TestAnAccountEndsItsInvitation(t *testing.T) {
 
 // Nobody invites with, sends again or revokes what they could not give.
 func TestNobodyInvitesUpward(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx := t.Context()
 		manager, err := h.Manage.ActorOfRoles(ctx, []string{idp.RoleManager})
@@ -224,6 +229,7 @@ func TestNobodyInvitesUpward(t *testing.T) {
 
 // What cannot be invited is said beside its field.
 func TestWhoCannotBeInvited(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), idp.Policy{})
 	h.exec("UPDATE populations SET access_password = FALSE WHERE id = 'contacts'")
 	for name, c := range map[string]struct {

@@ -36,7 +36,8 @@ func (h *house) register(b *idptest.Browser, address string) *idptest.Page {
 // Somebody makes themselves an account: the address is confirmed first, and there is
 // no account before.
 func TestRegistration(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		b := idptest.NewBrowser(t)
@@ -71,7 +72,8 @@ func TestRegistration(t *testing.T) {
 // The page says the same whether there is an account, an invitation or neither; the
 // mail says which, to the address that has it.
 func TestRegistrationTellsNothing(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		h.AddUser(idp.Contacts, "Known@customer.example")
@@ -113,7 +115,8 @@ func TestRegistrationTellsNothing(t *testing.T) {
 
 // One mail in a window, and the newest link alone works.
 func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		b := idptest.NewBrowser(t)
@@ -137,6 +140,7 @@ func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
 
 // Two people who confirm the same address at once, by two links, get one account.
 func TestAnAddressGetsOneAccount(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
@@ -157,7 +161,8 @@ func TestAnAddressGetsOneAccount(t *testing.T) {
 // Whom the rules keep out is told beside the field, known or not. Rules that changed
 // since hold too, and so does the switch.
 func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{Allowed: []string{"Customer.example", "@bücher.example"}, Denied: []string{"trial.customer.example"}})
 		h.AddUser(idp.Contacts, "known@elsewhere.example")
@@ -192,7 +197,8 @@ func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
 
 // Rules that changed while a request waited hold.
 func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		body := []byte(`{"population":"contacts","email":"` + newcomer + `"}`)
@@ -216,7 +222,8 @@ func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
 
 // What cannot be saved, beside its field, and what can, in one form.
 func TestSaveRegistration(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		ctx := t.Context()
 		p, err := h.Manage.Population(ctx, manage.System(), idp.Contacts)

@@ -27,7 +27,8 @@ const (
 // Somebody who forgot their password gets a link, sets another, and signs in with it
 // and their second step. Everything that stood open is closed, and they are told.
 func TestForgotPassword(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		before := idptest.NewBrowser(t)
 		page, phone, _ := idptest.Enrol(before, h.party, h.party.Begin(), email)
@@ -82,7 +83,8 @@ func TestForgotPassword(t *testing.T) {
 // Mailbox and mailbox is one factor: after a reset by mail, who has an authenticator is
 // not offered the email code, in whatever browser, until they have proved it once.
 func TestAfterAResetTheMailboxIsNoSecondStep(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), email)
 		h.SetPolicy(idp.Agents, either, manage.OnNextLogin)
@@ -111,7 +113,8 @@ func TestAfterAResetTheMailboxIsNoSecondStep(t *testing.T) {
 // Known and unknown, disabled and absent people get one answer, to the letter, and only
 // those who can sign in get a link.
 func TestForgotPasswordTellsNothing(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.AddUser(idp.Agents, "left@rtx.example")
 		h.exec("UPDATE users SET disabled = TRUE WHERE email = 'left@rtx.example'")
@@ -142,7 +145,8 @@ func TestForgotPasswordTellsNothing(t *testing.T) {
 
 // Whatever spelling is typed, the mail goes to the address that the account has.
 func TestALookAlikeIsMailedWhereTheAccountIs(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.AddUser(idp.Agents, "mike@bücher.example")
 		for typed, to := range map[string]string{"ｍaya@rtx.example": email, "mi\u212ae@XN--BCHER-KVA.example": "mike@xn--bcher-kva.example"} {
@@ -160,7 +164,8 @@ func TestALookAlikeIsMailedWhereTheAccountIs(t *testing.T) {
 // A link that was used, replaced, made up, too old or for an account that is not what
 // it was gives a page that says what to do; so does one of another kind.
 func TestLinksThatDoNotWork(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		b := idptest.NewBrowser(t)
 		get := func() string {
@@ -211,6 +216,7 @@ func TestLinksThatDoNotWork(t *testing.T) {
 
 // Of two who use one link at once, one sets a password.
 func TestALinkWorksOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.forgot(idptest.NewBrowser(t), email)
@@ -240,7 +246,8 @@ func TestALinkWorksOnce(t *testing.T) {
 // A password that was guessed at until it paused works again once it is set anew, and
 // not before.
 func TestAResetEndsThePause(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		b := idptest.NewBrowser(t)
 		wantText(t, b.Submit(h.at(b), "/password", "email", email, "password", "wrong"), http.StatusUnprocessableEntity, "do not match")
@@ -255,6 +262,7 @@ func TestAResetEndsThePause(t *testing.T) {
 // Ten thousand requests for one address, from as many places, make one mail, and the
 // person signs in meanwhile. After the window they make another one.
 func TestTenThousandRequestsMakeOneMail(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), idp.Policy{})
 	b := idptest.NewBrowser(t)
 	page := b.Get(follow(t, h.at(b), "Forgot password?"))
@@ -292,7 +300,8 @@ func TestTenThousandRequestsMakeOneMail(t *testing.T) {
 // Where people have no password with us, they are told where it lives, all alike, and
 // no link is sent or works.
 func TestForgotPasswordElsewhere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		b := idptest.NewBrowser(t)
 		h.forgot(b, email)
@@ -332,6 +341,7 @@ func TestForgotPasswordElsewhere(t *testing.T) {
 
 // Without a mail server nothing is offered that could not be sent.
 func TestWithoutMailThereIsNoForgotPassword(t *testing.T) {
+	t.Parallel()
 	app := idptest.Start(t, idptest.Alone(t).URL, "")
 	party := app.AddParty(idp.Client{})
 	b := idptest.NewBrowser(t)
@@ -347,6 +357,7 @@ func TestWithoutMailThereIsNoForgotPassword(t *testing.T) {
 
 // Another site's page cannot use a link that it knows somehow, nor ask for one.
 func TestLinksAreNotUsedByOtherSites(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), idp.Policy{Authenticator: true})
 	b := idptest.NewBrowser(t)
 	page := b.Get(follow(t, h.at(b), "Forgot password?"))

@@ -28,7 +28,8 @@ func locked(t *testing.T, db *idptest.Database) (h *house, admin idp.User, phone
 }
 
 func TestBreakGlass(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, admin, phone := locked(t, db)
 		token, err := h.Manage.BreakGlass(t.Context())
 		idptest.Must(t, err)
@@ -62,6 +63,7 @@ func TestBreakGlass(t *testing.T) {
 }
 
 func TestBreakGlassIsForTheConsoleAlone(t *testing.T) {
+	t.Parallel()
 	h, _, _ := locked(t, idptest.Alone(t))
 	token, err := h.Manage.BreakGlass(t.Context())
 	idptest.Must(t, err)
@@ -79,6 +81,7 @@ func TestBreakGlassIsForTheConsoleAlone(t *testing.T) {
 }
 
 func TestBreakGlassEnds(t *testing.T) {
+	t.Parallel()
 	h, _, _ := locked(t, idptest.Alone(t))
 	old, err := h.Manage.BreakGlass(t.Context())
 	idptest.Must(t, err)

@@ -23,6 +23,7 @@ func wrongTypes(name string) map[string]any {
 // Each claim that an ID token has to have (OpenID Connect Core 1.0 section 2, and Entra's
 // own), left out and of another type.
 func TestEachRequiredClaimIsRequired(t *testing.T) {
+	t.Parallel()
 	for kind, required := range map[string][]string{
 		"entra": {"iss", "aud", "exp", "iat", "nonce", "tid", "oid", "sub"}, "generic": {"iss", "sub", "aud", "exp", "iat", "nonce"},
 	} {
@@ -87,7 +88,8 @@ func tokensOfAnotherMomentOrParty() map[string]bentToken {
 }
 
 func TestTokensOfAnotherMomentOrParty(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		generic := h.connect(func(n *manage.ConnectionChange) {
 			h.generic(n)

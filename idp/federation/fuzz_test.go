@@ -15,7 +15,7 @@ import (
 // FuzzCallback: no answer is our fault, none leads out of here, and none signs anybody
 // in. Nobody at the other side ever issued a code.
 func FuzzCallback(f *testing.F) {
-	app := idptest.Start(f, idptest.SQLite(f), "")
+	app := idptest.Start(f, idptest.Migrated(f), "")
 	entra := idptest.StartEntra(f, app.Issuer, nil)
 	c, err := app.Manage.AddConnection(f.Context(), manage.System(), manage.ConnectionChange{
 		Connection: idp.Connection{

@@ -165,6 +165,7 @@ func oddKeys(t *testing.T) map[string]any {
 
 // A key that cannot be used is left out, and the others still work (RFC 7517 section 5).
 func TestAKeyThatCannotBeUsedIsLeftOut(t *testing.T) {
+	t.Parallel()
 	good, all := newPair(t, "good"), []any{}
 	for name, odd := range oddKeys(t) {
 		t.Run(name, func(t *testing.T) {
@@ -192,6 +193,7 @@ func TestAKeyThatCannotBeUsedIsLeftOut(t *testing.T) {
 }
 
 func TestWhichKeysAreTried(t *testing.T) {
+	t.Parallel()
 	good, other := newPair(t, "good"), newPair(t, "good")
 	set := func(name string, value any) func(map[string]any) { return func(f map[string]any) { f[name] = value } }
 	for name, c := range map[string]struct {
@@ -219,6 +221,7 @@ func TestWhichKeysAreTried(t *testing.T) {
 }
 
 func TestAnEd25519Key(t *testing.T) {
+	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -241,6 +244,7 @@ func TestAnEd25519Key(t *testing.T) {
 
 // The document is no key set: what is known stays, for as long as it may.
 func TestAKeySetThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	good := newPair(t, "good")
 	for _, text := range []string{"", "x", "<html>", "[]", "{}", `{"keys":null}`, `{"keys":5}`, `{"keys":[{"kty":`} {
 		p := publish(t)
@@ -267,6 +271,7 @@ func TestAKeySetThatCannotBeRead(t *testing.T) {
 
 // A key that the other side took back is not believed for ever, and a new one is at once.
 func TestKeysFollowTheOtherSide(t *testing.T) {
+	t.Parallel()
 	old, next := newPair(t, "old"), newPair(t, "next")
 	p := publish(t)
 	p.set(t, old.jwk(t, nil))
@@ -292,6 +297,7 @@ func TestKeysFollowTheOtherSide(t *testing.T) {
 
 // Tokens whose key nobody knows have the keys fetched again, but not each of them.
 func TestUnknownKeysAreAskedForWithinBounds(t *testing.T) {
+	t.Parallel()
 	good := newPair(t, "good")
 	p := publish(t)
 	p.set(t, good.jwk(t, nil))
@@ -320,6 +326,7 @@ func TestUnknownKeysAreAskedForWithinBounds(t *testing.T) {
 }
 
 func TestTooManyKeys(t *testing.T) {
+	t.Parallel()
 	good := newPair(t, "good")
 	list := []any{}
 	for range 3 * maxKeys {

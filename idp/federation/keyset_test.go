@@ -12,6 +12,7 @@ import (
 // One key that cannot be used ended every sign-in through its connection (RFC 7517
 // section 5: it is ignored).
 func TestAKeyThatCannotBeUsedEndsNoSignIn(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	odd := []any{
 		nil, 5,
@@ -27,6 +28,7 @@ func TestAKeyThatCannotBeUsedEndsNoSignIn(t *testing.T) {
 
 // A key set without a usable key is the provider's fault, and the page says so.
 func TestAKeySetWithoutAUsableKeyIsNamedAsTheCause(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	h.entra.MutateKeys(func([]any) []any { return []any{map[string]any{"kty": "oct", "k": "c2VjcmV0"}} })
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice)

@@ -16,6 +16,7 @@ import (
 
 // An admin who comes through Entra works in the console, and proves anew there.
 func TestAnAdminOfEntraInTheConsole(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
@@ -41,6 +42,7 @@ func TestAnAdminOfEntraInTheConsole(t *testing.T) {
 // Several browsers bring the same new person at one moment: one account comes about, and
 // all of them are in.
 func TestANewPersonComesTwiceAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		const n = 4
@@ -72,6 +74,7 @@ func TestANewPersonComesTwiceAtOnce(t *testing.T) {
 
 // Somebody is invited, and comes through Entra before they open the link: one account.
 func TestSomebodyInvitedComesThroughEntra(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	_, err := h.Manage.Invite(t.Context(), manage.System(), manage.Invitation{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
 	idptest.Must(t, err)
@@ -94,6 +97,7 @@ func invitationLink(t *testing.T, h *house, text string) string {
 
 // Somebody is disabled between Entra and the second step of ours.
 func TestDisabledBeforeTheLocalStep(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Trust = idp.LocalStep })
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
@@ -120,6 +124,7 @@ func TestDisabledBeforeTheLocalStep(t *testing.T) {
 
 // Where people come through Entra alone there is no new password, whoever asks how.
 func TestNoNewPasswordWhereThereIsNone(t *testing.T) {
+	t.Parallel()
 	h, admin, _ := locked(t, idptest.Alone(t))
 	b := idptest.NewBrowser(t)
 	flow := h.flowPage(b.Get(h.party.Begin().URL).Left)
@@ -137,6 +142,7 @@ func TestNoNewPasswordWhereThereIsNone(t *testing.T) {
 
 // Who disconnects Entra from their account is not connected again behind their back.
 func TestDisconnectingLasts(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(b, idptest.Alice)

@@ -21,7 +21,8 @@ func openWide(n *manage.ConnectionChange) {
 // nOAuth: Mallory's directory lets her write Alice's address into her profile, and
 // Entra hands it over as "email". xms_edov says that it is not the directory's.
 func TestNOAuthTakeover(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, openWide), idptest.NewBrowser(t)
 		alice := h.AddUser(idp.Agents, idptest.Alice)
 		p := h.come(b, h.party.Begin(), idptest.Mallory)
@@ -64,6 +65,7 @@ func wrong(code string, i int) string {
 
 // The same page and answers, whether there is an account with the address or not.
 func TestAnAddressThatNobodyConfirmsTellsNothing(t *testing.T) {
+	t.Parallel()
 	pages := map[bool]string{}
 	for _, known := range []bool{false, true} {
 		h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
@@ -83,7 +85,8 @@ func TestAnAddressThatNobodyConfirmsTellsNothing(t *testing.T) {
 
 // Alice herself: the code, her own sign-in, and from then on Entra is enough.
 func TestAnAccountIsLinkedByItsOwnProof(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, openWide), idptest.NewBrowser(t)
 		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
 		alice := h.AddUser(idp.Agents, idptest.Alice)
@@ -130,6 +133,7 @@ func finish(b *idptest.Browser, p *idptest.Page) *idptest.Page {
 }
 
 func TestANewPersonConfirmsTheirAddress(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
 	idptest.Must(t, h.entra.ChangePerson(idptest.OtherTenant, idptest.Bob, func(p *entra.Person) { p.Email = idptest.Bob }))
 	a := h.party.Begin()
@@ -145,6 +149,7 @@ func TestANewPersonConfirmsTheirAddress(t *testing.T) {
 }
 
 func TestAConfirmedAddressLinksAtOnce(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	alice := h.AddUser(idp.Agents, "ALICE@home.example")
 	if got := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject; got != alice.ID {
@@ -155,6 +160,7 @@ func TestAConfirmedAddressLinksAtOnce(t *testing.T) {
 // Whoever may change authentication could connect a directory of their own, whose word
 // is that everybody's address is theirs: an account with permissions asks for more.
 func TestAnAccountWithPermissionsIsNeverTakenByAnAddress(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} }), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	idptest.Must(t, h.Store.GiveRole(t.Context(), alice.ID, idp.RoleManager))
@@ -169,6 +175,7 @@ func TestAnAccountWithPermissionsIsNeverTakenByAnAddress(t *testing.T) {
 }
 
 func TestAnAccountThatCannotProveItselfIsLinkedByAnAdmin(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	alice, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
 	idptest.Must(t, err)
@@ -185,6 +192,7 @@ func TestAnAccountThatCannotProveItselfIsLinkedByAnAdmin(t *testing.T) {
 
 // A person whose address changes upstream, to a victim's above all, stays who they are.
 func TestAnEmailThatChangesUpstreamChangesNothingHere(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 	victim := h.AddUser(idp.Agents, "victim@home.example")
@@ -197,6 +205,7 @@ func TestAnEmailThatChangesUpstreamChangesNothingHere(t *testing.T) {
 }
 
 func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} })
 	first := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Arthur, func(p *entra.Person) { p.Email = idptest.Alice }))
@@ -210,6 +219,7 @@ func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
 }
 
 func TestNobodyIsMadeWhereTheConnectionMakesNobody(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.CreateUsers = false })
 	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationUnknown)
 	if n := h.count("users"); n != 0 {
@@ -218,12 +228,14 @@ func TestNobodyIsMadeWhereTheConnectionMakesNobody(t *testing.T) {
 }
 
 func TestWithoutAnAddressNobodyIsFound(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), openWide)
 	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.FederationNoEmail)
 }
 
 // A guest's address is their home directory's word, not this one's.
 func TestAGuestConfirmsTheirAddress(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
 		n.Tenants, n.ClientID, n.Domains = []string{idptest.OtherTenant}, idptest.OpenApp, []string{"home.example", "other.example"}
 	})
@@ -234,7 +246,8 @@ func TestAGuestConfirmsTheirAddress(t *testing.T) {
 }
 
 func TestMappedRolesFollowTheDirectory(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, func(n *manage.ConnectionChange) {
 			n.Claims.Department = "department"
 			n.Roles = []idp.RoleMapping{
@@ -262,6 +275,7 @@ func TestMappedRolesFollowTheDirectory(t *testing.T) {
 
 // More groups than the token holds: none counts, and the audit log says why.
 func TestGroupsOverageFailsClosed(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
 		n.Roles = []idp.RoleMapping{{Claim: "groups", Value: "g", RoleID: idp.RoleManager}}
 	})
@@ -278,6 +292,7 @@ func TestGroupsOverageFailsClosed(t *testing.T) {
 }
 
 func TestTheLastAdminStaysOne(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
 		n.Roles = []idp.RoleMapping{{Claim: "roles", Value: "Boss", RoleID: idp.RoleAdmin}}
 	})
@@ -307,6 +322,7 @@ func expectRoles(t *testing.T, h *house, userID string, want ...string) {
 
 // Nobody's mailbox is flooded by sign-ins that claim its address.
 func TestMailsToOneAddressAreLimited(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), openWide)
 	claim := func() *idptest.Page {
 		b := idptest.NewBrowser(t)
@@ -330,7 +346,8 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 // Two mailboxes may have one key: who owns the one, and has it confirmed, is not who has
 // an account with the other. (Domains of two owners have two keys.)
 func TestAnAddressThatOnlyLooksTheSame(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, openWide)
 		_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "bossa@rtx.example"})
 		idptest.Must(t, err)
@@ -352,6 +369,7 @@ func TestAnAddressThatOnlyLooksTheSame(t *testing.T) {
 
 // A plain provider confirms addresses of the domains that an admin listed, and no others.
 func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
+	t.Parallel()
 	for domain, want := range map[string]string{"generic.example": "One moment…", "other.example": "Confirm your email address"} {
 		h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 		generic := h.connect(func(n *manage.ConnectionChange) {
@@ -368,6 +386,7 @@ func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
 
 // xms_edov speaks of "email": where another claim is the address, it confirms nothing.
 func TestXmsEdovConfirmsOneClaim(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Claims.Email = "preferred_username" }), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Arthur)
 	h.entra.Mutate(func(claims map[string]any) { claims["preferred_username"] = idptest.Arthur })
@@ -379,7 +398,8 @@ func TestXmsEdovConfirmsOneClaim(t *testing.T) {
 // An admin whom the connection made has no password: nothing takes their way in from
 // them, though the population allows passwords.
 func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, system := open(t, db, nil), manage.System()
 		alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 		idptest.Must(t, h.Store.GiveRole(t.Context(), alice, idp.RoleAdmin))
@@ -415,6 +435,7 @@ func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
 // Mailbox and password link nobody who has an authenticator: from then on the other side
 // would be enough.
 func TestAnAccountWithAnAuthenticatorIsLinkedByThat(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
 	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
 	h.AddUser(idp.Agents, idptest.Alice)

@@ -15,7 +15,8 @@ import (
 func living(h *house) int { return h.count("sessions WHERE ended_at IS NULL") }
 
 func TestSigningOutThereEndsTheSessionHere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b, other := open(t, db, nil), idptest.NewBrowser(t), idptest.NewBrowser(t)
 		h.signIn(b, idptest.Alice)
 		h.signIn(other, idptest.Alice)
@@ -31,6 +32,7 @@ func TestSigningOutThereEndsTheSessionHere(t *testing.T) {
 }
 
 func TestFrontChannelLogoutNeedsTheSession(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	for name, query := range map[string]url.Values{
@@ -59,7 +61,8 @@ func upstreamSID(h *house) (sid string) {
 }
 
 func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		generic := h.connect(func(n *manage.ConnectionChange) {
 			h.generic(n)
@@ -121,6 +124,7 @@ func (h *house) comeGeneric(b *idptest.Browser) idp.Connection {
 // A token of another kind that the same key signed ends no session (OpenID Connect
 // Back-Channel Logout 1.0 section 2.6).
 func TestALogoutTokenIsOfNoOtherKind(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.comeGeneric(b)
 	sid := upstreamSID(h)
@@ -141,6 +145,7 @@ func TestALogoutTokenIsOfNoOtherKind(t *testing.T) {
 // A logout token ends what lives when it comes first, and nothing later: of several
 // copies at once one counts.
 func TestALogoutTokenWorksOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		generic := h.comeGeneric(b)
@@ -172,6 +177,7 @@ func TestALogoutTokenWorksOnce(t *testing.T) {
 }
 
 func TestSigningOutHereSignsOutThere(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	tokens := h.signIn(b, idptest.Alice)
 	p := b.Get(h.Issuer + "/end_session?" + url.Values{
@@ -200,8 +206,9 @@ func TestSigningOutHereSignsOutThere(t *testing.T) {
 // What the other side is told at sign-out is kept where it is told, sealed and as long
 // as the session lasts.
 func TestWhatIsToldAtSignOutIsKeptWithTheSession(t *testing.T) {
+	t.Parallel()
 	for _, ends := range []bool{true, false} {
-		idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 			h, b := open(t, db, func(n *manage.ConnectionChange) { n.EndUpstream = ends }), idptest.NewBrowser(t)
 			tokens := h.signIn(b, idptest.Alice)
 			kept := func() (sealed []byte) {
@@ -224,6 +231,7 @@ func TestWhatIsToldAtSignOutIsKeptWithTheSession(t *testing.T) {
 
 // A token that makes the address too long is left out; the hint says whom it means.
 func TestALongTokenIsNoHint(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	h.entra.Mutate(func(c map[string]any) { c["department"] = strings.Repeat("long ", 1000) })
 	tokens := h.signIn(b, idptest.Alice)
@@ -234,6 +242,7 @@ func TestALongTokenIsNoHint(t *testing.T) {
 }
 
 func TestADeletedConnectionEndsItsSessions(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	idptest.Must(t, h.Manage.DeleteConnection(t.Context(), manage.System(), h.connection.ID, h.connection.Version, "moved"))
@@ -245,6 +254,7 @@ func TestADeletedConnectionEndsItsSessions(t *testing.T) {
 // Other providers may drop the state on the way back: then the page says what this
 // browser's sessions say, and nothing that the address claims.
 func TestThePageAfterSigningOutThereSaysWhoIsStillSignedIn(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	page := b.Get(h.Issuer + "/federation/callback")

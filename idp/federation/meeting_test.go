@@ -39,6 +39,7 @@ func (h *house) flowPage(left *url.URL) string {
 
 // Somebody is signed in, and somebody else wants to come, whose address nobody confirms.
 func TestASecondPersonConfirmsTheirAddress(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	idptest.Must(t, h.entra.ChangePerson(idptest.OtherTenant, idptest.Bob, func(p *entra.Person) { p.Email = idptest.Bob }))
@@ -61,6 +62,7 @@ func TestASecondPersonConfirmsTheirAddress(t *testing.T) {
 
 // "Not you?": Entra would send the same person back for ever, if it was not told.
 func TestNotYouAsksForAnotherAccount(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Trust = idp.LocalStep }), idptest.NewBrowser(t)
 	a := h.party.Begin("login_hint", idptest.Alice)
 	p := b.Submit(h.come(b, a, idptest.Alice), "/restart")
@@ -77,6 +79,7 @@ func TestNotYouAsksForAnotherAccount(t *testing.T) {
 
 // A weak password that was typed before is nothing that Entra's people have to replace.
 func TestNobodyWhoComesThroughEntraReplacesAPassword(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Alice)
 	h.rules(30)
@@ -93,6 +96,7 @@ func TestNobodyWhoComesThroughEntraReplacesAPassword(t *testing.T) {
 // Where nobody has passwords, one that links an account is typed for the last time; where
 // people do, it is as good as any other or is replaced, and the link comes about.
 func TestAWeakPasswordLinks(t *testing.T) {
+	t.Parallel()
 	for name, access := range map[string]idp.Access{"Entra alone": {Federated: true}, "both": {Password: true, Federated: true}} {
 		t.Run(name, func(t *testing.T) {
 			h, _, _ := locked(t, idptest.Alone(t))
@@ -122,6 +126,7 @@ func TestAWeakPasswordLinks(t *testing.T) {
 
 // An admin switches a connection off, or deletes it, while somebody looks for the code.
 func TestACodeDoesNotOpenAConnectionThatIsGone(t *testing.T) {
+	t.Parallel()
 	for name, shut := range map[string]func(*house) error{
 		"switched off": func(h *house) error {
 			n := manage.ConnectionChange{Connection: h.connection}
@@ -150,6 +155,7 @@ func TestACodeDoesNotOpenAConnectionThatIsGone(t *testing.T) {
 
 // Somebody signs in at Entra alone. Their mailbox is not enough for another identity.
 func TestAMailboxAddsNoIdentityToWhoSignsInElsewhere(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 	wide, b := h.connect(openWide), idptest.NewBrowser(t)
@@ -167,6 +173,7 @@ func TestAMailboxAddsNoIdentityToWhoSignsInElsewhere(t *testing.T) {
 
 // Entra is down, or cannot prove more: a password and a code of ours do.
 func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Context = "c1" })
 	h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
@@ -185,6 +192,7 @@ func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
 
 // A provider whose clock is late, within what is allowed, is not asked for ever.
 func TestASignInJustTooLongAgo(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	generic := h.connect(func(n *manage.ConnectionChange) {
 		h.generic(n)
@@ -203,7 +211,8 @@ func TestASignInJustTooLongAgo(t *testing.T) {
 
 // The link for emergencies is used, and said to be, whoever is signed in already.
 func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		alice := h.AddUser(idp.Agents, idptest.Alice)
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
@@ -239,6 +248,7 @@ func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
 
 // What PostgreSQL cannot even look for is nobody's.
 func TestNamesThatNoDatabaseTakes(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		page := b.Get(h.party.Begin().URL)
@@ -257,6 +267,7 @@ func TestNamesThatNoDatabaseTakes(t *testing.T) {
 
 // A link that was used helps the session that it made, and nobody after that.
 func TestAUsedBreakGlassEndsWithItsSession(t *testing.T) {
+	t.Parallel()
 	h, admin, phone := locked(t, idptest.Alone(t))
 	token, err := h.Manage.BreakGlass(t.Context())
 	idptest.Must(t, err)
@@ -281,6 +292,7 @@ func TestAUsedBreakGlassEndsWithItsSession(t *testing.T) {
 
 // The code to confirm an address ends like any other.
 func TestAConfirmationEnds(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
 	h.unconfirmed()
 	p := h.come(b, h.party.Begin(), idptest.Alice)

@@ -33,6 +33,7 @@ func (h *house) at(answer *url.URL, path string) string {
 // All connections shared one redirect URI, so that one provider's answer could pass for
 // another's (RFC 9700 section 4.4).
 func TestANewConnectionHasARedirectURIOfItsOwn(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	other := h.connect(h.generic)
 	own := idp.FederationCallback + "/" + h.connection.ID
@@ -63,7 +64,8 @@ func TestANewConnectionHasARedirectURIOfItsOwn(t *testing.T) {
 // An older connection keeps the shared one until an admin switches, and a sign-in that is
 // under way then completes.
 func TestAConnectionSwitchesToARedirectURIOfItsOwn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		h.older()
 		a := h.party.Begin()
@@ -96,6 +98,7 @@ func TestAConnectionSwitchesToARedirectURIOfItsOwn(t *testing.T) {
 
 // Sign-out at the other side comes back to the connection's own address, too.
 func TestSigningOutThereComesBackToTheOwnAddress(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	tokens := h.signIn(b, idptest.Alice)
 	p := b.Get(h.Issuer + "/end_session?" + url.Values{
@@ -114,6 +117,7 @@ func TestSigningOutThereComesBackToTheOwnAddress(t *testing.T) {
 // iss is checked wherever it is sent, and has to be there where the provider says that it
 // is (RFC 9207 section 2.4). No parameter comes twice.
 func TestAnAnswerNamesItsIssuer(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	generic := h.connect(func(n *manage.ConnectionChange) {
 		h.generic(n)
@@ -163,6 +167,7 @@ func TestAnAnswerNamesItsIssuer(t *testing.T) {
 
 // The same connection could be added twice, and then stood twice on the sign-in page.
 func TestTheSameConnectionIsAddedOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		tenants := []string{"44444444-aaaa-4bbb-8ccc-000000000002", "44444444-aaaa-4bbb-8ccc-000000000001"}
@@ -220,6 +225,7 @@ func (h *house) addAgain(change func(*manage.ConnectionChange)) error {
 
 // Of several at once one is added.
 func TestTheSameConnectionIsAddedOnceInARace(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		h.AddUser(idp.Agents, "admin@rtx.example")
@@ -242,6 +248,7 @@ func TestTheSameConnectionIsAddedOnceInARace(t *testing.T) {
 // Connections that stood twice before stand once, and whoever is linked with the other
 // one comes in nevertheless. It can be changed and switched off, and not on again.
 func TestConnectionsThatAreTheSameStandOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		twin, err := h.Store.Connection(t.Context(), h.connection.ID)

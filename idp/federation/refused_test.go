@@ -16,7 +16,8 @@ import (
 // Whatever is wrong with an answer: a page that says what to do, the reason in the
 // audit log, and nothing made or linked.
 func TestAnswersThatCannotBeBelieved(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		for fault, reason := range map[entra.Fault]idp.FederationReason{
 			entra.WrongNonce: idp.FederationToken, entra.NoNonce: idp.FederationToken, entra.WrongAudience: idp.FederationToken,
@@ -43,6 +44,7 @@ func TestAnswersThatCannotBeBelieved(t *testing.T) {
 }
 
 func TestClaimsThatCannotBeBelieved(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	future := idp.Now().Unix() + 600
 	for name, change := range map[string]func(map[string]any){
@@ -65,6 +67,7 @@ func TestClaimsThatCannotBeBelieved(t *testing.T) {
 // A provider that does not answer: a page with the other ways, at once for whoever
 // comes next, and without it a moment later.
 func TestAProviderThatIsDown(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []entra.Fault{entra.DiscoveryDown, entra.DiscoveryHTML, entra.DiscoveryHuge, entra.DiscoveryIssuer} {
 		t.Run(string(fault), func(t *testing.T) {
 			h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
@@ -85,12 +88,14 @@ func TestAProviderThatIsDown(t *testing.T) {
 }
 
 func TestAProviderThatNeverAnswers(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.entra.Break(entra.TokenHang)
 	h.refused(h.come(b, h.party.Begin(), idptest.Alice), badGateway, idp.FederationDown)
 }
 
 func TestKeysThatDoNotCome(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []entra.Fault{entra.KeysDown, entra.KeysHuge} {
 		h := open(t, idptest.Alone(t), nil)
 		h.entra.Break(fault)
@@ -102,6 +107,7 @@ func TestKeysThatDoNotCome(t *testing.T) {
 }
 
 func TestWhatMicrosoftRefuses(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.ClientID = idptest.AssignedApp })
 	b := idptest.NewBrowser(t)
 	t.Run("not assigned", func(t *testing.T) {
@@ -121,7 +127,8 @@ func TestWhatMicrosoftRefuses(t *testing.T) {
 }
 
 func TestAnswersOfOtherQuestions(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		a := h.party.Begin()
 		answer := h.entra.SignIn(b, h.leave(b, a), idptest.Alice).Left
@@ -169,6 +176,7 @@ func TestAnswersOfOtherQuestions(t *testing.T) {
 
 // Of fifty answers at once, one makes a session.
 func TestOneAnswerLetsOneIn(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice).Left
@@ -186,6 +194,7 @@ func TestOneAnswerLetsOneIn(t *testing.T) {
 }
 
 func TestATenantThatMayNotCome(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
 		n.Tenants, n.ClientID = []string{idptest.HomeTenant, "44444444-aaaa-4bbb-8ccc-000000000001"}, idptest.OpenApp
 	})
@@ -194,6 +203,7 @@ func TestATenantThatMayNotCome(t *testing.T) {
 }
 
 func TestPersonalAccountsOnlyIfAllowed(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { anyone(n); n.PersonalAccounts, n.Trust = false, idp.Trusted })
 	left := h.leave(idptest.NewBrowser(t), h.party.Begin())
 	if !strings.Contains(left.Path, "/organizations/") {
@@ -204,6 +214,7 @@ func TestPersonalAccountsOnlyIfAllowed(t *testing.T) {
 }
 
 func TestADisabledAccountStaysOut(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
 	user, err := h.Store.UserByEmail(t.Context(), idp.Agents, idptest.Alice)
@@ -226,6 +237,7 @@ func version(t *testing.T, h *house, id string) int64 {
 
 // Each made-up answer would have us ask the other side.
 func TestMadeUpAnswersAreLimited(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	left := h.leave(b, h.party.Begin())
 	madeUp := h.Issuer + h.connection.CallbackPath() + "?" + url.Values{"state": left.Query()["state"], "code": {"x"}}.Encode()
@@ -241,6 +253,7 @@ func TestMadeUpAnswersAreLimited(t *testing.T) {
 
 // Userinfo that is somebody else's confirms nothing (OpenID Connect Core 1.0 section 5.3.2).
 func TestUserinfoOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	generic := h.connect(func(n *manage.ConnectionChange) {
 		h.generic(n)
@@ -254,6 +267,7 @@ func TestUserinfoOfSomebodyElse(t *testing.T) {
 
 // An answer that names another issuer is not this one's (RFC 9207 section 2.4).
 func TestAnAnswerOfAnotherIssuer(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	generic := h.connect(func(n *manage.ConnectionChange) {
 		h.generic(n)
@@ -269,6 +283,7 @@ func TestAnAnswerOfAnotherIssuer(t *testing.T) {
 
 // The flow moved on since: its old question takes no answer.
 func TestAnAnswerToAnOldQuestion(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	left := h.leave(b, h.party.Begin())
 	answer := h.entra.SignIn(b, left, idptest.Alice)
@@ -278,6 +293,7 @@ func TestAnAnswerToAnOldQuestion(t *testing.T) {
 
 // An account that was disabled is not linked either, however well the address is confirmed.
 func TestADisabledAccountIsNotLinked(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	alice, yes := h.AddUser(idp.Agents, idptest.Alice), true
 	_, version, err := h.Store.VersionedUser(t.Context(), alice.ID)
@@ -290,6 +306,7 @@ func TestADisabledAccountIsNotLinked(t *testing.T) {
 // A connection is for the people of its population: whoever signs in to an app of others
 // does not come through it.
 func TestAConnectionOfOthers(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	others := h.connect(func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts })
 	p, err := h.Manage.Population(t.Context(), manage.System(), idp.Contacts)

@@ -12,7 +12,8 @@ import (
 )
 
 func TestSomebodyComesThroughEntra(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		first := h.signIn(b, idptest.Alice)
 		for name, want := range map[string]any{
@@ -42,6 +43,7 @@ func TestSomebodyComesThroughEntra(t *testing.T) {
 
 // What is asked of Entra is what the app asked of us.
 func TestTheRequestIsPassedOn(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.DomainHint = "home.example" }), idptest.NewBrowser(t)
 	q := h.leave(b, h.party.Begin("login_hint", idptest.Alice, "ui_locales", "de", "prompt", "login")).Query()
 	for name, want := range map[string]string{
@@ -61,6 +63,7 @@ func TestTheRequestIsPassedOn(t *testing.T) {
 }
 
 func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	page := b.Get(h.party.Begin().URL)
 	events, flows := h.count("audit_events"), h.count("flows WHERE version > 0")
@@ -75,7 +78,8 @@ func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
 
 // DESIGN: federated sign-ins skip local MFA, and acr rises on evidence alone.
 func TestEvidenceRaisesACR(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, func(n *manage.ConnectionChange) { n.Context = "c1" })
 		b := idptest.NewBrowser(t)
 		claim(t, h.signIn(b, idptest.Alice), "acr", string(idp.ACRFederated))
@@ -93,6 +97,7 @@ func TestEvidenceRaisesACR(t *testing.T) {
 }
 
 func TestAnUnmetDemandIsToldToTheApp(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil) // no context: nothing more can be proved
 	a := h.party.Begin("acr_values", string(idp.ACRMFA))
 	p := h.come(idptest.NewBrowser(t), a, idptest.Alice)
@@ -102,6 +107,7 @@ func TestAnUnmetDemandIsToldToTheApp(t *testing.T) {
 }
 
 func TestStatesOfTrust(t *testing.T) {
+	t.Parallel()
 	context := func(trust idp.Trust) func(*manage.ConnectionChange) {
 		return func(n *manage.ConnectionChange) { n.Trust, n.Context = trust, "c1" }
 	}
@@ -137,7 +143,8 @@ func TestStatesOfTrust(t *testing.T) {
 }
 
 func TestAGenericProvider(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		h.entra.ChangePerson(entra.Generic, idptest.Gina, func(p *entra.Person) { p.AMR = []string{"pwd", "otp", "mfa", "made-up"} })
 		generic := h.connect(func(n *manage.ConnectionChange) {
@@ -157,6 +164,7 @@ func TestAGenericProvider(t *testing.T) {
 }
 
 func TestACertificateProvesWhoWeAre(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.ClientSecret, n.NewCertificate = "", true })
 	certificate := parse(t, h.connection.Certificate)
 	idptest.Must(t, h.entra.ChangeApp(idptest.HomeApp, func(a *entra.App) { a.Secrets, a.Certificates = nil, certificate }))
@@ -164,6 +172,7 @@ func TestACertificateProvesWhoWeAre(t *testing.T) {
 }
 
 func TestKeysRotateAtTheOtherSide(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
 	idptest.Must(t, h.entra.RotateKeys(idptest.HomeTenant, true))
@@ -172,6 +181,7 @@ func TestKeysRotateAtTheOtherSide(t *testing.T) {
 
 // prompt=login and max_age reach through to the other side.
 func TestSigningInAnew(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	a := h.party.Begin("prompt", "login")
@@ -196,6 +206,7 @@ func TestSigningInAnew(t *testing.T) {
 }
 
 func TestWhoComesBackMustBeWhoLeft(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
 	p := b.Get(h.party.Begin("prompt", "login").URL)
@@ -209,7 +220,8 @@ func TestWhoComesBackMustBeWhoLeft(t *testing.T) {
 }
 
 func TestPortalAccess(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		boss := h.AddUser(idp.Agents, "boss@rtx.example")
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))

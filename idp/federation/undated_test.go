@@ -43,7 +43,8 @@ func setsUp(t *testing.T, b *idptest.Browser, page *idptest.Page) (idptest.Authe
 // Where Entra does not say when somebody signed in, nothing shows that they did just now:
 // a second step of ours does.
 func TestAnUpstreamThatDoesNotSayWhen(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
 		h.entra.Mutate(silentAbout("auth_time"))
 		if tokens := h.signIn(b, idptest.Alice); tokens.Claims["auth_time"] != nil || tokens.Claims["acr"] != string(idp.ACRFederated) {
@@ -81,6 +82,7 @@ func TestAnUpstreamThatDoesNotSayWhen(t *testing.T) {
 
 // Fresh is a sign-in there that was not before our request: not by half a minute either.
 func TestASignInThereBeforeOurRequestIsNotFresh(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		before time.Duration
 		fresh  bool
@@ -109,6 +111,7 @@ func TestASignInThereBeforeOurRequestIsNotFresh(t *testing.T) {
 // A provider has to say when somebody signed in if max_age is asked for; one that does
 // not is no reason to turn people away.
 func TestAProviderThatIsAskedWhenAndDoesNotSay(t *testing.T) {
+	t.Parallel()
 	for name, trust := range map[string]idp.Trust{"trusted": idp.Trusted, "counted as a password": idp.LocalStep} {
 		t.Run(name, func(t *testing.T) {
 			h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
@@ -144,6 +147,7 @@ func TestAProviderThatIsAskedWhenAndDoesNotSay(t *testing.T) {
 // An admin of Entra proves a second step here before anything sensitive, and the
 // connection's page says why.
 func TestAnAdminOfASilentEntraProvesASecondStepHere(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
@@ -173,6 +177,7 @@ func TestAnAdminOfASilentEntraProvesASecondStepHere(t *testing.T) {
 // Password and federated satisfy only themselves: a request for one leads there, and no
 // token says the one of the other.
 func TestARequestForFederatedLeadsThere(t *testing.T) {
+	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
@@ -211,6 +216,7 @@ func TestARequestForFederatedLeadsThere(t *testing.T) {
 // Where there is no other provider, a request for federated is answered as the standard
 // says, or by a second step, which is more.
 func TestARequestForFederatedWithoutAnotherProvider(t *testing.T) {
+	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
 	h.allow(idp.Access{Password: true})
 	alice := h.AddUser(idp.Agents, idptest.Alice)

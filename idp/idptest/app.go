@@ -39,7 +39,7 @@ func StartWith(tb testing.TB, cfg server.Config, path string) *App {
 	if err != nil {
 		tb.Fatalf("listening: %v", err)
 	}
-	cfg.Issuer = "http://" + listener.Addr().String() + path
+	cfg.Issuer, cfg.Thrift = "http://"+listener.Addr().String()+path, thrift()
 	srv, err := server.Open(context.WithoutCancel(tb.Context()), cfg)
 	if err != nil {
 		tb.Fatalf("opening the provider: %v", err)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,6 +26,26 @@ type Database struct {
 	URL string
 
 	outside func() *sql.DB
+}
+
+// all names the environment variable that runs every test on both databases, as
+// make test-all does.
+const all = "GATEHOUSE_TEST_ALL"
+
+// OnBoth tells whether tests that do not depend on the database run on both.
+func OnBoth() bool { return os.Getenv(all) != "" }
+
+// OverHTTP runs a test of pages and endpoints on SQLite, and on PostgreSQL too where
+// OnBoth says so. The store's own tests hold that both databases behave alike. What
+// differs on them all the same takes Databases: races, locks, transactions that fail
+// halfway, what one of them cannot store, order, search, numbers of statements.
+func OverHTTP(t *testing.T, run func(t *testing.T, db *Database)) {
+	t.Helper()
+	if OnBoth() {
+		Databases(t, run)
+		return
+	}
+	t.Run("sqlite", func(t *testing.T) { run(t, open(t, migratedSQLite(t))) })
 }
 
 // Databases runs a test on SQLite and on PostgreSQL, each time with an empty

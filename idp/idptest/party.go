@@ -143,6 +143,18 @@ func (p *Party) Refresh(refreshToken string) (*oauth2.Token, error) {
 	return p.OAuth.TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken}).Token()
 }
 
+// Userinfo asks an issuer for the claims of an access token, and returns the status.
+func Userinfo(tb testing.TB, issuer, token string) int {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), http.MethodGet, issuer+"/userinfo", http.NoBody)
+	Must(tb, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	Must(tb, err)
+	Must(tb, res.Body.Close())
+	return res.StatusCode
+}
+
 var keyOnPage = regexp.MustCompile(`otpauth://[^"]*secret=([A-Z2-7]+)`)
 
 // Authenticator is an authenticator app with one account.

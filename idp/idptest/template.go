@@ -24,6 +24,13 @@ import (
 // Migrating a database takes longer than most tests. So each kind of database is
 // migrated once, and tests get copies.
 
+// Migrated is the address of a migrated SQLite database, for a provider alone: nothing
+// else looks into it.
+func Migrated(tb testing.TB) string {
+	tb.Helper()
+	return migratedSQLite(tb)
+}
+
 // migratedSQLite is the address of a copy of a migrated SQLite database.
 func migratedSQLite(tb testing.TB) string {
 	tb.Helper()

@@ -56,6 +56,8 @@ const (
 type Keys struct {
 	store   *store.Store
 	keyring *keyring.Keyring
+	// fresh makes a private key.
+	fresh   func(idp.Algorithm) (crypto.Signer, error)
 	current atomic.Pointer[snapshot]
 }
 
@@ -80,7 +82,16 @@ type signerID struct {
 // Open loads the keys, and makes the first of each algorithm where there is
 // none.
 func Open(ctx context.Context, s *store.Store, ring *keyring.Keyring) (*Keys, error) {
-	k := &Keys{store: s, keyring: ring}
+	return OpenWith(ctx, s, ring, nil)
+}
+
+// OpenWith is Open with private keys from elsewhere; nil: Generate. Tests save the time
+// that RSA takes.
+func OpenWith(ctx context.Context, s *store.Store, ring *keyring.Keyring, fresh func(idp.Algorithm) (crypto.Signer, error)) (*Keys, error) {
+	if fresh == nil {
+		fresh = Generate
+	}
+	k := &Keys{store: s, keyring: ring, fresh: fresh}
 	if err := k.ensure(ctx); err != nil {
 		return nil, err
 	}
@@ -121,7 +132,7 @@ func newest(rows []store.SigningKey, alg idp.Algorithm) *store.SigningKey {
 }
 
 func (k *Keys) create(ctx context.Context, alg idp.Algorithm, now, signsFrom time.Time) error {
-	private, err := generate(alg)
+	private, err := k.fresh(alg)
 	if err != nil {
 		return err
 	}
@@ -147,7 +158,8 @@ func (k *Keys) create(ctx context.Context, alg idp.Algorithm, now, signsFrom tim
 	})
 }
 
-func generate(alg idp.Algorithm) (crypto.Signer, error) {
+// Generate makes a private key of an algorithm.
+func Generate(alg idp.Algorithm) (crypto.Signer, error) {
 	switch alg {
 	case idp.RS256:
 		return rsa.GenerateKey(rand.Reader, rsaBits)

@@ -94,6 +94,7 @@ func published(t testing.TB, k *keys.Keys) map[string]jose.JSONWebKey {
 }
 
 func TestReplicasThatStartTogetherMakeOneKeyOfEachAlgorithm(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		const replicas = 8
 		stores := []*store.Store{db.Store, db.Replica(t), db.Replica(t)}
@@ -127,6 +128,7 @@ func TestReplicasThatStartTogetherMakeOneKeyOfEachAlgorithm(t *testing.T) {
 }
 
 func TestWhatIsSignedVerifies(t *testing.T) {
+	t.Parallel()
 	k := open(t, sqlite(t))
 	for _, alg := range idp.Algorithms() {
 		for _, typ := range []keys.TokenType{keys.IDToken, keys.AccessToken, keys.LogoutToken} {
@@ -155,6 +157,7 @@ func TestWhatIsSignedVerifies(t *testing.T) {
 }
 
 func TestTokenOfOneTypeIsNoneOfAnother(t *testing.T) {
+	t.Parallel()
 	k := open(t, sqlite(t))
 	types := []keys.TokenType{keys.IDToken, keys.AccessToken, keys.LogoutToken, "", "jwt"}
 	for _, signed := range types[:3] {
@@ -168,6 +171,7 @@ func TestTokenOfOneTypeIsNoneOfAnother(t *testing.T) {
 }
 
 func TestForgedTokensAreRefused(t *testing.T) {
+	t.Parallel()
 	k := open(t, sqlite(t))
 	genuine := sign(t, k, idp.RS256, keys.IDToken)
 	parts := strings.Split(genuine, ".")
@@ -280,6 +284,7 @@ func FuzzVerify(f *testing.F) {
 }
 
 func TestDocumentHoldsPublicKeysOnly(t *testing.T) {
+	t.Parallel()
 	k := open(t, sqlite(t))
 	document, etag := k.Document()
 	var set struct {
@@ -309,6 +314,7 @@ func TestDocumentHoldsPublicKeysOnly(t *testing.T) {
 }
 
 func TestPrivateKeysAreSealedToTheirRows(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		open(t, db.Store)
 		if _, err := keys.Open(t.Context(), db.Store, ring(t, "b")); !errors.Is(err, keyring.ErrUnknownKey) {
@@ -324,6 +330,7 @@ func TestPrivateKeysAreSealedToTheirRows(t *testing.T) {
 }
 
 func TestAnotherReplicaSeesARotationWithinASecond(t *testing.T) {
+	t.Parallel()
 	address := idptest.SQLite(t)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := store.Open(t.Context(), address)
@@ -352,6 +359,7 @@ func TestAnotherReplicaSeesARotationWithinASecond(t *testing.T) {
 }
 
 func TestReloadWithoutChangeKeepsTheDocument(t *testing.T) {
+	t.Parallel()
 	k := open(t, sqlite(t))
 	before, _ := k.Document()
 	idptest.Must(t, k.Reload(t.Context()))

@@ -22,6 +22,7 @@ import (
 // What a lost key sealed, and what somebody damaged, keeps nothing else from being
 // sealed again, and is reported.
 func TestReencryptingGoesOnPastWhatItCannotOpen(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, now, lost := t.Context(), idp.Now(), ring(t, "x")
 		want := sealed(t, db, ring(t, "a"))
@@ -42,6 +43,7 @@ func TestReencryptingGoesOnPastWhatItCannotOpen(t *testing.T) {
 // Several at once, beside providers that still seal under the old key and rows that
 // vanish, leave nothing under the old key.
 func TestReencryptingRunsBesideEverything(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, now, old, both := t.Context(), idp.Now(), ring(t, "a"), ring(t, "b", "a")
 		sealed(t, db, old)
@@ -81,6 +83,7 @@ func TestReencryptingRunsBesideEverything(t *testing.T) {
 
 // One that was interrupted is taken up where it stopped.
 func TestReencryptingIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
 	db, old, both := idptest.Alone(t), ring(t, "a"), ring(t, "b", "a")
 	want := sealed(t, db, old)
 	stopped, stop := context.WithCancel(t.Context())
@@ -105,6 +108,7 @@ func TestReencryptingIsTakenUpAgain(t *testing.T) {
 // Whatever is sealed is sealed again: each place in the source that seals something is
 // a column of the store's list, or lives no longer than a flow.
 func TestWhateverIsSealedIsSealedAgain(t *testing.T) {
+	t.Parallel()
 	short := map[string]string{
 		"flows.data":              "an authenticator that is being set up at sign-in",
 		"flows.upstream_sign_out": "what another provider is told at sign-out, until there is a session",

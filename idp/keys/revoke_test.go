@@ -13,6 +13,7 @@ import (
 // A key that leaked signs nothing more and verifies nothing more, on every replica,
 // whatever its stage; one of each algorithm always signs.
 func TestARevokedKeyEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	for stage, prepare := range map[string]func(t *testing.T, db *idptest.Database, k *keys.Keys){
 		"the only one":    func(*testing.T, *idptest.Database, *keys.Keys) {},
 		"before its heir": func(t *testing.T, _ *idptest.Database, k *keys.Keys) { rotate(t, k, true, 3) },
@@ -70,6 +71,7 @@ func TestARevokedKeyEndsAtOnce(t *testing.T) {
 // A successor that leaked before its turn never signs; the one that signs goes on until
 // another has had its day of notice.
 func TestARevokedSuccessorNeverSigns(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := open(t, db.Store)
 		now := kid(t, sign(t, k, idp.RS256, keys.IDToken))
@@ -96,6 +98,7 @@ func TestARevokedSuccessorNeverSigns(t *testing.T) {
 // Verifiers that take the first key of a type, whatever its kid, get the one that signs;
 // those that know RSA alone meet it first. Every key says what it is for.
 func TestTheDocumentBeginsWithTheKeyThatSigns(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	k := open(t, db.Store)
 	check := func(stage string) {

@@ -15,6 +15,7 @@ import (
 // At each step of the documented rotation, replicas of before and after it open what
 // the other seals.
 func TestMasterKeysRotateOverARollingRestart(t *testing.T) {
+	t.Parallel()
 	manual, err := os.ReadFile("../../docs/operate.md")
 	idptest.Must(t, err)
 	for _, step := range []string{"Append the new key on all replicas (`old,new`)", "move it to the front (`new,old`)", "run `gatehouse keys reencrypt`"} {

@@ -29,6 +29,7 @@ func rotate(t *testing.T, k *keys.Keys, force bool, want int) {
 
 // The life of a key: published, signing, published, gone.
 func TestKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := open(t, db.Store)
 		type life struct{ old, fresh string }
@@ -78,6 +79,7 @@ func TestKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
 }
 
 func TestKeysRotateByThemselvesAtNinetyDays(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := open(t, db.Store)
 		rotate(t, k, false, 0)
@@ -92,6 +94,7 @@ func TestKeysRotateByThemselvesAtNinetyDays(t *testing.T) {
 }
 
 func TestReplicasRotateOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		first, second := open(t, db.Store), open(t, db.Replica(t))
 		db.Age(t, "signing_keys", keys.RotateAfter)
@@ -115,6 +118,7 @@ func TestReplicasRotateOnce(t *testing.T) {
 // A worried operator rotates twice, or two do at once: one successor of each key gets its
 // day of notice, the second is told when it signs, and there is always one that signs.
 func TestRotatingTwiceDoesNotQueueTwo(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k, other := open(t, db.Store), open(t, db.Replica(t))
 		total := 0

@@ -20,6 +20,7 @@ func secret(t testing.TB, s *store.Store, r *keyring.Keyring, p keys.Purpose) []
 }
 
 func TestReplicasAgreeOnEachSecret(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		seen := map[string]bool{}
@@ -77,6 +78,7 @@ func sealed(t *testing.T, db *idptest.Database, r *keyring.Keyring) int {
 }
 
 func TestReencryptingRetiresTheOldMasterKey(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		old, both, fresh := ring(t, "a"), ring(t, "b", "a"), ring(t, "b")
 		want := sealed(t, db, old)

@@ -19,6 +19,7 @@ import (
 // What libraries of other languages say of our keys and tokens at every stage of a
 // rotation: make verifiers.
 func TestVerifiersOfOtherLanguagesAcceptEveryStage(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	k := open(t, db.Store)
 	payload, err := json.Marshal(map[string]any{"iss": "https://id.example", "sub": "maya", "exp": idp.Now().Add(1000 * time.Hour).Unix()})

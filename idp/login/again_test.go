@@ -37,6 +37,7 @@ func (h *house) holds(b *idptest.Browser, value string) {
 // The cookie that names the browser lives for a year and proves no sign-in: with it and
 // some text in place of the session's cookie nobody gets the session.
 func TestAFinishedFlowComparesTheSessionsCookie(t *testing.T) {
+	t.Parallel()
 	for name, value := range map[string]string{"text of its length": strings.Repeat("A", 43), "another secret": idp.NewSecret()} {
 		t.Run(name, func(t *testing.T) {
 			h, b := alone(t), idptest.NewBrowser(t)
@@ -55,6 +56,7 @@ func TestAFinishedFlowComparesTheSessionsCookie(t *testing.T) {
 
 // A browser that our last answer did not reach sends what it sent before, and goes on.
 func TestABrowserThatLostTheLastAnswerGoesOn(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	again := h.finish(b)
 	if wantLeft(t, again(b)); h.count("sessions WHERE ended_at IS NULL") != 1 {
@@ -68,6 +70,7 @@ func TestABrowserThatLostTheLastAnswerGoesOn(t *testing.T) {
 
 // What counts is when the sign-in ended, and not when the session was used last.
 func TestALostAnswerIsOfAMinuteAgo(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	again := h.finish(b)
 	h.holds(b, "")
@@ -79,6 +82,7 @@ func TestALostAnswerIsOfAMinuteAgo(t *testing.T) {
 
 // A step-up whose answer was lost leaves the browser with the cookie of before.
 func TestALostAnswerOfAStepUpComesAgain(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	phone, _ := h.enrol(b)
 	before := h.cookie(b, sessionCookie)

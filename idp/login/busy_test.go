@@ -38,6 +38,7 @@ func (h *house) crowd() (disperse func()) {
 // guessed; known or not, they get the same answer. A browser that the account knows has
 // a line of its own, and nothing else waits.
 func TestBusySignInSaysSoAndKnowsItsPeople(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	known := idptest.NewBrowser(t)
 	h.enrol(known)

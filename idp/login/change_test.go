@@ -69,7 +69,8 @@ var (
 // A policy is changed in each of the three ways, and the test shows who is asked for a
 // new password, and when.
 func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		first := idptest.NewBrowser(t)
 		phone, _ := h.enrol(first)
@@ -135,7 +136,8 @@ func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
 }
 
 func TestExpiredPasswordIsChanged(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, manage.OnNextLogin)
@@ -155,6 +157,7 @@ func TestExpiredPasswordIsChanged(t *testing.T) {
 // Expiry that is for new passwords only leaves older ones alone, and theirs is counted
 // from the day they were set.
 func TestExpiryOnlyForNewPasswords(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.exec("UPDATE users SET password_changed_at = '2020-01-01 00:00:00'")
@@ -165,7 +168,8 @@ func TestExpiryOnlyForNewPasswords(t *testing.T) {
 }
 
 func TestFormerPasswordsAreRefused(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2, Digit: true}, manage.OnlyNew)
@@ -189,7 +193,8 @@ func TestFormerPasswordsAreRefused(t *testing.T) {
 // A rule that is saved while somebody signs in counts for them: they type the password
 // again, since nobody knows it any more, and not the code.
 func TestRulesThatChangeUnderWay(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.forget()
@@ -220,7 +225,8 @@ func TestRulesThatChangeUnderWay(t *testing.T) {
 // What a change ends elsewhere is the population's to say; what outlives sessions ends
 // in any case.
 func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		elsewhere := idptest.NewBrowser(t)
 		phone, _ := h.enrol(elsewhere)
@@ -267,6 +273,7 @@ func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
 }
 
 func TestOfTwoTabsOneChangesThePassword(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
@@ -303,6 +310,7 @@ func TestOfTwoTabsOneChangesThePassword(t *testing.T) {
 }
 
 func TestPasswordsOfFourKibibytes(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.require(withDigit, manage.OnNextLogin)
@@ -317,7 +325,8 @@ func TestPasswordsOfFourKibibytes(t *testing.T) {
 // What is told while somebody types: by the server's rules, to whoever is asked for a
 // password and to nobody else, and without writing anything.
 func TestRulesAreToldWhileSomebodyTypes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		h.require(withDigit, manage.OnNextLogin)
@@ -365,6 +374,7 @@ func TestRulesAreToldWhileSomebodyTypes(t *testing.T) {
 }
 
 func TestNewPasswordsAreTriedAtAPace(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.require(withDigit, manage.OnNextLogin)

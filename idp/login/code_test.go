@@ -13,6 +13,7 @@ import (
 var nextCode = regexp.MustCompile(`has been used already\. Your app shows the next one in ([1-9]|[12][0-9]|30) seconds?\.`)
 
 func TestRefusedCodesSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.calm()
@@ -45,7 +46,8 @@ func TestRefusedCodesSayWhatIsWrong(t *testing.T) {
 }
 
 func TestACodeIsAcceptedOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		first, second, third := idptest.NewBrowser(t), idptest.NewBrowser(t), idptest.NewBrowser(t)
 		page := h.accepted(first)
@@ -74,6 +76,7 @@ func TestACodeIsAcceptedOnce(t *testing.T) {
 // TestCodesOfNearStepsAreAccepted does a try again when the clock moved on to
 // the next step meanwhile.
 func TestCodesOfNearStepsAreAccepted(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	for step, good := range map[int]bool{-2: false, -1: true, 0: true, 1: true, 2: false} {
@@ -94,6 +97,7 @@ func TestCodesOfNearStepsAreAccepted(t *testing.T) {
 
 // TestALaterStepEndsTheEarlierOnes uses the next code first.
 func TestALaterStepEndsTheEarlierOnes(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.forget()
@@ -109,6 +113,7 @@ func TestALaterStepEndsTheEarlierOnes(t *testing.T) {
 // TestOneCodeInFiftyFlowsLetsOneIn races in one browser, whose flows are made
 // from one: each waits for the code.
 func TestOneCodeInFiftyFlowsLetsOneIn(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, codes := h.enrol(idptest.NewBrowser(t))

@@ -47,7 +47,8 @@ func wantAMR(t *testing.T, tokens idptest.Tokens, acr idp.ACR, amr string) {
 }
 
 func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		attempt := h.party.Begin()
@@ -71,6 +72,7 @@ func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
 }
 
 func TestTheMailHasTheCodeNearTheTopAndNoLink(t *testing.T) {
+	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), byMail)
 	h.accepted(idptest.NewBrowser(t))
 	letter := box.Next(email)
@@ -91,7 +93,8 @@ func TestTheMailHasTheCodeNearTheTopAndNoLink(t *testing.T) {
 }
 
 func TestWrongEmailCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -128,7 +131,8 @@ func other(code string) string {
 }
 
 func TestAnOldEmailCodeIsRefused(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -147,7 +151,8 @@ func TestAnOldEmailCodeIsRefused(t *testing.T) {
 }
 
 func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -166,7 +171,8 @@ func TestTheSixthTryIsRefusedEvenWhenItIsRight(t *testing.T) {
 }
 
 func TestResendIsCountedPerPersonAndDoesNotForgetFailures(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -199,6 +205,7 @@ func TestResendIsCountedPerPersonAndDoesNotForgetFailures(t *testing.T) {
 }
 
 func TestOneOfFiftyUsesAnEmailCode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -221,6 +228,7 @@ func TestOneOfFiftyUsesAnEmailCode(t *testing.T) {
 }
 
 func TestFiftySendOneMail(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		b := idptest.NewBrowser(t)
@@ -241,7 +249,8 @@ func TestFiftySendOneMail(t *testing.T) {
 }
 
 func TestBothMethodsNotEnrolled(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)
 		page := h.accepted(b)
@@ -273,6 +282,7 @@ func TestBothMethodsNotEnrolled(t *testing.T) {
 }
 
 func TestBothMethodsEmailChosen(t *testing.T) {
+	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), either)
 	b := idptest.NewBrowser(t)
 	page := pick(b, h.accepted(b), idp.MethodEmail)
@@ -295,6 +305,7 @@ func pick(b *idptest.Browser, page *idptest.Page, m idp.Method) *idptest.Page {
 }
 
 func TestPasswordAloneEnrolsNobodyWhileThereAreEmailCodes(t *testing.T) {
+	t.Parallel()
 	h, _ := mailed(t, idptest.Alone(t), either)
 	b := idptest.NewBrowser(t)
 	page := pick(b, h.accepted(b), idp.MethodTOTP)
@@ -309,7 +320,8 @@ func TestPasswordAloneEnrolsNobodyWhileThereAreEmailCodes(t *testing.T) {
 }
 
 func TestMailServerDownIsSaidAndOtherMethodsStay(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		b := idptest.NewBrowser(t)
 		page := pick(b, h.accepted(b), idp.MethodTOTP)

@@ -12,7 +12,8 @@ import (
 )
 
 func TestAGetWritesNothing(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		page := h.accepted(b)
 		phone := idptest.Scan(t, page)
@@ -36,6 +37,7 @@ func TestAGetWritesNothing(t *testing.T) {
 }
 
 func TestAFlowBelongsToOneBrowserAndItsTime(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	page := h.atPassword(b)
 	stranger := idptest.NewBrowser(t)
@@ -68,6 +70,7 @@ func TestAFlowBelongsToOneBrowserAndItsTime(t *testing.T) {
 }
 
 func TestPostsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	page := h.atPassword(b)
 	body := "email=maya%40rtx.example&password=x&population=agents"
@@ -84,7 +87,8 @@ func TestPostsOfOtherSitesAreRefused(t *testing.T) {
 }
 
 func TestASessionIsRotatedLimitedAndReplaced(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		phone, _ := h.enrol(b)
 		first := h.cookie(b, "gatehouse_session_agents")

@@ -16,7 +16,8 @@ import (
 // A code that was sent to one's own mailbox does not open somebody else's account
 // in the same sign-in.
 func TestAnEmailCodeIsThePersonsItWasSentTo(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, byMail)
 		const other = "other@rtx.example"
 		h.AddUser(idp.Agents, other)
@@ -44,6 +45,7 @@ func TestAnEmailCodeIsThePersonsItWasSentTo(t *testing.T) {
 // A thief who gets a browser known by the password alone, at an app that asks for no
 // more, has no budget of his own at the second factor.
 func TestThePasswordAloneMakesNoBrowserOnesOwn(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	lax := h.AddParty(idp.Client{Name: "Lax"})
@@ -68,7 +70,8 @@ func TestThePasswordAloneMakesNoBrowserOnesOwn(t *testing.T) {
 // Recovery codes are shown and made for a second step of this very sign-in, not for
 // one that a session had long ago.
 func TestAnOpenSessionYieldsNoRecoveryCodes(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		_, codes := h.enrol(idptest.NewBrowser(t))
 		h.exec("UPDATE recovery_codes SET used_at = (SELECT created_at FROM recovery_sets) WHERE position >= 3")
@@ -107,7 +110,8 @@ func lastFlow(h *house) (id string) {
 // An app was changed "immediately": the password alone, given elsewhere, does not
 // bring the authenticator's proof of before back to life there.
 func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		strict, lax := h.AddParty(idp.Client{Name: "Strict"}), h.AddParty(idp.Client{Name: "Lax"})
 		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
@@ -124,6 +128,7 @@ func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
 // A sign-in that was left standing on its last page ends with the sessions, whoever
 // ends them.
 func TestAParkedSignInEndsToo(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(h *house){
 		"sign out": func(h *house) {
 			_, err := h.Manage.SignOut(h.t.Context(), manage.System(), h.user.ID, "stolen", manage.EndAppAccess)
@@ -134,7 +139,7 @@ func TestAParkedSignInEndsToo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				h := open(t, db)
 				_, codes := h.enrol(idptest.NewBrowser(t))
 				b := idptest.NewBrowser(t)
@@ -151,6 +156,7 @@ func TestAParkedSignInEndsToo(t *testing.T) {
 // A closed browser has lost its session's cookie; an address from its history does
 // not give it back.
 func TestAFinishedFlowGivesNoCookieBackLater(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	b := idptest.NewBrowser(t)
 	page := h.atPassword(b)
@@ -168,6 +174,7 @@ func TestAFinishedFlowGivesNoCookieBackLater(t *testing.T) {
 // A session from before email codes were turned on sets up an authenticator for an
 // app that wants one: the email code comes first all the same.
 func TestEmailCodesComeFirstUnderAnOlderPolicyToo(t *testing.T) {
+	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), idp.Policy{})
 	strict := h.AddParty(idp.Client{Name: "Strict"})
 	h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)

@@ -14,7 +14,8 @@ import (
 // Who may stay signed in is asked on the first page, and their session lasts as long as
 // the population says for them.
 func TestStayingSignedIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		offered := func() bool { return strings.Contains(h.atPassword(idptest.NewBrowser(t)).Body, `name="keep"`) }
@@ -65,6 +66,7 @@ func TestStayingSignedIn(t *testing.T) {
 
 // The choice is kept when the page is shown again.
 func TestChoiceToStayIsRemembered(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	h.sessions(func(r *manage.SessionRules) { r.KeepSignedIn = true })
 	b := idptest.NewBrowser(t)

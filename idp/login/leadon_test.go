@@ -36,6 +36,7 @@ func (h *house) raw(b *idptest.Browser, page *idptest.Page, pairs ...string) (*h
 // The answer to the last form is a page of ours and no redirect: Chromium holds every
 // redirect that follows a form against form-action, the app's own ones too.
 func TestTheLastFormEndsOnAPageThatLeadsOn(t *testing.T) {
+	t.Parallel()
 	for _, uri := range []string{
 		"https://app.example/callback", "https://app.example:8443/cb?tenant=a&b=c%20d", "http://localhost:1/callback",
 		"http://[::1]:7000/cb", "com.example.app:/callback", "com.example.app:/cb;x='y'?z=%27",
@@ -83,6 +84,7 @@ func mustForm(page *idptest.Page, action *url.URL) *idptest.Page {
 
 // What an app hears of a person who cannot meet its demand leaves us the same way.
 func TestAnUnmetDemandLeadsOn(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	h.exec("UPDATE policies SET authenticator = false, email_code = true")
 	res, page := h.raw(b, b.Get(h.party.Begin("acr_values", "urn:gatehouse:acr:mfa").URL), "email", email, "password", idptest.Password)

@@ -14,7 +14,8 @@ import (
 // rules have that, or at an app without a second step, proves nothing beside it: the
 // email code is still no second step, until the authenticator was asked.
 func TestAReplacedPasswordThatCameByMailStaysOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
 		h.require(withDigit, manage.OnNextLogin)
 		strict := h.AddParty(idp.Client{Name: "Strict"})

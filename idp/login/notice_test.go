@@ -15,7 +15,8 @@ import (
 // What happens to an account is told by mail: from where, with which browser, and
 // what to do if it was somebody else.
 func TestNotices(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, idp.Policy{Authenticator: true})
 		first := idptest.NewBrowser(t)
 		phone, codes := h.enrol(first)
@@ -58,7 +59,8 @@ func wantLetter(t *testing.T, l idptest.Letter, texts ...string) {
 // Whoever is down to three codes is offered ten new ones, two hours after the last
 // set and not before.
 func TestFewCodesLeftCanBeRenewed(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, idp.Policy{Authenticator: true})
 		_, codes := h.enrol(idptest.NewBrowser(t))
 		box.Next(email)
@@ -88,6 +90,7 @@ func TestFewCodesLeftCanBeRenewed(t *testing.T) {
 // A client that demands the authenticator where the policy has none, and a label
 // that the app shows then.
 func TestAnAppsOwnRuleSetsUpAnAuthenticator(t *testing.T) {
+	t.Parallel()
 	h, _ := mailed(t, idptest.Alone(t), idp.Policy{})
 	h.SetOverride(h.party.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
 	page := h.accepted(idptest.NewBrowser(t))

@@ -43,7 +43,8 @@ func answerTo(h *house, address, password string) answer {
 var ownRequest = regexp.MustCompile(`"/authorize[^"]*"|data-seconds="\d+"`)
 
 func TestEveryWrongSignInGetsTheSameAnswer(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.AddUser(idp.Contacts, "customer@rtx.example")
 		left := h.AddUser(idp.Agents, "left@rtx.example")
@@ -83,6 +84,7 @@ func TestEveryWrongSignInGetsTheSameAnswer(t *testing.T) {
 }
 
 func TestIncompleteFormsAreAskedForAgainAndCountAsNothing(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	for name, test := range map[string]struct{ email, password, want string }{
 		"nothing":        {"", "", "Enter your email address."},
@@ -112,7 +114,8 @@ func TestIncompleteFormsAreAskedForAgainAndCountAsNothing(t *testing.T) {
 }
 
 func TestAnAddressIsTheSameHoweverItIsTyped(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.AddUser(idp.Agents, "zoë.müller@rtx.example")
 		for _, typed := range []string{
@@ -129,6 +132,7 @@ func TestAnAddressIsTheSameHoweverItIsTyped(t *testing.T) {
 }
 
 func TestTheLongestPasswordWorks(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	long := strings.Repeat("long pass ", 408) + "word 🔑" // 4096 bytes and some less
 	if _, err := h.Manage.CreateUser(t.Context(), manage.NewUser{
@@ -146,6 +150,7 @@ func TestTheLongestPasswordWorks(t *testing.T) {
 // TestAPortalTakesItsOwnPopulations signs in to a portal of both kinds of
 // people, and tries to choose a population that is none of the portal's.
 func TestAPortalTakesItsOwnPopulations(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	h.AddUser(idp.Contacts, "customer@rtx.example")
 	both := h.AddParty(idp.Client{Populations: []string{idp.Agents, idp.Contacts}})

@@ -21,7 +21,8 @@ func useRecovery(h *house, code string) *idptest.Page {
 }
 
 func TestARecoveryCodeWorksOnceInAnyForm(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		_, codes := h.enrol(idptest.NewBrowser(t))
 		want(t, useRecovery(h, codes[4]), http.StatusOK, "You have 9 recovery codes left")
@@ -50,6 +51,7 @@ func TestARecoveryCodeWorksOnceInAnyForm(t *testing.T) {
 }
 
 func TestTheNoticeCountsDownToTheLastCode(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	_, codes := h.enrol(idptest.NewBrowser(t))
 	for i, code := range codes {
@@ -77,6 +79,7 @@ func TestTheNoticeCountsDownToTheLastCode(t *testing.T) {
 }
 
 func TestARecoveryCodeIsItsOwnersAlone(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	_, codes := h.enrol(idptest.NewBrowser(t))
 	h.AddUser(idp.Agents, "omar@rtx.example")
@@ -96,6 +99,7 @@ func TestARecoveryCodeIsItsOwnersAlone(t *testing.T) {
 
 // TestTheNoticeComesBeforeTheSession: the session comes after the notice, not before.
 func TestTheNoticeComesBeforeTheSession(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	_, codes := h.enrol(idptest.NewBrowser(t))
 	sessions := h.count("sessions")
@@ -112,6 +116,7 @@ func TestTheNoticeComesBeforeTheSession(t *testing.T) {
 // A code of sixteen letters is mended, not typed again; a code of six digits is not worth
 // the keeping.
 func TestARefusedRecoveryCodeStaysInItsField(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	_, codes := h.enrol(idptest.NewBrowser(t))
 	b := idptest.NewBrowser(t)

@@ -12,6 +12,7 @@ import (
 // A thief who has given the old password, and stands in the middle of the sign-in,
 // has nothing of it once somebody helps the owner.
 func TestHelpEndsSignInsUnderWay(t *testing.T) {
+	t.Parallel()
 	for name, help := range map[string]func(h *house) error{
 		"reset": func(h *house) error {
 			return h.Manage.ResetMFA(h.t.Context(), manage.System(), h.user.ID, "stolen")
@@ -21,7 +22,7 @@ func TestHelpEndsSignInsUnderWay(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				h := open(t, db)
 				thief := idptest.NewBrowser(t)
 				page := h.accepted(thief)
@@ -39,6 +40,7 @@ func TestHelpEndsSignInsUnderWay(t *testing.T) {
 // The password is changed while a sign-in with the old one is being checked: either
 // the sign-in was first and is ended, or it is refused.
 func TestAChangeOfPasswordRacesASignIn(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)

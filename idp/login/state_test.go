@@ -75,6 +75,7 @@ func choosing(f *login.Facts) { f.Choosing = true }
 func again(f *login.Facts)    { f.Demand.Since = moment }
 
 func TestNext(t *testing.T) {
+	t.Parallel()
 	pwd, otp, rec, eml := idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail
 	for name, test := range map[string]struct {
 		facts login.Facts
@@ -185,6 +186,7 @@ func anyFacts(t *rapid.T) login.Facts {
 }
 
 func TestNextHoldsItsPromises(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		f := anyFacts(t)
 		fresh := mfa.Fresh(f.Proofs, f.Demand, f.Now)

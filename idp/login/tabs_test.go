@@ -25,7 +25,8 @@ func ready(b *idptest.Browser, page *idptest.Page) bool {
 }
 
 func TestASecondTabGoesOnWhenTheFirstSignedIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db), idptest.NewBrowser(t)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
 		atStart, first := h.second(b)
@@ -68,6 +69,7 @@ func TestASecondTabGoesOnWhenTheFirstSignedIn(t *testing.T) {
 
 // What a request wants of the person itself is asked of them in each tab.
 func TestASecondTabAsksForWhatItsRequestWants(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	other := h.AddUser(idp.Agents, "other@rtx.example")
@@ -101,6 +103,7 @@ func TestASecondTabAsksForWhatItsRequestWants(t *testing.T) {
 
 // A password for another address is another sign-in, whoever is signed in already.
 func TestAPasswordOfAnotherAccountIsNotOvertaken(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	other := h.AddUser(idp.Agents, "other@rtx.example")
@@ -113,6 +116,7 @@ func TestAPasswordOfAnotherAccountIsNotOvertaken(t *testing.T) {
 }
 
 func TestATabThatGoesOnTwiceGetsOneCode(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	a, page := h.second(b)
@@ -147,6 +151,7 @@ func TestATabThatGoesOnTwiceGetsOneCode(t *testing.T) {
 }
 
 func TestASignInPastItsTimeStartsAgain(t *testing.T) {
+	t.Parallel()
 	h := alone(t)
 	for name, forgotten := range map[string]bool{"known": false, "forgotten": true} {
 		for _, post := range []bool{true, false} {
@@ -181,6 +186,7 @@ func TestASignInPastItsTimeStartsAgain(t *testing.T) {
 
 // A form starts an authorization request again and leads nowhere else.
 func TestStartingAgainLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)
 	for _, again := range []string{"https://evil.example/?a=b", "//evil.example?x=y", "javascript:alert(1)?", strings.Repeat("a?", 9<<10), ""} {
 		page := b.Post(h.Issuer+"/login/nothing/password", url.Values{"again": {again}})

@@ -15,6 +15,7 @@ import (
 // An authenticator whose master key is gone is no fault of ours that a person meets:
 // the page says what they can do.
 func TestAnAuthenticatorThatNobodyCanReadIsSaidSo(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	app := idptest.Start(t, db.URL, "")
 	app.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.OnNextLogin)

@@ -70,6 +70,7 @@ func (h *house) passes() {
 // TestAWeekOfGuessingPasswords: strangers get a hundred guesses and no more, and the
 // owner does not notice.
 func TestAWeekOfGuessingPasswords(t *testing.T) {
+	t.Parallel()
 	h, own, phone, _ := besieged(t, idptest.Alone(t))
 	b := idptest.NewBrowser(t)
 	for i := range addresses {
@@ -97,6 +98,7 @@ func TestAWeekOfGuessingPasswords(t *testing.T) {
 // factor. Each stands a hundred guesses and then is closed to strangers; the owner
 // is told, and signs in throughout.
 func TestAWeekOfGuessingCodes(t *testing.T) {
+	t.Parallel()
 	h, own, phone, box := besieged(t, idptest.Alone(t))
 	bad := map[idp.Method]string{idp.MethodTOTP: wrong(phone), idp.MethodRecovery: "0000-0000-0000-0000"}
 	kinds := map[idp.Method]idp.AuditKind{

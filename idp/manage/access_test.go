@@ -20,6 +20,7 @@ func (o *office) saveAccess(t *testing.T, population string, a idp.Access) error
 
 // The only way in of a population stays, and so does an admin who can use it.
 func TestTheLastWayInIsKept(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, only := t.Context(), idp.Access{Federated: true}
 		admin := o.admin(t)
@@ -63,6 +64,7 @@ func TestTheLastWayInIsKept(t *testing.T) {
 // So does that of a population that has no admin: who could sign in elsewhere is of no
 // use to its people.
 func TestTheLastWayInOfPeopleWithoutAnAdmin(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t) // by password
 		ofContacts := func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }
@@ -80,6 +82,7 @@ func TestTheLastWayInOfPeopleWithoutAnAdmin(t *testing.T) {
 
 // Two ways in that are closed at once: one stays open.
 func TestTwoAdminsCannotCloseTheLastWayIn(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
@@ -107,6 +110,7 @@ func TestTwoAdminsCannotCloseTheLastWayIn(t *testing.T) {
 
 // An admin who could not sign in is none to be left with.
 func TestTheAdminWhoIsLeftCanSignIn(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, c := t.Context(), o.connected(t, nil)
 		linked, unlinked := o.admin(t), o.admin(t)
@@ -126,6 +130,7 @@ func TestTheAdminWhoIsLeftCanSignIn(t *testing.T) {
 }
 
 func TestPreviewOfPortalAccessCountsPeople(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		c, off := o.connected(t, nil), o.connected(t, func(c *manage.ConnectionChange) { c.Enabled = false })
 		linked, gone := o.person(t, idp.Agents), o.person(t, idp.Agents)

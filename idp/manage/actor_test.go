@@ -348,6 +348,7 @@ func (o *office) expectOutcome(t *testing.T, name string, op operation, a manage
 }
 
 func TestOneRightPermissionAFreshSecondStepAndAReasonPass(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, op := range o.operations(t) {
 			for _, permission := range idp.Permissions() {
@@ -367,6 +368,7 @@ func TestOneRightPermissionAFreshSecondStepAndAReasonPass(t *testing.T) {
 }
 
 func TestAllPermissionsAndTheCommandLinePassAndNoneDoesNot(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, op := range o.operations(t) {
 			var nobody error
@@ -382,6 +384,7 @@ func TestAllPermissionsAndTheCommandLinePassAndNoneDoesNot(t *testing.T) {
 }
 
 func TestReasonIsNeitherBlankNorEndless(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, op := range o.operations(t) {
 			if !op.sensitive || op.permission == "" {
@@ -408,6 +411,7 @@ func (o *office) role(t *testing.T, permissions ...string) string {
 }
 
 func TestNobodyReachesUpward(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		helpdesk := []string{idp.PermissionAgentRecovery, idp.PermissionContactReset, idp.PermissionUsers}
 		for name, c := range map[string]struct {
@@ -442,6 +446,7 @@ func TestNobodyReachesUpward(t *testing.T) {
 // One permission of the two that concern people is enough for a plain agent, and for
 // nobody above.
 func TestRecoveryAloneReachesPlainAgentsOnly(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, role := range []string{"", idp.RoleAgent, idp.RoleAdmin, idp.RoleManager} {
 			for _, op := range o.operationsOn(t, idp.Agents, idp.PermissionAgentRecovery)[:3] {
@@ -459,6 +464,7 @@ func TestRecoveryAloneReachesPlainAgentsOnly(t *testing.T) {
 }
 
 func TestActorHasThePermissionsOfTheirRolesAsTheyAreNow(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u, at := o.person(t, idp.Agents, idp.RoleAgent), idp.Now()
 		expect := func(when string, want ...string) {
@@ -487,6 +493,7 @@ func TestActorHasThePermissionsOfTheirRolesAsTheyAreNow(t *testing.T) {
 }
 
 func TestNobodyThereIsNotFound(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		_, errView := o.ViewRecoveryCodes(ctx, everything(), "nobody", ticket)

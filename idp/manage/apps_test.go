@@ -15,6 +15,7 @@ import (
 )
 
 func TestSecretsOfAnAppRotate(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		app, first, err := o.AddClient(ctx, everything(), idp.Client{
@@ -47,6 +48,7 @@ func TestSecretsOfAnAppRotate(t *testing.T) {
 }
 
 func TestAppsThatCannotBeSavedByAnAdmin(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		good := idp.Client{Name: "App", Populations: []string{idp.Agents}, HomeURL: "https://rtx.example/"}
@@ -79,6 +81,7 @@ func TestAppsThatCannotBeSavedByAnAdmin(t *testing.T) {
 }
 
 func TestAppsGoWithWhatTheyHold(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
@@ -119,6 +122,7 @@ func TestAppsGoWithWhatTheyHold(t *testing.T) {
 }
 
 func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		for name, remove := range map[string]func(id string) error{
@@ -164,6 +168,7 @@ func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
 }
 
 func TestWhoIsDisabledIsOutEverywhere(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u, other := o.person(t, idp.Agents), o.person(t, idp.Agents)
@@ -187,6 +192,7 @@ func TestWhoIsDisabledIsOutEverywhere(t *testing.T) {
 }
 
 func TestClosedDoorsOpenAgain(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		limiter := throttle.New(o.db.Store, []byte("key"))
@@ -223,6 +229,7 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 }
 
 func TestRolesAreManaged(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
@@ -262,6 +269,7 @@ func TestRolesAreManaged(t *testing.T) {
 }
 
 func TestPopulationsAreManaged(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		p, err := o.AddPopulation(ctx, everything(), "partners", "Partners: all")
@@ -292,6 +300,7 @@ func TestPopulationsAreManaged(t *testing.T) {
 
 // The log is read whole, newest first, while it grows.
 func TestAuditLogIsReadAndExported(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		var events []idp.AuditEvent
@@ -354,6 +363,7 @@ func TestAuditLogIsReadAndExported(t *testing.T) {
 }
 
 func TestPagesOfSessionsAndAppsAreComplete(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)

@@ -231,6 +231,7 @@ var harmless = []string{
 }
 
 func TestEveryOperationIsKnownToReachSomebodyOrNobody(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		reaches := o.reaches(t)
 		for op := range maps.Keys(manage.Operations()) {
@@ -261,6 +262,7 @@ func (o *office) expectNobodyReached(t *testing.T, name string, at aim, do func(
 
 // Somebody who holds everything, in the reach of everybody who holds one permission or two.
 func TestNoPermissionReachesSomebodyWhoHoldsMore(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
 		at := o.aimAt(t, idp.Permissions()...)
@@ -275,6 +277,7 @@ func TestNoPermissionReachesSomebodyWhoHoldsMore(t *testing.T) {
 // Somebody who holds nothing and has every second step there is: each way around it takes
 // the right to reset it.
 func TestNobodyGetsAroundASecondStepThatTheyMayNotReset(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
 		at := o.aimAt(t)
@@ -290,6 +293,7 @@ func TestNobodyGetsAroundASecondStepThatTheyMayNotReset(t *testing.T) {
 
 // What the walks above see refused is nothing that never worked.
 func TestWhoHoldsAllReachesEverybody(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
 		o.Throttles = throttle.New(o.db.Store, []byte("key"))
@@ -308,6 +312,7 @@ func TestWhoHoldsAllReachesEverybody(t *testing.T) {
 
 // Which second step is got around by what: nothing else is asked of a manager than was.
 func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		manager := holder(idp.PermissionUsers)
@@ -376,6 +381,7 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 // With email codes on, everybody's mailbox is a second step; without any, a password
 // alone gets past an authenticator.
 func TestThePolicySaysWhatIsGotAround(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, manager := t.Context(), holder(idp.PermissionUsers)
 		plain, phone := o.person(t, idp.Agents), o.enrolled(t, idp.Agents)
@@ -406,6 +412,7 @@ func TestThePolicySaysWhatIsGotAround(t *testing.T) {
 // The looks of a connection are the business of who manages them, and so is switching it
 // off: nobody gets in by that.
 func TestLooksOfAConnectionTakeNoMore(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
 		at := o.aimAt(t, idp.Permissions()...)
@@ -433,6 +440,7 @@ func TestLooksOfAConnectionTakeNoMore(t *testing.T) {
 // Whoever links somebody's account elsewhere to one that they can sign in to would get
 // what the connection gives to its owner.
 func TestNobodyLinksAnAccountThatGetsRolesTheyLack(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, manager := t.Context(), holder(idp.PermissionUsers, idp.PermissionAgentRecovery)
 		c := o.connected(t, func(c *manage.ConnectionChange) { c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)} })
@@ -452,6 +460,7 @@ func TestNobodyLinksAnAccountThatGetsRolesTheyLack(t *testing.T) {
 
 // An account that somebody made for the address of an admin to come waits in vain.
 func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		e := o.connected(t, func(c *manage.ConnectionChange) { c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)} })
@@ -481,6 +490,7 @@ func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T)
 // Who names the domains of a connection links everybody who has an address there: where
 // somebody has a second step, that takes the right to reset it.
 func TestNamingDomainsTakesTheRightToResetWhoHasASecondStep(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.person(t, idp.Contacts)
 		name := func(permissions ...string) error {

@@ -33,6 +33,7 @@ func (o *office) newest(t *testing.T, kind idp.AuditKind) idp.AuditEvent {
 }
 
 func TestTheAuditLogSaysWhatWasBeforeAndAfter(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		expect := func(kind idp.AuditKind, want map[string]string) {
@@ -86,6 +87,7 @@ func TestTheAuditLogSaysWhatWasBeforeAndAfter(t *testing.T) {
 
 // The audit log keeps nothing that says who somebody was.
 func TestAddressesGoWithThePerson(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		o.admin(t)
@@ -108,6 +110,7 @@ func TestAddressesGoWithThePerson(t *testing.T) {
 // What a service did is found by its id, as what a person did is by theirs; and no person
 // is said to have done it.
 func TestActsOfAServiceAreFoundByItsID(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		service := manage.Actor{Service: "nightly", Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
@@ -126,6 +129,7 @@ func TestActsOfAServiceAreFoundByItsID(t *testing.T) {
 
 // What services did before their acts were found so is found, too.
 func TestActsOfServicesOfBeforeAreFound(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}})

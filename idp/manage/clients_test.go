@@ -16,6 +16,7 @@ import (
 )
 
 func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		for _, c := range []struct {
 			kind   idp.ClientKind
@@ -66,6 +67,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 }
 
 func TestJWTAccessTokensLiveFiveMinutes(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
 		made, _, err := m.CreateClient(t.Context(), idp.Client{Name: "App", TokenFormat: idp.JWTToken, Populations: []string{idp.Agents}})
 		if err != nil || made.AccessTTL != 5*time.Minute {
@@ -75,6 +77,7 @@ func TestJWTAccessTokensLiveFiveMinutes(t *testing.T) {
 }
 
 func TestWhatAClientAsksForStays(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
 		made, secret, err := m.CreateClient(t.Context(), asked)
@@ -95,6 +98,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 }
 
 func TestClientsThatCannotBeSaved(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		for name, c := range map[string]struct {
 			change func(c *idp.Client)
@@ -141,6 +145,7 @@ func TestClientsThatCannotBeSaved(t *testing.T) {
 
 // RFC 9700 section 2.1, RFC 8252 sections 7 and 8.4.
 func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
 		const everybody, nobody, natives = "everybody", "nobody", "natives"
 		for uri, who := range map[string]string{
@@ -197,6 +202,7 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 }
 
 func TestDatabaseThatFailsIsNoFieldsFault(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

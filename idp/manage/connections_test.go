@@ -100,6 +100,7 @@ func mapsTo(claim, value, role string) idp.RoleMapping {
 }
 
 func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	type edit = func(c *manage.ConnectionChange)
 	roles := func(list ...idp.RoleMapping) edit { return func(c *manage.ConnectionChange) { c.Roles = list } }
 	domains := func(list ...string) edit { return func(c *manage.ConnectionChange) { c.Domains = list } }
@@ -192,6 +193,7 @@ func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 
 // In a network of one's own an issuer may be plain http, and is looked at no less.
 func TestIssuersOfAPrivateNetwork(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.PrivateNetworks = true
 		for issuer, field := range map[string]string{
@@ -213,6 +215,7 @@ func (o *office) forget(t *testing.T, e manage.ConnectionEntry) {
 }
 
 func TestConnectionGetsWhatFollowsFromItsKind(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
 			change manage.ConnectionChange
@@ -265,6 +268,7 @@ func (o *office) sealed(t *testing.T, id string) idp.Connection {
 // A secret goes in and does not come out; a certificate takes its place, with a key
 // that belongs to it, and another one that's.
 func TestWhatProvesWhoWeAre(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, nil)
 		now := o.sealed(t, e.ID)
@@ -309,6 +313,7 @@ func TestWhatProvesWhoWeAre(t *testing.T) {
 
 // What an actor sends of secrets themselves is not looked at.
 func TestSecretsCannotBePlanted(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, func(c *manage.ConnectionChange) { c.Secret, c.Key, c.Certificate = []byte("x"), []byte("y"), "z" })
 		_, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) {
@@ -324,6 +329,7 @@ func TestSecretsCannotBePlanted(t *testing.T) {
 }
 
 func TestIssuerStaysWhilePeopleAreLinked(t *testing.T) {
+	t.Parallel()
 	elsewhere := func(c *manage.ConnectionChange) { c.Issuer, c.ClientSecret = "https://evil.example", "a secret" }
 	inOffice(t, func(t *testing.T, o *office) {
 		e, err := o.AddConnection(t.Context(), everything(), generic(nil))
@@ -344,6 +350,7 @@ func TestIssuerStaysWhilePeopleAreLinked(t *testing.T) {
 }
 
 func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, nil)
 		_, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Other" }))
@@ -377,6 +384,7 @@ func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 
 // What began with a connection ends with it; what did not goes on.
 func TestDeletedConnectionTakesItsSessionsAlong(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		c, u, app := o.connected(t, nil), o.person(t, idp.Agents), o.app(t, nil, idp.Agents)
 		bystander := o.person(t, idp.Agents)
@@ -406,6 +414,7 @@ func TestDeletedConnectionTakesItsSessionsAlong(t *testing.T) {
 }
 
 func TestWhatIsDoneToConnectionsIsAudited(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, nil)
 		expect := func(kind idp.AuditKind, want ...string) {
@@ -444,6 +453,7 @@ func TestWhatIsDoneToConnectionsIsAudited(t *testing.T) {
 // What ways in are changed, and who is linked, asks for a second step of just now and
 // a reason.
 func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, e, u := t.Context(), o.connected(t, nil), o.person(t, idp.Agents)
 		identity := manage.NewIdentity{UserID: u.ID, ConnectionID: e.ID, TenantID: contoso, ObjectID: oid}
@@ -486,6 +496,7 @@ func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
 
 // A role that a connection gives stays.
 func TestMappedRoleIsInUse(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		role, err := o.CreateRole(t.Context(), everything(), "Auditor", []string{idp.PermissionAudit}, ticket)
 		idptest.Must(t, err)

@@ -22,6 +22,7 @@ func (o *office) linked(t *testing.T, u idp.User, c manage.ConnectionEntry) {
 }
 
 func TestAnAdminLinksAPersonWithAnAccount(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, u := t.Context(), o.person(t, idp.Agents)
 		c := o.connected(t, nil)
@@ -74,6 +75,7 @@ func TestAnAdminLinksAPersonWithAnAccount(t *testing.T) {
 
 // An account belongs to one person, and a person has one at a connection.
 func TestNobodyIsLinkedTwice(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		c, u, victim := o.connected(t, nil), o.person(t, idp.Agents), o.person(t, idp.Agents)
 		o.linked(t, u, c)
@@ -95,6 +97,7 @@ func TestNobodyIsLinkedTwice(t *testing.T) {
 }
 
 func TestUnlinkedPersonIsSignedOutEverywhere(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, c, u, app := t.Context(), o.connected(t, nil), o.person(t, idp.Agents), o.app(t, nil, idp.Agents)
 		o.linked(t, u, c)

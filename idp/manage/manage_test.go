@@ -48,6 +48,7 @@ func expectField(t *testing.T, name string, err error, field string) {
 }
 
 func TestDefaultsAreSafe(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, _ *manage.Manager) {
 		populations, err := db.Populations(t.Context())
 		idptest.Must(t, err)
@@ -70,6 +71,7 @@ func TestDefaultsAreSafe(t *testing.T) {
 
 // DESIGN section 2, Roles.
 func TestSystemRolesHoldWhatTheyShould(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		u, err := m.CreateUser(t.Context(), manage.NewUser{
 			Population: idp.Agents, Email: "maya@rtx.example", Roles: []string{idp.RoleAdmin, idp.RoleManager, idp.RoleAgent},
@@ -91,6 +93,7 @@ func TestSystemRolesHoldWhatTheyShould(t *testing.T) {
 }
 
 func TestDefaultsAreMadeOnceAndThenLeftAlone(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		for _, err := range idptest.Race(8, func(i int) error { return manager(stores[i%2]).EnsureDefaults(t.Context()) }) {
@@ -119,6 +122,7 @@ func TestDefaultsAreMadeOnceAndThenLeftAlone(t *testing.T) {
 }
 
 func TestCreatedUserCanSignIn(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		before := idp.Now()
 		u, err := m.CreateUser(t.Context(), manage.NewUser{
@@ -150,6 +154,7 @@ func TestCreatedUserCanSignIn(t *testing.T) {
 }
 
 func TestUserWithoutPasswordHasNoHash(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
 		u, err := m.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
 		if err != nil || u.PasswordHash != "" {
@@ -159,6 +164,7 @@ func TestUserWithoutPasswordHasNoHash(t *testing.T) {
 }
 
 func TestUsersThatCannotBeSaved(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		for name, c := range map[string]struct {
 			change func(n *manage.NewUser)
@@ -207,6 +213,7 @@ func TestUsersThatCannotBeSaved(t *testing.T) {
 
 // Without a second step the password stands alone and has to be longer.
 func TestPasswordThatStandsAloneIsLonger(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		m := manager(db.Store)
 		for id, p := range map[string]idp.Population{
@@ -235,6 +242,7 @@ func TestPasswordThatStandsAloneIsLonger(t *testing.T) {
 }
 
 func TestAddressIsTakenHoweverItIsSpelled(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		create := func(population, email string) error {
 			_, err := m.CreateUser(t.Context(), manage.NewUser{Population: population, Email: email})

@@ -24,6 +24,7 @@ func (o *office) matches(t *testing.T, u idp.User, plain string) bool {
 }
 
 func TestNewPasswordSignsOutEverywhere(t *testing.T) {
+	t.Parallel()
 	const old, plain = "gentle maple corner", "quiet harbour lantern"
 	inOffice(t, func(t *testing.T, o *office) {
 		told, untold := o.app(t, listens, idp.Contacts), o.app(t, nil, idp.Contacts)
@@ -66,6 +67,7 @@ func TestNewPasswordSignsOutEverywhere(t *testing.T) {
 }
 
 func TestPasswordsThatCanBeSetAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		// Contacts have a password alone, which has to be longer.
 		_, err := o.SavePolicy(t.Context(), manage.System(), manage.PolicyChange{

@@ -49,6 +49,7 @@ func emails(list []manage.UserEntry) []string {
 }
 
 func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.named(t, idp.Agents, "maya@rtx.example", "Maya Rodríguez")
 		o.named(t, idp.Agents, "z.zoe@rtx.example", "Zoë O'Brien")
@@ -106,6 +107,7 @@ func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
 }
 
 func TestHostileQueriesFindNothingAndBreakNothing(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.person(t, idp.Agents)
 		ctx := t.Context()
@@ -148,6 +150,7 @@ func TestHostileQueriesFindNothingAndBreakNothing(t *testing.T) {
 
 // Everybody who is there all the time comes once, whoever comes and goes.
 func TestPagesOfPeopleAreCompleteWhileOthersCome(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		wanted := map[string]bool{}
 		for i := range 23 {
@@ -185,6 +188,7 @@ func TestPagesOfPeopleAreCompleteWhileOthersCome(t *testing.T) {
 }
 
 func TestPeopleAreNarrowedDown(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		bare, set := o.person(t, idp.Agents, idp.RoleManager), o.enrolled(t, idp.Agents)
@@ -226,6 +230,7 @@ func TestPeopleAreNarrowedDown(t *testing.T) {
 }
 
 func TestListsAndPagesTellNoSecrets(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.enrolled(t, idp.Agents, idp.RoleManager)
@@ -270,6 +275,7 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 // People of before the words, or whom another program wrote, are found once the
 // program has started.
 func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for range 3 {
 			o.person(t, idp.Agents)

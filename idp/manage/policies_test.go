@@ -113,6 +113,7 @@ func (o *office) saveOverride(t *testing.T, c idp.Client, v idp.Override, apply 
 }
 
 func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	label := func(l string) func(c *manage.PolicyChange) {
 		return func(c *manage.PolicyChange) { c.Policy.IssuerLabel = l }
 	}
@@ -166,6 +167,7 @@ func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 }
 
 func TestEmailCodesNeedAMailServer(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.Mailer = nil
 		change := manage.PolicyChange{
@@ -183,6 +185,7 @@ func TestEmailCodesNeedAMailServer(t *testing.T) {
 }
 
 func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, before := t.Context(), o.state(t)
 		_, errPolicy := o.SavePolicy(ctx, everything(), manage.PolicyChange{
@@ -205,6 +208,7 @@ func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
 }
 
 func TestLabelIsTidiedUp(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		saved, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
 			Population: idp.Contacts, Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: " \n RTX \t Support\u3000 portal  "},
@@ -224,6 +228,7 @@ func TestLabelIsTidiedUp(t *testing.T) {
 }
 
 func TestVersionsAreOneSequence(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		got := []int64{
@@ -244,6 +249,7 @@ func TestVersionsAreOneSequence(t *testing.T) {
 }
 
 func TestMinVersionRisesImmediatelyAndNeverFalls(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		required := idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}
@@ -276,6 +282,7 @@ func TestMinVersionRisesImmediatelyAndNeverFalls(t *testing.T) {
 }
 
 func TestWhatAnotherAdminChangedIsNotOverwritten(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		o.save(t, idp.Agents, manage.Immediately)
@@ -320,6 +327,7 @@ func (o *office) expectOneWinner(t *testing.T, lost func(error) bool, fn func(m 
 func isConflict(err error) bool { return errors.Is(err, idp.ErrConflict) }
 
 func TestOneOfTenAdminsSaves(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		applies := []manage.Apply{manage.Immediately, manage.OnNextLogin}
@@ -348,6 +356,7 @@ func TestOneOfTenAdminsSaves(t *testing.T) {
 }
 
 func TestChangeOfAPolicyIsAudited(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.7", RequestID: "r1"})
 		app := o.app(t, nil, idp.Agents)
@@ -403,6 +412,7 @@ func (o *office) alive(t *testing.T, tokens ...string) (n int) {
 }
 
 func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		u, counts := o.person(t, idp.Agents), [][2]int64{}
@@ -442,6 +452,7 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 }
 
 func TestOnNextLoginLeavesSessionsAsTheyAre(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		_, agent := o.session(t, o.person(t, idp.Agents), nil)
 		_, contact := o.session(t, o.person(t, idp.Contacts), nil)
@@ -461,6 +472,7 @@ func TestOnNextLoginLeavesSessionsAsTheyAre(t *testing.T) {
 }
 
 func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		for name, c := range map[string]struct {

@@ -92,6 +92,7 @@ func (w *town) expectPreview(t *testing.T, name string, want manage.Preview, pre
 }
 
 func TestPreviewOfAPolicyCountsWhomItConcerns(t *testing.T) {
+	t.Parallel()
 	inTown(t, func(t *testing.T, w *town) {
 		agents := manage.Preview{
 			Affected: store.Affected{People: 3, WithoutAuthenticator: 2, Sessions: 3},
@@ -123,6 +124,7 @@ func TestPreviewOfAPolicyCountsWhomItConcerns(t *testing.T) {
 }
 
 func TestPreviewOfAnOverrideCountsTheSessionsAtItsApp(t *testing.T) {
+	t.Parallel()
 	required := func(acr idp.ACR) idp.Override { return idp.Override{Mode: idp.OverrideRequired, MinACR: acr} }
 	inTown(t, func(t *testing.T, w *town) {
 		agents, both := store.Affected{People: 3, WithoutAuthenticator: 2}, store.Affected{People: 4, WithoutAuthenticator: 3}

@@ -59,6 +59,7 @@ func (o *office) standing(t *testing.T) string {
 }
 
 func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		powers := o.powers(t)
 		before := o.standing(t)
@@ -97,6 +98,7 @@ func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
 
 // What takes no power needs no reason: a name, an address, the state that it is.
 func TestOtherChangesOfAPersonNeedNoReason(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
@@ -112,6 +114,7 @@ func TestOtherChangesOfAPersonNeedNoReason(t *testing.T) {
 }
 
 func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
@@ -146,6 +149,7 @@ func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
 }
 
 func TestAnotherAddressIsToldAtBoth(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Contacts)
 		const now = "moved@rtx.example"
@@ -168,6 +172,7 @@ func TestAnotherAddressIsToldAtBoth(t *testing.T) {
 }
 
 func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		o.Throttles = throttle.New(o.db.Store, []byte("key"))
@@ -193,6 +198,7 @@ func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
 
 // What cannot be audited, or told to whom it concerns, does not happen.
 func TestNoPowerIsUsedUnseen(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, table := range []string{"outbox", "audit_events"} {
 			powers := o.powers(t)

@@ -36,6 +36,7 @@ func (o *office) use(t *testing.T, u idp.User, code string) {
 }
 
 func TestRecoveryCodesAreStoredSealedAndOpenAgain(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u, before := o.person(t, idp.Agents), idp.Now()
 		idptest.Must(t, o.MakeRecoveryCodes(t.Context(), u.ID))
@@ -74,6 +75,7 @@ func TestRecoveryCodesAreStoredSealedAndOpenAgain(t *testing.T) {
 
 // A row that was put in the place of another opens nothing.
 func TestSwappedRecoveryCodesDoNotOpen(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Agents)
 		o.exec(t, "UPDATE recovery_codes SET sealed = (SELECT c.sealed FROM recovery_codes c WHERE c.position = 9) WHERE position = 0")
@@ -104,6 +106,7 @@ func (o *office) regenerations(t *testing.T) map[string]func(m *manage.Manager, 
 }
 
 func TestNewSetReplacesTheOldOne(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, regenerate := range o.regenerations(t) {
 			for _, population := range []string{idp.Agents, idp.Contacts} {
@@ -147,6 +150,7 @@ func TestNewSetReplacesTheOldOne(t *testing.T) {
 }
 
 func TestOwnSetNeedsAFreshSecondStep(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Contacts)
 		before := o.state(t)
@@ -165,6 +169,7 @@ func TestOwnSetNeedsAFreshSecondStep(t *testing.T) {
 }
 
 func TestNoNewSetWithinTwoHoursWhoeverAsks(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, regenerate := range o.regenerations(t) {
 			u := o.enrolled(t, idp.Agents)
@@ -194,6 +199,7 @@ func TestNoNewSetWithinTwoHoursWhoeverAsks(t *testing.T) {
 }
 
 func TestNoRecoveryCodesWithoutAnAuthenticator(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Agents)
 		idptest.Must(t, o.db.CreateFactor(t.Context(), idp.Factor{
@@ -215,6 +221,7 @@ func TestNoRecoveryCodesWithoutAnAuthenticator(t *testing.T) {
 }
 
 func TestOneOfTenMakesANewSet(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Agents)
 		ways := o.regenerations(t)
@@ -234,6 +241,7 @@ func TestOneOfTenMakesANewSet(t *testing.T) {
 }
 
 func TestViewedCodesAreThoseThatWereNotUsed(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Agents)
 		o.enrolled(t, idp.Agents)
@@ -278,6 +286,7 @@ func TestViewedCodesAreThoseThatWereNotUsed(t *testing.T) {
 
 // What cannot be audited, or told to the person, does not happen.
 func TestNothingHappensThatIsNotAuditedAndMailed(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, table := range []string{"outbox", "audit_events"} {
 			for _, op := range o.operationsOn(t, idp.Agents, idp.PermissionAgentRecovery) {
@@ -384,6 +393,7 @@ func (o *office) expectUntouched(t *testing.T, b belongings, e idp.Enrolment) {
 func listens(c *idp.Client) { c.BackchannelLogoutURI = "https://rtx.example/logout" }
 
 func TestResetTakesAllFactorsAndSignsOutEverywhere(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		told, untold := o.app(t, listens, idp.Agents), o.app(t, nil, idp.Agents)
 		b, other := o.settle(t, told, untold), o.settle(t, told, untold)
@@ -415,6 +425,7 @@ func TestResetTakesAllFactorsAndSignsOutEverywhere(t *testing.T) {
 
 // After a reset, codes come with the next authenticator: the two hours are over.
 func TestEnrolmentAfterAResetMakesAFreshSet(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Contacts)
 		idptest.Must(t, o.RegenerateOwn(t.Context(), u.ID, idp.Now()))

@@ -39,6 +39,7 @@ func everyRule(days int) idp.PasswordRules {
 }
 
 func TestRequirementsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ok := manage.PasswordRulesChange{
 			Population: idp.Agents, Version: 1, Rules: idp.PasswordRules{MinLength: 12}, Apply: manage.OnNextLogin, Reason: ticket,
@@ -89,6 +90,7 @@ func (o *office) entry(t *testing.T, id string) manage.PopulationEntry {
 
 // What each choice leaves behind for people who sign in, and who is signed out.
 func TestThreeWaysToApplyRequirements(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		first := idp.PasswordRules{MinLength: 12, Digit: true, ExpiryDays: 90, NoReuse: 3}
 		laxer := idp.PasswordRules{MinLength: 10, Special: true}
@@ -128,6 +130,7 @@ func TestThreeWaysToApplyRequirements(t *testing.T) {
 }
 
 func TestRequirementsAreSavedOnceByAnybody(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		saved := 0
@@ -151,6 +154,7 @@ func TestRequirementsAreSavedOnceByAnybody(t *testing.T) {
 }
 
 func TestPreviewOfRequirementsCountsPeople(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.app(t, func(c *idp.Client) { c.TokenFormat, c.AccessTTL = idp.JWTToken, 5*time.Minute }, idp.Agents)
 		u := o.person(t, idp.Agents)
@@ -176,6 +180,7 @@ func TestPreviewOfRequirementsCountsPeople(t *testing.T) {
 }
 
 func TestWhatASignInIsJudgedBy(t *testing.T) {
+	t.Parallel()
 	now := idp.Now()
 	u := idp.User{Email: "maya@rtx.example", Name: "Maya Lindqvist", CreatedAt: now.Add(-1000 * time.Hour), PasswordChangedAt: now.Add(-50 * time.Hour)}
 	old := u
@@ -217,6 +222,7 @@ func TestWhatASignInIsJudgedBy(t *testing.T) {
 }
 
 func TestPasswordsAreNotUsedAgain(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Agents)
 		set := func(plain string) error {
@@ -247,6 +253,7 @@ func TestPasswordsAreNotUsedAgain(t *testing.T) {
 
 // A hash that nobody can compute is no reason to refuse a password.
 func TestUnusableFormerHashesMatchNothing(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Agents)
 		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8, NoReuse: 3}, manage.OnlyNew)
@@ -259,6 +266,7 @@ func TestUnusableFormerHashesMatchNothing(t *testing.T) {
 
 // Every reason has words, and the list that people see names each rule once.
 func TestReasonsHaveWords(t *testing.T) {
+	t.Parallel()
 	pages, err := newPages()
 	idptest.Must(t, err)
 	p := idp.Population{Name: "RTX", Passwords: everyRule(90)}

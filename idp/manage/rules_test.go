@@ -15,6 +15,7 @@ import (
 
 // Whatever takes an actor has a rule, and every rule is some method's.
 func TestEveryOperationHasARule(t *testing.T) {
+	t.Parallel()
 	manager, actor := reflect.TypeFor[*manage.Manager](), reflect.TypeFor[manage.Actor]()
 	methods := map[string]bool{}
 	for i := range manager.NumMethod() {
@@ -209,6 +210,7 @@ func (o *office) signedIn(t *testing.T, u idp.User) idp.Session {
 
 // Every operation, with no permission, each single one, and all.
 func TestOperationsAskForTheirPermissions(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		attempts := o.attempts(t)
 		left := manage.Operations()

@@ -13,6 +13,7 @@ import (
 )
 
 func TestServiceGetsTheDefaultsOfItsKind(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		made, secret, err := m.CreateClient(t.Context(), idp.Client{
 			Name: "Reports", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{idp.RoleManager},
@@ -35,6 +36,7 @@ func TestServiceGetsTheDefaultsOfItsKind(t *testing.T) {
 }
 
 func TestServicesThatCannotBeSaved(t *testing.T) {
+	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		for name, c := range map[string]struct {
 			change func(c *idp.Client)

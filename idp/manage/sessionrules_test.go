@@ -14,6 +14,7 @@ import (
 const day = 24 * time.Hour
 
 func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
 			change func(r *manage.SessionRules)
@@ -63,6 +64,7 @@ func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 }
 
 func TestLowerLimitsCountAtOnce(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Contacts)
 		aged := func(kept bool, age, idle time.Duration) idp.Session {

@@ -11,6 +11,7 @@ import (
 
 // Whoever has an address has it in every spelling, at every entry.
 func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		owner := o.named(t, idp.Agents, "Müller@bücher.example", "Owner")
@@ -50,6 +51,7 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 }
 
 func TestNamesThatShowNothingAreRefusedAtEveryEntry(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, u := t.Context(), o.enrolled(t, idp.Agents)
 		_, version, err := o.Store.VersionedUser(ctx, u.ID)

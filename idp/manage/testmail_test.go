@@ -39,6 +39,7 @@ func (o *office) expectTested(t *testing.T, n int, actor string, detail map[stri
 }
 
 func TestTestMailArrivesAtOnce(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		box := o.post(t)
 		// No second step, no reason: it changes nothing.
@@ -57,6 +58,7 @@ func TestTestMailArrivesAtOnce(t *testing.T) {
 }
 
 func TestTestMailNeedsOneAddress(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		box := o.post(t)
 		for _, to := range []string{
@@ -72,6 +74,7 @@ func TestTestMailNeedsOneAddress(t *testing.T) {
 }
 
 func TestTestMailSaysWhatTheServerSays(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		box := o.post(t)
 		idptest.Must(t, o.TestMail(t.Context(), manage.System(), "kim@rtx.example")) // now it surely serves
@@ -92,6 +95,7 @@ func TestTestMailSaysWhatTheServerSays(t *testing.T) {
 }
 
 func TestNoTestMailWithoutAServer(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.Mailer = nil
 		for _, a := range []manage.Actor{everything(), manage.System()} {

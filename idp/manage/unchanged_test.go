@@ -12,6 +12,7 @@ import (
 // What is saved as it is ends no session, writes no version and no event, and tells
 // nobody: every operation that saves something is here.
 func TestAChangeOfNothingWritesNothing(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, all := t.Context(), everything()
 		app := o.app(t, nil, idp.Agents)

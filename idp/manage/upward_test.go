@@ -24,6 +24,7 @@ func ptr[T any](v T) *T { return &v }
 
 // Nobody reaches up: neither to people who hold more, nor to roles and apps that do.
 func TestNobodyReachesUp(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		o.admin(t)
@@ -106,6 +107,7 @@ func TestNobodyReachesUp(t *testing.T) {
 }
 
 func TestNobodyShutsThemselvesOut(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u, other := o.admin(t), o.admin(t)
@@ -136,6 +138,7 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 
 // Two admins who take the role from each other at once: one stays.
 func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		admins := []idp.User{o.admin(t), o.admin(t)}
@@ -156,6 +159,7 @@ func TestTwoAdminsCannotRemoveEachOther(t *testing.T) {
 }
 
 func TestStaleVersionsChangeNothing(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
@@ -215,6 +219,7 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 }
 
 func TestFreshSecondStepForWhatGivesPower(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)

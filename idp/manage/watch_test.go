@@ -236,6 +236,7 @@ func (o *office) everyRow(t *testing.T) string {
 // happen. Whoever lost their session, service, permission or fresh second step meanwhile
 // writes nothing, whatever the operation.
 func TestCallersAreAskedForAgainAtTheEndOfWhatTheyWrite(t *testing.T) {
+	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		keys := &turner{}
 		o.Rotation, o.Throttles = keys, nothingCounted{}

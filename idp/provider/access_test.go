@@ -24,7 +24,8 @@ func (k *kit) adminTokens(format idp.TokenFormat) (*idptest.Party, idptest.Token
 }
 
 func TestPersonAtTheAdminAPI(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p, tokens := k.adminTokens(format)
@@ -49,7 +50,8 @@ func TestPersonAtTheAdminAPI(t *testing.T) {
 }
 
 func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p, tokens := k.adminTokens(format)
 		r := k.refresh(p, tokens.RefreshToken, "scope", idp.AdminScope)
@@ -71,7 +73,8 @@ func TestTokenForTheAdminAPIAloneIsNoGoodAtUserinfo(t *testing.T) {
 }
 
 func TestAdminScopeIsForClientsThatHaveIt(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p := k.AddParty(idp.Client{TokenFormat: format})
 		tokens := k.tokens(p, "scope", "openid "+idp.AdminScope)
@@ -84,6 +87,7 @@ func TestAdminScopeIsForClientsThatHaveIt(t *testing.T) {
 }
 
 func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
+	t.Parallel()
 	var ids []string
 	for name, end := range map[string]func(k *kit){
 		"the session ended":    func(k *kit) { k.exec("UPDATE sessions SET ended_at = " + ago(0)) },
@@ -100,7 +104,7 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := start(t, idptest.SQLite(t))
+			k := start(t, idptest.Migrated(t))
 			var tokens []string
 			ids = nil
 			for _, format := range formats {
@@ -118,7 +122,8 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 }
 
 func TestAdminAPIRefusesWhatIsNoAccessTokenForIt(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	_, opaque := k.adminTokens(idp.OpaqueToken)
 	claims := part(t, tokens.AccessToken, 1)

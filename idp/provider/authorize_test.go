@@ -10,7 +10,8 @@ import (
 )
 
 func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	noCode := k.AddParty(idp.Client{GrantTypes: []string{"refresh_token"}})
@@ -68,7 +69,8 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 }
 
 func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for _, name := range []string{"scope", "response_type", "nonce", "code_challenge", "prompt", "max_age", "unheard_of"} {
 		a := p.Begin()
@@ -80,7 +82,8 @@ func TestAuthorizeRefusesDoubledParameters(t *testing.T) {
 }
 
 func TestRedirectURIsMatchExactly(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{RedirectURIs: []string{"https://app.example/cb", "http://127.0.0.1:1/cb"}})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient, RedirectURIs: []string{"http://127.0.0.1:1/cb", "com.example.app:/cb"}})
 	for name, c := range map[string]struct {
@@ -135,7 +138,8 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 }
 
 func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	evil := []string{"redirect_uri", "https://evil.example/"}
 	for name, pairs := range map[string][]string{
@@ -159,7 +163,8 @@ func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
 }
 
 func TestPromptNone(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	onlyPassword, _ := k.signIn(k.person("half@rtx.example"), idp.MethodPassword)
 	other, _ := k.signIn(k.person("other@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
@@ -191,7 +196,8 @@ func TestPromptNone(t *testing.T) {
 }
 
 func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Populations: []string{idp.Agents, idp.Contacts}})
 	second := idptest.User(idp.Contacts, "maya@customer.example")
 	idptest.Must(t, k.Store.CreateUser(t.Context(), second))
@@ -205,7 +211,8 @@ func TestPromptNoneWithTwoAccountsAsksToSelect(t *testing.T) {
 }
 
 func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "fresh@rtx.example")
 	p := k.AddParty(idp.Client{})
@@ -230,7 +237,8 @@ func TestFreshSignInIsAskedForOnceAndEndsInACode(t *testing.T) {
 }
 
 func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for requested, want := range map[string]string{
 		"":                                   "urn:gatehouse:acr:mfa",
@@ -250,7 +258,8 @@ func TestACRValuesAreEchoedAndUnknownOnesIgnored(t *testing.T) {
 }
 
 func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Scopes: []string{"openid", "email"}})
 	a, code := k.code(p, "scope", "openid profile email admin openid")
 	r := k.redeem(p, code, a.Verifier)
@@ -264,7 +273,8 @@ func TestScopesThatAreNotAllowedAreDroppedAndTold(t *testing.T) {
 }
 
 func TestAuthorizeTakesAPostLikeAGet(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin()
 	target, query, _ := strings.Cut(a.URL, "?")
@@ -274,6 +284,7 @@ func TestAuthorizeTakesAPostLikeAGet(t *testing.T) {
 }
 
 func TestBytesThatADatabaseCannotStoreAreNotOurFault(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, b := k.AddParty(idp.Client{}), idptest.NewBrowser(t)

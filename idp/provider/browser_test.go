@@ -15,7 +15,8 @@ import (
 )
 
 func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		k.exec("UPDATE policies SET authenticator = false")
 		user := k.AddUser(idp.Agents, "victim@rtx.example")
@@ -38,7 +39,8 @@ func TestSignInBelongsToTheBrowserThatBegan(t *testing.T) {
 }
 
 func TestFinishedFlowGivesNoSecondCode(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	k.exec("UPDATE policies SET authenticator = false")
 	user := k.AddUser(idp.Agents, "twice@rtx.example")
 	p, b := k.AddParty(idp.Client{}), idptest.NewBrowser(t)
@@ -86,6 +88,7 @@ func (k *kit) resume(p *provider.Provider, id string, s idp.Session) (location s
 }
 
 func TestARequestIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, party := protocol(k), k.AddParty(idp.Client{})
@@ -108,7 +111,8 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 }
 
 func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, party := protocol(k), k.AddParty(idp.Client{})
 	base := idptest.Request(party.Client)
 	base.BrowserHash, base.Demand.UserID = k.session.BrowserHash, ""
@@ -143,7 +147,8 @@ func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
 }
 
 func TestIssuerWithAPath(t *testing.T) {
-	databaseURL := idptest.SQLite(t)
+	t.Parallel()
+	databaseURL := idptest.Migrated(t)
 	app := idptest.Start(t, databaseURL, "/sso")
 	app.AddUser(idp.Agents, "path@rtx.example")
 	p, b := app.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://app.example/bye"}}), idptest.NewBrowser(t)

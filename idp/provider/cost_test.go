@@ -55,6 +55,7 @@ func statements(t *testing.T, h http.Handler, r *http.Request, status, most int)
 }
 
 func TestStatementsOfEachEndpoint(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
@@ -86,6 +87,7 @@ func TestStatementsOfEachEndpoint(t *testing.T) {
 }
 
 func TestStatementsOfServicesIntrospectionAndRevocation(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
@@ -127,6 +129,7 @@ func TestStatementsOfServicesIntrospectionAndRevocation(t *testing.T) {
 }
 
 func TestCodeExchangeThatFailsHalfwayLeavesTheCodeUnused(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})

@@ -24,7 +24,8 @@ func words(v any) (list []string) {
 }
 
 func TestDiscoverySaysWhatWorks(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	d := k.send("GET", documentPath, "").json
 	for name, want := range map[string]string{
 		"response_types_supported": "code", "response_modes_supported": "query", "subject_types_supported": "public",
@@ -60,7 +61,8 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 }
 
 func TestEveryValueOfDiscoveryWorks(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	d := k.send("GET", documentPath, "").json
 	kinds := map[string]idp.ClientKind{"none": idp.NativeClient}
 	for _, method := range words(d["token_endpoint_auth_methods_supported"]) {
@@ -106,7 +108,8 @@ func TestEveryValueOfDiscoveryWorks(t *testing.T) {
 }
 
 func TestPublicDocumentsAreCached(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	for _, path := range []string{documentPath, "/keys"} {
 		r := k.send("GET", path, "", "Origin", "https://anybody.example")
 		etag := r.header.Get("ETag")
@@ -136,7 +139,8 @@ func TestPublicDocumentsAreCached(t *testing.T) {
 }
 
 func TestTheIssuerIsNotTheRequests(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	req, err := http.NewRequest("GET", k.Issuer+documentPath, http.NoBody)
 	idptest.Must(t, err)
 	req.Host = "evil.example"
@@ -148,7 +152,8 @@ func TestTheIssuerIsNotTheRequests(t *testing.T) {
 }
 
 func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	k.AddParty(idp.Client{Kind: idp.SPAClient, RedirectURIs: []string{"https://spa.example/cb"}})
 	k.AddParty(idp.Client{RedirectURIs: []string{"https://web.example/cb"}})
 	for _, c := range []struct {
@@ -184,8 +189,9 @@ func TestCORSIsForRegisteredAppsInTheBrowser(t *testing.T) {
 }
 
 func TestForwardedAddressesCountOnlyFromTrustedProxies(t *testing.T) {
+	t.Parallel()
 	for want, trusted := range map[string][]string{"127.0.0.1": nil, "203.0.113.9": {"127.0.0.0/8"}} {
-		databaseURL := idptest.SQLite(t)
+		databaseURL := idptest.Migrated(t)
 		app := idptest.StartWith(t, server.Config{DatabaseURL: databaseURL, DataDir: t.TempDir(), TrustedProxies: trusted}, "")
 		k := signedIn(t, app, databaseURL)
 		k.send("GET", "/authorize?client_id=nobody", "", "X-Forwarded-For", "203.0.113.9", "X-Real-Ip", "203.0.113.7")

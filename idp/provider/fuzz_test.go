@@ -13,7 +13,7 @@ import (
 
 // FuzzAuthorize: no query is our fault, and none leads to where it says.
 func FuzzAuthorize(f *testing.F) {
-	k := start(f, idptest.SQLite(f))
+	k := start(f, idptest.Migrated(f))
 	p := k.AddParty(idp.Client{ID: "app"})
 	_, query, _ := strings.Cut(p.Begin().URL, "?")
 	f.Add(query)
@@ -37,7 +37,7 @@ func FuzzAuthorize(f *testing.F) {
 
 // FuzzToken: no form is our fault.
 func FuzzToken(f *testing.F) {
-	k := start(f, idptest.SQLite(f))
+	k := start(f, idptest.Migrated(f))
 	p := k.AddParty(idp.Client{ID: "app", Kind: idp.NativeClient})
 	tokens := k.tokens(p)
 	f.Add("client_id=app&"+codeForm(p, "x", "y").Encode(), "")
@@ -58,7 +58,7 @@ func FuzzToken(f *testing.F) {
 
 // FuzzIntrospectAndRevoke: no form is our fault, and none ends what it should not.
 func FuzzIntrospectAndRevoke(f *testing.F) {
-	k := start(f, idptest.SQLite(f))
+	k := start(f, idptest.Migrated(f))
 	p := k.AddParty(idp.Client{ID: "app", TokenFormat: idp.JWTToken})
 	k.AddParty(idp.Client{ID: "native", Kind: idp.NativeClient})
 	service := k.service(idp.Client{ID: "service"})
@@ -91,7 +91,7 @@ func FuzzIntrospectAndRevoke(f *testing.F) {
 
 // FuzzHint: no token, signed by us or not, is our fault anywhere.
 func FuzzHint(f *testing.F) {
-	k := start(f, idptest.SQLite(f))
+	k := start(f, idptest.Migrated(f))
 	p := k.AddParty(idp.Client{ID: "app"})
 	for _, payload := range []string{"null", "{}", "[]", `{"aud":[null]}`, `{"iss":1}`, `{"sub":"x","aud":"app","iss":"` + k.Issuer + `"}`} {
 		f.Add([]byte(payload), true)

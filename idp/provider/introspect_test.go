@@ -53,7 +53,8 @@ func (r *reply) wantFields(t testing.TB, want map[string]any) {
 }
 
 func TestIntrospectionOfAPersonsTokens(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p, tokens := k.adminTokens(format)
@@ -92,7 +93,8 @@ func TestIntrospectionOfAPersonsTokens(t *testing.T) {
 }
 
 func TestIntrospectionOfAServicesTokens(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p := k.service(idp.Client{TokenFormat: format})
@@ -109,7 +111,8 @@ func TestIntrospectionOfAServicesTokens(t *testing.T) {
 }
 
 func TestIntrospectionIsForTheClientOrTheAudience(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	api := k.AddParty(idp.Client{ID: k.adminAPI(), AuthMethod: idp.ClientSecretPost})
 	stranger := k.AddParty(idp.Client{})
 	for _, format := range formats {
@@ -125,7 +128,8 @@ func TestIntrospectionIsForTheClientOrTheAudience(t *testing.T) {
 }
 
 func TestIntrospectionSaysNothingOfWhatHasEnded(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	opaque, more := k.adminTokens(idp.OpaqueToken)
 	claims := part(t, tokens.AccessToken, 1)
@@ -166,7 +170,8 @@ func (k *kit) raw(payload string) string {
 
 // What goes for the token endpoint goes for both.
 func TestClientsAuthenticateAtIntrospectionAndRevocation(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
@@ -222,7 +227,8 @@ func TestClientsAuthenticateAtIntrospectionAndRevocation(t *testing.T) {
 }
 
 func TestIntrospectionIsForThoseWhoKeepASecret(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	wantAuthentication(t, k.introspect(native, k.tokens(native).AccessToken), 401, "invalid_client")
 	for _, path := range []string{"/introspect", "/revoke"} {
@@ -234,6 +240,7 @@ func TestIntrospectionIsForThoseWhoKeepASecret(t *testing.T) {
 }
 
 func TestFaultsOfOursDoNotLeakFromIntrospectionAndRevocation(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.OpaqueToken)

@@ -28,7 +28,8 @@ func (k *kit) endSession(pairs ...string) string {
 }
 
 func TestEndSessionWithoutAHintAsks(t *testing.T) {
-	k, p := logoutKit(t, idptest.SQLite(t))
+	t.Parallel()
+	k, p := logoutKit(t, idptest.Migrated(t))
 	page := k.browser.Get(k.endSession("client_id", p.Client.ID, "post_logout_redirect_uri", bye, "state", "s t"))
 	wantPage(t, page, 200)
 	if !k.isSignedIn(p, k.browser) {
@@ -52,7 +53,8 @@ func TestEndSessionWithoutAHintAsks(t *testing.T) {
 }
 
 func TestEndSessionWithTheHintOfThisBrowsersSessionSignsOut(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k, p := logoutKit(t, db.URL)
 		tokens := k.tokens(p)
 		target := k.endSession("id_token_hint", tokens.RawID, "post_logout_redirect_uri", bye+"?a=b", "state", "x")
@@ -75,7 +77,8 @@ func TestEndSessionWithTheHintOfThisBrowsersSessionSignsOut(t *testing.T) {
 }
 
 func TestEndSessionWithAHintOfAnotherBrowserAsks(t *testing.T) {
-	k, p := logoutKit(t, idptest.SQLite(t))
+	t.Parallel()
+	k, p := logoutKit(t, idptest.Migrated(t))
 	hint := k.tokens(p).RawID
 	other, _ := k.signIn(k.person("other@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
 	page := other.Get(k.endSession("id_token_hint", hint, "post_logout_redirect_uri", bye))
@@ -94,7 +97,8 @@ func TestEndSessionWithAHintOfAnotherBrowserAsks(t *testing.T) {
 }
 
 func TestEndSessionTakesNoHintThatIsNoIDToken(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken, PostLogoutRedirectURIs: []string{bye}})
 	other := k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{bye}})
 	tokens := k.tokens(p)
@@ -114,7 +118,8 @@ func TestEndSessionTakesNoHintThatIsNoIDToken(t *testing.T) {
 }
 
 func TestPostLogoutRedirectURIsMatchExactly(t *testing.T) {
-	k, p := logoutKit(t, idptest.SQLite(t))
+	t.Parallel()
+	k, p := logoutKit(t, idptest.Migrated(t))
 	other := k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://other.example/"}})
 	hint := k.tokens(p).RawID
 	for name, pairs := range map[string][]string{

@@ -74,7 +74,7 @@ type logoutHouse struct {
 }
 
 func openLogoutHouse(t *testing.T) *logoutHouse {
-	k := start(t, idptest.SQLite(t))
+	k := start(t, idptest.Migrated(t))
 	h := &logoutHouse{kit: k}
 	h.app = k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{bye}, HomeURL: "https://app.example/"})
 	h.other = k.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://other.example/bye"}})
@@ -167,6 +167,7 @@ func (h *logoutHouse) sendOff(b *idptest.Browser, s signOut, hint string) *idpte
 // the session, is out afterwards, and only a sound request sends them back. No page says
 // what is not so.
 func TestEverySignOutSignsOut(t *testing.T) {
+	t.Parallel()
 	h := openLogoutHouse(t)
 	for _, who := range whos {
 		t.Run(strings.ReplaceAll(who, " ", "-"), func(t *testing.T) {

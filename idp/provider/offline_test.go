@@ -19,7 +19,8 @@ func kept(k *kit) (first, second *idptest.Party, a, b idptest.Tokens) {
 }
 
 func TestAccessThatAppsKeepIsListedAndEndsOneByOne(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		ctx, admin := t.Context(), manage.System()
 		first, second, a, b := kept(k)
@@ -51,7 +52,8 @@ func TestAccessThatAppsKeepIsListedAndEndsOneByOne(t *testing.T) {
 }
 
 func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		first, _, a, _ := kept(k)
 		_, err := k.Manage.SignOut(t.Context(), manage.System(), k.user.ID, whyEnded, manage.KeepAppAccess)
@@ -66,7 +68,8 @@ func TestSignOutEverywhereEndsTheAccessThatAppsKeepUnlessToldOtherwise(t *testin
 
 // ASVS 7.5.2: whoever finds a browser that somebody left signed in ends nothing.
 func TestSessionsAndAccessEndAfterAFreshProofAlone(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	first, _, a, _ := kept(k)
 	list, err := k.Manage.OwnGrants(t.Context(), manage.Self{UserID: k.user.ID})
 	idptest.Must(t, err)

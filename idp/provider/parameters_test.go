@@ -12,7 +12,8 @@ import (
 
 // An empty parameter is none, wherever it is sent.
 func TestAParameterWithoutAValueCountsAsLeftOut(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	var empty []string
 	for _, name := range []string{
@@ -44,7 +45,8 @@ func TestAParameterWithoutAValueCountsAsLeftOut(t *testing.T) {
 }
 
 func TestUnknownParametersAreIgnored(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin("utm", "x", "foo[bar]", "1")
 	code := p.Code(a, k.browser.Get(a.URL).Left)
@@ -66,7 +68,8 @@ func TestUnknownParametersAreIgnored(t *testing.T) {
 
 // Every credential in an address is in a log by then, however it is written.
 func TestCredentialsInAnAddressAreRefused(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
 	header := []string{"Authorization", basic(p.Client.ID, p.Secret)}
@@ -83,7 +86,8 @@ func TestCredentialsInAnAddressAreRefused(t *testing.T) {
 }
 
 func TestSpacesBehindTheSchemeAreOne(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
 	for _, scheme := range []string{"Bearer ", "Bearer  ", "bearer    ", "BEARER  "} {
@@ -104,7 +108,8 @@ func TestSpacesBehindTheSchemeAreOne(t *testing.T) {
 // A public client names itself, with an empty secret or none, in the body or the header.
 // For a client that keeps a secret an empty one is none.
 func TestAnEmptySecretIsNone(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	public, web := k.AddParty(idp.Client{Kind: idp.NativeClient}), k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
 	const form = "grant_type=refresh_token&refresh_token=x"

@@ -9,7 +9,8 @@ import (
 )
 
 func TestRefreshRotatesAndARetryGetsTheSameSuccessor(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
 		first := k.tokens(p).RefreshToken
@@ -35,6 +36,7 @@ func TestRefreshRotatesAndARetryGetsTheSameSuccessor(t *testing.T) {
 }
 
 func TestFiftyWhoRefreshAtOnceGetOneSuccessor(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
@@ -59,6 +61,7 @@ func TestFiftyWhoRefreshAtOnceGetOneSuccessor(t *testing.T) {
 // A client that gave up while the database stalled, and one that crashed before it stored
 // the answer, never had the successor.
 func TestALostSuccessorIsGivenAgainAsLongAsNobodyUsedIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
@@ -84,6 +87,7 @@ func TestALostSuccessorIsGivenAgainAsLongAsNobodyUsedIt(t *testing.T) {
 // Clients that give up after five seconds and repeat: the grace counts from the end of a
 // write that waited, not from before it.
 func TestAStalledDatabaseMakesNoThieves(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
@@ -97,12 +101,12 @@ func TestAStalledDatabaseMakesNoThieves(t *testing.T) {
 		go func() {
 			answers <- idptest.Race(3*honest, func(i int) *reply { return k.refresh(p, tokens[i%honest]) })
 		}()
-		time.AfterFunc(400*time.Millisecond, release)
+		released := make(chan time.Time, 1)
+		time.AfterFunc(400*time.Millisecond, func() { released <- idp.Now(); release() })
 		for _, r := range <-answers {
 			r.want(t, 200, "")
 		}
-		released := idp.Now()
-		if n := k.count("SELECT count(*) FROM tokens WHERE previous_id IS NOT NULL AND created_at < " + literal(released.Add(-300*time.Millisecond))); n > 0 {
+		if n := k.count("SELECT count(*) FROM tokens WHERE previous_id IS NOT NULL AND created_at < " + literal((<-released).Add(-300*time.Millisecond))); n > 0 {
 			t.Errorf("%d rotations count from before the wait", n)
 		}
 		if n := k.Audited(idp.AuditRefreshReused); n != 0 {
@@ -124,7 +128,8 @@ func stall(t *testing.T, db *idptest.Database) (release func()) {
 }
 
 func TestReuseOfARefreshTokenEndsTheFamilyOnceItsSuccessorWasUsed(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
 		first := k.tokens(p).RefreshToken
@@ -142,7 +147,8 @@ func TestReuseOfARefreshTokenEndsTheFamilyOnceItsSuccessorWasUsed(t *testing.T) 
 }
 
 func TestRefreshTokensBelongToOneClientAndAreNothingElse(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	k.refresh(other, tokens.RefreshToken).want(t, 400, "invalid_grant")
@@ -155,7 +161,8 @@ func TestRefreshTokensBelongToOneClientAndAreNothingElse(t *testing.T) {
 }
 
 func TestRefreshTokenExpires(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	k.exec("UPDATE tokens SET expires_at = " + ago(time.Second))
@@ -164,7 +171,8 @@ func TestRefreshTokenExpires(t *testing.T) {
 }
 
 func TestRefreshNarrowsScopesAndNeverWidensThem(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken})
 	token := k.tokens(p, "scope", "openid email").RefreshToken
 	k.refresh(p, token, "scope", "openid profile").want(t, 400, "invalid_scope")
@@ -190,8 +198,9 @@ func TestRefreshNarrowsScopesAndNeverWidensThem(t *testing.T) {
 }
 
 func TestRefreshEndsWithTheSessionUnlessOffline(t *testing.T) {
+	t.Parallel()
 	for _, end := range []string{"ended_at = " + ago(0), "last_seen_at = " + ago(2*time.Hour)} {
-		k := start(t, idptest.SQLite(t))
+		k := start(t, idptest.Migrated(t))
 		p := k.AddParty(idp.Client{})
 		online := k.tokens(p)
 		offline := k.tokens(p, "scope", "openid offline_access")
@@ -209,7 +218,8 @@ func TestRefreshEndsWithTheSessionUnlessOffline(t *testing.T) {
 }
 
 func TestTokensOfEveryFormAreVerifiedAndStayTheSameOverRefresh(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	for _, alg := range idp.Algorithms() {
 		for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
 			t.Run(string(alg)+" "+string(format), func(t *testing.T) {

@@ -33,7 +33,8 @@ func (r *reply) wantDone(t testing.TB) {
 }
 
 func TestRevokingARefreshTokenEndsItsGrant(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, c := range []idp.Client{
 			{}, {TokenFormat: idp.JWTToken}, {Kind: idp.NativeClient}, {Kind: idp.SPAClient}, {AuthMethod: idp.ClientSecretPost},
@@ -57,7 +58,8 @@ func TestRevokingARefreshTokenEndsItsGrant(t *testing.T) {
 }
 
 func TestRevokingARotatedRefreshTokenEndsItsGrantToo(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	first := k.tokens(p).RefreshToken
 	next := k.refresh(p, first)
@@ -67,7 +69,8 @@ func TestRevokingARotatedRefreshTokenEndsItsGrantToo(t *testing.T) {
 }
 
 func TestRevokingAnAccessTokenEndsItself(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p, tokens := k.adminTokens(format)
@@ -95,7 +98,8 @@ func TestRevokingAnAccessTokenEndsItself(t *testing.T) {
 }
 
 func TestRevokingAServicesToken(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
 			p, other := k.service(idp.Client{TokenFormat: format}), k.service(idp.Client{})
@@ -116,7 +120,8 @@ func TestRevokingAServicesToken(t *testing.T) {
 }
 
 func TestATokenOfAnotherClientStays(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	for _, format := range formats {
 		p, tokens := k.adminTokens(format)
 		for _, other := range []*idptest.Party{
@@ -140,7 +145,8 @@ func TestATokenOfAnotherClientStays(t *testing.T) {
 }
 
 func TestRevokingWhatIsNoToken(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.JWTToken)
 		claims := part(t, tokens.AccessToken, 1)
@@ -166,7 +172,8 @@ func TestRevokingWhatIsNoToken(t *testing.T) {
 
 // A JWT can be written in more than one way: each is the same token.
 func TestRevokedJWTStaysRevokedHoweverItIsWritten(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken, SigningAlg: idp.ES256})
 	token := k.tokens(p).AccessToken
 	dot := strings.LastIndex(token, ".") + 1
@@ -184,6 +191,7 @@ func TestRevokedJWTStaysRevokedHoweverItIsWritten(t *testing.T) {
 }
 
 func TestWhoRefreshesWhileAnotherRevokesKeepsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -219,6 +227,7 @@ func TestWhoRefreshesWhileAnotherRevokesKeepsNothing(t *testing.T) {
 }
 
 func TestOneOfManyWhoRevokeIsRecorded(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range formats {
@@ -242,6 +251,7 @@ func TestOneOfManyWhoRevokeIsRecorded(t *testing.T) {
 }
 
 func TestRevocationThatFailsHalfwayLeavesTheToken(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, tokens := k.adminTokens(idp.JWTToken)
@@ -255,7 +265,8 @@ func TestRevocationThatFailsHalfwayLeavesTheToken(t *testing.T) {
 }
 
 func TestRecordsOfRevokedJWTsGoWithTheToken(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, tokens := k.adminTokens(idp.JWTToken)
 	k.revoke(p, tokens.AccessToken).wantDone(t)
 	var expires time.Time

@@ -65,7 +65,8 @@ func (k *kit) admits(t testing.TB, token string, want error) provider.AdminAcces
 var formats = []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}
 
 func TestServiceGetsATokenForItself(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for method, style := range map[idp.AuthMethod]oauth2.AuthStyle{
 			idp.ClientSecretBasic: oauth2.AuthStyleInHeader, idp.ClientSecretPost: oauth2.AuthStyleInParams,
@@ -127,7 +128,8 @@ func wantServiceJWT(t *testing.T, k *kit, p *idptest.Party, token string) {
 }
 
 func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	for scope, want := range map[string]string{
 		"":                            "gatehouse:admin tickets:read",
@@ -163,7 +165,8 @@ func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
 }
 
 func TestClientCredentialsAreForServices(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	web, native := k.AddParty(idp.Client{Scopes: []string{"openid", idp.AdminScope}}), k.AddParty(idp.Client{Kind: idp.NativeClient})
 	k.ask(web).want(t, 400, "unauthorized_client")
@@ -212,7 +215,8 @@ func (k *kit) unchecked(change func(c *idp.Client)) *idptest.Party {
 }
 
 func TestNobodySignsInToAService(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.service(idp.Client{})
 	a := p.Begin("redirect_uri", idptest.RedirectURI)
 	wantPage(t, k.browser.Get(a.URL), 400)
@@ -230,6 +234,7 @@ func TestNobodySignsInToAService(t *testing.T) {
 }
 
 func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
+	t.Parallel()
 	for change, want := range map[string]error{
 		"DELETE FROM client_roles":                                nil,
 		"UPDATE clients SET name = 'renamed'":                     nil,
@@ -241,7 +246,7 @@ func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
 		"UPDATE service_tokens SET expires_at = " + ago(0) + ";%": provider.ErrTokenInvalid,
 	} {
 		t.Run(change, func(t *testing.T) {
-			k := start(t, idptest.SQLite(t))
+			k := start(t, idptest.Migrated(t))
 			for _, format := range formats {
 				token := k.ask(k.service(idp.Client{TokenFormat: format})).text("access_token")
 				k.admits(t, token, nil)
@@ -258,6 +263,7 @@ func TestServicesTokenIsWorthWhatItsClientIsNow(t *testing.T) {
 }
 
 func TestServiceThatIsDeletedMeanwhileGetsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.service(idp.Client{})
@@ -272,7 +278,8 @@ func TestServiceThatIsDeletedMeanwhileGetsNothing(t *testing.T) {
 }
 
 func TestForgedTokensOfServices(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, other := k.service(idp.Client{TokenFormat: idp.JWTToken}), k.service(idp.Client{})
 	claims := part(t, k.ask(p).text("access_token"), 1)
 	k.admits(t, k.forge(keys.AccessToken, claims), nil)

@@ -22,7 +22,8 @@ func acrClaim(essential bool, values ...string) string {
 
 // Without a page, each request gets a code or the standard's error.
 func TestWhatASessionIsEnoughFor(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	password, mfa := string(idp.ACRPassword), string(idp.ACRMFA)
 	k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
@@ -80,7 +81,8 @@ func TestWhatASessionIsEnoughFor(t *testing.T) {
 
 // A client's least acr holds for everybody who comes by password.
 func TestAClientsLeastACR(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
 	p := k.AddParty(idp.Client{})
 	k.SetOverride(p.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
@@ -100,7 +102,8 @@ func TestAClientsLeastACR(t *testing.T) {
 
 // A later step-up of the session never upgrades a grant.
 func TestAStepUpLeavesOlderGrantsAsTheyAre(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
 		p := k.AddParty(idp.Client{})
@@ -133,6 +136,7 @@ func payload(t *testing.T, jwt string) map[string]any {
 
 // A step-up may cost three statements more than single sign-on, which takes four.
 func TestStatementsOfAStepUp(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)

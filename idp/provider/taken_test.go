@@ -232,6 +232,7 @@ var takings = map[string]taking{
 
 // Each thing that can be taken, at each place where what was given is used.
 func TestWhatIsTakenAwayReachesWhatWasGiven(t *testing.T) {
+	t.Parallel()
 	for name, c := range takings {
 		t.Run(name, func(t *testing.T) {
 			inEachFormat(t, func(t *testing.T, k *kit, format idp.TokenFormat) {
@@ -246,7 +247,7 @@ func inEachFormat(t *testing.T, run func(t *testing.T, k *kit, format idp.TokenF
 	t.Helper()
 	for _, format := range formats {
 		t.Run(string(format), func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) { run(t, start(t, db.URL), format) })
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) { run(t, start(t, db.URL), format) })
 		})
 	}
 }
@@ -278,6 +279,7 @@ func (h held) expect(t *testing.T, when string, lost map[string]string) {
 }
 
 func TestSomebodyWithAPasswordGoesOnAsLongAsPasswordsDo(t *testing.T) {
+	t.Parallel()
 	inEachFormat(t, func(t *testing.T, k *kit, format idp.TokenFormat) {
 		c := taking{
 			take: func(h held) { h.access(idp.Access{Federated: true}) }, back: func(h held) { h.access(idp.Access{Password: true}) },
@@ -290,7 +292,8 @@ func TestSomebodyWithAPasswordGoesOnAsLongAsPasswordsDo(t *testing.T) {
 }
 
 func TestASessionThatIsTrustedLessIsAskedForASecondStep(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	federated(t, k)
 	p := k.AddParty(idp.Client{})
 	if k.browser.Get(p.Begin().URL).Left == nil {

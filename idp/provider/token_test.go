@@ -15,7 +15,8 @@ import (
 )
 
 func TestCodeExchangeChecksPKCE(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
 	past := k.AddParty(idp.Client{PKCEOptional: true})
@@ -59,6 +60,7 @@ func TestCodeExchangeChecksPKCE(t *testing.T) {
 }
 
 func TestOneOfFiftyRedeemsACodeAndTheSecondUseRevokesIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})
@@ -89,7 +91,8 @@ func TestOneOfFiftyRedeemsACodeAndTheSecondUseRevokesIt(t *testing.T) {
 }
 
 func TestSecondUseOfACodeRevokesAJWTToo(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{TokenFormat: idp.JWTToken})
 	a, code := k.code(p)
 	token := k.redeem(p, code, a.Verifier).text("access_token")
@@ -102,7 +105,8 @@ func TestSecondUseOfACodeRevokesAJWTToo(t *testing.T) {
 }
 
 func TestCodeIsForOneClientOneRedirectURIAndAMinute(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{RedirectURIs: []string{idptest.RedirectURI, "https://app.example/cb"}})
 		other := k.AddParty(idp.Client{})
@@ -123,7 +127,8 @@ func TestCodeIsForOneClientOneRedirectURIAndAMinute(t *testing.T) {
 }
 
 func TestCodeOfASessionThatEndedIsWorthNothing(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a, code := k.code(p)
 	k.exec("UPDATE sessions SET ended_at = " + ago(0))
@@ -131,7 +136,8 @@ func TestCodeOfASessionThatEndedIsWorthNothing(t *testing.T) {
 }
 
 func TestOtherGrantsAreRefused(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	assertion, err := k.Keys.Sign(idp.RS256, "JWT", []byte(`{"iss":"`+p.Client.ID+`","sub":"`+p.Client.ID+`"}`))
 	idptest.Must(t, err)
@@ -165,7 +171,8 @@ func named(id, secret string) url.Values {
 }
 
 func TestClientsAuthenticateAsRegistered(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	post := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
@@ -225,7 +232,8 @@ func wantAuthentication(t *testing.T, r *reply, status int, code string) {
 }
 
 func TestTokenRefusesWhatEndsUpInLogs(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{AuthMethod: idp.ClientSecretPost})
 	a, code := k.code(p)
 	form := codeForm(p, code, a.Verifier)
@@ -245,7 +253,8 @@ func TestTokenRefusesWhatEndsUpInLogs(t *testing.T) {
 }
 
 func TestTokenResponsesAreNotCached(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a, code := k.code(p)
 	r := k.redeem(p, code, a.Verifier)
@@ -261,7 +270,8 @@ func TestTokenResponsesAreNotCached(t *testing.T) {
 }
 
 func TestBodiesAreLimited(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	body := "grant_type=authorization_code&code=" + strings.Repeat("a", 64<<10)
 	for _, path := range []string{"/token", "/authorize", "/end_session", "/end_session/confirm", "/introspect", "/revoke"} {
 		if r := k.send("POST", path, body); r.status != http.StatusRequestEntityTooLarge {
@@ -278,6 +288,7 @@ func TestBodiesAreLimited(t *testing.T) {
 }
 
 func TestDatabaseErrorsDoNotLeak(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p := k.AddParty(idp.Client{})

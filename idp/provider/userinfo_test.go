@@ -38,7 +38,8 @@ func (k *kit) forge(typ keys.TokenType, claims map[string]any) string {
 }
 
 func TestTokensWithoutClaimsAreRefusedEverywhere(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	for _, alg := range idp.Algorithms() {
 		for _, typ := range []keys.TokenType{keys.IDToken, keys.AccessToken} {
@@ -61,7 +62,8 @@ func TestTokensWithoutClaimsAreRefusedEverywhere(t *testing.T) {
 }
 
 func TestUserinfoTakesOurLivingAccessTokensOnly(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{TokenFormat: idp.JWTToken}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	claims := part(t, tokens.AccessToken, 1)
@@ -107,7 +109,8 @@ func TestUserinfoTakesOurLivingAccessTokensOnly(t *testing.T) {
 }
 
 func TestUserinfoTakesTheTokenInTheHeaderOnly(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
 	k.send("GET", "/userinfo?access_token="+token, "").want(t, 400, "invalid_request")
@@ -132,7 +135,8 @@ func TestUserinfoTakesTheTokenInTheHeaderOnly(t *testing.T) {
 }
 
 func TestRevokedAccessTokensEndAtOnce(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
 			token := k.tokens(k.AddParty(idp.Client{TokenFormat: format})).AccessToken
@@ -146,7 +150,8 @@ func TestRevokedAccessTokensEndAtOnce(t *testing.T) {
 }
 
 func TestHintsAreIDTokensOfThisClient(t *testing.T) {
-	k := start(t, idptest.SQLite(t))
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
 	p, other := k.AddParty(idp.Client{TokenFormat: idp.JWTToken}), k.AddParty(idp.Client{})
 	tokens := k.tokens(p)
 	claims := part(t, tokens.RawID, 1)

@@ -51,6 +51,7 @@ func emails(people []roster.Record) []string {
 }
 
 func TestFilesAreRead(t *testing.T) {
+	t.Parallel()
 	const bom = "\xef\xbb\xbf"
 	for name, c := range map[string]struct {
 		text   string
@@ -108,6 +109,7 @@ func TestFilesAreRead(t *testing.T) {
 }
 
 func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"":                              "empty",
 		"\xef\xbb\xbf":                  "empty",
@@ -130,6 +132,7 @@ func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
 }
 
 func TestEverythingAboutAPersonIsRead(t *testing.T) {
+	t.Parallel()
 	const tenant, object = "11111111-2222-3333-4444-555555555555", "AAAAAAAA-2222-3333-4444-555555555555"
 	csv := "Email,Name,Locale,Population,Roles,Email Verified,Disabled,Password Hash,Password Changed At,TOTP,Entra TID,Entra OID\n" +
 		"maya@rtx.example,Maya,de-CH,agents,manager; agent,yes,true," + bcrypt + ",2025-03-29,aaaq eaye auda ocaj bifq ydio b4ib ceqt," + tenant + "," + object + "\n"
@@ -156,6 +159,7 @@ func TestEverythingAboutAPersonIsRead(t *testing.T) {
 }
 
 func TestWhatIsWrongWithAFieldIsSaid(t *testing.T) {
+	t.Parallel()
 	for column, values := range map[string]map[string]string{
 		"email_verified":      {"perhaps": "neither true nor false"},
 		"disabled":            {"2": "neither true nor false"},
@@ -175,6 +179,7 @@ func TestWhatIsWrongWithAFieldIsSaid(t *testing.T) {
 
 // One broken line among many is reported with its line, and all others are read.
 func TestBrokenLineFarDown(t *testing.T) {
+	t.Parallel()
 	const lines, broken = 60_000, 57_123
 	for _, bad := range []string{"\"never closed,A", "a,b,c,d", "x@y.example,\"A\"B"} {
 		var text strings.Builder

@@ -59,6 +59,7 @@ const people = "email,name,roles,password_hash\n" +
 	"f@x.example,F,agent,\n"
 
 func TestImportGoesOnOrImportsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		j := newJob(app, people)
@@ -100,6 +101,7 @@ func TestImportGoesOnOrImportsNothing(t *testing.T) {
 }
 
 func TestAllOrNothingImportsAll(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		var text strings.Builder
@@ -126,6 +128,7 @@ func TestAllOrNothingImportsAll(t *testing.T) {
 
 // An import that is stopped says how far it came, and goes on when it is run again.
 func TestStoppedImportGoesOn(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		var text strings.Builder
@@ -151,7 +154,8 @@ func TestStoppedImportGoesOn(t *testing.T) {
 // Somebody whom another system knew signs in with what they have: password and
 // authenticator; the hash is ours from then on, and they get recovery codes.
 func TestImportedPeopleSignIn(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		party := app.AddParty(idp.Client{Populations: []string{idp.Contacts}})
 		const plain = "gentle maple corner"
@@ -195,6 +199,7 @@ func TestImportedPeopleSignIn(t *testing.T) {
 }
 
 func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
+	t.Parallel()
 	app := idptest.Start(t, idptest.Alone(t).URL, "")
 	const tenant, person = "11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"
 	j := newJob(app, "email,entra_tid,entra_oid\na@x.example,"+tenant+","+person+"\nb@x.example,,\n")
@@ -220,6 +225,7 @@ func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 
 // Whoever lacks a permission does not import it, nor anybody.
 func TestImportGivesNobodyMoreThanTheImporterHas(t *testing.T) {
+	t.Parallel()
 	db := idptest.Alone(t)
 	app := idptest.Start(t, db.URL, "")
 	actor := manage.Actor{UserID: "ada", Permissions: []string{idp.PermissionUsers, idp.PermissionRoles}, SecondStepAt: idp.Now()}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTwoUsableSessionsAreAChoice(t *testing.T) {
-	app := idptest.Start(t, idptest.SQLite(t), "")
+	app := idptest.Start(t, idptest.Migrated(t), "")
 	agent, contact := app.AddUser(idp.Agents, "maya@rtx.example"), app.AddUser(idp.Contacts, "maya@customer.example")
 	browser := idptest.NewBrowser(t)
 	for population, email := range map[string]string{idp.Agents: agent.Email, idp.Contacts: contact.Email} {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/mail"
+	"gatehouse/idp/password"
 	"gatehouse/idp/store"
 )
 
@@ -42,6 +44,16 @@ type Config struct {
 	// or more. Nil: what the
 	// database says, which is 400 days of one that was made by this release or a later one.
 	AuditRetention *time.Duration
+	// Thrift is what tests save. No flag, variable or file of an operator sets it.
+	Thrift Thrift
+}
+
+// Thrift makes the two costly things cheap: most tests are about neither.
+type Thrift struct {
+	// Passwords are the costs of new hashes; zero: password.DefaultParams.
+	Passwords password.Params
+	// NewKey makes signing keys; nil: fresh ones.
+	NewKey func(idp.Algorithm) (crypto.Signer, error)
 }
 
 // leastRetention is the floor of AuditRetention. What is deleted a month later was

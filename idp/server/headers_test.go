@@ -12,7 +12,7 @@ import (
 // An app may sign people in by a popup, whose answers, redirects included, must not cut
 // it off from its opener. No app opens the console or somebody's account.
 func TestOnlyPagesThatNoAppOpensAreCutOffFromTheirOpener(t *testing.T) {
-	app := idptest.Start(t, idptest.SQLite(t), "")
+	app := idptest.Start(t, idptest.Migrated(t), "")
 	party, b := app.AddParty(idp.Client{PostLogoutRedirectURIs: []string{"https://app.example/bye"}}), idptest.NewBrowser(t)
 	flow := b.Get(party.Begin().URL).URL
 	paths := map[string]string{

@@ -19,7 +19,7 @@ import (
 // was given. Afterwards nothing that is in their hands reaches a person, a permission or an app that the table of roles does
 // not give them.
 func TestNoSequenceOfOperationsReachesBeyondWhatTheActorHolds(t *testing.T) {
-	app, _ := idptest.StartWithMail(t, idptest.SQLite(t))
+	app, _ := idptest.StartWithMail(t, idptest.Migrated(t))
 	rapid.Check(t, func(r *rapid.T) {
 		w := newIntrigue(t, r, app)
 		defer w.leave()

@@ -42,23 +42,11 @@ func signInByPassword(t *testing.T, party *idptest.Party) visitor {
 	return s
 }
 
-// userinfoAt asks an issuer for the claims of an access token.
-func userinfoAt(t *testing.T, issuer, token string) int {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, issuer+"/userinfo", http.NoBody)
-	idptest.Must(t, err)
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := http.DefaultClient.Do(req)
-	idptest.Must(t, err)
-	idptest.Must(t, res.Body.Close())
-	return res.StatusCode
-}
-
 // wantDead fails unless nothing of a sign-in is good for anything any more.
 func (s visitor) wantDead(t *testing.T, issuer string) {
 	t.Helper()
 	for name, tokens := range map[string]idptest.Tokens{"token": s.tokens, "offline token": s.offline} {
-		if status := userinfoAt(t, issuer, tokens.AccessToken); status != http.StatusUnauthorized {
+		if status := idptest.Userinfo(t, issuer, tokens.AccessToken); status != http.StatusUnauthorized {
 			t.Errorf("userinfo takes the old access %s: %d", name, status)
 		}
 		if _, err := s.party.Refresh(tokens.RefreshToken); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
@@ -89,7 +77,7 @@ func TestImmediatelySignsEverybodyOut(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		s := signInByPassword(t, party)
-		if status := userinfoAt(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
+		if status := idptest.Userinfo(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
 			t.Fatalf("before: %d", status)
 		}
 		app.SetPolicy(idp.Agents, byApp, manage.Immediately)
@@ -108,11 +96,11 @@ func TestImmediatelySignsEverybodyOut(t *testing.T) {
 }
 
 func TestOnNextLoginLeavesSessionsAlone(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		s := signInByPassword(t, party)
 		app.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
-		if status := userinfoAt(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
+		if status := idptest.Userinfo(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
 			t.Errorf("userinfo: %d", status)
 		}
 		if _, err := party.Refresh(s.tokens.RefreshToken); err != nil {
@@ -139,7 +127,7 @@ func TestOnNextLoginLeavesSessionsAlone(t *testing.T) {
 
 // A later change that applies at once ends what an earlier one spared.
 func TestEveryOrderOfChanges(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		first := signInByPassword(t, party)
 		app.SetPolicy(idp.Agents, noMFA, manage.OnNextLogin)
@@ -164,7 +152,7 @@ func TestEveryOrderOfChanges(t *testing.T) {
 func TestASignInUnderWayMeetsTheNewPolicyAndIsTold(t *testing.T) {
 	for _, apply := range []manage.Apply{manage.Immediately, manage.OnNextLogin} {
 		t.Run(string(apply), func(t *testing.T) {
-			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				app, box := idptest.StartWithMail(t, db.URL)
 				app.SetPolicy(idp.Agents, idp.Policy{EmailCode: true}, manage.OnNextLogin)
 				app.AddUser(idp.Agents, maya)
@@ -241,7 +229,7 @@ func TestClocksOfReplicasDoNotMatter(t *testing.T) {
 }
 
 func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, strict := world(t, db, noMFA)
 		lax := app.AddParty(idp.Client{})
 		s := signInByPassword(t, strict)
@@ -262,7 +250,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 		if got := s.silently(strict); got != "login_required" {
 			t.Errorf("at the client: %q", got)
 		}
-		if status := userinfoAt(t, app.Issuer, elsewhere.AccessToken); status != http.StatusOK {
+		if status := idptest.Userinfo(t, app.Issuer, elsewhere.AccessToken); status != http.StatusOK {
 			t.Errorf("the other client's token: %d", status)
 		}
 		if got := s.silently(lax); got != "" {
@@ -277,7 +265,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 		if tokens.Claims["acr"] != string(idp.ACRMFA) {
 			t.Errorf("acr %v", tokens.Claims["acr"])
 		}
-		if status := userinfoAt(t, app.Issuer, elsewhere.AccessToken); status != http.StatusOK {
+		if status := idptest.Userinfo(t, app.Issuer, elsewhere.AccessToken); status != http.StatusOK {
 			t.Errorf("the other client's token after the step-up: %d", status)
 		}
 	})
@@ -286,7 +274,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 // A session from before two changes is judged, at each app, by what stood when it
 // was created; another app's stricter rule of that time still asks for more.
 func TestAStricterAppStillStepsUp(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, lax := world(t, db, noMFA)
 		strict := app.AddParty(idp.Client{})
 		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
@@ -310,7 +298,7 @@ func TestAStricterAppStillStepsUp(t *testing.T) {
 }
 
 func TestResetMFALeadsThroughSetUpAgain(t *testing.T) {
-	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, box := idptest.StartWithMail(t, db.URL)
 		user := app.AddUser(idp.Agents, maya)
 		party, b := app.AddParty(idp.Client{}), idptest.NewBrowser(t)

@@ -100,7 +100,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	if s.Keys, err = keys.Open(ctx, s.Store, ring); err != nil {
+	if s.Keys, err = keys.OpenWith(ctx, s.Store, ring, s.cfg.Thrift.NewKey); err != nil {
 		return err
 	}
 	plumbing, err := s.plumbing()
@@ -207,7 +207,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	box.Issuer = strings.TrimSuffix(cfg.Issuer, "/")
 	secure := strings.HasPrefix(cfg.Issuer, "https:")
 	return &manage.Manager{
-		Store: st, Hasher: password.New(password.DefaultParams()), Keyring: ring, Outbox: box, RecoveryKey: recovery,
+		Store: st, Hasher: password.New(cfg.Thrift.Passwords), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
 		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
 	}, nil

@@ -21,6 +21,7 @@ func sent(cookies ...*http.Cookie) http.Header {
 }
 
 func TestCookiesOfAnHTTPSProviderBelongToItsHost(t *testing.T) {
+	t.Parallel()
 	c := session.Cookies{Secure: true}
 	browser, _ := c.NewBrowser()
 	for want, cookie := range map[string]*http.Cookie{
@@ -41,6 +42,7 @@ func TestCookiesOfAnHTTPSProviderBelongToItsHost(t *testing.T) {
 }
 
 func TestCookiesOnLocalhostHaveOurNames(t *testing.T) {
+	t.Parallel()
 	c := session.Cookies{}
 	browser, _ := c.NewBrowser()
 	for want, cookie := range map[string]*http.Cookie{
@@ -54,6 +56,7 @@ func TestCookiesOnLocalhostHaveOurNames(t *testing.T) {
 }
 
 func TestCookiesLastAsLongAsTheyShould(t *testing.T) {
+	t.Parallel()
 	c := session.Cookies{}
 	browser, _ := c.NewBrowser()
 	if browser.MaxAge != int((400 * 24 * time.Hour).Seconds()) {
@@ -68,6 +71,7 @@ func TestCookiesLastAsLongAsTheyShould(t *testing.T) {
 }
 
 func TestCookieIsReadBack(t *testing.T) {
+	t.Parallel()
 	for _, c := range []session.Cookies{{}, {Secure: true}} {
 		cookie, hash := c.NewBrowser()
 		secret, again := c.Browser(sent(cookie))
@@ -92,6 +96,7 @@ func TestCookieIsReadBack(t *testing.T) {
 // A second cookie of a name was planted, say by a neighbouring subdomain, and
 // a value of another length is not ours: both count as none.
 func TestDoubtfulCookiesAreNone(t *testing.T) {
+	t.Parallel()
 	genuine := idp.NewSecret()
 	for name, values := range map[string][]string{
 		"none":           {},
@@ -124,6 +129,7 @@ func TestDoubtfulCookiesAreNone(t *testing.T) {
 
 // On https the cookie without the prefix, which others can set, is not ours.
 func TestPrefixIsPartOfTheName(t *testing.T) {
+	t.Parallel()
 	plain, _ := session.Cookies{}.NewBrowser()
 	if secret, _ := (session.Cookies{Secure: true}).Browser(sent(plain)); secret != "" {
 		t.Error("a cookie without the prefix is taken")

@@ -134,6 +134,7 @@ func ids(sessions []idp.Session) []string {
 // Of the clients that know of a session, those are told that got tokens and want
 // to be; each once, however many grants it has.
 func TestEndTellsTheClientsThatHaveTokens(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		second, _ := h.signIn(t, h.User, 3)
@@ -165,6 +166,7 @@ func TestEndTellsTheClientsThatHaveTokens(t *testing.T) {
 }
 
 func TestSessionEndsOnceHoweverManyEndIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		h.grant(t, h.Client, h.Session, true)
@@ -199,6 +201,7 @@ func TestSessionEndsOnceHoweverManyEndIt(t *testing.T) {
 }
 
 func TestEndByTokenKnowsTheLivingTokenOnly(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		h.grant(t, h.Client, h.Session, true)
@@ -216,6 +219,7 @@ func TestEndByTokenKnowsTheLivingTokenOnly(t *testing.T) {
 }
 
 func TestEndAllOfAPersonSparesOneAndOthers(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		somebody := idptest.User(idp.Agents, "b@rtx.example")
@@ -245,6 +249,7 @@ var errStop = errors.New("stop")
 
 // Session, audit event and deliveries are one transaction.
 func TestEndThatIsRolledBackTellsNobody(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		h.grant(t, h.Client, h.Session, true)
@@ -285,6 +290,7 @@ func reapAtOnce(t *testing.T, db *idptest.Database) int {
 
 // More than one batch of sessions, and one that came after the change.
 func TestReapEndsWhatAnOlderPolicyJudged(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		const many = 230
 		h := newHouse(t, db)
@@ -328,6 +334,7 @@ func TestReapEndsWhatAnOlderPolicyJudged(t *testing.T) {
 // Sessions that ended before are not told again, those of another population not
 // at all.
 func TestReapLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		contacts := idptest.Population(idp.Contacts)
@@ -371,6 +378,7 @@ func (h *house) override(t *testing.T, c idp.Client) int64 {
 // A client's override ends its grants: sessions and other clients stay, and a
 // session that signed in there again meanwhile is not told.
 func TestReapRevokesTheGrantsOfAClientsOverride(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := newHouse(t, db)
 		other := h.client(t, "https://other.example/")

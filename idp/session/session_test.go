@@ -60,6 +60,7 @@ func expectFound(t *testing.T, got []string, want ...string) {
 }
 
 func TestNewSessionStartsNowAndEndsAtItsLimit(t *testing.T) {
+	t.Parallel()
 	p := idptest.Population(idp.Agents)
 	u := idptest.User(p.ID, "maya@rtx.example")
 	visit := &idp.Visit{Address: "192.0.2.1", UserAgent: "Mozilla/5.0"}
@@ -85,6 +86,7 @@ func TestNewSessionStartsNowAndEndsAtItsLimit(t *testing.T) {
 }
 
 func TestLivingSessionsAreFoundInTheOrderOfThePopulations(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		contacts := idptest.Population(idp.Contacts)
@@ -116,6 +118,7 @@ func TestLivingSessionsAreFoundInTheOrderOfThePopulations(t *testing.T) {
 }
 
 func TestSessionIsFoundInItsOwnBrowserOnly(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		v, thief := newVisitor(db), newVisitor(db)
@@ -130,6 +133,7 @@ func TestSessionIsFoundInItsOwnBrowserOnly(t *testing.T) {
 }
 
 func TestSessionDiesWith(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		run := func(statement string) {
@@ -169,6 +173,7 @@ func TestSessionDiesWith(t *testing.T) {
 }
 
 func TestSessionLastsUntilJustBeforeItsLimits(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		v := newVisitor(db)
@@ -180,6 +185,7 @@ func TestSessionLastsUntilJustBeforeItsLimits(t *testing.T) {
 }
 
 func TestRenewedSessionIsFoundByItsNewTokenOnly(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		v := newVisitor(db)
@@ -203,6 +209,7 @@ func TestRenewedSessionIsFoundByItsNewTokenOnly(t *testing.T) {
 // Staying signed in is a cookie that the browser keeps, and limits of its own; where
 // the population does not offer it, it is a session like any other.
 func TestKeptSessionOutlivesTheBrowser(t *testing.T) {
+	t.Parallel()
 	p := idptest.Population(idp.Agents)
 	m := &session.Manager{}
 	begin := func(p idp.Population) (idp.Session, *http.Cookie) {

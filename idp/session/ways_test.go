@@ -8,6 +8,7 @@ import (
 )
 
 func TestReapEndsWhoCameByAWayThatWasClosedAndTellsTheirApps(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, ctx := newHouse(t, db), t.Context()
 		c := idptest.Connection(idp.Agents)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAuditEventIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		visit := &idp.Visit{RequestID: "request", Address: "192.0.2.1", UserAgent: "Mozilla/5.0 (日本)"}
 		full := idp.AuditEvent{
@@ -43,6 +44,7 @@ func TestAuditEventIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestAuditEventsAreNarrowedNewestFirst(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		for _, e := range []idp.AuditEvent{
 			{Kind: idp.AuditSignedIn, UserID: "maya", SessionID: "1"},
@@ -83,6 +85,7 @@ func TestAuditEventsAreNarrowedNewestFirst(t *testing.T) {
 }
 
 func TestSeveralAuditEventsAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		idptest.Must(t, db.Audit(t.Context(), idp.AuditEvent{Kind: idp.AuditSignedIn}, idp.AuditEvent{Kind: idp.AuditSignedOut}))
 		if n := count(t, db.SQL(), "audit_events"); n != 2 {

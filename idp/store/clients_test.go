@@ -12,6 +12,7 @@ import (
 )
 
 func TestClientIsAtMostASecondOld(t *testing.T) {
+	t.Parallel()
 	address := idptest.SQLite(t)
 	synctest.Test(t, func(t *testing.T) {
 		s, err := store.Open(t.Context(), address)
@@ -43,6 +44,7 @@ func TestClientIsAtMostASecondOld(t *testing.T) {
 }
 
 func TestClientsAreCachedAndInventedOnesAreNot(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		ctx, statements := store.CountStatements(t.Context())
@@ -65,6 +67,7 @@ func TestClientsAreCachedAndInventedOnesAreNot(t *testing.T) {
 }
 
 func TestMoreClientsThanTheCacheHolds(t *testing.T) {
+	t.Parallel()
 	s, err := store.Open(t.Context(), idptest.SQLite(t))
 	idptest.Must(t, err)
 	defer func() { _ = s.Close() }()

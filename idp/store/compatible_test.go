@@ -12,6 +12,7 @@ import (
 
 // A program older than what the schema needs touches nothing and names both.
 func TestAnOlderProgramRefusesASchemaThatLostSomething(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		ctx := t.Context()
 		idptest.Must(t, db.Migrate(ctx))
@@ -46,6 +47,7 @@ func TestAnOlderProgramRefusesASchemaThatLostSomething(t *testing.T) {
 
 // What a newer program only added is no hindrance.
 func TestAProgramThatIsAReleaseBehindRuns(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		ctx := t.Context()
 		idptest.Must(t, db.Migrate(ctx))

@@ -9,6 +9,7 @@ import (
 )
 
 func TestConnectionIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		full := idptest.Connection(w.Population.ID)
@@ -31,6 +32,7 @@ func TestConnectionIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestConnectionIsSavedByWhoeverSawItLast(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		old := idptest.Connection(w.Population.ID)
@@ -51,6 +53,7 @@ func TestConnectionIsSavedByWhoeverSawItLast(t *testing.T) {
 }
 
 func TestAPersonAndAnIdentityAreLinkedOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		c := idptest.Connection(w.Population.ID)
@@ -92,6 +95,7 @@ func TestAPersonAndAnIdentityAreLinkedOnce(t *testing.T) {
 }
 
 func TestIdentitiesGoWithTheirPersonAndTheirConnection(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		for _, gone := range []func(c idp.Connection) error{
@@ -111,6 +115,7 @@ func TestIdentitiesGoWithTheirPersonAndTheirConnection(t *testing.T) {
 }
 
 func TestSessionsOfAnUpstreamSession(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		c := idptest.Connection(w.Population.ID)
@@ -143,6 +148,7 @@ func TestSessionsOfAnUpstreamSession(t *testing.T) {
 }
 
 func TestProfileFollowsTheOtherSide(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		u := w.User
@@ -156,6 +162,7 @@ func TestProfileFollowsTheOtherSide(t *testing.T) {
 }
 
 func TestLinkedPeopleAreCounted(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		expect := func(what, population string, people, linked int64) {
@@ -187,6 +194,7 @@ func TestLinkedPeopleAreCounted(t *testing.T) {
 }
 
 func TestAnAdminCanSignInOrNot(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		expect := func(what string, want bool) {
@@ -232,6 +240,7 @@ func TestAnAdminCanSignInOrNot(t *testing.T) {
 }
 
 func TestWhatBeganWithAConnectionEnds(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		noor := idptest.User(w.Population.ID, "noor@rtx.example")

@@ -29,6 +29,7 @@ func emailCode(f idp.Flow, id string, at time.Time) idp.EmailCode {
 }
 
 func TestNewEmailCodeReplacesTheOldOne(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		f, other := emailFlow(t, db, w), emailFlow(t, db, w)
@@ -52,6 +53,7 @@ func TestNewEmailCodeReplacesTheOldOne(t *testing.T) {
 }
 
 func TestEmailCodesAreReadAsTheyWereStored(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f := emailFlow(t, db, db.World(t))
 		full := emailCode(f, "full", idp.Now())
@@ -72,6 +74,7 @@ func TestEmailCodesAreReadAsTheyWereStored(t *testing.T) {
 
 // The code that cannot be stored does not take the one before with it.
 func TestCodeThatCannotBeStoredReplacesNone(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f := emailFlow(t, db, db.World(t))
 		c := emailCode(f, "a", idp.Now())
@@ -82,6 +85,7 @@ func TestCodeThatCannotBeStoredReplacesNone(t *testing.T) {
 }
 
 func TestParallelTriesOfACodeAreCountedToFive(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f := emailFlow(t, db, db.World(t))
 		idptest.Must(t, db.ReplaceEmailCode(t.Context(), emailCode(f, "a", idp.Now())))
@@ -103,6 +107,7 @@ func TestParallelTriesOfACodeAreCountedToFive(t *testing.T) {
 }
 
 func TestOneOfManyUsesAnEmailCode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f, now := emailFlow(t, db, db.World(t)), idp.Now()
 		c := emailCode(f, "a", now)
@@ -124,6 +129,7 @@ func TestOneOfManyUsesAnEmailCode(t *testing.T) {
 // A code that is used while it is replaced: whichever comes first, never is there
 // a replaced code that was used afterwards.
 func TestUsingACodeAndReplacingItAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f := emailFlow(t, db, db.World(t))
 		idptest.Must(t, db.ReplaceEmailCode(t.Context(), emailCode(f, "0", idp.Now())))
@@ -147,6 +153,7 @@ func TestUsingACodeAndReplacingItAtOnce(t *testing.T) {
 
 // Whatever flow or replica asks: one mail within the interval.
 func TestOneOfManySendsAnEmailCode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		f := idp.Factor{ID: idp.NewID(), UserID: w.User.ID, Method: idp.MethodEmail, CreatedAt: idp.Now(), LastUsedAt: idp.Now()}

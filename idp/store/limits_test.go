@@ -16,6 +16,7 @@ import (
 // differs in whom it concerns, and what is no refusal, stays apart; the first is never
 // lost.
 func TestRefusalsFromOneNetworkAreOneRow(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		refused := func(i int, address, user string, kind idp.AuditKind) error {
@@ -54,6 +55,7 @@ func TestRefusalsFromOneNetworkAreOneRow(t *testing.T) {
 // A code that nobody redeems leaves nothing within minutes, one that was redeemed stays
 // with its grant.
 func TestGrantWhoseCodeNobodyRedeemedGoesWithinMinutes(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		used, _ := idptest.Grant(w.Client, w.Session)
@@ -80,6 +82,7 @@ func TestGrantWhoseCodeNobodyRedeemedGoesWithinMinutes(t *testing.T) {
 // However many sign-ins are begun from one network, so many stay open; those of others,
 // and one in which somebody has proved something, do.
 func TestOpenRequestsOfOneNetworkAreBounded(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		begin := func(ctx context.Context, user string) string {
@@ -118,6 +121,7 @@ func TestOpenRequestsOfOneNetworkAreBounded(t *testing.T) {
 
 // A database says itself how long it keeps the audit log, once.
 func TestDatabaseKeepsItsAuditRetention(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if d, err := db.AuditRetention(t.Context()); err != nil || d != 0 {
 			t.Errorf("one of before: %s, %v", d, err)

@@ -13,6 +13,7 @@ import (
 // start has folded it again, and two in one population are not made one: the audit log
 // names the second.
 func TestAddressesAreFoldedAgain(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		ascii, other, letters := idptest.User(idp.Agents, "a@xn--bcher-kva.example"), idptest.User(idp.Agents, "b@\u200bbücher.example"), idptest.User(idp.Agents, "b@bücher.example")
@@ -55,6 +56,7 @@ func bytesOf(db *idptest.Database) string {
 // Of one address there is one invitation, in whatever spelling, and of a link one use,
 // with the token that counts.
 func TestLinksAreOneAndUsedOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, now := t.Context(), idp.Now()
 		l := idp.Link{

@@ -15,6 +15,7 @@ import (
 
 // Every column has a field and every field a column, of the same type.
 func TestRowsMirrorTheSchema(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		rows := store.RowColumns(t)
 		for _, table := range tables(t, db) {
@@ -56,6 +57,7 @@ func tables(t *testing.T, db *idptest.Database) []string {
 }
 
 func TestMigrationsGoUpAndDownAndUpAgain(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		expectMigrated(t, db.Store, false)
 		idptest.Must(t, db.Migrate(t.Context()))
@@ -102,6 +104,7 @@ func expectMigrated(t *testing.T, s *store.Store, want bool) {
 }
 
 func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		const replicas = 4
 		var stores [replicas]*store.Store
@@ -123,6 +126,7 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 }
 
 func TestForeignKeysHold(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		s := w.Session

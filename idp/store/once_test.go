@@ -17,6 +17,7 @@ import (
 // one is told yes.
 
 func TestOneOfManyUsesACode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
@@ -30,6 +31,7 @@ func TestOneOfManyUsesACode(t *testing.T) {
 }
 
 func TestCodeOfARevokedGrantCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		for _, want := range []bool{true, false} {
@@ -43,6 +45,7 @@ func TestCodeOfARevokedGrantCannotBeUsed(t *testing.T) {
 }
 
 func TestOneOfManyFinishesARequest(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		r := idptest.Request(db.World(t).Client)
 		idptest.Must(t, db.CreateRequest(t.Context(), r))
@@ -53,6 +56,7 @@ func TestOneOfManyFinishesARequest(t *testing.T) {
 }
 
 func TestOneOfManyTabsAdvancesAFlow(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		r := idptest.Request(w.Client)
@@ -77,6 +81,7 @@ func TestOneOfManyTabsAdvancesAFlow(t *testing.T) {
 }
 
 func TestOneOfManyUsesATimeStep(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		f := factor(t.Context(), t, db, db.World(t).User)
 		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
@@ -96,6 +101,7 @@ func factor(ctx context.Context, t *testing.T, db *idptest.Database, u idp.User)
 }
 
 func TestStepsAreAcceptedForwardOnly(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		f, at := factor(t.Context(), t, db, w.User), idp.Now().Add(time.Hour)
@@ -133,6 +139,7 @@ func recoveryCodes(t *testing.T, db *idptest.Database, u idp.User) (idp.Recovery
 }
 
 func TestOneOfManyUsesARecoveryCode(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		_, codes := recoveryCodes(t, db, w.User)
@@ -146,6 +153,7 @@ func TestOneOfManyUsesARecoveryCode(t *testing.T) {
 }
 
 func TestNewRecoveryCodesReplaceTheOldOnes(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, at := db.World(t), idp.Now()
 		old, codes := recoveryCodes(t, db, w.User)
@@ -175,6 +183,7 @@ func TestNewRecoveryCodesReplaceTheOldOnes(t *testing.T) {
 
 // All who present one refresh token make a successor; one of them is kept.
 func TestRefreshTokenGetsOneSuccessor(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		token := func(id, previous string) idp.Token {
@@ -207,6 +216,7 @@ func TestRefreshTokenGetsOneSuccessor(t *testing.T) {
 }
 
 func TestOneOfManyCountsAnAttempt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
 		one := []store.Budget{{Key: []byte("key"), Kind: "password", Free: 1, Waits: []time.Duration{time.Second}}}
@@ -225,6 +235,7 @@ func TestOneOfManyCountsAnAttempt(t *testing.T) {
 
 // Both counters of an attempt, or none.
 func TestAttemptIsCountedOnAllCountersOrNone(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		budget := func(key string) store.Budget {
 			return store.Budget{Key: []byte(key), Kind: "password", Free: 1, Waits: []time.Duration{time.Hour}}
@@ -241,6 +252,7 @@ func TestAttemptIsCountedOnAllCountersOrNone(t *testing.T) {
 }
 
 func TestOneOfManyFinishesADelivery(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
 		idptest.Must(t, db.Enqueue(t.Context(), store.Delivery{
@@ -259,6 +271,7 @@ func TestOneOfManyFinishesADelivery(t *testing.T) {
 }
 
 func TestOneOfManyEndsASession(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		ended := 0
@@ -278,6 +291,7 @@ func TestOneOfManyEndsASession(t *testing.T) {
 
 // Replicas that start together agree on one value.
 func TestFirstSettingStands(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		got := idptest.Race(contenders, func(i int) string {
 			v, err := db.CreateSetting(t.Context(), "secret", []byte(fmt.Sprint(i)), true)
@@ -300,6 +314,7 @@ func TestFirstSettingStands(t *testing.T) {
 // Whoever locks a person reads, until the end of the transaction, what nobody
 // else changes: of many who find no factor one enrols.
 func TestPersonIsLockedUntilTheEndOfTheTransaction(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		expectOneWinner(t, errStop, func(ctx context.Context, _ int) error {

@@ -19,6 +19,7 @@ import (
 )
 
 func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{"", "mysql://root@localhost/db", "gatehouse.db", "host=localhost", "sqlite3:x.db"} {
 		if _, err := store.Open(t.Context(), address); !errors.Is(err, idp.ErrInvalid) {
 			t.Errorf("%q: %v", address, err)
@@ -31,6 +32,7 @@ func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 }
 
 func TestOpenMakesThePrivateFolderOfTheFile(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "a folder?", "50%25 #1")
 	s, err := store.Open(t.Context(), store.SQLiteScheme+filepath.Join(folder, "gate house.db"))
 	idptest.Must(t, err)
@@ -47,6 +49,7 @@ func TestOpenMakesThePrivateFolderOfTheFile(t *testing.T) {
 }
 
 func TestPingFailsOnceTheDatabaseIsClosed(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		other := db.Replica(t)
 		if err := other.Ping(t.Context()); err != nil {
@@ -61,6 +64,7 @@ func TestPingFailsOnceTheDatabaseIsClosed(t *testing.T) {
 
 // Durable, concurrent and checked: on every connection that the store uses.
 func TestSQLiteIsSetUpOnEveryConnection(t *testing.T) {
+	t.Parallel()
 	s, err := store.Open(t.Context(), idptest.SQLite(t))
 	idptest.Must(t, err)
 	defer func() { _ = s.Close() }()
@@ -109,6 +113,7 @@ func expectPragma(ctx context.Context, t *testing.T, conn rowQuerier, pool int, 
 
 // A program that holds the file, say a backup, delays a write and fails nothing.
 func TestWriteWaitsForAnotherProcess(t *testing.T) {
+	t.Parallel()
 	const inner = "GATEHOUSE_TEST_HOLD"
 	if address := os.Getenv(inner); address != "" {
 		holdDatabase(t, address)
@@ -174,6 +179,7 @@ func sqliteURL(t *testing.T, s *store.Store) string {
 }
 
 func TestStatementsAreCounted(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		ctx, n := store.CountStatements(t.Context())

@@ -53,6 +53,7 @@ func expectIDs(t *testing.T, what string, got []string, want ...string) {
 }
 
 func TestDeliveriesAreReadAsTheyWereStored(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		full := waiting("full", "mail")
 		full.Attempts, full.LastError, full.DoneAt, full.Outcome = 3, "4.3.2 später 🔑", idp.Now(), store.Failed
@@ -74,6 +75,7 @@ func TestDeliveriesAreReadAsTheyWereStored(t *testing.T) {
 // A claim counts the attempt, puts off what it took, and takes no more than
 // asked for, the longest due first.
 func TestClaimTakesWhatIsDueInItsLane(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
 		first, second, later, other := waiting("first", "mail"), waiting("second", "mail"), waiting("later", "mail"), waiting("other", "client")
@@ -98,6 +100,7 @@ func TestClaimTakesWhatIsDueInItsLane(t *testing.T) {
 // Eight workers of two replicas empty a lane: each delivery is given to one, and
 // to one again once the lease is over.
 func TestClaimsAreExclusiveUntilTheLeaseEnds(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		var list []store.Delivery
@@ -153,6 +156,7 @@ func raceClaims(t *testing.T, stores []*store.Store) map[string]int {
 }
 
 func TestPutOffDeliveryComesBackWhenItIsDue(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		idptest.Must(t, db.Enqueue(t.Context(), waiting("a", "mail")))
 		claim(t, db.Store, "mail", 1)
@@ -169,6 +173,7 @@ func TestPutOffDeliveryComesBackWhenItIsDue(t *testing.T) {
 }
 
 func TestOneOfManyOutcomesStands(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		idptest.Must(t, db.Enqueue(t.Context(), waiting("a", "mail")))
 		winner, at := make(chan string, contenders), idp.Now()
@@ -194,6 +199,7 @@ func TestOneOfManyOutcomesStands(t *testing.T) {
 }
 
 func TestCancelGivesUpWhatWaitsAboutASession(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		a, same, session, lane := waiting("a", "one"), waiting("b", "one"), waiting("c", "one"), waiting("d", "two")
 		same.SessionID, lane.SessionID = a.SessionID, a.SessionID
@@ -211,6 +217,7 @@ func TestCancelGivesUpWhatWaitsAboutASession(t *testing.T) {
 }
 
 func TestOnlyLanesWithSomethingDueAreNamed(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		quiet := idptest.Client(idp.Agents)
@@ -242,6 +249,7 @@ func TestOnlyLanesWithSomethingDueAreNamed(t *testing.T) {
 }
 
 func TestProgressOfEachLane(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if got, err := db.Progress(t.Context()); err != nil || len(got) != 0 {
 			t.Errorf("an empty outbox: %+v (%v)", got, err)
@@ -274,6 +282,7 @@ func TestProgressOfEachLane(t *testing.T) {
 }
 
 func TestLaneIsTroubledWhileSomethingWaitsThatFailed(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		expect := func(what string, want bool) {
 			t.Helper()
@@ -293,6 +302,7 @@ func TestLaneIsTroubledWhileSomethingWaitsThatFailed(t *testing.T) {
 }
 
 func TestEnqueuedIsWhatIsCommitted(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ran := []string{}
 		for _, end := range []error{errStop, nil} {
@@ -311,6 +321,7 @@ func TestEnqueuedIsWhatIsCommitted(t *testing.T) {
 // The statements that run every second, whatever waits or ended, find their rows
 // by the indexes made for them: no look at what is done.
 func TestClaimsAndCleanUpUseTheirIndexes(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		fillOutbox(t, db)

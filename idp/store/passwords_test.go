@@ -32,6 +32,7 @@ func expectFormer(t *testing.T, db *idptest.Database, userID string, want ...str
 // As many are kept as the rule needs beside the one in use, none where there is no
 // rule, and nobody else's are touched.
 func TestFormerPasswordsAreKeptAsLongAsTheyCount(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		set := func(u idp.User, hashes ...string) {
@@ -81,6 +82,7 @@ func TestFormerPasswordsAreKeptAsLongAsTheyCount(t *testing.T) {
 
 // A replaced password is kept, an upgraded hash is the same password.
 func TestUpgradedHashIsNoFormerPassword(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		idptest.Must(t, db.UpgradePasswordHash(t.Context(), w.User.ID, w.User.PasswordHash, "upgraded"))
@@ -89,6 +91,7 @@ func TestUpgradedHashIsNoFormerPassword(t *testing.T) {
 }
 
 func TestRulesOfPasswordsAreSavedOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		p := db.World(t).Population
 		p.Passwords, p.PasswordsAtSignIn = idp.PasswordRules{MinLength: 12}, idp.PasswordRules{}
@@ -114,6 +117,7 @@ func TestRulesOfPasswordsAreSavedOnce(t *testing.T) {
 // A session that was too old stays away when the limit is raised, and the population's
 // others go on.
 func TestRaisedLimitBringsNobodyBack(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		idle, _ := idptest.Session(w.User, w.Population)
@@ -146,6 +150,7 @@ func expectSaved(t *testing.T, db *idptest.Database, want idp.Population) {
 // The numbers of a preview: people by their passwords, and sessions that live by the
 // limits of their kind.
 func TestWhomRulesOfPasswordsAffect(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		add := func(email string, change func(u *idp.User)) {

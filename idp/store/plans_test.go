@@ -31,6 +31,7 @@ ANALYZE users; ANALYZE user_words; ANALYZE user_roles; ANALYZE sessions; ANALYZE
 // No list reads more than its page: each goes along an index in the order of the
 // page, without sorting.
 func TestListsGoAlongAnIndex(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if db.Dialect() != "postgres" {
 			t.Skip("plans are PostgreSQL's")

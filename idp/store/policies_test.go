@@ -13,6 +13,7 @@ import (
 )
 
 func TestPolicyVersionsAreNeverTheSame(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t) // whose policy has version 3
 		if v, err := db.PolicyVersion(t.Context()); err != nil || v != 3 {
@@ -47,6 +48,7 @@ func TestPolicyVersionsAreNeverTheSame(t *testing.T) {
 
 // A sign-in that has read the version finishes before any policy changes.
 func TestChangeOfPolicyWaitsForSignInsThatFinish(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		replica := db.Replica(t)
@@ -117,6 +119,7 @@ func expectWaiting(t *testing.T, db *idptest.Database, done <-chan error) {
 
 // Two sign-ins that finish do not wait for each other.
 func TestSignInsShareThePolicyVersion(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if db.Dialect() == "sqlite" {
 			return // one writer
@@ -160,6 +163,7 @@ func saveOverride(ctx context.Context, db *idptest.Database, clientID string, ba
 }
 
 func TestSavedPolicyIsInForce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		want := w.Population
@@ -186,6 +190,7 @@ func TestSavedPolicyIsInForce(t *testing.T) {
 }
 
 func TestPolicyThatSomebodyElseChangedIsNotSaved(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		_, err := save(t.Context(), db, 2, idp.Policy{}, true)
@@ -207,6 +212,7 @@ func TestPolicyThatSomebodyElseChangedIsNotSaved(t *testing.T) {
 }
 
 func TestOverrideIsSavedOnceForEachBase(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		expect := func(want idp.Override) {
@@ -244,6 +250,7 @@ func TestOverrideIsSavedOnceForEachBase(t *testing.T) {
 // Versions 3 to 7: policy, override, policy, another client's override, override.
 // Whoever carries a number is judged by the newest of each that was there then.
 func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		other := idptest.Client(idp.Agents)
@@ -298,6 +305,7 @@ func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
 
 // A flow from before any policy, or without a population yet, is no error.
 func TestSurroundingsOfAFlowThatHasLittle(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		request := idptest.Request(w.Client)
@@ -315,6 +323,7 @@ func TestSurroundingsOfAFlowThatHasLittle(t *testing.T) {
 }
 
 func TestPreviewCountsPeopleAndLivingSessions(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w, now := t.Context(), db.World(t), idp.Now()
 		contacts := idptest.Population(idp.Contacts)
@@ -359,6 +368,7 @@ func TestPreviewCountsPeopleAndLivingSessions(t *testing.T) {
 }
 
 func TestPreviewCountsLivingSessionsOfAClient(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w, now := t.Context(), db.World(t), idp.Now() // one session with one grant
 		other := idptest.Client(idp.Agents)
@@ -405,6 +415,7 @@ func TestPreviewCountsLivingSessionsOfAClient(t *testing.T) {
 }
 
 func TestPoliciesThatWereAppliedImmediatelyAreListed(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		contacts := idptest.Population(idp.Contacts)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestPopulationIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		full := idptest.Population(idp.Contacts)
 		expectFull(t, full)
@@ -42,6 +43,7 @@ func TestPopulationIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestUserIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		disabled := idptest.User(idp.Agents, "Straße@RTX.example")
@@ -73,6 +75,7 @@ func TestUserIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestEmailIsUniqueWithinAPopulation(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		_, err := db.CreatePopulation(t.Context(), idptest.Population(idp.Contacts), idp.Now())
@@ -85,6 +88,7 @@ func TestEmailIsUniqueWithinAPopulation(t *testing.T) {
 }
 
 func TestPasswordHashIsUpgradedOnlyIfItIsStillTheSame(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		hash := func() string {
@@ -104,6 +108,7 @@ func TestPasswordHashIsUpgradedOnlyIfItIsStillTheSame(t *testing.T) {
 }
 
 func TestRolesOfAPerson(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		admin := idp.Role{ID: "admin", Name: "Admin", System: true, Permissions: idp.Permissions()}
@@ -126,6 +131,7 @@ func TestRolesOfAPerson(t *testing.T) {
 }
 
 func TestClientIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		full := idptest.Client(idp.Agents, idp.Contacts)
 		expectFull(t, full, "Roles") // a service's
@@ -150,6 +156,7 @@ func TestClientIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestRequestIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		full := idptest.Request(w.Client)
@@ -172,6 +179,7 @@ func TestRequestIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestFlowIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		r := idptest.Request(w.Client)
@@ -203,6 +211,7 @@ func TestFlowIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestSessionIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		ended, _ := idptest.Session(w.User, w.Population)
@@ -229,6 +238,7 @@ func TestSessionIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		first := idp.Token{
@@ -249,6 +259,7 @@ func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestFactorsAreReadAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		none, err := db.Enrolment(t.Context(), w.User.ID)
@@ -291,6 +302,7 @@ func TestFactorsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestSigningKeyIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
 		retired := store.SigningKey{

@@ -59,6 +59,7 @@ func sealEverything(t *testing.T, db *idptest.Database) []string {
 }
 
 func TestEverySealedValueIsVisited(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		want := sealEverything(t, db)
 		if len(want) != len(store.SealedColumns()) {
@@ -78,6 +79,7 @@ func TestEverySealedValueIsVisited(t *testing.T) {
 }
 
 func TestSealedValueIsReplacedUnlessItChanged(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		sealEverything(t, db)
 		ctx := t.Context()
@@ -109,6 +111,7 @@ func TestSealedValueIsReplacedUnlessItChanged(t *testing.T) {
 }
 
 func TestSealedValuesComeInBatches(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		const n = 1100
 		idptest.Must(t, db.Do(t.Context(), func(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 // A search for two words goes along the rarer one, and on later pages along the
 // same, whichever is rarer by then.
 func TestASearchForTwoWordsStaysWithItsWord(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		_, err := db.CreatePopulation(t.Context(), idptest.Population(idp.Agents), idp.Now())
 		idptest.Must(t, err)

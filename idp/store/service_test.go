@@ -29,6 +29,7 @@ func aService(t *testing.T, db *idptest.Database) (idp.Client, idp.ServiceToken)
 }
 
 func TestServiceIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		c, revoked := aService(t, db)
 		live := revoked
@@ -65,6 +66,7 @@ func TestServiceIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestJWTOfAServiceIsKnownOnceItIsRevoked(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		c, token := aService(t, db)
 		got, err := db.ServiceByJWT(t.Context(), c.ID, token.ID)
@@ -88,6 +90,7 @@ func TestJWTOfAServiceIsKnownOnceItIsRevoked(t *testing.T) {
 }
 
 func TestJWTOfAGrantIsKnownOnceItIsRevoked(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		token := idp.Token{
@@ -117,6 +120,7 @@ func TestJWTOfAGrantIsKnownOnceItIsRevoked(t *testing.T) {
 }
 
 func TestTokensEndOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		_, service := aService(t, db)
 		service.RevokedAt = time.Time{}
@@ -149,6 +153,7 @@ func TestTokensEndOnce(t *testing.T) {
 }
 
 func TestTokensAndRolesGoWithTheirService(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		_, token := aService(t, db)
 		idptest.Must(t, db.CreateServiceToken(t.Context(), token))

@@ -10,6 +10,7 @@ import (
 )
 
 func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		want := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}
@@ -33,6 +34,7 @@ func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 }
 
 func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		full, code := idptest.Grant(w.Client, idp.Session{ID: "gone", UserID: w.User.ID, PopulationID: idp.Agents, Address: "192.0.2.1", UserAgent: "Mozilla"})
@@ -53,6 +55,7 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 }
 
 func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		token := func(id, previous string, at time.Time) idp.Token {
@@ -83,6 +86,7 @@ func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
 
 // An agent who tests the support portal has two sessions in one browser.
 func TestSessionsOfABrowserAreReadInOneStatement(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		contacts := idptest.Population(idp.Contacts)
@@ -117,6 +121,7 @@ func TestSessionsOfABrowserAreReadInOneStatement(t *testing.T) {
 var inherit = idp.Override{Mode: idp.OverrideInherit}
 
 func TestNoTokensMeanNoSessionsAndNoStatement(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		ctx, statements := store.CountStatements(t.Context())
@@ -131,6 +136,7 @@ func TestNoTokensMeanNoSessionsAndNoStatement(t *testing.T) {
 
 // The policy in force and the one that the session was judged by are two.
 func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		outside := db.SQL()
@@ -153,6 +159,7 @@ func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
 }
 
 func TestRenewedSessionHasAnotherToken(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		renewed := w.Session
@@ -173,6 +180,7 @@ func TestRenewedSessionHasAnotherToken(t *testing.T) {
 }
 
 func TestActivityIsRecordedOnceAMinute(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		for _, c := range []struct {
@@ -200,6 +208,7 @@ func TestActivityIsRecordedOnceAMinute(t *testing.T) {
 }
 
 func TestSessionBehindAReplacedCookieEnds(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, at := db.World(t), idp.Now()
 		want := w.Session

@@ -107,6 +107,7 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 }
 
 func TestSweepRemovesWhatExpiredAndNothingElse(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, outside, now := db.World(t), db.SQL(), idp.Now()
 		for name, p := range perishables(db, w) {
@@ -135,6 +136,7 @@ func TestSweepRemovesWhatExpiredAndNothingElse(t *testing.T) {
 
 // Keys that sign, sessions that last and deliveries under way have no end.
 func TestSweepKeepsWhatHasNoEnd(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		db.World(t)
 		old := idp.Now().Add(-3000 * day)
@@ -151,6 +153,7 @@ func TestSweepKeepsWhatHasNoEnd(t *testing.T) {
 }
 
 func TestSweepKeepsAuditEventsForTheirRetention(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		for _, c := range []struct {
 			age  time.Duration
@@ -189,6 +192,7 @@ func manyFlows(t *testing.T, db *idptest.Database, w idptest.World, n int) {
 }
 
 func TestSweepGoesInBatches(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		ctx, empty := store.CountStatements(t.Context())
@@ -207,6 +211,7 @@ func TestSweepGoesInBatches(t *testing.T) {
 }
 
 func TestReplicasSweepAtOnce(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		manyFlows(t, db, w, 1200)

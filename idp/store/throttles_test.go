@@ -12,6 +12,7 @@ import (
 )
 
 func TestForgivenAttemptLeavesNoWait(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		now := idp.Now()
 		budget := func(key string, free int) store.Budget {
@@ -42,6 +43,7 @@ func TestForgivenAttemptLeavesNoWait(t *testing.T) {
 }
 
 func TestBrowserIsKnownToThePersonWhoUsedIt(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		other := idptest.User(idp.Agents, "robin@rtx.example")
@@ -66,6 +68,7 @@ func TestBrowserIsKnownToThePersonWhoUsedIt(t *testing.T) {
 
 // SQLite keeps times as text: it must sort as the times do, to the microsecond.
 func TestTimesAreOrderedAsTheyPass(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, w := t.Context(), db.World(t)
 		const year = 365 * 24 * time.Hour

@@ -32,6 +32,7 @@ func expectWrites(t *testing.T, db *idptest.Database, want int) {
 }
 
 func TestTransactionCommitsEverything(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		idptest.Must(t, db.Do(t.Context(), func(ctx context.Context) error {
 			if err := threeWrites(ctx, db); err != nil {
@@ -46,6 +47,7 @@ func TestTransactionCommitsEverything(t *testing.T) {
 }
 
 func TestTransactionThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		err := db.Do(t.Context(), func(ctx context.Context) error {
 			return errors.Join(threeWrites(ctx, db), errStop)
@@ -56,6 +58,7 @@ func TestTransactionThatFailsLeavesNothing(t *testing.T) {
 }
 
 func TestInnerTransactionJoinsTheOuterOne(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		err := db.Do(t.Context(), func(ctx context.Context) error {
 			idptest.Must(t, db.Do(ctx, func(ctx context.Context) error { return threeWrites(ctx, db) }))
@@ -71,6 +74,7 @@ func TestInnerTransactionJoinsTheOuterOne(t *testing.T) {
 }
 
 func TestTransactionThatPanicsLeavesNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		func() {
 			defer func() {
@@ -89,6 +93,7 @@ func TestTransactionThatPanicsLeavesNothing(t *testing.T) {
 }
 
 func TestTransactionOfAContextThatEndedLeavesNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := db.Do(ctx, func(ctx context.Context) error {
@@ -106,6 +111,7 @@ func TestTransactionOfAContextThatEndedLeavesNothing(t *testing.T) {
 // Two transactions that take the same rows the other way round: PostgreSQL ends
 // one of them, and it is run again.
 func TestDeadlockIsNobodysError(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if db.Dialect() == "sqlite" {
 			t.Skip("SQLite has one writer")
@@ -146,6 +152,7 @@ func TestDeadlockIsNobodysError(t *testing.T) {
 // wait for each other: with GORM's prepared statements on SQLite's one writing
 // connection they did, for ever.
 func TestTheSameWriteInsideAndOutsideOfTransactions(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()

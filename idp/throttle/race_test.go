@@ -36,6 +36,7 @@ func accountAndAddress(l *throttle.Limiter) []throttle.Counter {
 // N attempts allowed are N, on every counter, however many come at once and to which
 // replica: as many as are free, then one after each wait.
 func TestParallelAttemptsGetWhatIsAllowed(t *testing.T) {
+	t.Parallel()
 	for _, kind := range throttle.Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
@@ -59,6 +60,7 @@ func TestParallelAttemptsGetWhatIsAllowed(t *testing.T) {
 // Guesses at once get exactly the five free tries of an account, and those of the
 // address that are left stay.
 func TestParallelGuessesShareTheFreeTries(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if n := allowed(t, []*store.Store{db.Store, db.Replica(t)}, accountAndAddress); n != 5 {
 			t.Errorf("%d guesses at once were allowed", n)
@@ -71,6 +73,7 @@ func TestParallelGuessesShareTheFreeTries(t *testing.T) {
 
 // Successes at once give back what they took, from an address that others guess from.
 func TestParallelSuccessesGiveBackTheirReservations(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		var attempts []*throttle.Attempt
@@ -92,6 +95,7 @@ func TestParallelSuccessesGiveBackTheirReservations(t *testing.T) {
 
 // Later each wait lets one guess through, whichever replica it comes to.
 func TestParallelGuessesShareOneTryAfterAWait(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		fail(t, db, 12, accountAndAddress(limiter(db.Store))...)
@@ -105,6 +109,7 @@ func TestParallelGuessesShareOneTryAfterAWait(t *testing.T) {
 }
 
 func TestParallelGuessesDoNotPassTheCap(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		stores := []*store.Store{db.Store, db.Replica(t)}
 		factor := func(l *throttle.Limiter) []throttle.Counter {

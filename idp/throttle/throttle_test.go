@@ -62,6 +62,7 @@ func fail(t *testing.T, db *idptest.Database, n int, counters ...throttle.Counte
 
 // The waits between failures, as many as it takes to see the rule.
 func TestDelaysGrow(t *testing.T) {
+	t.Parallel()
 	seconds := func(after int, list ...int) []time.Duration {
 		waits := make([]time.Duration, after)
 		for _, s := range list {
@@ -115,6 +116,7 @@ func expectWait(t *testing.T, l *throttle.Limiter, c throttle.Counter, want time
 
 // A hundred guesses take an hour and a half, and then the factor stops working.
 func TestAccountIsCappedAtAHundredFailures(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, _ *store.Store, l *throttle.Limiter) {
 		began, account := idp.Now(), l.Account(idp.Agents, maya)
 		for i := 1; i <= throttle.Cap; i++ {
@@ -144,6 +146,7 @@ func TestAccountIsCappedAtAHundredFailures(t *testing.T) {
 // A limit that says "try again later" has a later, however often it was met: after
 // the wait that it says, an attempt is admitted. Only what has a reset ends at a cap.
 func TestEveryLimitHasALater(t *testing.T) {
+	t.Parallel()
 	resettable := []throttle.Kind{
 		throttle.PasswordOfAccount, throttle.PasswordOfBrowser, throttle.Authenticator, throttle.Recovery, throttle.EmailCode,
 	}
@@ -174,6 +177,7 @@ func TestEveryLimitHasALater(t *testing.T) {
 
 // The wait that is said is the longest of all that hold an attempt back.
 func TestWaitIsThatOfAllCounters(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, _ *store.Store, l *throttle.Limiter) {
 		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
 		for range 5 {
@@ -206,6 +210,7 @@ func TestWaitIsThatOfAllCounters(t *testing.T) {
 
 // An attempt for which there was no room is none.
 func TestAttemptThatWasNotMadeIsNotCounted(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
@@ -224,6 +229,7 @@ func TestAttemptThatWasNotMadeIsNotCounted(t *testing.T) {
 }
 
 func TestAddressIsNeverCapped(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, _ *store.Store, l *throttle.Limiter) {
 		for range 3 * throttle.Cap {
 			_, err := l.Begin(t.Context(), l.Address("192.0.2.1"))
@@ -234,6 +240,7 @@ func TestAddressIsNeverCapped(t *testing.T) {
 }
 
 func TestHundredthAttemptMayBeRight(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		account := limiter(db.Store).Account(idp.Agents, maya)
 		last := fail(t, db, throttle.Cap, account)
@@ -248,6 +255,7 @@ func TestHundredthAttemptMayBeRight(t *testing.T) {
 }
 
 func TestSuccessClearsTheAccountAndForgivesTheAddress(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
@@ -266,6 +274,7 @@ func TestSuccessClearsTheAccountAndForgivesTheAddress(t *testing.T) {
 }
 
 func TestAddressIsForgottenAfterAQuarterOfAnHour(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		address, account := l.Address("192.0.2.1"), l.Account(idp.Agents, maya)
@@ -285,6 +294,7 @@ func TestAddressIsForgottenAfterAQuarterOfAnHour(t *testing.T) {
 }
 
 func TestStrangersDoNotUseUpAKnownBrowser(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		fail(t, db, throttle.Cap, l.Account(idp.Agents, maya))
@@ -306,6 +316,7 @@ func TestStrangersDoNotUseUpAKnownBrowser(t *testing.T) {
 }
 
 func TestOneRefusalCountsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		account, address := l.Account(idp.Agents, maya), l.Address("192.0.2.1")
@@ -321,6 +332,7 @@ func TestOneRefusalCountsNothing(t *testing.T) {
 }
 
 func TestUnknownAccountBehavesLikeAKnownOne(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, s *store.Store, l *throttle.Limiter) {
 		known := (&idptest.Database{Store: s}).World(t).User.Email
 		for i := range 12 {
@@ -338,6 +350,7 @@ func TestUnknownAccountBehavesLikeAKnownOne(t *testing.T) {
 }
 
 func TestSpellingsOfOneAddressShareABudget(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name string
 		a, b func(l *throttle.Limiter) throttle.Counter
@@ -386,6 +399,7 @@ func sharesBudget(t *testing.T, l *throttle.Limiter, a, b throttle.Counter) bool
 
 // ("ab", "c") and ("a", "bc") are two accounts, however the parts are cut.
 func TestDifferentPartsAreDifferentBudgets(t *testing.T) {
+	t.Parallel()
 	s, err := store.Open(t.Context(), idptest.SQLite(t))
 	idptest.Must(t, err)
 	defer func() { _ = s.Close() }()
@@ -410,6 +424,7 @@ func TestDifferentPartsAreDifferentBudgets(t *testing.T) {
 }
 
 func TestTableTellsNobodyWhoTried(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		l := limiter(db.Store)
 		_, err := l.Begin(t.Context(), l.Account(idp.Agents, maya), l.Address("192.0.2.1"))
@@ -439,6 +454,7 @@ func TestTableTellsNobodyWhoTried(t *testing.T) {
 }
 
 func TestRefusalSaysWhatAndHowLong(t *testing.T) {
+	t.Parallel()
 	for want, e := range map[string]throttle.LimitedError{
 		"too many failures: totp waits 4s":                     {Wait: 4 * time.Second, Kind: throttle.Authenticator},
 		"too many failures: password is blocked until a reset": {Capped: true, Kind: throttle.PasswordOfAccount},
@@ -450,6 +466,7 @@ func TestRefusalSaysWhatAndHowLong(t *testing.T) {
 }
 
 func TestDatabaseThatFailsAllowsNothing(t *testing.T) {
+	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
