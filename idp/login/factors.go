@@ -63,7 +63,7 @@ func (l *Login) begin(c *gin.Context, s *signIn, g guess) (a *throttle.Attempt, 
 	if !errors.As(err, &refused) {
 		return a, false, err
 	}
-	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"by": string(refused.Kind)})); err != nil {
+	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"limit": string(refused.Kind)})); err != nil {
 		return nil, false, err
 	}
 	return nil, true, l.renderCode(c, s, codePage{
