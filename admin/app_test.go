@@ -35,7 +35,7 @@ func TestAnAppIsChanged(t *testing.T) {
 		}
 		// The same form once more is stale by now, and shows how it stands.
 		stale := b.Submit(form, "/apps/"+app.ID, "name", "Other", "population_1", idp.Agents, "redirect_uris", "https://rtx.example/c")
-		want(t, stale, http.StatusConflict, "Wall", "Somebody else changed this", "https://rtx.example/b")
+		want(t, stale, http.StatusConflict, "Wall", "This was changed in the meantime", "https://rtx.example/b")
 		wrong := b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "redirect_uris", "http://rtx.example/a")...)
 		want(t, wrong, http.StatusUnprocessableEntity, "Wall", "redirect_uris-error", "http://rtx.example/a")
 		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "none")...), http.StatusUnprocessableEntity, "Wall", "advanced-error")
@@ -94,7 +94,7 @@ func TestTheSecretIsShownOnceAndRotated(t *testing.T) {
 			t.Error("the wrong secret was removed")
 		}
 		// Sent again, it does not remove the one that is left.
-		want(t, b.Submit(remove, "/secrets/remove/0"), http.StatusConflict, "App", "Somebody else changed this")
+		want(t, b.Submit(remove, "/secrets/remove/0"), http.StatusConflict, "App", "This was changed in the meantime")
 		want(t, b.Submit(h.page(b, "/apps/"+id+"/secrets/remove/0"), "/secrets/remove/0"), http.StatusConflict, "App", "the last secret stays")
 		if !h.secretWorks(id, second["secret"][0]) {
 			t.Error("the last secret is gone")
@@ -145,8 +145,8 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 		}
 		want(t, h.page(b, "/apps"), http.StatusOK, "Apps", "Always, authenticator app")
 		// The same forms once more are stale by now.
-		want(t, b.Submit(choice, "/apply", "apply", "next_login", "reason", "r"), http.StatusConflict, "Wallboard", "Somebody else changed this")
-		want(t, b.Submit(form, "/mfa", "mode", "off"), http.StatusConflict, "Wallboard", "Somebody else changed this")
+		want(t, b.Submit(choice, "/apply", "apply", "next_login", "reason", "r"), http.StatusConflict, "Wallboard", "This was changed in the meantime")
+		want(t, b.Submit(form, "/mfa", "mode", "off"), http.StatusConflict, "Wallboard", "This was changed in the meantime")
 		// What goes with required only is left behind.
 		choice = b.Submit(h.page(b, "/apps/"+app.Client.ID+"/mfa"), "/mfa", "mode", "off", "min_acr", string(idp.ACRMFA), "federated", "on")
 		want(t, choice, http.StatusOK, "When should this apply?", "Wallboard asks for no second step.")

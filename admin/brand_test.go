@@ -36,7 +36,7 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 		if p.Name != "Bluebird Repairs" || p.BrandColor != "#f2a900" || p.HelpURL != "https://help.rtx.example/" || p.MinVersion != 0 || p.SessionIdle.Hours() != 1 {
 			t.Errorf("saved %+v", p)
 		}
-		want(t, b.Submit(form, "/brand", good...), http.StatusConflict, "Agent Authentication", "Somebody else changed this", "Bluebird Repairs")
+		want(t, b.Submit(form, "/brand", good...), http.StatusConflict, "Agent Authentication", "This was changed in the meantime", "Bluebird Repairs")
 		// People see it where they sign in.
 		signIn := idptest.NewBrowser(t).Get(h.AddParty(idp.Client{}).Begin().URL)
 		if !strings.Contains(signIn.Body, "Bluebird Repairs") || !strings.Contains(signIn.Body, "f2a900.css") {

@@ -85,7 +85,7 @@ func TestAConnectionsLifeInTheConsole(t *testing.T) {
 			t.Errorf("%+v", now)
 		}
 		// The form of before is stale by now.
-		want(t, b.Submit(added, "/connections/"+c.ID, settings...), http.StatusConflict, "Microsoft", "Somebody else changed this")
+		want(t, b.Submit(added, "/connections/"+c.ID, settings...), http.StatusConflict, "Microsoft", "This was changed in the meantime")
 		kept := b.Submit(changed, "/connections/"+c.ID, entraForm("credential", "keep", "name", "Contoso")...)
 		want(t, kept, http.StatusOK, "Contoso", "Saved.")
 		want(t, h.page(b, "/authentication/contacts/access"), http.StatusOK, "Contact Authentication", "Contoso", "Microsoft Entra, 1 organisation", "Trusted")
@@ -187,12 +187,12 @@ func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 		want(t, b.Submit(choice, "/confirm", "reason", ""), http.StatusUnprocessableEntity, "Change portal access?", `id="reason-error"`)
 		want(t, b.Submit(choice, "/confirm", "reason", "go live"), http.StatusUnprocessableEntity, "Agent Authentication", "no connection that is switched on")
 		c := h.connect(idp.Agents, nil)
-		want(t, b.Submit(choice, "/confirm", "reason", "go live"), http.StatusOK, "Agent Authentication", "It applies from the next sign-in on")
+		want(t, b.Submit(choice, "/confirm", "reason", "go live"), http.StatusOK, "Agent Authentication", "rest on a way you turned off have ended")
 		if access() != (idp.Access{Password: true, Federated: true}) {
 			t.Errorf("%+v", access())
 		}
-		want(t, b.Submit(choice, "/confirm", "reason", "again"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
-		want(t, b.Submit(form, "/access", "access", "federated"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+		want(t, b.Submit(choice, "/confirm", "reason", "again"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
+		want(t, b.Submit(form, "/access", "access", "federated"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 
 		only := b.Submit(h.page(b, "/authentication/agents/access"), "/access", "access", "federated")
 		want(t, only, http.StatusOK, "Change portal access?", "Passwords stop working", "break-glass")
@@ -204,7 +204,7 @@ func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 		admins, err := h.Store.UserByEmail(t.Context(), idp.Agents, "admin@rtx.example")
 		idptest.Must(t, err)
 		idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{UserID: admins.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
-		want(t, only, http.StatusOK, "Change portal access?", "signed out now, you included")
+		want(t, only, http.StatusOK, "Change portal access?", "signed out now, including you")
 		want(t, b.Submit(only, "/confirm", "reason", "go live"), http.StatusOK, "Sign in to Gatehouse")
 		b = h.breaksGlass("glass@rtx.example")
 		settings := h.page(b, "/authentication/agents/connections/"+c.ID)

@@ -28,7 +28,7 @@ func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
 		bad := b.Submit(form, "/invite", "email", "no <script>", "name", "Some <b>body</b>", "population", idp.Contacts)
 		want(t, bad, http.StatusUnprocessableEntity, "Invite a person", "is not an email address.", "Some &lt;b&gt;body")
 		bad = b.Submit(form, "/invite", "email", "ADMIN@rtx.example", "population", idp.Agents)
-		want(t, bad, http.StatusConflict, "Invite a person", "somebody with this address already")
+		want(t, bad, http.StatusConflict, "Invite a person", "This email is already in use")
 		done := b.Submit(form, "/invite", "email", "new@rtx.example", "name", "New", "population", idp.Contacts, "roles", idp.RoleManager)
 		want(t, done, http.StatusOK, "People", "The invitation is on its way.", "new@rtx.example", "Manager", "Link works until")
 		first := box.Next("new@rtx.example")
@@ -36,7 +36,7 @@ func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
 			t.Errorf("the mail says where the admin sits:\n%s", first.Text)
 		}
 		again := b.Submit(form, "/invite", "email", "NEW@rtx.example", "population", idp.Contacts)
-		want(t, again, http.StatusConflict, "Invite a person", "invited already")
+		want(t, again, http.StatusConflict, "Invite a person", "or already invited")
 
 		done = b.Submit(done, "/resend")
 		want(t, done, http.StatusOK, "People", "The invitation is sent again.")
@@ -45,7 +45,7 @@ func TestSomebodyIsInvitedInTheConsole(t *testing.T) {
 		}
 		stale := done
 		done = b.Submit(done, "/revoke")
-		want(t, done, http.StatusOK, "People", "The invitation is revoked.", "Nobody is invited")
+		want(t, done, http.StatusOK, "People", "The invitation is revoked.", "No open invitations")
 		want(t, b.Submit(stale, "/revoke"), http.StatusConflict, "People", "accepted or revoked meanwhile")
 		want(t, b.Submit(stale, "/resend"), http.StatusConflict, "People", "accepted or revoked meanwhile")
 		if h.Audited(idp.AuditInvited) != 1 || h.Audited(idp.AuditInvitationResent) != 1 || h.Audited(idp.AuditInvitationRevoked) != 1 {

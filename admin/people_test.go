@@ -64,7 +64,7 @@ func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
 		want(t, found, http.StatusOK, "People", "other@customer.example")
 		lacks(t, found, "Zoë Beispiel-Muster")
 		alone := h.page(b, "/people?population=agents&filter=alone")
-		want(t, alone, http.StatusOK, "People", "Nobody here.")
+		want(t, alone, http.StatusOK, "People", "No people here.")
 	})
 }
 
@@ -78,7 +78,7 @@ func TestAHostileSearchFindsNobodyAndBreaksNothing(t *testing.T) {
 			`%`, `_`, `' OR 1=1 --`, `"><script>alert(1)</script>`, "\x00", "\xff\xfe", "a\u202e", `\`, strings.Repeat("é", 200), "%_%", "{{.}}",
 		} {
 			page := h.page(b, "/people?population=agents&q="+url.QueryEscape(q))
-			want(t, page, http.StatusOK, "People", "begins like that")
+			want(t, page, http.StatusOK, "People", "starts with that")
 			lacks(t, page, "<script>alert", "admin@rtx.example</small>")
 		}
 		for _, query := range []string{
@@ -148,7 +148,7 @@ func TestAPersonIsAdded(t *testing.T) {
 	want(t, bad, http.StatusUnprocessableEntity, "Add a person", `id="password-error"`)
 	lacks(t, bad, `value="password"`)
 	bad = b.Submit(form, "/new", "email", "ADMIN@rtx.example", "population", idp.Agents)
-	want(t, bad, http.StatusConflict, "Add a person", "Somebody here has that address already.")
+	want(t, bad, http.StatusConflict, "Add a person", "This email is already in use.")
 	bad = b.Submit(form, "/new", "email", "new@rtx.example", "population", "nowhere")
 	want(t, bad, http.StatusUnprocessableEntity, "Add a person", `id="population-error"`)
 	done := b.Submit(form, "/new", "email", "new@rtx.example", "name", "New", "population", idp.Agents, "roles", idp.RoleManager, "password", password)

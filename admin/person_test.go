@@ -40,7 +40,7 @@ func TestAPersonIsEditedByOneAtATime(t *testing.T) {
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "x y", "locale", "de"), http.StatusUnprocessableEntity, "Edit details", "is not an email address.", `value="Renamed"`)
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "has that address.")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
-	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "Somebody else changed this", `value="Renamed"`)
+	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "This was changed in the meantime", `value="Renamed"`)
 }
 
 func TestRolesAreGivenAndTaken(t *testing.T) {
@@ -57,7 +57,7 @@ func TestRolesAreGivenAndTaken(t *testing.T) {
 	done := b.Submit(missing, "/roles", "roles", idp.RoleAdmin, "reason", "promoted")
 	want(t, done, http.StatusOK, "Somebody", "The roles are saved.", "<li>Admin</li>", "Reason: promoted")
 	lacks(t, done, "<li>Manager</li>")
-	want(t, b.Submit(missing, "/roles", "reason", "late"), http.StatusConflict, "Roles of Somebody", "Somebody else changed this", `value="admin" checked`)
+	want(t, b.Submit(missing, "/roles", "reason", "late"), http.StatusConflict, "Roles of Somebody", "This was changed in the meantime", `value="admin" checked`)
 	want(t, b.Submit(h.page(b, "/people/"+agent.ID+"/roles"), "/roles", "reason", "left"), http.StatusOK, "Somebody", "The roles are saved.", "None.")
 }
 
@@ -81,7 +81,7 @@ func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Disable Somebody?", "Say why", `id="reason-error"`)
 	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 bytes")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusOK, "Somebody", "The account is disabled.", "Not signed in anywhere.", "Reason: lost phone")
-	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusConflict, "Somebody", "Somebody else changed this")
+	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusConflict, "Somebody", "This was changed in the meantime")
 	ask = h.page(b, "/people/"+agent.ID+"/state")
 	want(t, ask, http.StatusOK, "Enable Somebody?")
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Enable Somebody?", "Say why")
@@ -144,7 +144,7 @@ func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
 	before := h.enrolment(agent.ID).Recovery.ID
 	db.Age(t, "recovery_sets", 2*time.Hour+time.Minute, "created_at")
 	ask := h.page(b, at+"/new-codes")
-	want(t, ask, http.StatusOK, "Generate recovery codes again for Somebody?", "10 codes of before stop working now.", "two hours")
+	want(t, ask, http.StatusOK, "Generate recovery codes again for Somebody?", "10 existing codes stop working.", "two hours")
 	want(t, b.Submit(ask, "/new-codes", "reason", "printed out and lost"), http.StatusOK, "Somebody", "There are new recovery codes.")
 	if h.enrolment(agent.ID).Recovery.ID == before {
 		t.Error("the codes are those of before")

@@ -24,8 +24,8 @@ func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
 		done := b.Submit(choice, "/apply", "apply", "next_login", "reason", "new brand")
 		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies from the next sign-in on.", "RTX Solutions – Agent App")
 		// The same form once more is stale by now.
-		want(t, b.Submit(choice, "/apply", "apply", "immediately", "reason", "again"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
-		want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "x"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+		want(t, b.Submit(choice, "/apply", "apply", "immediately", "reason", "again"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
+		want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "x"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 	})
 }
 
@@ -66,5 +66,5 @@ func TestOneOfTwoAdminsWins(t *testing.T) {
 	a := first.Submit(h.page(first, "/authentication/agents"), "/mfa", "authenticator", "on", "issuer_label", "first")
 	b := second.Submit(h.page(second, "/authentication/agents"), "/mfa", "authenticator", "on", "issuer_label", "second")
 	want(t, first.Submit(a, "/apply", "apply", "next_login", "reason", "r"), http.StatusOK, "Agent Authentication", "first")
-	want(t, second.Submit(b, "/apply", "apply", "next_login", "reason", "r"), http.StatusConflict, "Agent Authentication", "Somebody else changed this", "first")
+	want(t, second.Submit(b, "/apply", "apply", "next_login", "reason", "r"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime", "first")
 }

@@ -39,8 +39,8 @@ func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
 		want(t, b.Submit(choice, "/passwords/apply", "apply", "new_passwords"), http.StatusUnprocessableEntity, "When should this apply?", "Say why")
 		done := b.Submit(choice, "/passwords/apply", "apply", "new_passwords", "reason", "audit")
 		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies to new passwords.", `value="12"`, `value="90"`, "Those in use are left alone")
-		want(t, b.Submit(choice, "/passwords/apply", "apply", "next_login", "reason", "again"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
-		want(t, b.Submit(form, "/passwords", rules()...), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+		want(t, b.Submit(choice, "/passwords/apply", "apply", "next_login", "reason", "again"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
+		want(t, b.Submit(form, "/passwords", rules()...), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 
 		choice = b.Submit(done, "/passwords", "min_length", "12", "digit", "on", "expiry_days", "90", "no_reuse", "5")
 		want(t, choice, http.StatusOK, "When should this apply?", "Nothing changes in the rules")
@@ -115,11 +115,11 @@ func TestSessionConfigurationIsChanged(t *testing.T) {
 		}
 		want(t, b.Submit(form, "/sessions", limits("session_idle_unit", "years")...), http.StatusUnprocessableEntity, "Agent Authentication")
 		confirm := b.Submit(form, "/sessions", limits("session_idle", "30", "session_idle_unit", "minutes", "keep_signed_in", "on")...)
-		want(t, confirm, http.StatusOK, "Change how long sessions last?", "1 session lives now.", "None of them ends")
+		want(t, confirm, http.StatusOK, "Change how long sessions last?", "1 active session.", "None of them ends")
 		want(t, b.Submit(confirm, "/sessions/apply"), http.StatusUnprocessableEntity, "Change how long sessions last?", "Say why")
 		done := b.Submit(confirm, "/sessions/apply", "reason", "audit")
 		want(t, done, http.StatusOK, "Agent Authentication", "Saved.", `value="30"`)
-		want(t, b.Submit(confirm, "/sessions/apply", "reason", "audit"), http.StatusConflict, "Agent Authentication", "Somebody else changed this")
+		want(t, b.Submit(confirm, "/sessions/apply", "reason", "audit"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 		p, err := h.Store.Population(t.Context(), idp.Agents)
 		idptest.Must(t, err)
 		if p.SessionIdle != 30*time.Minute || p.SessionLifetime != 24*time.Hour || !p.KeepSignedIn || !p.EndOthers {

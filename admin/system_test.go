@@ -31,7 +31,7 @@ func TestATestMailIsAnsweredByTheMailServer(t *testing.T) {
 	b := h.admin()
 	page := h.page(b, "/system")
 	want(t, page, http.StatusOK, "System", "A mail server is connected", `value="admin@rtx.example"`)
-	want(t, b.Submit(page, "/test-mail", "to", "maya@rtx.example"), http.StatusOK, "System", "The mail server took the mail")
+	want(t, b.Submit(page, "/test-mail", "to", "maya@rtx.example"), http.StatusOK, "System", "The mail server accepted the email")
 	if letter := box.Next("maya@rtx.example"); letter.Subject == "" {
 		t.Error("the test mail has no subject")
 	}

@@ -314,23 +314,25 @@ func MayDoWithout(p idp.Policy, enrolled Enrolled, now time.Time) bool {
 	return false
 }
 
-// Strongest is the class of the strongest second step of somebody that works: what an act
-// on their factors, or on the ways into their account, takes at least. A recovery code
-// stands in for the authenticator. Where that is disabled with its codes, the next
-// strongest counts, so that there is a way. Empty: nothing but a first step is known.
+// Strongest is the class of a person's strongest second step: what an act on their
+// factors, or on the ways into their account, takes at least. A recovery code stands in
+// for the authenticator. An authenticator that was stopped by wrong codes is still
+// theirs and still counts: a thief who has the mailbox must not open the account's
+// factors by using up the tries of the authenticator. The ways out are a recovery code
+// and an admin. Empty: nothing but a first step is known.
 func Strongest(p idp.Policy, e Enrolled) idp.ACR {
 	switch {
-	case e.Authenticator && (e.AuthenticatorWorks || e.RecoveryWorks):
+	case e.Authenticator:
 		return idp.ACRMFA
-	case e.Authenticator, p.SecondStep():
+	case p.SecondStep():
 		return idp.ACRTwoStep
 	}
 	return ""
 }
 
-// StrongStepAt is when somebody last proved a second step that is as strong as the
-// strongest of theirs that works, zero for never. Whoever came through an upstream that
-// does the second step proved what they have there.
+// StrongStepAt is when a person last proved a second step that is as strong as their
+// strongest, zero for never. A person who came through an upstream that does the second
+// step proved what they have there.
 func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
 	if trusts(proofs) {
 		return SecondStepAt(proofs)
@@ -341,9 +343,9 @@ func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
 }
 
 // ProveAgain is what somebody has to have proved lately before they change how their
-// account is protected, or who gets in: a second step as strong as the strongest of theirs
-// that works, or the password where neither the policy nor they have one; whoever came
-// through an upstream, that. acr is what to ask a sign-in for, with within as its max_age.
+// account is protected, or who gets in: a second step as strong as their strongest, or
+// the password where neither the policy nor they have one; a person who came through an
+// upstream proves that. acr is what to ask a sign-in for, with within as its max_age.
 func ProveAgain(p idp.Policy, e Enrolled, proofs []idp.Proof, now time.Time, within time.Duration) (acr idp.ACR, proved bool) {
 	lately := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= within }
 	if trusts(proofs) {

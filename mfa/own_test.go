@@ -59,7 +59,7 @@ func TestProveAgain(t *testing.T) {
 		"an old code, a new email code":        {bothPolicy, enrolled, []idp.Proof{password, proved(idp.MethodTOTP, long), proved(idp.MethodEmail, 0)}, idp.ACRMFA, false},
 		"recovery codes work alone, an email":  {bothPolicy, codesOnly, []idp.Proof{password, proved(idp.MethodEmail, 0)}, idp.ACRMFA, false},
 		"recovery codes work alone, one":       {bothPolicy, codesOnly, []idp.Proof{password, proved(idp.MethodRecovery, 0)}, idp.ACRMFA, true},
-		"all is disabled but email codes":      {bothPolicy, locked, []idp.Proof{password, proved(idp.MethodEmail, 0)}, idp.ACRTwoStep, true},
+		"all is stopped but email codes":       {bothPolicy, locked, []idp.Proof{password, proved(idp.MethodEmail, 0)}, idp.ACRMFA, false},
 		"an authenticator for no need":         {mailPolicy, nothing, []idp.Proof{password, proved(idp.MethodTOTP, 0)}, idp.ACRTwoStep, true},
 		"through an upstream":                  {appPolicy, nothing, []idp.Proof{proved(idp.MethodFederated, within)}, "", true},
 		"through an upstream, long ago":        {appPolicy, enrolled, []idp.Proof{proved(idp.MethodFederated, long)}, "", false},

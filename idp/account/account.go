@@ -169,9 +169,9 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	}
 	switch {
 	case len(viewers) == 0:
-		return nil, p.gate().SignIn(c, here, gate.Ask{})
+		return nil, p.gate().SignIn(c, here, gate.Ask{Population: population})
 	case c.Query("sign-in") != "":
-		return nil, p.gate().SignIn(c, here, gate.Ask{Prompt: "select_account"})
+		return nil, p.gate().SignIn(c, here, gate.Ask{Prompt: "select_account", Population: population})
 	}
 	return nil, p.renderWho(c, viewers, here+"?sign-in=yes")
 }

@@ -109,7 +109,7 @@ func TestNameAndLanguage(t *testing.T) {
 		if err != nil || u.Name != "Maya  R." || u.Locale != "en" || u.Email != maya || u.PasswordHash == "" {
 			t.Errorf("saved as %+v (%v)", u, err)
 		}
-		want(t, r.Submit(form, "/profile", "name", "Too late"), http.StatusConflict, "Name and language", "Somebody else changed this")
+		want(t, r.Submit(form, "/profile", "name", "Too late"), http.StatusConflict, "Name and language", "This was changed in the meantime")
 		want(t, r.Submit(r.at("/profile"), "/profile", "name", strings.Repeat("x", 201), "locale", ""), http.StatusUnprocessableEntity, "Name and language", "at most 200")
 		want(t, r.Submit(r.at("/profile"), "/profile", "name", "M", "locale", "<b>"), http.StatusUnprocessableEntity, "Name and language", "not the tag of a language")
 		if n := h.Audited(idp.AuditUserChanged); n != 1 {
@@ -282,7 +282,7 @@ func TestActivityIsInPlainWords(t *testing.T) {
 		idptest.Must(t, err)
 		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), r.user.ID, newPassword, reason))
 		page := r.Submit(r.at("/activity"), "/password", "email", maya, "password", newPassword)
-		want(t, page, http.StatusOK, "Recent activity", "You signed in", "Your password was changed", "by somebody of your organisation", "127.0.0.1")
+		want(t, page, http.StatusOK, "Recent activity", "You signed in", "Your password was changed", "not by you", "127.0.0.1")
 		for _, text := range []string{noor, reason, "console.event", "account.event", "password.accepted"} {
 			if strings.Contains(page.Body, text) {
 				t.Errorf("it shows %q", text)
@@ -334,6 +334,34 @@ func TestDataIsTakenAlong(t *testing.T) {
 			t.Error("no event")
 		}
 	})
+}
+
+// A page of contacts, opened by somebody who is signed out, offers the contacts' sign-in
+// first, and one of agents theirs.
+func TestAPageOffersTheSignInOfItsPeopleFirst(t *testing.T) {
+	h := open(t, idptest.Alone(t), none)
+	for population, other := range map[string]string{"contacts": "agents", "agents": "contacts"} {
+		page := idptest.NewBrowser(t).Get(h.Issuer + "/account/" + population)
+		_, fields, ok := page.Form("/password")
+		if !ok || fields.Get("population") != population || !strings.Contains(page.Body, "as="+other) {
+			t.Errorf("/account/%s offers\n%s", population, page.Body)
+		}
+	}
+}
+
+// Waits after wrong passwords are the person's own doing, as far as anybody knows.
+func TestAThrottledPasswordIsNotByAnAdmin(t *testing.T) {
+	h := open(t, idptest.Alone(t), none)
+	r := h.moveIn(maya)
+	b := idptest.NewBrowser(t)
+	form := b.Get(h.Issuer + "/account")
+	for range 7 {
+		b.Submit(form, "/password", "email", maya, "password", "not the password")
+	}
+	page := r.at("/activity")
+	if strings.Contains(page.Body, "not by you") || h.Audited(idp.AuditPasswordThrottled) == 0 {
+		t.Errorf("the activity says\n%s", page.Body)
+	}
 }
 
 // A browser may be signed in to one account of each population.

@@ -17,7 +17,7 @@ const (
 	fresh   = "maya.new@rtx.example"
 	confirm = "Confirm your email address"
 	asked   = "A new email address was asked for"
-	taken   = "Somebody asked to use your email address"
+	taken   = "A request to use your email address"
 	changed = "The email address of your account was changed"
 )
 
@@ -48,7 +48,7 @@ func TestAnAddressIsChangedByItsLink(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
-		want(t, r.asks(fresh), http.StatusOK, "Email", "Look into the new mailbox", fresh)
+		want(t, r.asks(fresh), http.StatusOK, "Email", "Check the inbox of the new address", fresh)
 		notice := h.letter(maya, asked)
 		if strings.Contains(notice.Text, fresh) || !strings.Contains(notice.Text, h.Issuer+"/account") || !strings.Contains(notice.Text, "cancel the change") {
 			t.Errorf("the notice says\n%s", notice.Text)
@@ -95,7 +95,7 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 		free := r.asks(fresh)
 		h.db.Age(t, "links", time.Hour, "created_at")
 		used := r.asks("Noor@RTX.example")
-		want(t, used, http.StatusOK, "Email", "Look into the new mailbox")
+		want(t, used, http.StatusOK, "Email", "Check the inbox of the new address")
 		same := func(p *idptest.Page, email string) string { return strings.ReplaceAll(p.Body, email, "ADDRESS") }
 		if same(free, fresh) != same(used, "Noor@RTX.example") {
 			t.Errorf("the pages differ:\n%s\n%s", free.Body, used.Body)
@@ -208,7 +208,7 @@ func TestAddressesThatAreNone(t *testing.T) {
 		t.Errorf("%d mails", n)
 	}
 	// Only the case of it may change too.
-	want(t, r.asks("Maya@RTX.example"), http.StatusOK, "Email", "Look into the new mailbox")
+	want(t, r.asks("Maya@RTX.example"), http.StatusOK, "Email", "Check the inbox of the new address")
 	b := idptest.NewBrowser(t)
 	want(t, b.Submit(b.Get(h.link("Maya@RTX.example")), ""), http.StatusOK, "Your email address is changed")
 }

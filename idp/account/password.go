@@ -111,7 +111,7 @@ func (v *visit) passwordBusy(a *throttle.Attempt) error {
 }
 
 func (v *visit) passwordLimited(limited *throttle.LimitedError) error {
-	if err := v.audit(idp.AuditPasswordThrottled, map[string]string{"by": string(limited.Kind)}); err != nil {
+	if err := v.audit(idp.AuditPasswordThrottled, map[string]string{"limit": string(limited.Kind)}); err != nil {
 		return err
 	}
 	page := ui.AccountPassword{}

@@ -101,22 +101,112 @@ func TestTheAppOpensWhatAnEmailCodeDoesNot(t *testing.T) {
 	})
 }
 
-// Where authenticator and recovery codes are disabled, the email code is the strongest
-// that works: there is a way, and it does not go round in circles.
-func TestTheStrongestStepThatWorksIsEnough(t *testing.T) {
+// Guesses that stop the authenticator do not make the email code the strongest step: a
+// thief who has password and mailbox uses up a hundred tries and is where they were. The
+// owner is told once, and goes on with a recovery code, or with the app in a browser that
+// knows it.
+func TestGuessesDoNotLowerWhatFactorsTake(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
 		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
-		r := owner.byMail()
-		h.exec("UPDATE factors SET disabled_at = '2026-01-01 00:00:00' WHERE method = 'totp'")
-		asksForRecovery := r.at("/second-step/add")
-		if asksForRecovery.Heading() == "Add an authenticator app" {
-			t.Error("recovery codes work, and an email code is enough")
+		thief := owner.byMail()
+		guess := thief.at("/second-step/add")
+		thief.Submit(guess, "/totp", "code", wrong(owner.phone))
+		h.exec("UPDATE throttles SET failures = 99, next_at = '2026-01-01 00:00:00' WHERE kind = 'totp'")
+		thief.Submit(guess, "/totp", "code", wrong(owner.phone))
+		if n := h.Audited(idp.AuditFactorDisabled); n != 1 {
+			t.Fatalf("the authenticator was stopped %d times", n)
 		}
+		for _, what := range []string{"/second-step/add", "/password", "/email"} {
+			thief = owner.byMailOnly()
+			if p := thief.at(what); p.Heading() != "Enter a recovery code" {
+				t.Errorf("%s takes an email code: %d %q", what, p.Status, p.Heading())
+			}
+		}
+		h.exec("UPDATE factors SET last_step = 0")
+		want(t, owner.second(owner.at("/second-step/add")), http.StatusOK, "Add an authenticator app")
+		r := owner.byMailOnly()
+		page := r.Submit(r.at("/second-step/add"), "/recovery", "code", owner.codes[0])
+		if _, _, told := page.Form("/told"); told {
+			page = r.Submit(page, "/told")
+		}
+		want(t, page, http.StatusOK, "Add an authenticator app")
 		h.exec("UPDATE recovery_sets SET disabled_at = '2026-01-01 00:00:00'")
-		want(t, owner.byMailOnly().at("/second-step/add"), http.StatusOK, "Add an authenticator app")
+		page = owner.byMailOnly().at("/second-step/add")
+		want(t, page, http.StatusForbidden, "Enter the code from your app", "cannot be used right now")
+		if n := h.letters(maya, "Your authenticator app was turned off"); n != 1 {
+			t.Errorf("the owner was told %d times", n)
+		}
+	})
+}
+
+// Somebody whose authenticator was stopped replaces it with a recovery code; the new one
+// works in a browser that is new, and the old one stays stopped.
+func TestANewAuthenticatorWorksAfterTheOldOneWasStopped(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db, byApp)
+		owner := h.moveIn(maya)
+		b, page := h.another(maya)
+		b.Submit(page, "/totp", "code", wrong(owner.phone))
+		h.exec("UPDATE throttles SET failures = 99, next_at = '2026-01-01 00:00:00' WHERE kind = 'totp'")
+		page = b.Submit(page, "/totp", "code", wrong(owner.phone))
+		page = b.Submit(page, "/recovery", "code", owner.codes[0])
+		if _, _, told := page.Form("/told"); told {
+			page = b.Submit(page, "/told")
+		}
+		want(t, page, http.StatusOK, "Your account")
+		r := *owner
+		r.Browser = b
+		r.phone = r.adds("New phone")
+		r.returns()
+		b, page = h.another(maya)
+		h.exec("UPDATE factors SET last_step = 0")
+		if p := b.Submit(page, "/totp", "code", owner.phone.Code(0)); p.Status != http.StatusUnprocessableEntity {
+			t.Errorf("the stopped one: %d %q", p.Status, p.Heading())
+		}
+	})
+}
+
+// A browser in which an email code was proved has no budget of its own for the
+// authenticator: with one for each browser, a thief who has the mailbox could guess on
+// without end. Where the app was used, strangers do not use up the owner's tries.
+func TestAnEmailCodeOpensNoBudgetForTheAuthenticator(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db, byApp)
+		owner := h.moveIn(maya)
+		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		for range 3 {
+			thief := owner.byMail()
+			thief.Submit(thief.at("/second-step/add"), "/totp", "code", wrong(owner.phone))
+		}
+		var failures, rows int
+		err := h.db.SQL().QueryRowContext(t.Context(),
+			"SELECT COALESCE(MAX(failures), 0), COUNT(*) FROM throttles WHERE kind = 'totp'").Scan(&failures, &rows)
+		if err != nil || failures != 3 || rows != 1 {
+			t.Errorf("three guesses in three browsers stand as %d in %d counters (%v)", failures, rows, err)
+		}
+		h.exec("UPDATE throttles SET failures = 100 WHERE kind = 'totp'")
+		h.stale()
+		want(t, owner.proves(owner.at("/second-step/add")), http.StatusOK, "Add an authenticator app")
+	})
+}
+
+// A code that is tried against two authenticators is one guess at what the person has.
+func TestTheCountOfWrongCodesBelongsToThePerson(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db, byApp)
+		owner := h.moveIn(maya)
+		owner.adds("Tablet")
+		b, page := h.another(maya)
+		b.Submit(page, "/totp", "code", wrong(owner.phone))
+		var failures, rows int
+		err := h.db.SQL().QueryRowContext(t.Context(),
+			"SELECT COALESCE(SUM(failures), 0), COUNT(*) FROM throttles WHERE kind = 'totp'").Scan(&failures, &rows)
+		if err != nil || failures != 1 || rows != 1 {
+			t.Errorf("one guess stands as %d in %d counters (%v)", failures, rows, err)
+		}
 	})
 }
 

@@ -312,7 +312,7 @@ func TestForgotPasswordElsewhere(t *testing.T) {
 			t.Error("the sign-in offers a new password")
 		}
 		page := b.Get(h.Issuer + flow + "/forgot")
-		wantText(t, page, http.StatusOK, "sign in through their own organisation")
+		wantText(t, page, http.StatusOK, "sign in with the account of their company")
 		if _, _, ok := page.Form("/forgot"); ok {
 			t.Error("there is a form nevertheless")
 		}

@@ -51,6 +51,8 @@ type Ask struct {
 	UserID string
 	// Prompt is OpenID Connect's, empty for none.
 	Prompt string
+	// Population is whose sign-in is offered first, empty for the client's first.
+	Population string
 }
 
 // Viewers are the sessions of a browser that may see the pages, in the order of the
@@ -136,6 +138,9 @@ func (g *Gate) SignIn(c *gin.Context, page string, ask Ask) error {
 	}
 	if ask.Prompt != "" {
 		q.Set("prompt", ask.Prompt)
+	}
+	if ask.Population != "" {
+		q.Set("population", ask.Population)
 	}
 	if ask.UserID != "" {
 		q.Set("claims", oneSubject(ask.UserID))

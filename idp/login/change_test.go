@@ -87,7 +87,7 @@ func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
 		b := idptest.NewBrowser(t)
 		page := h.withPassword(b, idptest.Password, phone)
 		want(t, page, http.StatusOK, asksForAnother)
-		wantText(t, page, http.StatusOK, "does not meet your organisation’s rules")
+		wantText(t, page, http.StatusOK, "does not meet the current rules")
 		if h.cookie(b, "gatehouse_session_agents") != "" {
 			t.Error("there is a session before the password was changed")
 		}

@@ -40,7 +40,7 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	if problem := codeProblem(c.PostForm("code")); problem != nil {
 		return l.renderEnrol(c, s, state, enrolPage{codeError: problem})
 	}
-	attempt, err := l.Limiter.Begin(c.Request.Context(), l.Limiter.Factor(throttle.Authenticator, s.flow.ID))
+	attempt, err := l.Limiter.Begin(c.Request.Context(), l.Limiter.SetUp(s.flow.ID))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
 		return l.enrolLimited(c, s, state, limited)
@@ -95,6 +95,9 @@ func (l *Login) storeFactor(ctx context.Context, s *signIn, key []byte, step int
 		Secret: l.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), LastStep: step, CreatedAt: now, LastUsedAt: now,
 	})
 	if err != nil {
+		return err
+	}
+	if err := l.Manage.ForgetGuesses(ctx, s.User.ID, idp.MethodTOTP); err != nil {
 		return err
 	}
 	events := []idp.AuditEvent{s.audit(idp.AuditFactorEnrolled, map[string]string{"method": string(idp.MethodTOTP)})}

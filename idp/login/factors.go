@@ -11,9 +11,9 @@ import (
 	"gatehouse/ui"
 )
 
-// guess is one attempt at a second factor: which factor, how it is counted and
-// what the audit log calls it. A code of an authenticator is tried against all that
-// the person has, and counts as a guess at each.
+// guess is one attempt at a second step: which factors it is tried against, how it is
+// counted and what the audit log calls it. A code of an authenticator is tried against
+// all that the person has, and is one guess.
 type guess struct {
 	method    idp.Method
 	kind      throttle.Kind
@@ -34,23 +34,24 @@ func emailGuess(id string) guess {
 	return guess{idp.MethodEmail, throttle.EmailCode, []string{id}, idp.AuditEmailRefused, idp.AuditEmailThrottled}
 }
 
-// counters are what a guess is counted against: the browser's own budget where the
-// person proved a second step before, so that strangers who have the password can
-// neither use it up nor get one; else
-// the factor's, and the address's.
+// ownBrowser tells whether the browser has a budget of its own for a method: the person
+// proved a second step as strong there before. An email code opens none for the
+// authenticator: a thief who has the mailbox would get a new budget with each browser.
+func (s *signIn) ownBrowser(m idp.Method) bool {
+	if m == idp.MethodEmail {
+		return s.OwnBrowser
+	}
+	return s.AppBrowser
+}
+
+// counters are what a guess is counted against: the browser's own budget where it has
+// one, so that strangers can neither use it up nor get one; else that of the person's
+// method, and the address's.
 func (l *Login) counters(ctx context.Context, s *signIn, g guess) []throttle.Counter {
-	var list []throttle.Counter
-	for _, id := range g.factorIDs {
-		if s.OwnBrowser {
-			list = append(list, l.Limiter.FactorInBrowser(g.kind, id, s.flow.BrowserHash))
-		} else {
-			list = append(list, l.Limiter.Factor(g.kind, id))
-		}
+	if s.ownBrowser(g.method) {
+		return []throttle.Counter{l.Limiter.FactorInBrowser(g.kind, s.User.ID, s.flow.BrowserHash)}
 	}
-	if !s.OwnBrowser {
-		list = append(list, l.Limiter.Address(idp.VisitFrom(ctx).Address))
-	}
-	return list
+	return []throttle.Counter{l.Limiter.Factor(g.kind, s.User.ID), l.Limiter.Address(idp.VisitFrom(ctx).Address)}
 }
 
 // begin counts a guess before it is made. limited: it may not be made, and the page
@@ -62,7 +63,7 @@ func (l *Login) begin(c *gin.Context, s *signIn, g guess) (a *throttle.Attempt, 
 	if !errors.As(err, &refused) {
 		return a, false, err
 	}
-	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"by": string(refused.Kind)})); err != nil {
+	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"limit": string(refused.Kind)})); err != nil {
 		return nil, false, err
 	}
 	return nil, true, l.renderCode(c, s, codePage{
@@ -136,6 +137,9 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 		disabled = append(disabled, recoveryGuess(set.ID))
 	}
 	for _, g := range disabled {
+		if !s.ownBrowser(g.method) {
+			continue
+		}
 		capped, err := l.Limiter.Capped(ctx, l.counters(ctx, s, g)[0])
 		if err != nil {
 			return err

@@ -54,7 +54,7 @@ func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
 			return err
 		}
 	}
-	if err := l.Store.RememberBrowser(ctx, s.User.ID, s.flow.BrowserHash, s.provedSecondStep(), idp.Now()); err != nil || !others {
+	if err := l.Store.RememberBrowser(ctx, s.User.ID, s.flow.BrowserHash, idp.Now(), s.secondSteps()...); err != nil || !others {
 		return err
 	}
 	if err := l.Store.Audit(ctx, s.audit(idp.AuditNewBrowser, nil)); err != nil {
@@ -63,9 +63,10 @@ func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
 	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailNewBrowser, App: s.client.Name})
 }
 
-// provedSecondStep tells whether a second step was proved in this very sign-in.
-func (s *signIn) provedSecondStep() bool {
-	return s.proved(idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail)
+// secondSteps are those that were proved in this very sign-in.
+func (s *signIn) secondSteps() []idp.Method {
+	all := []idp.Method{idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail}
+	return slices.DeleteFunc(all, func(m idp.Method) bool { return !s.proved(m) })
 }
 
 // proved tells whether one of some methods was proved in this very sign-in.

@@ -258,7 +258,7 @@ func (l *Login) passwordRefused(c *gin.Context, s *signIn, in credentials, user 
 }
 
 func (l *Login) passwordLimited(c *gin.Context, s *signIn, in credentials, user idp.User, limited *throttle.LimitedError) error {
-	event := s.audit(idp.AuditPasswordThrottled, map[string]string{"by": string(limited.Kind), "email": idp.MaskEmail(in.email)})
+	event := s.audit(idp.AuditPasswordThrottled, map[string]string{"limit": string(limited.Kind), "email": idp.MaskEmail(in.email)})
 	event.ActorID, event.UserID = "", user.ID
 	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
 		return err

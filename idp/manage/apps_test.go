@@ -131,7 +131,7 @@ func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
 		} {
 			u := o.enrolled(t, idp.Agents, idp.RoleManager)
 			o.signedIn(t, u)
-			idptest.Must(t, o.db.RememberBrowser(ctx, u.ID, []byte("browser"), false, idp.Now()))
+			idptest.Must(t, o.db.RememberBrowser(ctx, u.ID, []byte("browser"), idp.Now()))
 			idptest.Must(t, o.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
 			o.signedIn(t, u)
 			idptest.Must(t, remove(u.ID))
@@ -201,7 +201,7 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 		e := o.enrolment(t, u)
 		counters := []throttle.Counter{
 			limiter.Account(u.PopulationID, u.Email),
-			limiter.Factor(throttle.Authenticator, e.TOTP[0].ID), limiter.Factor(throttle.Recovery, e.Recovery.ID),
+			limiter.Factor(throttle.Authenticator, u.ID), limiter.Factor(throttle.Recovery, u.ID),
 		}
 		for range 3 {
 			_, err := limiter.Begin(ctx, counters...)

@@ -56,9 +56,8 @@ type Throttles interface {
 	// ClearAccount forgets those of a password, from browsers that the account does
 	// not know.
 	ClearAccount(ctx context.Context, population, email string) error
-	// ClearFactor forgets those of a second factor, or of a set of recovery codes,
-	// from browsers that the account does not know.
-	ClearFactor(ctx context.Context, userID string, method idp.Method, id string) error
+	// ClearFactor forgets those of a method of second step of a person, from all browsers.
+	ClearFactor(ctx context.Context, userID string, method idp.Method) error
 }
 
 // FieldError says which field cannot be saved as it is, and why.

@@ -106,8 +106,8 @@ func (m *Manager) StepUp(ctx context.Context, s Self) (acr idp.ACR, proved bool,
 	return acr, proved, err
 }
 
-// StrongStep is when somebody last proved a second step as strong as the strongest of
-// theirs that works, zero for never: what counts as fresh for acts on others, too. acr is
+// StrongStep is when a person last proved a second step as strong as their strongest,
+// zero for never: what counts as fresh for acts on others, too. acr is
 // what to ask for to get there, empty for what any second step reaches.
 func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Proof) (acr idp.ACR, at time.Time, err error) {
 	user, err := m.Store.User(ctx, userID)
@@ -124,8 +124,8 @@ func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Pr
 	return acr, mfa.StrongStepAt(population.Policy, enrolled, proofs), err
 }
 
-// fresh refuses, with ErrStepUp, whoever has not proved lately who they are, by a step as
-// strong as the strongest of theirs that works. All that one changes of one's own factors
+// fresh refuses, with ErrStepUp, a person who has not proved lately who they are, by a
+// step as strong as their strongest. All that one changes of one's own factors
 // and ways in asks it.
 func (m *Manager) fresh(ctx context.Context, s Self, what string) error {
 	_, proved, err := m.StepUp(ctx, s)

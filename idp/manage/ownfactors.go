@@ -174,6 +174,9 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		if err != nil {
 			return err
 		}
+		if err := m.ForgetGuesses(ctx, user.ID, idp.MethodTOTP); err != nil {
+			return err
+		}
 		return m.enrolled(ctx, s, user, population, name)
 	})
 	if errors.Is(err, idp.ErrConflict) {

@@ -40,7 +40,26 @@ func (m *Manager) MakeRecoveryCodes(ctx context.Context, userID string) error {
 			Sealed: m.Keyring.Seal([]byte(text), recoveryAAD(id)),
 		})
 	}
-	return m.Store.ReplaceRecoveryCodes(ctx, set, codes)
+	if err := m.Store.ReplaceRecoveryCodes(ctx, set, codes); err != nil {
+		return err
+	}
+	return m.ForgetGuesses(ctx, userID, idp.MethodRecovery)
+}
+
+// ForgetGuesses forgets the wrong codes that were counted against methods of a person,
+// in the transaction of ctx. The count belongs to the person and the method: it does not
+// go with a factor that is removed, but with a right code, a reset, and a new factor or
+// set of codes, which took a proof as strong or a reset.
+func (m *Manager) ForgetGuesses(ctx context.Context, userID string, methods ...idp.Method) error {
+	if m.Throttles == nil {
+		return nil
+	}
+	for _, method := range methods {
+		if err := m.Throttles.ClearFactor(ctx, userID, method); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RecoveryCodesFor gives a person who has none and sets up an authenticator recovery
@@ -199,6 +218,9 @@ func (m *Manager) ResetMFA(ctx context.Context, a Actor, userID, reason string) 
 			return err
 		}
 		if err := m.Store.RemoveFactors(ctx, userID); err != nil {
+			return err
+		}
+		if err := m.ForgetGuesses(ctx, userID, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail); err != nil {
 			return err
 		}
 		e := a.audit(idp.AuditMFAReset, reason, nil)

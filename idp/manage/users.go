@@ -407,7 +407,7 @@ func (m *Manager) EnableFactor(ctx context.Context, a Actor, id, factorID, reaso
 		if err != nil {
 			return err
 		}
-		if err := m.Throttles.ClearFactor(ctx, id, method, factorID); err != nil {
+		if err := m.Throttles.ClearFactor(ctx, id, method); err != nil {
 			return err
 		}
 		e := a.audit(idp.AuditFactorEnabled, reason, map[string]string{"method": string(method)})

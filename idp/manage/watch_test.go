@@ -280,5 +280,5 @@ func TestCallersAreAskedForAgainAtTheEndOfWhatTheyWrite(t *testing.T) {
 // nothingCounted forgets failures that nobody counted.
 type nothingCounted struct{}
 
-func (nothingCounted) ClearAccount(context.Context, string, string) error            { return nil }
-func (nothingCounted) ClearFactor(context.Context, string, idp.Method, string) error { return nil }
+func (nothingCounted) ClearAccount(context.Context, string, string) error    { return nil }
+func (nothingCounted) ClearFactor(context.Context, string, idp.Method) error { return nil }

@@ -259,7 +259,7 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 	a.request.ID, a.request.BrowserHash = idp.NewID(), browser
 	flow := idp.Flow{
 		ID: idp.NewSecret(), RequestID: a.request.ID, BrowserHash: browser, ClientID: a.client.ID,
-		PopulationID: a.client.Populations[0], Kind: idp.FlowStart,
+		PopulationID: a.population, Kind: idp.FlowStart,
 		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.ExpiresAt,
 	}
 	switch {

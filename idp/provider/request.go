@@ -27,6 +27,8 @@ type authorization struct {
 	libraryClient
 	request idp.Request
 	prompt  []string
+	// population is the one that the sign-in offers first.
+	population string
 	// failure is what is wrong, nil for nothing.
 	failure *failure
 }
@@ -43,6 +45,7 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 		Demand: idp.Demand{MaxAge: idp.NoMaxAge}, LoginHint: form.Get("login_hint"),
 		UILocales: form.Get("ui_locales"), CreatedAt: at, ExpiresAt: at.Add(idp.FlowLifetime),
 	}
+	a.population = firstPopulation(form, client)
 	for _, check := range []func(url.Values) *failure{
 		a.checkSizes, a.checkUnsupported, a.checkResponse, a.checkScope, a.checkPKCE, a.checkPrompt, a.checkMaxAge,
 		a.checkClaims,
@@ -52,6 +55,18 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 		}
 	}
 	return a
+}
+
+// firstPopulation is the client's first, or the one that our own pages name: they know
+// whose page was opened.
+func firstPopulation(form url.Values, client idp.Client) string {
+	if named := form.Get("population"); idp.OwnClient(client.ID) && slices.Contains(client.Populations, named) {
+		return named
+	}
+	if len(client.Populations) == 0 {
+		return ""
+	}
+	return client.Populations[0]
 }
 
 func (a *authorization) checkSizes(form url.Values) *failure {

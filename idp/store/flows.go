@@ -67,9 +67,11 @@ type Surroundings struct {
 	JudgedOverride idp.Override
 	User           idp.User    // empty until a password was accepted
 	Session        idp.Session // the one that the flow began with or ended in; empty for none
-	// KnownBrowser: the user finished a sign-in in this browser before. OwnBrowser:
-	// and proved a second step in one, which a thief of the password did not.
-	KnownBrowser, OwnBrowser bool
+	// KnownBrowser: the user finished a sign-in in this browser before. OwnBrowser: and
+	// proved a second step in one, which a thief of the password did not. AppBrowser:
+	// and that was the authenticator or a recovery code, which a thief of the mailbox did
+	// not.
+	KnownBrowser, OwnBrowser, AppBrowser bool
 	// Way is the connection that a proof of the flow came through.
 	Way idp.Way
 }
@@ -87,6 +89,7 @@ type surroundingsJoin struct {
 	Session        sessionRow `gorm:"embedded;embeddedPrefix:s_"`
 	KnownBrowser   bool
 	OwnBrowser     bool
+	AppBrowser     bool
 	Way            wayJoin `gorm:"embedded"`
 }
 
@@ -97,7 +100,8 @@ var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	c.override_min_version AS override_min,
 	(SELECT value FROM policy_sequence WHERE id = 1) AS version,
 	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser) AS known_browser,
-	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser AND k.second_step) AS own_browser
+	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser AND k.second_step) AS own_browser,
+	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser AND k.authenticator) AS app_browser
 	FROM requests r
 	JOIN clients c ON c.id = r.client_id
 	JOIN overrides v ON v.client_id = c.id AND v.version = c.override_version
@@ -125,7 +129,7 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 		Population: row.Population.population(row.Policy), Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
-		Way: row.Way.way(),
+		AppBrowser: row.AppBrowser, Way: row.Way.way(),
 	}, err
 }
 

@@ -101,7 +101,7 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			return errors.Join(err, db.FinishDelivery(ctx, id, store.Delivered, "", at))
 		}},
 		"browser": {"known_browsers", 400 * day, func(ctx context.Context, id string, at time.Time) error {
-			return db.RememberBrowser(ctx, w.User.ID, []byte(id), true, at)
+			return db.RememberBrowser(ctx, w.User.ID, []byte(id), at, idp.MethodEmail)
 		}},
 	}
 }

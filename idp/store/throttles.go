@@ -146,7 +146,9 @@ type knownBrowserRow struct {
 	UserID      string `gorm:"primaryKey"`
 	BrowserHash []byte `gorm:"primaryKey"`
 	LastSeenAt  time.Time
-	SecondStep  bool
+	// SecondStep: any second step was proved there. Authenticator: the authenticator, or
+	// a recovery code in its place.
+	SecondStep, Authenticator bool
 }
 
 func (knownBrowserRow) TableName() string { return "known_browsers" }
@@ -159,13 +161,19 @@ func (s *Store) KnowsBrowser(ctx context.Context, userID string, browserHash []b
 	return n > 0, found(err, "known browser")
 }
 
-// RememberBrowser records that a user finished a sign-in in a browser, and whether
-// they ever proved a second step there.
-func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash []byte, secondStep bool, at time.Time) error {
-	row := knownBrowserRow{UserID: userID, BrowserHash: browserHash, LastSeenAt: at, SecondStep: secondStep}
+// RememberBrowser records that a user finished a sign-in in a browser, by which second
+// steps. What was ever proved there stays recorded.
+func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash []byte, at time.Time, steps ...idp.Method) error {
+	row := knownBrowserRow{
+		UserID: userID, BrowserHash: browserHash, LastSeenAt: at, SecondStep: len(steps) > 0,
+		Authenticator: slices.Contains(steps, idp.MethodTOTP) || slices.Contains(steps, idp.MethodRecovery),
+	}
 	update := []string{"last_seen_at"}
-	if secondStep {
+	if row.SecondStep {
 		update = append(update, "second_step")
+	}
+	if row.Authenticator {
+		update = append(update, "authenticator")
 	}
 	return written(s.writer(ctx).Clauses(clause.OnConflict{
 		Columns:   []clause.Column{{Name: "user_id"}, {Name: "browser_hash"}},

@@ -49,10 +49,10 @@ func TestBrowserIsKnownToThePersonWhoUsedIt(t *testing.T) {
 		other := idptest.User(idp.Agents, "robin@rtx.example")
 		idptest.Must(t, db.CreateUser(t.Context(), other))
 		for range 2 {
-			idptest.Must(t, db.RememberBrowser(t.Context(), w.User.ID, []byte("laptop"), false, idp.Now()))
+			idptest.Must(t, db.RememberBrowser(t.Context(), w.User.ID, []byte("laptop"), idp.Now()))
 			db.Age(t, "known_browsers", 300*24*time.Hour)
 		}
-		idptest.Must(t, db.RememberBrowser(t.Context(), w.User.ID, []byte("laptop"), false, idp.Now()))
+		idptest.Must(t, db.RememberBrowser(t.Context(), w.User.ID, []byte("laptop"), idp.Now()))
 		_, err := db.Sweep(t.Context(), idp.Now(), store.Retention{}) // it was seen just now
 		idptest.Must(t, err)
 		for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestTimesAreOrderedAsTheyPass(t *testing.T) {
 		})
 		rapid.Check(t, func(rt *rapid.T) {
 			seen, now := moment.Draw(rt, "seen"), moment.Draw(rt, "now")
-			idptest.Must(t, db.RememberBrowser(ctx, w.User.ID, []byte("b"), true, seen))
+			idptest.Must(t, db.RememberBrowser(ctx, w.User.ID, []byte("b"), seen, idp.MethodEmail))
 			removed, err := db.Sweep(ctx, now.Add(400*24*time.Hour), store.Retention{})
 			idptest.Must(t, err)
 			known, err := db.KnowsBrowser(ctx, w.User.ID, []byte("b"))

@@ -183,13 +183,20 @@ func (l *Limiter) NewPassword(userID string) Counter {
 	return l.counter(OfAddress, []byte("new password"), []byte(userID))
 }
 
-// Factor is the budget of a second factor of a user.
-func (l *Limiter) Factor(kind Kind, id string) Counter { return l.counter(kind, []byte(id)) }
+// Factor is the budget of a method of a person, whatever factors of it they have: it
+// does not begin anew with another authenticator or another set of codes.
+func (l *Limiter) Factor(kind Kind, userID string) Counter { return l.counter(kind, []byte(userID)) }
 
-// FactorInBrowser is the budget of a second factor from one browser that the
+// FactorInBrowser is the budget of a method of a person from one browser that the
 // account knows.
-func (l *Limiter) FactorInBrowser(kind Kind, id string, browserHash []byte) Counter {
-	return l.counter(kind, []byte(id), browserHash)
+func (l *Limiter) FactorInBrowser(kind Kind, userID string, browserHash []byte) Counter {
+	return l.counter(kind, []byte(userID), browserHash)
+}
+
+// SetUp is the budget of one set-up of an authenticator: its codes are no guesses at
+// what the person has.
+func (l *Limiter) SetUp(flowID string) Counter {
+	return l.counter(Authenticator, []byte("set-up"), []byte(flowID))
 }
 
 // ClearAccount forgets what was counted against the address of an account, and the failures of an account from browsers that it does not
@@ -201,16 +208,16 @@ func (l *Limiter) ClearAccount(ctx context.Context, population, email string) er
 	})
 }
 
-// ClearFactor forgets the failures of a second factor, or of a set of recovery
-// codes, of a user: from strangers' browsers and from those that the account knows.
-func (l *Limiter) ClearFactor(ctx context.Context, userID string, method idp.Method, id string) error {
+// ClearFactor forgets the failures of a method of a person: from strangers' browsers
+// and from those that the account knows.
+func (l *Limiter) ClearFactor(ctx context.Context, userID string, method idp.Method) error {
 	browsers, err := l.store.KnownBrowsers(ctx, userID)
 	if err != nil {
 		return err
 	}
-	keys := [][]byte{l.Factor(Kind(method), id).key}
+	keys := [][]byte{l.Factor(Kind(method), userID).key}
 	for _, hash := range browsers {
-		keys = append(keys, l.FactorInBrowser(Kind(method), id, hash).key)
+		keys = append(keys, l.FactorInBrowser(Kind(method), userID, hash).key)
 	}
 	return l.store.ClearThrottles(ctx, keys)
 }

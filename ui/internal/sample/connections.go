@@ -78,8 +78,8 @@ func connection() ui.ConsoleConnection {
 			{Value: "certificate", Label: "A new certificate", Hint: "Sign-ins fail until the other side has it. Made when you save, valid for two years."},
 		},
 		Trusts: []ui.Choice{
-			{Value: "trusted", Label: "Trusted", Hint: "The other side decides about the second step. Nobody is asked for one here."},
-			{Value: "evidence", Label: "Evidence required", Hint: "The other side has to prove a second step. Whoever comes without is refused, and told why.", Chosen: true},
+			{Value: "trusted", Label: "Trusted", Hint: "The provider decides about the second step. No second step is asked for here."},
+			{Value: "evidence", Label: "Evidence required", Hint: "The provider has to prove a second step. People who come without one are refused, and told why.", Chosen: true},
 			{Value: "local", Label: "Local second step too", Hint: "A sign-in counts as a password does: the second step of the MFA rules follows here."},
 		},
 		OwnRedirectURI: "https://id.rtx.example/federation/callback/01a22304-c964-7375-95a9-20ec579aa267",

@@ -46,7 +46,7 @@ func appPages() map[string]ui.Page {
 		Console: appFrame("MFA"), Action: "/admin/x", AppName: "Wallboard", Version: 3, Federated: true,
 		Modes: []ui.Choice{
 			{Value: "inherit", Label: "Follow the rules of its people", Hint: "What their MFA page says."},
-			{Value: "required", Label: "Always ask for a second step", Hint: "Whoever has none is led through set-up.", Chosen: true},
+			{Value: "required", Label: "Always ask for a second step", Hint: "People without a second step are led through set-up.", Chosen: true},
 			{Value: "off", Label: "No second step", Hint: "The password is enough at this app."},
 		},
 		MinACR:     []ui.Choice{{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"}},

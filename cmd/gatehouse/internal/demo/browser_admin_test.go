@@ -91,7 +91,7 @@ func enableImmediately(t *testing.T, h *house, b adminTab, at *tab, agent *perso
 	b.givesPassword(b.who)
 	b.sees("main.page-code")
 	b.answers(b.who.code(t, 30*time.Second))
-	b.reads("Everybody concerned is signed out")
+	b.reads("Everyone affected is signed out")
 	b.picture("console-policy-applied")
 }
 
@@ -107,7 +107,7 @@ func givesRecoveryRole(h *house, b adminTab) {
 	b.reads(recoveryLabel)
 	b.types("#reason", "the desk helps agents back in")
 	b.submits()
-	b.reads("Nobody holds this role")
+	b.reads("Not held by any person or service")
 	b.visit(h.Issuer + "/admin/people?q=agent2")
 	b.page("console-people")
 	b.clicks(`a.person[href*="/admin/people/"]`)

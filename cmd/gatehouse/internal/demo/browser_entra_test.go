@@ -119,6 +119,6 @@ func entraAlone(t *testing.T, h *house) {
 	b.sees("#username")
 	b.clicks(`button[value=deny]`)
 	b.page("signin")
-	b.reads("said no")
+	b.reads("cancelled or not allowed")
 	b.picture("signin-microsoft-alone")
 }

@@ -27,7 +27,7 @@ func TestBrowserPasswords(t *testing.T) {
 	agent.key = w.text("#key")
 	w.answers(agent.code(t, 0))
 	w.page("change-password")
-	w.reads("does not meet your organisation’s rules")
+	w.reads("does not meet the current rules")
 	w.types("#password", "a quiet day")
 	w.sees("[data-rule=no_digit].broken")
 	w.sees("[data-rule=too_short].broken")
