@@ -101,6 +101,11 @@ func (s *Store) ClaimedLate(ctx context.Context, list []Delivery, began time.Tim
 	return s.claimedLate(ctx, list, began, lease)
 }
 
+// Unavailable marks what a driver says, as everything that leaves the store is marked.
+func Unavailable(err error) error {
+	return unavailable(err)
+}
+
 // ExplainPeople and ExplainAudit are how PostgreSQL would read a page, if it may not
 // read whole tables or collect rows out of order.
 func ExplainPeople(t *testing.T, s *Store, q PeopleQuery) string {
