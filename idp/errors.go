@@ -33,6 +33,9 @@ var (
 	ErrTwoSecrets = errors.New("there are two secrets already")
 	// ErrBusy: there is too much to do for it to be begun; nothing was done.
 	ErrBusy = errors.New("busy")
+	// ErrUnavailable: the database does not serve us now: it is not there, locked, full or
+	// too slow. Nothing was done.
+	ErrUnavailable = errors.New("unavailable")
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid")
 )

@@ -65,7 +65,10 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var field *manage.FieldError
 	var wrong *mismatch
 	var refused *refusedMail
+	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
 	switch {
+	case errors.Is(err, idp.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "The database does not answer right now. Nothing was changed."), wait
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, ProblemCodeTooLarge, "A body has at most 64 KiB."), nil
 	case errors.As(err, &tooSoon):
@@ -74,8 +77,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 	case errors.As(err, &rotating):
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
 	case errors.Is(err, idp.ErrBusy):
-		wait := strconv.Itoa(int(idp.BusyWait / time.Second))
-		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), http.Header{"Retry-After": {wait}}
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), wait
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):

@@ -39,7 +39,7 @@ func (c keysForget) Run(ctx context.Context, t terminal) error {
 		return closing(err, st)
 	case !c.Yes:
 		return closing(fmt.Errorf("lost: %s; stop all replicas and say --yes to remove it: signing keys are made anew, everybody is signed out, "+
-			"people set up their second steps again, secrets of connections have to be entered again", left), st)
+			"people set up their second steps again, connections without their secrets are switched off until those are entered again", left), st)
 	}
 	users, err := keys.Forget(ctx, st, ring)
 	if err != nil {

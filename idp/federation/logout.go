@@ -147,12 +147,16 @@ func (f *Federation) backChannel(c *gin.Context) {
 	switch {
 	case err == nil:
 		c.Status(http.StatusOK)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && !errors.Is(err, idp.ErrUnavailable):
 		slog.WarnContext(c.Request.Context(), "back-channel logout refused", "cause", err)
 		c.JSON(http.StatusBadRequest, gin.H{"error": "invalid_request", "error_description": "the logout token cannot be believed"})
 	default:
 		slog.ErrorContext(c.Request.Context(), "back-channel logout failed", "cause", err)
-		c.JSON(http.StatusInternalServerError, gin.H{"error": "server_error"})
+		status := http.StatusInternalServerError
+		if errors.Is(err, idp.ErrUnavailable) {
+			status = http.StatusServiceUnavailable
+		}
+		c.JSON(status, gin.H{"error": "server_error"})
 	}
 }
 

@@ -48,7 +48,7 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
+	key, err := l.pendingKey(s)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"encoding/base64"
+	"errors"
 	"html/template"
 	"net/http"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/keyring"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
@@ -136,8 +138,18 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, lim
 // every screen.
 const qrPixels = 416
 
-func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+// pendingKey opens the key of an authenticator that is being set up. Where its master key
+// is lost, a new sign-in makes another.
+func (l *Login) pendingKey(s *signIn) ([]byte, error) {
 	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
+	if errors.Is(err, keyring.ErrUnknownKey) {
+		return nil, web.NewProblem(ui.ProblemFlowExpired, err).BackTo(s.client.HomeURL, s.client.Name)
+	}
+	return key, err
+}
+
+func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+	key, err := l.pendingKey(s)
 	if err != nil {
 		return err
 	}

@@ -118,8 +118,8 @@ func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthR
 		return nil, hold(ctx, errors.New("authorize was called without an authorization"))
 	}
 	redirect, err := p.authorize(ctx, a, r.Header, r.Form)
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := failureOf(err); ok {
+		logFailure(ctx, f)
 		return op.NewRedirect(p.errorLocation(a.request, f)), nil
 	}
 	if err != nil {

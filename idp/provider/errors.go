@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -9,6 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"gatehouse/idp"
 )
 
 // errorCode is an error of OAuth 2.0 or OpenID Connect.
@@ -34,6 +37,9 @@ const (
 	registrationNotSupported errorCode = "registration_not_supported"
 	// unmetRequirements: OpenID Connect Core Unmet Authentication Requirements 1.0.
 	unmetRequirements errorCode = "unmet_authentication_requirements"
+	// temporarilyUnavailable is of RFC 6749 section 4.1.2.1. The token endpoint has no code
+	// for it; there the status says it, 503.
+	temporarilyUnavailable errorCode = "temporarily_unavailable"
 )
 
 // failure is an error for a client: a standard's code and a safe sentence. The
@@ -65,8 +71,8 @@ func toLibrary(err error) error {
 	if err == nil {
 		return nil
 	}
-	var f *failure
-	if !errors.As(err, &f) {
+	f, ok := failureOf(err)
+	if !ok {
 		e := &oidc.Error{Parent: err, ErrorType: oidc.ServerError, Description: serverFailure}
 		return op.NewStatusError(e, http.StatusInternalServerError)
 	}
@@ -79,6 +85,8 @@ func toLibrary(err error) error {
 func (f *failure) status() int {
 	var tooLarge *http.MaxBytesError
 	switch {
+	case f.code == temporarilyUnavailable:
+		return http.StatusServiceUnavailable
 	case f.code == invalidClient || f.code == invalidToken:
 		return http.StatusUnauthorized
 	case f.code == insufficientScope:
@@ -89,17 +97,35 @@ func (f *failure) status() int {
 	return http.StatusBadRequest
 }
 
+// failureOf finds the error for a client in an error. A database that does not serve us
+// is what is wrong, whatever was made of that.
+func failureOf(err error) (*failure, bool) {
+	if errors.Is(err, idp.ErrUnavailable) {
+		return fail(temporarilyUnavailable, serverFailure).because(err), true
+	}
+	var f *failure
+	return f, errors.As(err, &f)
+}
+
+// logFailure logs what is not the client's fault.
+func logFailure(ctx context.Context, f *failure) {
+	if f.code == temporarilyUnavailable {
+		slog.ErrorContext(ctx, "request failed", "error", string(f.code), "cause", f.cause)
+	}
+}
+
 // serverFailure is what a client hears of our own faults.
 const serverFailure = "the request could not be served; try again"
 
 // refuse answers any error to a client that authenticates with its request.
 func refuse(c *gin.Context, err error) {
-	var f *failure
-	if !errors.As(err, &f) {
+	f, ok := failureOf(err)
+	if !ok {
 		slog.ErrorContext(c.Request.Context(), "request failed", "path", c.FullPath(), "cause", err)
 		answerError(c, http.StatusInternalServerError, fail("server_error", serverFailure))
 		return
 	}
+	logFailure(c.Request.Context(), f)
 	if f.code == invalidClient {
 		c.Header("WWW-Authenticate", challengeBasic)
 	}

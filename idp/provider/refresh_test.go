@@ -279,3 +279,20 @@ func wantRFC9068(t *testing.T, k *kit, p *idptest.Party, token string) {
 		t.Errorf("lives %v seconds, want 300", exp-iat)
 	}
 }
+
+// expires_in counts from the answer on (RFC 6749 section 5.1), and the token's life from
+// before the write that waited.
+func TestAnAppIsToldHowLongATokenLivesFromTheAnswerOn(t *testing.T) {
+	db := idptest.Alone(t)
+	k := start(t, db.URL)
+	p := k.AddParty(idp.Client{})
+	first := k.tokens(p).RefreshToken
+	release := stall(t, db)
+	answer := make(chan *reply)
+	go func() { answer <- k.refresh(p, first) }()
+	time.AfterFunc(1200*time.Millisecond, release)
+	r := <-answer
+	if got, _ := r.json["expires_in"].(float64); r.status != 200 || got >= 900 || got < 800 {
+		t.Errorf("expires_in %v after a wait: %s", got, r.body)
+	}
+}

@@ -50,6 +50,7 @@ func (p *Provider) issueToService(ctx context.Context, client idp.Client, reques
 	if errors.Is(err, idp.ErrNotFound) { // deleted since it authenticated
 		return issued{}, fail(invalidClient, "the client is not known").because(err)
 	}
+	out.ExpiresIn = left(now.Add(client.AccessTTL), idp.Now())
 	return out, err
 }
 

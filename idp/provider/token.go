@@ -264,7 +264,7 @@ func respond(out issued, err error) (*op.Response, error) {
 func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, previous string) (issued, error) {
 	now := idp.Now()
 	out := issued{
-		TokenType: "Bearer", ExpiresIn: int64(client.AccessTTL / time.Second), Scope: strings.Join(s.Grant.Scopes, " "),
+		TokenType: "Bearer", Scope: strings.Join(s.Grant.Scopes, " "),
 	}
 	var rows []idp.Token
 	if s.App.Allows(s.Grant, "refresh_token") {
@@ -304,7 +304,14 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 			return out, err
 		}
 	}
+	out.ExpiresIn = left(now.Add(client.AccessTTL), idp.Now())
 	return out, p.Store.TouchSession(ctx, s.Session, now)
+}
+
+// left is how many seconds a token lives from the answer on (RFC 6749 section 5.1). The
+// write before it may have waited.
+func left(expires, now time.Time) int64 {
+	return int64((max(expires.Sub(now), 0) + time.Second - 1) / time.Second)
 }
 
 // previousID is the id of a refresh token's row: of its hash, so that a rotation

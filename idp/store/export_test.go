@@ -96,6 +96,16 @@ func columnType(t reflect.Type) string {
 // where they are others.
 func Pools(s *Store) []*sql.DB { return s.pools }
 
+// ClaimedLate counts the lease of a claim that began at a moment.
+func (s *Store) ClaimedLate(ctx context.Context, list []Delivery, began time.Time, lease time.Duration) ([]Delivery, error) {
+	return s.claimedLate(ctx, list, began, lease)
+}
+
+// Unavailable marks what a driver says, as everything that leaves the store is marked.
+func Unavailable(err error) error {
+	return unavailable(err)
+}
+
 // ExplainPeople and ExplainAudit are how PostgreSQL would read a page, if it may not
 // read whole tables or collect rows out of order.
 func ExplainPeople(t *testing.T, s *Store, q PeopleQuery) string {

@@ -6,11 +6,13 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"gatehouse/idp"
 )
 
 // ForgetSealed removes what sealed values are for that no key opens any more: settings
 // and signing keys, which are made anew; links; credentials of connections, which have
-// to be entered again; deliveries, which fail. What rested on the settings ends: all
+// to be entered again and are off until then; deliveries, which fail. What rested on the settings ends: all
 // sessions and what apps hold. It returns the people whose second steps are among the
 // values; those stay, for whoever resets them. It belongs to a transaction.
 func (s *Store) ForgetSealed(ctx context.Context, lost []Sealed, at time.Time) (users []string, err error) {
@@ -20,7 +22,7 @@ func (s *Store) ForgetSealed(ctx context.Context, lost []Sealed, at time.Time) (
 		case "settings", "signing_keys", "links":
 			err = s.forgetRow(ctx, v)
 		case "connections":
-			err = s.writer(ctx).Exec(fmt.Sprintf("UPDATE connections SET %s = ?, version = version + 1 WHERE id = ?", v.Column), []byte{}, v.ID).Error
+			err = s.forgetCredential(ctx, v)
 		case "outbox":
 			err = s.FinishDelivery(ctx, v.ID, Failed, "the master key is lost", at)
 		default:
@@ -34,6 +36,23 @@ func (s *Store) ForgetSealed(ctx context.Context, lost []Sealed, at time.Time) (
 		err = s.forgetSessions(ctx, people)
 	}
 	return slices.Sorted(maps.Keys(people)), err
+}
+
+// forgetCredential switches a connection off with what it proves itself by: nobody can
+// come through it until an admin has entered that again.
+func (s *Store) forgetCredential(ctx context.Context, v Sealed) error {
+	var was []bool
+	if err := s.reader(ctx).Raw("SELECT enabled FROM connections WHERE id = ?", v.ID).Scan(&was).Error; err != nil {
+		return found(err, "connection")
+	}
+	err := s.writer(ctx).Exec(fmt.Sprintf("UPDATE connections SET %s = ?, enabled = FALSE, version = version + 1 WHERE id = ?", v.Column), []byte{}, v.ID).Error
+	if err != nil || len(was) == 0 || !was[0] {
+		return written(err, "connection")
+	}
+	return s.Audit(ctx, idp.AuditEvent{
+		Kind:   idp.AuditConnectionChanged,
+		Detail: map[string]string{"connection": v.ID, "enabled": "false", "reason": "the master key is lost"},
+	})
 }
 
 func (s *Store) forgetRow(ctx context.Context, v Sealed) error {

@@ -29,7 +29,7 @@ func found(err error, what string) error {
 	if noText(err) {
 		return fmt.Errorf("%s: %w", what, idp.ErrNotFound)
 	}
-	return fmt.Errorf("read %s: %w", what, err)
+	return fmt.Errorf("read %s: %w", what, unavailable(err))
 }
 
 // noText tells whether PostgreSQL refused a value because it is no text: with a
@@ -54,7 +54,7 @@ func written(err error, what string) error {
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fmt.Errorf("write %s: what it refers to: %w", what, idp.ErrNotFound)
 	}
-	return fmt.Errorf("write %s: %w", what, err)
+	return fmt.Errorf("write %s: %w", what, unavailable(err))
 }
 
 // once reads the outcome of a conditional write: no row changed means that

@@ -53,7 +53,7 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	var err error
 	for attempt := range attempts {
 		if err := pauseBefore(ctx, attempt); err != nil {
-			return err
+			return unavailable(err)
 		}
 		tx := &transaction{}
 		err = s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
@@ -69,10 +69,10 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 			}
 		}
 		if !retriable(err) {
-			return s.tellWitness(ctx, err)
+			return unavailable(s.tellWitness(ctx, err))
 		}
 	}
-	return err
+	return unavailable(err)
 }
 
 // pauseBefore lets two transactions that stopped each other start apart: one after

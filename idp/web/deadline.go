@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
 )
 
 // AnswerWithin is how long the work on a request may take before its answer begins. It is
@@ -29,8 +32,8 @@ func (w *Web) hurry(c *gin.Context) {
 	c.Next()
 }
 
-// hurriedWriter says of a fault that came of the deadline what it is, and lifts the
-// deadline once an answer has begun: how long that may take is the server's to say.
+// hurriedWriter says of a fault that came of the deadline what it is, and of every 503
+// when to try again. It lifts the deadline once an answer has begun: how long that may take is the server's to say.
 type hurriedWriter struct {
 	gin.ResponseWriter
 	ctx   context.Context
@@ -44,7 +47,9 @@ func (w *hurriedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *hurriedWriter) WriteHeader(status int) {
 	if status >= http.StatusInternalServerError && errors.Is(context.Cause(w.ctx), errTooLong) {
 		status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", "5")
+	}
+	if status == http.StatusServiceUnavailable && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", strconv.Itoa(int(idp.BusyWait/time.Second)))
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

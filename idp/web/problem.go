@@ -51,10 +51,19 @@ func (p *Problem) BackTo(url, app string) *Problem {
 	return p
 }
 
-// asProblem finds the problem in an error; what has none is our fault.
+// asProblem finds the problem in an error; what has none is our fault. A database that
+// does not serve us is what is wrong, whatever was made of that.
 func asProblem(err error) *Problem {
 	var p *Problem
-	if errors.As(err, &p) {
+	found := errors.As(err, &p)
+	if errors.Is(err, idp.ErrUnavailable) {
+		away := NewProblem(ui.ProblemUnavailable, err)
+		if found {
+			away.Frame, away.BackURL, away.BackLabel = p.Frame, p.BackURL, p.BackLabel
+		}
+		return away
+	}
+	if found {
 		return p
 	}
 	var tooLarge *http.MaxBytesError

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -219,9 +218,6 @@ func (w *Web) fail(c *gin.Context, err error) {
 		slog.String("problem", string(p.Kind)), slog.String("route", c.FullPath()), slog.Any("cause", err))
 	if c.Writer.Written() {
 		return
-	}
-	if p.Kind == ui.ProblemBusy {
-		c.Header("Retry-After", strconv.Itoa(int(idp.BusyWait/time.Second)))
 	}
 	if w.cfg.API != "" && strings.HasPrefix(c.Request.URL.Path, w.base+w.cfg.API+"/") {
 		writeProblem(c, p.Kind)
