@@ -260,7 +260,10 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 	flow := idp.Flow{
 		ID: idp.NewSecret(), RequestID: a.request.ID, BrowserHash: browser, ClientID: a.client.ID,
 		PopulationID: a.client.Populations[0], Kind: idp.FlowStart,
-		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.ExpiresAt,
+		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.CreatedAt.Add(idp.OpenLifetime),
+	}
+	if choose || s != nil {
+		flow.ExpiresAt = a.request.ExpiresAt
 	}
 	switch {
 	case choose:
