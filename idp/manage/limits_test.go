@@ -105,7 +105,7 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 	}
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			code, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(begun[i].Key), time.Now())
+			code, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(begun[i].Key), idp.Now())
 			if err != nil {
 				return err
 			}
