@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -29,6 +30,8 @@ type Console struct {
 	Keyring *keyring.Keyring
 	// Callback is the redirect URI of the console's own client.
 	Callback string
+	// AuditRetention is how long audit events are kept, zero for ever.
+	AuditRetention func(ctx context.Context) (time.Duration, error)
 }
 
 // visit is one request of somebody who may see the console.

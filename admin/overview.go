@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/ui"
@@ -45,6 +46,10 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 			apps++
 		}
 	}
+	audit, err := v.auditStep()
+	if err != nil {
+		return nil, nil, err
+	}
 	figures := []ui.Figure{
 		{Number: affected.People, Label: *ui.Key("console.overview.people").With(int(affected.People)), URL: v.open("/people")},
 		{Number: affected.Sessions, Label: *ui.Key("console.overview.sessions").With()},
@@ -58,7 +63,21 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 		check("console.check.policy", "console.check.policy_hint", "/authentication/"+idp.Agents, false),
 		check("console.check.app", "console.check.app_hint", "/apps/new", apps > 0),
 		check("console.check.people", "console.check.people_hint", "/people", affected.People > 1),
+		audit,
 	}, nil
+}
+
+// auditStep says how long the audit log is kept. It is done where there is an end to it.
+func (v *visit) auditStep() (ui.Check, error) {
+	keep, err := v.console.AuditRetention(v.Request.Context())
+	step := ui.Check{
+		Label: *ui.Key("console.check.audit").With(), Hint: *ui.Key("console.check.audit_ever").With(),
+		URL: v.open("/audit"), Done: keep > 0,
+	}
+	if step.Done {
+		step.Hint = *ui.Key("console.check.audit_days").With(int(keep / (24 * time.Hour)))
+	}
+	return step, err
 }
 
 // open is a page of the console where the viewer may see it, and empty where not.
@@ -69,6 +88,8 @@ func (v *visit) open(page string) string {
 		may = v.actor.May("Users")
 	case strings.HasPrefix(page, "/apps"):
 		may = v.actor.May("Clients")
+	case strings.HasPrefix(page, "/audit"):
+		may = v.actor.May("Audit")
 	case strings.HasPrefix(page, "/system"):
 		may = v.actor.May("Deliveries") || v.actor.May("TestMail")
 	}

@@ -112,6 +112,9 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	if err != nil {
 		return out, err
 	}
+	if s.flow.UserID != "" || s.notes.Pending != nil { // somebody has proved something
+		s.flow.ExpiresAt = s.flow.CreatedAt.Add(idp.FlowLifetime)
+	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
 	return out, l.Store.AdvanceFlow(ctx, s.flow)
 }

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/store"
 )
 
 const sessionCookie = "gatehouse_session_agents"
@@ -96,4 +97,31 @@ func TestALostAnswerOfAStepUpComesAgain(t *testing.T) {
 	if !silently(h, b) {
 		t.Error("the step-up's session did not come back")
 	}
+}
+
+// A sign-in in which nobody has proved anything waits a quarter of an hour, and its page
+// then starts again by itself with what was typed; from the first step on it has its time.
+func TestASignInLivesLongerOnceSomebodyProvedSomething(t *testing.T) {
+	h, b := alone(t), idptest.NewBrowser(t)
+	pass := func(by time.Duration) {
+		h.db.Age(t, "flows", by)
+		h.db.Age(t, "requests", by)
+		_, err := h.Store.Sweep(t.Context(), idp.Now(), store.Retention{})
+		idptest.Must(t, err)
+	}
+	page := h.atPassword(b)
+	pass(20 * time.Minute)
+	if n := h.count("requests") + h.count("flows"); n != 0 {
+		t.Errorf("%d rows are left of a sign-in that nobody went on with", n)
+	}
+	page = b.Submit(page, "/password", "email", email, "password", idptest.Password)
+	want(t, page, http.StatusOK, "Sign in to Test app")
+	if !strings.Contains(page.Body, `value="`+email+`"`) {
+		t.Error("the address is to be typed again")
+	}
+	pass(14 * time.Minute)
+	page = b.Submit(page, "/password", "email", email, "password", idptest.Password)
+	phone := idptest.Scan(t, page)
+	pass(14 * time.Minute)
+	wantLeft(t, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
 }

@@ -161,7 +161,7 @@ func (l *Login) callback(c *gin.Context) error {
 	}
 	s, err := l.open(c, q.flow)
 	if err != nil {
-		return err
+		return l.startAgain(c, err) // it took long there: to ask once more is quick
 	}
 	if s.over() {
 		return l.finishedAgain(c, s)

@@ -57,7 +57,7 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	}
 	client, err := l.Store.Client(ctx, flow.ClientID)
 	if err != nil {
-		return nil, err
+		return nil, over(err)
 	}
 	if err := l.bound(ctx, c.Request.Header, flow); err != nil {
 		return nil, err.BackTo(client.HomeURL, client.Name)
@@ -69,7 +69,16 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	if s.notes, err = decodeNotes(flow.Data); err != nil {
 		return nil, err
 	}
-	return s, l.surround(ctx, s)
+	return s, over(l.surround(ctx, s))
+}
+
+// over says of a sign-in whose app was deleted this very moment what the next look at
+// it says.
+func over(err error) error {
+	if errors.Is(err, idp.ErrNotFound) {
+		return web.NewProblem(ui.ProblemFlowExpired, err)
+	}
+	return err
 }
 
 // bound refuses a flow of another browser: whoever is sent a link to somebody

@@ -21,6 +21,9 @@ func (m *Manager) BreakGlass(ctx context.Context) (token string, err error) {
 	token = idp.NewSecret()
 	now := idp.Now()
 	return token, m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil { // of two at once, the later one works alone
+			return err
+		}
 		if err := m.Store.DropLinks(ctx, idp.BreakGlassLink, ""); err != nil {
 			return err
 		}

@@ -117,7 +117,7 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 		return ConnectionEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.oneAtATime(ctx); err != nil {
+		if err := m.keepMapped(ctx, c); err != nil {
 			return err
 		}
 		if err := m.checkTwice(ctx, idp.Connection{}, c); err != nil {
@@ -166,7 +166,7 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 		}
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.oneAtATime(ctx); err != nil {
+		if err := m.keepMapped(ctx, c); err != nil {
 			return err
 		}
 		if err := m.checkOtherIssuer(ctx, before, c, n); err != nil {
@@ -371,6 +371,16 @@ func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.Rol
 		return err
 	}
 	return m.mayMap(ctx, a, given)
+}
+
+// keepMapped makes whoever deletes a role that a connection gives, or adds the same
+// connection, wait for the end of this transaction. The roles must still exist.
+func (m *Manager) keepMapped(ctx context.Context, c idp.Connection) error {
+	if err := m.oneAtATime(ctx); err != nil {
+		return err
+	}
+	_, err := m.rolesByID(ctx, mapped(c.Roles))
+	return err
 }
 
 // mayVouch asks of whoever says that addresses belong to the other side what linking

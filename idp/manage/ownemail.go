@@ -163,6 +163,10 @@ func (m *Manager) ConfirmEmail(ctx context.Context, token string) error {
 		if err != nil {
 			return err
 		}
+		// The person before the link, as those do who delete both.
+		if err := m.Store.LockUser(ctx, link.UserID); err != nil {
+			return gone(err)
+		}
 		if err := m.Store.UseLink(ctx, link, idp.Now()); err != nil {
 			return err
 		}

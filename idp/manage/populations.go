@@ -193,6 +193,11 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		p.Policy.IssuerLabel = p.ID
 	}
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
+		// Our own pages serve every population: of two added at once, each would leave the
+		// other out.
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		created, err := m.Store.CreatePopulation(ctx, p, idp.Now())
 		if err == nil && !created {
 			err = fmt.Errorf("population: %w", idp.ErrConflict)

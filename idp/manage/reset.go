@@ -36,6 +36,10 @@ func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Populatio
 		return err
 	}
 	link.UserID = u.ID
+	// Two at once would each leave the other's link.
+	if err := m.Store.LockUser(ctx, u.ID); err != nil {
+		return err
+	}
 	if err := m.Store.DropLinks(ctx, idp.ResetLink, u.ID); err != nil {
 		return err
 	}
@@ -69,10 +73,11 @@ func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
 	}
 	now := idp.Now()
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.use(ctx, o.link); err != nil {
-			return err
-		}
+		// The person before the link, as those do who delete both.
 		if err := m.Store.LockUser(ctx, o.user.ID); err != nil {
+			return gone(err)
+		}
+		if err := m.use(ctx, o.link); err != nil {
 			return err
 		}
 		if _, err := m.resetUser(ctx, o.link); err != nil { // disabled, say, while the hash was made
@@ -86,6 +91,14 @@ func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
 		}
 		return m.afterReset(ctx, o)
 	})
+}
+
+// gone says of a person who was deleted meanwhile that their link does not work.
+func gone(err error) error {
+	if errors.Is(err, idp.ErrNotFound) {
+		return fmt.Errorf("%w: its account was deleted", ErrLink)
+	}
+	return err
 }
 
 // afterReset is what else a new password brings.

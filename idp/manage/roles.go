@@ -45,10 +45,13 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 	}
 	r := idp.Role{ID: idp.NewID(), Name: strings.Join(strings.Fields(name), " ")}
 	var err error
-	if r.Permissions, err = m.checkRole(ctx, r, permissions); err != nil {
+	if r.Permissions, err = checkRole(r, permissions); err != nil {
 		return RoleEntry{}, err
 	}
 	return RoleEntry{Role: r, Version: 1}, m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.onlyOneOfThatName(ctx, r); err != nil {
+			return err
+		}
 		if err := m.Store.CreateRole(ctx, r); err != nil {
 			return err
 		}
@@ -57,7 +60,7 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 }
 
 // checkRole returns the permissions in our order, each once.
-func (m *Manager) checkRole(ctx context.Context, r idp.Role, permissions []string) ([]string, error) {
+func checkRole(r idp.Role, permissions []string) ([]string, error) {
 	if r.Name == "" {
 		return nil, invalid("name", "a role needs a name")
 	}
@@ -69,13 +72,22 @@ func (m *Manager) checkRole(ctx context.Context, r idp.Role, permissions []strin
 			return nil, invalid("permissions", "there is no permission %q", p)
 		}
 	}
+	return slices.DeleteFunc(idp.Permissions(), func(p string) bool { return !slices.Contains(permissions, p) }), nil
+}
+
+// onlyOneOfThatName refuses a name that another role has, until the end of the
+// transaction: of two at once, each would find the name free.
+func (m *Manager) onlyOneOfThatName(ctx context.Context, r idp.Role) error {
+	if err := m.oneAtATime(ctx); err != nil {
+		return err
+	}
 	all, err := m.Store.VersionedRoles(ctx, "")
 	for _, other := range all {
 		if other.Role.ID != r.ID && slices.Equal(idp.NameKey(other.Role.Name), idp.NameKey(r.Name)) {
-			return nil, invalid("name", "another role has that name")
+			return invalid("name", "another role has that name")
 		}
 	}
-	return slices.DeleteFunc(idp.Permissions(), func(p string) bool { return !slices.Contains(permissions, p) }), err
+	return err
 }
 
 func describeRole(r idp.Role) map[string]string {
@@ -114,13 +126,16 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrConflict)
 	}
 	r := idp.Role{ID: e.ID, Name: strings.Join(strings.Fields(e.Name), " ")}
-	if r.Permissions, err = m.checkRole(ctx, r, e.Permissions); err != nil {
+	if r.Permissions, err = checkRole(r, e.Permissions); err != nil {
 		return RoleEntry{}, err
 	}
 	if r.Name == before.Name && sameSet(r.Permissions, before.Permissions) {
 		return before, nil
 	}
 	return RoleEntry{Role: r, Version: e.Version + 1, Holders: before.Holders}, m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.onlyOneOfThatName(ctx, r); err != nil {
+			return err
+		}
 		if err := m.Store.SaveRole(ctx, e.Version, r); err != nil {
 			return err
 		}
@@ -144,6 +159,9 @@ func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string, version in
 		return fmt.Errorf("role: %w", idp.ErrInUse)
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.oneAtATime(ctx); err != nil { // a connection that begins to give it waits
+			return err
+		}
 		if err := m.notMapped(ctx, id); err != nil {
 			return err
 		}

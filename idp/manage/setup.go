@@ -29,6 +29,9 @@ func (m *Manager) HasAdmin(ctx context.Context) (bool, error) {
 // before stop working.
 func (m *Manager) SetupLink(ctx context.Context, lifetime time.Duration) (token string, err error) {
 	err = m.Store.Do(ctx, func(ctx context.Context) (err error) {
+		if err := m.oneAtATime(ctx); err != nil { // of two at once, the later one works alone
+			return err
+		}
 		if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 			return err
 		}
@@ -88,6 +91,10 @@ func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp
 	n.Population, n.Roles = link.PopulationID, []string{idp.RoleAdmin}
 	var user idp.User
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		// Of two links used at once, each would still find the other one good.
+		if err := m.oneAtATime(ctx); err != nil {
+			return err
+		}
 		err := m.Store.UseLink(ctx, link, idp.Now())
 		if errors.Is(err, idp.ErrUsed) {
 			return fmt.Errorf("%w: setup", ErrLink)

@@ -122,6 +122,9 @@ func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthR
 		logFailure(ctx, f)
 		return op.NewRedirect(p.errorLocation(a.request, f)), nil
 	}
+	if errors.Is(err, idp.ErrNotFound) { // the app was deleted this very moment, or a second ago elsewhere
+		return nil, hold(ctx, p.refused(ctx, ui.ProblemUnknownApp, idp.AuditEvent{}, "unknown client_id"))
+	}
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
@@ -144,10 +147,10 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	switch {
 	case decision == mfa.Satisfied && s != nil && !choose:
 		redirect, err := p.answerAtOnce(ctx, a, *s)
-		if !errors.Is(err, idp.ErrExpired) {
+		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
 			return redirect, err
 		}
-		// It ended this very moment: then nobody is signed in.
+		// It ended this very moment, or was deleted with its person: then nobody is signed in.
 		if a.request.Demand.None {
 			return nil, fail(loginRequired, "nobody is signed in any more")
 		}
@@ -260,7 +263,10 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 	flow := idp.Flow{
 		ID: idp.NewSecret(), RequestID: a.request.ID, BrowserHash: browser, ClientID: a.client.ID,
 		PopulationID: a.population, Kind: idp.FlowStart,
-		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.ExpiresAt,
+		CreatedAt: a.request.CreatedAt, ExpiresAt: a.request.CreatedAt.Add(idp.OpenLifetime),
+	}
+	if choose || s != nil {
+		flow.ExpiresAt = a.request.ExpiresAt
 	}
 	switch {
 	case choose:

@@ -295,7 +295,11 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 		return out, err
 	}
 	if len(rows) > 0 {
-		if err := p.Store.CreateTokens(ctx, rows...); err != nil {
+		err := p.Store.CreateTokens(ctx, rows...)
+		if errors.Is(err, idp.ErrNotFound) { // app or person was deleted this very moment
+			return out, fail(invalidGrant, "what this rests on was deleted")
+		}
+		if err != nil {
 			return out, err
 		}
 	}

@@ -1,5 +1,7 @@
 package server
 
+import "context"
+
 // RouteTable is every route: its method and its path.
 func (s *Server) RouteTable() [][2]string {
 	var table [][2]string
@@ -8,3 +10,6 @@ func (s *Server) RouteTable() [][2]string {
 	}
 	return table
 }
+
+// SweepNow runs the job that removes what has expired.
+func (s *Server) SweepNow(ctx context.Context) error { return s.sweep(ctx) }

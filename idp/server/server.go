@@ -131,6 +131,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	protocol.Upstreams = upstreams
 	console := &admin.Console{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback", Keyring: ring,
+		AuditRetention: s.auditRetention,
 	}
 	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
 		return err

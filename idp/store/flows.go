@@ -141,7 +141,7 @@ func (s *Store) AdvanceFlow(ctx context.Context, f idp.Flow) error {
 		UpdateColumns(map[string]any{
 			"population_id": f.PopulationID, "user_id": f.UserID, "kind": f.Kind, "data": notNil(f.Data),
 			"proofs": encodeProofs(f.Proofs), "policy_version": f.PolicyVersion,
-			"session_id": f.SessionID, "version": f.Version + 1,
+			"session_id": f.SessionID, "version": f.Version + 1, "expires_at": f.ExpiresAt,
 		}), "flow", idp.ErrConflict)
 }
 

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -131,6 +132,78 @@ func TestDatabaseKeepsItsAuditRetention(t *testing.T) {
 		}
 		if d, err := db.AuditRetention(t.Context()); err != nil || d != 400*day {
 			t.Errorf("%s, %v", d, err)
+		}
+	})
+}
+
+// Many requests at once, on two replicas, keep to the bound as those do that come one
+// after the other.
+func TestOpenRequestsAreBoundedAtOnce(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		stores := []*store.Store{db.Store, db.Replica(t)}
+		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.1"})
+		open := func(s *store.Store, ctx context.Context) error {
+			r := idptest.Request(w.Client)
+			r.ID = idp.NewID()
+			return s.CreateRequest(ctx, r)
+		}
+		idptest.Must(t, db.Do(ctx, func(ctx context.Context) error {
+			for range store.OpenRequests {
+				if err := open(db.Store, ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		for _, err := range idptest.Race(40, func(i int) error {
+			for range 10 {
+				if err := open(stores[i%2], ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		}) {
+			idptest.Must(t, err)
+		}
+		var n int
+		idptest.Must(t, db.SQL().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM requests").Scan(&n))
+		if n < store.OpenRequests || n > store.OpenRequests+100 {
+			t.Errorf("%d requests are open, want %d and those that were on their way", n, store.OpenRequests)
+		}
+	})
+}
+
+// A sign-in in which nobody proved anything leaves nothing within minutes; one in which
+// somebody did has its time.
+func TestRequestThatNobodyWentOnWithGoesWithinMinutes(t *testing.T) {
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		w := db.World(t)
+		begin := func(lives time.Duration) string {
+			r := idptest.Request(w.Client)
+			r.ID = idp.NewID()
+			idptest.Must(t, db.CreateRequest(t.Context(), r))
+			f := idptest.Flow(r, w.Session)
+			f.ID, f.ExpiresAt = idp.NewID(), f.CreatedAt.Add(lives)
+			idptest.Must(t, db.CreateFlow(t.Context(), f))
+			return r.ID
+		}
+		open, under := begin(idp.OpenLifetime), begin(idp.FlowLifetime)
+		for _, c := range []struct {
+			after time.Duration
+			left  []string
+		}{
+			{idp.OpenLifetime - time.Minute, []string{open, under}},
+			{idp.OpenLifetime + time.Minute, []string{under}},
+			{idp.FlowLifetime + time.Minute, nil},
+		} {
+			_, err := db.Sweep(t.Context(), idp.Now().Add(c.after), store.Retention{})
+			idptest.Must(t, err)
+			for _, id := range []string{open, under} {
+				if _, err := db.Request(t.Context(), id); (err == nil) != slices.Contains(c.left, id) {
+					t.Errorf("after %s: %v", c.after, err)
+				}
+			}
 		}
 	})
 }

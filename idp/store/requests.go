@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
 )
@@ -59,32 +62,47 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
 	network := idp.VisitFrom(ctx).Network()
-	err := written(s.writer(ctx).Create(&requestRow{
+	row := openedRow{Row: requestRow{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scope: words(r.Scopes), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		ACRValues: words(values), MaxAge: maxAge, Since: orNull(r.Demand.Since), HintUserID: r.Demand.UserID,
 		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, Network: network,
-	}).Error, "request")
-	if err != nil || s.requests.Add(1)%boundEvery != 0 {
+	}}
+	err := written(s.writer(ctx).Clauses(countOpen).Create(&row).Error, "request")
+	if err != nil || row.Open < openRequests+openMargin {
 		return err
 	}
 	return s.boundRequests(ctx, network)
 }
 
-// openRequests is how many sign-ins that nobody has gone on with may be open from one
-// network: as many as an office behind one address begins in half an hour. Beyond, the
-// oldest make room: their pages say that they timed out, and nobody is kept out.
-const openRequests = 2000
+// openedRow is a request as it is stored, with how many of its network are open then.
+type openedRow struct {
+	Row  requestRow `gorm:"embedded"`
+	Open int64      `gorm:"->"`
+}
 
-// boundEvery is at which of its requests a process looks after the bound.
-const boundEvery = 64
+func (openedRow) TableName() string { return requestRow{}.TableName() }
+
+// openRequests is how many sign-ins that nobody has gone on with may be open from one
+// network: as many as an office behind one address begins in a quarter of an hour. Beyond, the
+// oldest make room: their pages start again by themselves, and nobody is kept out. They
+// make room for openMargin at a time, so that a crowd removes some with every 64th
+// request and not with each.
+const (
+	openRequests = 2000
+	openMargin   = 64
+)
+
+// countOpen has the statement that stores a request say how many are open.
+var countOpen = clause.Returning{Columns: []clause.Column{{Raw: true, Name: fmt.Sprintf(`(SELECT COUNT(*) FROM (
+	SELECT 1 FROM requests o WHERE o.network = requests.network AND o.done_at IS NULL LIMIT %d) AS counted) AS open`, openRequests+openMargin)}}}
 
 // boundRequests removes the oldest open requests of a network beyond openRequests, but
-// none in which somebody has proved anything.
+// none in which somebody has proved anything: such a one lives as long as its request.
 func (s *Store) boundRequests(ctx context.Context, network string) error {
 	return written(s.writer(ctx).Exec(`DELETE FROM requests WHERE id IN (
 		SELECT id FROM requests r WHERE network = ? AND done_at IS NULL AND NOT EXISTS (
-			SELECT 1 FROM flows f WHERE f.request_id = r.id AND (f.user_id <> '' OR f.version > 1))
+			SELECT 1 FROM flows f WHERE f.request_id = r.id AND f.expires_at >= r.expires_at)
 		ORDER BY created_at DESC LIMIT 1000 OFFSET ?)`, network, openRequests).Error, "request")
 }
 

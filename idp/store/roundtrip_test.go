@@ -198,8 +198,9 @@ func TestFlowIsReadAsItWasWritten(t *testing.T) {
 		moved := full
 		moved.PopulationID, moved.UserID, moved.Kind, moved.Data = "p", "u", "done", nil
 		moved.Proofs, moved.PolicyVersion, moved.SessionID = nil, 9, "s"
+		moved.ExpiresAt = idp.Now().Add(time.Hour) // somebody went on with it
 		sent := moved
-		sent.RequestID, sent.ClientID, sent.BrowserHash, sent.ExpiresAt = "x", "x", []byte("x"), idp.Now().Add(time.Hour)
+		sent.RequestID, sent.ClientID, sent.BrowserHash = "x", "x", []byte("x")
 		idptest.Must(t, db.AdvanceFlow(t.Context(), sent))
 		moved.Version++
 		got, err := db.Flow(t.Context(), full.ID)

@@ -27,8 +27,6 @@ type Store struct {
 	// address is the file of SQLite, or the URL of PostgreSQL.
 	address string
 	clients *clientCache
-	// requests counts those that this process stored.
-	requests atomic.Int64
 	// damaged is set once a statement found the database file damaged.
 	damaged *atomic.Bool
 }

@@ -39,6 +39,11 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 	}{
 		{"flows", "id", "expires_at < ?", now},
 		{"requests", "id", "expires_at < ?", now},
+		// Nobody went on with it in time, and its flow is gone with the first rule.
+		{
+			"requests", "id", "expires_at < ? AND done_at IS NULL AND NOT EXISTS (SELECT 1 FROM flows f WHERE f.request_id = requests.id)",
+			now.Add(idp.FlowLifetime - idp.OpenLifetime),
+		},
 		{"tokens", "id", "expires_at < ?", now},
 		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},

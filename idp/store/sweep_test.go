@@ -65,10 +65,15 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			f.ID, f.ExpiresAt = id, at
 			return errors.Join(db.CreateRequest(ctx, r), db.CreateFlow(ctx, f))
 		}},
-		"request": {"requests", 0, func(ctx context.Context, id string, at time.Time) error {
+		"request that nobody went on with": {"requests", idp.OpenLifetime - idp.FlowLifetime, func(ctx context.Context, id string, at time.Time) error {
 			r := idptest.Request(w.Client)
 			r.ID, r.ExpiresAt = id, at
 			return db.CreateRequest(ctx, r)
+		}},
+		"request": {"requests", 0, func(ctx context.Context, id string, at time.Time) error {
+			r := idptest.Request(w.Client)
+			r.ID, r.ExpiresAt = id, at
+			return errors.Join(db.CreateRequest(ctx, r), db.FinishRequest(ctx, id, at))
 		}},
 		"token": {"tokens", 0, func(ctx context.Context, id string, at time.Time) error {
 			return db.CreateTokens(ctx, idp.Token{

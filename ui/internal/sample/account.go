@@ -151,6 +151,7 @@ func accountLists() map[string]ui.Page {
 			event("account.event.roles_changed", true, "", ""),
 		},
 	}
+	activity.Events[1].Times, activity.Events[1].LastAt = 37, on(23, 10)
 	activity.Events[0].App = "Agent portal"
 	return map[string]ui.Page{
 		"account-sessions": sessions, "account-activity": activity,

@@ -23,6 +23,7 @@ func console() map[string]ui.Page {
 	}
 	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Checks: []ui.Check{
 		{Label: *ui.Key("console.check.mail").With(), Hint: *ui.Key("console.check.mail_hint").With(), URL: "#", Done: true},
+		{Label: *ui.Key("console.check.audit").With(), Hint: *ui.Key("console.check.audit_days").With(400), URL: "#", Done: true},
 		{Label: *ui.Key("console.check.app").With(), Hint: *ui.Key("console.check.app_hint").With(), URL: "#"},
 	}}
 	confirm := ui.ConsoleConfirm{

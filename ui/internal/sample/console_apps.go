@@ -130,6 +130,7 @@ func recordPages() map[string]ui.Page {
 		Events: []ui.AuditRow{
 			{At: at, Kind: *link("Recovery codes viewed"), Raw: "recovery.viewed", Person: link("maya@rtx.example"), Actor: link("lead@rtx.example"), Population: link("Agents"), Address: "203.0.113.7", Details: []ui.Field{{Name: "reason", Value: "lost phone, ticket 4711"}}},
 			{At: at.Add(-time.Minute), Kind: *link("Wrong authenticator code"), Raw: "totp.refused", Person: link("a.very.long.address.of.somebody@customers.bluebird-repairs.example"), App: link("Support portal"), Population: link("Contacts"), Address: "2001:db8::7"},
+			{At: at.Add(-time.Minute), Kind: *link("Wrong password"), Raw: "password.refused", Times: 37, LastAt: at, Population: link("Contacts"), Address: "2001:db8::7"},
 			{At: at.Add(-time.Hour), Kind: *link("Signing key made"), Raw: "key.created"},
 		},
 	}

@@ -1,0 +1,408 @@
+package manage_test
+
+import (
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
+)
+
+// crowdOfActs is how many do the same at once, on two replicas.
+const crowdOfActs = 20
+
+// limit is something of which there may be so many.
+type limit struct {
+	// try is one of those who come at once.
+	try func(m *manage.Manager, i int) error
+	// there counts what there is then.
+	there string
+	args  []any
+	want  int
+}
+
+// atOnce runs a limit's tries. Whoever comes too late is told so in words of ours.
+func (o *office) atOnce(t *testing.T, l limit) {
+	t.Helper()
+	managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
+	for _, err := range idptest.Race(crowdOfActs, func(i int) error { return l.try(managers[i%2], i) }) {
+		var field *manage.FieldError
+		var wait *manage.WaitError
+		if err != nil && !errors.As(err, &field) && !errors.As(err, &wait) && !isAny(err, idp.ErrConflict, idp.ErrUsed, idp.ErrTwoSecrets,
+			idp.ErrLastAdmin, idp.ErrInUse, idp.ErrNotFound, manage.ErrForbidden, manage.ErrLink, manage.ErrUnchanged) {
+			t.Errorf("one came too late and was told: %v", err)
+		}
+	}
+	if n := query[int](t, o, l.there, l.args...); n != l.want {
+		t.Errorf("there are %d, want %d", n, l.want)
+	}
+}
+
+// Whatever an operation looks at before it writes is still so when it writes, however
+// many do the same at once and wherever: of each thing there are as many as there may be.
+func TestLimitsHoldForManyAtOnce(t *testing.T) {
+	for name, prepare := range limits {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, func(t *testing.T, o *office) { o.atOnce(t, prepare(t, o)) })
+		})
+	}
+}
+
+// limits are all that operations hold. An operation that reads before it writes has a
+// line here.
+var limits = map[string]func(t *testing.T, o *office) limit{
+	"authenticators of a person":   authenticatorsOfAPerson,
+	"last authenticator":           lastAuthenticator,
+	"identity of a person":         identityOfAPerson,
+	"account of an address":        accountOfAnAddress,
+	"last admin":                   lastAdmin,
+	"secrets of an app":            secretsOfAnApp,
+	"last secret of an app":        lastSecretOfAnApp,
+	"name of a new role":           nameOfANewRole,
+	"name of a changed role":       nameOfAChangedRole,
+	"same connection":              sameConnection,
+	"id of a population":           idOfAPopulation,
+	"invitation of an address":     invitationOfAnAddress,
+	"use of an invitation":         useOfAnInvitation,
+	"use of a registration's link": useOfARegistration,
+	"reset links of a person":      resetLinksOfAPerson,
+	"use of a reset link":          useOfAResetLink,
+	"links to another address":     linksToAnotherAddress,
+	"use of an address's link":     useOfAnAddressLink,
+	"set-up links":                 setupLinks,
+	"first admin":                  firstAdmin,
+	"links for emergencies":        breakGlassLinks,
+}
+
+func (o *office) self(t *testing.T, u idp.User) manage.Self {
+	t.Helper()
+	now := idp.Now()
+	return manage.Self{UserID: u.ID, SessionID: o.signedIn(t, u).ID, Proofs: []idp.Proof{
+		{Method: idp.MethodPassword, At: now}, {Method: idp.MethodTOTP, At: now},
+	}}
+}
+
+func authenticatorsOfAPerson(t *testing.T, o *office) limit {
+	u := o.enrolled(t, idp.Agents)
+	for range 8 {
+		idptest.Must(t, o.db.CreateFactor(t.Context(), idp.Factor{
+			ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
+		}))
+	}
+	s := o.self(t, u)
+	var begun [crowdOfActs]manage.PendingAuthenticator
+	for i := range begun {
+		p, err := o.BeginAuthenticator(t.Context(), s)
+		idptest.Must(t, err)
+		begun[i] = p
+	}
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			code, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(begun[i].Key), idp.Now())
+			if err != nil {
+				return err
+			}
+			return m.AddAuthenticator(t.Context(), s, begun[i].Sealed, fmt.Sprint("Phone ", i), code)
+		},
+		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 10,
+	}
+}
+
+func lastAuthenticator(t *testing.T, o *office) limit {
+	u := o.enrolled(t, idp.Agents)
+	idptest.Must(t, o.db.CreateFactor(t.Context(), idp.Factor{
+		ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
+	}))
+	s, two := o.self(t, u), o.enrolment(t, u).TOTP
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			err := m.RemoveAuthenticator(t.Context(), s, two[i%2].ID)
+			if errors.Is(err, manage.ErrLastFactor) {
+				err = manage.ErrForbidden
+			}
+			return err
+		},
+		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 1,
+	}
+}
+
+func identityOfAPerson(t *testing.T, o *office) limit {
+	u, c := o.enrolled(t, idp.Agents), o.connected(t, nil)
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			return m.LinkIdentity(t.Context(), everything(), manage.NewIdentity{
+				UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: guid(i), Reason: ticket,
+			})
+		},
+		there: "SELECT COUNT(*) FROM identities", want: 1,
+	}
+}
+
+func accountOfAnAddress(t *testing.T, _ *office) limit {
+	return limit{
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.AddUser(t.Context(), everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
+		},
+		there: "SELECT COUNT(*) FROM users", want: 1,
+	}
+}
+
+func lastAdmin(t *testing.T, o *office) limit {
+	two := []idp.User{o.admin(t), o.admin(t)}
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			u, version, err := m.Store.VersionedUser(t.Context(), two[i%2].ID)
+			if err != nil {
+				return err
+			}
+			if i%3 == 0 {
+				return second(m.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: version, Disabled: ptr(true), Reason: ticket}))
+			}
+			return m.SetRoles(t.Context(), everything(), u.ID, version, nil, ticket)
+		},
+		there: "SELECT COUNT(*) FROM users u JOIN user_roles r ON r.user_id = u.id WHERE r.role_id = ? AND NOT u.disabled",
+		args:  []any{idp.RoleAdmin}, want: 1,
+	}
+}
+
+func secretsOfAnApp(t *testing.T, o *office) limit {
+	app := o.app(t, nil, idp.Agents)
+	return limit{
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.AddClientSecret(t.Context(), everything(), app.ID))
+		},
+		there: "SELECT (LENGTH(secret_hashes) - LENGTH(REPLACE(secret_hashes, '\"', ''))) / 2 FROM clients WHERE id = ?", args: []any{app.ID}, want: 2,
+	}
+}
+
+func lastSecretOfAnApp(t *testing.T, o *office) limit {
+	l := secretsOfAnApp(t, o)
+	id, _ := l.args[0].(string)
+	idptest.Must(t, second(o.AddClientSecret(t.Context(), everything(), id)))
+	l.want = 1
+	l.try = func(m *manage.Manager, i int) error { return m.RemoveClientSecret(t.Context(), everything(), id, i%2) }
+	return l
+}
+
+func nameOfANewRole(t *testing.T, _ *office) limit {
+	return limit{
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.CreateRole(t.Context(), everything(), "Night shift", nil, ticket))
+		},
+		there: "SELECT COUNT(*) FROM roles WHERE NOT system", want: 1,
+	}
+}
+
+func nameOfAChangedRole(t *testing.T, o *office) limit {
+	var made [crowdOfActs]manage.RoleEntry
+	for i := range made {
+		e, err := o.CreateRole(t.Context(), everything(), fmt.Sprint("Shift ", i), nil, ticket)
+		idptest.Must(t, err)
+		made[i] = e
+	}
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			e := made[i]
+			e.Name = "Night shift"
+			return second(m.UpdateRole(t.Context(), everything(), e, ticket))
+		},
+		there: "SELECT COUNT(*) FROM roles WHERE name = 'Night shift'", want: 1,
+	}
+}
+
+func sameConnection(t *testing.T, _ *office) limit {
+	n := entra(nil)
+	return limit{
+		try:   func(m *manage.Manager, _ int) error { return second(m.AddConnection(t.Context(), everything(), n)) },
+		there: "SELECT COUNT(*) FROM connections", want: 1,
+	}
+}
+
+func idOfAPopulation(t *testing.T, _ *office) limit {
+	return limit{
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.AddPopulation(t.Context(), everything(), "partners", "Partners"))
+		},
+		there: "SELECT COUNT(*) FROM policies WHERE population_id = 'partners'", want: 1,
+	}
+}
+
+func invitationOfAnAddress(t *testing.T, _ *office) limit {
+	return limit{
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example"}))
+		},
+		there: "SELECT COUNT(*) FROM outbox", want: 1,
+	}
+}
+
+// token makes the token of the newest link of a kind known.
+func (o *office) token(t *testing.T, kind idp.LinkKind) string {
+	t.Helper()
+	id := query[string](t, o, "SELECT MAX(id) FROM links WHERE kind = ?", string(kind))
+	token := idp.NewSecret()
+	idptest.Must(t, o.db.RenewLink(t.Context(), id, idp.HashSecret(token), idp.Now().Add(time.Hour)))
+	return token
+}
+
+// arrives is a link that many use at once.
+func (o *office) arrives(t *testing.T, kind idp.LinkKind) limit {
+	t.Helper()
+	token := o.token(t, kind)
+	done := map[idp.LinkKind]idp.AuditKind{
+		idp.InvitationLink: idp.AuditInvitationAccepted, idp.RegistrationLink: idp.AuditRegistered, idp.ResetLink: idp.AuditResetUsed,
+	}
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			return second(m.Arrive(t.Context(), kind, token, manage.Arrival{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
+		},
+		there: "SELECT COUNT(*) FROM audit_events WHERE kind = ?", args: []any{string(done[kind])}, want: 1,
+	}
+}
+
+func useOfAnInvitation(t *testing.T, o *office) limit {
+	idptest.Must(t, second(o.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example"})))
+	return o.arrives(t, idp.InvitationLink)
+}
+
+// asks carries out a request for a link.
+func (o *office) asks(t *testing.T, m *manage.Manager, kind, population, email string) error {
+	t.Helper()
+	body, err := json.Marshal(manage.LinkRequest{Population: population, Email: email})
+	if err != nil {
+		return err
+	}
+	return m.CarryOut(t.Context(), kind, body)
+}
+
+func useOfARegistration(t *testing.T, o *office) limit {
+	p := o.entry(t, idp.Contacts)
+	idptest.Must(t, second(o.SaveRegistration(t.Context(), everything(), idp.Contacts, manage.RegistrationChange{
+		Version: p.Version, Registration: idp.Registration{Open: true},
+	})))
+	idptest.Must(t, o.asks(t, o.Manager, "registration", idp.Contacts, "new@rtx.example"))
+	return o.arrives(t, idp.RegistrationLink)
+}
+
+func resetLinksOfAPerson(t *testing.T, o *office) limit {
+	u := o.admin(t)
+	return limit{
+		try:   func(m *manage.Manager, _ int) error { return o.asks(t, m, "reset", idp.Agents, u.Email) },
+		there: "SELECT COUNT(*) FROM links", want: 1,
+	}
+}
+
+func useOfAResetLink(t *testing.T, o *office) limit {
+	u := o.admin(t)
+	idptest.Must(t, o.asks(t, o.Manager, "reset", idp.Agents, u.Email))
+	return o.arrives(t, idp.ResetLink)
+}
+
+func linksToAnotherAddress(t *testing.T, o *office) limit {
+	s := o.self(t, o.enrolled(t, idp.Agents))
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			return m.AskEmail(t.Context(), s, fmt.Sprintf("new%d@rtx.example", i))
+		},
+		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'email_change.asked'", want: 1,
+	}
+}
+
+func useOfAnAddressLink(t *testing.T, o *office) limit {
+	s := o.self(t, o.enrolled(t, idp.Agents))
+	idptest.Must(t, o.AskEmail(t.Context(), s, "new@rtx.example"))
+	token := o.token(t, idp.EmailLink)
+	return limit{
+		try:   func(m *manage.Manager, _ int) error { return m.ConfirmEmail(t.Context(), token) },
+		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'user.changed'", want: 1,
+	}
+}
+
+func setupLinks(t *testing.T, _ *office) limit {
+	return limit{
+		try:   func(m *manage.Manager, _ int) error { return second(m.SetupLink(t.Context(), time.Hour)) },
+		there: "SELECT COUNT(*) FROM links", want: 1,
+	}
+}
+
+func firstAdmin(t *testing.T, o *office) limit {
+	var tokens [crowdOfActs]string
+	for i := range tokens {
+		token, err := o.FirstSetupLink(t.Context())
+		idptest.Must(t, err)
+		tokens[i] = token
+	}
+	return limit{
+		try: func(m *manage.Manager, i int) error {
+			return second(m.CreateAdmin(t.Context(), tokens[i], manage.NewUser{
+				Email: fmt.Sprintf("admin%d@rtx.example", i), Password: "gentle maple corner",
+			}))
+		},
+		there: "SELECT COUNT(*) FROM users", want: 1,
+	}
+}
+
+func breakGlassLinks(t *testing.T, _ *office) limit {
+	return limit{
+		try:   func(m *manage.Manager, _ int) error { return second(m.BreakGlass(t.Context())) },
+		there: "SELECT COUNT(*) FROM links", want: 1,
+	}
+}
+
+// The people of each population that is added can sign in to our own pages, whichever
+// others are added at once.
+func TestPopulationsAddedAtOnceAllReachOurOwnPages(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		idptest.Must(t, o.EnsureConsole(t.Context(), "https://id.rtx.example/admin/callback"))
+		idptest.Must(t, o.EnsureAccount(t.Context(), "https://id.rtx.example/account/callback"))
+		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
+		for _, err := range idptest.Race(crowdOfActs, func(i int) error {
+			return second(managers[i%2].AddPopulation(t.Context(), everything(), fmt.Sprint("group-", i), "Group"))
+		}) {
+			idptest.Must(t, err)
+		}
+		for _, id := range []string{idp.ConsoleClient, idp.AccountClient} {
+			c, err := o.db.Replica(t).Client(t.Context(), id)
+			idptest.Must(t, err)
+			if len(c.Populations) != 2+crowdOfActs {
+				t.Errorf("%s admits %d populations, want %d", id, len(c.Populations), 2+crowdOfActs)
+			}
+		}
+	})
+}
+
+// A role is not deleted while a connection begins to give it.
+func TestARoleThatAConnectionGivesStays(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
+		for range 5 {
+			role, err := o.CreateRole(t.Context(), everything(), idp.NewID()[:20], nil, ticket)
+			idptest.Must(t, err)
+			n := entra(func(c *manage.ConnectionChange) {
+				c.Roles = []idp.RoleMapping{mapsTo("groups", guid(1), role.ID)}
+			})
+			idptest.Race(2, func(i int) error {
+				if i == 0 {
+					return managers[0].DeleteRole(t.Context(), everything(), role.ID, role.Version, ticket)
+				}
+				return second(managers[1].AddConnection(t.Context(), everything(), n))
+			})
+		}
+		list, err := o.db.Connections(t.Context(), "")
+		idptest.Must(t, err)
+		for _, c := range list {
+			for _, r := range c.Roles {
+				if query[int](t, o, "SELECT COUNT(*) FROM roles WHERE id = ?", r.RoleID) != 1 {
+					t.Error("a connection gives a role that is gone")
+				}
+			}
+		}
+	})
+}
