@@ -2,7 +2,6 @@ package admin_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"gatehouse/idp"
@@ -11,6 +10,8 @@ import (
 )
 
 const password = idptest.Password
+
+var want = idptest.Want
 
 // house is a provider with its console, and somebody who signs in to it.
 type house struct {
@@ -46,18 +47,6 @@ func (h *house) enters(email string) (*idptest.Browser, *idptest.Page) {
 func (h *house) page(b *idptest.Browser, path string) *idptest.Page {
 	h.t.Helper()
 	return b.Get(h.Issuer + "/admin" + path)
-}
-
-func want(t *testing.T, p *idptest.Page, status int, heading string, texts ...string) {
-	t.Helper()
-	if p.Status != status || p.Heading() != heading {
-		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
-	}
-	for _, text := range texts {
-		if !strings.Contains(p.Body, text) {
-			t.Errorf("%s does not say %q:\n%s", p.URL, text, p.Body)
-		}
-	}
 }
 
 func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {

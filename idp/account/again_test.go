@@ -114,8 +114,4 @@ func TestAddingAnAuthenticatorNeverGoesRound(t *testing.T) {
 	}
 }
 
-func (h *house) count(query string) (n int) {
-	h.t.Helper()
-	idptest.Must(h.t, h.db.SQL().QueryRowContext(h.t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n))
-	return n
-}
+func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }

@@ -24,6 +24,8 @@ var (
 	byBoth  = idp.Policy{Authenticator: true, EmailCode: true}
 )
 
+var want = idptest.Want
+
 // house is a provider with people who look after their accounts.
 type house struct {
 	*idptest.App
@@ -126,29 +128,12 @@ func (r *resident) posts(page string, pairs ...string) *idptest.Page {
 	return r.Post(r.h.Issuer+"/account/agents"+page, form)
 }
 
-func (h *house) exec(statement string) {
-	h.t.Helper()
-	if _, err := h.db.SQL().ExecContext(h.t.Context(), statement); err != nil {
-		h.t.Fatalf("%s: %v", statement, err)
-	}
-}
+func (h *house) exec(statement string) { h.t.Helper(); h.db.Exec(h.t, statement) }
 
 // stale makes every proof so old that a step-up is due, and no older than sessions get.
 func (h *house) stale() {
 	h.t.Helper()
 	h.AgeProofs(11 * time.Minute)
-}
-
-func want(t *testing.T, p *idptest.Page, status int, heading string, texts ...string) {
-	t.Helper()
-	if p.Status != status || p.Heading() != heading {
-		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
-	}
-	for _, text := range texts {
-		if !strings.Contains(p.Body, text) {
-			t.Errorf("%s does not say %q:\n%s", p.URL, text, p.Body)
-		}
-	}
 }
 
 // factors are the ids of somebody's authenticators.

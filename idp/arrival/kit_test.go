@@ -1,13 +1,10 @@
 package arrival_test
 
 import (
-	"fmt"
-	"html"
 	"io"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +18,13 @@ const (
 	email = "maya@rtx.example"
 	fresh = "another long password" // a new password
 	home  = "https://portal.example/"
+)
+
+var (
+	want     = idptest.Want
+	wantText = idptest.WantText
+	wantLeft = idptest.WantLeft
+	follow   = idptest.Follow
 )
 
 // house is a provider that sends mail, with one app and one person.
@@ -46,20 +50,9 @@ func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 
 // exec runs a statement beside the program, to let time pass or to set what other
 // parts do.
-func (h *house) exec(statement string) {
-	h.t.Helper()
-	if _, err := h.db.SQL().ExecContext(h.t.Context(), statement); err != nil {
-		h.t.Fatalf("%s: %v", statement, err)
-	}
-}
+func (h *house) exec(statement string) { h.t.Helper(); h.db.Exec(h.t, statement) }
 
-func (h *house) count(query string) (n int) {
-	h.t.Helper()
-	if err := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n); err != nil {
-		h.t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
+func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }
 
 // calm forgets who asked for what, and wrong passwords.
 func (h *house) calm() { h.t.Helper(); h.exec("DELETE FROM throttles") }
@@ -67,33 +60,7 @@ func (h *house) calm() { h.t.Helper(); h.exec("DELETE FROM throttles") }
 // rows are all that links, people and their sessions consist of.
 func (h *house) rows() []string {
 	h.t.Helper()
-	var list []string
-	for _, table := range []string{"links", "users", "user_roles", "sessions", "audit_events", "outbox", "throttles"} {
-		found, err := h.db.SQL().QueryContext(h.t.Context(), "SELECT * FROM "+table)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		columns, err := found.Columns()
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		for found.Next() {
-			values, targets := make([]any, len(columns)), make([]any, len(columns))
-			for i := range values {
-				targets[i] = &values[i]
-			}
-			if err := found.Scan(targets...); err != nil {
-				h.t.Fatal(err)
-			}
-			list = append(list, fmt.Sprint(table, values))
-		}
-		if err := found.Err(); err != nil {
-			h.t.Fatal(err)
-		}
-		_ = found.Close()
-	}
-	slices.Sort(list)
-	return list
+	return h.db.Rows(h.t, "links", "users", "user_roles", "sessions", "audit_events", "outbox", "throttles")
 }
 
 // at is the first page of a sign-in to the app.
@@ -163,20 +130,6 @@ func (h *house) fire(b *idptest.Browser, to *url.URL, form url.Values) int {
 	return res.StatusCode
 }
 
-// follow is where a link of a page leads.
-func follow(t *testing.T, p *idptest.Page, label string) string {
-	t.Helper()
-	m := regexp.MustCompile(`<a [^>]*href="([^"]*)"[^>]*>` + regexp.QuoteMeta(html.EscapeString(label)) + `</a>`).FindStringSubmatch(p.Body)
-	if m == nil {
-		t.Fatalf("%s (%q) has no link %q:\n%s", p.URL, p.Heading(), label, p.Body)
-	}
-	u, err := p.URL.Parse(html.UnescapeString(m[1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.String()
-}
-
 // quiet waits until all that was asked for is carried out, and all mail is sent.
 func (h *house) quiet() {
 	h.t.Helper()
@@ -187,25 +140,4 @@ func (h *house) quiet() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	h.t.Fatal("deliveries wait for ever")
-}
-
-func want(t *testing.T, p *idptest.Page, status int, heading string) {
-	t.Helper()
-	if p.Status != status || p.Heading() != heading {
-		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
-	}
-}
-
-func wantText(t *testing.T, p *idptest.Page, status int, text string) {
-	t.Helper()
-	if p.Status != status || !strings.Contains(p.Body, html.EscapeString(text)) && !strings.Contains(p.Body, text) {
-		t.Fatalf("%s: status %d, heading %q; want %d and %q in\n%s", p.URL, p.Status, p.Heading(), status, text, p.Body)
-	}
-}
-
-func wantLeft(t *testing.T, p *idptest.Page) {
-	t.Helper()
-	if p.Left == nil || p.Left.Query().Get("code") == "" {
-		t.Fatalf("%s: status %d, heading %q; want the app with a code\n%s", p.URL, p.Status, p.Heading(), p.Body)
-	}
 }

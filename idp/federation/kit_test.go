@@ -178,13 +178,7 @@ func (h *house) last(kind idp.AuditKind) idp.AuditEvent {
 	return events[0]
 }
 
-func (h *house) count(query string) (n int) {
-	h.t.Helper()
-	if err := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n); err != nil {
-		h.t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
+func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }
 
 // claim checks one claim of tokens.
 func claim(t *testing.T, tokens idptest.Tokens, name string, want any) {

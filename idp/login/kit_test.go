@@ -1,12 +1,9 @@
 package login_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"gatehouse/idp"
@@ -17,6 +14,15 @@ const (
 	email = "maya@rtx.example"
 	home  = "https://portal.example/"
 )
+
+var (
+	want     = idptest.Want
+	wantText = idptest.WantText
+	wantLeft = idptest.WantLeft
+	together = idptest.Together
+)
+
+func wrong(phone idptest.Authenticator) string { return phone.Wrong() }
 
 // house is a provider with one app and one person.
 type house struct {
@@ -43,62 +49,18 @@ func alone(t *testing.T) *house {
 
 // exec runs a statement beside the program, to let time pass or to begin near a
 // limit.
-func (h *house) exec(statement string) {
-	h.t.Helper()
-	if _, err := h.db.SQL().ExecContext(h.t.Context(), statement); err != nil {
-		h.t.Fatalf("%s: %v", statement, err)
-	}
-}
+func (h *house) exec(statement string) { h.t.Helper(); h.db.Exec(h.t, statement) }
 
-func (h *house) count(query string) (n int) {
-	h.t.Helper()
-	if err := h.db.SQL().QueryRowContext(h.t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n); err != nil {
-		h.t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
+func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }
 
 // snapshot is all that a sign-in may write, row by row.
 func (h *house) snapshot() []string {
 	h.t.Helper()
-	var rows []string
-	for _, table := range []string{
-		"requests", "flows", "sessions", "grants", "tokens", "factors", "recovery_sets", "recovery_codes",
-		"known_browsers", "throttles", "audit_events", "outbox",
-	} {
-		rows = append(rows, h.rows(table)...)
-	}
-	slices.Sort(rows)
-	return rows
+	return h.rows("requests", "flows", "sessions", "grants", "tokens", "factors", "recovery_sets", "recovery_codes",
+		"known_browsers", "throttles", "audit_events", "outbox")
 }
 
-func (h *house) rows(table string) []string {
-	h.t.Helper()
-	found, err := h.db.SQL().QueryContext(h.t.Context(), "SELECT * FROM "+table)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	defer func() { _ = found.Close() }()
-	columns, err := found.Columns()
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	var list []string
-	for found.Next() {
-		values, targets := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := found.Scan(targets...); err != nil {
-			h.t.Fatal(err)
-		}
-		list = append(list, fmt.Sprint(table, values))
-	}
-	if err := found.Err(); err != nil {
-		h.t.Fatal(err)
-	}
-	return list
-}
+func (h *house) rows(tables ...string) []string { h.t.Helper(); return h.db.Rows(h.t, tables...) }
 
 // calm forgets all failures.
 func (h *house) calm() { h.t.Helper(); h.exec("DELETE FROM throttles") }
@@ -189,49 +151,4 @@ func raw(t *testing.T, b *idptest.Browser, method, target, body string, pairs ..
 		req.Header.Set(pairs[i], pairs[i+1])
 	}
 	return b.Do(req)
-}
-
-func want(t *testing.T, p *idptest.Page, status int, heading string) {
-	t.Helper()
-	if p.Status != status || p.Heading() != heading {
-		t.Fatalf("%s: status %d, heading %q; want %d %q\n%s", p.URL, p.Status, p.Heading(), status, heading, p.Body)
-	}
-}
-
-func wantText(t *testing.T, p *idptest.Page, status int, text string) {
-	t.Helper()
-	if p.Status != status || !strings.Contains(p.Body, text) {
-		t.Fatalf("%s: status %d, heading %q; want %d and %q in\n%s", p.URL, p.Status, p.Heading(), status, text, p.Body)
-	}
-}
-
-func wantLeft(t *testing.T, p *idptest.Page) {
-	t.Helper()
-	if p.Left == nil || p.Left.Query().Get("code") == "" {
-		t.Fatalf("%s: status %d, heading %q; want the app with a code\n%s", p.URL, p.Status, p.Heading(), p.Body)
-	}
-}
-
-// wrong is a code that the authenticator shows at no time near.
-func wrong(phone idptest.Authenticator) string {
-	for i := 0; ; i++ {
-		code := fmt.Sprintf("%06d", i)
-		if !slices.ContainsFunc([]int{-2, -1, 0, 1, 2, 3}, func(step int) bool { return phone.Code(step) == code }) {
-			return code
-		}
-	}
-}
-
-// together runs something n times at once.
-func together(n int, try func(i int)) {
-	var ready, done sync.WaitGroup
-	ready.Add(n)
-	for i := range n {
-		done.Go(func() {
-			ready.Done()
-			ready.Wait()
-			try(i)
-		})
-	}
-	done.Wait()
 }

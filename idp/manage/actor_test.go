@@ -131,9 +131,7 @@ func query[T any](t *testing.T, o *office, text string, args ...any) T {
 // exec does what the program never does.
 func (o *office) exec(t *testing.T, statement string) {
 	t.Helper()
-	if _, err := o.db.SQL().ExecContext(t.Context(), statement); err != nil {
-		t.Fatalf("%s: %v", statement, err)
-	}
+	o.db.Exec(t, statement)
 }
 
 // state tells whether anything was changed or sent, but for refusals in the audit

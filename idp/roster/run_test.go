@@ -44,10 +44,9 @@ func (j *job) expect(t *testing.T, want roster.Summary, failing error) {
 	}
 }
 
-func count(t *testing.T, db *idptest.Database, query string) (n int) {
+func count(t *testing.T, db *idptest.Database, query string) int {
 	t.Helper()
-	idptest.Must(t, db.SQL().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+query).Scan(&n))
-	return n
+	return db.Count(t, query)
 }
 
 const people = "email,name,roles,password_hash\n" +
