@@ -79,7 +79,7 @@ type story struct {
 	browsers map[string]*visitor
 	at       *visitor
 	phone    idptest.Authenticator
-	step     int // of the phone's code: one ahead at most
+	shown    string // by the phone, until later
 	codes    []string
 }
 
@@ -129,10 +129,10 @@ func (s *story) commands() map[string]func(*testscript.TestScript, bool, []strin
 		"entra":     {least: 1, run: func(args []string) { s.comeBack(args[0]) }},
 		"see":       {least: 1, holds: func(args []string) bool { return strings.Contains(s.text(), args[0]) }},
 		"heading":   {least: 1, holds: func(args []string) bool { return s.at.page.Heading() == args[0] }},
-		"scan":      {run: func([]string) { s.phone = idptest.Scan(s.t, s.at.page) }},
+		"scan":      {run: func([]string) { s.phone = idptest.Scan(s.t, s.at.page); s.shown = s.phone.Code(0) }},
 		"keep":      {least: 1, run: func([]string) { s.codes = idptest.RecoveryCodes(s.at.page) }},
 		"mail":      {least: 2, run: func(args []string) { s.mail(args[0], args[1]) }},
-		"later":     {run: func([]string) { s.step++ }},
+		"later":     {run: func([]string) { s.shown = s.phone.Code(1) }},
 		"portal":    {run: func([]string) { s.portal() }},
 		"token":     {least: 2, holds: func(args []string) bool { return s.claim(args[0]) == args[1] }},
 		"refresh":   {holds: func([]string) bool { return s.refresh() }},
@@ -249,7 +249,7 @@ func (s *story) value(text string) string {
 	number, isCode := strings.CutPrefix(text, "recovery code ")
 	switch {
 	case text == phoneNow:
-		return s.phone.Code(s.step)
+		return s.shown
 	case text == mailed:
 		return s.box.Code(maya)
 	case isCode:

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"errors"
+	"strings"
 	"testing"
 
 	"gatehouse/idp"
@@ -114,4 +115,18 @@ func TestPersonIsDeletedInTheLastStep(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What tests save is saved by tests alone.
+func TestPasswordsCostWhatTheyShouldUnlessATestSaves(t *testing.T) {
+	ctx, db := t.Context(), idptest.Alone(t)
+	cfg := server.Config{Issuer: "http://localhost:8080", DataDir: t.TempDir()}
+	ring, err := cfg.Keyring(ctx, db.Store)
+	idptest.Must(t, err)
+	m, err := server.NewManager(ctx, cfg, db.Store, ring)
+	idptest.Must(t, err)
+	hash, err := m.Hasher.Hash(ctx, "a lighthouse at noon")
+	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("the hash is %.30s (%v)", hash, err)
+	}
 }
