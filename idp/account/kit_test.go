@@ -26,6 +26,8 @@ var (
 
 var want = idptest.Want
 
+func wrong(phone idptest.Authenticator) string { return phone.Wrong() }
+
 // house is a provider with people who look after their accounts.
 type house struct {
 	*idptest.App
