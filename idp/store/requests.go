@@ -100,10 +100,14 @@ var countOpen = clause.Returning{Columns: []clause.Column{{Raw: true, Name: fmt.
 // boundRequests removes the oldest open requests of a network beyond openRequests, but
 // none in which somebody has proved anything: such a one lives as long as its request.
 func (s *Store) boundRequests(ctx context.Context, network string) error {
-	return written(s.writer(ctx).Exec(`DELETE FROM requests WHERE id IN (
+	text := `DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id IN (
 		SELECT id FROM requests r WHERE network = ? AND done_at IS NULL AND NOT EXISTS (
 			SELECT 1 FROM flows f WHERE f.request_id = r.id AND f.expires_at >= r.expires_at)
-		ORDER BY created_at DESC LIMIT 1000 OFFSET ?)`, network, openRequests).Error, "request")
+		ORDER BY created_at DESC LIMIT 1000 OFFSET ?)`
+	if s.dialect == "postgres" {
+		text += " FOR UPDATE SKIP LOCKED" // another request removes those just now: two would wait for each other
+	}
+	return written(s.writer(ctx).Exec(text+")", network, openRequests).Error, "request")
 }
 
 // Request reads an authorization request, answered or not.
