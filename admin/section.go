@@ -75,7 +75,7 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 	if status == http.StatusUnprocessableEntity {
 		version = v.seenVersion()
 	}
-	page.Action, page.Alert = v.path(x.home(o)), alert
+	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.home(o)), alert
 	page.FormFields = append(page.FormFields, versionField(version))
 	page.Lead, page.Submit = v.textIfAny(ui.Key("console."+x.thing+".lead")), *ui.Key("console.save").With()
 	for _, f := range x.fields {

@@ -82,5 +82,9 @@ type Extra struct {
 
 func (p ConsoleConfirm) about() about {
 	failed := anyOf(p.ReasonError, p.Apply.Error, p.Alert) || p.Extra != nil && p.Extra.Error != nil
-	return about{template: "console-confirm", failed: failed, console: true}
+	name := "console-confirm"
+	if len(p.Apply.Choices) > 0 {
+		name = "console-apply"
+	}
+	return about{template: "console-confirm", name: name, failed: failed, console: true}
 }

@@ -74,6 +74,7 @@ type Note struct {
 type ConsoleForm struct {
 	Console
 	Form
+	Name       string // of the page, for styles and tests
 	Heading    Message
 	LinksTitle Key
 	Links      []Link
@@ -84,7 +85,7 @@ type ConsoleForm struct {
 }
 
 func (p ConsoleForm) about() about {
-	return about{template: "console-form", failed: p.failed() || p.Alert != nil, console: true}
+	return about{template: "console-form", name: p.Name, failed: p.failed() || p.Alert != nil, console: true}
 }
 
 // Below is one of the texts beside DeleteTexts.
