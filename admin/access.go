@@ -2,60 +2,21 @@ package admin
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/federation/certificate"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // endsSoon is how long before its end a certificate is pointed out.
 const endsSoon = 30 * 24 * time.Hour
 
-// connected is the population that the address names, for who may do an operation on
-// its ways in.
-func (v *visit) connected(op string) (manage.PopulationEntry, error) {
-	if err := v.need(op); err != nil {
-		return manage.PopulationEntry{}, err
-	}
-	id := v.Param("population")
-	if !identifier.MatchString(id) {
-		return manage.PopulationEntry{}, idp.ErrNotFound
-	}
-	return v.console.Manage.Population(v.Request.Context(), v.actor, id)
-}
-
-// access is the page of how people of a population sign in.
-func (v *visit) access() error {
-	p, err := v.connected("SaveAccess")
-	if err != nil {
-		return err
-	}
-	return v.renderAccess(http.StatusOK, p, p.Access, nil, nil)
-}
-
-// renderAccess shows the choice as it stands, or as somebody wants it.
-func (v *visit) renderAccess(status int, p manage.PopulationEntry, wanted idp.Access, wrong, alert *ui.Message) error {
-	frame, err := v.frame(v.Request.Context(), "/authentication/"+p.ID)
-	if err != nil {
-		return err
-	}
-	frame.Crumbs, frame.Tabs, frame.Alert = v.crumbs(), v.tabs(p.Population, "access"), alert
-	base := "/authentication/" + p.ID
-	page := ui.ConsoleAccess{
-		Console: frame, Action: v.path(base + "/access"), PopulationName: populationLabel(p.Population), Version: p.Version,
-		Choices: v.accessChoices(wanted), ChoiceError: wrong,
-	}
-	if v.actor.May("AddConnection") {
-		page.AddURL = v.path(base + "/connections/new")
-	}
-	if page.Connections, err = v.connectionRows(p.ID); err != nil {
-		return err
-	}
-	return v.render(status, page)
-}
+// wayIn is how people sign in as the form has it: by password, through a connection, or
+// both.
+type wayIn struct{ Way string }
 
 // The values of the choice.
 const (
@@ -64,8 +25,8 @@ const (
 	byBoth       = "both"
 )
 
-// accessValue is the choice that stands for a setting.
-func accessValue(a idp.Access) string {
+// wayOf is the choice that stands for a setting.
+func wayOf(a idp.Access) string {
 	switch {
 	case a.Password && a.Federated:
 		return byBoth
@@ -75,15 +36,43 @@ func accessValue(a idp.Access) string {
 	return byPassword
 }
 
-func (v *visit) accessChoices(now idp.Access) []ui.Choice {
-	choice := func(value string, label, hint ui.Key) ui.Choice {
-		return ui.Choice{Value: value, Label: v.text(label), Hint: v.text(hint), Chosen: accessValue(now) == value}
+func (w wayIn) access() idp.Access {
+	return idp.Access{Password: w.Way != byConnection, Federated: w.Way != byPassword}
+}
+
+// access is how people of a population sign in, with its connections.
+func access() section[manage.PopulationEntry, wayIn] {
+	type entry = manage.PopulationEntry
+	fields := settings.Fields[wayIn]{
+		settings.Choice("access", func(w *wayIn) *string { return &w.Way }, byPassword, byConnection, byBoth).Must("console.access.choose"),
 	}
-	return []ui.Choice{
-		choice(byPassword, "console.access.password", "console.access.password_hint"),
-		choice(byConnection, "console.access.federated", "console.access.federated_hint"),
-		choice(byBoth, "console.access.both", "console.access.both_hint"),
+	x := populationSection("access", "SaveAccess", fields, func(p idp.Population) wayIn { return wayIn{wayOf(p.Access)} })
+	x.confirmAt = func(e entry) string { return x.home(e) + "/confirm" }
+	x.more = func(_ *visit, _ entry, _ wayIn, page *ui.ConsoleForm) error {
+		page.Submit = *ui.Key("console.access.next").With()
+		return nil
 	}
+	x.render = func(v *visit, status int, e entry, form ui.ConsoleForm) (err error) {
+		page := ui.ConsoleAccess{ConsoleForm: form}
+		if v.actor.May("AddConnection") {
+			page.AddURL = v.path("/authentication/" + e.ID + "/connections/new")
+		}
+		if page.Connections, err = v.connectionRows(e.ID); err != nil {
+			return err
+		}
+		return v.render(status, page)
+	}
+	x.ask = (*visit).askAccess
+	x.save = func(v *visit, e entry, w wayIn) (int64, ui.Key, error) {
+		saved, err := v.console.Manage.SaveAccess(v.Request.Context(), v.actor, change(v, e.ID, w.access()))
+		var wrong settings.Errors
+		if errors.As(err, &wrong) && (wrong[0].Field == "password" || wrong[0].Field == "federated") {
+			wrong[0].Field = "access" // one input for both
+			err = wrong
+		}
+		return saved.Version, "console.done.access_changed", err
+	}
+	return x
 }
 
 func (v *visit) connectionRows(population string) ([]ui.ConnectionRow, error) {
@@ -147,54 +136,17 @@ func trustLabel(t idp.Trust) ui.Key {
 	return "console.connection.local"
 }
 
-// postedAccess is the choice of a form.
-func (v *visit) postedAccess() (a idp.Access, ok bool) {
-	choice := v.PostForm("access")
-	a = idp.Access{Password: choice == byPassword || choice == byBoth, Federated: choice == byConnection || choice == byBoth}
-	return a, a.Password || a.Federated
-}
-
-// postAccess shows what a choice would mean; nothing is saved yet.
-func (v *visit) postAccess() error {
-	p, err := v.connected("SaveAccess")
-	if err != nil {
-		return err
-	}
-	wanted, ok := v.postedAccess()
-	switch {
-	case !ok:
-		return v.renderAccess(http.StatusUnprocessableEntity, p, p.Access, ui.Key("console.access.choose").With(), nil)
-	case v.seenVersion() != p.Version:
-		return v.renderAccess(http.StatusConflict, p, p.Access, nil, ui.Key("console.error.stale").With())
-	case !v.fresh(): // better now than after the reason
-		return v.askFresh("/authentication/" + p.ID + "/access")
-	}
-	return v.renderAccessChange(http.StatusOK, p, wanted, nil)
-}
-
-// renderAccessChange asks why, and says first whom it concerns.
-func (v *visit) renderAccessChange(status int, p manage.PopulationEntry, wanted idp.Access, wrong *ui.Message) error {
-	ctx, page := v.Request.Context(), "/authentication/"+p.ID+"/access"
-	preview, err := v.console.Manage.PreviewAccess(ctx, v.actor, p.ID)
-	if err != nil {
-		return err
-	}
-	frame, err := v.frame(ctx, "/authentication/"+p.ID)
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = append(v.crumbs(), ui.Link{Label: v.text("console.nav.authentication", populationLabel(p.Population)), URL: v.path(page)})
-	frame.FormFields = []ui.Field{versionField(v.seenVersion()), {Name: "access", Value: accessValue(wanted)}}
-	confirm := ui.ConsoleConfirm{
-		Console: frame, Action: v.path(page + "/confirm"), CancelURL: v.path(page), Heading: *ui.Key("console.access.heading").With(),
-		Button: *ui.Key("console.access.submit").With(), Danger: !wanted.Password, Reason: v.PostForm("reason"), ReasonError: wrong,
-		Consequences: accessConsequences(p.Access, wanted, preview),
+// askAccess says whom a choice concerns.
+func (v *visit) askAccess(e manage.PopulationEntry, wanted wayIn) (ui.ConsoleConfirm, error) {
+	preview, err := v.console.Manage.PreviewAccess(v.Request.Context(), v.actor, e.ID)
+	return ui.ConsoleConfirm{
+		Heading: *ui.Key("console.access.heading").With(), Button: *ui.Key("console.access.submit").With(), Danger: !wanted.access().Password,
+		Consequences: accessConsequences(e.Access, wanted.access(), preview),
 		Figures: []ui.Figure{
 			{Number: preview.People, Label: *ui.Key("console.access.figure_people").With(int(preview.People))},
 			{Number: preview.NotLinked, Label: *ui.Key("console.access.figure_unlinked").With()},
 		},
-	}
-	return v.render(status, confirm)
+	}, err
 }
 
 // accessConsequences says in sentences what a choice means.
@@ -204,7 +156,7 @@ func accessConsequences(before, after idp.Access, p manage.AccessPreview) []ui.M
 	}
 	list := []ui.Message{*map[string]ui.Key{
 		byPassword: "console.access.to_password", byConnection: "console.access.to_federated", byBoth: "console.access.to_both",
-	}[accessValue(after)].With()}
+	}[wayOf(after)].With()}
 	if after.Federated && p.NotLinked > 0 {
 		list = append(list, *ui.Key("console.access.first_time").With(int(p.NotLinked)))
 	}
@@ -220,31 +172,4 @@ func accessConsequences(before, after idp.Access, p manage.AccessPreview) []ui.M
 		list = append(list, *ui.Key("console.access.break_glass").With())
 	}
 	return list
-}
-
-// postAccessChange saves the choice.
-func (v *visit) postAccessChange() error {
-	p, err := v.connected("SaveAccess")
-	if err != nil {
-		return err
-	}
-	wanted, _ := v.postedAccess() // none is refused
-	page := "/authentication/" + p.ID + "/access"
-	saved, err := v.console.Manage.SaveAccess(v.Request.Context(), v.actor, manage.AccessChange{
-		Population: p.ID, Version: v.seenVersion(), Access: wanted, Reason: v.PostForm("reason"),
-	})
-	var field *manage.FieldError
-	switch {
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh(page)
-	case errors.As(err, &field) && field.Field == "reason":
-		return v.renderAccessChange(http.StatusUnprocessableEntity, p, wanted, v.reasonMessage(field))
-	case errors.As(err, &field):
-		return v.renderAccess(http.StatusUnprocessableEntity, p, wanted, fieldMessage(field), nil)
-	case errors.Is(err, idp.ErrConflict):
-		return v.renderAccess(http.StatusConflict, p, p.Access, nil, ui.Key("console.error.stale").With())
-	case err != nil:
-		return err
-	}
-	return v.saved(page, v.seenVersion(), saved.Version, "console.done.access_changed")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,7 +49,7 @@ func (v *visit) appFrame(c manage.ClientEntry, current string) (ui.Console, erro
 // appSettings is the page of an app. Who may change its MFA rule alone finds that.
 func (v *visit) appSettings() error {
 	if !v.actor.May("UpdateClient") && v.actor.May("SaveOverride") {
-		return v.appRule()
+		return override().get(v)
 	}
 	c, err := v.app("UpdateClient")
 	switch {
@@ -365,181 +364,4 @@ func (v *visit) appDeliveries() error {
 		}
 	}
 	return v.render(http.StatusOK, page)
-}
-
-// appRule is an app's own MFA rule.
-func (v *visit) appRule() error {
-	c, err := v.ruledApp()
-	if err != nil {
-		return err
-	}
-	return v.renderRule(http.StatusOK, c, c.Override, nil, nil)
-}
-
-// ruledApp is an app that people sign in to.
-func (v *visit) ruledApp() (manage.ClientEntry, error) {
-	c, err := v.app("SaveOverride")
-	if err == nil && c.Kind == idp.ServiceClient {
-		err = idp.ErrNotFound
-	}
-	return c, err
-}
-
-func (v *visit) renderRule(status int, c manage.ClientEntry, o idp.Override, field *manage.FieldError, alert *ui.Message) error {
-	frame, err := v.appFrame(c, "/mfa")
-	if err != nil {
-		return err
-	}
-	frame.Alert = alert
-	page := ui.ConsoleAppRule{
-		Console: frame, Action: v.path("/apps/" + c.ID + "/mfa"), AppName: c.Name, Version: c.Override.Version, Federated: o.Federated,
-	}
-	mode := func(m idp.OverrideMode, label, hint ui.Key) {
-		chosen := o.Mode == m || o.Mode == "" && m == idp.OverrideInherit
-		page.Modes = append(page.Modes, ui.Choice{Value: string(m), Label: v.text(label), Hint: v.text(hint), Chosen: chosen})
-	}
-	mode(idp.OverrideInherit, "console.app.mode_inherit", "console.app.mode_inherit_hint")
-	mode(idp.OverrideRequired, "console.app.mode_required", "console.app.mode_required_hint")
-	mode(idp.OverrideOff, "console.app.mode_off", "console.app.mode_off_hint")
-	strong := o.MinACR.Rank() >= idp.ACRMFA.Rank()
-	page.MinACR = []ui.Choice{
-		{Value: "", Label: v.text("console.app.acr_any"), Chosen: !strong},
-		{Value: string(idp.ACRMFA), Label: v.text("console.app.acr_mfa"), Chosen: strong},
-	}
-	if field != nil {
-		text := ui.Key("console.error.field").With(field.Reason)
-		switch field.Field {
-		case "mode":
-			page.ModeError = text
-		case "min_acr":
-			page.ACRError = text
-		default:
-			page.Alert = text
-		}
-	}
-	names, err := v.populationNames()
-	if err != nil {
-		return err
-	}
-	for _, id := range c.Populations {
-		page.Population = append(page.Population, ui.Link{Label: names[id], URL: v.path("/authentication/" + id + "/mfa")})
-	}
-	return v.render(status, page)
-}
-
-// postedRule is the rule of a form. What goes with required only is left out
-// otherwise: without scripts a form sends it all the same.
-func (v *visit) postedRule() idp.Override {
-	o := idp.Override{Version: v.seenVersion(), Mode: idp.OverrideMode(v.PostForm("mode"))}
-	if o.Mode == idp.OverrideRequired {
-		o.MinACR, o.Federated = idp.ACR(v.PostForm("min_acr")), v.PostForm("federated") == "on"
-	}
-	return o
-}
-
-// postRule asks when a rule applies; nothing is saved yet.
-func (v *visit) postRule() error {
-	c, err := v.ruledApp()
-	if err != nil {
-		return err
-	}
-	wanted := v.postedRule()
-	if wanted.Version != c.Override.Version {
-		return v.renderRule(http.StatusConflict, c, c.Override, nil, ui.Key("console.error.stale").With())
-	}
-	if field := v.checkRule(wanted); field != nil {
-		return v.renderRule(http.StatusUnprocessableEntity, c, wanted, field, nil)
-	}
-	return v.renderRuleApply(http.StatusOK, c, wanted, applyErrors{})
-}
-
-// checkRule refuses what no form of ours sends.
-func (v *visit) checkRule(o idp.Override) *manage.FieldError {
-	switch o.Mode {
-	case idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired:
-	default:
-		return &manage.FieldError{Field: "mode", Reason: v.text("console.app.need_mode")}
-	}
-	if slices.Contains([]idp.ACR{"", idp.ACRTwoStep, idp.ACRMFA}, o.MinACR) {
-		return nil
-	}
-	return &manage.FieldError{Field: "min_acr", Reason: v.text("console.app.need_acr")}
-}
-
-// renderRuleApply is the choice, with the numbers.
-func (v *visit) renderRuleApply(status int, c manage.ClientEntry, wanted idp.Override, wrong applyErrors) error {
-	ctx := v.Request.Context()
-	if !v.fresh() {
-		return v.askFresh("/apps/" + c.ID + "/mfa")
-	}
-	preview, err := v.console.Manage.PreviewOverride(ctx, v.actor, c.ID, wanted)
-	if err != nil {
-		return err
-	}
-	frame, err := v.frame(ctx, "/apps")
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = append(v.appCrumbs(), ui.Link{Label: c.Name, URL: v.path("/apps/" + c.ID + "/mfa")})
-	frame.FormFields = []ui.Field{
-		{Name: "version", Value: strconv.FormatInt(wanted.Version, 10)},
-		{Name: "mode", Value: string(wanted.Mode)},
-		{Name: "min_acr", Value: string(wanted.MinACR)},
-	}
-	if wanted.Federated {
-		frame.FormFields = append(frame.FormFields, ui.Field{Name: "federated", Value: "on"})
-	}
-	return v.render(status, ui.ConsoleApply{
-		Console: frame, Action: v.path("/apps/" + c.ID + "/apply"), CancelURL: v.path("/apps/" + c.ID + "/mfa"),
-		Changes: ruleChanges(c.Name, wanted), Figures: figuresOf(preview), Sessions: preview.Sessions,
-		JWTMinutes: minutes(preview.JWTFor), ForApp: true, Reason: v.PostForm("reason"),
-		ChoiceError: wrong.choice, ReasonError: wrong.reason,
-	})
-}
-
-// ruleChanges says in sentences what a rule does.
-func ruleChanges(name string, o idp.Override) []ui.Message {
-	switch {
-	case o.Mode == idp.OverrideOff:
-		return []ui.Message{*ui.Key("console.apply.app_off").With(name)}
-	case o.Mode != idp.OverrideRequired:
-		return []ui.Message{*ui.Key("console.apply.app_inherit").With(name)}
-	}
-	list := []ui.Message{*ui.Key("console.apply.app_required").With(name)}
-	if o.MinACR == idp.ACRMFA {
-		list[0] = *ui.Key("console.apply.app_required_mfa").With(name)
-	}
-	if o.Federated {
-		list = append(list, *ui.Key("console.app.change_federated").With())
-	}
-	return list
-}
-
-// postRuleApply saves a rule as it was chosen.
-func (v *visit) postRuleApply() error {
-	c, err := v.ruledApp()
-	if err != nil {
-		return err
-	}
-	wanted, apply := v.postedRule(), manage.Apply(v.PostForm("apply"))
-	if field := v.checkRule(wanted); field != nil {
-		return v.renderRule(http.StatusUnprocessableEntity, c, c.Override, field, nil)
-	}
-	saved, err := v.console.Manage.SaveOverride(v.Request.Context(), v.actor, manage.OverrideChange{
-		ClientID: c.ID, Override: wanted, Apply: apply, Reason: v.PostForm("reason"),
-	})
-	var field *manage.FieldError
-	switch {
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/apps/" + c.ID + "/mfa")
-	case errors.As(err, &field):
-		return v.renderRuleApply(http.StatusUnprocessableEntity, c, wanted, applyProblem(field))
-	case errors.Is(err, idp.ErrConflict):
-		return v.renderRule(http.StatusConflict, c, c.Override, nil, ui.Key("console.error.stale").With())
-	case err != nil:
-		return err
-	case apply == manage.Immediately:
-		return v.saved("/apps/"+c.ID+"/mfa", wanted.Version, saved.Version, "console.done.rule_now")
-	}
-	return v.saved("/apps/"+c.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_later")
 }

@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -136,14 +137,15 @@ func (v *visit) mappings(roles []idp.RoleMapping) ([]ui.MappingRow, error) {
 
 // placeConnectionError puts what is wrong beside its field.
 func (v *visit) placeConnectionError(page *ui.ConsoleConnection, wrong error) {
-	var field *manage.FieldError
-	if !errors.As(wrong, &field) {
+	var all settings.Errors
+	if !errors.As(wrong, &all) {
 		return
 	}
-	message := fieldMessage(field)
+	field := all[0]
+	message := messageOf(field)
 	switch field.Field {
 	case "reason":
-		message = v.reasonMessage(field)
+		message = v.whyReason(field)
 	case "issuer":
 		if !page.HasIssuer {
 			page.Alert = message

@@ -37,7 +37,7 @@ func connectionTemplates() []connectionTemplate {
 
 // newConnection asks what stands at the other end.
 func (v *visit) newConnection() error {
-	p, err := v.connected("AddConnection")
+	p, err := v.populationFor("AddConnection")
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (v *visit) connectionFrame(p manage.PopulationEntry) (ui.Console, error) {
 
 // templateNamed is the one of the address.
 func (v *visit) templateNamed() (connectionTemplate, manage.PopulationEntry, error) {
-	p, err := v.connected("AddConnection")
+	p, err := v.populationFor("AddConnection")
 	if err != nil {
 		return connectionTemplate{}, p, err
 	}
@@ -136,7 +136,7 @@ func (v *visit) postConnection() error {
 
 // connectionNamed is the one of the address, of the population of the address.
 func (v *visit) connectionNamed(op string) (manage.ConnectionEntry, manage.PopulationEntry, error) {
-	p, err := v.connected(op)
+	p, err := v.populationFor(op)
 	if err != nil {
 		return manage.ConnectionEntry{}, p, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -237,15 +238,17 @@ func plainCell(text string) string {
 // placeError puts what an operation refuses beside its field, or above the form where it
 // has none there. Nothing else is placed.
 func placeError(wrong error, fields map[string]**ui.Message, above **ui.Message) {
-	var field *manage.FieldError
-	if !errors.As(wrong, &field) {
+	var all settings.Errors
+	if !errors.As(wrong, &all) {
 		return
 	}
-	place, ok := fields[field.Field]
-	if !ok {
-		place = above
+	for _, e := range all {
+		place, ok := fields[e.Field]
+		if !ok {
+			place = above
+		}
+		*place = messageOf(e)
 	}
-	*place = fieldMessage(field)
 }
 
 // fieldMessage is what is wrong about a field, in an operation's words as a sentence.

@@ -1,82 +1,66 @@
 package admin
 
 import (
-	"errors"
-	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
-
-// population is the one that the address names.
-func (v *visit) population() (idp.Population, error) {
-	if !v.actor.Can(idp.PermissionAuthentication) {
-		return idp.Population{}, manage.ErrForbidden
-	}
-	return v.console.Store.Population(v.Request.Context(), v.Param("population"))
-}
-
-// policy is the page of a population's MFA policy.
-func (v *visit) policy() error {
-	p, err := v.population()
-	if err != nil {
-		return err
-	}
-	return v.renderPolicy(http.StatusOK, p, p.Policy, nil, nil)
-}
-
-// renderPolicy shows a policy as it stands, or as somebody wants it with what is
-// wrong about that.
-func (v *visit) renderPolicy(status int, p idp.Population, policy idp.Policy, field *manage.FieldError, alert *ui.Message) error {
-	ctx := v.Request.Context()
-	frame, err := v.frame(ctx, "/authentication/"+p.ID)
-	if err != nil {
-		return err
-	}
-	frame.Crumbs, frame.Tabs = v.crumbs(), v.tabs(p, "mfa")
-	frame.Alert = alert
-	page := ui.ConsolePolicy{
-		Console: frame, Action: v.path("/authentication/" + p.ID + "/mfa"), PopulationName: populationLabel(p),
-		Version: p.Policy.Version, Authenticator: policy.Authenticator, IssuerLabel: policy.IssuerLabel,
-		EmailCode: policy.EmailCode, MailWorks: v.console.Manage.Mailer != nil,
-	}
-	if field != nil {
-		text := ui.Key("console.error.field").With(field.Reason)
-		switch field.Field {
-		case "issuer_label":
-			page.IssuerLabelError = text
-		case "email_code":
-			page.EmailCodeError = text
-		default:
-			page.Alert = text
-		}
-	}
-	if page.Apps, err = v.ownRules(p); err != nil {
-		return err
-	}
-	return v.render(status, page)
-}
 
 func (v *visit) crumbs() []ui.Link {
 	return []ui.Link{{Label: v.text("console.nav.settings")}, {Label: v.text("console.nav.security")}}
 }
 
 // tabs are the sections of a population's authentication.
-func (v *visit) tabs(p idp.Population, current string) []ui.NavItem {
-	base := "/authentication/" + p.ID
-	return []ui.NavItem{
-		{Label: v.text("console.access.tab"), URL: v.path(base + "/access"), Current: current == "access"},
-		{Label: v.text("console.policy.tab"), URL: v.path(base + "/mfa"), Current: current == "mfa"},
-		{Label: v.text("console.passwords.tab"), URL: v.path(base + "/passwords"), Current: current == "passwords"},
-		{Label: v.text("console.sessions.tab"), URL: v.path(base + "/sessions"), Current: current == "sessions"},
-		{Label: v.text("console.registration.tab"), URL: v.path(base + "/registration"), Current: current == "registration"},
-		{Label: v.text("console.policy.brand_tab"), URL: v.path(base + "/brand"), Current: current == "brand"},
+func (v *visit) tabs(p idp.Population, current string) (list []ui.NavItem) {
+	for _, tab := range []struct {
+		path  string
+		label ui.Key
+	}{
+		{"access", "console.access.tab"},
+		{"mfa", "console.policy.tab"},
+		{"passwords", "console.passwords.tab"},
+		{"sessions", "console.sessions.tab"},
+		{"registration", "console.registration.tab"},
+		{"brand", "console.policy.brand_tab"},
+	} {
+		list = append(list, ui.NavItem{Label: v.text(tab.label), URL: v.path("/authentication/" + p.ID + "/" + tab.path), Current: current == tab.path})
 	}
+	return list
+}
+
+// policy is the MFA policy of a population.
+func policy() section[manage.PopulationEntry, idp.Policy] {
+	type entry = manage.PopulationEntry
+	x := populationSection("mfa", "SavePolicy", manage.PolicyFields(), func(p idp.Population) idp.Policy { return p.Policy })
+	x.thing = "policy"
+	x.seen = func(e entry) (idp.Policy, int64) { return e.Policy, e.Policy.Version }
+	x.confirmAt = func(e entry) string { return "/authentication/" + e.ID + "/apply" }
+	x.check = func(v *visit, _ entry, p *idp.Policy) settings.Errors { return v.console.Manage.CheckPolicy(p) }
+	x.more = func(v *visit, e entry, _ idp.Policy, page *ui.ConsoleForm) (err error) {
+		if v.console.Manage.Mailer == nil {
+			last := &page.Inputs[len(page.Inputs)-1]
+			last.After = append(last.After, note("warning", "console.policy.no_mail"))
+		}
+		page.LinksTitle = "console.policy.apps"
+		page.Links, err = v.ownRules(e.Population)
+		return err
+	}
+	x.ask = (*visit).askPolicy
+	x.save = func(v *visit, e entry, p idp.Policy) (int64, ui.Key, error) {
+		c := change(v, e.ID, p)
+		c.To.Version = c.Version
+		saved, err := v.console.Manage.SavePolicy(v.Request.Context(), v.actor, c)
+		return saved.Version, appliedAs(c.Apply, "console.done.applied_now"), err
+	}
+	return x
+}
+
+func note(class string, key ui.Key, args ...any) ui.Note {
+	return ui.Note{Class: class, Text: *key.With(args...)}
 }
 
 // ownRules are the apps of a population that do not follow its policy.
@@ -106,76 +90,43 @@ func (v *visit) ownRules(p idp.Population) ([]ui.Link, error) {
 	return links, nil
 }
 
-// posted is the policy of a form. A label that was left alone stays.
-func (v *visit) posted() idp.Policy {
-	version, _ := strconv.ParseInt(v.PostForm("version"), 10, 64) // a broken one is stale
-	return idp.Policy{
-		Version: version, Authenticator: v.PostForm("authenticator") == "on",
-		IssuerLabel: strings.TrimSpace(v.PostForm("issuer_label")), EmailCode: v.PostForm("email_code") == "on",
-	}
-}
-
-// postPolicy asks when the change applies; nothing is saved yet.
-func (v *visit) postPolicy() error {
-	p, err := v.population()
-	if err != nil {
-		return err
-	}
-	wanted := v.posted()
-	if wanted.Version != p.Policy.Version {
-		return v.renderPolicy(http.StatusConflict, p, p.Policy, nil, ui.Key("console.error.stale").With())
-	}
-	var field *manage.FieldError
-	if errors.As(v.console.Manage.CheckPolicy(wanted), &field) {
-		return v.renderPolicy(http.StatusUnprocessableEntity, p, wanted, field, nil)
-	}
-	return v.renderApply(http.StatusOK, p, wanted, applyErrors{})
-}
-
-// applyErrors are what is wrong about the choice.
-type applyErrors struct{ choice, reason, alone *ui.Message }
-
-// renderApply is the choice, with the numbers.
-func (v *visit) renderApply(status int, p idp.Population, wanted idp.Policy, wrong applyErrors) error {
-	ctx := v.Request.Context()
-	if !v.fresh() { // better now than after the choice
-		return v.proveAgain(v.path("/authentication/" + p.ID + "/mfa"))
-	}
-	preview, err := v.console.Manage.PreviewPolicy(ctx, v.actor, p.ID, wanted)
-	if err != nil {
-		return err
-	}
-	frame, err := v.frame(ctx, "/authentication/"+p.ID)
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = append(v.crumbs(), ui.Link{Label: v.text("console.nav.authentication", populationLabel(p)), URL: v.path("/authentication/" + p.ID)})
-	frame.FormFields = policyFields(wanted)
-	page := ui.ConsoleApply{
-		Console: frame, Action: v.path("/authentication/" + p.ID + "/apply"), CancelURL: v.path("/authentication/" + p.ID),
-		Changes: policyChanges(p.Policy, wanted), Figures: figuresOf(preview), Sessions: preview.Sessions,
-		JWTMinutes: minutes(preview.JWTFor), PasswordAlone: !wanted.SecondStep(), Reason: v.PostForm("reason"),
-		ChoiceError: wrong.choice, ReasonError: wrong.reason, AloneError: wrong.alone,
+// askPolicy is the choice when a policy applies, with the numbers.
+func (v *visit) askPolicy(e manage.PopulationEntry, wanted idp.Policy) (ui.ConsoleConfirm, error) {
+	preview, err := v.console.Manage.PreviewPolicy(v.Request.Context(), v.actor, e.ID, wanted)
+	page := v.applying(preview, "console.apply.immediately_hint")
+	page.Changes = policyChanges(e.Policy, wanted)
+	if !wanted.SecondStep() {
+		page.Extra = &ui.Extra{
+			Name: "password_alone", Label: *ui.Key("console.apply.alone_confirm").With(), Warning: ui.Key("console.apply.alone").With(),
+		}
 	}
 	for _, c := range preview.Clients {
 		if !idp.OwnClient(c.ID) {
 			page.Apps = append(page.Apps, c.Name)
 		}
 	}
-	return v.render(status, page)
+	return page, err
 }
 
-func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }
+// applying is a choice when a change of MFA applies, with the numbers.
+func (v *visit) applying(p manage.Preview, immediately ui.Key) ui.ConsoleConfirm {
+	return ui.ConsoleConfirm{
+		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
+		Apply: v.applyChoices(v.text(immediately, p.Sessions)+v.untilJWTsEnd(p.JWTFor), v.text("console.apply.next_login_hint")),
+		Figures: []ui.Figure{
+			{Number: p.People, Label: *ui.Key("console.apply.people").With(int(p.People))},
+			{Number: p.WithoutFactor, Label: *ui.Key("console.apply.without").With()},
+			{Number: p.Sessions, Label: *ui.Key("console.apply.sessions").With()},
+		},
+	}
+}
 
-func policyFields(p idp.Policy) []ui.Field {
-	fields := []ui.Field{{Name: "version", Value: strconv.FormatInt(p.Version, 10)}, {Name: "issuer_label", Value: p.IssuerLabel}}
-	if p.Authenticator {
-		fields = append(fields, ui.Field{Name: "authenticator", Value: "on"})
+// untilJWTsEnd says how long other servers go on accepting JWTs, nothing for none.
+func (v *visit) untilJWTsEnd(d time.Duration) string {
+	if d == 0 {
+		return ""
 	}
-	if p.EmailCode {
-		fields = append(fields, ui.Field{Name: "email_code", Value: "on"})
-	}
-	return fields
+	return " " + v.text("console.apply.jwt", int((d+time.Minute-1)/time.Minute))
 }
 
 // policyChanges says in sentences what a change does.
@@ -200,50 +151,97 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 	return list
 }
 
-// figuresOf are the numbers before the consequences.
-func figuresOf(p manage.Preview) []ui.Figure {
-	return []ui.Figure{
-		{Number: p.People, Label: *ui.Key("console.apply.people").With(int(p.People))},
-		{Number: p.WithoutFactor, Label: *ui.Key("console.apply.without").With()},
-		{Number: p.Sessions, Label: *ui.Key("console.apply.sessions").With()},
+// override is an app's own MFA rule.
+func override() section[manage.ClientEntry, idp.Override] {
+	type entry = manage.ClientEntry
+	home := func(c entry) string { return "/apps/" + c.ID + "/mfa" }
+	return section[entry, idp.Override]{
+		thing: "override", fields: manage.OverrideFields(), load: (*visit).ruledApp, home: home,
+		confirmAt: func(c entry) string { return "/apps/" + c.ID + "/apply" },
+		frame: func(v *visit, c entry) (page ui.ConsoleForm, err error) {
+			page.Console, err = v.appFrame(c, "/mfa")
+			page.Heading = *ui.Key("console.error.field").With(c.Name)
+			return page, err
+		},
+		behind: func(v *visit, c entry) (ui.Console, error) {
+			frame, err := v.frame(v.Request.Context(), "/apps")
+			frame.Crumbs = append(v.appCrumbs(), ui.Link{Label: c.Name, URL: v.path(home(c))})
+			return frame, err
+		},
+		seen: func(c entry) (idp.Override, int64) {
+			o := c.Override
+			manage.OverrideFields().Defaults(&o)
+			return o, o.Version
+		},
+		check: func(_ *visit, _ entry, o *idp.Override) settings.Errors {
+			if o.Mode != idp.OverrideRequired { // without scripts a form sends it all the same
+				o.MinACR, o.Federated = "", false
+			}
+			return manage.CheckOverride(o)
+		},
+		more: (*visit).groupOverride,
+		ask: func(v *visit, c entry, o idp.Override) (ui.ConsoleConfirm, error) {
+			preview, err := v.console.Manage.PreviewOverride(v.Request.Context(), v.actor, c.ID, o)
+			page := v.applying(preview, "console.apply.immediately_app")
+			page.Changes = overrideChanges(c.Name, o)
+			return page, err
+		},
+		save: func(v *visit, c entry, o idp.Override) (int64, ui.Key, error) {
+			wanted := change(v, c.ID, o)
+			wanted.To.Version = wanted.Version
+			saved, err := v.console.Manage.SaveOverride(v.Request.Context(), v.actor, wanted)
+			return saved.Version, appliedAs(wanted.Apply, "console.done.rule_now"), err
+		},
 	}
 }
 
-// postApply saves the change as it was chosen.
-func (v *visit) postApply() error {
-	p, err := v.population()
-	if err != nil {
-		return err
+// ruledApp is an app that people sign in to.
+func (v *visit) ruledApp() (manage.ClientEntry, error) {
+	c, err := v.app("SaveOverride")
+	if err == nil && c.Kind == idp.ServiceClient {
+		err = idp.ErrNotFound
 	}
-	wanted := v.posted()
-	apply := manage.Apply(v.PostForm("apply"))
-	saved, err := v.console.Manage.SavePolicy(v.Request.Context(), v.actor, manage.PolicyChange{
-		Population: p.ID, Policy: wanted, Apply: apply, PasswordAlone: v.PostForm("password_alone") == "yes",
-		Reason: v.PostForm("reason"),
-	})
-	var field *manage.FieldError
+	return c, err
+}
+
+// groupOverride puts what goes with required only together, and names the rules that the
+// app follows otherwise.
+func (v *visit) groupOverride(c manage.ClientEntry, o idp.Override, page *ui.ConsoleForm) error {
+	least, federated := page.Inputs[1], page.Inputs[2]
+	strong := o.MinACR.Rank() >= idp.ACRMFA.Rank()
+	least.Kind, federated.Kind = ui.SelectInput, ui.CheckInput
+	least.Choices = []ui.Choice{
+		{Value: "", Label: v.text("console.override.acr_any"), Chosen: !strong},
+		{Value: string(idp.ACRMFA), Label: v.text("console.override.acr_mfa"), Chosen: strong},
+	}
+	page.Inputs = []ui.Input{page.Inputs[0], {
+		Kind: ui.GroupInput, Label: *ui.Key("console.override.required_only").With(), Inputs: []ui.Input{least, federated},
+	}}
+	names, err := v.populationNames()
+	follows := ui.Note{Class: "hint", Text: *ui.Key("console.override.of").With()}
+	for _, id := range c.Populations {
+		follows.Links = append(follows.Links, ui.Link{Label: names[id], URL: v.path("/authentication/" + id + "/mfa")})
+	}
+	if len(follows.Links) > 0 {
+		page.Notes = append(page.Notes, follows)
+	}
+	return err
+}
+
+// overrideChanges says in sentences what a rule does.
+func overrideChanges(name string, o idp.Override) []ui.Message {
 	switch {
-	case errors.As(err, &field):
-		return v.renderApply(http.StatusUnprocessableEntity, p, wanted, applyProblem(field))
-	case errors.Is(err, idp.ErrConflict):
-		return v.renderPolicy(http.StatusConflict, p, p.Policy, nil, ui.Key("console.error.stale").With())
-	case err != nil:
-		return err
-	case apply == manage.Immediately:
-		return v.saved("/authentication/"+p.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_now")
+	case o.Mode == idp.OverrideOff:
+		return []ui.Message{*ui.Key("console.apply.app_off").With(name)}
+	case o.Mode != idp.OverrideRequired:
+		return []ui.Message{*ui.Key("console.apply.app_inherit").With(name)}
 	}
-	return v.saved("/authentication/"+p.ID+"/mfa", wanted.Version, saved.Version, "console.done.applied_later")
-}
-
-// applyProblem puts what an operation refuses beside its field.
-func applyProblem(field *manage.FieldError) applyErrors {
-	switch field.Field {
-	case "apply":
-		return applyErrors{choice: ui.Key("console.error.choice").With()}
-	case "password_alone":
-		return applyErrors{alone: ui.Key("console.error.alone").With()}
-	case "reason":
-		return applyErrors{reason: ui.Key("console.error.reason").With()}
+	list := []ui.Message{*ui.Key("console.apply.app_required").With(name)}
+	if o.MinACR == idp.ACRMFA {
+		list[0] = *ui.Key("console.apply.app_required_mfa").With(name)
 	}
-	return applyErrors{choice: ui.Key("console.error.field").With(field.Reason)}
+	if o.Federated {
+		list = append(list, *ui.Key("console.override.change_federated").With())
+	}
+	return list
 }

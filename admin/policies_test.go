@@ -36,7 +36,7 @@ func TestWhatCannotBeSavedIsSaidBesideTheField(t *testing.T) {
 	b, _ := h.enters("admin@rtx.example")
 	form := h.page(b, "/authentication/agents")
 	want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", " "), http.StatusUnprocessableEntity, "Agent Authentication", "needs a name to show")
-	want(t, b.Submit(form, "/mfa", "email_code", "on"), http.StatusUnprocessableEntity, "Agent Authentication", "no mail server is configured")
+	want(t, b.Submit(form, "/mfa", "email_code", "on"), http.StatusUnprocessableEntity, "Agent Authentication", "No mail server is configured")
 	alone := b.Submit(form, "/mfa")
 	want(t, alone, http.StatusOK, "When should this apply?", "with their password alone")
 	want(t, b.Submit(alone, "/apply", "apply", "next_login", "reason", "x"), http.StatusUnprocessableEntity, "When should this apply?", "Tick the box")

@@ -52,76 +52,39 @@ type Figure struct {
 	URL    string // where the things that it counts are, may be empty
 }
 
-// ConsolePolicy is the MFA policy of a population. Form fields: version,
-// authenticator, issuer_label, email_code.
-type ConsolePolicy struct {
-	Console
-	Action           string
-	PopulationName   string
-	Version          int64
-	Authenticator    bool
-	IssuerLabel      string
-	IssuerLabelError *Message
-	EmailCode        bool
-	EmailCodeError   *Message
-	MailWorks        bool   // false: email codes cannot be turned on
-	Apps             []Link // apps whose own policy differs, with what it is
-}
-
-func (p ConsolePolicy) about() about {
-	return about{template: "console-policy", failed: anyOf(p.IssuerLabelError, p.EmailCodeError, p.Alert), console: true}
-}
-
-// ConsoleApply asks when a change of a policy applies, and says first whom it
-// concerns. Form fields: apply ("immediately", "next_login" or
-// "new_passwords"), reason,
-// password_alone, and the hidden ones of the change.
-type ConsoleApply struct {
-	Console
-	Action        string
-	CancelURL     string
-	Changes       []Message // what changes, one sentence each
-	Figures       []Figure
-	Sessions      int64
-	Apps          []string // apps concerned
-	JWTMinutes    int      // how long other servers may accept a JWT, 0 for not at all
-	PasswordAlone bool     // nothing is enabled: the person confirms that
-	ForApp        bool     // the change is an app's, and ends what that app has
-	ForPasswords  bool     // the change is of password requirements: for new passwords only is a choice, too
-	Reason        string
-	ReasonError   *Message
-	ChoiceError   *Message
-	AloneError    *Message
-}
-
-func (p ConsoleApply) about() about {
-	return about{template: "console-apply", failed: anyOf(p.ReasonError, p.ChoiceError, p.AloneError, p.Alert), console: true}
-}
-
-// ConsoleConfirm asks for a reason before something sensitive happens, and says
-// what will happen. Form field: reason.
+// ConsoleConfirm says what will happen before something sensitive does, and asks for a
+// reason. Form fields: reason, those of Apply and Extra, and the hidden ones of the change.
 type ConsoleConfirm struct {
 	Console
 	Action       string
 	CancelURL    string
 	Heading      Message
+	Changes      []Message // what changes, one sentence each
 	Figures      []Figure
+	Apps         []string // apps concerned
 	Consequences []Message
+	Apply        Input // when a change applies; without choices it does at once
+	Extra        *Extra
 	Button       Message
 	Danger       bool
 	Reason       string
 	ReasonError  *Message
-	// Extra is what may be done as well, nil for nothing.
-	Extra *Extra
 }
 
 // Extra is a box to tick on a page that asks for a reason.
 type Extra struct {
-	Name  string
-	Label Message
-	On    bool
+	Warning *Message // above it, may be nil
+	Name    string
+	Label   Message
+	On      bool
+	Error   *Message
 }
 
 func (p ConsoleConfirm) about() about {
-	return about{template: "console-confirm", failed: anyOf(p.ReasonError, p.Alert), console: true}
+	failed := anyOf(p.ReasonError, p.Apply.Error, p.Alert) || p.Extra != nil && p.Extra.Error != nil
+	name := "console-confirm"
+	if len(p.Apply.Choices) > 0 {
+		name = "console-apply"
+	}
+	return about{template: "console-confirm", name: name, failed: failed, console: true}
 }

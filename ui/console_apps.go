@@ -133,25 +133,6 @@ func (p ConsoleAppSecrets) about() about {
 	return about{template: "console-app-secrets", failed: anyOf(p.Alert), console: true}
 }
 
-// ConsoleAppRule is an app's own MFA rule. Form fields: version, mode, min_acr,
-// federated.
-type ConsoleAppRule struct {
-	Console
-	Action     string
-	AppName    string
-	Version    int64
-	Modes      []Choice
-	ModeError  *Message
-	MinACR     []Choice
-	ACRError   *Message
-	Federated  bool
-	Population []Link // the rules that it follows otherwise
-}
-
-func (p ConsoleAppRule) about() about {
-	return about{template: "console-app-rule", failed: anyOf(p.ModeError, p.ACRError, p.Alert), console: true}
-}
-
 // ConsoleAppDeliveries is how far the deliveries to an app are. Form field: lane.
 type ConsoleAppDeliveries struct {
 	Console

@@ -42,25 +42,3 @@ type InvitationRow struct {
 func (p ConsoleInvitations) about() about {
 	return about{template: "console-invitations", failed: anyOf(p.Alert), console: true}
 }
-
-// ConsoleRegistration is who may make themselves an account. Form fields: version,
-// open, allowed, denied.
-type ConsoleRegistration struct {
-	Console
-	Action         string
-	PopulationName string
-	Version        int64
-	Open           bool
-	Allowed        string // one domain a line
-	Denied         string
-	MailWorks      bool
-	PasswordsWork  bool // people of the population sign in with passwords
-	OpenError      *Message
-	AllowedError   *Message
-	DeniedError    *Message
-}
-
-func (p ConsoleRegistration) about() about {
-	failed := anyOf(p.OpenError, p.AllowedError, p.DeniedError, p.Alert)
-	return about{template: "console-registration", failed: failed, console: true}
-}

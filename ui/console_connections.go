@@ -5,18 +5,13 @@ import "time"
 // ConsoleAccess is how people of a population may sign in, and the connections that
 // there are. Form fields: version, access ("password", "federated" or "both").
 type ConsoleAccess struct {
-	Console
-	Action         string
-	PopulationName string
-	Version        int64
-	Choices        []Choice
-	ChoiceError    *Message
-	Connections    []ConnectionRow
-	AddURL         string
+	ConsoleForm
+	Connections []ConnectionRow
+	AddURL      string
 }
 
 func (p ConsoleAccess) about() about {
-	return about{template: "console-access", failed: anyOf(p.ChoiceError, p.Alert), console: true}
+	return about{template: "console-access", failed: p.failed() || p.Alert != nil, console: true}
 }
 
 // ConnectionRow is a connection in the list.

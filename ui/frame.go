@@ -16,6 +16,7 @@ type Page interface {
 // about is what the layout needs to know of a page beside its frame.
 type about struct {
 	template string       // name of the file in templates/, without .html
+	name     string       // of the page, where it is not its template's
 	failed   bool         // the title then starts with "Error: "
 	console  bool         // shown in the console's layout
 	next     template.URL // where the page goes on to by itself, empty for nowhere

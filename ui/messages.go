@@ -29,7 +29,8 @@ func (k Key) With(args ...any) *Message { return &Message{Key: k, Args: args} }
 // Message is a text that is not written yet: the page knows the language.
 //
 // In a catalogue, {0} stands for the first argument; {0:wait} for one that is
-// a time.Duration or a number of seconds, written in words. A text may have
+// a time.Duration or a number of seconds, written in words; {0:span} for a time.Duration
+// that is a limit, in the largest unit that leaves nothing over. A text may have
 // the forms "zero", "one" and "other", chosen by the first number.
 type Message struct {
 	Key  Key
@@ -37,7 +38,7 @@ type Message struct {
 }
 
 // placeholder is where an argument goes in a text.
-var placeholder = regexp.MustCompile(`\{(\d+)(:wait)?\}`)
+var placeholder = regexp.MustCompile(`\{(\d+)(:wait|:span)?\}`)
 
 // catalogs are texts by language and key.
 type catalogs map[string]map[Key]forms
@@ -117,6 +118,8 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 		switch {
 		case err != nil || i >= len(m.Args):
 			return ""
+		case parts[2] == ":span":
+			return wrap(u.span(lang, m.Args[i]))
 		case parts[2] != "":
 			return wrap(u.wait(lang, m.Args[i]))
 		}
@@ -177,6 +180,20 @@ func (u *UI) wait(lang string, arg any) string {
 	default:
 		return u.Text(lang, *Key("wait.hours").With(up(3600)))
 	}
+}
+
+// span writes a limit in words.
+func (u *UI) span(lang string, arg any) string {
+	d, _ := arg.(time.Duration)
+	for _, unit := range []struct {
+		of  time.Duration
+		key Key
+	}{{24 * time.Hour, "span.days"}, {time.Hour, "span.hours"}} {
+		if d%unit.of == 0 {
+			return u.Text(lang, *unit.key.With(int(d / unit.of)))
+		}
+	}
+	return u.Text(lang, *Key("span.minutes").With(int(d / time.Minute)))
 }
 
 // Languages lists the languages there are catalogues for, English first.

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,8 +37,21 @@ func usedKeys(t *testing.T) map[string]bool {
 			used[match[1]] = true
 		}
 	}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/account/*.go") {
-		for _, key := range literals(t, file) {
+	words := map[string]bool{}
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/manage/*.go", "../idp/settings/*.go") {
+		for _, s := range literals(t, file) {
+			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || strings.HasPrefix(s, "console.") || strings.HasPrefix(s, "settings.")) {
+				used[s] = true
+			}
+			for part := range strings.SplitSeq(s, ".") {
+				words[part] = true
+			}
+		}
+	}
+	// The texts of what settings describes are named after thing, field and value.
+	for _, key := range english(t) {
+		parts := strings.Split(strings.TrimSuffix(key, "_hint"), ".")
+		if parts[0] == "console" && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}
@@ -47,6 +61,11 @@ func usedKeys(t *testing.T) map[string]bool {
 		}
 	}
 	return used
+}
+
+// ownKeys tells whether what looks like a key in a file is one, whatever it begins with.
+func ownKeys(file string) bool {
+	return !strings.HasPrefix(file, "../idp/") || strings.HasPrefix(file, "../idp/account/")
 }
 
 // sources lists Go files that may name keys, tests left out.
@@ -63,9 +82,9 @@ func sources(t *testing.T, patterns ...string) []string {
 	return slices.DeleteFunc(list, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
 }
 
-var looksLikeKey = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+){1,2}$`)
+var looksLikeKey = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+){1,3}$`)
 
-// literals are the strings of a Go file that look like keys.
+// literals are the strings of a Go file.
 func literals(t *testing.T, file string) []string {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
@@ -75,7 +94,7 @@ func literals(t *testing.T, file string) []string {
 	var found []string
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			if s, err := strconv.Unquote(lit.Value); err == nil && looksLikeKey.MatchString(s) && !isFile(s) {
+			if s, err := strconv.Unquote(lit.Value); err == nil {
 				found = append(found, s)
 			}
 		}
@@ -86,28 +105,34 @@ func literals(t *testing.T, file string) []string {
 
 func isFile(s string) bool { return strings.Contains(".css .js .svg", filepath.Ext(s)) }
 
-func TestMessageKeys(t *testing.T) {
+// english are the keys of the catalogues in English.
+func english(t *testing.T) (keys []string) {
+	t.Helper()
 	files, err := filepath.Glob("messages/*en.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	english := map[string]any{}
+	texts := map[string]any{}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(data, &english); err != nil {
+		if err := json.Unmarshal(data, &texts); err != nil {
 			t.Fatal(err)
 		}
 	}
-	used := usedKeys(t)
+	return slices.Collect(maps.Keys(texts))
+}
+
+func TestMessageKeys(t *testing.T) {
+	all, used := english(t), usedKeys(t)
 	for key := range used {
-		if _, ok := english[key]; !ok {
+		if !slices.Contains(all, key) {
 			t.Errorf("%s is used and not in the catalogue", key)
 		}
 	}
-	for key := range english {
+	for _, key := range all {
 		if !used[key] {
 			t.Errorf("%s is in the catalogue and not used", key)
 		}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -124,7 +125,7 @@ func (u *UI) Render(w io.Writer, p Page) error {
 	if about.console {
 		layout = "console"
 	}
-	err := page.ExecuteTemplate(&out, layout, view{p, frame, about.template, about.failed, about.next})
+	err := page.ExecuteTemplate(&out, layout, view{p, frame, cmp.Or(about.name, about.template), about.failed, about.next})
 	if err != nil {
 		return fmt.Errorf("ui: page %s: %w", about.template, err)
 	}

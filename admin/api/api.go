@@ -32,6 +32,8 @@ type Tokens interface {
 type Config struct {
 	Manage *manage.Manager
 	Tokens Tokens
+	// Text writes a text of the catalogues.
+	Text func(key string, args ...any) string
 }
 
 // API serves the admin REST API.
@@ -107,6 +109,7 @@ type call struct {
 	*gin.Context
 	ctx       context.Context
 	manage    *manage.Manager
+	text      func(key string, args ...any) string
 	operation *operation
 	actor     manage.Actor
 	// stepUpACR is what a fresh second step of the caller takes, empty for any.
@@ -118,7 +121,7 @@ const callKey = "gatehouse/admin/api.call"
 
 // enter finds out who calls, and whether the request is as the document says.
 func (a *API) enter(c *gin.Context, route string) {
-	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, operation: a.operations[route]}
+	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, text: a.cfg.Text, operation: a.operations[route]}
 	defer a.survive(c, v)
 	c.Header("Cache-Control", "no-store")
 	token, err := bearer(v.Request.Header)

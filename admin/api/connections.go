@@ -24,14 +24,11 @@ func (h handlers) PreviewAccess(c *gin.Context, id PopulationID) {
 // SaveAccess implements ServerInterface.
 func (h handlers) SaveAccess(c *gin.Context, id PopulationID, params SaveAccessParams) {
 	h.do(c, func(v *call) error {
-		change, err := read[AccessChange](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.AccessFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.SaveAccess(v.ctx, v.actor, manage.AccessChange{
-			Population: id, Version: versionIn(params.IfMatch), Reason: change.Reason,
-			Access: idp.Access{Password: change.Password, Federated: change.Federated},
-		})
+		e, err := v.manage.SaveAccess(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}

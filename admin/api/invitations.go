@@ -79,20 +79,14 @@ func (h handlers) RevokeInvitation(c *gin.Context, id InvitationID) {
 	})
 }
 
-func registrationOf(r idp.Registration) Registration {
-	return Registration{Open: r.Open, Allowed: full(r.Allowed), Denied: full(r.Denied)}
-}
-
 // SaveRegistration implements ServerInterface.
 func (h handlers) SaveRegistration(c *gin.Context, id PopulationID, params SaveRegistrationParams) {
 	h.do(c, func(v *call) error {
-		r, err := read[Registration](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.RegistrationFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.SaveRegistration(v.ctx, v.actor, id, manage.RegistrationChange{
-			Version: versionIn(params.IfMatch), Registration: idp.Registration{Open: r.Open, Allowed: r.Allowed, Denied: r.Denied},
-		})
+		e, err := v.manage.SaveRegistration(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/ui"
 )
 
 // office is the API over a provider's operations, with tokens of the test's own.
@@ -56,7 +57,7 @@ func open(t testing.TB, databaseURL string) *office {
 	t.Helper()
 	o := &office{App: idptest.Start(t, databaseURL, ""), t: t, tokens: map[string]idp.AdminAccess{}, find: map[string]*api.Operation{}}
 	o.Manage.Rotation = o.Keys
-	a, err := api.New(api.Config{Manage: o.Manage, Tokens: o})
+	a, err := api.New(api.Config{Manage: o.Manage, Tokens: o, Text: texts(t)})
 	idptest.Must(t, err)
 	o.engine = gin.New()
 	o.engine.Use(func(c *gin.Context) {
@@ -195,4 +196,11 @@ func want(t testing.TB, what string, a answer, status int, code string) {
 	if a.status != status || code != "" && string(a.problem(t).Code) != code {
 		t.Errorf("%s: %d %s, want %d %s", what, a.status, a.body, status, code)
 	}
+}
+
+// texts write those of the catalogues in English.
+func texts(t testing.TB) func(key string, args ...any) string {
+	pages, err := ui.New(ui.Options{})
+	idptest.Must(t, err)
+	return func(key string, args ...any) string { return pages.Text("en", *ui.Key(key).With(args...)) }
 }

@@ -20,7 +20,7 @@ func (h handlers) ListPopulations(c *gin.Context) {
 		if err != nil {
 			return err
 		}
-		return v.json(http.StatusOK, PopulationList{Populations: each(list, populationOf)})
+		return v.json(http.StatusOK, map[string]any{"populations": each(list, populationOf)})
 	})
 }
 
@@ -33,19 +33,18 @@ func each[T, U any](list []T, f func(T) U) []U {
 	return out
 }
 
-func populationOf(e manage.PopulationEntry) Population {
-	p := Population{
-		ID: e.ID, Name: e.Name, BrandColor: e.BrandColor, LogoURL: e.LogoURL, HelpURL: e.HelpURL, PrivacyURL: e.PrivacyURL,
-	}
+func populationOf(e manage.PopulationEntry) map[string]any {
+	body := manage.BrandFields().Encode(manage.BrandOf(e.Population))
+	body["id"] = e.ID
 	if e.Version != 0 {
-		p.Version = &e.Version
-		p.Settings = &PopulationSettings{
-			Access:      Access{Password: e.Access.Password, Federated: e.Access.Federated},
-			SessionIdle: seconds(e.SessionIdle), SessionLifetime: seconds(e.SessionLifetime),
-			PasswordMinLength: e.Passwords.MinLength, MFAPolicy: policyOf(e.Policy), Registration: registrationOf(e.Registration),
+		body["version"] = e.Version
+		body["settings"] = map[string]any{
+			"access": manage.AccessFields().Encode(e.Access), "registration": manage.RegistrationFields().Encode(e.Registration),
+			"session_idle": seconds(e.SessionIdle), "session_lifetime": seconds(e.SessionLifetime),
+			"password_min_length": e.Passwords.MinLength, "mfa_policy": withVersion(manage.PolicyFields(), e.Policy, e.Policy.Version),
 		}
 	}
-	return p
+	return body
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
@@ -79,14 +78,11 @@ func (h handlers) GetPopulation(c *gin.Context, id PopulationID) {
 // SaveBrand implements ServerInterface.
 func (h handlers) SaveBrand(c *gin.Context, id PopulationID, params SaveBrandParams) {
 	h.do(c, func(v *call) error {
-		b, err := read[Brand](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.BrandFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.SaveBrand(v.ctx, v.actor, id, manage.BrandChange{
-			Version: versionIn(params.IfMatch), Name: b.Name, BrandColor: b.BrandColor,
-			LogoURL: b.LogoURL, HelpURL: b.HelpURL, PrivacyURL: b.PrivacyURL,
-		})
+		e, err := v.manage.SaveBrand(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}
@@ -101,24 +97,18 @@ func (h handlers) GetMFAPolicy(c *gin.Context, id PopulationID) {
 		if err != nil {
 			return err
 		}
-		return v.versioned(http.StatusOK, p.Version, policyOf(p))
+		return answer(v, manage.PolicyFields(), p, p.Version, nil)
 	})
-}
-
-func policyOf(p idp.Policy) MFAPolicy {
-	return MFAPolicy{Authenticator: p.Authenticator, EmailCode: p.EmailCode, IssuerLabel: p.IssuerLabel, Version: p.Version}
 }
 
 // PreviewMFAPolicy implements ServerInterface.
 func (h handlers) PreviewMFAPolicy(c *gin.Context, id PopulationID) {
 	h.do(c, func(v *call) error {
-		s, err := read[MFAPolicySettings](v)
+		policy, err := decoded(v, manage.PolicyFields())
 		if err != nil {
 			return err
 		}
-		p, err := v.manage.PreviewPolicy(v.ctx, v.actor, id, idp.Policy{
-			Authenticator: s.Authenticator, EmailCode: s.EmailCode, IssuerLabel: s.IssuerLabel,
-		})
+		p, err := v.manage.PreviewPolicy(v.ctx, v.actor, id, policy)
 		if err != nil {
 			return err
 		}
@@ -136,21 +126,16 @@ func previewOf(p manage.Preview) Preview {
 // SaveMFAPolicy implements ServerInterface.
 func (h handlers) SaveMFAPolicy(c *gin.Context, id PopulationID, params SaveMFAPolicyParams) {
 	h.do(c, func(v *call) error {
-		change, err := read[MFAPolicyChange](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.PolicyFields())
 		if err != nil {
 			return err
 		}
-		p, err := v.manage.SavePolicy(v.ctx, v.actor, manage.PolicyChange{
-			Population: id, Apply: manage.Apply(change.Apply), PasswordAlone: or(change.PasswordAlone), Reason: change.Reason,
-			Policy: idp.Policy{
-				Version: versionIn(params.IfMatch), Authenticator: change.Authenticator,
-				EmailCode: change.EmailCode, IssuerLabel: change.IssuerLabel,
-			},
-		})
+		change.To.Version = change.Version
+		p, err := v.manage.SavePolicy(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}
-		return v.versioned(http.StatusOK, p.Version, policyOf(p))
+		return answer(v, manage.PolicyFields(), p, p.Version, nil)
 	})
 }
 
@@ -168,24 +153,19 @@ func (h handlers) GetMFAOverride(c *gin.Context, id ClientID) {
 // override answers with a client's override. Its version is 0 before the first
 // change.
 func (v *call) override(o idp.Override) error {
-	mode := OverrideMode(o.Mode)
-	if o.Mode == "" {
-		mode = OverrideMode(idp.OverrideInherit)
-	}
-	v.Header("ETag", etag(o.Version))
-	return v.json(http.StatusOK, MFAOverride{Mode: mode, MinACR: string(o.MinACR), Federated: o.Federated, Version: o.Version})
+	fields := manage.OverrideFields()
+	fields.Defaults(&o)
+	return answer(v, fields, o, o.Version, nil)
 }
 
 // PreviewMFAOverride implements ServerInterface.
 func (h handlers) PreviewMFAOverride(c *gin.Context, id ClientID) {
 	h.do(c, func(v *call) error {
-		s, err := read[MFAOverrideSettings](v)
+		o, err := decoded(v, manage.OverrideFields())
 		if err != nil {
 			return err
 		}
-		p, err := v.manage.PreviewOverride(v.ctx, v.actor, id, idp.Override{
-			Mode: idp.OverrideMode(s.Mode), MinACR: idp.ACR(or(s.MinACR)), Federated: or(s.Federated),
-		})
+		p, err := v.manage.PreviewOverride(v.ctx, v.actor, id, o)
 		if err != nil {
 			return err
 		}
@@ -196,17 +176,12 @@ func (h handlers) PreviewMFAOverride(c *gin.Context, id ClientID) {
 // SaveMFAOverride implements ServerInterface.
 func (h handlers) SaveMFAOverride(c *gin.Context, id ClientID, params SaveMFAOverrideParams) {
 	h.do(c, func(v *call) error {
-		change, err := read[MFAOverrideChange](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.OverrideFields())
 		if err != nil {
 			return err
 		}
-		o, err := v.manage.SaveOverride(v.ctx, v.actor, manage.OverrideChange{
-			ClientID: id, Apply: manage.Apply(change.Apply), Reason: change.Reason,
-			Override: idp.Override{
-				Version: versionIn(params.IfMatch), Mode: idp.OverrideMode(change.Mode),
-				MinACR: idp.ACR(or(change.MinACR)), Federated: or(change.Federated),
-			},
-		})
+		change.To.Version = change.Version
+		o, err := v.manage.SaveOverride(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}

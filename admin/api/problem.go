@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // What is wrong with a request before any operation sees it.
@@ -63,6 +64,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var tooSoon *manage.TooSoonError
 	var rotating *idp.RotatingError
 	var field *manage.FieldError
+	var several settings.Errors
 	var wrong *mismatch
 	var refused *refusedMail
 	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
@@ -86,6 +88,8 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return p, nil
 	case errors.As(err, &field):
 		return fieldProblem(v, field), nil
+	case errors.As(err, &several):
+		return errorsProblem(v, several), nil
 	}
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {

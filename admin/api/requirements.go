@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,36 +16,26 @@ func (h handlers) GetPasswordRequirements(c *gin.Context, id PopulationID) {
 		if err != nil {
 			return err
 		}
-		return v.versioned(http.StatusOK, e.Version, requirementsOf(e))
+		return v.requirements(e)
 	})
 }
 
-func requirementsOf(e manage.PopulationEntry) PasswordRequirements {
-	r := e.Passwords
-	out := PasswordRequirements{
-		MinLength: r.MinLength, Upper: r.Upper, Lower: r.Lower, Digit: r.Digit, Special: r.Special,
-		ExpiryDays: r.ExpiryDays, NoReuse: r.NoReuse, Version: e.Version,
+func (v *call) requirements(e manage.PopulationEntry) error {
+	more, fields := map[string]any{}, manage.PasswordFields()
+	if e.PasswordsAtSignIn != (idp.PasswordRules{}) {
+		more["at_sign_in"] = fields.Encode(e.PasswordsAtSignIn)
 	}
-	if at := e.PasswordsAtSignIn; at != (idp.PasswordRules{}) {
-		out.AtSignIn = &PasswordRequirementsSettings{
-			MinLength: at.MinLength, Upper: at.Upper, Lower: at.Lower, Digit: at.Digit, Special: at.Special,
-			ExpiryDays: at.ExpiryDays, NoReuse: at.NoReuse,
-		}
-	}
-	return out
+	return answer(v, fields, e.Passwords, e.Version, more)
 }
 
 // PreviewPasswordRequirements implements ServerInterface.
 func (h handlers) PreviewPasswordRequirements(c *gin.Context, id PopulationID) {
 	h.do(c, func(v *call) error {
-		s, err := read[PasswordRequirementsSettings](v)
+		r, err := decoded(v, manage.PasswordFields())
 		if err != nil {
 			return err
 		}
-		p, err := v.manage.PreviewPasswordRules(v.ctx, v.actor, id, idp.PasswordRules{
-			MinLength: s.MinLength, Upper: s.Upper, Lower: s.Lower, Digit: s.Digit, Special: s.Special,
-			ExpiryDays: s.ExpiryDays, NoReuse: s.NoReuse,
-		})
+		p, err := v.manage.PreviewPasswordRules(v.ctx, v.actor, id, r)
 		if err != nil {
 			return err
 		}
@@ -59,21 +48,15 @@ func (h handlers) PreviewPasswordRequirements(c *gin.Context, id PopulationID) {
 // SavePasswordRequirements implements ServerInterface.
 func (h handlers) SavePasswordRequirements(c *gin.Context, id PopulationID, params SavePasswordRequirementsParams) {
 	h.do(c, func(v *call) error {
-		s, err := read[PasswordRequirementsChange](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.PasswordFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.SavePasswordRules(v.ctx, v.actor, manage.PasswordRulesChange{
-			Population: id, Version: versionIn(params.IfMatch), Apply: manage.Apply(s.Apply), Reason: s.Reason,
-			Rules: idp.PasswordRules{
-				MinLength: s.MinLength, Upper: s.Upper, Lower: s.Lower, Digit: s.Digit, Special: s.Special,
-				ExpiryDays: s.ExpiryDays, NoReuse: s.NoReuse,
-			},
-		})
+		e, err := v.manage.SavePasswordRules(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}
-		return v.versioned(http.StatusOK, e.Version, requirementsOf(e))
+		return v.requirements(e)
 	})
 }
 
@@ -84,29 +67,18 @@ func (h handlers) GetSessionConfiguration(c *gin.Context, id PopulationID) {
 		if err != nil {
 			return err
 		}
-		return v.versioned(http.StatusOK, e.Version, sessionsOf(e))
+		return answer(v, manage.SessionFields(), manage.SessionRulesOf(e.Population), e.Version, nil)
 	})
-}
-
-func sessionsOf(e manage.PopulationEntry) SessionConfiguration {
-	return SessionConfiguration{
-		SessionIdle: seconds(e.SessionIdle), SessionLifetime: seconds(e.SessionLifetime),
-		KeepSignedIn: e.KeepSignedIn, KeptIdle: seconds(e.KeptIdle), KeptLifetime: seconds(e.KeptLifetime),
-		EndOthers: e.EndOthers, Version: e.Version,
-	}
 }
 
 // PreviewSessionConfiguration implements ServerInterface.
 func (h handlers) PreviewSessionConfiguration(c *gin.Context, id PopulationID) {
 	h.do(c, func(v *call) error {
-		s, err := read[SessionConfigurationSettings](v)
+		r, err := decoded(v, manage.SessionFields())
 		if err != nil {
 			return err
 		}
-		p, err := v.manage.PreviewSessionRules(v.ctx, v.actor, id, manage.SessionRules{
-			Idle: inSeconds(s.SessionIdle), Lifetime: inSeconds(s.SessionLifetime), KeepSignedIn: s.KeepSignedIn,
-			KeptIdle: inSeconds(s.KeptIdle), KeptLifetime: inSeconds(s.KeptLifetime), EndOthers: s.EndOthers,
-		})
+		p, err := v.manage.PreviewSessionRules(v.ctx, v.actor, id, r)
 		if err != nil {
 			return err
 		}
@@ -117,22 +89,14 @@ func (h handlers) PreviewSessionConfiguration(c *gin.Context, id PopulationID) {
 // SaveSessionConfiguration implements ServerInterface.
 func (h handlers) SaveSessionConfiguration(c *gin.Context, id PopulationID, params SaveSessionConfigurationParams) {
 	h.do(c, func(v *call) error {
-		s, err := read[SessionConfigurationChange](v)
+		change, err := changeOf(v, id, params.IfMatch, manage.SessionFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.SaveSessionRules(v.ctx, v.actor, manage.SessionRulesChange{
-			Population: id, Version: versionIn(params.IfMatch), Reason: s.Reason,
-			Rules: manage.SessionRules{
-				Idle: inSeconds(s.SessionIdle), Lifetime: inSeconds(s.SessionLifetime), KeepSignedIn: s.KeepSignedIn,
-				KeptIdle: inSeconds(s.KeptIdle), KeptLifetime: inSeconds(s.KeptLifetime), EndOthers: s.EndOthers,
-			},
-		})
+		e, err := v.manage.SaveSessionRules(v.ctx, v.actor, change)
 		if err != nil {
 			return stale(err)
 		}
-		return v.versioned(http.StatusOK, e.Version, sessionsOf(e))
+		return answer(v, manage.SessionFields(), manage.SessionRulesOf(e.Population), e.Version, nil)
 	})
 }
-
-func inSeconds(n Seconds) time.Duration { return time.Duration(n) * time.Second }

@@ -90,8 +90,8 @@ func (m *mailBench) fill(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = srv.Manage.SavePolicy(ctx, manage.System(), manage.PolicyChange{
-		Population: idp.Contacts, Policy: idp.Policy{Version: before.Policy.Version, EmailCode: true}, Apply: manage.OnNextLogin,
+	_, err = srv.Manage.SavePolicy(ctx, manage.System(), manage.Change[idp.Policy]{
+		ID: idp.Contacts, To: idp.Policy{Version: before.Policy.Version, EmailCode: true}, Apply: manage.OnNextLogin,
 	})
 	if err != nil {
 		return err

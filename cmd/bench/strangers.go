@@ -180,8 +180,9 @@ func fillStrangers(ctx context.Context, w *world) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = srv.Manage.SaveRegistration(ctx, manage.System(), idp.Contacts, manage.RegistrationChange{
-		Version: p.Version, Registration: idp.Registration{Open: true},
+	_, err = srv.Manage.SaveRegistration(ctx, manage.System(), manage.Change[idp.Registration]{
+		ID:      idp.Contacts,
+		Version: p.Version, To: idp.Registration{Open: true},
 	})
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ var allowed = map[string][]string{
 
 	// Rules and storage.
 	"mfa":          {"idp"},
+	"idp/settings": {"idp"},
 	"idp/password": {"idp", "idp/password/blocklist"},
 	// Filters passwords, and is asked by nobody else.
 	"idp/password/blocklist": {},
@@ -58,7 +59,7 @@ var allowed = map[string][]string{
 	"idp/federation/certificate": {},
 	"idp/manage": {
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/mail", "idp/outbox", "idp/password", "idp/session",
-		"idp/store", "mfa", "ui",
+		"idp/settings", "idp/store", "mfa", "ui",
 	},
 
 	// Files of people, for the command line.
@@ -74,8 +75,8 @@ var allowed = map[string][]string{
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/gate":       {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account":    {"idp", "idp/gate", "idp/keyring", "idp/manage", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/keyring", "idp/manage", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage", "idp/web", "mfa"},
+	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/keyring", "idp/manage", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
+	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage", "idp/settings", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
 
@@ -110,7 +111,7 @@ var allowedInTests = map[string][]string{
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation": {"idp/manage"},
 	"idp/arrival":    {"idp/throttle"},
-	"admin/api":      {"idp/mail"},
+	"admin/api":      {"idp/mail", "ui"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},
 	"idp/session":    {"idp/keyring"},

@@ -192,8 +192,8 @@ func (s *story) microsoft() {
 	idptest.Must(s.t, err)
 	p, err := s.Manage.Population(ctx, manage.System(), idp.Agents)
 	idptest.Must(s.t, err)
-	_, err = s.Manage.SaveAccess(ctx, manage.System(), manage.AccessChange{
-		Population: idp.Agents, Version: p.Version, Access: idp.Access{Password: true, Federated: true},
+	_, err = s.Manage.SaveAccess(ctx, manage.System(), manage.Change[idp.Access]{
+		ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(s.t, err)
 }

@@ -20,7 +20,7 @@ func (h *house) openRegistration(r idp.Registration) {
 	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Contacts)
 	idptest.Must(h.t, err)
 	r.Open = true
-	_, err = h.Manage.SaveRegistration(h.t.Context(), manage.System(), idp.Contacts, manage.RegistrationChange{Version: p.Version, Registration: r})
+	_, err = h.Manage.SaveRegistration(h.t.Context(), manage.System(), manage.Change[idp.Registration]{ID: idp.Contacts, Version: p.Version, To: r})
 	idptest.Must(h.t, err)
 }
 
@@ -229,7 +229,7 @@ func TestSaveRegistration(t *testing.T) {
 		p, err := h.Manage.Population(ctx, manage.System(), idp.Contacts)
 		idptest.Must(t, err)
 		save := func(r idp.Registration, version int64) error {
-			_, err := h.Manage.SaveRegistration(ctx, manage.System(), idp.Contacts, manage.RegistrationChange{Version: version, Registration: r})
+			_, err := h.Manage.SaveRegistration(ctx, manage.System(), manage.Change[idp.Registration]{ID: idp.Contacts, Version: version, To: r})
 			return err
 		}
 		for bad, field := range map[string]string{"exa mple.com": "allowed", "com": "allowed", "a..b": "allowed", "*.rtx.example": "allowed", "maya@rtx.example": "allowed"} {

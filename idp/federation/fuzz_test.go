@@ -27,8 +27,8 @@ func FuzzCallback(f *testing.F) {
 	idptest.Must(f, err)
 	p, err := app.Manage.Population(f.Context(), manage.System(), idp.Agents)
 	idptest.Must(f, err)
-	_, err = app.Manage.SaveAccess(f.Context(), manage.System(), manage.AccessChange{
-		Population: idp.Agents, Version: p.Version, Access: idp.Access{Password: true, Federated: true},
+	_, err = app.Manage.SaveAccess(f.Context(), manage.System(), manage.Change[idp.Access]{
+		ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(f, err)
 	b := idptest.NewBrowser(f)

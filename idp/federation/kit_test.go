@@ -61,7 +61,7 @@ func (h *house) allow(a idp.Access) {
 	h.t.Helper()
 	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SaveAccess(h.t.Context(), manage.System(), manage.AccessChange{Population: idp.Agents, Version: p.Version, Access: a})
+	_, err = h.Manage.SaveAccess(h.t.Context(), manage.System(), manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: a})
 	idptest.Must(h.t, err)
 }
 

@@ -414,7 +414,7 @@ func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
 			},
 			"switch off": func() error { _, err := h.Manage.UpdateConnection(t.Context(), system, off); return err },
 			"passwords alone": func() error {
-				_, err := h.Manage.SaveAccess(t.Context(), system, manage.AccessChange{Population: idp.Agents, Version: p.Version, Access: idp.Access{Password: true}})
+				_, err := h.Manage.SaveAccess(t.Context(), system, manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true}})
 				return err
 			},
 		} {

@@ -25,8 +25,8 @@ func (h *house) rules(least int) {
 	h.t.Helper()
 	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.PasswordRulesChange{
-		Population: idp.Agents, Version: p.Version, Rules: idp.PasswordRules{MinLength: least}, Apply: manage.OnNextLogin,
+	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.Change[idp.PasswordRules]{
+		ID: idp.Agents, Version: p.Version, To: idp.PasswordRules{MinLength: least}, Apply: manage.OnNextLogin,
 	})
 	idptest.Must(h.t, err)
 }

@@ -311,8 +311,8 @@ func TestAConnectionOfOthers(t *testing.T) {
 	others := h.connect(func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts })
 	p, err := h.Manage.Population(t.Context(), manage.System(), idp.Contacts)
 	idptest.Must(t, err)
-	_, err = h.Manage.SaveAccess(t.Context(), manage.System(), manage.AccessChange{
-		Population: idp.Contacts, Version: p.Version, Access: idp.Access{Password: true, Federated: true},
+	_, err = h.Manage.SaveAccess(t.Context(), manage.System(), manage.Change[idp.Access]{
+		ID: idp.Contacts, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(t, err)
 	agents := h.AddParty(idp.Client{HomeURL: "https://agents.example/", Populations: []string{idp.Agents}})

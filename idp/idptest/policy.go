@@ -19,8 +19,8 @@ func (a *App) SetPolicy(population string, p idp.Policy, apply manage.Apply) idp
 		if p == now.Policy {
 			p.IssuerLabel += "."
 		}
-		p, err = a.Manage.SavePolicy(ctx, manage.System(), manage.PolicyChange{
-			Population: population, Policy: p, Apply: apply, PasswordAlone: true,
+		p, err = a.Manage.SavePolicy(ctx, manage.System(), manage.Change[idp.Policy]{
+			ID: population, To: p, Apply: apply, PasswordAlone: true,
 		})
 	}
 	if err != nil {
@@ -40,7 +40,7 @@ func (a *App) SetOverride(clientID string, o idp.Override, apply manage.Apply) i
 		if o == now {
 			o.Federated = !o.Federated
 		}
-		o, err = a.Manage.SaveOverride(ctx, manage.System(), manage.OverrideChange{ClientID: clientID, Override: o, Apply: apply})
+		o, err = a.Manage.SaveOverride(ctx, manage.System(), manage.Change[idp.Override]{ID: clientID, To: o, Apply: apply})
 	}
 	if err != nil {
 		a.tb.Fatalf("saving an override: %v", err)

@@ -23,8 +23,8 @@ func (h *house) require(r idp.PasswordRules, apply manage.Apply) {
 	h.t.Helper()
 	seen, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.PasswordRulesChange{
-		Population: idp.Agents, Version: seen.Version, Rules: r, Apply: apply,
+	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.Change[idp.PasswordRules]{
+		ID: idp.Agents, Version: seen.Version, To: r, Apply: apply,
 	})
 	idptest.Must(h.t, err)
 }
@@ -36,8 +36,8 @@ func (h *house) sessions(change func(r *manage.SessionRules)) {
 	idptest.Must(h.t, err)
 	rules := manage.SessionRulesOf(seen.Population)
 	change(&rules)
-	_, err = h.Manage.SaveSessionRules(h.t.Context(), manage.System(), manage.SessionRulesChange{
-		Population: idp.Agents, Version: seen.Version, Rules: rules,
+	_, err = h.Manage.SaveSessionRules(h.t.Context(), manage.System(), manage.Change[manage.SessionRules]{
+		ID: idp.Agents, Version: seen.Version, To: rules,
 	})
 	idptest.Must(h.t, err)
 }

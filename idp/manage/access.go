@@ -4,15 +4,15 @@ import (
 	"context"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
-// AccessChange is how people of a population sign in from now on.
-type AccessChange struct {
-	Population string
-	// Version of the population is the one that the actor saw.
-	Version int64
-	idp.Access
-	Reason string
+// AccessFields describe how people of a population sign in.
+func AccessFields() settings.Fields[idp.Access] {
+	return settings.Fields[idp.Access]{
+		settings.Flag("password", func(a *idp.Access) *bool { return &a.Password }).Or(true),
+		settings.Flag("federated", func(a *idp.Access) *bool { return &a.Federated }),
+	}
 }
 
 // AccessPreview is whom a change of portal access concerns.
@@ -35,54 +35,34 @@ func (m *Manager) PreviewAccess(ctx context.Context, a Actor, population string)
 	return AccessPreview{People: people, NotLinked: people - linked}, err
 }
 
-// SaveAccess changes how people of a population sign in. What rests on a way in that is
-// taken away ends: sessions, and what apps hold. A
-// *FieldError says what cannot be saved: that there is no connection to sign in
-// through, or that no admin could sign in any more. idp.ErrConflict: somebody else
-// changed the population since the actor saw it.
-func (m *Manager) SaveAccess(ctx context.Context, a Actor, c AccessChange) (PopulationEntry, error) {
-	if err := m.allow(ctx, a, request{op: "SaveAccess", reason: c.Reason}); err != nil {
-		return PopulationEntry{}, err
-	}
-	before, err := m.population(ctx, a, c.Population)
-	if err != nil {
-		return PopulationEntry{}, err
-	}
-	if err := m.mayOpen(ctx, a, before.Population, c); err != nil {
-		return PopulationEntry{}, err
-	}
-	after := before
-	if after.Access = c.Access; before.unchanged(c.Version, after.Population) {
-		return before, nil
-	}
-	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.oneAtATime(ctx); err != nil {
-			return err
-		}
-		if err := m.Store.SaveAccess(ctx, c.Population, c.Version, c.Access); err != nil {
-			return err
-		}
-		if err := m.checkAccess(ctx, c); err != nil {
-			return err
-		}
-		e := a.audit(idp.AuditAccessChanged, c.Reason, map[string]string{"from": describeAccess(before.Access), "to": describeAccess(c.Access)})
-		e.PopulationID = c.Population
-		return m.Store.Audit(ctx, e)
-	})
-	if err == nil && m.Reap != nil {
-		m.Reap()
-	}
-	after.Version = c.Version + 1
-	return after, err
+// SaveAccess changes how people of a population sign in, as save says. What rests on a way
+// in that is taken away ends: sessions, and what apps hold. Errors say too that there is no
+// connection to sign in through, and that no admin could sign in any more.
+func (m *Manager) SaveAccess(ctx context.Context, a Actor, c Change[idp.Access]) (PopulationEntry, error) {
+	return setting[idp.Access]{
+		op: "SaveAccess", kind: idp.AuditAccessChanged, fields: AccessFields(), alone: true, before: mayOpen, after: checkAccess,
+		of:   func(p idp.Population) idp.Access { return p.Access },
+		onto: func(p *idp.Population, c Change[idp.Access]) { p.Access = c.To },
+		check: func(_ *Manager, _ idp.Population, c *Change[idp.Access]) settings.Errors {
+			if !c.To.Password && !c.To.Federated {
+				return settings.Invalid("access", "settings.access.nobody")
+			}
+			return nil
+		},
+		write: func(ctx context.Context, m *Manager, w written) error {
+			m.Store.AfterCommit(ctx, m.reapSoon(Immediately))
+			return m.Store.SaveAccess(ctx, w.after.ID, w.version, w.after.Access)
+		},
+	}.save(ctx, m, a, c)
 }
 
 // mayOpen asks of whoever lets a population sign in through connections what switching
 // each of those on asks that are switched on already.
-func (m *Manager) mayOpen(ctx context.Context, a Actor, before idp.Population, c AccessChange) error {
-	if before.Access.Federated || !c.Federated {
+func mayOpen(ctx context.Context, m *Manager, a Actor, before idp.Population, c Change[idp.Access]) error {
+	if before.Access.Federated || !c.To.Federated {
 		return nil
 	}
-	list, err := m.Store.Connections(ctx, c.Population)
+	list, err := m.Store.Connections(ctx, c.ID)
 	for i := 0; err == nil && i < len(list); i++ {
 		if list[i].Enabled {
 			err = m.through(ctx, a, "SaveAccess", list[i])
@@ -91,33 +71,27 @@ func (m *Manager) mayOpen(ctx context.Context, a Actor, before idp.Population, c
 	return err
 }
 
-func (m *Manager) checkAccess(ctx context.Context, c AccessChange) error {
-	if !c.Password && !c.Federated {
-		return invalid("access", "nobody could sign in: allow email and password, a connection, or both")
-	}
-	if c.Federated {
-		list, err := m.Store.Connections(ctx, c.Population)
+// checkAccess refuses, after the change, one that leaves nobody a way in.
+func checkAccess(ctx context.Context, m *Manager, _ Actor, after idp.Population, _ Change[idp.Access]) error {
+	if after.Access.Federated {
+		list, err := m.Store.Connections(ctx, after.ID)
 		if err != nil {
 			return err
 		}
 		if !anyEnabled(list) {
-			return invalid("federated", "there is no connection that is switched on: add one first")
+			return settings.Invalid("federated", "settings.access.no_connection")
 		}
 	}
-	if c.Password {
+	if after.Access.Password {
 		shut, err := m.adminsShutOut(ctx)
 		if err == nil && shut {
-			err = invalid("federated", "no admin could sign in any more: let one have a password first")
+			err = settings.Invalid("federated", "settings.access.no_admin_password")
 		}
 		return err
 	}
 	can, err := m.Store.AdminCanSignIn(ctx)
 	if err == nil && !can {
-		err = invalid("password", "no admin could sign in any more: have one sign in through the connection first")
+		err = settings.Invalid("password", "settings.access.no_admin_connection")
 	}
 	return err
-}
-
-func describeAccess(a idp.Access) string {
-	return "email and password " + onOff(a.Password) + ", connections " + onOff(a.Federated)
 }

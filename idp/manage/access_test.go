@@ -14,7 +14,7 @@ func (o *office) saveAccess(t *testing.T, population string, a idp.Access) error
 	t.Helper()
 	now, err := o.Population(t.Context(), everything(), population)
 	idptest.Must(t, err)
-	_, err = o.SaveAccess(t.Context(), everything(), manage.AccessChange{Population: population, Version: now.Version, Access: a, Reason: ticket})
+	_, err = o.SaveAccess(t.Context(), everything(), manage.Change[idp.Access]{ID: population, Version: now.Version, To: a, Reason: ticket})
 	return err
 }
 

@@ -230,14 +230,14 @@ func (o *office) operations(t *testing.T) []operation {
 	idptest.Must(t, err)
 	list := []operation{
 		{"SavePolicy", idp.PermissionAuthentication, true, idp.User{}, func(a manage.Actor, reason string) error {
-			_, err := o.SavePolicy(ctx, a, manage.PolicyChange{
-				Population: idp.Contacts, Policy: o.policy(t, idp.Contacts), Apply: manage.Immediately, Reason: reason,
+			_, err := o.SavePolicy(ctx, a, manage.Change[idp.Policy]{
+				ID: idp.Contacts, To: o.policy(t, idp.Contacts), Apply: manage.Immediately, Reason: reason,
 			})
 			return err
 		}, nil},
 		{"SaveOverride", idp.PermissionAuthentication, true, idp.User{}, func(a manage.Actor, reason string) error {
-			_, err := o.SaveOverride(ctx, a, manage.OverrideChange{
-				ClientID: client.ID, Override: o.override(t, client.ID), Apply: manage.Immediately, Reason: reason,
+			_, err := o.SaveOverride(ctx, a, manage.Change[idp.Override]{
+				ID: client.ID, To: o.override(t, client.ID), Apply: manage.Immediately, Reason: reason,
 			})
 			return err
 		}, nil},

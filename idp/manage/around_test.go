@@ -213,8 +213,8 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 			return second(o.AddConnection(ctx, a, entra(func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} })))
 		}, true, false}},
 		"SaveAccess": {{"opens the connection", func(a manage.Actor, at aim) error {
-			return second(o.SaveAccess(ctx, a, manage.AccessChange{
-				Population: idp.Agents, Version: at.population.Version, Access: idp.Access{Password: true, Federated: true}, Reason: ticket,
+			return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{
+				ID: idp.Agents, Version: at.population.Version, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 			}))
 		}, true, false}},
 	}
@@ -394,7 +394,7 @@ func TestThePolicySaysWhatIsGotAround(t *testing.T) {
 		idptest.Must(t, o.SetPassword(ctx, manager, phone.ID, "gentle maple corner", ticket))
 		put := func(p idp.Policy) {
 			p.Version, p.IssuerLabel = o.policy(t, idp.Agents).Version, "RTX"
-			_, err := o.SavePolicy(ctx, everything(), manage.PolicyChange{Population: idp.Agents, Policy: p, Apply: manage.OnNextLogin, PasswordAlone: true, Reason: ticket})
+			_, err := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: manage.OnNextLogin, PasswordAlone: true, Reason: ticket})
 			idptest.Must(t, err)
 		}
 		put(idp.Policy{Authenticator: true, EmailCode: true})

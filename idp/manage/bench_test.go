@@ -101,8 +101,8 @@ func (c *crowd) changeNow(b *testing.B, seen idp.Policy) idp.Policy {
 	if seen.IssuerLabel = "RTX"; seen.Version%2 == 0 {
 		seen.IssuerLabel = "RTX Solutions"
 	}
-	saved, err := c.SavePolicy(b.Context(), manage.System(), manage.PolicyChange{
-		Population: idp.Agents, Policy: seen, Apply: manage.Immediately,
+	saved, err := c.SavePolicy(b.Context(), manage.System(), manage.Change[idp.Policy]{
+		ID: idp.Agents, To: seen, Apply: manage.Immediately,
 	})
 	idptest.Must(b, err)
 	return saved

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // The limits of a connection.
@@ -109,7 +110,10 @@ func (m *Manager) checkIssuer(issuer string) error {
 	if rest, plain := strings.CutPrefix(issuer, "http://"); plain && m.PrivateNetworks {
 		checked = "https://" + rest
 	}
-	if err := checkURL("issuer", checked); err != nil {
+	if e := webURL(checked); e != nil {
+		return settings.Invalid("issuer", e.Key, e.Args...)
+	}
+	if err := isText("issuer", issuer); err != nil {
 		return err
 	}
 	if strings.ContainsAny(issuer, "?#") { // OpenID Connect Discovery 1.0 section 3: issuer

@@ -476,3 +476,10 @@ func describeConnection(c idp.Connection) string {
 	}
 	return strings.Join(text, ", ")
 }
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}

@@ -357,8 +357,8 @@ func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 		idptest.Must(t, err)
 		before := o.state(t)
 		_, errUpdate := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Stale" }))
-		_, errAccess := o.SaveAccess(t.Context(), everything(), manage.AccessChange{
-			Population: idp.Agents, Version: 99, Access: idp.Access{Password: true, Federated: true}, Reason: ticket,
+		_, errAccess := o.SaveAccess(t.Context(), everything(), manage.Change[idp.Access]{
+			ID: idp.Agents, Version: 99, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 		})
 		for name, err := range map[string]error{
 			"update": errUpdate, "access": errAccess,
@@ -444,7 +444,7 @@ func TestWhatIsDoneToConnectionsIsAudited(t *testing.T) {
 		idptest.Must(t, err)
 		expect(idp.AuditConnectionChanged, e.ID, "trust trusted", "trust local", "new accounts on", oid, "a new certificate")
 		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Password: true, Federated: true}))
-		expect(idp.AuditAccessChanged, "connections off", "connections on")
+		expect(idp.AuditAccessChanged, "before.federated:false", "after.federated:true")
 		idptest.Must(t, o.DeleteConnection(t.Context(), everything(), e.ID, changed.Version, ticket))
 		expect(idp.AuditConnectionDeleted, e.ID, "trust local")
 	})
@@ -468,8 +468,8 @@ func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
 				return o.DeleteConnection(ctx, a, e.ID, e.Version, reason)
 			},
 			"SaveAccess": func(a manage.Actor, reason string) error {
-				return second(o.SaveAccess(ctx, a, manage.AccessChange{
-					Population: idp.Agents, Version: 1, Access: idp.Access{Password: true, Federated: true}, Reason: reason,
+				return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{
+					ID: idp.Agents, Version: 1, To: idp.Access{Password: true, Federated: true}, Reason: reason,
 				}))
 			},
 			"LinkIdentity": func(a manage.Actor, reason string) error {

@@ -8,13 +8,6 @@ import (
 	"gatehouse/idp"
 )
 
-// CheckPolicy says, as a *FieldError, what about a policy cannot be saved whenever
-// it applies; nil when it can.
-func (m *Manager) CheckPolicy(p idp.Policy) error {
-	p.IssuerLabel = strings.Join(strings.Fields(p.IssuerLabel), " ")
-	return m.checkPolicy(PolicyChange{Policy: p, Apply: OnNextLogin, PasswordAlone: true})
-}
-
 // EnsureConsole makes the client by which the console asks for sign-ins, or brings
 // it up to date: everybody may hold roles, so it takes all populations. A second
 // step is always required there.

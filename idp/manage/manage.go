@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
@@ -13,6 +15,7 @@ import (
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
 	"gatehouse/idp/session"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
@@ -73,6 +76,25 @@ func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
 
 // Unwrap makes it an idp.ErrInvalid.
 func (e *FieldError) Unwrap() error { return idp.ErrInvalid }
+
+// As makes it settings.Errors, for those who say what is wrong at its field.
+func (e *FieldError) As(target any) bool {
+	into, ok := target.(*settings.Errors)
+	if ok {
+		*into = settings.Invalid(e.Field, "console.error.field", e.sentence())
+	}
+	return ok
+}
+
+// sentence is the reason as one.
+func (e *FieldError) sentence() string {
+	first, size := utf8.DecodeRuneInString(e.Reason)
+	text := string(unicode.ToUpper(first)) + e.Reason[size:]
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
+}
 
 func invalid(field, format string, args ...any) error {
 	return &FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}

@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/password"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
 
@@ -35,14 +36,14 @@ func withDefaults(t *testing.T, test func(t *testing.T, db *idptest.Database, m 
 // idp.ErrInvalid.
 func expectField(t *testing.T, name string, err error, field string) {
 	t.Helper()
-	var refused *manage.FieldError
+	var refused settings.Errors
 	switch {
 	case field == "" && err != nil:
 		t.Errorf("%s: %v", name, err)
 	case field == "":
 	case !errors.As(err, &refused) || !errors.Is(err, idp.ErrInvalid):
 		t.Errorf("%s: %v, want a refusal of %s", name, err, field)
-	case refused.Field != field || refused.Reason == "" || !strings.HasPrefix(err.Error(), field+": "):
+	case len(refused) != 1 || refused[0].Field != field || refused[0].Key == "" || !strings.HasPrefix(err.Error(), field+": "):
 		t.Errorf("%s: refused %v, want %s", name, err, field)
 	}
 }

@@ -70,8 +70,8 @@ func TestPasswordsThatCanBeSetAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		// Contacts have a password alone, which has to be longer.
-		_, err := o.SavePolicy(t.Context(), manage.System(), manage.PolicyChange{
-			Population: idp.Contacts, Policy: idp.Policy{Version: 1}, Apply: manage.OnNextLogin, PasswordAlone: true,
+		_, err := o.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
+			ID: idp.Contacts, To: idp.Policy{Version: 1}, Apply: manage.OnNextLogin, PasswordAlone: true,
 		})
 		idptest.Must(t, err)
 		people := map[string]idp.User{idp.Agents: o.person(t, idp.Agents), idp.Contacts: o.person(t, idp.Contacts)}

@@ -2,15 +2,13 @@ package manage
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
 
@@ -33,24 +31,54 @@ const (
 // characters: apps cut what is longer.
 const maxIssuerLabel = 64
 
-// PolicyChange is a population's new MFA policy. Policy.Version is the version that
-// the admin saw.
-type PolicyChange struct {
-	Population string
-	Policy     idp.Policy
-	Apply      Apply
-	// PasswordAlone confirms a policy without any second step.
-	PasswordAlone bool
-	Reason        string
+// PolicyFields describe the MFA policy of a population.
+func PolicyFields() settings.Fields[idp.Policy] {
+	return settings.Fields[idp.Policy]{
+		settings.Flag("authenticator", func(p *idp.Policy) *bool { return &p.Authenticator }).Or(true),
+		settings.Line("issuer_label", func(p *idp.Policy) *string { return &p.IssuerLabel }).Max(maxIssuerLabel).As(settings.Words).Rule(issuerLabel),
+		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
+	}
 }
 
-// OverrideChange is a client's new override. Override.Version is the version that
-// the admin saw.
-type OverrideChange struct {
-	ClientID string
-	Override idp.Override
-	Apply    Apply
-	Reason   string
+// issuerLabel refuses what authenticator apps read as something else.
+func issuerLabel(label string) *settings.Error {
+	if strings.Contains(label, ":") {
+		return &settings.Error{Key: "settings.mfa.colon"}
+	}
+	return showsName(label)
+}
+
+// CheckPolicy says what is wrong about a policy whenever it applies.
+func (m *Manager) CheckPolicy(p *idp.Policy) settings.Errors {
+	wrong := PolicyFields().Check(p)
+	if p.Authenticator && p.IssuerLabel == "" {
+		wrong = wrong.And(settings.Error{Field: "issuer_label", Key: "settings.mfa.need_label"})
+	}
+	if p.EmailCode && m.Mailer == nil {
+		wrong = wrong.And(settings.Error{Field: "email_code", Key: "settings.mfa.no_mail"})
+	}
+	return wrong
+}
+
+// OverrideFields describe an app's own MFA policy. What goes with required is not looked
+// at otherwise.
+func OverrideFields() settings.Fields[idp.Override] {
+	required := func(o idp.Override) bool { return o.Mode == idp.OverrideRequired }
+	return settings.Fields[idp.Override]{
+		settings.Choice("mode", func(o *idp.Override) *idp.OverrideMode { return &o.Mode },
+			idp.OverrideInherit, idp.OverrideRequired, idp.OverrideOff).Must("console.app.need_mode").Or(idp.OverrideInherit),
+		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA).If(required),
+		settings.Flag("federated", func(o *idp.Override) *bool { return &o.Federated }).If(required),
+	}
+}
+
+// CheckOverride says what is wrong about an override.
+func CheckOverride(o *idp.Override) settings.Errors {
+	wrong := OverrideFields().Check(o)
+	if o.Mode != idp.OverrideRequired && (o.MinACR != "" || o.Federated) {
+		wrong = wrong.And(settings.Error{Field: "min_acr", Key: "settings.override.only_required"})
+	}
+	return wrong
 }
 
 // Preview is whom a change concerns.
@@ -147,95 +175,51 @@ func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Overrid
 	return total, nil
 }
 
-// SavePolicy puts a population's policy in force and returns it with its version.
-// A *FieldError says what cannot be saved, idp.ErrConflict that somebody else has
-// changed the policy since the actor saw it. A policy with the values that it has keeps
-// its version, and ends nothing. "Immediately" is one write, however
-// many sessions there are: whatever an older version judged is refused from then
-// on.
-func (m *Manager) SavePolicy(ctx context.Context, a Actor, c PolicyChange) (idp.Policy, error) {
-	if err := m.allow(ctx, a, request{op: "SavePolicy", reason: c.Reason}); err != nil {
-		return idp.Policy{}, err
-	}
-	c.Policy.IssuerLabel = strings.Join(strings.Fields(c.Policy.IssuerLabel), " ")
-	if err := m.checkPolicy(c); err != nil {
-		return idp.Policy{}, err
-	}
-	saved := c.Policy
-	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		before, err := m.Store.Population(ctx, c.Population)
-		if err != nil || saved == before.Policy {
-			return err
-		}
-		if saved.Version, err = m.Store.NextPolicyVersion(ctx); err != nil {
-			return err
-		}
-		least := int64(0)
-		if c.Apply == Immediately {
-			least = saved.Version
-		}
-		if err := m.Store.SavePolicy(ctx, c.Population, c.Policy.Version, saved, least, idp.Now()); err != nil {
-			return err
-		}
-		e := a.audit(idp.AuditPolicyChanged, c.Reason, map[string]string{
-			"from": describePolicy(before.Policy), "to": describePolicy(saved), "apply": string(c.Apply),
-			"version": strconv.FormatInt(saved.Version, 10),
-		})
-		e.PopulationID = c.Population
-		m.Store.AfterCommit(ctx, m.reapSoon(c.Apply))
-		return m.Store.Audit(ctx, e)
-	})
-	return saved, err
+// SavePolicy puts a population's policy in force, as save says, and returns it with its
+// version. The version that the actor saw is To.Version. A policy with the values that it
+// has keeps its version, and ends nothing.
+func (m *Manager) SavePolicy(ctx context.Context, a Actor, c Change[idp.Policy]) (idp.Policy, error) {
+	c.Version = c.To.Version
+	e, err := setting[idp.Policy]{
+		op: "SavePolicy", kind: idp.AuditPolicyChanged, fields: PolicyFields(), applies: []Apply{Immediately, OnNextLogin},
+		version: func(e PopulationEntry) int64 { return e.Policy.Version },
+		of:      func(p idp.Population) idp.Policy { return p.Policy },
+		onto:    func(p *idp.Population, c Change[idp.Policy]) { p.Policy = c.To },
+		check: func(m *Manager, _ idp.Population, c *Change[idp.Policy]) settings.Errors {
+			wrong := m.CheckPolicy(&c.To)
+			if !c.To.SecondStep() && !c.PasswordAlone {
+				wrong = wrong.And(settings.Error{Field: "password_alone", Key: "console.error.alone"})
+			}
+			return wrong
+		},
+		write: func(ctx context.Context, m *Manager, w written) error {
+			w.after.Policy.Version = w.number
+			return m.Store.SavePolicy(ctx, w.after.ID, w.version, w.after.Policy, w.least, idp.Now())
+		},
+	}.save(ctx, m, a, c)
+	return e.Policy, err
 }
 
-func (m *Manager) checkPolicy(c PolicyChange) error {
-	label := c.Policy.IssuerLabel
-	switch {
-	case c.Apply != Immediately && c.Apply != OnNextLogin:
-		return invalid("apply", "say when it applies: %s or %s", Immediately, OnNextLogin)
-	case c.Policy.Authenticator && label == "":
-		return invalid("issuer_label", "the authenticator app needs a name to show for the account")
-	case label != "" && !idp.Shows(label):
-		return invalid("issuer_label", "this name shows nothing: it needs a letter, a digit or a sign")
-	case utf8.RuneCountInString(label) > maxIssuerLabel:
-		return invalid("issuer_label", "at most %d characters: apps cut what is longer", maxIssuerLabel)
-	case strings.ContainsFunc(label, func(r rune) bool { return unicode.IsControl(r) || r == ':' }) || !utf8.ValidString(label):
-		return invalid("issuer_label", "no colon and no control characters: apps read them as something else")
-	case c.Policy.EmailCode && m.Mailer == nil:
-		return invalid("email_code", "no mail server is configured, so that no code would arrive (docs/operate.md, Mail)")
-	case !c.Policy.SecondStep() && !c.PasswordAlone:
-		return invalid("password_alone", "no method is enabled: people would sign in with the password alone; confirm that this is meant")
-	}
-	return nil
-}
-
-func describePolicy(p idp.Policy) string {
-	return fmt.Sprintf("authenticator %s, email code %s, issuer label %q", onOff(p.Authenticator), onOff(p.EmailCode), p.IssuerLabel)
-}
-
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}
-
-// SaveOverride puts a client's override in force and returns it with its version.
-// Errors are those of SavePolicy. "Immediately" ends the client's grants, and at
-// this client proofs of before no longer count; sessions go on elsewhere.
-func (m *Manager) SaveOverride(ctx context.Context, a Actor, c OverrideChange) (idp.Override, error) {
+// SaveOverride puts a client's override in force and returns it with its version, as
+// SavePolicy does. "Immediately" ends the client's grants, and at this client proofs of
+// before no longer count; sessions go on elsewhere.
+func (m *Manager) SaveOverride(ctx context.Context, a Actor, c Change[idp.Override]) (idp.Override, error) {
 	if err := m.allow(ctx, a, request{op: "SaveOverride", reason: c.Reason}); err != nil {
 		return idp.Override{}, err
 	}
-	if idp.OwnClient(c.ClientID) {
+	if idp.OwnClient(c.ID) {
 		return idp.Override{}, invalid("client_id", "our own pages have no rules but their own")
 	}
-	if err := checkOverride(c); err != nil {
-		return idp.Override{}, err
+	wrong := CheckOverride(&c.To)
+	if !slices.Contains([]Apply{Immediately, OnNextLogin}, c.Apply) {
+		wrong = wrong.And(settings.Error{Field: "apply", Key: "console.error.choice"})
 	}
-	saved := c.Override
+	if len(wrong) > 0 {
+		return idp.Override{}, wrong
+	}
+	saved := c.To
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		before, err := m.Store.Override(ctx, c.ClientID)
+		before, err := m.Store.Override(ctx, c.ID)
 		if err != nil {
 			return err
 		}
@@ -248,47 +232,17 @@ func (m *Manager) SaveOverride(ctx context.Context, a Actor, c OverrideChange) (
 		if c.Apply == Immediately {
 			saved.MinVersion = saved.Version
 		}
-		if err := m.Store.SaveOverride(ctx, c.ClientID, c.Override.Version, saved, idp.Now()); err != nil {
+		if err := m.Store.SaveOverride(ctx, c.ID, c.To.Version, saved, idp.Now()); err != nil {
 			return err
 		}
-		e := a.audit(idp.AuditOverrideChanged, c.Reason, map[string]string{
-			"from": describeOverride(before), "to": describeOverride(saved), "apply": string(c.Apply),
-			"version": strconv.FormatInt(saved.Version, 10),
-		})
-		e.ClientID = c.ClientID
+		detail := OverrideFields().Diff(before, saved)
+		detail["apply"], detail["version"] = string(c.Apply), strconv.FormatInt(saved.Version, 10)
+		e := a.audit(idp.AuditOverrideChanged, c.Reason, detail)
+		e.ClientID = c.ID
 		m.Store.AfterCommit(ctx, m.reapSoon(c.Apply))
 		return m.Store.Audit(ctx, e)
 	})
 	return saved, err
-}
-
-func checkOverride(c OverrideChange) error {
-	o := c.Override
-	switch {
-	case c.Apply != Immediately && c.Apply != OnNextLogin:
-		return invalid("apply", "say when it applies: %s or %s", Immediately, OnNextLogin)
-	case !slices.Contains([]idp.OverrideMode{idp.OverrideInherit, idp.OverrideOff, idp.OverrideRequired}, o.Mode):
-		return invalid("mode", "%q is neither inherit, off nor required", o.Mode)
-	case o.Mode != idp.OverrideRequired && (o.MinACR != "" || o.Federated):
-		return invalid("min_acr", "a least acr, and asking federated sign-ins too, go with required only")
-	case o.MinACR != "" && !slices.Contains([]idp.ACR{idp.ACRTwoStep, idp.ACRMFA}, o.MinACR):
-		return invalid("min_acr", "%q is neither %s nor %s", o.MinACR, idp.ACRTwoStep, idp.ACRMFA)
-	}
-	return nil
-}
-
-func describeOverride(o idp.Override) string {
-	if o.Mode != idp.OverrideRequired {
-		return string(o.Mode)
-	}
-	text := "required"
-	if o.MinACR != "" {
-		text += ", at least " + string(o.MinACR)
-	}
-	if o.Federated {
-		text += ", also federated"
-	}
-	return text
 }
 
 // reapSoon is what to do once a change is committed.

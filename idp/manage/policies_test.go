@@ -86,8 +86,8 @@ func (o *office) grant(t *testing.T, c idp.Client, s idp.Session, change func(g 
 // save changes a population's policy as an admin who has seen the present one.
 func (o *office) save(t *testing.T, population string, apply manage.Apply) idp.Policy {
 	t.Helper()
-	p, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-		Population: population, Policy: otherLabel(o.policy(t, population)), Apply: apply, Reason: ticket,
+	p, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+		ID: population, To: otherLabel(o.policy(t, population)), Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
 	return p
@@ -107,23 +107,23 @@ func otherLabel(p idp.Policy) idp.Policy {
 func (o *office) saveOverride(t *testing.T, c idp.Client, v idp.Override, apply manage.Apply) idp.Override {
 	t.Helper()
 	v.Version = o.override(t, c.ID).Version
-	v, err := o.SaveOverride(t.Context(), everything(), manage.OverrideChange{ClientID: c.ID, Override: v, Apply: apply, Reason: ticket})
+	v, err := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{ID: c.ID, To: v, Apply: apply, Reason: ticket})
 	idptest.Must(t, err)
 	return v
 }
 
 func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
-	label := func(l string) func(c *manage.PolicyChange) {
-		return func(c *manage.PolicyChange) { c.Policy.IssuerLabel = l }
+	label := func(l string) func(c *manage.Change[idp.Policy]) {
+		return func(c *manage.Change[idp.Policy]) { c.To.IssuerLabel = l }
 	}
 	nothing := idp.Policy{Version: 1, IssuerLabel: "RTX"}
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
-			change func(c *manage.PolicyChange)
+			change func(c *manage.Change[idp.Policy])
 			field  string
 		}{
-			"as it is":                 {func(*manage.PolicyChange) {}, ""},
+			"as it is":                 {func(*manage.Change[idp.Policy]) {}, ""},
 			"no label":                 {label(""), "issuer_label"},
 			"a blank label":            {label(" \t\u00a0\n "), "issuer_label"},
 			"64 characters":            {label(strings.Repeat("玛", 64)), ""},
@@ -135,27 +135,27 @@ func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			"a control character, C1":  {label("RTX\u0090x"), "issuer_label"},
 			"invalid UTF-8":            {label("RTX\xff"), "issuer_label"},
 			"an emoji":                 {label("RTX 🔑 玛雅"), ""},
-			"email code":               {func(c *manage.PolicyChange) { c.Policy.EmailCode = true }, ""},
-			"email code alone":         {func(c *manage.PolicyChange) { c.Policy = idp.Policy{Version: 1, EmailCode: true} }, ""},
-			"a colon that nobody sees": {func(c *manage.PolicyChange) { c.Policy = idp.Policy{Version: 1, EmailCode: true, IssuerLabel: ":"} }, "issuer_label"},
-			"nothing":                  {func(c *manage.PolicyChange) { c.Policy = nothing }, "password_alone"},
-			"nothing, and meant":       {func(c *manage.PolicyChange) { c.Policy, c.PasswordAlone = nothing, true }, ""},
-			"on next login":            {func(c *manage.PolicyChange) { c.Apply = manage.OnNextLogin }, ""},
-			"no apply":                 {func(c *manage.PolicyChange) { c.Apply = "" }, "apply"},
-			"another apply":            {func(c *manage.PolicyChange) { c.Apply = "tomorrow" }, "apply"},
+			"email code":               {func(c *manage.Change[idp.Policy]) { c.To.EmailCode = true }, ""},
+			"email code alone":         {func(c *manage.Change[idp.Policy]) { c.To = idp.Policy{Version: 1, EmailCode: true} }, ""},
+			"a colon that nobody sees": {func(c *manage.Change[idp.Policy]) { c.To = idp.Policy{Version: 1, EmailCode: true, IssuerLabel: ":"} }, "issuer_label"},
+			"nothing":                  {func(c *manage.Change[idp.Policy]) { c.To = nothing }, "password_alone"},
+			"nothing, and meant":       {func(c *manage.Change[idp.Policy]) { c.To, c.PasswordAlone = nothing, true }, ""},
+			"on next login":            {func(c *manage.Change[idp.Policy]) { c.Apply = manage.OnNextLogin }, ""},
+			"no apply":                 {func(c *manage.Change[idp.Policy]) { c.Apply = "" }, "apply"},
+			"another apply":            {func(c *manage.Change[idp.Policy]) { c.Apply = "tomorrow" }, "apply"},
 		} {
-			c2 := manage.PolicyChange{
-				Population: idp.Agents, Policy: idp.Policy{Authenticator: true, IssuerLabel: "RTX"},
+			c2 := manage.Change[idp.Policy]{
+				ID: idp.Agents, To: idp.Policy{Authenticator: true, IssuerLabel: "RTX"},
 				Apply: manage.Immediately, Reason: ticket,
 			}
 			// Something else first, so that each case is a change.
-			_, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-				Population: idp.Agents, Policy: idp.Policy{Version: o.policy(t, idp.Agents).Version, Authenticator: true, IssuerLabel: "Before"},
+			_, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+				ID: idp.Agents, To: idp.Policy{Version: o.policy(t, idp.Agents).Version, Authenticator: true, IssuerLabel: "Before"},
 				Apply: manage.OnNextLogin, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			c.change(&c2)
-			c2.Policy.Version = o.policy(t, idp.Agents).Version
+			c2.To.Version = o.policy(t, idp.Agents).Version
 			before := o.state(t)
 			_, err = o.SavePolicy(t.Context(), everything(), c2)
 			expectField(t, name, err, c.field)
@@ -170,15 +170,15 @@ func TestEmailCodesNeedAMailServer(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.Mailer = nil
-		change := manage.PolicyChange{
-			Population: idp.Agents, Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX", EmailCode: true},
+		change := manage.Change[idp.Policy]{
+			ID: idp.Agents, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX", EmailCode: true},
 			Apply: manage.Immediately, Reason: ticket,
 		}
 		for name, a := range map[string]manage.Actor{"an admin": everything(), "the command line": manage.System()} {
 			_, err := o.SavePolicy(t.Context(), a, change)
 			expectField(t, name, err, "email_code")
 		}
-		change.Policy.EmailCode = false
+		change.To.EmailCode = false
 		_, err := o.SavePolicy(t.Context(), everything(), change)
 		expectField(t, "without", err, "")
 	})
@@ -188,11 +188,11 @@ func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, before := t.Context(), o.state(t)
-		_, errPolicy := o.SavePolicy(ctx, everything(), manage.PolicyChange{
-			Population: "partners", Policy: o.policy(t, idp.Agents), Apply: manage.Immediately, Reason: ticket,
+		_, errPolicy := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{
+			ID: "partners", To: o.policy(t, idp.Agents), Apply: manage.Immediately, Reason: ticket,
 		})
-		_, errOverride := o.SaveOverride(ctx, everything(), manage.OverrideChange{
-			ClientID: "nothing", Override: idp.Override{Mode: idp.OverrideOff}, Apply: manage.Immediately, Reason: ticket,
+		_, errOverride := o.SaveOverride(ctx, everything(), manage.Change[idp.Override]{
+			ID: "nothing", To: idp.Override{Mode: idp.OverrideOff}, Apply: manage.Immediately, Reason: ticket,
 		})
 		_, errPreview := o.PreviewPolicy(ctx, everything(), "partners", idp.Policy{})
 		_, errAtClient := o.PreviewOverride(ctx, everything(), "nothing", idp.Override{})
@@ -210,8 +210,8 @@ func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
 func TestLabelIsTidiedUp(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		saved, err := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-			Population: idp.Contacts, Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: " \n RTX \t Support\u3000 portal  "},
+		saved, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+			ID: idp.Contacts, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: " \n RTX \t Support\u3000 portal  "},
 			Apply: manage.OnNextLogin, Reason: ticket,
 		})
 		idptest.Must(t, err)
@@ -290,11 +290,11 @@ func TestWhatAnotherAdminChangedIsNotOverwritten(t *testing.T) {
 		before := o.state(t)
 		for _, base := range []int64{0, 1, 4, 1000} {
 			for _, apply := range []manage.Apply{manage.Immediately, manage.OnNextLogin} {
-				_, errPolicy := o.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-					Population: idp.Agents, Policy: idp.Policy{Version: base, EmailCode: true}, Apply: apply, Reason: ticket,
+				_, errPolicy := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+					ID: idp.Agents, To: idp.Policy{Version: base, EmailCode: true}, Apply: apply, Reason: ticket,
 				})
-				_, errOverride := o.SaveOverride(t.Context(), everything(), manage.OverrideChange{
-					ClientID: app.ID, Override: idp.Override{Version: base, Mode: idp.OverrideRequired}, Apply: apply, Reason: ticket,
+				_, errOverride := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{
+					ID: app.ID, To: idp.Override{Version: base, Mode: idp.OverrideRequired}, Apply: apply, Reason: ticket,
 				})
 				if !errors.Is(errPolicy, idp.ErrConflict) || !errors.Is(errOverride, idp.ErrConflict) {
 					t.Errorf("base %d, %s: %v and %v", base, apply, errPolicy, errOverride)
@@ -332,15 +332,15 @@ func TestOneOfTenAdminsSaves(t *testing.T) {
 		app := o.app(t, nil, idp.Agents)
 		applies := []manage.Apply{manage.Immediately, manage.OnNextLogin}
 		o.expectOneWinner(t, isConflict, func(m *manage.Manager, i int) error {
-			_, err := m.SavePolicy(t.Context(), everything(), manage.PolicyChange{
-				Population: idp.Agents, Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Admin " + strconv.Itoa(i)},
+			_, err := m.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+				ID: idp.Agents, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Admin " + strconv.Itoa(i)},
 				Apply: applies[i/2%2], Reason: ticket,
 			})
 			return err
 		})
 		o.expectOneWinner(t, isConflict, func(m *manage.Manager, i int) error {
-			_, err := m.SaveOverride(t.Context(), everything(), manage.OverrideChange{
-				ClientID: app.ID, Override: idp.Override{Mode: idp.OverrideRequired}, Apply: applies[i/2%2], Reason: ticket,
+			_, err := m.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{
+				ID: app.ID, To: idp.Override{Mode: idp.OverrideRequired}, Apply: applies[i/2%2], Reason: ticket,
 			})
 			return err
 		})
@@ -360,12 +360,12 @@ func TestChangeOfAPolicyIsAudited(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.7", RequestID: "r1"})
 		app := o.app(t, nil, idp.Agents)
-		_, err := o.SavePolicy(ctx, holder(idp.PermissionAuthentication), manage.PolicyChange{
-			Population: idp.Agents, Policy: idp.Policy{Version: 1, EmailCode: true}, Apply: manage.Immediately, Reason: " ticket\n4711 ",
+		_, err := o.SavePolicy(ctx, holder(idp.PermissionAuthentication), manage.Change[idp.Policy]{
+			ID: idp.Agents, To: idp.Policy{Version: 1, EmailCode: true}, Apply: manage.Immediately, Reason: " ticket\n4711 ",
 		})
 		idptest.Must(t, err)
-		_, err = o.SaveOverride(ctx, manage.System(), manage.OverrideChange{
-			ClientID: app.ID, Override: idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, Apply: manage.OnNextLogin,
+		_, err = o.SaveOverride(ctx, manage.System(), manage.Change[idp.Override]{
+			ID: app.ID, To: idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, Apply: manage.OnNextLogin,
 		})
 		idptest.Must(t, err)
 		got := append(o.events(t, idp.AuditPolicyChanged, ""), o.events(t, idp.AuditOverrideChanged, "")...)
@@ -373,15 +373,16 @@ func TestChangeOfAPolicyIsAudited(t *testing.T) {
 			{
 				Kind: idp.AuditPolicyChanged, ActorID: "ada", PopulationID: idp.Agents, Address: "192.0.2.7", RequestID: "r1",
 				Detail: map[string]string{
-					"from": `authenticator on, email code off, issuer label "Agent portal"`,
-					"to":   `authenticator off, email code on, issuer label ""`, "apply": "immediately", "version": "2", "reason": "ticket\n4711",
+					"before.authenticator": "true", "after.authenticator": "false", "before.email_code": "false", "after.email_code": "true",
+					"before.issuer_label": "Agent portal", "after.issuer_label": "",
+					"apply": "immediately", "version": "2", "reason": "ticket\n4711",
 				},
 			},
 			{
 				Kind: idp.AuditOverrideChanged, ClientID: app.ID, Address: "192.0.2.7", RequestID: "r1",
 				Detail: map[string]string{
-					"from": "inherit", "to": "required, at least urn:gatehouse:acr:mfa, also federated",
-					"apply": "next_login", "version": "3", "by": "the command line",
+					"before.mode": "inherit", "after.mode": "required", "before.min_acr": "", "after.min_acr": string(idp.ACRMFA),
+					"before.federated": "false", "after.federated": "true", "apply": "next_login", "version": "3", "by": "the command line",
 				},
 			},
 		}
@@ -429,8 +430,8 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 				return err
 			}))
 			ctx, policy := store.CountStatements(t.Context())
-			_, err := o.SavePolicy(ctx, everything(), manage.PolicyChange{
-				Population: idp.Agents, Policy: otherLabel(o.policy(t, idp.Agents)), Apply: manage.Immediately, Reason: ticket,
+			_, err := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{
+				ID: idp.Agents, To: otherLabel(o.policy(t, idp.Agents)), Apply: manage.Immediately, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			if n := o.alive(t, tokens...); n != 0 {
@@ -438,7 +439,7 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 			}
 			v := idp.Override{Version: o.override(t, app.ID).Version, Mode: idp.OverrideRequired, Federated: len(counts) > 0}
 			ctx, override := store.CountStatements(t.Context())
-			_, err = o.SaveOverride(ctx, everything(), manage.OverrideChange{ClientID: app.ID, Override: v, Apply: manage.Immediately, Reason: ticket})
+			_, err = o.SaveOverride(ctx, everything(), manage.Change[idp.Override]{ID: app.ID, To: v, Apply: manage.Immediately, Reason: ticket})
 			idptest.Must(t, err)
 			counts = append(counts, [2]int64{policy.Load(), override.Load()})
 		}
@@ -503,7 +504,7 @@ func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			v, before := c.override, o.state(t)
 			now := o.override(t, app.ID)
 			v.Version = now.Version
-			saved, err := o.SaveOverride(t.Context(), everything(), manage.OverrideChange{ClientID: app.ID, Override: v, Apply: c.apply, Reason: ticket})
+			saved, err := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{ID: app.ID, To: v, Apply: c.apply, Reason: ticket})
 			expectField(t, name, err, c.field)
 			if changed := o.state(t) != before; changed != (c.field == "") {
 				t.Errorf("%s: changed %t", name, changed)

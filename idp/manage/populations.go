@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
 
@@ -69,13 +70,33 @@ func entryOf(a Actor, v store.VersionedPopulation) PopulationEntry {
 	}}
 }
 
-// BrandChange is how a population presents itself from now on.
-type BrandChange struct {
-	// Version is the one that the actor saw.
-	Version int64
-	Name    string
+// Brand is how a population presents itself.
+type Brand struct {
+	Name string
 	// BrandColor is #rrggbb or empty, the others https URLs or empty.
 	BrandColor, LogoURL, HelpURL, PrivacyURL string
+}
+
+// BrandOf is that of a population.
+func BrandOf(p idp.Population) Brand {
+	return Brand{Name: p.Name, BrandColor: p.BrandColor, LogoURL: p.LogoURL, HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL}
+}
+
+// BrandFields describe name, colour, logo and links of a population.
+func BrandFields() settings.Fields[Brand] {
+	color := func(v string) *settings.Error {
+		if !colorForm.MatchString(v) {
+			return &settings.Error{Key: "settings.brand.color", Args: []any{settings.Cut(v)}}
+		}
+		return nil
+	}
+	return settings.Fields[Brand]{
+		settings.Line("name", func(b *Brand) *string { return &b.Name }).Must("settings.brand.need_name").Max(maxPopulationName).As(settings.Words).Rule(showsName),
+		settings.Line("brand_color", func(b *Brand) *string { return &b.BrandColor }).As(settings.Lower).Rule(color),
+		settings.Line("logo_url", func(b *Brand) *string { return &b.LogoURL }).Rule(webURL),
+		settings.Line("help_url", func(b *Brand) *string { return &b.HelpURL }).Rule(webURL),
+		settings.Line("privacy_url", func(b *Brand) *string { return &b.PrivacyURL }).Rule(webURL),
+	}
 }
 
 const (
@@ -88,72 +109,40 @@ var (
 	populationForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
 )
 
-// SaveBrand changes name, colour, logo and links of a population. A *FieldError
-// says what cannot be saved; idp.ErrConflict that somebody else changed them since
-// the actor saw them.
-func (m *Manager) SaveBrand(ctx context.Context, a Actor, population string, c BrandChange) (PopulationEntry, error) {
-	if err := m.allow(ctx, a, request{op: "SaveBrand"}); err != nil {
-		return PopulationEntry{}, err
-	}
-	before, err := m.population(ctx, a, population)
-	if err != nil {
-		return PopulationEntry{}, err
-	}
-	p := before.Population
-	p.Name, p.BrandColor = strings.Join(strings.Fields(c.Name), " "), strings.ToLower(strings.TrimSpace(c.BrandColor))
-	p.LogoURL, p.HelpURL, p.PrivacyURL = strings.TrimSpace(c.LogoURL), strings.TrimSpace(c.HelpURL), strings.TrimSpace(c.PrivacyURL)
-	if err := checkBrand(p); err != nil {
-		return PopulationEntry{}, err
-	}
-	if before.unchanged(c.Version, p) {
-		return before, nil
-	}
-	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.SaveBrand(ctx, c.Version, p); err != nil {
-			return err
-		}
-		e := a.audit(idp.AuditPopulationChanged, "", map[string]string{"from": describeBrand(before.Population), "to": describeBrand(p)})
-		e.PopulationID = p.ID
-		return m.Store.Audit(ctx, e)
-	})
-	return PopulationEntry{Population: p, Version: c.Version + 1}, err
+// SaveBrand changes name, colour, logo and links of a population, as save says.
+func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[Brand]) (PopulationEntry, error) {
+	return setting[Brand]{
+		op: "SaveBrand", kind: idp.AuditPopulationChanged, fields: BrandFields(), of: BrandOf,
+		onto: func(p *idp.Population, c Change[Brand]) {
+			p.Name, p.BrandColor, p.LogoURL, p.HelpURL, p.PrivacyURL = c.To.Name, c.To.BrandColor, c.To.LogoURL, c.To.HelpURL, c.To.PrivacyURL
+		},
+		check: func(_ *Manager, _ idp.Population, c *Change[Brand]) settings.Errors {
+			return BrandFields().Check(&c.To)
+		},
+		write: func(ctx context.Context, m *Manager, w written) error {
+			return m.Store.SaveBrand(ctx, w.version, *w.after)
+		},
+	}.save(ctx, m, a, c)
 }
 
-func describeBrand(p idp.Population) string {
-	return fmt.Sprintf("name %q, colour %q, logo %q, help %q, privacy %q", p.Name, p.BrandColor, p.LogoURL, p.HelpURL, p.PrivacyURL)
-}
-
-func checkBrand(p idp.Population) error {
-	if p.Name == "" {
-		return invalid("name", "a population needs a name: people read it when they sign in")
-	}
-	if err := checkName("name", p.Name, maxPopulationName); err != nil {
-		return err
-	}
-	if p.BrandColor != "" && !colorForm.MatchString(p.BrandColor) {
-		return invalid("brand_color", "%q is not a colour such as #0a5c36", p.BrandColor)
-	}
-	for field, value := range map[string]string{"logo_url": p.LogoURL, "help_url": p.HelpURL, "privacy_url": p.PrivacyURL} {
-		if err := checkURL(field, value); err != nil {
-			return err
-		}
+// showsName refuses a name that shows nothing.
+func showsName(name string) *settings.Error {
+	if !idp.Shows(name) {
+		return &settings.Error{Key: "settings.shows_nothing"}
 	}
 	return nil
 }
 
-// checkURL allows an https URL, or nothing.
-func checkURL(field, value string) error {
-	if value == "" {
-		return nil
-	}
+// webURL allows an https URL.
+func webURL(value string) *settings.Error {
 	if len(value) > maxURL {
-		return invalid(field, "at most %d bytes", maxURL)
+		return &settings.Error{Key: "settings.long_bytes", Args: []any{maxURL}}
 	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, " \\\"'<>") {
-		return invalid(field, "%q is not a URL that begins with https://", value)
+		return &settings.Error{Key: "settings.https", Args: []any{settings.Cut(value)}}
 	}
-	return isText(field, value)
+	return nil
 }
 
 // takenIDs are pages below /account, where a population's id would stand.
@@ -177,7 +166,8 @@ func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (
 		Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
 		KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
 	}
-	if err := checkBrand(p); err != nil {
+	brand := BrandOf(p)
+	if err := BrandFields().Check(&brand).Err(); err != nil {
 		return PopulationEntry{}, err
 	}
 	// What apps on phones cannot show.

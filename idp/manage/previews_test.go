@@ -146,8 +146,8 @@ func TestPreviewOfAnOverrideCountsTheSessionsAtItsApp(t *testing.T) {
 		check("MFA of both", w.support, required(idp.ACRMFA), both, 3, 1)
 
 		// With email codes, agents have a factor for two steps, and none for MFA.
-		_, err := w.SavePolicy(t.Context(), manage.System(), manage.PolicyChange{
-			Population: idp.Agents, Policy: idp.Policy{Version: w.policy(t, idp.Agents).Version, EmailCode: true}, Apply: manage.OnNextLogin,
+		_, err := w.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
+			ID: idp.Agents, To: idp.Policy{Version: w.policy(t, idp.Agents).Version, EmailCode: true}, Apply: manage.OnNextLogin,
 		})
 		idptest.Must(t, err)
 		check("required, with email codes", w.support, required(""), both, 1, 1)

@@ -2,10 +2,10 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -65,100 +65,55 @@ func (m *Manager) mailRegistration(ctx context.Context, r LinkRequest, p idp.Pop
 	return m.mailTo(ctx, idp.User{Email: r.Email, Locale: r.Lang}, p, m.linkMail(ui.MailRegistration, link, token))
 }
 
-// RegistrationChange is who may make themselves an account from now on. Domains may
-// come as people write them.
-type RegistrationChange struct {
-	// Version is the one of the population that the actor saw.
-	Version int64
-	idp.Registration
-}
-
 // maxDomains is how many domains a list holds.
 const maxDomains = 500
 
-// SaveRegistration changes who may make themselves an account. A *FieldError says what
-// cannot be saved; idp.ErrConflict that somebody else changed the population since the
-// actor saw it.
-func (m *Manager) SaveRegistration(ctx context.Context, a Actor, population string, c RegistrationChange) (PopulationEntry, error) {
-	if err := m.allow(ctx, a, request{op: "SaveRegistration"}); err != nil {
-		return PopulationEntry{}, err
-	}
-	before, err := m.population(ctx, a, population)
-	if err != nil {
-		return PopulationEntry{}, err
-	}
-	p := before.Population
-	if p.Registration, err = m.registration(p, c.Registration); err != nil {
-		return PopulationEntry{}, err
-	}
-	if before.unchanged(c.Version, p) {
-		return before, nil
-	}
-	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.SaveRegistration(ctx, c.Version, p); err != nil {
-			return err
+// RegistrationFields describe who may make themselves an account. Domains may come as
+// people write them.
+func RegistrationFields() settings.Fields[idp.Registration] {
+	keep := func(raw string) string {
+		raw = strings.TrimPrefix(strings.TrimSpace(raw), "@")
+		if d, err := idp.Domain(raw); err == nil {
+			return d
 		}
-		e := a.audit(idp.AuditPopulationChanged, "", map[string]string{
-			"from": describeRegistration(before.Registration), "to": describeRegistration(p.Registration),
-		})
-		e.PopulationID = p.ID
-		return m.Store.Audit(ctx, e)
-	})
-	return PopulationEntry{Population: p, Version: c.Version + 1}, err
+		return raw
+	}
+	domain := func(d string) *settings.Error {
+		if _, err := idp.Domain(d); err != nil {
+			return &settings.Error{Key: "settings.domain", Args: []any{settings.Cut(d)}}
+		}
+		return nil
+	}
+	return settings.Fields[idp.Registration]{
+		settings.Flag("open", func(r *idp.Registration) *bool { return &r.Open }),
+		settings.List("allowed", func(r *idp.Registration) *[]string { return &r.Allowed }).Max(maxDomains).As(keep).Rule(domain),
+		settings.List("denied", func(r *idp.Registration) *[]string { return &r.Denied }).Max(maxDomains).As(keep).Rule(domain),
+	}
 }
 
-// registration is a change in the form in which it is kept, if it can be.
-func (m *Manager) registration(p idp.Population, r idp.Registration) (_ idp.Registration, err error) {
+// CheckRegistration says what is wrong about who may make themselves an account.
+func (m *Manager) CheckRegistration(p idp.Population, r *idp.Registration) settings.Errors {
+	wrong := RegistrationFields().Check(r)
 	switch {
 	case r.Open && !p.Access.Password:
-		return r, invalid("open", "people of this population have no password with us, so they cannot register")
+		wrong = wrong.And(settings.Error{Field: "open", Key: "settings.registration.no_passwords"})
 	case r.Open && m.Mailer == nil:
-		return r, invalid("open", "addresses are confirmed by mail, and no mail server is connected")
+		wrong = wrong.And(settings.Error{Field: "open", Key: "settings.registration.no_mail"})
 	}
-	if r.Allowed, err = domains("allowed", r.Allowed); err != nil {
-		return r, err
-	}
-	r.Denied, err = domains("denied", r.Denied)
-	return r, err
+	return wrong
 }
 
-// domains are the domains of a list, each once, as they are compared.
-func domains(field string, list []string) ([]string, error) {
-	var kept []string
-	seen := map[string]bool{}
-	for _, raw := range list {
-		raw = strings.TrimPrefix(strings.TrimSpace(raw), "@")
-		if raw == "" {
-			continue
-		}
-		d, err := idp.Domain(raw)
-		if errors.Is(err, idp.ErrInvalid) {
-			return nil, invalid(field, "%.100q is not a domain such as example.com", raw)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !seen[d] {
-			seen[d] = true
-			kept = append(kept, d)
-		}
-	}
-	if len(kept) > maxDomains {
-		return nil, invalid(field, "at most %d domains", maxDomains)
-	}
-	return kept, nil
-}
-
-func describeRegistration(r idp.Registration) string {
-	if !r.Open {
-		return "registration closed"
-	}
-	text := "registration open"
-	if len(r.Allowed) > 0 {
-		text += " to " + strings.Join(r.Allowed, " ")
-	}
-	if len(r.Denied) > 0 {
-		text += " but not to " + strings.Join(r.Denied, " ")
-	}
-	return text
+// SaveRegistration changes who may make themselves an account, as save says.
+func (m *Manager) SaveRegistration(ctx context.Context, a Actor, c Change[idp.Registration]) (PopulationEntry, error) {
+	return setting[idp.Registration]{
+		op: "SaveRegistration", kind: idp.AuditPopulationChanged, fields: RegistrationFields(),
+		of:   func(p idp.Population) idp.Registration { return p.Registration },
+		onto: func(p *idp.Population, c Change[idp.Registration]) { p.Registration = c.To },
+		check: func(m *Manager, p idp.Population, c *Change[idp.Registration]) settings.Errors {
+			return m.CheckRegistration(p, &c.To)
+		},
+		write: func(ctx context.Context, m *Manager, w written) error {
+			return m.Store.SaveRegistration(ctx, w.version, *w.after)
+		},
+	}.save(ctx, m, a, c)
 }

@@ -22,8 +22,8 @@ func (o *office) require(t *testing.T, population string, r idp.PasswordRules, a
 	idptest.Must(t, err)
 	before, err := o.db.PolicyVersion(t.Context())
 	idptest.Must(t, err)
-	e, err := o.SavePasswordRules(t.Context(), everything(), manage.PasswordRulesChange{
-		Population: population, Version: seen.Version, Rules: r, Apply: apply, Reason: ticket,
+	e, err := o.SavePasswordRules(t.Context(), everything(), manage.Change[idp.PasswordRules]{
+		ID: population, Version: seen.Version, To: r, Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
 	// A sign-in that is about to finish looks at this number, and asks again.
@@ -41,28 +41,28 @@ func everyRule(days int) idp.PasswordRules {
 func TestRequirementsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		ok := manage.PasswordRulesChange{
-			Population: idp.Agents, Version: 1, Rules: idp.PasswordRules{MinLength: 12}, Apply: manage.OnNextLogin, Reason: ticket,
+		ok := manage.Change[idp.PasswordRules]{
+			ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 12}, Apply: manage.OnNextLogin, Reason: ticket,
 		}
 		for name, c := range map[string]struct {
-			change func(c *manage.PasswordRulesChange)
+			change func(c *manage.Change[idp.PasswordRules])
 			field  string
 		}{
-			"no length":          {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 0 }, "min_length"},
-			"7 characters":       {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 7 }, "min_length"},
-			"8 characters":       {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 8 }, ""},
-			"64 characters":      {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 64 }, ""},
-			"65 characters":      {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 65 }, "min_length"},
-			"what nobody types":  {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = 5000 }, "min_length"},
-			"a negative length":  {func(c *manage.PasswordRulesChange) { c.Rules.MinLength = -1 }, "min_length"},
-			"all there is":       {func(c *manage.PasswordRulesChange) { c.Rules = everyRule(3650) }, ""},
-			"25 passwords":       {func(c *manage.PasswordRulesChange) { c.Rules.NoReuse = 25 }, "no_reuse"},
-			"negative passwords": {func(c *manage.PasswordRulesChange) { c.Rules.NoReuse = -1 }, "no_reuse"},
-			"eleven years":       {func(c *manage.PasswordRulesChange) { c.Rules.ExpiryDays = 3651 }, "expiry_days"},
-			"expired already":    {func(c *manage.PasswordRulesChange) { c.Rules.ExpiryDays = -1 }, "expiry_days"},
-			"no choice":          {func(c *manage.PasswordRulesChange) { c.Apply = "" }, "apply"},
-			"another choice":     {func(c *manage.PasswordRulesChange) { c.Apply = "tomorrow" }, "apply"},
-			"no reason":          {func(c *manage.PasswordRulesChange) { c.Reason = " " }, "reason"},
+			"no length":          {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 0 }, "min_length"},
+			"7 characters":       {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 7 }, "min_length"},
+			"8 characters":       {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 8 }, ""},
+			"64 characters":      {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 64 }, ""},
+			"65 characters":      {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 65 }, "min_length"},
+			"what nobody types":  {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 5000 }, "min_length"},
+			"a negative length":  {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = -1 }, "min_length"},
+			"all there is":       {func(c *manage.Change[idp.PasswordRules]) { c.To = everyRule(3650) }, ""},
+			"25 passwords":       {func(c *manage.Change[idp.PasswordRules]) { c.To.NoReuse = 25 }, "no_reuse"},
+			"negative passwords": {func(c *manage.Change[idp.PasswordRules]) { c.To.NoReuse = -1 }, "no_reuse"},
+			"eleven years":       {func(c *manage.Change[idp.PasswordRules]) { c.To.ExpiryDays = 3651 }, "expiry_days"},
+			"expired already":    {func(c *manage.Change[idp.PasswordRules]) { c.To.ExpiryDays = -1 }, "expiry_days"},
+			"no choice":          {func(c *manage.Change[idp.PasswordRules]) { c.Apply = "" }, "apply"},
+			"another choice":     {func(c *manage.Change[idp.PasswordRules]) { c.Apply = "tomorrow" }, "apply"},
+			"no reason":          {func(c *manage.Change[idp.PasswordRules]) { c.Reason = " " }, "reason"},
 		} {
 			change := ok
 			change.Version = o.entry(t, idp.Agents).Version
@@ -74,7 +74,7 @@ func TestRequirementsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			if c.field != "" && (after.Passwords != before.Passwords || after.PasswordsAtSignIn != before.PasswordsAtSignIn) {
 				t.Errorf("%s: refused, and %+v", name, after)
 			}
-			if c.field == "" && after.Passwords != change.Rules {
+			if c.field == "" && after.Passwords != change.To {
 				t.Errorf("%s: saved %+v", name, after.Passwords)
 			}
 		}
@@ -118,7 +118,7 @@ func TestThreeWaysToApplyRequirements(t *testing.T) {
 			t.Errorf("immediately: %+v", p)
 		}
 		events := o.events(t, idp.AuditPasswordRules, "")
-		if len(events) != 4 || !strings.Contains(fmt.Sprint(events), "at least 12 characters, digit, expiry after 90 days, none of the last 3") {
+		if len(events) != 4 || !strings.Contains(fmt.Sprint(events), "after.digit:true after.expiry_days:90 after.min_length:12 after.no_reuse:3") {
 			t.Errorf("the audit log says %+v", events)
 		}
 		for _, e := range events {
@@ -135,8 +135,8 @@ func TestRequirementsAreSavedOnceByAnybody(t *testing.T) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		saved := 0
 		for _, err := range idptest.Race(6, func(i int) error {
-			_, err := managers[i%2].SavePasswordRules(t.Context(), everything(), manage.PasswordRulesChange{
-				Population: idp.Agents, Version: 1, Rules: idp.PasswordRules{MinLength: 9 + i}, Apply: manage.OnlyNew, Reason: ticket,
+			_, err := managers[i%2].SavePasswordRules(t.Context(), everything(), manage.Change[idp.PasswordRules]{
+				ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 9 + i}, Apply: manage.OnlyNew, Reason: ticket,
 			})
 			return err
 		}) {

@@ -67,27 +67,27 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"PreviewOverride", nil, func(a manage.Actor) error {
 			return second(o.PreviewOverride(ctx, a, client.ID, idp.Override{}))
 		}},
-		{"SavePolicy", nil, func(a manage.Actor) error { return second(o.SavePolicy(ctx, a, manage.PolicyChange{})) }},
-		{"SaveOverride", nil, func(a manage.Actor) error { return second(o.SaveOverride(ctx, a, manage.OverrideChange{})) }},
+		{"SavePolicy", nil, func(a manage.Actor) error { return second(o.SavePolicy(ctx, a, manage.Change[idp.Policy]{})) }},
+		{"SaveOverride", nil, func(a manage.Actor) error { return second(o.SaveOverride(ctx, a, manage.Change[idp.Override]{})) }},
 		{"TestMail", nil, func(a manage.Actor) error { return o.TestMail(ctx, a, "nobody") }},
 		{"Populations", nil, func(a manage.Actor) error { return second(o.Populations(ctx, a)) }},
 		{"Population", nil, func(a manage.Actor) error { return second(o.Population(ctx, a, idp.Agents)) }},
 		{"AddPopulation", nil, func(a manage.Actor) error { return second(o.AddPopulation(ctx, a, "", "")) }},
 		{"SaveBrand", nil, func(a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, idp.Agents, manage.BrandChange{}))
+			return second(o.SaveBrand(ctx, a, manage.Change[manage.Brand]{ID: idp.Agents}))
 		}},
 		{"Requirements", nil, func(a manage.Actor) error { return second(o.Requirements(ctx, a, idp.Agents)) }},
 		{"PreviewPasswordRules", nil, func(a manage.Actor) error {
 			return second(o.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
 		}},
 		{"SavePasswordRules", nil, func(a manage.Actor) error {
-			return second(o.SavePasswordRules(ctx, a, manage.PasswordRulesChange{Population: idp.Agents}))
+			return second(o.SavePasswordRules(ctx, a, manage.Change[idp.PasswordRules]{ID: idp.Agents}))
 		}},
 		{"PreviewSessionRules", nil, func(a manage.Actor) error {
 			return second(o.PreviewSessionRules(ctx, a, idp.Agents, manage.SessionRules{}))
 		}},
 		{"SaveSessionRules", nil, func(a manage.Actor) error {
-			return second(o.SaveSessionRules(ctx, a, manage.SessionRulesChange{Population: idp.Agents}))
+			return second(o.SaveSessionRules(ctx, a, manage.Change[manage.SessionRules]{ID: idp.Agents}))
 		}},
 		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
 		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
@@ -97,7 +97,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"ResendInvitation", nil, func(a manage.Actor) error { return second(o.ResendInvitation(ctx, a, "none")) }},
 		{"RevokeInvitation", nil, func(a manage.Actor) error { return o.RevokeInvitation(ctx, a, "none") }},
 		{"SaveRegistration", nil, func(a manage.Actor) error {
-			return second(o.SaveRegistration(ctx, a, idp.Agents, manage.RegistrationChange{}))
+			return second(o.SaveRegistration(ctx, a, manage.Change[idp.Registration]{ID: idp.Agents}))
 		}},
 		{"ImportUser", nil, func(a manage.Actor) error { return second(o.ImportUser(ctx, a, manage.ImportedUser{}, ticket)) }},
 		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
@@ -152,7 +152,7 @@ func (o *office) attemptsOnConnections(t *testing.T) []attempt {
 		{"DeleteConnection", nil, func(a manage.Actor) error { return o.DeleteConnection(ctx, a, c.ID, -1, ticket) }},
 		{"PreviewAccess", nil, func(a manage.Actor) error { return second(o.PreviewAccess(ctx, a, idp.Agents)) }},
 		{"SaveAccess", nil, func(a manage.Actor) error {
-			return second(o.SaveAccess(ctx, a, manage.AccessChange{Population: idp.Agents, Version: -1, Reason: ticket}))
+			return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{ID: idp.Agents, Version: -1, Reason: ticket}))
 		}},
 	}
 }

@@ -2,10 +2,10 @@ package manage
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // SessionRules are how long sessions of a population last.
@@ -27,15 +27,6 @@ func SessionRulesOf(p idp.Population) SessionRules {
 	}
 }
 
-// SessionRulesChange is a change of them. Version is the population's that the admin
-// saw.
-type SessionRulesChange struct {
-	Population string
-	Version    int64
-	Rules      SessionRules
-	Reason     string
-}
-
 // Limits of limits. Activity is recorded once a minute, so that less than five of them
 // would end sessions that are in use; browsers keep cookies for 400 days.
 const (
@@ -43,36 +34,36 @@ const (
 	mostLifetime = 400 * 24 * time.Hour
 )
 
-// CheckSessionRules refuses limits that contradict each other, with a *FieldError.
-func CheckSessionRules(r SessionRules) error {
-	if err := checkLimits("session_idle", "session_lifetime", r.Idle, r.Lifetime); err != nil {
-		return err
+// SessionFields describe how long sessions of a population last.
+func SessionFields() settings.Fields[SessionRules] {
+	kept := func(r SessionRules) bool { return r.KeepSignedIn } // else these limits count for nobody
+	return settings.Fields[SessionRules]{
+		settings.Duration("session_idle", func(r *SessionRules) *time.Duration { return &r.Idle }).Lasts(leastIdle, mostLifetime),
+		settings.Duration("session_lifetime", func(r *SessionRules) *time.Duration { return &r.Lifetime }).Lasts(leastIdle, mostLifetime),
+		settings.Flag("end_others", func(r *SessionRules) *bool { return &r.EndOthers }).Or(true),
+		settings.Flag("keep_signed_in", func(r *SessionRules) *bool { return &r.KeepSignedIn }),
+		settings.Duration("kept_idle", func(r *SessionRules) *time.Duration { return &r.KeptIdle }).
+			Lasts(leastIdle, mostLifetime).If(kept).Or(idp.DefaultKeptIdle),
+		settings.Duration("kept_lifetime", func(r *SessionRules) *time.Duration { return &r.KeptLifetime }).
+			Lasts(leastIdle, mostLifetime).If(kept).Or(idp.DefaultKeptLifetime),
 	}
-	if !r.KeepSignedIn {
-		return nil // the other limits count for nobody
-	}
-	if err := checkLimits("kept_idle", "kept_lifetime", r.KeptIdle, r.KeptLifetime); err != nil {
-		return err
-	}
-	switch {
-	case r.KeptIdle < r.Idle:
-		return invalid("kept_idle", "no less than without staying signed in")
-	case r.KeptLifetime < r.Lifetime:
-		return invalid("kept_lifetime", "no less than without staying signed in")
-	}
-	return nil
 }
 
-func checkLimits(idleField, lifetimeField string, idle, lifetime time.Duration) error {
-	switch {
-	case idle < leastIdle:
-		return invalid(idleField, "at least %d minutes, or people would be signed out while they work", leastIdle/time.Minute)
-	case lifetime > mostLifetime:
-		return invalid(lifetimeField, "at most %d days: browsers keep nothing for longer", mostLifetime/(24*time.Hour))
-	case idle > lifetime:
-		return invalid(idleField, "no longer than a session lasts at most")
+// CheckSessionRules says what is wrong about limits, and which contradict each other.
+func CheckSessionRules(r *SessionRules) settings.Errors {
+	wrong := SessionFields().Check(r)
+	refuse := func(broken bool, field, key string) {
+		if broken {
+			wrong = wrong.And(settings.Error{Field: field, Key: key})
+		}
 	}
-	return nil
+	refuse(r.Idle > r.Lifetime, "session_idle", "settings.sessions.idle_beyond")
+	if r.KeepSignedIn {
+		refuse(r.KeptIdle > r.KeptLifetime, "kept_idle", "settings.sessions.idle_beyond")
+		refuse(r.KeptIdle < r.Idle, "kept_idle", "settings.sessions.kept_less")
+		refuse(r.KeptLifetime < r.Lifetime, "kept_lifetime", "settings.sessions.kept_less")
+	}
+	return wrong
 }
 
 // SessionsPreview is whom a change of the limits concerns.
@@ -87,7 +78,7 @@ func (m *Manager) PreviewSessionRules(ctx context.Context, a Actor, population s
 	if err := m.allow(ctx, a, request{op: "PreviewSessionRules"}); err != nil {
 		return SessionsPreview{}, err
 	}
-	if err := CheckSessionRules(r); err != nil {
+	if err := CheckSessionRules(&r).Err(); err != nil {
 		return SessionsPreview{}, err
 	}
 	p, err := m.Store.Population(ctx, population)
@@ -123,45 +114,18 @@ func (r SessionRules) of(p idp.Population) idp.Population {
 	return p
 }
 
-// SaveSessionRules changes how long sessions of a population last. Lower limits count
-// at once for sessions that exist, higher ones for those that begin from now on; but
-// one that is in use may be idle for as long as is allowed now. A *FieldError says what
-// cannot be saved, idp.ErrConflict that somebody else has changed the population since
-// the actor saw it.
-func (m *Manager) SaveSessionRules(ctx context.Context, a Actor, c SessionRulesChange) (PopulationEntry, error) {
-	if err := m.allow(ctx, a, request{op: "SaveSessionRules", reason: c.Reason}); err != nil {
-		return PopulationEntry{}, err
-	}
-	if err := CheckSessionRules(c.Rules); err != nil {
-		return PopulationEntry{}, err
-	}
-	var after PopulationEntry
-	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		before, err := m.population(ctx, a, c.Population)
-		if err != nil {
-			return err
-		}
-		after = PopulationEntry{Population: c.Rules.of(before.Population), Version: c.Version + 1}
-		if before.unchanged(c.Version, after.Population) {
-			after = before
-			return nil
-		}
-		if err := m.Store.SaveSessionRules(ctx, c.Version, before.Population, after.Population, idp.Now()); err != nil {
-			return err
-		}
-		e := a.audit(idp.AuditSessionRules, c.Reason, map[string]string{
-			"from": describeSessions(before.Population), "to": describeSessions(after.Population),
-		})
-		e.PopulationID = c.Population
-		return m.Store.Audit(ctx, e)
-	})
-	return after, err
-}
-
-func describeSessions(p idp.Population) string {
-	text := fmt.Sprintf("idle %v, at most %v", p.SessionIdle, p.SessionLifetime)
-	if p.KeepSignedIn {
-		text += fmt.Sprintf(", kept: idle %v, at most %v", p.KeptIdle, p.KeptLifetime)
-	}
-	return text + ", sign out elsewhere on password change " + onOff(p.EndOthers)
+// SaveSessionRules changes how long sessions of a population last, as save says. Lower
+// limits count at once for sessions that exist, higher ones for those that begin from now
+// on; but one that is in use may be idle for as long as is allowed now.
+func (m *Manager) SaveSessionRules(ctx context.Context, a Actor, c Change[SessionRules]) (PopulationEntry, error) {
+	return setting[SessionRules]{
+		op: "SaveSessionRules", kind: idp.AuditSessionRules, fields: SessionFields(), of: SessionRulesOf,
+		onto: func(p *idp.Population, c Change[SessionRules]) { *p = c.To.of(*p) },
+		check: func(_ *Manager, _ idp.Population, c *Change[SessionRules]) settings.Errors {
+			return CheckSessionRules(&c.To)
+		},
+		write: func(ctx context.Context, m *Manager, w written) error {
+			return m.Store.SaveSessionRules(ctx, w.version, *w.before, *w.after, idp.Now())
+		},
+	}.save(ctx, m, a, c)
 }

@@ -2,7 +2,6 @@ package manage_test
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,8 +41,8 @@ func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 				Idle: time.Hour, Lifetime: day, KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime, EndOthers: true,
 			}
 			c.change(&wanted)
-			_, err := o.SaveSessionRules(t.Context(), everything(), manage.SessionRulesChange{
-				Population: idp.Agents, Version: seen.Version, Rules: wanted, Reason: ticket,
+			_, err := o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
+				ID: idp.Agents, Version: seen.Version, To: wanted, Reason: ticket,
 			})
 			expectField(t, name, err, c.field)
 			after := manage.SessionRulesOf(o.population(t, idp.Agents))
@@ -54,8 +53,8 @@ func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 				t.Errorf("%s: %+v", name, after)
 			}
 		}
-		_, err := o.SaveSessionRules(t.Context(), everything(), manage.SessionRulesChange{
-			Population: idp.Agents, Version: 1, Rules: manage.SessionRulesOf(o.population(t, idp.Agents)), Reason: ticket,
+		_, err := o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
+			ID: idp.Agents, Version: 1, To: manage.SessionRulesOf(o.population(t, idp.Agents)), Reason: ticket,
 		})
 		if !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("over what somebody else saved: %v", err)
@@ -85,8 +84,8 @@ func TestLowerLimitsCountAtOnce(t *testing.T) {
 			if o.state(t) != before {
 				t.Error("a preview changed something")
 			}
-			_, err = o.SaveSessionRules(t.Context(), everything(), manage.SessionRulesChange{
-				Population: idp.Contacts, Version: o.entry(t, idp.Contacts).Version, Rules: rules, Reason: ticket,
+			_, err = o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
+				ID: idp.Contacts, Version: o.entry(t, idp.Contacts).Version, To: rules, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			return preview
@@ -125,7 +124,7 @@ func TestLowerLimitsCountAtOnce(t *testing.T) {
 		expectLiving("everything longer than ever", fresh)
 
 		events := o.events(t, idp.AuditSessionRules, "")
-		if len(events) != 5 || events[0].PopulationID != idp.Contacts || !strings.Contains(events[0].Detail["to"], "kept: idle") {
+		if len(events) != 5 || events[0].PopulationID != idp.Contacts || events[0].Detail["after.keep_signed_in"] != "true" || events[0].Detail["after.session_idle"] != "2592000" {
 			t.Errorf("the audit log says %+v", events)
 		}
 	})

@@ -30,9 +30,9 @@ func same[T any](a, b T) bool {
 	return true
 }
 
-// unchanged tells whether a population that was seen as it is now stays what it is.
-func (e PopulationEntry) unchanged(seen int64, after idp.Population) bool {
-	return e.Version == seen && same(e.Registration, after.Registration) && same(withoutRegistration(e.Population), withoutRegistration(after))
+// same tells whether a population stays what it is.
+func (e PopulationEntry) same(after idp.Population) bool {
+	return same(e.Registration, after.Registration) && same(withoutRegistration(e.Population), withoutRegistration(after))
 }
 
 func withoutRegistration(p idp.Population) idp.Population {

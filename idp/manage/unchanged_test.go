@@ -24,8 +24,8 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
 		stricter := o.entry(t, idp.Agents)
 		stricter.Passwords.MinLength++
-		_, err = o.SavePasswordRules(ctx, all, manage.PasswordRulesChange{
-			Population: idp.Agents, Version: stricter.Version, Rules: stricter.Passwords, Apply: manage.Immediately, Reason: ticket,
+		_, err = o.SavePasswordRules(ctx, all, manage.Change[idp.PasswordRules]{
+			ID: idp.Agents, Version: stricter.Version, To: stricter.Passwords, Apply: manage.Immediately, Reason: ticket,
 		})
 		idptest.Must(t, err)
 		_, token := o.session(t, u, nil)
@@ -33,40 +33,40 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 		for name, save := range map[string]func() (seen, now int64, err error){
 			"SavePolicy": func() (int64, int64, error) {
 				p := o.policy(t, idp.Agents)
-				saved, err := o.SavePolicy(ctx, all, manage.PolicyChange{Population: idp.Agents, Policy: p, Apply: manage.Immediately, Reason: ticket})
+				saved, err := o.SavePolicy(ctx, all, manage.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: manage.Immediately, Reason: ticket})
 				return p.Version, saved.Version, err
 			},
 			"SaveOverride": func() (int64, int64, error) {
 				v := o.override(t, app.ID)
-				saved, err := o.SaveOverride(ctx, all, manage.OverrideChange{ClientID: app.ID, Override: v, Apply: manage.Immediately, Reason: ticket})
+				saved, err := o.SaveOverride(ctx, all, manage.Change[idp.Override]{ID: app.ID, To: v, Apply: manage.Immediately, Reason: ticket})
 				return v.Version, saved.Version, err
 			},
 			"SaveAccess": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveAccess(ctx, all, manage.AccessChange{Population: idp.Agents, Version: e.Version, Access: e.Access, Reason: ticket})
+				saved, err := o.SaveAccess(ctx, all, manage.Change[idp.Access]{ID: idp.Agents, Version: e.Version, To: e.Access, Reason: ticket})
 				return e.Version, saved.Version, err
 			},
 			"SaveBrand": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveBrand(ctx, all, idp.Agents, manage.BrandChange{Version: e.Version, Name: " " + e.Name, BrandColor: e.BrandColor})
+				saved, err := o.SaveBrand(ctx, all, manage.Change[manage.Brand]{ID: idp.Agents, Version: e.Version, To: manage.Brand{Name: " " + e.Name, BrandColor: e.BrandColor}})
 				return e.Version, saved.Version, err
 			},
 			"SaveRegistration": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveRegistration(ctx, all, idp.Agents, manage.RegistrationChange{Version: e.Version, Registration: idp.Registration{Allowed: []string{}}})
+				saved, err := o.SaveRegistration(ctx, all, manage.Change[idp.Registration]{ID: idp.Agents, Version: e.Version, To: idp.Registration{Allowed: []string{}}})
 				return e.Version, saved.Version, err
 			},
 			"SavePasswordRules": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SavePasswordRules(ctx, all, manage.PasswordRulesChange{
-					Population: idp.Agents, Version: e.Version, Rules: e.Passwords, Apply: manage.Immediately, Reason: ticket,
+				saved, err := o.SavePasswordRules(ctx, all, manage.Change[idp.PasswordRules]{
+					ID: idp.Agents, Version: e.Version, To: e.Passwords, Apply: manage.Immediately, Reason: ticket,
 				})
 				return e.Version, saved.Version, err
 			},
 			"SaveSessionRules": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveSessionRules(ctx, all, manage.SessionRulesChange{
-					Population: idp.Agents, Version: e.Version, Rules: manage.SessionRulesOf(e.Population), Reason: ticket,
+				saved, err := o.SaveSessionRules(ctx, all, manage.Change[manage.SessionRules]{
+					ID: idp.Agents, Version: e.Version, To: manage.SessionRulesOf(e.Population), Reason: ticket,
 				})
 				return e.Version, saved.Version, err
 			},

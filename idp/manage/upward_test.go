@@ -179,8 +179,8 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 		if err != nil || app.Version != 2 || app.Name != "Portal" {
 			t.Fatalf("%+v, %v", app, err)
 		}
-		brand := manage.BrandChange{Version: 1, Name: "RTX", BrandColor: "#0A5C36", LogoURL: "https://rtx.example/logo.svg"}
-		p, err := o.SaveBrand(ctx, everything(), idp.Agents, brand)
+		brand := manage.Change[manage.Brand]{ID: idp.Agents, Version: 1, To: manage.Brand{Name: "RTX", BrandColor: "#0A5C36", LogoURL: "https://rtx.example/logo.svg"}}
+		p, err := o.SaveBrand(ctx, everything(), brand)
 		if err != nil || p.Version != 2 || p.BrandColor != "#0a5c36" {
 			t.Fatalf("%+v, %v", p, err)
 		}
@@ -192,7 +192,7 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 			"role":   second(o.UpdateRole(ctx, everything(), role, ticket)),
 			"delete": o.DeleteRole(ctx, everything(), role.ID, role.Version, ticket),
 			"client": second(o.UpdateClient(ctx, everything(), app)),
-			"brand":  second(o.SaveBrand(ctx, everything(), idp.Agents, brand)),
+			"brand":  second(o.SaveBrand(ctx, everything(), brand)),
 		} {
 			if !errors.Is(err, idp.ErrConflict) {
 				t.Errorf("%s: %v", name, err)

@@ -77,8 +77,8 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 			return o.RemoveClientSecret(ctx, a, client.ID, 0)
 		},
 		"SaveOverride": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveOverride(ctx, a, manage.OverrideChange{
-				ClientID: client.ID, Override: idp.Override{Mode: idp.OverrideRequired, Version: o.override(t, client.ID).Version},
+			return second(o.SaveOverride(ctx, a, manage.Change[idp.Override]{
+				ID: client.ID, To: idp.Override{Mode: idp.OverrideRequired, Version: o.override(t, client.ID).Version},
 				Apply: manage.Immediately, Reason: ticket,
 			}))
 		},
@@ -110,30 +110,30 @@ func (o *office) actsOnSettings(t *testing.T) map[string]act {
 		"SavePolicy": func(ctx context.Context, a manage.Actor) error {
 			p := o.policy(t, idp.Agents)
 			p.IssuerLabel += "!"
-			return second(o.SavePolicy(ctx, a, manage.PolicyChange{Population: idp.Agents, Policy: p, Apply: manage.Immediately, Reason: ticket}))
+			return second(o.SavePolicy(ctx, a, manage.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: manage.Immediately, Reason: ticket}))
 		},
 		"AddPopulation": func(ctx context.Context, a manage.Actor) error {
 			return second(o.AddPopulation(ctx, a, "partners", "Partners"))
 		},
 		"SaveBrand": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, idp.Agents, manage.BrandChange{Version: version(), Name: "Staff"}))
+			return second(o.SaveBrand(ctx, a, manage.Change[manage.Brand]{ID: idp.Agents, Version: version(), To: manage.Brand{Name: "Staff"}}))
 		},
 		"SaveRegistration": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveRegistration(ctx, a, idp.Agents, manage.RegistrationChange{Version: version(), Registration: idp.Registration{Open: true}}))
+			return second(o.SaveRegistration(ctx, a, manage.Change[idp.Registration]{ID: idp.Agents, Version: version(), To: idp.Registration{Open: true}}))
 		},
 		"SavePasswordRules": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SavePasswordRules(ctx, a, manage.PasswordRulesChange{
-				Population: idp.Agents, Version: version(), Rules: idp.PasswordRules{MinLength: 12}, Apply: manage.OnlyNew, Reason: ticket,
+			return second(o.SavePasswordRules(ctx, a, manage.Change[idp.PasswordRules]{
+				ID: idp.Agents, Version: version(), To: idp.PasswordRules{MinLength: 12}, Apply: manage.OnlyNew, Reason: ticket,
 			}))
 		},
 		"SaveSessionRules": func(ctx context.Context, a manage.Actor) error {
 			rules := manage.SessionRulesOf(o.population(t, idp.Agents))
 			rules.Idle = 10 * time.Minute
-			return second(o.SaveSessionRules(ctx, a, manage.SessionRulesChange{Population: idp.Agents, Version: version(), Rules: rules, Reason: ticket}))
+			return second(o.SaveSessionRules(ctx, a, manage.Change[manage.SessionRules]{ID: idp.Agents, Version: version(), To: rules, Reason: ticket}))
 		},
 		"SaveAccess": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveAccess(ctx, a, manage.AccessChange{
-				Population: idp.Agents, Version: version(), Access: idp.Access{Password: true, Federated: true}, Reason: ticket,
+			return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{
+				ID: idp.Agents, Version: version(), To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 			}))
 		},
 		"AddConnection": func(ctx context.Context, a manage.Actor) error {

@@ -101,13 +101,13 @@ func (w *intrigue) drawPolicies() {
 			Authenticator: rapid.Bool().Draw(w.r, id+" use authenticators"), EmailCode: rapid.Bool().Draw(w.r, id+" use email codes"),
 		}
 		if policy.Authenticator != p.Policy.Authenticator || policy.EmailCode != p.Policy.EmailCode {
-			_, err = w.app.Manage.SavePolicy(w.ctx, manage.System(), manage.PolicyChange{Population: id, Policy: policy, Apply: manage.OnNextLogin, PasswordAlone: true})
+			_, err = w.app.Manage.SavePolicy(w.ctx, manage.System(), manage.Change[idp.Policy]{ID: id, To: policy, Apply: manage.OnNextLogin, PasswordAlone: true})
 			w.must(err)
 		}
 		if access := (idp.Access{Password: true, Federated: true}); p.Access != access {
 			entry, err := w.app.Manage.Population(w.ctx, manage.System(), id)
 			w.must(err)
-			_, err = w.app.Manage.SaveAccess(w.ctx, manage.System(), manage.AccessChange{Population: id, Version: entry.Version, Access: access})
+			_, err = w.app.Manage.SaveAccess(w.ctx, manage.System(), manage.Change[idp.Access]{ID: id, Version: entry.Version, To: access})
 			w.must(err)
 		}
 	}

@@ -62,13 +62,13 @@ func consoleArrivals() map[string]ui.Page {
 	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
 	none := list
 	none.Invitations, none.NextURL = nil, ""
-	registration := ui.ConsoleRegistration{
-		Console: consoleFrame("/authentication/contacts"), Action: "#", PopulationName: "Contact", Open: true, Allowed: "customer.example\nxn--bcher-kva.example",
-		Denied: "trial.customer.example", MailWorks: true, PasswordsWork: true,
-	}
-	broken := registration
-	broken.MailWorks = false
-	broken.Allowed, broken.AllowedError = "*.example", ui.Key("console.error.field").With("\"*.example\" is not a domain such as example.com.")
+	open := ui.Input{Kind: ui.SwitchInput, Name: "open", On: true}
+	allowed := ui.Input{Kind: ui.LinesInput, Name: "allowed", Value: "customer.example\nxn--bcher-kva.example"}
+	denied := ui.Input{Kind: ui.LinesInput, Name: "denied", Value: "trial.customer.example"}
+	registration := section("registration", "Registration", open, allowed, denied)
+	open.After = []ui.Note{{Class: "warning", Text: *ui.Key("console.registration.no_mail").With()}}
+	allowed.Value, allowed.Error = "*.example", ui.Key("settings.domain").With("*.example")
+	broken := section("registration", "Registration", open, allowed, denied)
 	return map[string]ui.Page{
 		"console-invite": invite, "console-invite-error": taken, "console-invitations": list, "console-invitations-none": none,
 		"console-registration": registration, "console-registration-error": broken,

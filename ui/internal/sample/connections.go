@@ -11,19 +11,25 @@ const tenant = "4fa1f7d2-6c5c-4d6d-9b64-0f9e6d1b2c3a"
 // connections are the console's pages about sign-in connections and portal access.
 func connections() map[string]ui.Page {
 	message := func(key ui.Key, args ...any) ui.Message { return *key.With(args...) }
-	access := ui.ConsoleAccess{
-		Console: accessFrame(true), Action: "/admin/x", PopulationName: "Contact", Version: 4, AddURL: "#", Choices: []ui.Choice{
+	way := ui.Input{
+		Kind: ui.RadioInput, Name: "access", Label: message("console.access.access"), Choices: []ui.Choice{
 			{Value: "password", Label: "Email and password", Hint: "And the second step that the MFA rules ask for."},
 			{Value: "federated", Label: "Connections", Hint: "Through Microsoft Entra or another provider alone. With one connection people go straight there; passwords, resets and registration are gone."},
 			{Value: "both", Label: "Both", Hint: "People choose on the sign-in page.", Chosen: true},
 		},
+	}
+	form := ui.ConsoleForm{Console: accessFrame(true), Heading: message("console.policy.heading", "Contact")}
+	form.Action, form.Lead, form.Submit, form.Inputs = "/admin/x", message("console.access.lead"), message("console.access.next"), []ui.Input{way}
+	access := ui.ConsoleAccess{
+		ConsoleForm: form, AddURL: "#",
 		Connections: []ui.ConnectionRow{
 			{Name: "Microsoft", URL: "#", Kind: message("console.connection.kind_several", 3), Trust: message("console.connection.trusted"), Enabled: true, People: 1284, CertificateEnds: time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC), EndsSoon: true},
 			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local"), Enabled: true, InsteadOf: "Microsoft"},
 		},
 	}
 	none := access
-	none.Connections, none.ChoiceError = nil, ui.Key("console.error.field").With("There is no connection that is switched on: add one first.")
+	way.Error = ui.Key("settings.access.no_connection").With()
+	none.Connections, none.Inputs = nil, []ui.Input{way}
 	confirm := ui.ConsoleConfirm{
 		Console: accessFrame(false), Action: "/admin/x", CancelURL: "#", Danger: true, Heading: message("console.access.heading"), Button: message("console.access.submit"),
 		Figures: []ui.Figure{

@@ -4,22 +4,27 @@ import "gatehouse/ui"
 
 // console are pages of the console.
 func console() map[string]ui.Page {
-	policy := ui.ConsolePolicy{
-		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
-		Authenticator: true, IssuerLabel: "RTX Solutions – Agent App", EmailCode: false, MailWorks: false,
-		Apps: []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}},
-	}
-	policy.Crumbs = []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}
-	policy.Tabs = tabs("MFA")
-	apply := ui.ConsoleApply{
+	policy := section("policy", "MFA",
+		ui.Input{Kind: ui.SwitchInput, Name: "authenticator", On: true},
+		ui.Input{Kind: ui.TextInput, Name: "issuer_label", Value: "RTX Solutions – Agent App"},
+		ui.Input{Kind: ui.SwitchInput, Name: "email_code", After: []ui.Note{{Class: "warning", Text: *ui.Key("console.policy.no_mail").With()}}})
+	policy.LinksTitle, policy.Links = "console.policy.apps", []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}}
+	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",
+		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
 		Changes: []ui.Message{*ui.Key("console.apply.turn_on_email").With()},
 		Figures: []ui.Figure{
 			{Number: 1284, Label: *ui.Key("console.apply.people").With(1284)},
 			{Number: 312, Label: *ui.Key("console.apply.without").With()},
 			{Number: 946, Label: *ui.Key("console.apply.sessions").With()},
 		},
-		Sessions: 946, Apps: []string{"Agent portal", "Wallboard"}, JWTMinutes: 5, PasswordAlone: true,
+		Apps: []string{"Agent portal", "Wallboard"}, Extra: &ui.Extra{
+			Name: "password_alone", Label: *ui.Key("console.apply.alone_confirm").With(), Warning: ui.Key("console.apply.alone").With(),
+		},
+		Apply: ui.Input{Name: "apply", Label: *ui.Key("console.apply.heading").With(), Choices: []ui.Choice{
+			{Value: "immediately", Label: "Immediately (all users will be logged out)", Hint: "946 sessions end."},
+			{Value: "next_login", Label: "On next login", Hint: "Sessions go on."},
+		}},
 	}
 	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Checks: []ui.Check{
 		{Label: *ui.Key("console.check.mail").With(), Hint: *ui.Key("console.check.mail_hint").With(), URL: "#", Done: true},
@@ -41,31 +46,31 @@ func console() map[string]ui.Page {
 
 // consoleRequirements are the pages of password requirements and session configuration.
 func consoleRequirements() map[string]ui.Page {
-	crumbs := []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}
-	apply, _ := console()["console-apply"].(ui.ConsoleApply)
-	passwords := ui.ConsolePasswords{
-		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
-		MinLength: "70", MinLengthError: ui.Key("console.error.field").With("at most 64: nobody could choose a password of their own"),
-		Alone: 15, Digit: true, ExpiryDays: "90", NoReuse: "5", Elsewhere: true,
-		AtSignIn: []ui.Message{*ui.Key("console.passwords.min_length_is").With(8)},
-	}
-	passwords.Crumbs, passwords.Tabs = crumbs, tabs("Password requirements")
-	limit := func(number, unit string) ui.Limit {
-		l := ui.Limit{Number: number}
+	apply, _ := console()["console-apply"].(ui.ConsoleConfirm)
+	passwords := section("passwords", "Password requirements",
+		ui.Input{
+			Kind: ui.TextInput, Name: "min_length", Value: "70", Required: true, Error: ui.Key("settings.between").With(8, 64),
+			After: []ui.Note{
+				{Class: "hint", Text: *ui.Key("console.passwords.alone").With(15)},
+				{Class: "notice", Text: *ui.Key("console.passwords.at_sign_in").With(), List: []ui.Message{*ui.Key("console.passwords.min_length_is").With(8)}},
+			},
+		},
+		ui.Input{Kind: ui.SwitchInput, Name: "digit", On: true, Hint: *ui.Key("console.passwords.composition_why").With(), Heading: "console.passwords.legacy", Before: []ui.Note{{Class: "hint", Text: *ui.Key("console.passwords.legacy_why").With()}}},
+		ui.Input{Kind: ui.TextInput, Name: "expiry_days", Value: "90"})
+	passwords.Notes = []ui.Note{{Class: "hint", Text: *ui.Key("console.passwords.elsewhere").With()}}
+	limit := func(name, number, unit string) ui.Input {
+		i := ui.Input{Kind: ui.LimitInput, Name: name, Value: number}
 		for _, u := range []string{"minutes", "hours", "days"} {
-			l.Units = append(l.Units, ui.Unit{Value: u, Label: *ui.Key("console.sessions." + u).With(), Chosen: u == unit})
+			i.Units = append(i.Units, ui.Unit{Value: u, Label: *ui.Key("console.unit." + u).With(), Chosen: u == unit})
 		}
-		return l
+		return i
 	}
-	sessions := ui.ConsoleSessions{
-		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 4,
-		Idle: limit("1", "hours"), Lifetime: limit("24", "hours"), KeptIdle: limit("30", "days"), KeptLifetime: limit("90", "days"),
-		EndOthers: true,
-	}
-	sessions.Crumbs, sessions.Tabs = crumbs, tabs("Session configuration")
-	sessions.KeptIdle.Error = ui.Key("console.error.field").With("no longer than a session lasts at most")
+	kept := limit("kept_idle", "100", "days")
+	kept.Error = ui.Key("settings.sessions.idle_beyond").With()
+	sessions := section("sessions", "Session configuration", limit("session_idle", "1", "hours"), limit("session_lifetime", "24", "hours"),
+		ui.Input{Kind: ui.SwitchInput, Name: "end_others", On: true}, ui.Input{Kind: ui.SwitchInput, Name: "keep_signed_in"}, kept, limit("kept_lifetime", "90", "days"))
 	newRules := apply
-	newRules.PasswordAlone, newRules.ForPasswords = false, true
+	newRules.Extra = nil
 	newRules.Changes = []ui.Message{*ui.Key("console.passwords.rules").With("at least 12 characters, a digit")}
 	newRules.Figures = []ui.Figure{
 		{Number: 1284, Label: *ui.Key("console.passwords.people").With(1284)},
@@ -76,6 +81,21 @@ func consoleRequirements() map[string]ui.Page {
 	return map[string]ui.Page{
 		"console-passwords": passwords, "console-sessions": sessions, "console-passwords-apply": newRules,
 	}
+}
+
+// section is a section of a population's authentication.
+func section(thing, tab string, inputs ...ui.Input) ui.ConsoleForm {
+	page := ui.ConsoleForm{Console: consoleFrame("/authentication/agents"), Heading: *ui.Key("console.policy.heading").With("Agent")}
+	page.Crumbs, page.Tabs = []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}, tabs(tab)
+	page.Action, page.Lead, page.Submit = "/admin/x", *ui.Key("console." + ui.Key(thing) + ".lead").With(), *ui.Key("console.save").With()
+	for _, i := range inputs {
+		i.Label = *ui.Key("console." + thing + "." + i.Name).With()
+		if i.Hint.Key == "" {
+			i.Hint = *(i.Label.Key + "_hint").With()
+		}
+		page.Inputs = append(page.Inputs, i)
+	}
+	return page
 }
 
 // tabs are the sections of a population's authentication.

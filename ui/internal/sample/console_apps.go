@@ -42,15 +42,22 @@ func appPages() map[string]ui.Page {
 	once := connect
 	once.Secret, once.NextURL = "Zk3o8s5bq0mJm2y7r1cVhVt4n6u9wXaEdFgHiKlMnOp", "#"
 	kind := *ui.Key("console.app.kind_web").With()
-	rule := ui.ConsoleAppRule{
-		Console: appFrame("MFA"), Action: "/admin/x", AppName: "Wallboard", Version: 3, Federated: true,
-		Modes: []ui.Choice{
+	label := func(name string) ui.Message { return *ui.Key("console.override." + name).With() }
+	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: *ui.Key("console.error.field").With("Wallboard")}
+	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("console.save").With()
+	rule.Notes = []ui.Note{{Class: "hint", Text: label("of"), Links: []ui.Link{{Label: "Agents", URL: "#"}}}}
+	rule.Inputs = []ui.Input{
+		{Kind: ui.RadioInput, Name: "mode", Label: label("mode"), Choices: []ui.Choice{
 			{Value: "inherit", Label: "Follow the rules of its people", Hint: "What their MFA page says."},
 			{Value: "required", Label: "Always ask for a second step", Hint: "People without a second step are led through set-up.", Chosen: true},
 			{Value: "off", Label: "No second step", Hint: "The password is enough at this app."},
-		},
-		MinACR:     []ui.Choice{{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"}},
-		Population: []ui.Link{{Label: "Agents", URL: "#"}},
+		}},
+		{Kind: ui.GroupInput, Label: label("required_only"), Inputs: []ui.Input{
+			{Kind: ui.SelectInput, Name: "min_acr", Label: label("min_acr"), Choices: []ui.Choice{
+				{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"},
+			}},
+			{Kind: ui.CheckInput, Name: "federated", Label: label("federated"), Hint: label("federated_hint"), On: true},
+		}},
 	}
 	return map[string]ui.Page{
 		"console-apps": ui.ConsoleApps{
@@ -153,17 +160,18 @@ func recordPages() map[string]ui.Page {
 }
 
 func brandPages() map[string]ui.Page {
-	brand := ui.ConsoleBrand{
-		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", PopulationName: "Agent", Version: 2, Name: "Bluebird Repairs",
-		Color: "#f2a900", ColorContrast: ui.ColorContrast("#f2a900"),
-		Swatches: ui.Swatches("#f2a900", "Bluebird Repairs", "Sign in", "console.brand.light", "console.brand.dark"),
-		LogoURL:  "http://rtx.example/logo.svg", LogoError: ui.Key("console.error.field").With("not https"),
-	}
-	brand.Tabs = []ui.NavItem{{Label: "MFA", URL: "#"}, {Label: "Name and logo", URL: "#", Current: true}}
-	return map[string]ui.Page{
-		"console-brand": brand,
-		"console-brand-new": ui.ConsoleBrandNew{
-			Console: consoleFrame("/authentication/new"), Action: "/admin/x", CancelURL: "#", ID: "Partners", Name: "Partners", IDError: ui.Key("console.brand.id_taken").With(),
+	brand := section("brand", "Name and logo",
+		ui.Input{Kind: ui.TextInput, Name: "name", Value: "Bluebird Repairs", Required: true},
+		ui.Input{
+			Kind: ui.TextInput, Name: "brand_color", Value: "#f2a900", Contrast: ui.ColorContrast("#f2a900"),
+			Swatches: ui.Swatches("#f2a900", "Bluebird Repairs", "Sign in", "console.brand.light", "console.brand.dark"),
 		},
+		ui.Input{Kind: ui.TextInput, Name: "logo_url", Value: "http://rtx.example/logo.svg", Error: ui.Key("settings.https").With("http://rtx.example/logo.svg")})
+	brand.More = []ui.Field{{Name: "preview", Value: "Preview"}}
+	added := section("brand", "", ui.Input{Kind: ui.TextInput, Name: "name", Value: "Partners", Required: true},
+		ui.Input{Kind: ui.TextInput, Name: "id", Value: "Partners", Required: true, Error: ui.Key("console.brand.id_taken").With()})
+	added.Tabs, added.CancelURL, added.Heading, added.Lead = nil, "#", *ui.Key("console.brand.new").With(), *ui.Key("console.brand.new_lead").With()
+	return map[string]ui.Page{
+		"console-brand": brand, "console-brand-new": added,
 	}
 }

@@ -105,8 +105,9 @@ func forgotPassword(t *testing.T, h *house, _ *manage.Manager) {
 func registration(t *testing.T, h *house, m *manage.Manager) {
 	e, err := m.Population(t.Context(), manage.System(), idp.Contacts)
 	if err == nil {
-		_, err = m.SaveRegistration(t.Context(), manage.System(), idp.Contacts, manage.RegistrationChange{
-			Version: e.Version, Registration: idp.Registration{Open: true, Denied: []string{"denied.example"}},
+		_, err = m.SaveRegistration(t.Context(), manage.System(), manage.Change[idp.Registration]{
+			ID:      idp.Contacts,
+			Version: e.Version, To: idp.Registration{Open: true, Denied: []string{"denied.example"}},
 		})
 	}
 	if err != nil {

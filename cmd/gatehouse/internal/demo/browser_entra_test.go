@@ -111,7 +111,7 @@ func entraAlone(t *testing.T, h *house) {
 	m := h.manager(t)
 	p, err := m.Population(t.Context(), manage.System(), idp.Contacts)
 	idptest.Must(t, err)
-	_, err = m.SaveAccess(t.Context(), manage.System(), manage.AccessChange{Population: idp.Contacts, Version: p.Version, Access: idp.Access{Federated: true}})
+	_, err = m.SaveAccess(t.Context(), manage.System(), manage.Change[idp.Access]{ID: idp.Contacts, Version: p.Version, To: idp.Access{Federated: true}})
 	idptest.Must(t, err)
 	b := h.window(t)
 	b.visit(h.supportPortal())

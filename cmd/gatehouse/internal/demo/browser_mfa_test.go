@@ -74,8 +74,8 @@ func policy(t *testing.T, m *manage.Manager, population string, p idp.Policy, ap
 		t.Fatal(err)
 	}
 	p.Version, p.IssuerLabel = now.Policy.Version, now.Policy.IssuerLabel
-	_, err = m.SavePolicy(t.Context(), manage.System(), manage.PolicyChange{
-		Population: population, Policy: p, Apply: apply, PasswordAlone: true,
+	_, err = m.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
+		ID: population, To: p, Apply: apply, PasswordAlone: true,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,79 @@
+package api
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
+)
+
+// decoded is the T of a body.
+func decoded[T any](v *call, fields settings.Fields[T]) (t T, err error) {
+	body, err := read[map[string]json.RawMessage](v)
+	if err != nil {
+		return t, err
+	}
+	return t, fields.Decode(body, &t).Err()
+}
+
+// changeOf is the change of a T that a body asks for.
+func changeOf[T any](v *call, id, ifMatch string, fields settings.Fields[T]) (manage.Change[T], error) {
+	beside, err := read[struct {
+		Apply         manage.Apply `json:"apply"`
+		PasswordAlone bool         `json:"password_alone"`
+		Reason        string       `json:"reason"`
+	}](v)
+	if err != nil {
+		return manage.Change[T]{}, err
+	}
+	to, err := decoded(v, fields)
+	return manage.Change[T]{
+		ID: id, Version: versionIn(ifMatch), To: to, Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
+	}, err
+}
+
+// answer sends a T with its version, and what belongs to it.
+func answer[T any](v *call, fields settings.Fields[T], t T, version int64, more map[string]any) error {
+	body := withVersion(fields, t, version)
+	maps.Copy(body, more)
+	v.Header("ETag", etag(version))
+	return v.json(http.StatusOK, body)
+}
+
+func withVersion[T any](fields settings.Fields[T], t T, version int64) map[string]any {
+	body := fields.Encode(t)
+	body["version"] = version
+	return body
+}
+
+// errorsProblem says which fields or parameters an operation refuses.
+func errorsProblem(v *call, wrong settings.Errors) Problem {
+	if v == nil {
+		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(wrong.Error()))
+	}
+	var found []FieldProblem
+	var details []string
+	for _, e := range wrong {
+		one := FieldProblem{Detail: v.text(e.Key, e.Args...)}
+		details = append(details, e.Field+": "+one.Detail)
+		pointer := "/" + e.Field
+		switch {
+		case v.operation.body != nil && v.operation.body.properties[e.Field] != nil:
+			one.Pointer = &pointer
+		case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
+			one.Parameter = &e.Field
+		default:
+			continue
+		}
+		found = append(found, one)
+	}
+	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, strings.TrimSuffix(sentence(strings.Join(details, " ")), "."))
+	if len(found) > 0 {
+		p.Errors = &found
+	}
+	return p
+}

@@ -1,0 +1,321 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
+	"gatehouse/ui"
+)
+
+// section is a page on which a T that settings describes is changed: a part of an O, such
+// as the session rules of a population.
+type section[O, T any] struct {
+	// thing is the part of the texts' keys: console.THING.lead, .FIELD and .FIELD_hint.
+	thing  string
+	fields settings.Fields[T]
+	// load is what the URL names, for those who may change it.
+	load func(v *visit) (O, error)
+	// home is the page's path, frame what stands around it, and behind the frame of the
+	// page that asks once more.
+	home   func(o O) string
+	frame  func(v *visit, o O) (ui.ConsoleForm, error)
+	behind func(v *visit, o O) (ui.Console, error)
+	seen   func(o O) (now T, version int64)
+	// kept is where the reading of a form begins, nil for an empty T.
+	kept  func(o O) T
+	check func(v *visit, o O, t *T) settings.Errors
+	// more adds to the form what the description does not say.
+	more func(v *visit, o O, t T, page *ui.ConsoleForm) error
+	// render sends a page that is more than its form, nil for one that is not.
+	render func(v *visit, status int, o O, page ui.ConsoleForm) error
+	// ask is the page that says what a change does, nil where a change is saved at once;
+	// it is posted to confirmAt.
+	ask       func(v *visit, o O, wanted T) (ui.ConsoleConfirm, error)
+	confirmAt func(o O) string
+	// save returns the version after the change and what to say then.
+	save func(v *visit, o O, wanted T) (version int64, done ui.Key, err error)
+}
+
+// get shows the thing as it stands.
+func (x section[O, T]) get(v *visit) error {
+	o, err := x.load(v)
+	if err != nil {
+		return err
+	}
+	return x.show(v, http.StatusOK, o, nil)
+}
+
+func (x section[O, T]) show(v *visit, status int, o O, alert *ui.Message) error {
+	now, _ := x.seen(o)
+	return x.form(v, status, o, now, x.fields.Values(now), nil, alert)
+}
+
+// stale shows the thing as it stands after somebody else has changed it.
+func (x section[O, T]) stale(v *visit) error {
+	o, err := x.load(v)
+	if err != nil {
+		return err
+	}
+	return x.show(v, http.StatusConflict, o, ui.Key("console.error.stale").With())
+}
+
+// form shows what was typed, and what is wrong about it. The version stays the one that
+// was seen.
+func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wrong settings.Errors, alert *ui.Message) error {
+	page, err := x.frame(v, o)
+	if err != nil {
+		return err
+	}
+	_, version := x.seen(o)
+	if status == http.StatusUnprocessableEntity {
+		version = v.seenVersion()
+	}
+	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.home(o)), alert
+	page.FormFields = append(page.FormFields, versionField(version))
+	page.Lead, page.Submit = v.textIfAny(ui.Key("console."+x.thing+".lead")), *ui.Key("console.save").With()
+	for _, f := range x.fields {
+		page.Inputs = append(page.Inputs, v.input(x.thing, f.Spec, typed))
+	}
+	if x.more != nil {
+		if err := x.more(v, o, t, &page); err != nil {
+			return err
+		}
+	}
+	page.Alert = placeErrors(page.Inputs, wrong, page.Alert)
+	if x.render != nil {
+		return x.render(v, status, o, page)
+	}
+	return v.render(status, page)
+}
+
+// placeErrors puts errors at their inputs; the first that has none is the alert.
+func placeErrors(inputs []ui.Input, wrong settings.Errors, alert *ui.Message) *ui.Message {
+	for _, e := range wrong {
+		if input := inputNamed(inputs, e.Field); input != nil {
+			input.Error = messageOf(e)
+		} else if alert == nil {
+			alert = messageOf(e)
+		}
+	}
+	return alert
+}
+
+func inputNamed(inputs []ui.Input, name string) *ui.Input {
+	for i := range inputs {
+		if inputs[i].Name == name && inputs[i].Kind != ui.HiddenInput {
+			return &inputs[i]
+		}
+		if found := inputNamed(inputs[i].Inputs, name); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+func messageOf(e settings.Error) *ui.Message { return ui.Key(e.Key).With(e.Args...) }
+
+// textIfAny is a message that the catalogue may lack: then it is empty.
+func (v *visit) textIfAny(key ui.Key) ui.Message {
+	if v.text(key) == string(key) {
+		return ui.Message{}
+	}
+	return *key.With()
+}
+
+// input is what a form asks for a field.
+func (v *visit) input(thing string, s settings.Spec, typed url.Values) ui.Input {
+	label := ui.Key("console." + thing + "." + s.Name)
+	i := ui.Input{
+		Kind: ui.TextInput, Name: s.Name, Label: *label.With(), Hint: v.textIfAny(label + "_hint"), Value: typed.Get(s.Name),
+		Required: s.Required() || s.Least > 0,
+	}
+	switch s.Kind {
+	case settings.KindFlag:
+		i.Kind, i.On = ui.SwitchInput, i.Value == "on"
+	case settings.KindList:
+		i.Kind = ui.LinesInput
+	case settings.KindDuration:
+		i.Kind = ui.LimitInput
+		for _, u := range settings.Units() {
+			i.Units = append(i.Units, ui.Unit{
+				Value: u.Name, Label: *ui.Key("console.unit." + u.Name).With(), Chosen: u.Name == typed.Get(s.Name+"_unit"),
+			})
+		}
+	case settings.KindChoice:
+		i.Kind = ui.RadioInput
+		for _, value := range s.Values {
+			at := label + ui.Key("."+value)
+			i.Choices = append(i.Choices, ui.Choice{Value: value, Label: v.text(at), Hint: v.written(v.textIfAny(at + "_hint")), Chosen: value == i.Value})
+		}
+	case settings.KindSet:
+		i.Kind = ui.TicksInput
+	case settings.KindLine, settings.KindNumber:
+	}
+	return i
+}
+
+func (v *visit) written(m ui.Message) string { return v.text(m.Key, m.Args...) }
+
+// posted reads the form.
+func (x section[O, T]) posted(v *visit, o O) (typed url.Values, t T, wrong settings.Errors) {
+	if x.kept != nil {
+		t = x.kept(o)
+	}
+	typed = x.fields.Sent(v.Request.PostForm)
+	wrong = x.fields.Read(typed, &t)
+	return typed, t, wrong.And(x.check(v, o, &t)...)
+}
+
+// post says what a change does, saves it at once, or only shows what it looks like.
+func (x section[O, T]) post(v *visit) error {
+	o, err := x.load(v)
+	if err != nil {
+		return err
+	}
+	typed, wanted, wrong := x.posted(v, o)
+	_, version := x.seen(o)
+	switch {
+	case v.seenVersion() != version:
+		return x.stale(v)
+	case v.PostForm("preview") != "":
+		return x.form(v, http.StatusOK, o, wanted, typed, wrong, nil)
+	case len(wrong) > 0:
+		return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
+	case x.ask == nil:
+		return x.keep(v, o, wanted, typed)
+	case !v.fresh(): // better now than after the choice
+		return v.askFresh(x.home(o))
+	}
+	return x.asks(v, http.StatusOK, o, wanted, typed, nil)
+}
+
+// asks is the page that says what a change does, with what is wrong about the answer.
+func (x section[O, T]) asks(v *visit, status int, o O, wanted T, typed url.Values, wrong settings.Errors) error {
+	page, err := x.ask(v, o, wanted)
+	if err != nil {
+		return err
+	}
+	if page.Console, err = x.behind(v, o); err != nil {
+		return err
+	}
+	page.Action, page.CancelURL, page.Reason = v.path(x.confirmAt(o)), v.path(x.home(o)), v.PostForm("reason")
+	page.FormFields = []ui.Field{versionField(v.seenVersion())}
+	for name := range typed {
+		for _, value := range typed[name] {
+			page.FormFields = append(page.FormFields, ui.Field{Name: name, Value: value})
+		}
+	}
+	if e := wrong.Of("apply"); e != nil {
+		page.Apply.Error = messageOf(*e)
+	}
+	if e := wrong.Of("password_alone"); e != nil && page.Extra != nil {
+		page.Extra.Error = messageOf(*e)
+	}
+	if e := wrong.Of("reason"); e != nil {
+		page.ReasonError = v.whyReason(*e)
+	}
+	return v.render(status, page)
+}
+
+// whyReason is what is wrong about the reason.
+func (v *visit) whyReason(e settings.Error) *ui.Message {
+	if v.PostForm("reason") == "" {
+		return ui.Key("console.error.reason").With()
+	}
+	return messageOf(e)
+}
+
+// apply saves a change that was confirmed.
+func (x section[O, T]) apply(v *visit) error {
+	o, err := x.load(v)
+	if err != nil {
+		return err
+	}
+	typed, wanted, wrong := x.posted(v, o)
+	if len(wrong) > 0 {
+		return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
+	}
+	return x.keep(v, o, wanted, typed)
+}
+
+// keep saves a change, or says why that cannot be.
+func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
+	version, done, err := x.save(v, o, wanted)
+	var wrong settings.Errors
+	switch {
+	case err == nil:
+		return v.saved(x.home(o), v.seenVersion(), version, done)
+	case errors.Is(err, manage.ErrStepUp):
+		return v.askFresh(x.home(o))
+	case errors.Is(err, idp.ErrConflict):
+		return x.stale(v)
+	case !errors.As(err, &wrong):
+		return err
+	case x.ask != nil && slices.ContainsFunc(wrong, func(e settings.Error) bool { return answers(e.Field) }):
+		return x.asks(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong)
+	}
+	return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
+}
+
+// answers tells whether a field stands on the page that asks once more.
+func answers(field string) bool {
+	return slices.Contains([]string{"apply", "password_alone", "reason"}, field)
+}
+
+// change is what a form asks of an operation.
+func change[T any](v *visit, id string, wanted T) manage.Change[T] {
+	return manage.Change[T]{
+		ID: id, Version: v.seenVersion(), To: wanted, Apply: manage.Apply(v.PostForm("apply")),
+		PasswordAlone: v.PostForm("password_alone") != "", Reason: v.PostForm("reason"),
+	}
+}
+
+// applyChoices are when a change may apply, with what each does.
+func (v *visit) applyChoices(now, next string, more ...ui.Choice) ui.Input {
+	return ui.Input{
+		Name: "apply", Label: *ui.Key("console.apply.heading").With(), Choices: append([]ui.Choice{
+			{Value: string(manage.Immediately), Label: v.text("console.apply.immediately"), Hint: now},
+			{Value: string(manage.OnNextLogin), Label: v.text("console.apply.next_login"), Hint: next},
+		}, more...),
+	}
+}
+
+// populationSection is a section of a population's authentication.
+func populationSection[T any](tab, op string, fields settings.Fields[T], of func(idp.Population) T) section[manage.PopulationEntry, T] {
+	type entry = manage.PopulationEntry
+	home := func(e entry) string { return "/authentication/" + e.ID + "/" + tab }
+	return section[entry, T]{
+		thing: tab, fields: fields, home: home, confirmAt: func(e entry) string { return home(e) + "/apply" },
+		load: func(v *visit) (entry, error) { return v.populationFor(op) },
+		seen: func(e entry) (T, int64) { return of(e.Population), e.Version },
+		frame: func(v *visit, e entry) (page ui.ConsoleForm, err error) {
+			page.Console, err = v.frame(v.Request.Context(), "/authentication/"+e.ID)
+			page.Crumbs, page.Tabs = v.crumbs(), v.tabs(e.Population, tab)
+			page.Heading = *ui.Key("console.policy.heading").With(populationLabel(e.Population))
+			return page, err
+		},
+		behind: func(v *visit, e entry) (ui.Console, error) {
+			frame, err := v.frame(v.Request.Context(), "/authentication/"+e.ID)
+			frame.Crumbs = append(v.crumbs(), ui.Link{Label: v.text("console.nav.authentication", populationLabel(e.Population)), URL: v.path(home(e))})
+			return frame, err
+		},
+		check: func(_ *visit, _ entry, t *T) settings.Errors { return fields.Check(t) },
+	}
+}
+
+// populationFor is the population that the URL names, for those who may do an operation.
+func (v *visit) populationFor(op string) (manage.PopulationEntry, error) {
+	if err := v.need(op); err != nil {
+		return manage.PopulationEntry{}, err
+	}
+	id := v.Param("population")
+	if !identifier.MatchString(id) {
+		return manage.PopulationEntry{}, idp.ErrNotFound
+	}
+	return v.console.Manage.Population(v.Request.Context(), v.actor, id)
+}

@@ -1,0 +1,158 @@
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Encode is t as the admin API writes it: durations in seconds, and no list is null.
+func (fs Fields[T]) Encode(t T) map[string]any {
+	body := map[string]any{}
+	for _, f := range fs {
+		switch v := f.get(&t).(type) {
+		case time.Duration:
+			body[f.Name] = int64(v / time.Second)
+		case []string:
+			body[f.Name] = append([]string{}, v...)
+		default:
+			body[f.Name] = v
+		}
+	}
+	return body
+}
+
+// Decode puts what a body has into t; what it lacks stays. Names that are no fields are
+// left to the caller.
+func (fs Fields[T]) Decode(body map[string]json.RawMessage, t *T) (wrong Errors) {
+	for _, f := range fs {
+		raw, ok := body[f.Name]
+		if !ok {
+			continue
+		}
+		value, err := f.decode(raw)
+		if err != nil {
+			wrong = append(wrong, Error{Field: f.Name, Key: "settings.kind"})
+			continue
+		}
+		f.set(t, value)
+	}
+	return wrong
+}
+
+func (f Field[T]) decode(raw json.RawMessage) (value any, err error) {
+	switch f.Kind {
+	case KindFlag:
+		return as[bool](raw)
+	case KindNumber:
+		return as[int](raw)
+	case KindDuration:
+		var seconds int64
+		if seconds, err = as[int64](raw); err == nil && int64(time.Duration(seconds)*time.Second/time.Second) != seconds {
+			err = strconv.ErrRange
+		}
+		return time.Duration(seconds) * time.Second, err
+	case KindList, KindSet:
+		return as[[]string](raw)
+	}
+	return as[string](raw)
+}
+
+func as[V any](raw json.RawMessage) (V, error) {
+	var v *V
+	err := json.Unmarshal(raw, &v)
+	if err == nil && v == nil {
+		err = strconv.ErrSyntax // null is no value
+	}
+	if err != nil {
+		return *new(V), err
+	}
+	return *v, nil
+}
+
+// Diff is what differs between two things, for the audit log: "before.scopes" and
+// "after.scopes", by the names and in the values of the admin API. A list is written with
+// spaces between its texts.
+func (fs Fields[T]) Diff(before, after T) map[string]string {
+	diff := map[string]string{}
+	for _, f := range fs {
+		if a, b := f.get(&before), f.get(&after); !f.same(a, b) {
+			diff["before."+f.Name], diff["after."+f.Name] = fact(a), fact(b)
+		}
+	}
+	return diff
+}
+
+// Same tells whether two things are set alike.
+func (fs Fields[T]) Same(a, b T) bool {
+	return !slices.ContainsFunc(fs, func(f Field[T]) bool { return !f.same(f.get(&a), f.get(&b)) })
+}
+
+func (f Field[T]) same(a, b any) bool {
+	x, list := a.([]string)
+	if !list {
+		return a == b
+	}
+	y, _ := b.([]string)
+	if f.Kind == KindSet {
+		x, y = slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y))
+	}
+	return slices.Equal(x, y)
+}
+
+func fact(value any) string {
+	switch v := value.(type) {
+	case time.Duration:
+		return strconv.FormatInt(int64(v/time.Second), 10)
+	case []string:
+		return strings.Join(v, " ")
+	}
+	return fmt.Sprint(value)
+}
+
+// Changed tells whether one of the fields that take a fresh second step differs.
+func (fs Fields[T]) Changed(before, after T) bool {
+	return !fs.Only(func(s Spec) bool { return !s.Harmless }).Same(before, after)
+}
+
+// Schema is a field as OpenAPI describes it.
+func (s Spec) Schema() map[string]any {
+	schema := map[string]any{}
+	switch s.Kind {
+	case KindFlag:
+		schema["type"] = "boolean"
+	case KindNumber, KindDuration:
+		schema["type"], schema["format"] = "integer", "int64"
+		unit := int64(1)
+		if s.Kind == KindDuration {
+			unit = int64(time.Second)
+		}
+		if s.Least != 0 || s.Most != 0 {
+			schema["minimum"], schema["maximum"] = s.Least/unit, s.Most/unit
+		}
+	case KindList, KindSet:
+		items := map[string]any{"type": "string"}
+		if s.Values != nil {
+			items["enum"] = s.Values
+		}
+		if s.Longest > 0 {
+			items["maxLength"] = s.Longest
+		}
+		schema["type"], schema["items"] = "array", items
+		if s.Most > 0 {
+			schema["maxItems"] = s.Most
+		}
+	default:
+		schema["type"] = "string"
+		if s.Values != nil {
+			schema["enum"] = s.Values
+		}
+		if s.Most > 0 {
+			schema["maxLength"] = s.Most
+		}
+	}
+	return schema
+}
