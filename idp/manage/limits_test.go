@@ -284,8 +284,8 @@ func (o *office) asks(t *testing.T, m *manage.Manager, kind, population, email s
 
 func useOfARegistration(t *testing.T, o *office) limit {
 	p := o.entry(t, idp.Contacts)
-	idptest.Must(t, second(o.SaveRegistration(t.Context(), everything(), idp.Contacts, manage.RegistrationChange{
-		Version: p.Version, Registration: idp.Registration{Open: true},
+	idptest.Must(t, second(o.SaveRegistration(t.Context(), everything(), manage.Change[idp.Registration]{
+		Population: idp.Contacts, Version: p.Version, To: idp.Registration{Open: true},
 	})))
 	idptest.Must(t, o.asks(t, o.Manager, "registration", idp.Contacts, "new@rtx.example"))
 	return o.arrives(t, idp.RegistrationLink)
