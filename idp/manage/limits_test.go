@@ -285,7 +285,7 @@ func (o *office) asks(t *testing.T, m *manage.Manager, kind, population, email s
 func useOfARegistration(t *testing.T, o *office) limit {
 	p := o.entry(t, idp.Contacts)
 	idptest.Must(t, second(o.SaveRegistration(t.Context(), everything(), manage.Change[idp.Registration]{
-		Population: idp.Contacts, Version: p.Version, To: idp.Registration{Open: true},
+		ID: idp.Contacts, Version: p.Version, To: idp.Registration{Open: true},
 	})))
 	idptest.Must(t, o.asks(t, o.Manager, "registration", idp.Contacts, "new@rtx.example"))
 	return o.arrives(t, idp.RegistrationLink)
