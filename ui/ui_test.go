@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -266,9 +267,10 @@ func TestHostileStrings(t *testing.T) {
 	}
 }
 
-// poison puts a string into every field that takes one. template.URL is left
-// out of it: its type says that the caller vouches for it.
-func poison(v reflect.Value, s string) {
+// poison puts a string into every field that takes one, and into what a field holds of its
+// own type twice at most (a group of inputs has inputs). template.URL is left out of it:
+// its type says that the caller vouches for it.
+func poison(v reflect.Value, s string, within ...reflect.Type) {
 	switch v.Kind() {
 	case reflect.String:
 		if v.Type() != reflect.TypeFor[template.URL]() {
@@ -280,19 +282,21 @@ func poison(v reflect.Value, s string) {
 		v.SetInt(7)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		poison(v.Elem(), s)
+		poison(v.Elem(), s, within...)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		poison(v.Index(0), s)
-		poison(v.Index(1), s)
+		poison(v.Index(0), s, within...)
+		poison(v.Index(1), s, within...)
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(s))
 	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
-			return // has nothing that a text gets into
+		same := func(t reflect.Type) bool { return t == v.Type() }
+		if same(reflect.TypeFor[time.Time]()) || // has nothing that a text gets into
+			len(slices.DeleteFunc(slices.Clone(within), func(t reflect.Type) bool { return !same(t) })) == 2 {
+			return
 		}
 		for i := range v.NumField() {
-			poison(v.Field(i), s)
+			poison(v.Field(i), s, append(within, v.Type())...)
 		}
 	}
 }

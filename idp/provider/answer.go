@@ -151,6 +151,9 @@ func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*
 		return nil, nil
 	}
 	client, err := p.client(ctx, r.ClientID)
+	if errors.Is(err, idp.ErrNotFound) { // deleted this very moment
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func TestASignInUnderWayMeetsTheNewPolicyAndIsTold(t *testing.T) {
 				app.SetPolicy(idp.Agents, byApp, apply)
 				// Looking at the page again, or answering what it asked: both say why.
 				for _, page := range []*idptest.Page{b.Get(page.URL.String()), b.Submit(page, "/email", "code", code)} {
-					if !strings.Contains(page.Body, "changed its sign-in rules") || page.Left != nil {
+					if !strings.Contains(page.Body, "sign-in rules have just changed") || page.Left != nil {
 						t.Errorf("%q does not say why:\n%s", page.Heading(), page.Body)
 					}
 				}
