@@ -85,7 +85,7 @@ func (v *visit) connectionRows(population string) ([]ui.ConnectionRow, error) {
 	for i, c := range list {
 		rows[i] = ui.ConnectionRow{
 			Name: c.Name, URL: v.path(connectionPage(c)), Kind: farEnd(c.Connection),
-			Trust: *trustLabel(c.Trust).With(), Enabled: c.Enabled, InsteadOf: c.InsteadOf,
+			Trust: *trustLabel(c.Trust).With(), Enabled: c.Enabled, Lost: c.Lost, InsteadOf: c.InsteadOf,
 		}
 		if rows[i].People, _, err = v.console.Store.CountThrough(ctx, c.ID); err != nil {
 			return nil, err

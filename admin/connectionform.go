@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (v *visit) connectionFields(p manage.PopulationEntry, c manage.ConnectionEn
 		NameClaim: c.Claims.Name, EmailClaim: c.Claims.Email, DepartmentClaim: c.Claims.Department,
 		OwnRedirect: c.OwnRedirect, OwnRedirectURI: v.party(idp.Client{}).Issuer + idp.CallbackPath(c.ID, true),
 		EndUpstream: c.EndUpstream, DomainHint: c.DomainHint, Reason: v.PostForm("reason"),
-		Undated: !c.UndatedSince.IsZero(),
+		Undated: !c.UndatedSince.IsZero(), Lost: c.Lost && c.Version != 0,
 	}
 	if page.Mappings, err = v.mappings(c.Roles); err != nil {
 		return page, err
@@ -81,14 +82,14 @@ func (v *visit) credentials(c manage.ConnectionEntry) []ui.Choice {
 		add(withNewKey, "console.connection.with_certificate", "console.connection.with_certificate_hint")
 		return list
 	}
-	if chosen == "" {
-		chosen = keepCredential
-	}
+	chosen = cmp.Or(chosen, keepCredential)
 	keep := ui.Key("console.connection.keep_certificate")
 	if c.HasSecret {
 		keep = "console.connection.keep_secret"
 	}
-	add(keepCredential, keep, "")
+	if !c.Lost {
+		add(keepCredential, keep, "")
+	}
 	add(withSecret, "console.connection.with_new_secret", "console.connection.with_secret_hint")
 	add(withNewKey, "console.connection.with_new_certificate", "console.connection.with_new_certificate_hint")
 	return list

@@ -36,6 +36,9 @@ var (
 	// ErrUnavailable: the database does not serve us now: it is not there, locked, full or
 	// too slow. Nothing was done.
 	ErrUnavailable = errors.New("unavailable")
+	// ErrUnreadable: what is stored cannot be opened: its master key is lost, or it was
+	// damaged. Asking again does not help; making it anew does.
+	ErrUnreadable = errors.New("unreadable")
 	// ErrInvalid: the input cannot be accepted as it is.
 	ErrInvalid = errors.New("invalid")
 )

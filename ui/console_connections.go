@@ -19,6 +19,7 @@ type ConnectionRow struct {
 	Name, URL   string
 	Kind, Trust Message
 	Enabled     bool
+	Lost        bool // nobody can read its secret any more
 	// InsteadOf is the connection that is the same and is offered in its place, empty for none.
 	InsteadOf string
 	People    int64 // linked
@@ -72,6 +73,7 @@ type ConsoleConnection struct {
 	Entra                 bool
 	HasIssuer, HasTenants bool
 	Linked                bool // people are, so that the issuer stays
+	Lost                  bool // nobody can read its secret or key any more
 	Undated               bool // the other side does not say when people signed in there
 	ManyTenants           bool // several may be named
 	HasAudience           bool // asks whether any organisation and personal accounts may come

@@ -42,6 +42,7 @@ const (
 	ProblemTooLarge       ProblemKind = "too_large"         // the form is too big
 	ProblemTooMany        ProblemKind = "too_many"          // too many requests
 	ProblemBusy           ProblemKind = "busy"              // too much to do for it to be begun
+	ProblemUnreadable     ProblemKind = "unreadable"        // its master key is lost, or it is damaged
 	ProblemServer         ProblemKind = "server"            // our fault
 	ProblemUnavailable    ProblemKind = "unavailable"       // our fault, for a moment
 )
@@ -67,6 +68,7 @@ var problemStatus = map[ProblemKind]int{
 	ProblemTooLarge:       http.StatusRequestEntityTooLarge,
 	ProblemTooMany:        http.StatusTooManyRequests,
 	ProblemBusy:           http.StatusServiceUnavailable,
+	ProblemUnreadable:     http.StatusConflict,
 	ProblemServer:         http.StatusInternalServerError,
 	ProblemUnavailable:    http.StatusServiceUnavailable,
 }

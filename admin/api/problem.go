@@ -54,6 +54,7 @@ var refusals = []refusal{
 	{manage.ErrNoMail, http.StatusConflict, ProblemCodeConflict, "No mail server is configured."},
 	{idp.ErrConflict, http.StatusConflict, ProblemCodeConflict, "That is taken, or somebody else changed it at the same moment."},
 	{idp.ErrNotFound, http.StatusNotFound, ProblemCodeNotFound, "There is no such thing."},
+	{idp.ErrUnreadable, http.StatusConflict, ProblemCodeConflict, "This can no longer be read: the master key that it was encrypted with is lost, or it was damaged. Make it anew."},
 	{idp.ErrInvalid, http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is."},
 }
 

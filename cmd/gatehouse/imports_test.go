@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"idp":         {},
 	"ui":          {},
 	"migrations":  {},
-	"idp/keyring": {},
+	"idp/keyring": {"idp"},
 
 	// Made-up pages, to look at and to test with.
 	"ui/internal/sample":  {"idp", "ui"},

@@ -224,6 +224,8 @@ func (v *visit) explain(err error) error {
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), v.viewer.Population.Name)
 	case errors.Is(err, idp.ErrNotFound):
 		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), v.viewer.Population.Name)
+	case errors.Is(err, idp.ErrUnreadable):
+		return web.NewProblem(ui.ProblemUnreadable, err).BackTo(v.path("/codes"), v.viewer.Population.Name)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"gatehouse/idp"
@@ -18,7 +19,11 @@ func (v *visit) codes() error {
 func (v *visit) renderCodes(status int, savedError *ui.Message) error {
 	list, err := v.pages.Manage.OwnCodes(v.Request.Context(), v.self)
 	if errors.Is(err, idp.ErrNotFound) {
-		return v.renderSet(http.StatusOK)
+		return v.renderSet(http.StatusOK, nil)
+	}
+	if errors.Is(err, idp.ErrUnreadable) {
+		slog.ErrorContext(v.Request.Context(), "show recovery codes", "cause", err)
+		return v.renderSet(http.StatusOK, ui.Key("account.codes.unreadable").With())
 	}
 	if err != nil {
 		return err
@@ -31,12 +36,13 @@ func (v *visit) renderCodes(status int, savedError *ui.Message) error {
 
 // renderSet says how many codes are left, and offers new ones as soon as there can be
 // some.
-func (v *visit) renderSet(status int) error {
+func (v *visit) renderSet(status int, alert *ui.Message) error {
 	own, err := v.own()
 	if err != nil {
 		return err
 	}
 	page := ui.AccountCodes{Console: v.frame("/second-step"), Left: own.RecoveryLeft, AgainAt: own.RegenerateAt}
+	page.Alert = alert
 	if own.Recovery != nil {
 		page.GeneratedAt = own.Recovery.CreatedAt
 	}
@@ -66,7 +72,7 @@ func (v *visit) postCodes() error {
 	var tooSoon *manage.TooSoonError
 	switch {
 	case errors.As(err, &tooSoon):
-		return v.renderSet(http.StatusConflict)
+		return v.renderSet(http.StatusConflict, nil)
 	case err != nil:
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"gatehouse/idp"
 )
 
 // KeySize is the size of a master key in bytes: AES-256.
@@ -34,14 +36,14 @@ const (
 // Overhead is by how many bytes a sealed value is longer than its plaintext.
 const Overhead = headerSize + 12 + 16
 
-// What Open can answer besides the plaintext.
+// What Open can answer besides the plaintext. Both are idp.ErrUnreadable.
 var (
 	// ErrUnknownKey: the value was sealed under a master key that this keyring
 	// does not have. The error's text names the key's id in hex.
-	ErrUnknownKey = errors.New("keyring: no master key with this id")
+	ErrUnknownKey = fmt.Errorf("keyring: no master key with this id: %w", idp.ErrUnreadable)
 	// ErrCorrupt: the value is not what Seal made, or not for this additional
 	// data: it was damaged, forged, or moved from another row.
-	ErrCorrupt = errors.New("keyring: sealed value is corrupt or belongs elsewhere")
+	ErrCorrupt = fmt.Errorf("keyring: sealed value is corrupt or belongs elsewhere: %w", idp.ErrUnreadable)
 )
 
 type keyID [idSize]byte

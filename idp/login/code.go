@@ -71,7 +71,7 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 	if isWrongCode(err) {
 		return l.totpRefused(c, s, g, attempt, err)
 	}
-	if errors.Is(err, keyring.ErrUnknownKey) {
+	if errors.Is(err, idp.ErrUnreadable) {
 		slog.ErrorContext(c.Request.Context(), "check an authenticator code", "cause", err)
 		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: ui.MsgCodeUnreadable.With()})
 	}
@@ -108,7 +108,7 @@ func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, st
 	var refused error
 	for _, f := range factors {
 		key, err := l.Keyring.Open(f.Secret, keyring.AAD("factors", f.ID, "secret"))
-		if errors.Is(err, keyring.ErrUnknownKey) { // another one may still do
+		if errors.Is(err, idp.ErrUnreadable) { // another one may still do
 			refused = cmp.Or(refused, err)
 			continue
 		}
@@ -119,7 +119,7 @@ func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, st
 		if err == nil {
 			return f.ID, step, nil
 		}
-		if refused == nil || errors.Is(err, mfa.ErrReplayed) || errors.Is(refused, keyring.ErrUnknownKey) {
+		if refused == nil || errors.Is(err, mfa.ErrReplayed) || errors.Is(refused, idp.ErrUnreadable) {
 			refused = err
 		}
 	}

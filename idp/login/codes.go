@@ -35,12 +35,22 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 	return nil
 }
 
-// postSaved is the tick that the codes are kept, and the way out of the page.
+// postSaved is the tick that the codes are kept, and the way out of the page. Codes that
+// nobody can read stay to be shown: they may be made anew before the next sign-in.
 func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowCodes); !ok {
 		return l.here(c, s)
 	}
-	if c.PostForm("saved") == "" {
+	_, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	switch {
+	case errors.Is(err, idp.ErrUnreadable):
+		return l.advance(c, s, func(context.Context) error {
+			s.notes.Unread = true
+			return nil
+		})
+	case err != nil:
+		return err
+	case c.PostForm("saved") == "":
 		return l.renderCodes(c, s, ui.MsgConfirmSaved.With())
 	}
 	return l.advance(c, s, func(ctx context.Context) error {

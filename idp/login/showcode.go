@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -11,7 +12,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/keyring"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
@@ -138,11 +138,11 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, lim
 // every screen.
 const qrPixels = 416
 
-// pendingKey opens the key of an authenticator that is being set up. Where its master key
-// is lost, a new sign-in makes another.
+// pendingKey opens the key of an authenticator that is being set up. Where nobody
+// can read it, a new sign-in makes another.
 func (l *Login) pendingKey(s *signIn) ([]byte, error) {
 	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
-	if errors.Is(err, keyring.ErrUnknownKey) {
+	if errors.Is(err, idp.ErrUnreadable) {
 		return nil, web.NewProblem(ui.ProblemFlowExpired, err).BackTo(s.client.HomeURL, s.client.Name)
 	}
 	return key, err
@@ -171,6 +171,10 @@ func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p en
 
 func (l *Login) renderCodes(c *gin.Context, s *signIn, savedError *ui.Message) error {
 	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	if errors.Is(err, idp.ErrUnreadable) {
+		slog.ErrorContext(c.Request.Context(), "show recovery codes", "cause", err)
+		return l.render(c, s, http.StatusOK, ui.RecoveryCodes{Frame: l.frame(c, s), Action: l.action(s, "saved"), Unreadable: true})
+	}
 	if err != nil {
 		return err
 	}

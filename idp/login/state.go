@@ -90,6 +90,8 @@ type Notes struct {
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
 	Told bool `json:"told,omitempty"`
+	// Unread: the person was told that nobody can read their recovery codes any more.
+	Unread bool `json:"unread,omitempty"`
 	// Pending is somebody who came through another provider and is not linked yet.
 	Pending *pending `json:"pending,omitempty"`
 	// SID is the session at the provider that the person came through.
@@ -141,7 +143,7 @@ func Next(f Facts) State {
 	switch {
 	case len(f.Notes.Weak) > 0:
 		return ChangePassword{Reasons: f.Notes.Weak}
-	case f.unsaved():
+	case f.unsaved() && !f.Notes.Unread:
 		return ShowCodes{}
 	case f.used(idp.MethodRecovery) && !f.Notes.Told:
 		return ShowLeft{Left: f.RecoveryLeft}

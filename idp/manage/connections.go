@@ -17,6 +17,9 @@ type ConnectionEntry struct {
 	idp.Connection
 	// HasSecret: a client secret is stored. Otherwise the certificate counts.
 	HasSecret bool
+	// Lost: nobody can read what proved who we are any more. Nobody can come through the
+	// connection until an admin has entered it again.
+	Lost bool
 	// Linked: somebody is linked through it, so that its issuer stays.
 	Linked bool
 	// RedirectURI is what is registered at the other side.
@@ -77,7 +80,7 @@ func (m *Manager) Connection(ctx context.Context, a Actor, id string) (Connectio
 
 func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (ConnectionEntry, error) {
 	linked, err := m.Store.HasIdentities(ctx, c.ID)
-	e := ConnectionEntry{Connection: c, HasSecret: len(c.Secret) > 0, Linked: linked, RedirectURI: m.Issuer + c.CallbackPath()}
+	e := ConnectionEntry{Connection: c, HasSecret: len(c.Secret) > 0, Lost: m.credentialLost(c), Linked: linked, RedirectURI: m.Issuer + c.CallbackPath()}
 	e.Secret, e.Key = nil, nil
 	if err != nil || !c.Enabled {
 		return e, err
@@ -360,6 +363,8 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 		c.Secret = nil
 	case len(c.Secret) == 0 && len(c.Key) == 0:
 		return c, invalid("client_secret", "the client's secret, or a certificate, has to prove who we are")
+	case c.Enabled && m.credentialLost(c):
+		return c, invalid("client_secret", "the one that was stored can no longer be read: enter a new secret, or make a new certificate")
 	}
 	return c, nil
 }

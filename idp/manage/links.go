@@ -82,7 +82,7 @@ func (m *Manager) newLink(kind idp.LinkKind, population, email string, lifetime 
 
 func (m *Manager) linkBody(l idp.Link) (body linkBody, err error) {
 	plain, err := m.Keyring.Open(l.Body, linkAAD(l.ID))
-	if errors.Is(err, keyring.ErrUnknownKey) { // its master key is lost: a new link works
+	if errors.Is(err, idp.ErrUnreadable) { // a new link works
 		return body, fmt.Errorf("%w: %w", ErrLink, err)
 	}
 	if err == nil {

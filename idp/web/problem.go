@@ -70,6 +70,9 @@ func asProblem(err error) *Problem {
 	if errors.As(err, &tooLarge) {
 		return NewProblem(ui.ProblemTooLarge, err)
 	}
+	if errors.Is(err, idp.ErrUnreadable) {
+		return NewProblem(ui.ProblemUnreadable, err)
+	}
 	if errors.Is(err, idp.ErrBusy) {
 		return NewProblem(ui.ProblemBusy, err)
 	}

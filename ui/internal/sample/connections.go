@@ -24,7 +24,7 @@ func connections() map[string]ui.Page {
 		ConsoleForm: form, AddURL: "#",
 		Connections: []ui.ConnectionRow{
 			{Name: "Microsoft", URL: "#", Kind: message("console.connection.kind_several", 3), Trust: message("console.connection.trusted"), Enabled: true, People: 1284, CertificateEnds: time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC), EndsSoon: true},
-			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local"), Enabled: true, InsteadOf: "Microsoft"},
+			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local"), Enabled: true, Lost: true, InsteadOf: "Microsoft"},
 		},
 	}
 	none := access
@@ -77,7 +77,7 @@ func connection() ui.ConsoleConnection {
 		},
 		CertificateURL: "#", CertificateEnds: time.Date(2028, 11, 20, 9, 0, 0, 0, time.UTC),
 		Name: "Microsoft", Enabled: true, Entra: true, HasIssuer: true, HasTenants: true, ManyTenants: true, HasAudience: true,
-		Undated: true, Issuer: "https://login.microsoftonline.com", Tenants: tenant, ClientID: "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11",
+		Lost: true, Undated: true, Issuer: "https://login.microsoftonline.com", Tenants: tenant, ClientID: "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11",
 		Credentials: []ui.Choice{
 			{Value: "keep", Label: "Keep the certificate", Chosen: true},
 			{Value: "secret", Label: "A new client secret", Hint: "Made at the other side, and entered below."},

@@ -179,10 +179,11 @@ func enrolment() map[string]ui.Page {
 			Methods: methods(ui.MsgUseEmailInstead),
 		},
 		"enrol": enrol, "enrol-error": failed, "recovery-codes": list, "recovery-codes-error": unsaved,
-		"recovery-notice": ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 9},
-		"recovery-low":    ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 1, Low: true, RegenerateAction: "/flow/1/regenerate"},
-		"recovery-soon":   ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 2, Low: true, Later: ui.MsgCodesLater.With(time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC))},
-		"email-unsent":    ui.EmailCode{Frame: moved(), MaskedEmail: "m•••@rtx.example", ResendAction: "/flow/1/resend", Unsent: true},
+		"recovery-codes-unreadable": ui.RecoveryCodes{Frame: frame(), Action: "/flow/1/saved", Unreadable: true},
+		"recovery-notice":           ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 9},
+		"recovery-low":              ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 1, Low: true, RegenerateAction: "/flow/1/regenerate"},
+		"recovery-soon":             ui.RecoveryNotice{Frame: frame(), Action: "/flow/1/go", Left: 2, Low: true, Later: ui.MsgCodesLater.With(time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC))},
+		"email-unsent":              ui.EmailCode{Frame: moved(), MaskedEmail: "m•••@rtx.example", ResendAction: "/flow/1/resend", Unsent: true},
 	}
 }
 
