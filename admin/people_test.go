@@ -223,7 +223,7 @@ func TestRecoveryCodesAreShownOnceAndTheAgentIsTold(t *testing.T) {
 			}
 		}
 	}
-	for letter := box.Next("agent@rtx.example"); !strings.Contains(strings.ToLower(letter.Subject), "looked at"); {
+	for letter := box.Next("agent@rtx.example"); !strings.Contains(strings.ToLower(letter.Subject), "codes were viewed"); {
 		letter = box.Next("agent@rtx.example")
 	}
 	if h.Audited(idp.AuditRecoveryViewed) != 1 {
