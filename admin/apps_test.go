@@ -210,7 +210,7 @@ func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
 		{"redirect_uris", "https://rtx.example/#x", "fragment", "redirect_uris-error"},
 		{"post_logout_redirect_uris", "/bye", "absolute", "post_logout_redirect_uris-error"},
 		{"home_url", "javascript:alert(1)", "use https", "home_url-error"},
-		{"backchannel_logout_uri", "", "needs to be told", "backchannel_logout_uri-error"},
+		{"backchannel_logout_uri", "", "needs an address where it is notified", "backchannel_logout_uri-error"},
 		{"backchannel_logout_uri", "ftp://rtx.example/", "https", "backchannel_logout_uri-error"},
 		{"population_1", "partners", "no population", "populations-error"},
 		{"population_1", "", "Nobody could sign in", "populations-error"},

@@ -51,12 +51,12 @@ func TestAPopulationIsAdded(t *testing.T) {
 		h := open(t, db)
 		b := h.admin()
 		form := h.page(b, "/authentication/new")
-		want(t, form, http.StatusOK, "Add a population")
+		want(t, form, http.StatusOK, "Add a user group")
 		for id, text := range map[string]string{"agents": "has that short name", "new": "has that short name", "No Spaces": "2 to 32", "": "2 to 32", "../x": "2 to 32"} {
-			want(t, b.Submit(form, "/authentication/new", "id", id, "name", "Partners"), http.StatusUnprocessableEntity, "Add a population", text, `id="id-error"`)
+			want(t, b.Submit(form, "/authentication/new", "id", id, "name", "Partners"), http.StatusUnprocessableEntity, "Add a user group", text, `id="id-error"`)
 		}
-		want(t, b.Submit(form, "/authentication/new", "id", "partners", "name", " "), http.StatusUnprocessableEntity, "Add a population", `id="name-error"`)
-		want(t, b.Submit(form, "/authentication/new", "id", "partners", "name", "Partners"), http.StatusOK, "Partners Authentication", "The population is added")
+		want(t, b.Submit(form, "/authentication/new", "id", "partners", "name", " "), http.StatusUnprocessableEntity, "Add a user group", `id="name-error"`)
+		want(t, b.Submit(form, "/authentication/new", "id", "partners", "name", "Partners"), http.StatusOK, "Partners Authentication", "The user group is added")
 		want(t, h.page(b, "/apps/new/web"), http.StatusOK, "Web app", `value="partners"`)
 	})
 }

@@ -204,13 +204,13 @@ func TestRecoveryCodesAreShownOnceAndTheAgentIsTold(t *testing.T) {
 	idptest.Must(t, h.Store.UseRecoveryCode(t.Context(), rows[0].ID, idp.Now()))
 	b, _ := h.enters("desk@rtx.example")
 	ask := h.page(b, "/people/"+agent.ID+"/recovery-codes")
-	want(t, ask, http.StatusOK, "View the recovery codes of Somebody?", "9 codes that still work are shown, once.")
+	want(t, ask, http.StatusOK, "View the recovery codes of Somebody?", "9 unused codes will be shown, once.")
 	want(t, b.Submit(ask, "/recovery-codes", "reason", " "), http.StatusUnprocessableEntity, "View the recovery codes of Somebody?", "Say why")
 	if h.Audited(idp.AuditRecoveryViewed) != 0 {
 		t.Error("without a reason, codes were viewed")
 	}
 	page := b.Submit(ask, "/recovery-codes", "reason", "new phone, at the desk")
-	want(t, page, http.StatusOK, "Recovery codes of Somebody", append(all[1:], "agent@rtx.example is told by mail")...)
+	want(t, page, http.StatusOK, "Recovery codes of Somebody", append(all[1:], "agent@rtx.example gets an email about it")...)
 	lacks(t, page, all[0])
 	if page.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("Cache-Control %q", page.Header.Get("Cache-Control"))
@@ -223,7 +223,7 @@ func TestRecoveryCodesAreShownOnceAndTheAgentIsTold(t *testing.T) {
 			}
 		}
 	}
-	for letter := box.Next("agent@rtx.example"); !strings.Contains(strings.ToLower(letter.Subject), "looked at"); {
+	for letter := box.Next("agent@rtx.example"); !strings.Contains(strings.ToLower(letter.Subject), "codes were viewed"); {
 		letter = box.Next("agent@rtx.example")
 	}
 	if h.Audited(idp.AuditRecoveryViewed) != 1 {

@@ -162,7 +162,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	idptest.Must(t, err)
 	want(t, h.page(b, at), http.StatusOK, "Somebody", "after too many wrong codes", "Enable again")
 	ask := h.page(b, at+"/enable-factor/"+factor)
-	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "too many wrong codes were tried")
+	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "after too many wrong codes")
 	want(t, b.Submit(ask, factor, "reason", "it was them"), http.StatusOK, "Somebody", "It can be used again.")
 	if h.enrolment(agent.ID).Authenticator() == nil {
 		t.Error("the factor is still disabled")

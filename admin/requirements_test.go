@@ -31,14 +31,14 @@ func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
 		h.person("admin@rtx.example", idp.RoleAdmin)
 		b, _ := h.enters("admin@rtx.example")
 		form := h.page(b, requirements)
-		want(t, form, http.StatusOK, "Agent Authentication", "Minimum length", "Legacy", "100,000 commonest", "Those in use are left alone")
+		want(t, form, http.StatusOK, "Agent Authentication", "Minimum length", "Legacy", "100,000 commonest", "Existing ones stay valid")
 		choice := b.Submit(form, "/passwords", "min_length", "12", "digit", "on", "expiry_days", "90", "no_reuse", "5")
 		want(t, choice, http.StatusOK, "When should this apply?", "at least 12 characters, A digit, a new one every 90 days, none of the last 5",
 			"Immediately (all users will be logged out)", "On next login", "Only for new passwords", "person with a password")
 		want(t, b.Submit(choice, "/passwords/apply", "reason", "audit"), http.StatusUnprocessableEntity, "When should this apply?", "Choose when it applies.")
 		want(t, b.Submit(choice, "/passwords/apply", "apply", "new_passwords"), http.StatusUnprocessableEntity, "When should this apply?", "Say why")
 		done := b.Submit(choice, "/passwords/apply", "apply", "new_passwords", "reason", "audit")
-		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies to new passwords.", `value="12"`, `value="90"`, "Those in use are left alone")
+		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies to new passwords.", `value="12"`, `value="90"`, "Existing ones stay valid")
 		want(t, b.Submit(choice, "/passwords/apply", "apply", "next_login", "reason", "again"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 		want(t, b.Submit(form, "/passwords", rules()...), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 
@@ -57,7 +57,7 @@ func TestPasswordRequirementsAreChangedInTwoSteps(t *testing.T) {
 		laxer := b.Submit(b.Submit(done, "/passwords", rules()...), "/passwords/apply", "apply", "new_passwords", "reason", "audit")
 		want(t, laxer, http.StatusOK, "Agent Authentication", "It applies to new passwords.")
 		stricter := b.Submit(b.Submit(laxer, "/passwords", rules("min_length", "20")...), "/passwords/apply", "apply", "new_passwords", "reason", "audit")
-		want(t, stricter, http.StatusOK, "Agent Authentication", "Passwords in use are asked for less than this", "at least 8 characters")
+		want(t, stricter, http.StatusOK, "Agent Authentication", "Passwords in use have to meet less than this", "at least 8 characters")
 		done = stricter
 		choice = b.Submit(done, "/passwords", "min_length", "12", "digit", "on", "expiry_days", "90", "no_reuse", "5")
 		gone := b.Submit(choice, "/passwords/apply", "apply", "immediately", "reason", "audit")
@@ -115,7 +115,7 @@ func TestSessionConfigurationIsChanged(t *testing.T) {
 		}
 		want(t, b.Submit(form, "/sessions", limits("session_idle_unit", "years")...), http.StatusUnprocessableEntity, "Agent Authentication")
 		confirm := b.Submit(form, "/sessions", limits("session_idle", "30", "session_idle_unit", "minutes", "keep_signed_in", "on")...)
-		want(t, confirm, http.StatusOK, "Change how long sessions last?", "1 active session.", "None of them ends")
+		want(t, confirm, http.StatusOK, "Change how long sessions last?", "1 active session.", "None will end")
 		want(t, b.Submit(confirm, "/sessions/apply"), http.StatusUnprocessableEntity, "Change how long sessions last?", "Say why")
 		done := b.Submit(confirm, "/sessions/apply", "reason", "audit")
 		want(t, done, http.StatusOK, "Agent Authentication", "Saved.", `value="30"`)

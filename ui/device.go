@@ -51,7 +51,7 @@ var systems = map[string]string{
 }
 
 // Device says which browser and system a User-Agent names, such as "Firefox on
-// Windows", in the reader's language; "an unknown device" when it says nothing.
+// Windows", in the reader's language; "Unknown device" when it says nothing.
 // The answer has at most 60 characters, whatever it is given.
 func (u *UI) Device(lang, userAgent string) string {
 	// Real ones are shorter than this; the rest would only cost time.

@@ -29,13 +29,13 @@ func TestDevice(t *testing.T) {
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) " + webkit + "Chrome/130.0.0.0 Safari/537.36 OPR/115.0.0.0":                                           "Opera on Windows",
 		"curl/8.5.0": "curl on an unknown device",
 		"Mozilla/5.0 (Windows NT 10.0) Evil/1.0 (call 555 0100 now)": "an unknown browser on Windows",
-		"":                                    "an unknown device",
-		"-":                                   "an unknown device",
-		"Call 555 0100 now, or be locked out": "an unknown device",
-		"<script>alert(1)</script>\r\nBcc: x@evil.example": "an unknown device",
-		"\xff\xfe\x00/1.0":               "an unknown device",
-		strings.Repeat("A/1 (;) ", 1280): "an unknown device",
-		strings.Repeat("é", 5120):        "an unknown device",
+		"":                                    "Unknown device",
+		"-":                                   "Unknown device",
+		"Call 555 0100 now, or be locked out": "Unknown device",
+		"<script>alert(1)</script>\r\nBcc: x@evil.example": "Unknown device",
+		"\xff\xfe\x00/1.0":               "Unknown device",
+		strings.Repeat("A/1 (;) ", 1280): "Unknown device",
+		strings.Repeat("é", 5120):        "Unknown device",
 	} {
 		if got := u.Device("en", agent); got != want {
 			t.Errorf("%.80q: got %q, want %q", agent, got, want)

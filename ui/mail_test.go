@@ -286,7 +286,7 @@ func TestMailsThatWereAskedFor(t *testing.T) {
 		m := exampleMail(kind)
 		l := write(t, u, m)
 		checkSays(t, l, "If you did not", "Ignore this mail.")
-		if m.URL == "" {
+		if m.Until.IsZero() { // it leads to the account, which needs a sign-in
 			continue
 		}
 		checkSays(t, l, m.URL, "The link works once, until", "Nov 2026,")

@@ -40,7 +40,23 @@ func Mails() map[string]ui.Mail {
 	long.Name, long.App = "Maya of the Northern Repair Shops & Spare Parts", f.ClientName
 	long.Address = "2001:0db8:85a3:0000:0000:8a2e:0370:7334"
 	mails["new_browser-long"] = long
+	for name, m := range mails {
+		if section, notice := sections[m.Kind]; notice && m.URL == "" {
+			m.URL = "https://id.rtx.example/account/agents" + section
+			mails[name] = m
+		}
+	}
 	return mails
+}
+
+// sections are where notices lead, as they do when the server sends them.
+var sections = map[ui.MailKind]string{
+	ui.MailNewBrowser: "/sessions", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
+	ui.MailFactorEnrolled: "/second-step", ui.MailFactorDisabled: "/second-step", ui.MailFactorEnabled: "/second-step",
+	ui.MailFactorRemoved: "/second-step", ui.MailMFAReset: "/second-step",
+	ui.MailRecoveryUsed: "/codes", ui.MailRecoveryGenerated: "/codes", ui.MailRecoveryViewed: "/codes",
+	ui.MailEmailAsked: "/email", ui.MailEmailTaken: "", ui.MailRolesChanged: "", ui.MailAccountEnabled: "", ui.MailIdentityLinked: "",
+	ui.MailIdentityUnlinked: "", ui.MailNoPassword: "", ui.MailAccountExists: "",
 }
 
 func mail(kind ui.MailKind) ui.Mail {
@@ -64,8 +80,6 @@ func mail(kind ui.MailKind) ui.Mail {
 		m.Left, m.App = 7, f.ClientName
 	case ui.MailEmailConfirm:
 		m.URL, m.Account, m.Name = "https://id.rtx.example/account/confirm/q0XhC8cGxP0qfVlV7Ez2W3xkW0C2b7bVnXnRk3c5bqE", "", ""
-	case ui.MailEmailAsked:
-		m.URL = "https://id.rtx.example/account"
 	case ui.MailRolesChanged:
 		m.Roles, m.ByAdmin, m.Address, m.UserAgent = "Agent, Recovery desk", true, "", ""
 	case ui.MailFactorEnabled:

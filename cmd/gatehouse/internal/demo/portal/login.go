@@ -212,7 +212,7 @@ func unusable(cause error) error {
 	return &problem{
 		status: http.StatusBadGateway,
 		title:  "The sign-in could not be checked",
-		text:   "What the sign-in service sent does not fit this sign-in, so you were not signed in. Try again; if it happens again, tell your administrator.",
+		text:   "What the sign-in service sent does not fit this sign-in, so you were not signed in. Try again; if it happens again, contact support.",
 		retry:  true,
 		cause:  cause,
 	}
@@ -236,7 +236,7 @@ func exchangeProblem(err error) error {
 	return &problem{
 		status: http.StatusBadGateway,
 		title:  "The sign-in service refused this portal",
-		text:   "You did nothing wrong: the portal's own registration may be out of date. Tell your administrator.",
+		text:   "You did nothing wrong: the portal's own registration may be out of date. Contact support.",
 		retry:  true,
 		code:   refused.ErrorCode,
 		cause:  refusal(refused),

@@ -283,7 +283,7 @@ var providerErrors = map[string]problem{
 	"login_required":                    {status: 401, title: "You are not signed in yet", text: "The sign-in service needs to see you before it can let you in here."},
 	"interaction_required":              {status: 401, title: "You are not signed in yet", text: "The sign-in service needs to ask you something first."},
 	"account_selection_required":        {status: 401, title: "Choose an account first", text: "You are signed in with more than one account. Sign in to choose which one to use here."},
-	"unmet_authentication_requirements": {status: 403, title: "This needs a stronger sign-in", text: "Your account has no second step that is strong enough for what was asked. Set one up, or ask your administrator."},
+	"unmet_authentication_requirements": {status: 403, title: "This needs a stronger sign-in", text: "Your account has no second step that is strong enough for what was asked. Set one up, or contact support."},
 	"temporarily_unavailable":           {status: 503, title: "The sign-in service is busy", text: "Wait a moment and try again."},
 	"server_error":                      {status: 502, title: "The sign-in service had a problem", text: "It is not your fault. Try again in a moment."},
 }
@@ -297,7 +297,7 @@ func providerError(query url.Values) *problem {
 		e = problem{
 			status: http.StatusBadRequest,
 			title:  "The sign-in did not work",
-			text:   "The sign-in service refused this portal's request. Try again; if it happens again, tell your administrator.",
+			text:   "The sign-in service refused this portal's request. Try again; if it happens again, contact support.",
 		}
 	}
 	e.retry = true

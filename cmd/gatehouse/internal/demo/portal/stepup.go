@@ -197,7 +197,7 @@ func (s stepUp) tooLittle(id identity, lack string) error {
 		status: http.StatusForbidden,
 		title:  "That was not enough",
 		text: "The sign-in service let you pass with less than this page needs, so the page stays closed. " +
-			"Try again and use your second factor; if it happens again, tell your administrator.",
+			"Try again and use your second factor; if it happens again, contact support.",
 		retry: true,
 		cause: errors.New("the step-up brought too little: " + lack),
 	}
@@ -213,7 +213,7 @@ var stepUpErrors = map[string]problem{
 	"access_denied":                     {status: 403, title: "You did not confirm", text: "The confirmation was cancelled, so the page stays closed. Nothing else has changed. Try again when you are ready."},
 	"login_required":                    {status: 401, title: "Your confirmation is still missing", text: "The sign-in service knows somebody else in this browser, or did not ask you. Try again with your own account; if you have several, sign out everywhere first."},
 	"interaction_required":              {status: 401, title: "Your confirmation is still missing", text: "The sign-in service has to ask you something and could not. Try again, and answer what it asks."},
-	"unmet_authentication_requirements": {status: 403, title: "Your account cannot confirm this yet", text: "This page needs two factors, such as a passkey, or your password and an authenticator app. Set one up at the sign-in service and try again, or ask your administrator."},
+	"unmet_authentication_requirements": {status: 403, title: "Your account cannot confirm this yet", text: "This page needs two factors, such as a passkey, or your password and an authenticator app. Set one up at the sign-in service and try again, or contact support."},
 }
 
 // problemOf is the page for an error that the provider answered to this sign-in.
