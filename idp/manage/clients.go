@@ -62,7 +62,7 @@ const (
 func ClientFields() settings.Fields[idp.Client] {
 	type client = idp.Client
 	return settings.Fields[client]{
-		settings.Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).Rule(showsName).Freely(),
+		settings.Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(settings.Words).Rule(showsName).Freely(),
 		settings.Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
 			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
 		settings.Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
@@ -120,6 +120,31 @@ func withDefaults(c idp.Client) idp.Client {
 		c.CreatedAt = idp.Now()
 	}
 	return c
+}
+
+// CheckClient says what is wrong about a client; one without an id is new, and has the
+// defaults of its kind.
+func (m *Manager) CheckClient(ctx context.Context, c *idp.Client) error {
+	judged := *c
+	if c.ID == "" {
+		judged = withDefaults(judged)
+		if c.Kind == idp.ServiceClient {
+			judged.Scopes = []string{idp.AdminScope}
+		}
+	}
+	err := m.checkClient(ctx, &judged)
+	c.Name = judged.Name
+	return err
+}
+
+// MatchLifetime makes the lifetime of an app's access tokens fit their form, which changed.
+func MatchLifetime(c *idp.Client) {
+	switch c.TokenFormat {
+	case idp.JWTToken:
+		c.AccessTTL = min(c.AccessTTL, jwtAccessTTL)
+	case idp.OpaqueToken:
+		c.AccessTTL = opaqueAccessTTL
+	}
 }
 
 // checkClient writes a client as it is kept, and returns all that is wrong about it.
