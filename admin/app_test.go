@@ -38,7 +38,7 @@ func TestAnAppIsChanged(t *testing.T) {
 		want(t, stale, http.StatusConflict, "Wall", "This was changed in the meantime", "https://rtx.example/b")
 		wrong := b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "redirect_uris", "http://rtx.example/a")...)
 		want(t, wrong, http.StatusUnprocessableEntity, "Wall", "redirect_uris-error", "http://rtx.example/a")
-		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "none")...), http.StatusUnprocessableEntity, "Wall", "advanced-error")
+		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "none")...), http.StatusUnprocessableEntity, "Wall", "signing_alg-error")
 		want(t, h.page(b, "/apps/"+app.ID+"/connect"), http.StatusOK, "Wall", "SignatureAlgorithm.ES256")
 		// What the libraries cannot verify is not offered to them.
 		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "EdDSA", "token_format", "opaque")...), http.StatusOK, "Wall", "Saved.")

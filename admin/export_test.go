@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"slices"
+
+	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
@@ -13,6 +16,11 @@ func Labels() (labels []ui.Key) {
 	labels = append(labels, of("sessions", sessions().fields)...)
 	labels = append(labels, of("registration", registration().fields)...)
 	labels = append(labels, of("brand", brand().fields)...)
+	labels = append(labels, of("app", manage.ClientFields().Only(func(s settings.Spec) bool {
+		return slices.Contains([]string{
+			"name", "redirect_uris", "post_logout_redirect_uris", "home_url", "backchannel_logout_uri", "roles", "token_format", "signing_alg",
+		}, s.Name)
+	}))...)
 	return append(labels, of("override", override().fields)...)
 }
 

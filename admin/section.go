@@ -18,11 +18,14 @@ type section[O, T any] struct {
 	// thing is the part of the texts' keys: console.THING.lead, .FIELD and .FIELD_hint.
 	thing  string
 	fields settings.Fields[T]
+	// pick are the fields instead of fields, where they depend on the O.
+	pick func(v *visit, o O) settings.Fields[T]
 	// load is what the URL names, for those who may change it.
 	load func(v *visit) (O, error)
 	// home is the page's path, frame what stands around it, and behind the frame of the
 	// page that asks once more.
 	home   func(o O) string
+	at     func(v *visit) string // instead of home, where the O is new
 	frame  func(v *visit, o O) (ui.ConsoleForm, error)
 	behind func(v *visit, o O) (ui.Console, error)
 	seen   func(o O) (now T, version int64)
@@ -39,6 +42,22 @@ type section[O, T any] struct {
 	confirmAt func(o O) string
 	// save returns the version after the change and what to say then.
 	save func(v *visit, o O, wanted T) (version int64, done ui.Key, err error)
+	// add does instead of save what makes a new thing, and answers.
+	add func(v *visit, o O, wanted T) error
+}
+
+func (x section[O, T]) described(v *visit, o O) settings.Fields[T] {
+	if x.pick != nil {
+		return x.pick(v, o)
+	}
+	return x.fields
+}
+
+func (x section[O, T]) path(v *visit, o O) string {
+	if x.at != nil {
+		return x.at(v)
+	}
+	return x.home(o)
 }
 
 // get shows the thing as it stands.
@@ -52,7 +71,7 @@ func (x section[O, T]) get(v *visit) error {
 
 func (x section[O, T]) show(v *visit, status int, o O, alert *ui.Message) error {
 	now, _ := x.seen(o)
-	return x.form(v, status, o, now, x.fields.Values(now), nil, alert)
+	return x.form(v, status, o, now, x.described(v, o).Values(now), nil, alert)
 }
 
 // stale shows the thing as it stands after somebody else has changed it.
@@ -75,10 +94,10 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 	if status == http.StatusUnprocessableEntity {
 		version = v.seenVersion()
 	}
-	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.home(o)), alert
+	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.path(v, o)), alert
 	page.FormFields = append(page.FormFields, versionField(version))
 	page.Lead, page.Submit = v.textIfAny(ui.Key("console."+x.thing+".lead")), *ui.Key("console.save").With()
-	for _, f := range x.fields {
+	for _, f := range x.described(v, o) {
 		page.Inputs = append(page.Inputs, v.input(x.thing, f.Spec, typed))
 	}
 	if x.more != nil {
@@ -166,8 +185,9 @@ func (x section[O, T]) posted(v *visit, o O) (typed url.Values, t T, wrong setti
 	if x.kept != nil {
 		t = x.kept(o)
 	}
-	typed = x.fields.Sent(v.Request.PostForm)
-	wrong = x.fields.Read(typed, &t)
+	fields := x.described(v, o)
+	typed = fields.Sent(v.Request.PostForm)
+	wrong = fields.Read(typed, &t)
 	return typed, t, wrong.And(x.check(v, o, &t)...)
 }
 
@@ -189,7 +209,7 @@ func (x section[O, T]) post(v *visit) error {
 	case x.ask == nil:
 		return x.keep(v, o, wanted, typed)
 	case !v.fresh(): // better now than after the choice
-		return v.askFresh(x.home(o))
+		return v.askFresh(x.path(v, o))
 	}
 	return x.asks(v, http.StatusOK, o, wanted, typed, nil)
 }
@@ -203,7 +223,7 @@ func (x section[O, T]) asks(v *visit, status int, o O, wanted T, typed url.Value
 	if page.Console, err = x.behind(v, o); err != nil {
 		return err
 	}
-	page.Action, page.CancelURL, page.Reason = v.path(x.confirmAt(o)), v.path(x.home(o)), v.PostForm("reason")
+	page.Action, page.CancelURL, page.Reason = v.path(x.confirmAt(o)), v.path(x.path(v, o)), v.PostForm("reason")
 	page.FormFields = []ui.Field{versionField(v.seenVersion())}
 	for name := range typed {
 		for _, value := range typed[name] {
@@ -245,13 +265,24 @@ func (x section[O, T]) apply(v *visit) error {
 
 // keep saves a change, or says why that cannot be.
 func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
-	version, done, err := x.save(v, o, wanted)
-	var wrong settings.Errors
+	var (
+		version int64
+		done    ui.Key
+		err     error
+		wrong   settings.Errors
+	)
+	if x.add != nil {
+		err = x.add(v, o, wanted)
+	} else {
+		version, done, err = x.save(v, o, wanted)
+	}
 	switch {
+	case err == nil && x.add != nil:
+		return nil
 	case err == nil:
-		return v.saved(x.home(o), v.seenVersion(), version, done)
+		return v.saved(x.path(v, o), v.seenVersion(), version, done)
 	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh(x.home(o))
+		return v.askFresh(x.path(v, o))
 	case errors.Is(err, idp.ErrConflict):
 		return x.stale(v)
 	case !errors.As(err, &wrong):

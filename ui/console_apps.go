@@ -48,48 +48,6 @@ type ConsoleAppNew struct {
 
 func (p ConsoleAppNew) about() about { return about{template: "console-app-new", console: true} }
 
-// ConsoleAppForm is what an app is made of, for a new one and for one that exists.
-// A field whose flag is off is not the app's. Form fields: name, the names of
-// Populations, redirect_uris, post_logout_redirect_uris, home_url,
-// backchannel_logout_uri, roles, token_format, signing_alg, version.
-type ConsoleAppForm struct {
-	Console
-	Action     string
-	CancelURL  string // absent when empty
-	DeleteURL  string // absent when empty
-	Heading    Message
-	Lead       Message // may be empty
-	Submit     Message
-	Version    int64 // 0 for a new one
-	Name       string
-	NameError  *Message
-	SignsIn    bool // people sign in to it: it has populations and redirect URIs
-	HasHome    bool
-	HasLogout  bool // its server can be told by back-channel logout
-	NeedLogout bool
-
-	Populations      []Select // in their order, the first is offered first
-	PopulationsError *Message
-	RedirectURIs     string // one per line, as all lists
-	RedirectHint     Message
-	RedirectError    *Message
-	PostLogoutURIs   string
-	PostLogoutError  *Message
-	HomeURL          string
-	HomeError        *Message
-	LogoutURI        string
-	LogoutError      *Message
-	Roles            []Choice // what a service may do
-	RolesError       *Message
-	Advanced         []Select
-	AdvancedError    *Message
-}
-
-func (p ConsoleAppForm) about() about {
-	return about{template: "console-app-form", failed: anyOf(p.NameError, p.PopulationsError, p.RedirectError,
-		p.PostLogoutError, p.HomeError, p.LogoutError, p.RolesError, p.AdvancedError, p.Alert), console: true}
-}
-
 // Setting is something to copy into an app.
 type Setting struct {
 	Label  Message

@@ -66,7 +66,6 @@ var zeroPages = []ui.Page{
 	ui.ConsoleRole{},
 	ui.ConsoleApps{},
 	ui.ConsoleAppNew{},
-	ui.ConsoleAppForm{},
 	ui.ConsoleAppConnect{},
 	ui.ConsoleAppSecrets{},
 	ui.ConsoleAppDeliveries{},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"time"
 
@@ -17,7 +18,7 @@ func (h handlers) ListClients(c *gin.Context, params ListClientsParams) {
 		if err != nil {
 			return err
 		}
-		return v.json(http.StatusOK, ClientList{Clients: each(list, clientOf), Next: nextOf(next)})
+		return v.json(http.StatusOK, withNext(map[string]any{"clients": each(list, clientOf)}, next))
 	})
 }
 
@@ -30,15 +31,18 @@ func nextOf(next manage.Cursor) *Next {
 	return &text
 }
 
-func clientOf(e manage.ClientEntry) Client {
-	return Client{
-		ID: e.ID, Kind: ClientKind(e.Kind), Name: e.Name, AuthMethod: AuthMethod(e.AuthMethod),
-		RedirectUris: full(e.RedirectURIs), PostLogoutRedirectUris: full(e.PostLogoutRedirectURIs), HomeURL: e.HomeURL,
-		GrantTypes: full(e.GrantTypes), Scopes: full(e.Scopes), Populations: full(e.Populations),
-		TokenFormat: TokenFormat(e.TokenFormat), SigningAlg: SigningAlg(e.SigningAlg),
-		AccessTTL: seconds(e.AccessTTL), RefreshTTL: seconds(e.RefreshTTL), PKCEOptional: e.PKCEOptional,
-		BackchannelLogoutURI: e.BackchannelLogoutURI, Roles: full(e.Roles), Secrets: e.Secrets, CreatedAt: e.CreatedAt, Version: e.Version,
+// withNext says where the next page begins, where there is one.
+func withNext(body map[string]any, next manage.Cursor) map[string]any {
+	if next != "" {
+		body["next"] = string(next)
 	}
+	return body
+}
+
+func clientOf(e manage.ClientEntry) map[string]any {
+	body := withVersion(manage.ClientFields(), e.Client, e.Version)
+	maps.Copy(body, map[string]any{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
+	return body
 }
 
 // full is a list that is never null.
@@ -52,30 +56,21 @@ func full(list []string) []string {
 // CreateClient implements ServerInterface.
 func (h handlers) CreateClient(c *gin.Context) {
 	h.do(c, func(v *call) error {
-		n, err := read[NewClient](v)
+		c, err := decoded(v, manage.ClientFields())
 		if err != nil {
 			return err
 		}
-		e, secret, err := v.manage.AddClient(v.ctx, v.actor, idp.Client{
-			Name: n.Name, Kind: idp.ClientKind(n.Kind), AuthMethod: idp.AuthMethod(or(n.AuthMethod)),
-			RedirectURIs: or(n.RedirectUris), PostLogoutRedirectURIs: or(n.PostLogoutRedirectUris), HomeURL: or(n.HomeURL),
-			GrantTypes: or(n.GrantTypes), Scopes: or(n.Scopes), Populations: or(n.Populations),
-			TokenFormat: idp.TokenFormat(or(n.TokenFormat)), SigningAlg: idp.Algorithm(or(n.SigningAlg)),
-			AccessTTL: duration(or(n.AccessTTL)), RefreshTTL: duration(or(n.RefreshTTL)), PKCEOptional: or(n.PKCEOptional),
-			BackchannelLogoutURI: or(n.BackchannelLogoutURI), Roles: or(n.Roles),
-		})
+		e, secret, err := v.manage.AddClient(v.ctx, v.actor, c)
 		if err != nil {
 			return err
 		}
-		created := CreatedClient{Client: clientOf(e)}
+		created := map[string]any{"client": clientOf(e)}
 		if secret != "" {
-			created.Secret = &secret
+			created["secret"] = secret
 		}
 		return v.created(e.ID, e.Version, created)
 	})
 }
-
-func duration(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
 
 // GetClient implements ServerInterface.
 func (h handlers) GetClient(c *gin.Context, id ClientID) {
@@ -91,21 +86,12 @@ func (h handlers) GetClient(c *gin.Context, id ClientID) {
 // UpdateClient implements ServerInterface.
 func (h handlers) UpdateClient(c *gin.Context, id ClientID, params UpdateClientParams) {
 	h.do(c, func(v *call) error {
-		s, err := read[ClientSettings](v)
+		c, err := decoded(v, manage.ClientFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{
-			Version: versionIn(params.IfMatch),
-			Client: idp.Client{
-				ID: id, Name: s.Name, AuthMethod: idp.AuthMethod(s.AuthMethod),
-				RedirectURIs: s.RedirectUris, PostLogoutRedirectURIs: s.PostLogoutRedirectUris, HomeURL: s.HomeURL,
-				GrantTypes: s.GrantTypes, Scopes: s.Scopes, Populations: s.Populations,
-				TokenFormat: idp.TokenFormat(s.TokenFormat), SigningAlg: idp.Algorithm(s.SigningAlg),
-				AccessTTL: duration(s.AccessTTL), RefreshTTL: duration(s.RefreshTTL), PKCEOptional: s.PKCEOptional,
-				BackchannelLogoutURI: s.BackchannelLogoutURI, Roles: s.Roles,
-			},
-		})
+		c.ID = id
+		e, err := v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: versionIn(params.IfMatch), Client: c})
 		if err != nil {
 			return stale(err)
 		}

@@ -3,9 +3,8 @@ package manage
 import (
 	"context"
 	"fmt"
-	"reflect"
+	"maps"
 	"slices"
-	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
@@ -81,9 +80,6 @@ func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry C
 	if err := m.allow(ctx, a, request{op: "AddClient", holds: actsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
-	if err := checkApp(c); err != nil {
-		return ClientEntry{}, "", err
-	}
 	c, secret, err = m.createClient(ctx, a.audit(idp.AuditClientCreated, "", nil), c)
 	if err != nil {
 		return ClientEntry{}, "", err
@@ -114,55 +110,6 @@ func (m *Manager) mayGive(ctx context.Context, a Actor, before, after []string) 
 		return err
 	}
 	return m.allow(ctx, a, request{op: "SetRoles", holds: permissionsIn(roles), part: true})
-}
-
-// The bounds of what a client may list.
-const (
-	maxClientName = 100
-	maxListed     = 50
-)
-
-// checkApp checks what CreateClient leaves to whoever has a shell.
-func checkApp(c idp.Client) error {
-	if err := checkName("name", c.Name, maxClientName); err != nil {
-		return err
-	}
-	for field, list := range map[string][]string{
-		"redirect_uris": c.RedirectURIs, "post_logout_redirect_uris": c.PostLogoutRedirectURIs,
-		"grant_types": c.GrantTypes, "scopes": c.Scopes, "populations": c.Populations,
-		"home_url": {c.HomeURL}, "backchannel_logout_uri": {c.BackchannelLogoutURI},
-	} {
-		if len(list) > maxListed {
-			return invalid(field, "at most %d", maxListed)
-		}
-		for _, value := range list {
-			if len(value) > maxURL {
-				return invalid(field, "at most %d bytes each", maxURL)
-			}
-			if err := isText(field, value); err != nil {
-				return err
-			}
-		}
-	}
-	for _, grant := range c.GrantTypes {
-		if !slices.Contains([]string{"authorization_code", "refresh_token", "client_credentials"}, grant) {
-			return invalid("grant_types", "there is no grant type %q", grant)
-		}
-	}
-	for _, scope := range c.Scopes {
-		if !isScope(scope) {
-			return invalid("scopes", "%q is no scope", scope)
-		}
-	}
-	if c.HomeURL == "" {
-		return nil
-	}
-	return checkRedirectURI("home_url", c.HomeURL, idp.WebClient)
-}
-
-// isScope is RFC 6749 section 3.3.
-func isScope(scope string) bool {
-	return scope != "" && !strings.ContainsFunc(scope, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
 }
 
 // app reads a client that is about to change: the actor must hold what it may do by
@@ -207,25 +154,18 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 		return ClientEntry{}, err
 	}
 	// Where people's codes go, and whose, is as sensitive as a secret.
-	if changesReach(before.Client, after) {
+	if ClientFields().Changed(before.Client, after) {
 		if err := m.allow(ctx, a, request{op: "UpdateClient", fresh: true}); err != nil {
 			return ClientEntry{}, err
 		}
 	}
-	if err := checkApp(after); err != nil {
+	if err := m.checkClient(ctx, &after); err != nil {
 		return ClientEntry{}, err
 	}
-	if err := m.checkClient(ctx, after); err != nil {
-		return ClientEntry{}, err
-	}
-	if sameSet(before.Client.Roles, after.Roles) {
-		after.Roles = before.Client.Roles
-	}
-	if same(before.Client, after) {
+	if ClientFields().Same(before.Client, after) {
 		return clientEntry(a, before), nil
 	}
-	detail := map[string]string{"changed": strings.Join(changedFields(before.Client, after), " ")}
-	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", detail))
+	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", nil))
 }
 
 // saveApp writes a changed client with its audit event, which says what was before and
@@ -235,35 +175,12 @@ func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedCl
 		if err := m.Store.SaveClient(ctx, before.Version, after); err != nil {
 			return err
 		}
-		e.ClientID, e.Detail = after.ID, differing(e.Detail, clientFacts(before.Client), clientFacts(after))
+		e.ClientID = after.ID
+		maps.Copy(e.Detail, ClientFields().Diff(before.Client, after))
+		differing(e.Detail, secretsOf(before.Client), secretsOf(after))
 		return m.Store.Audit(ctx, e)
 	})
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
-}
-
-// changesReach tells whether a change moves where a client's codes, tokens and
-// notices go, or who may sign in.
-func changesReach(before, after idp.Client) bool {
-	return slices.ContainsFunc(changedFields(before, after), func(field string) bool {
-		return field != "Name" && field != "HomeURL"
-	})
-}
-
-// changedFields names the fields in which two clients differ.
-func changedFields(before, after idp.Client) []string {
-	var names []string
-	b, c := reflect.ValueOf(before), reflect.ValueOf(after)
-	for i := range b.NumField() {
-		x, y := b.Field(i), c.Field(i)
-		same := reflect.DeepEqual(x.Interface(), y.Interface())
-		if x.Kind() == reflect.Slice && x.Len() == 0 && y.Len() == 0 {
-			same = true
-		}
-		if !same {
-			names = append(names, b.Type().Field(i).Name)
-		}
-	}
-	return names
 }
 
 // DeleteClient removes a client with everything that it holds of people: its tokens

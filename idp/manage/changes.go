@@ -22,16 +22,8 @@ func differing(detail map[string]string, before, after facts) map[string]string 
 	return detail
 }
 
-// clientFacts are what of an app decides who gets what through it. Of its secrets only
-// how many there are.
-func clientFacts(c idp.Client) facts {
-	return facts{
-		"redirect_uris": strings.Join(c.RedirectURIs, " "), "post_logout_redirect_uris": strings.Join(c.PostLogoutRedirectURIs, " "),
-		"backchannel_logout_uri": c.BackchannelLogoutURI, "scopes": strings.Join(c.Scopes, " "), "grant_types": strings.Join(c.GrantTypes, " "),
-		"populations": strings.Join(c.Populations, " "), "roles": strings.Join(c.Roles, " "), "auth_method": string(c.AuthMethod),
-		"pkce_optional": strconv.FormatBool(c.PKCEOptional), "secrets": strconv.Itoa(len(c.SecretHashes)),
-	}
-}
+// secretsOf is how many secrets an app has; nothing else is said of them.
+func secretsOf(c idp.Client) facts { return facts{"secrets": strconv.Itoa(len(c.SecretHashes))} }
 
 // connectionFacts are what of a connection decides who comes through it, and for what
 // that counts.

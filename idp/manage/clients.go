@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // Lifetimes of a client's tokens unless it asks for others (REQUIREMENTS).
@@ -28,7 +29,7 @@ func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, s
 
 func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Client) (idp.Client, string, error) {
 	c = withDefaults(c)
-	if err := m.checkClient(ctx, c); err != nil {
+	if err := m.checkClient(ctx, &c); err != nil {
 		return c, "", err
 	}
 	secret := ""
@@ -49,13 +50,51 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	})
 }
 
+// The bounds of what a client may list.
+const (
+	maxClientName = 100
+	maxListed     = 50
+	maxTTL        = 100_000_000 * time.Second
+)
+
+// ClientFields describe an app or a service (OpenID Connect Dynamic Client Registration
+// 1.0 section 2 has most of the names). Its kind stays as it was made.
+func ClientFields() settings.Fields[idp.Client] {
+	type client = idp.Client
+	return settings.Fields[client]{
+		settings.Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(settings.Words).Rule(showsName).Freely(),
+		settings.Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
+			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
+		settings.Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
+		settings.List("populations", func(c *client) *[]string { return &c.Populations }).Max(maxListed).Each(maxURL),
+		settings.List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(maxURL),
+		settings.List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(maxURL),
+		settings.Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(maxURL).Freely(),
+		settings.Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(maxURL),
+		settings.Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
+		settings.Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(maxURL).Rule(scope),
+		settings.Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
+		settings.Choice("token_format", func(c *client) *idp.TokenFormat { return &c.TokenFormat }, idp.OpaqueToken, idp.JWTToken).Or(idp.OpaqueToken),
+		settings.Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256),
+		settings.Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
+		settings.Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
+		settings.Flag("pkce_optional", func(c *client) *bool { return &c.PKCEOptional }),
+	}
+}
+
+// scope is RFC 6749 section 3.3.
+func scope(s string) *settings.Error {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return &settings.Error{Key: "settings.client.scope", Args: []any{settings.Cut(s)}}
+	}
+	return nil
+}
+
 func withDefaults(c idp.Client) idp.Client {
 	if c.ID == "" {
 		c.ID = idp.NewID()
 	}
-	if c.Kind == "" {
-		c.Kind = idp.WebClient
-	}
+	ClientFields().Defaults(&c)
 	if c.AuthMethod == "" {
 		c.AuthMethod = idp.ClientSecretBasic
 		if !c.Kind.Confidential() {
@@ -71,20 +110,11 @@ func withDefaults(c idp.Client) idp.Client {
 	if len(c.Scopes) == 0 && c.Kind != idp.ServiceClient {
 		c.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
-	if c.TokenFormat == "" {
-		c.TokenFormat = idp.OpaqueToken
-	}
-	if c.SigningAlg == "" {
-		c.SigningAlg = idp.RS256
-	}
 	if c.AccessTTL == 0 {
 		c.AccessTTL = opaqueAccessTTL
 		if c.TokenFormat == idp.JWTToken {
 			c.AccessTTL = jwtAccessTTL
 		}
-	}
-	if c.RefreshTTL == 0 {
-		c.RefreshTTL = refreshTTL
 	}
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = idp.Now()
@@ -92,57 +122,68 @@ func withDefaults(c idp.Client) idp.Client {
 	return c
 }
 
-func (m *Manager) checkClient(ctx context.Context, c idp.Client) error {
-	switch {
-	case !idp.Shows(c.Name):
-		return invalid("name", "a client needs a name: people read it when they sign in")
-	case !slices.Contains([]idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient}, c.Kind):
-		return invalid("kind", "%q is neither web, spa, native nor service", c.Kind)
-	case !slices.Contains([]idp.AuthMethod{idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth}, c.AuthMethod):
-		return invalid("auth_method", "%q does not authenticate here", c.AuthMethod)
-	case !slices.Contains([]idp.TokenFormat{idp.OpaqueToken, idp.JWTToken}, c.TokenFormat):
-		return invalid("token_format", "%q is neither opaque nor jwt", c.TokenFormat)
-	case !slices.Contains(idp.Algorithms(), c.SigningAlg):
-		return invalid("signing_alg", "%q does not sign here", c.SigningAlg)
-	case c.AccessTTL < time.Second:
-		return invalid("access_ttl", "an access token lives at least a second")
-	case c.RefreshTTL < time.Second:
-		return invalid("refresh_ttl", "a refresh token lives at least a second")
-	case c.Public() == c.Kind.Confidential():
-		return invalid("auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
-	case c.Public() && c.PKCEOptional:
-		return invalid("pkce_optional", "a public client always needs PKCE")
-	case c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL:
-		return invalid("access_ttl", "a JWT access token lives at most %s: it cannot be called back", jwtAccessTTL)
-	case c.Kind == idp.ServiceClient:
-		return checkService(c)
-	case len(c.Roles) > 0:
-		return invalid("roles", "only a service has roles: at other clients people do")
-	case slices.Contains(c.GrantTypes, "client_credentials"):
-		return invalid("grant_types", "only a service gets tokens for itself")
-	case len(c.Populations) == 0:
-		return invalid("populations", "nobody could sign in")
-	}
-	for _, id := range c.Populations {
-		_, err := m.Store.Population(ctx, id)
-		if errors.Is(err, idp.ErrNotFound) {
-			return invalid("populations", "there is no population %q", id)
-		}
-		if err != nil {
-			return err
+// CheckClient says what is wrong about a client; one without an id is new, and has the
+// defaults of its kind.
+func (m *Manager) CheckClient(ctx context.Context, c *idp.Client) error {
+	judged := *c
+	if c.ID == "" {
+		judged = withDefaults(judged)
+		if c.Kind == idp.ServiceClient {
+			judged.Scopes = []string{idp.AdminScope}
 		}
 	}
+	err := m.checkClient(ctx, &judged)
+	c.Name = judged.Name
+	return err
+}
+
+// MatchLifetime makes the lifetime of an app's access tokens fit their form, which changed.
+func MatchLifetime(c *idp.Client) {
+	switch c.TokenFormat {
+	case idp.JWTToken:
+		c.AccessTTL = min(c.AccessTTL, jwtAccessTTL)
+	case idp.OpaqueToken:
+		c.AccessTTL = opaqueAccessTTL
+	}
+}
+
+// checkClient writes a client as it is kept, and returns all that is wrong about it.
+func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
+	wrong := ClientFields().Check(c)
+	refuse := func(broken bool, field, format string, args ...any) {
+		if broken {
+			wrong = wrong.And(said(invalid(field, format, args...))...)
+		}
+	}
+	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
+	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "a public client always needs PKCE")
+	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
+		"a JWT access token lives at most %s: it cannot be called back", jwtAccessTTL)
+	if c.Kind == idp.ServiceClient {
+		checkService(*c, refuse)
+		return wrong.Err()
+	}
+	refuse(len(c.Roles) > 0, "roles", "only a service has roles: at other clients people do")
+	refuse(slices.Contains(c.GrantTypes, "client_credentials"), "grant_types", "only a service gets tokens for itself")
+	refuse(len(c.Populations) == 0, "populations", "nobody could sign in")
 	for _, uri := range c.RedirectURIs {
-		if err := checkRedirectURI("redirect_uris", uri, c.Kind); err != nil {
-			return err
-		}
+		wrong = wrong.And(said(checkRedirectURI("redirect_uris", uri, c.Kind))...)
 	}
 	for _, uri := range c.PostLogoutRedirectURIs {
-		if err := checkRedirectURI("post_logout_redirect_uris", uri, c.Kind); err != nil {
+		wrong = wrong.And(said(checkRedirectURI("post_logout_redirect_uris", uri, c.Kind))...)
+	}
+	if c.HomeURL != "" {
+		wrong = wrong.And(said(checkRedirectURI("home_url", c.HomeURL, idp.WebClient))...)
+	}
+	wrong = wrong.And(said(m.checkLogoutURI(c.BackchannelLogoutURI))...)
+	for _, id := range c.Populations {
+		_, err := m.Store.Population(ctx, id)
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
+		refuse(err != nil, "populations", "there is no population %q", id)
 	}
-	return m.checkLogoutURI(c.BackchannelLogoutURI)
+	return wrong.Err()
 }
 
 // checkLogoutURI allows what the server can reach: https, and http where it may

@@ -96,6 +96,12 @@ func (e *FieldError) sentence() string {
 	return text
 }
 
+// said is an error about a field as settings has it; nil is none.
+func said(err error) (wrong settings.Errors) {
+	errors.As(err, &wrong)
+	return wrong
+}
+
 func invalid(field, format string, args ...any) error {
 	return &FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }

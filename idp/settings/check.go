@@ -27,6 +27,9 @@ func (fs Fields[T]) Check(t *T) (wrong Errors) {
 
 // neaten writes texts as they are kept; a list has none that are empty or there twice.
 func (f Field[T]) neaten(t *T) {
+	if f.tidy == nil {
+		return
+	}
 	switch v := f.get(t).(type) {
 	case string:
 		f.set(t, f.tidy(v))
@@ -85,6 +88,12 @@ func (f Field[T]) within(n int64) bool {
 }
 
 func (f Field[T]) checkLine(v string) *Error {
+	if v == "" && f.Values == nil {
+		return nil
+	}
+	if f.Longest > 0 && len(v) > f.Longest {
+		return wrong("settings.long_bytes", f.Longest)
+	}
 	if f.Kind == KindLine && f.Most > 0 && int64(utf8.RuneCountInString(v)) > f.Most {
 		return wrong("settings.long", int(f.Most))
 	}
@@ -98,7 +107,7 @@ func (f Field[T]) checkText(v string) *Error {
 		return wrong("settings.choice", Cut(v), strings.Join(f.Values, ", "))
 	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl):
 		return wrong("settings.text")
-	case f.rule == nil || v == "":
+	case f.rule == nil:
 		return nil
 	}
 	return f.rule(v)

@@ -28,7 +28,7 @@ type Spec struct {
 	// Least and Most bound a number, a duration in nanoseconds, or how many texts a list
 	// has. Most bounds the characters of a line. Both zero: no bounds.
 	Least, Most int64
-	// Longest bounds each text of a list, in bytes; zero: no bound.
+	// Longest bounds a text, or each of a list, in bytes; zero: no bound.
 	Longest int
 	// Values are those of a choice, and of a set that has no others.
 	Values []string
@@ -58,16 +58,23 @@ type Fields[T any] []Field[T]
 
 func field[T, V any](name string, kind Kind, at func(*T) *V) Field[T] {
 	return Field[T]{
-		Spec: Spec{Name: name, Kind: kind}, tidy: strings.TrimSpace,
-		get: func(t *T) any { return *at(t) },
-		set: func(t *T, v any) { *at(t), _ = v.(V) },
+		Spec: Spec{Name: name, Kind: kind},
+		get:  func(t *T) any { return *at(t) },
+		set:  func(t *T, v any) { *at(t), _ = v.(V) },
 	}
 }
 
 func text[T any, S ~string](name string, kind Kind, at func(*T) *S) Field[T] {
 	f := field(name, kind, at)
 	f.get = func(t *T) any { return string(*at(t)) }
-	f.set = func(t *T, v any) { s, _ := v.(string); *at(t) = S(s) }
+	f.tidy = strings.TrimSpace
+	f.set = func(t *T, v any) {
+		if s, ok := v.(string); ok {
+			*at(t) = S(s)
+		} else {
+			*at(t), _ = v.(S)
+		}
+	}
 	return f
 }
 
@@ -122,7 +129,7 @@ func (f Field[T]) Lasts(least, most time.Duration) Field[T] {
 // Max bounds the characters of a line, or how many texts a list has.
 func (f Field[T]) Max(most int) Field[T] { return f.Between(0, most) }
 
-// Each bounds the texts of a list in bytes.
+// Each bounds a text, or each of a list, in bytes.
 func (f Field[T]) Each(longest int) Field[T] { f.Longest = longest; return f }
 
 // Or is what a new thing has.
@@ -134,10 +141,12 @@ func (f Field[T]) Needs(operation string) Field[T] { f.Operation = operation; re
 // Freely changes the field without a fresh second step.
 func (f Field[T]) Freely() Field[T] { f.Harmless = true; return f }
 
-// As is how a text is kept, instead of without space around it.
+// As is how a text is kept, or each of a list, which then has none that are empty or there
+// twice. A line is kept without space around it otherwise, and a list as it comes.
 func (f Field[T]) As(tidy func(string) string) Field[T] { f.tidy = tidy; return f }
 
-// Rule says what is wrong about a text that is not empty, each of a list; nil for nothing.
+// Rule says what is wrong about a line that is not empty, or a text of a list; nil for
+// nothing.
 // The error needs no field.
 func (f Field[T]) Rule(rule func(value string) *Error) Field[T] { f.rule = rule; return f }
 

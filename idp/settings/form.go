@@ -91,9 +91,13 @@ func (fs Fields[T]) Sent(form url.Values) url.Values {
 	return sent
 }
 
-// Read puts what a form sent into t, and returns what of it makes no sense.
+// Read puts what a form sent into t, and returns what of it makes no sense. A choice that
+// was not sent stays.
 func (fs Fields[T]) Read(from url.Values, t *T) (wrong Errors) {
 	for _, f := range fs {
+		if f.Kind == KindChoice && !from.Has(f.Name) {
+			continue // a form that does not ask
+		}
 		value, ok := f.parse(from)
 		if !ok {
 			wrong = append(wrong, Error{Field: f.Name, Key: "settings.number"})

@@ -93,34 +93,36 @@ func lane() ui.Lane {
 }
 
 func appForms() map[string]ui.Page {
-	portal := ui.ConsoleAppForm{
-		Console: consoleFrame("/apps"), Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.app.portal").With(),
-		Lead: *ui.Key("console.app.portal_lead").With(), Submit: *ui.Key("console.apps.connect").With(), Name: "Agent portal",
-		SignsIn: true, HasHome: true, HasLogout: true, NeedLogout: true,
-		Populations: []ui.Select{{
-			Name: "population_1", Label: *ui.Key("console.app.population_first").With(),
-			Choices: []ui.Choice{{Value: "agents", Label: "Agents", Chosen: true}, {Value: "contacts", Label: "Contacts"}},
-		}},
-		RedirectURIs: "http://agents.rtx.example/callback", RedirectHint: *ui.Key("console.app.redirect_hint").With(),
-		RedirectError: ui.Key("console.error.field").With(`"http://agents.rtx.example/callback": http is for this machine (localhost) only; use https`),
+	form := func(heading, lead ui.Key, inputs ...ui.Input) ui.ConsoleForm {
+		page := section("app", "", inputs...)
+		page.Console, page.Heading, page.Lead = consoleFrame("/apps"), *heading.With(), *lead.With()
+		page.Crumbs = []ui.Link{{Label: "Apps", URL: "#"}, {Label: "Connect an app", URL: "#"}}
+		page.CancelURL, page.Submit = "#", *ui.Key("console.apps.connect").With()
+		return page
 	}
-	portal.Crumbs = []ui.Link{{Label: "Apps", URL: "#"}, {Label: "Connect an app", URL: "#"}}
-	settings := portal
-	settings.Console, settings.CancelURL, settings.DeleteURL, settings.Version = appFrame("Settings"), "", "#", 3
-	settings.Heading, settings.Lead, settings.Submit = *ui.Key("console.error.field").With("Agent portal"), ui.Message{}, *ui.Key("console.save").With()
-	settings.RedirectError, settings.RedirectURIs = nil, "https://agents.rtx.example/callback\nhttps://staging.agents.rtx.example/callback"
-	second := portal.Populations[0]
+	first := ui.Input{
+		Kind: ui.SelectInput, Name: "population_1", Label: *ui.Key("console.app.population_first").With(),
+		Choices: []ui.Choice{{Value: "agents", Label: "Agents", Chosen: true}, {Value: "contacts", Label: "Contacts"}},
+	}
+	second := first
 	second.Name, second.Label = "population_2", *ui.Key("console.app.population_then").With(2)
-	settings.Populations = append(settings.Populations, second)
-	settings.Advanced = []ui.Select{{
-		Name: "token_format", Label: *ui.Key("console.app.token_format").With(),
-		Choices: []ui.Choice{{Value: "opaque", Label: "Opaque: end at once when they are revoked", Chosen: true}},
-	}}
-	service := ui.ConsoleAppForm{
-		Console: portal.Console, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.app.kind_service").With(),
-		Lead: *ui.Key("console.app.service_lead").With(), Submit: portal.Submit,
-		Roles: []ui.Choice{{Value: "manager", Label: "Manager", Chosen: true}, {Value: "agent", Label: "Agent"}},
+	name := ui.Input{Kind: ui.TextInput, Name: "name", Value: "Agent portal", Required: true}
+	redirects := ui.Input{
+		Kind: ui.LinesInput, Name: "redirect_uris", Value: "http://agents.rtx.example/callback", Required: true,
+		Error: ui.Key("console.error.field").With(`"http://agents.rtx.example/callback": http is for this machine (localhost) only; use https`),
 	}
+	portal := form("console.app.portal", "console.app.portal_lead", name,
+		ui.Input{Kind: ui.GroupInput, Name: "populations", Inputs: []ui.Input{first}}, redirects, ui.Input{Kind: ui.TextInput, Name: "backchannel_logout_uri", Required: true})
+	redirects.Value, redirects.Error = "https://agents.rtx.example/callback\nhttps://staging.agents.rtx.example/callback", nil
+	settings := form("console.apps.connect", "", name, ui.Input{Kind: ui.GroupInput, Name: "populations", Inputs: []ui.Input{first, second}}, redirects,
+		ui.Input{Kind: ui.SelectInput, Name: "token_format", Heading: "console.app.tokens", Choices: []ui.Choice{{Value: "opaque", Label: "Opaque: end at once when they are revoked", Chosen: true}}})
+	settings.Inputs[len(settings.Inputs)-1].Hint = ui.Message{}
+	settings.Console, settings.CancelURL, settings.DeleteURL, settings.DeleteTexts = appFrame("Settings"), "", "#", "console.app.delete"
+	settings.Heading, settings.Submit = *ui.Key("console.error.field").With("Agent portal"), *ui.Key("console.save").With()
+	service := form("console.app.kind_service", "console.app.service_lead", name, ui.Input{Kind: ui.GroupInput, Name: "roles", Inputs: []ui.Input{
+		{Kind: ui.CheckInput, Name: "roles", Value: "manager", Label: *ui.Key("console.error.field").With("Manager"), On: true},
+		{Kind: ui.CheckInput, Name: "roles", Value: "agent", Label: *ui.Key("console.error.field").With("Agent")},
+	}})
 	return map[string]ui.Page{"console-app-portal": portal, "console-app-settings": settings, "console-app-service": service}
 }
 

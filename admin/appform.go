@@ -1,0 +1,243 @@
+package admin
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
+	"gatehouse/ui"
+)
+
+// appFields are what the console asks of an app of a kind; tokens, of one that exists.
+func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
+	asked := []string{"name", "redirect_uris", "post_logout_redirect_uris"}
+	switch c.Kind {
+	case idp.WebClient:
+		asked = append(asked, "home_url", "backchannel_logout_uri")
+	case idp.SPAClient:
+		asked = append(asked, "home_url")
+	case idp.ServiceClient:
+		asked = []string{"name", "roles"}
+	case idp.NativeClient:
+	}
+	if c.ID != "" {
+		asked = append(asked, "token_format", "signing_alg")
+	}
+	return manage.ClientFields().Only(func(s settings.Spec) bool {
+		return slices.Contains(asked, s.Name) && (s.Operation == "" || v.actor.May(s.Operation))
+	})
+}
+
+// appForm is the form of an app, with what new and existing ones have in common.
+func appForm() section[manage.ClientEntry, idp.Client] {
+	type entry = manage.ClientEntry
+	return section[entry, idp.Client]{
+		thing: "app", pick: (*visit).appFields,
+		seen:  func(c entry) (idp.Client, int64) { return c.Client, c.Version },
+		kept:  func(c entry) idp.Client { return c.Client },
+		check: (*visit).checkApp,
+		more:  (*visit).askMoreOfApp,
+	}
+}
+
+// appSettings are those of an app that exists.
+func appSettings() section[manage.ClientEntry, idp.Client] {
+	type entry = manage.ClientEntry
+	x := appForm()
+	x.load = func(v *visit) (entry, error) { return v.app("UpdateClient") }
+	x.home = func(c entry) string { return "/apps/" + c.ID }
+	x.frame = func(v *visit, c entry) (page ui.ConsoleForm, err error) {
+		page.Console, err = v.appFrame(c, "")
+		page.Heading = *ui.Key("console.error.field").With(c.Name)
+		if v.actor.May("DeleteClient") {
+			page.DeleteURL, page.DeleteTexts = v.path("/apps/"+c.ID+"/delete"), "console.app.delete"
+		}
+		return page, err
+	}
+	x.save = func(v *visit, _ entry, c idp.Client) (int64, ui.Key, error) {
+		saved, err := v.console.Manage.UpdateClient(v.Request.Context(), v.actor, manage.ClientEntry{Client: c, Version: v.seenVersion()})
+		return saved.Version, "console.done.saved", err
+	}
+	return x
+}
+
+// newAppForm is the form of an app to connect, by the template of the URL.
+func newAppForm() section[manage.ClientEntry, idp.Client] {
+	type entry = manage.ClientEntry
+	x := appForm()
+	x.load = func(v *visit) (entry, error) {
+		t, err := v.template()
+		return entry{Client: idp.Client{Kind: t.kind}}, err
+	}
+	x.frame = func(v *visit, _ entry) (page ui.ConsoleForm, err error) {
+		t, err := v.template()
+		if err != nil {
+			return page, err
+		}
+		page.Console, err = v.frame(v.Request.Context(), "/apps")
+		page.Crumbs = append(v.appCrumbs(), ui.Link{Label: v.text("console.apps.connect"), URL: v.path("/apps/new")})
+		page.CancelURL, page.Heading = v.path("/apps/new"), *t.label.With()
+		return page, err
+	}
+	x.at = func(v *visit) string { return "/apps/new/" + v.Param("template") }
+	x.add = func(v *visit, _ entry, c idp.Client) error {
+		if c.Kind == idp.ServiceClient {
+			c.Scopes = []string{idp.AdminScope}
+		}
+		made, secret, err := v.console.Manage.AddClient(v.Request.Context(), v.actor, c)
+		switch {
+		case err != nil:
+			return err
+		case secret == "":
+			return v.done("/apps/"+made.ID+"/connect", "console.done.connected")
+		}
+		return v.renderConnect(made, secret) // the only page with the secret
+	}
+	return x
+}
+
+// newApp shows the form of a new app. Giving roles to a service asks for a fresh second
+// step: better now than after the form.
+func (v *visit) newAppForm() error {
+	x := newAppForm()
+	if c, err := x.load(v); err == nil && c.Kind == idp.ServiceClient && v.actor.May("SetRoles") && !v.fresh() {
+		return v.askFresh(x.at(v))
+	}
+	return x.get(v)
+}
+
+// appSettings shows an app. Who may change its MFA rule alone finds that, and who may
+// change nothing how it is connected.
+func (v *visit) appSettings() error {
+	if !v.actor.May("UpdateClient") && v.actor.May("SaveOverride") {
+		return override().get(v)
+	}
+	if c, err := v.app("UpdateClient"); err != nil || !v.actor.MayChange(c.Client) {
+		if err != nil {
+			return err
+		}
+		return v.renderConnect(c, "")
+	}
+	return appSettings().get(v)
+}
+
+// checkApp reads what the description does not say, and says what is wrong about an app,
+// also what the operation could do without.
+func (v *visit) checkApp(now manage.ClientEntry, c *idp.Client) (wrong settings.Errors) {
+	if c.Kind != idp.ServiceClient {
+		c.Populations = v.postedPopulations()
+		if len(c.RedirectURIs) == 0 {
+			wrong = settings.Invalid("redirect_uris", "console.app.need_redirect")
+		}
+	}
+	if v.Param("template") == "portal" && c.BackchannelLogoutURI == "" {
+		wrong = wrong.And(settings.Error{Field: "backchannel_logout_uri", Key: "console.app.need_logout"})
+	}
+	if now.ID != "" && c.TokenFormat != now.TokenFormat {
+		manage.MatchLifetime(c)
+	}
+	var more settings.Errors
+	errors.As(v.console.Manage.CheckClient(v.Request.Context(), c), &more)
+	return wrong.And(more...)
+}
+
+// maxPopulations is how many a form can order.
+const maxPopulations = 50
+
+func (v *visit) postedPopulations() (list []string) {
+	for i := 1; i <= maxPopulations; i++ {
+		if id := v.PostForm("population_" + strconv.Itoa(i)); id != "" && !slices.Contains(list, id) {
+			list = append(list, id)
+		}
+	}
+	if v.Param("template") == "portal" {
+		return list[:min(len(list), 1)]
+	}
+	return list
+}
+
+// askMoreOfApp adds to the form what the description does not say.
+func (v *visit) askMoreOfApp(now manage.ClientEntry, c idp.Client, page *ui.ConsoleForm) (err error) {
+	page.Name = "console-app-form"
+	if t, found := v.template(); found == nil && now.ID == "" {
+		page.Lead, page.Submit = *t.lead.With(), *ui.Key("console.apps.connect").With()
+	}
+	for i := range page.Inputs {
+		if err := v.dressApp(&page.Inputs[i], c); err != nil {
+			return err
+		}
+	}
+	if c.Kind == idp.ServiceClient {
+		return nil
+	}
+	people := ui.Input{Kind: ui.GroupInput, Name: "populations", Label: *ui.Key("console.app.populations").With()}
+	people.Inputs, err = v.populationSelects(c.Populations, v.Param("template") == "portal")
+	page.Inputs = slices.Insert(page.Inputs, 1, people)
+	return err
+}
+
+// dressApp makes an input of an app what this form has.
+func (v *visit) dressApp(i *ui.Input, c idp.Client) (err error) {
+	switch i.Name {
+	case "redirect_uris":
+		i.Required = true
+		if c.Kind == idp.NativeClient {
+			i.Hint = *ui.Key("console.app.redirect_native").With()
+		}
+	case "backchannel_logout_uri":
+		i.Required = v.Param("template") == "portal"
+	case "token_format":
+		i.Kind, i.Heading = ui.SelectInput, "console.app.tokens"
+	case "signing_alg":
+		i.Kind = ui.SelectInput
+		for n := range i.Choices {
+			i.Choices[n].Label = i.Choices[n].Value
+		}
+	case "roles":
+		i.Kind = ui.GroupInput
+		i.Inputs, err = v.roleBoxes(c.Roles)
+	}
+	return err
+}
+
+// populationSelects ask for populations in their order: one field each, and one or
+// two more.
+func (v *visit) populationSelects(chosen []string, one bool) (list []ui.Input, err error) {
+	all, err := v.console.Manage.Populations(v.Request.Context(), v.actor)
+	if err != nil {
+		return nil, err
+	}
+	if len(chosen) == 0 {
+		chosen = []string{idp.Agents}
+	}
+	n := min(len(all), max(2, len(chosen)+1), maxPopulations)
+	if one {
+		n = 1
+	}
+	for i := range n {
+		s := ui.Input{Kind: ui.SelectInput, Name: "population_" + strconv.Itoa(i+1), Label: *ui.Key("console.app.population_first").With()}
+		if i > 0 {
+			s.Label = *ui.Key("console.app.population_then").With(i + 1)
+			s.Choices = []ui.Choice{{Label: v.text("console.app.population_none")}}
+		}
+		for _, p := range all {
+			s.Choices = append(s.Choices, ui.Choice{Value: p.ID, Label: v.populationName(p.Population), Chosen: i < len(chosen) && chosen[i] == p.ID})
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// roleBoxes are the roles that the viewer may give to a service.
+func (v *visit) roleBoxes(chosen []string) (list []ui.Input, err error) {
+	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	for _, r := range roles {
+		if has := slices.Contains(chosen, r.ID); has || v.holds(r.Permissions) {
+			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: *ui.Key("console.error.field").With(r.Name), Value: r.ID, On: has})
+		}
+	}
+	return list, err
+}
