@@ -100,12 +100,14 @@ const (
 	AuditSecretsForgotten   AuditKind = "keyring.forgotten"
 )
 
-// Folds tells whether events of a kind that differ only in their time are one: those
-// that anybody can cause, as often as they like.
+// Folds tells whether events of a kind that differ only in their time are one: every
+// refusal, which somebody can cause as often as they like. What succeeded is a row each.
 func (k AuditKind) Folds() bool {
 	switch k {
-	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeThrottled, AuditRecoveryThrottled, AuditEmailThrottled,
-		AuditAuthorizeRefused, AuditFlowForeign, AuditRevocationRefused, AuditClientAuthFailed:
+	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,
+		AuditRecoveryRefused, AuditRecoveryThrottled, AuditEmailRefused, AuditEmailThrottled,
+		AuditAuthorizeRefused, AuditFlowForeign, AuditCodeReused, AuditRefreshReused, AuditRefreshLate,
+		AuditRevocationRefused, AuditClientAuthFailed, AuditFederatedRefused, AuditFederatedPending, AuditOperationRefused:
 		return true
 	default:
 		return false
@@ -127,8 +129,8 @@ type AuditEvent struct {
 	UserAgent    string
 	RequestID    string
 	// Times is how often it happened, and LastAt when it did last, of an event that
-	// happened more than once: refusals of one kind from one network within an hour are
-	// one event (AuditKind.Folds). Zero of all others.
+	// happened more than once: refusals of one kind to one actor from one network within an
+	// hour are one event (AuditKind.Folds). Zero of all others.
 	Times  int
 	LastAt time.Time
 	// Detail holds what else matters, without secrets.

@@ -314,7 +314,7 @@ func (o *office) expectOutcome(t *testing.T, name string, op operation, a manage
 	if op.prepare != nil && want == nil {
 		op.prepare()
 	}
-	const refusals = "SELECT COUNT(*) FROM audit_events WHERE kind = 'operation.refused'"
+	const refusals = "SELECT COALESCE(SUM(times), 0) FROM audit_events WHERE kind = 'operation.refused'"
 	before, refused := o.state(t), query[int](t, o, refusals)
 	err := op.do(a, reason)
 	var field *manage.FieldError
@@ -337,11 +337,14 @@ func (o *office) expectOutcome(t *testing.T, name string, op operation, a manage
 		}
 		return
 	}
-	events, err := o.db.AuditEvents(t.Context(), idp.AuditOperationRefused, "", 1)
+	// It may count in a row that stands already.
+	events, err := o.db.AuditEvents(t.Context(), idp.AuditOperationRefused, op.target.ID, 1000)
 	idptest.Must(t, err)
-	if e := events[0]; e.ActorID != a.UserID || e.UserID != op.target.ID || e.PopulationID != op.target.PopulationID ||
-		e.Detail["operation"] == "" || !strings.Contains(e.Detail["cause"], want.Error()) {
-		t.Errorf("%s: the audit log says %+v", name, e)
+	if !slices.ContainsFunc(events, func(e idp.AuditEvent) bool {
+		return e.ActorID == a.UserID && e.UserID == op.target.ID && e.PopulationID == op.target.PopulationID &&
+			e.Detail["operation"] != "" && strings.Contains(e.Detail["cause"], want.Error())
+	}) {
+		t.Errorf("%s: the audit log says %+v", name, events)
 	}
 }
 

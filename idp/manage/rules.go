@@ -170,7 +170,10 @@ func (m *Manager) allow(ctx context.Context, a Actor, r request) error {
 func (m *Manager) refused(ctx context.Context, a Actor, r request, err error) error {
 	e := idp.AuditEvent{
 		Kind: idp.AuditOperationRefused, ActorID: a.UserID,
-		Detail: map[string]string{"operation": rules[r.op].name, "cause": err.Error()},
+		Detail: map[string]string{"operation": rules[r.op].name, "reason": "forbidden", "cause": err.Error()},
+	}
+	if errors.Is(err, ErrStepUp) {
+		e.Detail["reason"] = "second step"
 	}
 	if a.Service != "" {
 		e.Detail["service"] = a.Service

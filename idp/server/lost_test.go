@@ -193,7 +193,7 @@ func (l *loses) connect() *idptest.Entra {
 	l.connection = entry.Connection
 	p, err := l.Manage.Population(ctx, manage.System(), idp.Agents)
 	idptest.Must(l.t, err)
-	_, err = l.Manage.SaveAccess(ctx, manage.System(), manage.AccessChange{Population: idp.Agents, Version: p.Version, Access: idp.Access{Password: true, Federated: true}})
+	_, err = l.Manage.SaveAccess(ctx, manage.System(), manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true}})
 	idptest.Must(l.t, err)
 	return entra
 }

@@ -78,7 +78,7 @@ const foldWindow = time.Hour
 func fold(r auditRow, v idp.Visit, detail map[string]string) string {
 	parts, _ := json.Marshal([]string{ // strings always marshal
 		r.Kind, v.Network(), r.ActorID, r.UserID, r.PopulationID, r.ClientID, r.At.Truncate(foldWindow).Format(time.RFC3339),
-		detail["reason"], detail["by"], detail["connection"],
+		detail["reason"], detail["by"], detail["connection"], detail["subject"], detail["grant"], detail["operation"],
 	})
 	sum := sha256.Sum256(parts)
 	return base64.RawURLEncoding.EncodeToString(sum[:])

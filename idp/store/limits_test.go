@@ -207,3 +207,53 @@ func TestRequestThatNobodyWentOnWithGoesWithinMinutes(t *testing.T) {
 		}
 	})
 }
+
+// What a service may not do it can ask for again and again: a refusal is counted beside
+// the first of its operation, and what is refused for another reason, of somebody else or
+// to another actor stays apart. So is every other kind of refusal that its cause can
+// repeat at will; what an answer made up does not part them.
+func TestRepeatedRefusalsOfOneActorAreOneRow(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.1"})
+		refused := func(kind idp.AuditKind, actor, user string, detail map[string]string) {
+			for i := range 20 {
+				detail["cause"] = fmt.Sprint("made up ", i)
+				idptest.Must(t, db.Audit(ctx, idp.AuditEvent{Kind: kind, ActorID: actor, UserID: user, Detail: detail}))
+			}
+		}
+		cases := []struct {
+			kind        idp.AuditKind
+			actor, user string
+			detail      map[string]string
+		}{
+			{idp.AuditOperationRefused, "", "", map[string]string{"service": "one", "operation": "list people", "reason": "forbidden"}},
+			{idp.AuditOperationRefused, "", "", map[string]string{"service": "two", "operation": "list people", "reason": "forbidden"}},
+			{idp.AuditOperationRefused, "maya", "", map[string]string{"operation": "list people", "reason": "forbidden"}},
+			{idp.AuditOperationRefused, "maya", "robin", map[string]string{"operation": "delete a person", "reason": "forbidden"}},
+			{idp.AuditOperationRefused, "maya", "robin", map[string]string{"operation": "delete a person", "reason": "second step"}},
+			{idp.AuditFederatedRefused, "", "", map[string]string{"connection": "c", "reason": "token"}},
+			{idp.AuditFederatedPending, "", "", map[string]string{"connection": "c", "subject": "s"}},
+			{idp.AuditCodeReused, "", "maya", map[string]string{"grant": "g"}},
+			{idp.AuditRefreshReused, "", "maya", map[string]string{"grant": "g"}},
+			{idp.AuditRefreshLate, "", "maya", map[string]string{"grant": "g"}},
+			{idp.AuditCodeRefused, "", "maya", map[string]string{}},
+			{idp.AuditCodeReplayed, "", "maya", map[string]string{}},
+			{idp.AuditRecoveryRefused, "", "maya", map[string]string{}},
+			{idp.AuditEmailRefused, "", "maya", map[string]string{}},
+		}
+		for _, c := range cases {
+			refused(c.kind, c.actor, c.user, c.detail)
+		}
+		events, err := db.AuditEvents(ctx, "", "", 1000)
+		idptest.Must(t, err)
+		times := 0
+		for _, e := range events {
+			times += max(1, e.Times)
+		}
+		// The hour may turn meanwhile, once.
+		if len(events) < len(cases) || len(events) > len(cases)+1 || times != 20*len(cases) {
+			t.Errorf("%d rows count %d refusals, want %d and %d", len(events), times, len(cases), 20*len(cases))
+		}
+	})
+}
