@@ -112,7 +112,7 @@ func TestPortalAccess(t *testing.T) {
 		d.signsIn("map[federated:false password:true]")
 		d.does(set("both", "--yes")...)
 		d.signsIn("map[federated:true password:true]")
-		d.refused("no admin could sign in", set("connections", "--yes")...)
+		d.refused("No admin could sign in", set("connections", "--yes")...)
 		d.does("user roles set "+linked.ID, "--role", "admin", why)
 		d.does(set("connections", "--yes")...)
 		d.signsIn("map[federated:true password:false]")

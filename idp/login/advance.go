@@ -35,10 +35,9 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		out, err = l.write(ctx, s, state)
 		return err
 	})
-	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrNotFound) || errors.Is(err, idp.ErrUsed) {
-		// Another tab was faster, or answered the request: show where it is now. Or the
-		// person or the app was deleted, and the sign-in and its request with it: the page
-		// that comes next says that it is over.
+	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrNotFound) {
+		// Another tab was faster: show where it is now. Or the person or the app was
+		// deleted, and the sign-in with it: the page that comes next says that it is over.
 		return l.here(c, s)
 	}
 	if err != nil {
@@ -102,7 +101,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	case NeedEnrolment:
 		l.prepareKey(s, state)
 	case Unmet:
-		out.location, err = l.Requests.Unmet(ctx, s.flow.RequestID)
+		out.location, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
 	case Done:
 		if err := l.linkAssertion(ctx, s); err != nil {
 			return out, err
