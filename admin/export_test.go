@@ -15,6 +15,7 @@ func Labels() (labels []ui.Key) {
 	labels = append(labels, of("passwords", passwords().fields)...)
 	labels = append(labels, of("sessions", sessions().fields)...)
 	labels = append(labels, of("registration", registration().fields)...)
+	labels = append(labels, of("roles", roleForm().fields)...)
 	labels = append(labels, of("brand", brand().fields)...)
 	labels = append(labels, of("app", manage.ClientFields().Only(func(s settings.Spec) bool {
 		return slices.Contains([]string{

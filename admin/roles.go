@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -100,67 +101,105 @@ func (v *visit) rolePage(r manage.RoleEntry, wanted idp.Role) (ui.ConsoleRole, e
 	frame, err := v.frame(v.Request.Context(), "/roles")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.roles"), URL: v.path("/roles")}}
 	page := ui.ConsoleRole{
-		Console: frame, New: r.ID == "", Version: r.Version, Name: wanted.Name, System: r.System, Holders: int(r.Holders),
+		Console: frame, Name: wanted.Name, System: r.System, Holders: int(r.Holders),
 		Above: !r.System && !v.holds(r.Permissions),
 	}
-	for _, p := range idp.PermissionList() {
-		page.Permissions = append(page.Permissions, ui.Tick{
-			Value: p.ID, Label: p.Label, Hint: p.Explain, Fixed: !v.actor.Can(p.ID), On: slices.Contains(wanted.Permissions, p.ID),
-		})
-	}
+	page.Permissions = v.permissionTicks(wanted)
 	return page, err
 }
 
-// renderRoleForm shows a role to be made or changed, with what is wrong about it.
-func (v *visit) renderRoleForm(status int, r manage.RoleEntry, wanted idp.Role, field *manage.FieldError, alert *ui.Message) error {
-	page, err := v.rolePage(r, wanted)
-	if err != nil {
-		return err
+// roleForm is the form of a role, with what new and existing ones have in common.
+func roleForm() section[manage.RoleEntry, idp.Role] {
+	type entry = manage.RoleEntry
+	return section[entry, idp.Role]{
+		thing: "roles", fields: manage.RoleFields(),
+		seen:  func(r entry) (idp.Role, int64) { return r.Role, r.Version },
+		kept:  func(r entry) idp.Role { return idp.Role{ID: r.ID} },
+		check: func(*visit, entry, *idp.Role) settings.Errors { return nil }, // the operation does: first whether the viewer may
+		frame: func(v *visit, r entry) (ui.ConsoleForm, error) {
+			read, err := v.rolePage(r, r.Role)
+			page := ui.ConsoleForm{Console: read.Console, Heading: *ui.Key("console.roles.new").With()}
+			page.CancelURL = v.path("/roles")
+			return page, err
+		},
+		more: func(v *visit, r entry, wanted idp.Role, page *ui.ConsoleForm) error {
+			page.Name = "console-role"
+			if r.ID == "" {
+				page.Submit = *ui.Key("console.roles.add").With()
+			} else {
+				page.CancelURL, page.Heading = v.path("/roles/"+r.ID), *ui.Key("console.roles.role").With()
+				if wanted.Name != "" {
+					page.Heading = *ui.Key("console.error.field").With(wanted.Name)
+				}
+				page.Notes = append(page.Notes, note("hint", "console.roles.held_by", int(r.Holders)))
+			}
+			page.Inputs[1].Ticks = v.permissionTicks(wanted)
+			page.Inputs[1].After = []ui.Note{note("hint", "console.roles.only_own")}
+			page.Inputs = append(page.Inputs, v.reasonInput())
+			return nil
+		},
 	}
-	page.Action, page.CancelURL, page.Alert, page.Reason = v.path("/roles/new"), v.path("/roles"), alert, v.PostForm("reason")
-	if r.ID != "" {
-		page.Action, page.CancelURL = v.path("/roles/"+r.ID+"/edit"), v.path("/roles/"+r.ID)
+}
+
+// reasonInput asks for a reason on the form itself.
+func (v *visit) reasonInput() ui.Input {
+	return ui.Input{
+		Kind: ui.TextInput, Name: "reason", Label: *ui.Key("console.reason").With(), Hint: *ui.Key("console.reason_hint").With(),
+		Value: v.PostForm("reason"), Required: true,
 	}
-	if field != nil {
-		switch message := fieldMessage(field); field.Field {
-		case "name":
-			page.NameError = message
-		case "permissions":
-			page.PermissionsError = message
-		case "reason":
-			page.ReasonError = v.reasonMessage(field)
-		default:
-			page.Alert = message
-		}
+}
+
+// permissionTicks are all permissions; who lacks one cannot give it.
+func (v *visit) permissionTicks(r idp.Role) (list []ui.Tick) {
+	for _, p := range idp.PermissionList() {
+		list = append(list, ui.Tick{
+			Value: p.ID, Label: p.Label, Hint: p.Explain, Fixed: !v.actor.Can(p.ID), On: slices.Contains(r.Permissions, p.ID),
+		})
 	}
-	return v.render(status, page)
+	return list
 }
 
 // newRole is the form to make one.
-func (v *visit) newRole() error {
-	if err := v.need("CreateRole"); err != nil {
-		return err
+func newRole() section[manage.RoleEntry, idp.Role] {
+	x := roleForm()
+	x.load = func(v *visit) (manage.RoleEntry, error) { return manage.RoleEntry{}, v.need("CreateRole") }
+	x.at = func(*visit) string { return "/roles/new" }
+	x.early = true
+	x.add = func(v *visit, _ manage.RoleEntry, r idp.Role) error {
+		made, err := v.console.Manage.CreateRole(v.Request.Context(), v.actor, r.Name, r.Permissions, v.PostForm("reason"))
+		if err != nil {
+			return err
+		}
+		return v.done("/roles/"+made.ID, "console.done.role_saved")
 	}
-	if !v.fresh() {
-		return v.askFresh("/roles/new")
-	}
-	return v.renderRoleForm(http.StatusOK, manage.RoleEntry{}, idp.Role{}, nil, nil)
+	return x
 }
 
-// postNewRole makes one.
-func (v *visit) postNewRole() error {
-	wanted := idp.Role{Name: v.PostForm("name"), Permissions: v.PostFormArray("permissions")}
-	made, err := v.console.Manage.CreateRole(v.Request.Context(), v.actor, wanted.Name, wanted.Permissions, v.PostForm("reason"))
-	var field *manage.FieldError
-	switch {
-	case errors.As(err, &field):
-		return v.renderRoleForm(http.StatusUnprocessableEntity, manage.RoleEntry{}, wanted, field, nil)
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/roles/new")
-	case err != nil:
+// changedRole is the form to change one; done, the role is shown.
+func changedRole() section[manage.RoleEntry, idp.Role] {
+	x := roleForm()
+	x.load = (*visit).namedRole // the operation refuses who may not, and the audit log has it
+	x.home = func(r manage.RoleEntry) string { return "/roles/" + r.ID + "/edit" }
+	x.early = true
+	x.add = func(v *visit, r manage.RoleEntry, wanted idp.Role) error {
+		saved, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, manage.RoleEntry{Role: wanted, Version: v.seenVersion()}, v.PostForm("reason"))
+		if err != nil {
+			if _, found := v.changingRole(); found != nil { // no form for who may not
+				return found
+			}
+			return err
+		}
+		return v.saved("/roles/"+r.ID, v.seenVersion(), saved.Version, "console.done.role_saved")
+	}
+	return x
+}
+
+// editRole is the form to change one.
+func (v *visit) editRole() error {
+	if _, err := v.changingRole(); err != nil {
 		return err
 	}
-	return v.done("/roles/"+made.ID, "console.done.role_saved")
+	return changedRole().get(v)
 }
 
 // changingRole is the role that the address names, for a page on which it changes.
@@ -170,44 +209,6 @@ func (v *visit) changingRole() (manage.RoleEntry, error) {
 		err = manage.ErrForbidden
 	}
 	return r, err
-}
-
-// editRole is the form to change one.
-func (v *visit) editRole() error {
-	r, err := v.changingRole()
-	if err != nil {
-		return err
-	}
-	if !v.fresh() {
-		return v.askFresh("/roles/" + r.ID + "/edit")
-	}
-	return v.renderRoleForm(http.StatusOK, r, r.Role, nil, nil)
-}
-
-// postRole changes one.
-func (v *visit) postRole() error {
-	wanted := manage.RoleEntry{Version: v.version(), Role: idp.Role{
-		ID: v.Param("id"), Name: v.PostForm("name"), Permissions: v.PostFormArray("permissions"),
-	}}
-	saved, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, wanted, v.PostForm("reason"))
-	if err == nil {
-		return v.saved("/roles/"+wanted.ID, wanted.Version, saved.Version, "console.done.role_saved")
-	}
-	var field *manage.FieldError
-	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
-	if !invalid && !stale {
-		return v.roleRefused(err, "/roles/"+wanted.ID+"/edit")
-	}
-	r, found := v.changingRole()
-	switch {
-	case found != nil:
-		return found
-	case stale:
-		return v.renderRoleForm(http.StatusConflict, r, r.Role, nil, ui.Key("console.error.stale").With())
-	}
-	// The version stays the one that was seen.
-	r.Version = wanted.Version
-	return v.renderRoleForm(http.StatusUnprocessableEntity, r, wanted.Role, field, nil)
 }
 
 // roleRefused is what becomes of an operation on a role that was refused.

@@ -42,7 +42,10 @@ type section[O, T any] struct {
 	confirmAt func(o O) string
 	// save returns the version after the change and what to say then.
 	save func(v *visit, o O, wanted T) (version int64, done ui.Key, err error)
-	// add does instead of save what makes a new thing, and answers.
+	// early asks for a fresh second step before the form is shown: better then than after.
+	early bool
+	// add does instead of save what makes a new thing, and answers. It compares the version
+	// itself: who may not do it is told that first.
 	add func(v *visit, o O, wanted T) error
 }
 
@@ -65,6 +68,9 @@ func (x section[O, T]) get(v *visit) error {
 	o, err := x.load(v)
 	if err != nil {
 		return err
+	}
+	if x.early && !v.fresh() {
+		return v.askFresh(x.path(v, o))
 	}
 	return x.show(v, http.StatusOK, o, nil)
 }
@@ -116,7 +122,9 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 func placeErrors(inputs []ui.Input, wrong settings.Errors, alert *ui.Message) *ui.Message {
 	for _, e := range wrong {
 		if input := inputNamed(inputs, e.Field); input != nil {
-			input.Error = messageOf(e)
+			if input.Error = messageOf(e); e.Field == "reason" && input.Value == "" {
+				input.Error = ui.Key("console.error.reason").With()
+			}
 		} else if alert == nil {
 			alert = messageOf(e)
 		}
@@ -200,7 +208,7 @@ func (x section[O, T]) post(v *visit) error {
 	typed, wanted, wrong := x.posted(v, o)
 	_, version := x.seen(o)
 	switch {
-	case v.seenVersion() != version:
+	case x.add == nil && v.seenVersion() != version:
 		return x.stale(v)
 	case v.PostForm("preview") != "":
 		return x.form(v, http.StatusOK, o, wanted, typed, wrong, nil)

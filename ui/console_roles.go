@@ -19,29 +19,21 @@ func (p ConsoleRoles) about() about {
 	return about{template: "console-roles", failed: anyOf(p.Alert), console: true}
 }
 
-// ConsoleRole is a role to make, to change, or only to read. Form fields: version,
-// name, permissions, reason.
+// ConsoleRole is a role to read.
 type ConsoleRole struct {
 	Console
-	Action           string // empty: the role can only be read
-	CancelURL        string
-	New              bool
-	Version          int64
-	Name             string
-	System           bool
-	Holders          int
-	Permissions      []Tick
-	Above            bool   // it has permissions that the viewer lacks
-	EditURL          string // absent when empty, like DeleteURL
-	DeleteURL        string
-	NameError        *Message
-	PermissionsError *Message
-	Reason           string
-	ReasonError      *Message
+	CancelURL   string
+	Name        string
+	System      bool
+	Holders     int
+	Permissions []Tick
+	Above       bool   // it has permissions that the viewer lacks
+	EditURL     string // absent when empty, like DeleteURL
+	DeleteURL   string
 }
 
 func (p ConsoleRole) about() about {
-	return about{template: "console-role", failed: anyOf(p.NameError, p.PermissionsError, p.ReasonError, p.Alert), console: true}
+	return about{template: "console-role", failed: anyOf(p.Alert), console: true}
 }
 
 // ConsoleAsk asks once more before something happens that needs no reason. Form

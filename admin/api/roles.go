@@ -32,20 +32,16 @@ func roleOf(e manage.RoleEntry) Role {
 // CreateRole implements ServerInterface.
 func (h handlers) CreateRole(c *gin.Context) {
 	h.do(c, func(v *call) error {
-		n, err := read[NewRole](v)
+		c, err := changeOf(v, "", "", manage.RoleFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.CreateRole(v.ctx, v.actor, n.Name, permissionsOf(n), n.Reason)
+		e, err := v.manage.CreateRole(v.ctx, v.actor, c.To.Name, c.To.Permissions, c.Reason)
 		if err != nil {
 			return err
 		}
 		return v.created(e.ID, e.Version, roleOf(e))
 	})
-}
-
-func permissionsOf(n NewRole) []string {
-	return each(n.Permissions, func(p Permission) string { return string(p) })
 }
 
 // GetRole implements ServerInterface.
@@ -67,13 +63,12 @@ func (h handlers) GetRole(c *gin.Context, id RoleID) {
 // UpdateRole implements ServerInterface.
 func (h handlers) UpdateRole(c *gin.Context, id RoleID, params UpdateRoleParams) {
 	h.do(c, func(v *call) error {
-		n, err := read[NewRole](v)
+		c, err := changeOf(v, id, params.IfMatch, manage.RoleFields())
 		if err != nil {
 			return err
 		}
-		e, err := v.manage.UpdateRole(v.ctx, v.actor, manage.RoleEntry{
-			Version: versionIn(params.IfMatch), Role: idp.Role{ID: id, Name: n.Name, Permissions: permissionsOf(n)},
-		}, n.Reason)
+		c.To.ID = id
+		e, err := v.manage.UpdateRole(v.ctx, v.actor, manage.RoleEntry{Version: c.Version, Role: c.To}, c.Reason)
 		if err != nil {
 			return stale(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // crowdOfActs is how many do the same at once, on two replicas.
@@ -33,7 +34,7 @@ func (o *office) atOnce(t *testing.T, l limit) {
 	t.Helper()
 	managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 	for _, err := range idptest.Race(crowdOfActs, func(i int) error { return l.try(managers[i%2], i) }) {
-		var field *manage.FieldError
+		var field settings.Errors
 		var wait *manage.WaitError
 		if err != nil && !errors.As(err, &field) && !errors.As(err, &wait) && !isAny(err, idp.ErrConflict, idp.ErrUsed, idp.ErrTwoSecrets,
 			idp.ErrLastAdmin, idp.ErrInUse, idp.ErrNotFound, manage.ErrForbidden, manage.ErrLink, manage.ErrUnchanged) {

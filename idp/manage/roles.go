@@ -3,10 +3,12 @@ package manage
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // RoleEntry is a role as it is managed.
@@ -43,9 +45,8 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions, reason: reason}); err != nil {
 		return RoleEntry{}, err
 	}
-	r := idp.Role{ID: idp.NewID(), Name: strings.Join(strings.Fields(name), " ")}
-	var err error
-	if r.Permissions, err = checkRole(r, permissions); err != nil {
+	r := idp.Role{ID: idp.NewID(), Name: name, Permissions: permissions}
+	if err := checkRole(&r).Err(); err != nil {
 		return RoleEntry{}, err
 	}
 	return RoleEntry{Role: r, Version: 1}, m.Store.Do(ctx, func(ctx context.Context) error {
@@ -59,20 +60,20 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 	})
 }
 
-// checkRole returns the permissions in our order, each once.
-func checkRole(r idp.Role, permissions []string) ([]string, error) {
-	if r.Name == "" {
-		return nil, invalid("name", "a role needs a name")
+// RoleFields describe a role.
+func RoleFields() settings.Fields[idp.Role] {
+	return settings.Fields[idp.Role]{
+		settings.Line("name", func(r *idp.Role) *string { return &r.Name }).Must("settings.role.need_name").Max(maxRoleName).As(settings.Words).Rule(showsName),
+		settings.Set("permissions", func(r *idp.Role) *[]string { return &r.Permissions }, idp.Permissions()...),
 	}
-	if err := checkName("name", r.Name, maxRoleName); err != nil {
-		return nil, err
-	}
-	for _, p := range permissions {
-		if !slices.Contains(idp.Permissions(), p) {
-			return nil, invalid("permissions", "there is no permission %q", p)
-		}
-	}
-	return slices.DeleteFunc(idp.Permissions(), func(p string) bool { return !slices.Contains(permissions, p) }), nil
+}
+
+// checkRole writes a role as it is kept, its permissions in our order, and says what is
+// wrong about it.
+func checkRole(r *idp.Role) settings.Errors {
+	wrong, given := RoleFields().Check(r), r.Permissions
+	r.Permissions = slices.DeleteFunc(idp.Permissions(), func(p string) bool { return !slices.Contains(given, p) })
+	return wrong
 }
 
 // onlyOneOfThatName refuses a name that another role has, until the end of the
@@ -84,7 +85,7 @@ func (m *Manager) onlyOneOfThatName(ctx context.Context, r idp.Role) error {
 	all, err := m.Store.VersionedRoles(ctx, "")
 	for _, other := range all {
 		if other.Role.ID != r.ID && slices.Equal(idp.NameKey(other.Role.Name), idp.NameKey(r.Name)) {
-			return invalid("name", "another role has that name")
+			return settings.Invalid("name", "settings.role.name_taken")
 		}
 	}
 	return err
@@ -125,11 +126,11 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 	if before.Version != e.Version {
 		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrConflict)
 	}
-	r := idp.Role{ID: e.ID, Name: strings.Join(strings.Fields(e.Name), " ")}
-	if r.Permissions, err = checkRole(r, e.Permissions); err != nil {
+	r := idp.Role{ID: e.ID, Name: e.Name, Permissions: e.Permissions}
+	if err := checkRole(&r).Err(); err != nil {
 		return RoleEntry{}, err
 	}
-	if r.Name == before.Name && sameSet(r.Permissions, before.Permissions) {
+	if RoleFields().Same(r, before.Role) {
 		return before, nil
 	}
 	return RoleEntry{Role: r, Version: e.Version + 1, Holders: before.Holders}, m.Store.Do(ctx, func(ctx context.Context) error {
@@ -140,7 +141,7 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 			return err
 		}
 		detail := describeRole(r)
-		detail["before"] = strings.Join(before.Permissions, " ")
+		maps.Copy(detail, RoleFields().Diff(before.Role, r))
 		return m.Store.Audit(ctx, a.audit(idp.AuditRoleChanged, reason, detail))
 	})
 }

@@ -160,14 +160,8 @@ func rolePages() map[string]ui.Page {
 		"console-role": ui.ConsoleRole{
 			Console: below, Name: "Admin", System: true, Holders: 2, CancelURL: "#", Permissions: all,
 		},
-		"console-role-edit": ui.ConsoleRole{
-			Console: below, Action: "/admin/x", CancelURL: "#", Name: "Recovery desk", Holders: 4, Permissions: ticks, Version: 2,
-			NameError: ui.Key("console.error.field").With("another role has that name"),
-		},
-		"console-role-new": ui.ConsoleRole{
-			Console: below, Action: "/admin/x", CancelURL: "#", New: true, Name: "Recovery desk", Permissions: ticks,
-			ReasonError: ui.Key("console.error.reason").With(),
-		},
+		"console-role-edit": roleForm(below, ticks, ui.Key("settings.role.name_taken").With(), nil),
+		"console-role-new":  roleForm(below, ticks, nil, ui.Key("console.error.reason").With()),
 		"console-role-ask": ui.ConsoleAsk{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 2, Danger: true,
 			Heading: *ui.Key("console.roles.delete_heading").With("Recovery desk"), Button: *ui.Key("console.roles.delete").With(),
@@ -177,4 +171,15 @@ func rolePages() map[string]ui.Page {
 			Console: below, CancelURL: "#", EditURL: "#", DeleteURL: "#", Name: "Recovery desk", Permissions: ticks,
 		},
 	}
+}
+
+func roleForm(frame ui.Console, permissions []ui.Tick, name, reason *ui.Message) ui.ConsoleForm {
+	page := ui.ConsoleForm{Console: frame, Heading: *ui.Key("console.error.field").With("Recovery desk")}
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", *ui.Key("console.save").With()
+	page.Inputs = []ui.Input{
+		{Kind: ui.TextInput, Name: "name", Label: *ui.Key("console.roles.name").With(), Value: "Recovery desk", Required: true, Error: name},
+		{Kind: ui.TicksInput, Name: "permissions", Label: *ui.Key("console.roles.permissions").With(), Ticks: permissions, After: []ui.Note{{Class: "hint", Text: *ui.Key("console.roles.only_own").With()}}},
+		{Kind: ui.TextInput, Name: "reason", Label: *ui.Key("console.reason").With(), Hint: *ui.Key("console.reason_hint").With(), Required: true, Error: reason},
+	}
+	return page
 }
