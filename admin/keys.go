@@ -45,12 +45,21 @@ func (v *visit) renderRevokeKey(status int, k store.SigningKey, reason *ui.Messa
 		return err
 	}
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.system"), URL: v.path("/system")}}
+	use, err := manage.UseOf(v.Request.Context(), v.console.Store, k.Algorithm)
+	if err != nil {
+		return err
+	}
 	return v.render(status, ui.ConsoleConfirm{
+		Figures: []ui.Figure{
+			{Number: int64(use.Apps), Label: *ui.Key("console.key.revoke_apps").With(use.Apps)},
+			{Number: int64(use.JWTApps), Label: *ui.Key("console.key.revoke_jwt_apps").With(use.JWTApps)},
+		},
 		Console: frame, Action: v.path("/system/keys/" + k.ID + "/revoke"), CancelURL: v.path("/system"),
 		Heading: *ui.Key("console.key.revoke_heading").With(string(k.Algorithm), k.ID),
 		Consequences: []ui.Message{
 			*ui.Key("console.key.revoke_tokens").With(), *ui.Key("console.key.revoke_hints").With(),
 			*ui.Key("console.key.revoke_successor").With(), *ui.Key("console.key.revoke_stays").With(),
+			*ui.Key("console.key.revoke_uncounted").With(),
 		},
 		Button: *ui.Key("console.key.revoke").With(), Danger: true, Reason: v.PostForm("reason"), ReasonError: reason,
 	})

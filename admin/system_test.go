@@ -76,9 +76,12 @@ func TestARevokedKeyIsGoneFromTheSystemPage(t *testing.T) {
 	h := open(t, idptest.Alone(t))
 	b := h.admin()
 	leaked := h.Keys.List()[0].ID
+	h.AddParty(idp.Client{})
+	h.AddParty(idp.Client{TokenFormat: idp.JWTToken})
+	h.AddParty(idp.Client{SigningAlg: idp.EdDSA})
 	ask := h.page(b, "/system/keys/"+leaked+"/revoke")
 	heading := "Revoke the RS256 key " + leaked + "?"
-	want(t, ask, http.StatusOK, heading, "stop working", "Another key signs at once", "go on")
+	want(t, ask, http.StatusOK, heading, "2", "apps get ID tokens signed this way", "app gets access tokens signed this way", "cannot be counted", "stop working", "Another key signs at once", "go on")
 	want(t, b.Submit(ask, "/revoke"), http.StatusUnprocessableEntity, heading)
 	if len(h.Keys.List()) != 3 {
 		t.Fatal("revoked without a reason")

@@ -133,6 +133,8 @@ type ServiceToken struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
+	// GivenVersion is that of a Grant.
+	GivenVersion int64
 }
 
 // ServiceStanding is everything that decides what a service's token is worth, read
@@ -140,6 +142,15 @@ type ServiceToken struct {
 type ServiceStanding struct {
 	Token  ServiceToken
 	Client Client
+	// Taken is what the client lost.
+	Taken Taken
+}
+
+// Scopes are those of the token that are still its client's, and were ever since.
+func (s ServiceStanding) Scopes() []string {
+	return slices.DeleteFunc(slices.Clone(s.Token.Scopes), func(scope string) bool {
+		return !slices.Contains(s.Client.Scopes, scope) || s.Token.GivenVersion < s.Taken[takenScope+scope]
+	})
 }
 
 // Live tells whether the token may be used now. It ends with its client, one of the
@@ -147,6 +158,7 @@ type ServiceStanding struct {
 func (s ServiceStanding) Live(now time.Time) bool {
 	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) &&
 		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
+		s.Token.GivenVersion >= max(s.Taken[takenKind], s.Taken[takenGrantType+"client_credentials"]) &&
 		!s.Token.CreatedAt.Before(s.Client.CreatedAt.Truncate(time.Second))
 }
 

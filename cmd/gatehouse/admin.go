@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -201,28 +202,46 @@ const revokeEnds = `This ends at once, on every replica:
 - Logout tokens under way that it signed.
 A successor signs at once. Portals refuse its tokens until they fetch the keys again (most do when they meet a new kid,
 all after 15 minutes where they heed Cache-Control). Sessions, opaque access tokens and refresh tokens go on.
+Tokens that are still valid cannot be counted: the provider does not store what it signs.
 `
 
 // Run revokes one signing key.
-func (c keysRevoke) Run(ctx context.Context) error {
-	if !c.Yes {
-		if _, err := fmt.Print(revokeEnds); err != nil {
-			return err
-		}
-		return errors.New("nothing was done: add --yes to revoke the key")
-	}
+func (c keysRevoke) Run(ctx context.Context, t terminal) error {
 	st, ring, err := c.open(ctx)
 	if err != nil {
 		return err
+	}
+	if !c.Yes {
+		return closing(c.say(ctx, t, st), st)
 	}
 	signing, err := keys.Open(ctx, st, ring)
 	if err != nil {
 		return closing(err, st)
 	}
 	if err = signing.Revoke(ctx, c.KID); err == nil {
-		_, err = fmt.Printf("key %s is revoked; its successor signs\n", c.KID)
+		_, err = fmt.Fprintf(t.out, "key %s is revoked; its successor signs\n", c.KID)
 	}
 	return closing(err, st)
+}
+
+// say says what ends with the key, as far as it can be counted.
+func (c keysRevoke) say(ctx context.Context, t terminal, st *store.Store) error {
+	rows, err := st.SigningKeys(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(rows, func(r store.SigningKey) bool { return r.ID == c.KID })
+	if i < 0 {
+		return fmt.Errorf("there is no signing key %s: see gatehouse keys list", c.KID)
+	}
+	use, err := manage.UseOf(ctx, st, rows[i].Algorithm)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(t.out, "%s signs the ID tokens of %d apps, and the access tokens of %d of them.\n%s", rows[i].Algorithm, use.Apps, use.JWTApps, revokeEnds); err != nil {
+		return err
+	}
+	return errors.New("nothing was done: add --yes to revoke the key")
 }
 
 type keysReencrypt struct{ storage }

@@ -378,7 +378,7 @@ func (k *Keys) Rotate(ctx context.Context, force bool) (rotated int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	return rotated, k.Reload(ctx)
+	return rotated, k.reloadAfter(ctx)
 }
 
 func (k *Keys) succeed(ctx context.Context, old store.SigningKey, now time.Time) error {

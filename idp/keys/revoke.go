@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -41,7 +42,18 @@ func (k *Keys) Revoke(ctx context.Context, kid string) error {
 	if err != nil {
 		return err
 	}
-	return k.Reload(ctx)
+	return k.reloadAfter(ctx)
+}
+
+// reloadAfter reads the keys again once the transaction of ctx is committed, at once
+// where there is none. What fails is tried again within Staleness (Follow).
+func (k *Keys) reloadAfter(ctx context.Context) (err error) {
+	k.store.AfterCommit(ctx, func() {
+		if err = k.Reload(store.Committed(ctx)); err != nil {
+			slog.ErrorContext(ctx, "reload the signing keys", "cause", err)
+		}
+	})
+	return err
 }
 
 // replace sees to it that its algorithm signs without a key that goes.

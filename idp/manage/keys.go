@@ -10,7 +10,8 @@ import (
 
 // Rotation makes successors of signing keys. *keys.Keys does.
 type Rotation interface {
-	// Rotate makes one for every key; force, whatever their age.
+	// Rotate makes one for every key; force, whatever their age. Like Revoke it joins the
+	// transaction of ctx.
 	Rotate(ctx context.Context, force bool) (rotated int, err error)
 	// Revoke withdraws one at once.
 	Revoke(ctx context.Context, kid string) error
@@ -42,14 +43,17 @@ func (m *Manager) RotateKeys(ctx context.Context, a Actor, reason string) (int, 
 	if m.Rotation == nil {
 		return 0, errNoRotation
 	}
-	if err := m.Store.AskWitness(ctx); err != nil {
-		return 0, err
-	}
-	n, err := m.Rotation.Rotate(ctx, true)
+	n := 0
+	err := m.Store.Do(ctx, func(ctx context.Context) (err error) {
+		if n, err = m.Rotation.Rotate(ctx, true); err != nil {
+			return err
+		}
+		return m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"}))
+	})
 	if err != nil {
 		return 0, err
 	}
-	return n, m.Store.Audit(ctx, a.audit(idp.AuditKeyRotated, reason, map[string]string{"keys": "all"}))
+	return n, nil
 }
 
 // RevokeKey withdraws a signing key at once, such as one that leaked. What it signed is
@@ -63,13 +67,34 @@ func (m *Manager) RevokeKey(ctx context.Context, a Actor, kid, reason string) er
 	if m.Rotation == nil {
 		return errNoRotation
 	}
-	if err := m.Store.AskWitness(ctx); err != nil {
-		return err
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Rotation.Revoke(ctx, kid); err != nil {
+			return err
+		}
+		return m.Store.Audit(ctx, a.audit(idp.AuditKeyRevoked, reason, map[string]string{"kid": kid}))
+	})
+}
+
+// KeyUse is what can be counted of the work of an algorithm's key. The tokens themselves
+// cannot: the provider does not store what it signed.
+type KeyUse struct {
+	// Apps get ID tokens that the key signs; those among JWTApps access tokens, too.
+	Apps, JWTApps int
+}
+
+// UseOf counts the apps that a signing algorithm signs for.
+func UseOf(ctx context.Context, s *store.Store, alg idp.Algorithm) (use KeyUse, err error) {
+	clients, err := s.Clients(ctx)
+	for _, c := range clients {
+		if c.SigningAlg != alg || idp.OwnClient(c.ID) {
+			continue
+		}
+		use.Apps++
+		if c.TokenFormat == idp.JWTToken {
+			use.JWTApps++
+		}
 	}
-	if err := m.Rotation.Revoke(ctx, kid); err != nil {
-		return err
-	}
-	return m.Store.Audit(ctx, a.audit(idp.AuditKeyRevoked, reason, map[string]string{"kid": kid}))
+	return use, err
 }
 
 // Policy reads the MFA policy of a population.

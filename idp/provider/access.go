@@ -99,6 +99,8 @@ type jwtClaims struct {
 	Subject  string   `json:"sub"`
 	ClientID string   `json:"client_id"`
 	Scope    string   `json:"scope"`
+	// GivenVersion is that of a service's token; a grant has its own.
+	GivenVersion int64 `json:"given_version"`
 }
 
 // grantID is the grant of a person's token, empty for a service's.
@@ -136,7 +138,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(),
 	}
 	if c.grantID() == "" {
-		return p.findServiceJWT(ctx, a, c.Subject)
+		return p.findServiceJWT(ctx, a, c)
 	}
 	found, err := p.Store.StandingByJWT(ctx, c.grantID(), c.ID)
 	if err != nil {
@@ -153,8 +155,8 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	return a, nil
 }
 
-func (p *Provider) findServiceJWT(ctx context.Context, a access, subject string) (access, error) {
-	if subject != a.clientID {
+func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (access, error) {
+	if c.Subject != a.clientID {
 		return access{}, idp.ErrInvalid
 	}
 	s, err := p.Store.ServiceByJWT(ctx, a.clientID, a.jti)
@@ -162,20 +164,20 @@ func (p *Provider) findServiceJWT(ctx context.Context, a access, subject string)
 		return access{}, err
 	}
 	s.Token.ID, s.Token.ClientID, s.Token.Scopes = a.jti, a.clientID, a.scopes
-	s.Token.CreatedAt, s.Token.ExpiresAt = a.issuedAt, a.expiresAt
+	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion = a.issuedAt, a.expiresAt, c.GivenVersion
 	found, err := p.ofService(s)
 	found.jti, found.audience = a.jti, a.audience
 	return found, err
 }
 
 // ofService is what a service's token is worth now: a scope or role that its client
-// has lost since is gone.
+// has lost since is gone, even when the client has it again.
 func (p *Provider) ofService(s idp.ServiceStanding) (access, error) {
 	if !s.Live(idp.Now()) {
 		return access{}, idp.ErrExpired
 	}
 	return access{
-		kind: idp.AccessToken, clientID: s.Client.ID, scopes: allowed(s.Token.Scopes, s.Client.Scopes),
+		kind: idp.AccessToken, clientID: s.Client.ID, scopes: s.Scopes(),
 		audience: p.audienceOf(s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
 		roles: s.Client.Roles,
 	}, nil

@@ -14,7 +14,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
+	"gatehouse/idp/web"
 	"gatehouse/mfa"
+	"gatehouse/ui"
 )
 
 // offlineLifetime is how long a grant with offline access may live at most, used
@@ -90,6 +92,8 @@ func (p *Provider) Unmet(ctx context.Context, requestID string) (string, error) 
 	return p.errorLocation(r, fail(unmetRequirements, "the requested authentication cannot be reached")), nil
 }
 
+// finish takes a request out and reads its client as it is now: what was taken from the
+// client since the request came in does not go to it.
 func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, idp.Client, error) {
 	r, err := p.Store.Request(ctx, requestID)
 	if err != nil {
@@ -98,8 +102,15 @@ func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, i
 	if !idp.Now().Before(r.ExpiresAt) {
 		return r, idp.Client{}, fmt.Errorf("answer a request: %w", idp.ErrExpired)
 	}
-	client, errClient := p.Store.Client(ctx, r.ClientID)
-	return r, client, errors.Join(errClient, p.Store.FinishRequest(ctx, r.ID, idp.Now()))
+	client, err := p.Store.ClientNow(ctx, r.ClientID)
+	if err := errors.Join(err, p.Store.FinishRequest(ctx, r.ID, idp.Now())); err != nil {
+		return r, client, err
+	}
+	if !client.AllowsRedirect(r.RedirectURI) {
+		return r, client, web.NewProblem(ui.ProblemRedirect, errors.New("answer a request: the redirect URI is no longer registered"))
+	}
+	r.Scopes = allowed(r.Scopes, client.Scopes)
+	return r, client, nil
 }
 
 // Again is the URL that makes the same request once more, for a browser that has

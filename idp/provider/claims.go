@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -108,6 +109,8 @@ type accessTokenClaims struct {
 	// Of a person, not of a service.
 	*authentication
 	Population string `json:"population,omitempty"`
+	// GivenVersion is of a service: what its client lost since is not the token's.
+	GivenVersion int64 `json:"given_version,omitempty"`
 }
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
@@ -123,10 +126,14 @@ func (p *Provider) signAccessToken(g idp.Grant, client idp.Client, now time.Time
 
 // signServiceToken makes the JWT access token of a service: its subject is the
 // client (RFC 9068 section 2.2). Its jti names no grant, since there is none.
-func (p *Provider) signServiceToken(client idp.Client, scopes []string, now time.Time) (string, error) {
+func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, scopes []string, now time.Time) (string, error) {
+	given, err := p.Store.GivenVersion(ctx)
+	if err != nil {
+		return "", err
+	}
 	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: p.audienceOf(scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
-		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(scopes, " "),
+		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(scopes, " "), GivenVersion: given,
 	})
 }
 

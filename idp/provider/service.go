@@ -39,7 +39,7 @@ func (p *Provider) issueToService(ctx context.Context, client idp.Client, reques
 	}
 	if client.TokenFormat == idp.JWTToken {
 		var err error
-		out.AccessToken, err = p.signServiceToken(client, scopes, now)
+		out.AccessToken, err = p.signServiceToken(ctx, client, scopes, now)
 		return out, err
 	}
 	out.AccessToken = servicePrefix + idp.NewSecret()

@@ -65,6 +65,7 @@ func (l *loses) loseFlows() {
 	l.t.Helper()
 	rows, err := l.db.SQL().QueryContext(l.t.Context(), "SELECT id, data FROM flows")
 	idptest.Must(l.t, err)
+	defer func() { _ = rows.Close() }()
 	changed := map[string][]byte{}
 	for rows.Next() {
 		var id string
@@ -79,7 +80,6 @@ func (l *loses) loseFlows() {
 		idptest.Must(l.t, err)
 	}
 	idptest.Must(l.t, rows.Err())
-	idptest.Must(l.t, rows.Close())
 	for id, data := range changed {
 		_, err := l.db.SQL().ExecContext(l.t.Context(), "UPDATE flows SET data = ? WHERE id = ?", data, id)
 		idptest.Must(l.t, err)

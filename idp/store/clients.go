@@ -91,6 +91,11 @@ func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
 	return c, err
 }
 
+// ClientNow reads one client as it is now.
+func (s *Store) ClientNow(ctx context.Context, id string) (idp.Client, error) {
+	return s.readClient(ctx, id)
+}
+
 // Clients reads all clients, in the order of their ids.
 func (s *Store) Clients(ctx context.Context) ([]idp.Client, error) {
 	var rows []clientRow

@@ -71,6 +71,12 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 	return once(s.writer(ctx).Exec(statement, append(values, g.SessionID)...), "grant", idp.ErrExpired)
 }
 
+// GivenVersion is the number of the last change of any policy, app or connection.
+func (s *Store) GivenVersion(ctx context.Context) (version int64, err error) {
+	err = s.reader(ctx).Raw("SELECT value FROM policy_sequence WHERE id = 1").Take(&version).Error
+	return version, found(err, "policy version")
+}
+
 // numberNow is the number given, or where that is 0, the one of the last change of any
 // policy, app or connection.
 const numberNow = "COALESCE(NULLIF(?, 0), (SELECT value FROM policy_sequence WHERE id = 1))"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -92,13 +93,14 @@ func (s *Store) addRoles(ctx context.Context, clients ...*idp.Client) error {
 }
 
 type serviceTokenRow struct {
-	ID        string `gorm:"primaryKey"`
-	ClientID  string
-	Hash      []byte
-	Scope     string
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	RevokedAt *time.Time
+	ID           string `gorm:"primaryKey"`
+	ClientID     string
+	Hash         []byte
+	Scope        string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
+	RevokedAt    *time.Time
+	GivenVersion int64
 }
 
 func (serviceTokenRow) TableName() string { return "service_tokens" }
@@ -106,7 +108,7 @@ func (serviceTokenRow) TableName() string { return "service_tokens" }
 func newServiceTokenRow(t idp.ServiceToken) serviceTokenRow {
 	return serviceTokenRow{
 		ID: t.ID, ClientID: t.ClientID, Hash: t.Hash, Scope: words(t.Scopes),
-		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt),
+		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), GivenVersion: t.GivenVersion,
 	}
 }
 
@@ -116,15 +118,18 @@ func (r serviceTokenRow) token() idp.ServiceToken {
 	}
 	return idp.ServiceToken{
 		ID: r.ID, ClientID: r.ClientID, Hash: r.Hash, Scopes: fromWords(r.Scope),
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), GivenVersion: r.GivenVersion,
 	}
 }
 
-// CreateServiceToken stores an opaque token of a service. idp.ErrNotFound: its
+// CreateServiceToken stores an opaque token of a service, given now where it does not say
+// when. idp.ErrNotFound: its
 // client is gone.
 func (s *Store) CreateServiceToken(ctx context.Context, t idp.ServiceToken) error {
 	row := newServiceTokenRow(t)
-	err := s.writer(ctx).Create(&row).Error
+	names := []string{"id", "client_id", "hash", "scope", "created_at", "expires_at", "revoked_at", "given_version"}
+	err := s.writer(ctx).Exec("INSERT INTO service_tokens ("+strings.Join(names, ", ")+") VALUES ("+placeholders(names, "given_version", numberNow)+")",
+		row.ID, row.ClientID, row.Hash, row.Scope, row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.GivenVersion).Error
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fmt.Errorf("token of a service: %w", idp.ErrNotFound)
 	}
@@ -165,7 +170,7 @@ func (s *Store) serviceStanding(ctx context.Context, from string, args ...any) (
 		joins[i] = r.Client
 	}
 	client, err := joinedClient(joins)
-	return idp.ServiceStanding{Token: rows[0].Token.token(), Client: client}, err
+	return idp.ServiceStanding{Token: rows[0].Token.token(), Client: client, Taken: rows[0].Client.Client.Taken.vocabulary()}, err
 }
 
 // RevokeServiceToken ends an opaque token of a service. It returns false when it

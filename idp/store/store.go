@@ -99,6 +99,9 @@ func (s *Store) AfterCommit(ctx context.Context, do func()) {
 	do()
 }
 
+// Committed is ctx without its transaction, for what AfterCommit calls.
+func Committed(ctx context.Context) context.Context { return context.WithValue(ctx, txKey{}, nil) }
+
 // retriable tells whether PostgreSQL ended a transaction for a reason that
 // another attempt may not meet: serialization failure or deadlock.
 func retriable(err error) bool {
