@@ -349,6 +349,49 @@ func TestAPageOffersTheSignInOfItsPeopleFirst(t *testing.T) {
 	}
 }
 
+// A sign-in that starts again because it took too long is at the same people: those
+// whose page was opened, or whose form the person chose.
+func TestASignInThatStartsAgainKeepsItsPeople(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), none)
+	for name, c := range map[string]struct {
+		forgotten, chosen bool
+		want              string
+	}{
+		"known":             {false, false, "contacts"},
+		"forgotten":         {true, false, "contacts"},
+		"known, chosen":     {false, true, "agents"},
+		"forgotten, chosen": {true, true, "agents"},
+	} {
+		b := idptest.NewBrowser(t)
+		page := b.Get(h.Issuer + "/account/contacts")
+		first := page.URL.String()
+		if c.chosen {
+			page = b.Get(first + "?as=agents")
+		}
+		h.db.Age(t, "flows", idp.FlowLifetime+time.Minute)
+		h.db.Age(t, "requests", idp.FlowLifetime+time.Minute)
+		if c.forgotten {
+			h.exec("DELETE FROM flows")
+			h.exec("DELETE FROM requests")
+		}
+		page = b.Submit(page, "/password", "email", "typed@rtx.example", "password", "secret")
+		_, fields, ok := page.Form("/password")
+		if !ok || page.URL.String() == first || fields.Get("population") != c.want || !strings.Contains(page.Body, `value="typed@rtx.example"`) {
+			t.Errorf("%s: at %s (%d) with %v", name, page.URL, page.Status, fields)
+		}
+	}
+	b := idptest.NewBrowser(t)
+	page := b.Get(h.Issuer + "/account/contacts")
+	h.db.Age(t, "flows", idp.FlowLifetime+time.Minute)
+	h.db.Age(t, "requests", idp.FlowLifetime+time.Minute)
+	for query, people := range map[string]string{"": "contacts", "?as=agents": "agents", "?as=%26prompt%3Dnone": "contacts"} {
+		if _, fields, ok := b.Get(page.URL.String() + query).Form("/password"); !ok || fields.Get("population") != people {
+			t.Errorf("looked at again with %q: %v", query, fields)
+		}
+	}
+}
+
 // Waits after wrong passwords are the person's own doing, as far as anybody knows.
 func TestAThrottledPasswordIsNotByAnAdmin(t *testing.T) {
 	h := open(t, idptest.Alone(t), none)

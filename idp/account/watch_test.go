@@ -1,53 +1,13 @@
 package account_test
 
 import (
-	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/idp/idptest"
 )
-
-// meanwhile holds what everything that writes has to wait for, has something done, and
-// changes a row before it lets that go on.
-func (h *house) meanwhile(change string, do func() *idptest.Page) *idptest.Page {
-	h.t.Helper()
-	tx, err := h.db.SQL().BeginTx(h.t.Context(), nil)
-	idptest.Must(h.t, err)
-	if h.db.Dialect() == "postgres" {
-		_, err = tx.ExecContext(h.t.Context(), "LOCK TABLE audit_events IN EXCLUSIVE MODE")
-		idptest.Must(h.t, err)
-	}
-	_, err = tx.ExecContext(h.t.Context(), change)
-	idptest.Must(h.t, err)
-	done := make(chan *idptest.Page, 1)
-	go func() { done <- do() }()
-	h.awaitLock(tx, done)
-	idptest.Must(h.t, tx.Commit())
-	return <-done
-}
-
-// awaitLock waits until somebody waits for a lock. SQLite does not tell.
-func (h *house) awaitLock(tx *sql.Tx, done chan *idptest.Page) {
-	h.t.Helper()
-	if h.db.Dialect() != "postgres" {
-		time.Sleep(100 * time.Millisecond)
-		return
-	}
-	for len(done) == 0 {
-		time.Sleep(5 * time.Millisecond)
-		var waiting int
-		err := tx.QueryRowContext(h.t.Context(),
-			"SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").Scan(&waiting)
-		idptest.Must(h.t, err)
-		if waiting > 0 {
-			return
-		}
-	}
-}
 
 // account is what a person may change of their account.
 func (h *house) account() string {
@@ -103,7 +63,7 @@ func TestAPostThatWaitsDoesNotOutliveASignOut(t *testing.T) {
 				pairs = append(pairs, "pending", fields.Get("pending"), "code", phone.Code(0))
 			}
 			before := h.account()
-			answer := h.meanwhile("UPDATE sessions SET ended_at = created_at WHERE user_id = '"+r.user.ID+"'", func() *idptest.Page {
+			answer := h.db.Meanwhile(t, "UPDATE sessions SET ended_at = created_at WHERE user_id = '"+r.user.ID+"'", func() *idptest.Page {
 				return r.posts(page, pairs...)
 			})
 			if after := h.account(); after != before {

@@ -29,8 +29,9 @@ type Requests interface {
 	// Again is the URL that asks the same anew, for a browser that lost the
 	// answer.
 	Again(r idp.Request) string
-	// Anew is the URL that asks the same anew, for a sign-in that took too long.
-	Anew(r idp.Request) string
+	// Anew is the URL that asks the same anew, for a sign-in that took too long and was
+	// at a population.
+	Anew(r idp.Request, population string) string
 	// Answers is the session of a browser that answers the request without another
 	// step, nil for none.
 	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -114,7 +115,7 @@ const maxAgain = 8 << 10
 
 // waiting is what the script of a page waits for.
 func (l *Login) waiting(s *signIn) ui.Waiting {
-	w := ui.Waiting{AgainURL: l.Requests.Anew(s.Request), Seconds: int(s.flow.ExpiresAt.Sub(idp.Now()).Seconds())}
+	w := ui.Waiting{AgainURL: l.Requests.Anew(s.Request, s.flow.PopulationID), Seconds: int(s.flow.ExpiresAt.Sub(idp.Now()).Seconds())}
 	if s.waits() {
 		w.OnwardURL, w.PageURL = l.action(s, "onward"), Path(l.Web.Base(), s.flow.ID)
 	}
@@ -124,7 +125,8 @@ func (l *Login) waiting(s *signIn) ui.Waiting {
 // tooLate is a sign-in whose time is over, while its request is still known.
 type tooLate struct {
 	*web.Problem
-	request idp.Request
+	request    idp.Request
+	population string
 }
 
 // Unwrap makes it the problem that it is where nothing starts again.
@@ -147,7 +149,7 @@ func (l *Login) expired(ctx context.Context, flow idp.Flow, problem *web.Problem
 	if err != nil {
 		return err
 	}
-	return &tooLate{Problem: problem, request: r}
+	return &tooLate{Problem: problem, request: r, population: flow.PopulationID}
 }
 
 // anew answers with the request that starts again. What follows may lead to the app.
@@ -167,22 +169,41 @@ func postedEmail(c *gin.Context) string {
 	return typed
 }
 
+// picked is the population whose form the browser shows, empty for none that has the form
+// of one. The request that starts again takes it where it is one of the client's.
+func picked(c *gin.Context) string {
+	p := c.PostForm("population")
+	if p == "" {
+		p = c.Query("as")
+	}
+	if !populationForm.MatchString(p) {
+		return ""
+	}
+	return p
+}
+
+// populationForm is that of a population's id.
+var populationForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
 // maxTyped is the longest login_hint that a request may carry.
 const maxTyped = 320
 
 // startAgain makes the request of a sign-in that took too long once more: as it is
-// stored, or as the form brings it back. The address that was typed stays. Any other
+// stored, or as the form brings it back. The address and the population stay. Any other
 // error, and a request that nobody knows, is as it was.
 func (l *Login) startAgain(c *gin.Context, err error) error {
 	var late *tooLate
 	var problem *web.Problem
-	typed := postedEmail(c)
+	typed, population := postedEmail(c), picked(c)
 	switch {
 	case errors.As(err, &late):
 		if typed != "" {
 			late.request.LoginHint = typed
 		}
-		return l.anew(c, l.Requests.Anew(late.request))
+		if population == "" {
+			population = late.population
+		}
+		return l.anew(c, l.Requests.Anew(late.request, population))
 	case errors.As(err, &problem) && problem.Kind == ui.ProblemFlowExpired && len(c.PostForm(againField)) <= maxAgain:
 		_, query, ok := strings.Cut(c.PostForm(againField), "?")
 		q, errQuery := url.ParseQuery(query)
@@ -191,6 +212,9 @@ func (l *Login) startAgain(c *gin.Context, err error) error {
 		}
 		if typed != "" {
 			q.Set("login_hint", typed)
+		}
+		if population != "" && q.Has("population") {
+			q.Set("population", population)
 		}
 		return l.anew(c, l.Web.Path("/authorize?%s", q.Encode()))
 	}

@@ -120,8 +120,9 @@ func (p *Provider) Again(r idp.Request) string {
 }
 
 // Anew is the URL that makes the same request once more, with all that it asks of the
-// person, for one that nobody answered.
-func (p *Provider) Anew(r idp.Request) string {
+// person, for one that nobody answered. The sign-in to a page of ours begins with the
+// population again that it was at.
+func (p *Provider) Anew(r idp.Request, population string) string {
 	q := again(r)
 	var prompt []string
 	if !r.Demand.Since.IsZero() {
@@ -130,8 +131,11 @@ func (p *Provider) Anew(r idp.Request) string {
 	if r.Demand.Choose {
 		prompt = append(prompt, "select_account")
 	}
+	if !idp.OwnClient(r.ClientID) {
+		population = ""
+	}
 	for name, value := range map[string]string{
-		"prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales, "claims": oneSubject(r.Demand.UserID),
+		"population": population, "prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales, "claims": oneSubject(r.Demand.UserID),
 	} {
 		if value != "" {
 			q.Set(name, value)

@@ -1,0 +1,39 @@
+package idptest
+
+import (
+	"database/sql"
+	"testing"
+	"time"
+)
+
+// Meanwhile holds what everything that writes has to wait for, has something done, and
+// changes a row once that waits, before it goes on.
+func (d *Database) Meanwhile(t *testing.T, change string, do func() *Page) *Page {
+	t.Helper()
+	tx, err := d.SQL().BeginTx(t.Context(), nil)
+	Must(t, err)
+	if d.Dialect() == "postgres" {
+		_, err = tx.ExecContext(t.Context(), "LOCK TABLE audit_events IN EXCLUSIVE MODE")
+		Must(t, err)
+	}
+	_, err = tx.ExecContext(t.Context(), change)
+	Must(t, err)
+	done := make(chan *Page, 1)
+	go func() { done <- do() }()
+	d.awaitLock(t, tx, done)
+	Must(t, tx.Commit())
+	return <-done
+}
+
+// awaitLock waits until something waits for a lock. PostgreSQL tells, and SQLite does not.
+func (d *Database) awaitLock(t *testing.T, tx *sql.Tx, done chan *Page) {
+	t.Helper()
+	if d.Dialect() != "postgres" {
+		time.Sleep(100 * time.Millisecond)
+		return
+	}
+	for waiting := 0; waiting == 0 && len(done) == 0; {
+		Must(t, tx.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity, pg_sleep(0.005)
+			WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting))
+	}
+}
