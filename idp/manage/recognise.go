@@ -64,6 +64,9 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	if len(permissions) > 0 || hijacked {
 		return idp.User{}, ErrConfirm
 	}
+	if user, err = m.unproved(ctx, user); err != nil {
+		return user, err
+	}
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
 }
 
@@ -232,7 +235,10 @@ func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assert
 	if err := m.mayLink(ctx, c, a, user); err != nil {
 		return err
 	}
-	_, err := m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	user, err := m.provedOwn(ctx, user)
+	if err == nil {
+		_, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	}
 	return err
 }
 
@@ -273,7 +279,10 @@ func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Asserti
 		now[i] = r.ID
 	}
 	next, err := m.existing(ctx, mappedRoles(c, a, now))
-	if err != nil || slices.Equal(now, next) {
+	if err != nil {
+		return err
+	}
+	if next, err = m.withhold(ctx, c, user, now, next); err != nil || slices.Equal(now, next) {
 		return err
 	}
 	detail := map[string]string{"connection": c.ID, "from": strings.Join(now, " "), "to": strings.Join(next, " ")}
