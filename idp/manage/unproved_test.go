@@ -48,10 +48,10 @@ func (b comer) isAdmin(u idp.User) bool {
 	return slices.ContainsFunc(roles, func(r idp.Role) bool { return r.ID == idp.RoleAdmin })
 }
 
-func (o *office) comer(t *testing.T) comer {
+func (o *office) comer(t *testing.T, domains ...string) comer {
 	t.Helper()
 	return comer{o: o, t: t, c: o.connected(t, func(c *manage.ConnectionChange) {
-		c.Trust, c.CreateUsers = idp.LocalStep, true
+		c.Trust, c.CreateUsers, c.Domains = idp.LocalStep, true, domains
 		c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)}
 	})}
 }
@@ -108,7 +108,7 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 	} {
 		t.Run(name, func(t *testing.T) {
 			inOffice(t, func(t *testing.T, o *office) {
-				b := o.comer(t)
+				b := o.comer(t, "rtx.example")
 				u := prepare(t, o, b)
 				now, err := o.db.User(t.Context(), u.ID)
 				idptest.Must(t, err)
@@ -153,5 +153,75 @@ func TestRolesComeOnceTheWaysInAreTheOwners(t *testing.T) {
 		if !b.isAdmin(u) {
 			t.Error("withheld from somebody who proved the account")
 		}
+	})
+}
+
+// One app that asks for nothing but a password is enough to come in by one.
+func TestAPasswordGetsAroundASecondStepWhereOneAppAsksForNone(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx, manager := t.Context(), holder(idp.PermissionUsers)
+		phone := o.enrolled(t, idp.Agents)
+		mailbox := o.person(t, idp.Agents)
+		idptest.Must(t, o.db.CreateFactor(ctx, idp.Factor{ID: idp.NewID(), UserID: mailbox.ID, Method: idp.MethodEmail, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now()}))
+		display := o.app(t, nil, idp.Agents)
+		set := func(u idp.User) error { return o.SetPassword(ctx, manager, u.ID, "gentle maple corner", ticket) }
+		idptest.Must(t, set(phone))
+		idptest.Must(t, set(mailbox))
+		o.saveOverride(t, display, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+		for name, u := range map[string]idp.User{"an authenticator": phone, "email codes": mailbox} {
+			if err := set(u); !errors.Is(err, manage.ErrForbidden) {
+				t.Errorf("a password for somebody with %s: %v", name, err)
+			}
+		}
+		idptest.Must(t, o.SetPassword(ctx, holder(idp.PermissionUsers, idp.PermissionAgentRecovery), phone.ID, "gentle maple corner", ticket))
+	})
+}
+
+// Somebody whose directory says that an address is theirs is not let into an account with
+// a second step, nor where the connection was there before the second step.
+func TestAnAddressAloneOpensNoAccountWithASecondStep(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o *office) {
+		b := o.comer(t)
+		u := o.enrolled(t, idp.Agents)
+		if err := b.comes(u.Email); !errors.Is(err, manage.ErrConfirm) {
+			t.Errorf("into an account with an authenticator: %v", err)
+		}
+		password := o.person(t, idp.Agents)
+		idptest.Must(t, o.db.SetPasswordHash(t.Context(), password.ID, "$argon2id$own", idp.Now()))
+		o.save(t, idp.Agents, manage.OnNextLogin)
+		if err := b.comes(password.Email); !errors.Is(err, manage.ErrConfirm) {
+			t.Errorf("into an account with a password, where a second step is asked for: %v", err)
+		}
+		idptest.Must(t, b.comes(o.person(t, idp.Agents).Email)) // nobody ever signed in to it
+	})
+	inOffice(t, func(t *testing.T, o *office) {
+		b, u := o.comer(t), o.enrolled(t, idp.Agents)
+		e, err := o.Connection(t.Context(), everything(), b.c.ID)
+		idptest.Must(t, err)
+		idptest.Must(t, second(o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} }))))
+		idptest.Must(t, b.comes(u.Email)) // an admin's word
+	})
+}
+
+// Opening portal access to a connection asks what adding the connection asks.
+func TestOpeningAccessToAConnectionTakesWhatAddingItTakes(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o *office) {
+		c := entra(func(c *manage.ConnectionChange) { c.PopulationID, c.Domains = idp.Contacts, []string{"rtx.example"} })
+		idptest.Must(t, second(o.AddConnection(t.Context(), everything(), c)))
+		o.enrolled(t, idp.Contacts)
+		opens := func(permissions ...string) error {
+			e, err := o.Population(t.Context(), everything(), idp.Contacts)
+			idptest.Must(t, err)
+			return second(o.SaveAccess(t.Context(), holder(permissions...), manage.Change[idp.Access]{
+				ID: idp.Contacts, Version: e.Version, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
+			}))
+		}
+		if err := opens(idp.PermissionAuthentication); !errors.Is(err, manage.ErrForbidden) {
+			t.Errorf("without the right: %v", err)
+		}
+		idptest.Must(t, opens(idp.PermissionAuthentication, idp.PermissionUsers, idp.PermissionContactReset))
 	})
 }
