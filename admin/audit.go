@@ -55,6 +55,7 @@ func auditKinds() map[idp.AuditKind]ui.Key {
 		idp.AuditFederatedAccepted: "console.event.federated_accepted", idp.AuditFederatedRefused: "console.event.federated_refused",
 		idp.AuditFederatedPending: "console.event.federated_pending", idp.AuditIdentityLinked: "console.event.identity_linked",
 		idp.AuditIdentityUnlinked: "console.event.identity_unlinked", idp.AuditProfileSynced: "console.event.profile_synced",
+		idp.AuditRolesWithheld:     "console.event.roles_withheld",
 		idp.AuditBreakGlassOffered: "console.event.break_glass_offered", idp.AuditBreakGlassUsed: "console.event.break_glass_used",
 		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
 		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",

@@ -76,7 +76,7 @@ func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message)
 	}
 	page := ui.ConsolePerson{
 		Console: frame, Name: d.Name, Email: d.Email, PopulationName: v.populationName(population), Language: d.Locale, Disabled: d.Disabled,
-		PasswordSet: d.PasswordSet, CreatedAt: d.CreatedAt, Recovery: v.recoveryFacts(d),
+		PasswordSet: d.PasswordSet, Unproved: !d.UnprovedAt.IsZero(), CreatedAt: d.CreatedAt, Recovery: v.recoveryFacts(d),
 	}
 	for _, f := range d.Factors {
 		page.Factors = append(page.Factors, v.factorRow(d, f))

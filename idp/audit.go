@@ -86,6 +86,7 @@ const (
 	AuditFederatedPending   AuditKind = "federated.pending"
 	AuditIdentityLinked     AuditKind = "identity.linked"
 	AuditIdentityUnlinked   AuditKind = "identity.unlinked"
+	AuditRolesWithheld      AuditKind = "roles.withheld"
 	AuditProfileSynced      AuditKind = "user.synced"
 	AuditBreakGlassOffered  AuditKind = "break_glass.offered"
 	AuditBreakGlassUsed     AuditKind = "break_glass.used"

@@ -18,6 +18,9 @@ type User struct {
 	// PasswordByMailAt is when a link in a mail set the password, zero once they have
 	// proved a second step since: mailbox and mailbox is one factor.
 	PasswordByMailAt time.Time
+	// UnprovedAt is when a way into the account came about that nobody knows to be its
+	// owner's, zero for none: what a connection gives brings no permissions to it.
+	UnprovedAt time.Time
 	Disabled         bool
 	CreatedAt        time.Time
 	UpdatedAt        time.Time

@@ -377,6 +377,9 @@ func (q Question) recent(m idp.Method) bool {
 	return false
 }
 
+// Asks tells whether a password sign-in needs a second step, by policy and override.
+func Asks(p idp.Policy, o idp.Override) bool { return policyRank(p, o) > 0 }
+
 // policyRank is how strong a password sign-in has to become by policy.
 func policyRank(p idp.Policy, o idp.Override) int {
 	switch o.Mode {

@@ -68,6 +68,7 @@ type ConsolePerson struct {
 	Language       string // BCP 47, may be empty
 	Disabled       bool
 	PasswordSet    bool
+	Unproved       bool // another person made a way into the account
 	CreatedAt      time.Time
 	EditURL        string // absent when empty, like every address here
 	Factors        []FactorRow

@@ -57,7 +57,8 @@ func (m *Manager) SaveAccess(ctx context.Context, a Actor, c Change[idp.Access])
 }
 
 // mayOpen asks of whoever lets a population sign in through connections what switching
-// each of those on asks that are switched on already.
+// each of those on asks that are switched on already, and adding it: it may have been
+// added while nobody came that way, or nobody was there.
 func mayOpen(ctx context.Context, m *Manager, a Actor, before idp.Population, c Change[idp.Access]) error {
 	if before.Access.Federated || !c.To.Federated {
 		return nil
@@ -66,6 +67,9 @@ func mayOpen(ctx context.Context, m *Manager, a Actor, before idp.Population, c 
 	for i := 0; err == nil && i < len(list); i++ {
 		if list[i].Enabled {
 			err = m.through(ctx, a, "SaveAccess", list[i])
+		}
+		if err == nil && list[i].Enabled {
+			err = m.mayVouch(ctx, a, list[i])
 		}
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // SecondSteps are what asks a person for more than a password, and would have to be
@@ -19,7 +20,8 @@ type SecondSteps struct {
 	// Upstream: the person is linked through a connection that answers for a second
 	// step itself.
 	Upstream bool
-	// Asked: the population's policy asks for a second step after a password.
+	// Asked: a second step is asked for after a password wherever the person may sign in:
+	// by the population's policy, and by every app that has rules of its own.
 	Asked bool
 }
 
@@ -30,9 +32,11 @@ func (s SecondSteps) upstream() bool { return s.Upstream }
 
 // byPassword tells whether a new password would do without the second step that the
 // person has. The other side's is not asked for after a password, and somebody without
-// a second step of ours sets one up; an authenticator is asked for where the policy asks
-// at all.
-func (s SecondSteps) byPassword() bool { return s.Upstream || s.Authenticator && !s.Asked }
+// a second step of ours sets one up; an authenticator and email codes are asked for where
+// a second step is asked for at all, and one app that does not is enough to come in.
+func (s SecondSteps) byPassword() bool {
+	return s.Upstream || (s.Authenticator || s.Mailbox) && !s.Asked
+}
 
 // moveEmail is the part of UpdateUser that changes an address.
 const moveEmail = "UpdateUser.email"
@@ -65,7 +69,9 @@ func (m *Manager) secondSteps(ctx context.Context, user idp.User) (s SecondSteps
 	s = SecondSteps{
 		Authenticator: len(enrolment.TOTP) > 0 || enrolment.Recovery != nil,
 		Mailbox:       population.Policy.EmailCode || enrolment.Email != nil,
-		Asked:         population.Policy.SecondStep(),
+	}
+	if s.Asked, err = m.askedEverywhere(ctx, population); err != nil {
+		return s, err
 	}
 	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
 	for _, i := range linked {
@@ -76,6 +82,14 @@ func (m *Manager) secondSteps(ctx context.Context, user idp.User) (s SecondSteps
 		s.Upstream = s.Upstream || c.Trust != idp.LocalStep
 	}
 	return s, err
+}
+
+// askedEverywhere tells whether a password needs a second step at every app that takes
+// people of a population, and where no app has rules of its own.
+func (m *Manager) askedEverywhere(ctx context.Context, population idp.Population) (bool, error) {
+	overrides, err := m.Store.OverridesFor(ctx, population.ID)
+	weaker := func(o idp.Override) bool { return !mfa.Asks(population.Policy, o) }
+	return population.Policy.SecondStep() && !slices.ContainsFunc(overrides, weaker), err
 }
 
 // notAround refuses an operation that would get around a second step of its target to
@@ -137,15 +151,6 @@ func (a Actor) MayChange(c idp.Client) bool { return a.holds(actsAs(c)) }
 
 func (a Actor) holds(permissions []string) bool {
 	return !slices.ContainsFunc(permissions, func(p string) bool { return !a.Can(p) })
-}
-
-// anySecondStep tells whether anybody of a population has a second step.
-func (m *Manager) anySecondStep(ctx context.Context, population string) (bool, error) {
-	p, err := m.Store.Population(ctx, population)
-	if err != nil || p.Policy.EmailCode {
-		return p.Policy.EmailCode, err
-	}
-	return m.Store.AnySecondStep(ctx, population)
 }
 
 // movesWay tells whether a change of a connection says anew who comes through it, and

@@ -81,8 +81,13 @@ func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) erro
 	if err != nil {
 		return err
 	}
-	return m.link(ctx, a.audit(idp.AuditIdentityLinked, n.Reason, map[string]string{"why": "an admin's own mapping"}), user,
-		idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: user.ID}, c)
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.wayMade(ctx, a, user, idp.Now()); err != nil {
+			return err
+		}
+		return m.link(ctx, a.audit(idp.AuditIdentityLinked, n.Reason, map[string]string{"why": "an admin's own mapping"}), user,
+			idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: user.ID}, c)
+	})
 }
 
 func (n NewIdentity) subject(c idp.Connection) (string, error) {

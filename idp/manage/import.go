@@ -52,6 +52,9 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 		return idp.User{}, err
 	}
 	u := n.user(idp.Now())
+	if n.PasswordHash != "" || len(n.TOTPKey) > 0 || n.ObjectID != "" {
+		u.UnprovedAt = a.madeFor(idp.User{}, u.CreatedAt)
+	}
 	if err := m.checkImport(ctx, u, n); err != nil {
 		return u, err
 	}

@@ -190,14 +190,15 @@ type NewUser struct {
 // CreateUser adds a person. A *FieldError says what cannot be saved;
 // idp.ErrConflict that the population has that address.
 func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
-	return m.createUser(ctx, idp.AuditEvent{Kind: idp.AuditUserCreated}, n)
+	return m.createUser(ctx, System(), idp.AuditEvent{Kind: idp.AuditUserCreated}, n)
 }
 
-func (m *Manager) createUser(ctx context.Context, e idp.AuditEvent, n NewUser) (idp.User, error) {
+func (m *Manager) createUser(ctx context.Context, a Actor, e idp.AuditEvent, n NewUser) (idp.User, error) {
 	p, err := m.prepareUser(ctx, n)
 	if err != nil {
 		return p.user, err
 	}
+	p.user.UnprovedAt = a.madeFor(idp.User{}, p.user.PasswordChangedAt) // zero without a password
 	return p.user, m.Store.Do(ctx, func(ctx context.Context) error { return m.insertUser(ctx, e, p) })
 }
 

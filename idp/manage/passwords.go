@@ -233,8 +233,12 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.SetPasswordHash(ctx, userID, hash, idp.Now()); err != nil {
+		now := idp.Now()
+		if err := m.Store.SetPasswordHash(ctx, userID, hash, now); err != nil {
 			return fmt.Errorf("set a password: %w", err)
+		}
+		if err := m.passwordMade(ctx, a, user, now); err != nil {
+			return err
 		}
 		// This one did not come by mail.
 		if err := m.Store.ForgetPasswordByMail(ctx, userID, user.PasswordByMailAt); err != nil {

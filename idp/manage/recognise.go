@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // ErrConfirm: whose the address is that somebody brought along is not known. They
@@ -23,7 +24,8 @@ func turnedAway(reason idp.FederationReason, format string, args ...any) error {
 // provider vouches for: an identity that is linked, and nothing else, says so at once.
 // For a new one an address decides that is known to be theirs: the account that has it
 // is linked, or one is made where the connection makes accounts. An account with
-// permissions is never taken over by an address alone, nor does one get them so that
+// permissions is never taken over by an address alone, nor one with a second step unless
+// an admin named the domain as the other side's, nor does one get permissions that
 // somebody else may have the password of. What the directory decides
 // (name, department, mapped roles) is brought up to date; the address never is.
 //
@@ -61,8 +63,15 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return idp.User{}, err
 	}
-	if len(permissions) > 0 || hijacked {
+	own, err := m.ownWay(ctx, c, a, user)
+	if err != nil {
+		return idp.User{}, err
+	}
+	if len(permissions) > 0 || hijacked || own {
 		return idp.User{}, ErrConfirm
+	}
+	if user, err = m.unproved(ctx, user); err != nil {
+		return user, err
 	}
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
 }
@@ -76,6 +85,25 @@ func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Ass
 		return err == nil && len(permissionsIn(given)) > 0, err
 	}
 	return m.signsInElsewhere(ctx, user)
+}
+
+// ownWay tells whether an account has a sign-in of its own with a second step, which an
+// address would get around. Whoever named the domains of a connection could reset it.
+func (m *Manager) ownWay(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
+	if c.OwnsAddress(a.Email) {
+		return false, nil
+	}
+	steps, err := m.secondSteps(ctx, user)
+	if err != nil || steps.Authenticator || user.PasswordHash == "" {
+		return steps.Authenticator, err
+	}
+	population, err := m.Store.Population(ctx, user.PopulationID)
+	if err != nil {
+		return false, err
+	}
+	overrides, err := m.Store.OverridesFor(ctx, user.PopulationID)
+	asks := func(o idp.Override) bool { return mfa.Asks(population.Policy, o) }
+	return steps.Any() || mfa.Strongest(population.Policy, mfa.Enrolled{}) != "" || slices.ContainsFunc(overrides, asks), err
 }
 
 // knownIdentity finds who somebody is here, by this connection or by another one that is
@@ -232,7 +260,10 @@ func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assert
 	if err := m.mayLink(ctx, c, a, user); err != nil {
 		return err
 	}
-	_, err := m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	user, err := m.provedOwn(ctx, user)
+	if err == nil {
+		_, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
+	}
 	return err
 }
 
@@ -273,7 +304,10 @@ func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Asserti
 		now[i] = r.ID
 	}
 	next, err := m.existing(ctx, mappedRoles(c, a, now))
-	if err != nil || slices.Equal(now, next) {
+	if err != nil {
+		return err
+	}
+	if next, err = m.withhold(ctx, c, user, now, next); err != nil || slices.Equal(now, next) {
 		return err
 	}
 	detail := map[string]string{"connection": c.ID, "from": strings.Join(now, " "), "to": strings.Join(next, " ")}

@@ -89,6 +89,9 @@ func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
 		if err := m.Store.MarkPasswordByMail(ctx, o.user.ID, now); err != nil {
 			return err
 		}
+		if err := m.passwordOwned(ctx, o.user); err != nil {
+			return err
+		}
 		return m.afterReset(ctx, o)
 	})
 }

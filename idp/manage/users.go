@@ -27,7 +27,7 @@ func (m *Manager) AddUser(ctx context.Context, a Actor, n NewUser) (idp.User, er
 			return idp.User{}, err
 		}
 	}
-	u, err := m.createUser(ctx, a.audit(idp.AuditUserCreated, "", nil), n)
+	u, err := m.createUser(ctx, a, a.audit(idp.AuditUserCreated, "", nil), n)
 	u.PasswordHash = ""
 	return u, err
 }
@@ -161,6 +161,9 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		}
 	}
 	if slices.Contains(changed, "email") {
+		if err := m.movedBy(ctx, a, before, after); err != nil {
+			return err
+		}
 		if err := m.Store.DropFlows(ctx, after.ID); err != nil { // their codes went to the old address
 			return err
 		}
@@ -175,6 +178,19 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		return nil
 	}
 	return m.switched(ctx, a, after, c.Reason)
+}
+
+// movedBy notes that another person gave an account with ways in to another address's
+// owner.
+func (m *Manager) movedBy(ctx context.Context, a Actor, before, after idp.User) error {
+	if idp.SameMailbox(before.Email, after.Email) {
+		return nil
+	}
+	ways, err := m.hasWays(ctx, before)
+	if err != nil || !ways {
+		return err
+	}
+	return m.wayMade(ctx, a, after, idp.Now())
 }
 
 // notifyMoved tells a person at both addresses that theirs is another one now. Where

@@ -30,6 +30,18 @@ func (s *Store) VersionedClients(ctx context.Context, after string, limit int) (
 	return s.versionedClients(ctx, " WHERE c.id > ? ORDER BY c.id LIMIT ?", after, limit)
 }
 
+// OverridesFor reads the overrides of the clients that take people of a population.
+func (s *Store) OverridesFor(ctx context.Context, population string) ([]idp.Override, error) {
+	rows, err := s.versionedClients(ctx, " ORDER BY c.id")
+	var list []idp.Override
+	for _, r := range rows {
+		if r.Client.Takes(population) {
+			list = append(list, r.Override)
+		}
+	}
+	return list, err
+}
+
 // VersionedClient reads one client.
 func (s *Store) VersionedClient(ctx context.Context, id string) (VersionedClient, error) {
 	list, err := s.versionedClients(ctx, " WHERE c.id = ?", id)

@@ -147,17 +147,6 @@ func (s *Store) RolesHeldThrough(ctx context.Context, connectionID string) ([]id
 	return roles, found(err, "roles")
 }
 
-// AnySecondStep tells whether anybody of a population has a second step of their own:
-// an enrolled one, or an upstream that answers for one.
-func (s *Store) AnySecondStep(ctx context.Context, population string) (bool, error) {
-	var n int64
-	err := s.reader(ctx).Raw(`SELECT COUNT(*) FROM (
-		SELECT 1 FROM users u WHERE u.population_id = ? AND (u.second_step OR EXISTS (
-			SELECT 1 FROM identities i JOIN connections c ON c.id = i.connection_id WHERE i.user_id = u.id AND c.trust <> ?)) LIMIT 1) AS protected`,
-		population, string(idp.LocalStep)).Scan(&n).Error
-	return n > 0, found(err, "second steps")
-}
-
 // SaveRole writes name and permissions of a role that is no system role.
 // idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveRole(ctx context.Context, version int64, r idp.Role) error {

@@ -26,6 +26,7 @@ type userRow struct {
 	PasswordChangedAt *time.Time
 	Department        string
 	PasswordByMailAt  *time.Time
+	UnprovedAt        *time.Time
 }
 
 func (userRow) TableName() string { return "users" }
@@ -34,7 +35,7 @@ func (r userRow) user() idp.User {
 	return idp.User{
 		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Department: r.Department, Locale: r.Locale,
 		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
-		PasswordByMailAt: orZero(r.PasswordByMailAt), EmailVerified: r.EmailVerified, Disabled: r.Disabled,
+		PasswordByMailAt: orZero(r.PasswordByMailAt), UnprovedAt: orZero(r.UnprovedAt), EmailVerified: r.EmailVerified, Disabled: r.Disabled,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
@@ -46,7 +47,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
 		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
-		PasswordByMailAt: orNull(u.PasswordByMailAt),
+		PasswordByMailAt: orNull(u.PasswordByMailAt), UnprovedAt: orNull(u.UnprovedAt),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
@@ -75,6 +76,12 @@ func (s *Store) UserByEmail(ctx context.Context, population, email string) (idp.
 func (s *Store) MarkPasswordByMail(ctx context.Context, userID string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
 		UpdateColumns(map[string]any{"password_by_mail_at": at, "email_verified": true}), "user", idp.ErrNotFound)
+}
+
+// MarkUnproved writes when a way into an account came about that nobody knows to be its
+// owner's; the zero time takes that back.
+func (s *Store) MarkUnproved(ctx context.Context, userID string, at time.Time) error {
+	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).UpdateColumn("unproved_at", orNull(at)), "user", idp.ErrNotFound)
 }
 
 // ForgetPasswordByMail takes that back, unless another mail set another password

@@ -52,7 +52,7 @@ func fullPerson() ui.ConsolePerson {
 	}
 	page := ui.ConsolePerson{
 		Console: consoleFrame("/people"), Name: "Agent two", Email: "two@rtx.example", PopulationName: "Agents", Language: "de-CH",
-		PasswordSet: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
+		PasswordSet: true, Unproved: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
 		Accounts: []ui.ElsewhereRow{
 			{Connection: "Microsoft", Linked: true, Email: "two@rtx.example", LinkedAt: on(2, 9), LastSeenAt: on(22, 8), ChangeURL: "#", Subject: []ui.Setting{
 				{Label: *ui.Key("console.link.tenant").With(), Values: []string{tenant}},
