@@ -18,6 +18,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
@@ -181,6 +182,9 @@ func (l *Login) callback(c *gin.Context) error {
 
 // answered looks at an answer to the question of the flow as it stands.
 func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, own bool, answer url.Values) error {
+	if s.flow.UserID == "" {
+		c.Request = c.Request.WithContext(store.OfStranger(c.Request.Context()))
+	}
 	ctx := c.Request.Context()
 	// Each answer asks the other side: whoever makes answers up has it ask us less.
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
@@ -195,6 +199,7 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, o
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
+	c.Request = c.Request.WithContext(store.OfPerson(ctx))
 	err = l.advance(c, s, func(ctx context.Context) error {
 		if err := attempt.Succeeded(ctx); err != nil {
 			return err

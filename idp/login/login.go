@@ -130,6 +130,9 @@ func (l *Login) step(name string, handle func(*gin.Context, *signIn) error) web.
 		case done != nil:
 			return l.goOn(c, s, *done)
 		}
+		if s.flow.UserID == "" {
+			c.Request = c.Request.WithContext(store.OfStranger(c.Request.Context()))
+		}
 		return handle(c, s)
 	}
 }

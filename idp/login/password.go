@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/password"
+	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
@@ -48,6 +49,9 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
+	if known {
+		ctx = asPerson(c, password.ForKnown(ctx))
+	}
 	attempt, err := l.beginPassword(ctx, s, in, known)
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
@@ -55,9 +59,6 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	}
 	if err != nil {
 		return err
-	}
-	if known {
-		ctx = password.ForKnown(ctx)
 	}
 	ok, rehash, err := l.Hasher.Verify(ctx, user.PasswordHash, in.password)
 	if errors.Is(err, idp.ErrBusy) {
@@ -69,6 +70,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if !ok || user.Disabled || (s.flow.UserID != "" && s.flow.UserID != user.ID) {
 		return l.passwordRefused(c, s, in, user, attempt)
 	}
+	asPerson(c, ctx)
 	upgraded := user.PasswordHash
 	if rehash {
 		upgraded = l.upgrade(ctx, user, in.password)
@@ -86,6 +88,13 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 		return l.passwordElsewhere(c, s, in)
 	}
 	return err
+}
+
+// asPerson has the request write as one of somebody who has proved something.
+func asPerson(c *gin.Context, ctx context.Context) context.Context {
+	ctx = store.OfPerson(ctx)
+	c.Request = c.Request.WithContext(ctx)
+	return ctx
 }
 
 // passwordStands locks a person in the transaction of ctx, and refuses with

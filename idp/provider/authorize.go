@@ -275,6 +275,9 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 		flow.PopulationID, flow.UserID, flow.SessionID = s.Population.ID, s.User.ID, s.Session.ID
 		flow.Proofs, flow.PolicyVersion = s.Session.Proofs, s.Session.PolicyVersion
 	}
+	if s == nil {
+		ctx = store.OfStranger(ctx)
+	}
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
 		if err := p.Store.CreateRequest(ctx, a.request); err != nil {
 			return err

@@ -145,3 +145,11 @@ func explain(t *testing.T, s *Store, text string, args []any) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// Waiting is how many wait for SQLite's writer.
+func (s *Store) Waiting() int {
+	l := s.write.ConnPool.(*lanedPool).lanes
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.others) + len(l.strangers)
+}

@@ -79,7 +79,7 @@ func openSQLite(path string) (*Store, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("open the database file: %w", err)
 	}
-	// One connection writes, so that writers queue here and not in SQLite's busy
+	// One connection writes, so that writers queue here, in lanes, and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
 	log := statementLog{new(atomic.Bool)}
 	write, writePool, err := openSQLitePool(path, "immediate", 1, false, log)
@@ -104,7 +104,11 @@ func openSQLitePool(path, txlock string, conns int, prepare bool, log statementL
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	db, err := gorm.Open(&sqlite.Dialector{Conn: pool}, config(prepare, log))
+	var conn gorm.ConnPool = pool
+	if conns == 1 {
+		conn = &lanedPool{pool: pool, lanes: &lanes{}}
+	}
+	db, err := gorm.Open(&sqlite.Dialector{Conn: conn}, config(prepare, log))
 	if err != nil {
 		if isDamage(err) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
