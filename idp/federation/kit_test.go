@@ -70,6 +70,10 @@ func anyone(n *manage.ConnectionChange) {
 	n.Tenants, n.AnyTenant, n.PersonalAccounts, n.ClientID = nil, true, true, idptest.OpenApp
 }
 
+// ours names the domain of the directory: its word is enough for people who have an
+// account already, with a second step too.
+func ours(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} }
+
 // generic is a connection to the plain OpenID provider.
 func (h *house) generic(n *manage.ConnectionChange) {
 	n.Kind, n.Tenants, n.Issuer, n.ClientID, n.Name = idp.OIDCConnection, nil, h.entra.Issuer("generic"), idptest.GenericApp, "Generic"

@@ -17,7 +17,7 @@ import (
 // An admin who comes through Entra works in the console, and proves anew there.
 func TestAnAdminOfEntraInTheConsole(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
 	idptest.Must(t, h.Store.GiveRole(t.Context(), alice.ID, idp.RoleAdmin))
@@ -98,7 +98,7 @@ func invitationLink(t *testing.T, h *house, text string) string {
 // Somebody is disabled between Entra and the second step of ours.
 func TestDisabledBeforeTheLocalStep(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Trust = idp.LocalStep })
+	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { ours(n); n.Trust = idp.LocalStep })
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
 	b := idptest.NewBrowser(t)
@@ -143,7 +143,7 @@ func TestNoNewPasswordWhereThereIsNone(t *testing.T) {
 // Who disconnects Entra from their account is not connected again behind their back.
 func TestDisconnectingLasts(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(b, idptest.Alice)
 	page := b.Get(h.Issuer + "/account/agents/microsoft")

@@ -150,7 +150,7 @@ func TestANewPersonConfirmsTheirAddress(t *testing.T) {
 
 func TestAConfirmedAddressLinksAtOnce(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), nil)
+	h := open(t, idptest.Alone(t), ours)
 	alice := h.AddUser(idp.Agents, "ALICE@home.example")
 	if got := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject; got != alice.ID {
 		t.Errorf("signed in as %s, want the account that is there", got)

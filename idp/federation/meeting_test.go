@@ -80,7 +80,7 @@ func TestNotYouAsksForAnotherAccount(t *testing.T) {
 // A weak password that was typed before is nothing that Entra's people have to replace.
 func TestNobodyWhoComesThroughEntraReplacesAPassword(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Alice)
 	h.rules(30)
 	a := h.party.Begin()
@@ -174,7 +174,7 @@ func TestAMailboxAddsNoIdentityToWhoSignsInElsewhere(t *testing.T) {
 // Entra is down, or cannot prove more: a password and a code of ours do.
 func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Context = "c1" })
+	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { ours(n); n.Context = "c1" })
 	h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
 	b := idptest.NewBrowser(t)
@@ -213,7 +213,7 @@ func TestASignInJustTooLongAgo(t *testing.T) {
 func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, nil)
+		h := open(t, db, ours)
 		alice := h.AddUser(idp.Agents, idptest.Alice)
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
 		h.signIn(idptest.NewBrowser(t), idptest.Alice) // linked

@@ -148,7 +148,7 @@ func TestAProviderThatIsAskedWhenAndDoesNotSay(t *testing.T) {
 // connection's page says why.
 func TestAnAdminOfASilentEntraProvesASecondStepHere(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice)
 	idptest.Must(t, h.Store.GiveRole(t.Context(), alice.ID, idp.RoleAdmin))
@@ -178,7 +178,7 @@ func TestAnAdminOfASilentEntraProvesASecondStepHere(t *testing.T) {
 // token says the one of the other.
 func TestARequestForFederatedLeadsThere(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
 	h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice) // linked

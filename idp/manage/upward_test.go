@@ -98,7 +98,7 @@ func TestNobodyReachesUp(t *testing.T) {
 		}
 		// Of contacts, none holds anything.
 		vouching.PopulationID = idp.Contacts
-		_, err = o.AddConnection(ctx, holder(idp.PermissionAuthentication, idp.PermissionUsers), vouching)
+		_, err = o.AddConnection(ctx, holder(idp.PermissionAuthentication, idp.PermissionUsers, idp.PermissionContactReset), vouching)
 		idptest.Must(t, err)
 		// A role without permissions is no rise.
 		_, err = o.AddUser(ctx, holder(idp.PermissionUsers), manage.NewUser{Population: idp.Agents, Email: "x@rtx.example", Roles: []string{idp.RoleAgent}})

@@ -98,8 +98,17 @@ func (w *intrigue) reaches(u idp.User) string {
 func (w *intrigue) finishes(u idp.User, population idp.Population, first idp.Proof) bool {
 	enrolment, err := w.app.Store.Enrolment(w.ctx, u.ID)
 	w.must(err)
+	overrides, err := w.app.Store.OverridesFor(w.ctx, u.PopulationID)
+	w.must(err)
+	return slices.ContainsFunc(append(overrides, idp.Override{}), func(o idp.Override) bool {
+		return w.finishesAt(o, u, enrolment, population, first)
+	})
+}
+
+// finishesAt does so at an app with such an override.
+func (w *intrigue) finishesAt(o idp.Override, u idp.User, enrolment idp.Enrolment, population idp.Population, first idp.Proof) bool {
 	q := mfa.Question{
-		Policy: population.Policy, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: mfa.EnrolledOf(enrolment, nil),
+		Policy: population.Policy, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: mfa.EnrolledOf(enrolment, nil),
 		Proofs: []idp.Proof{first}, Now: idp.Now(),
 	}
 	for range 4 {

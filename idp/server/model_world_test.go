@@ -54,8 +54,10 @@ type intrigue struct {
 	held []string
 
 	connection idp.Connection
-	apps       []idp.Client // those that existed before
-	services   []idp.Client
+	// display is an app that asks for no second step, empty for none.
+	display  string
+	apps     []idp.Client // those that existed before
+	services []idp.Client
 
 	// What the attacker learnt.
 	passwords map[string]bool // of people, by id
@@ -141,12 +143,32 @@ func (w *intrigue) drawApps() {
 		w.must(err)
 		w.apps = append(w.apps, c)
 	}
+	w.drawDisplay()
 	role := w.drawRole("service")
 	c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
 	w.must(err)
 	w.services = append(w.services, c)
+}
+
+// drawDisplay adds, in some worlds, an app that asks nobody for a second step.
+func (w *intrigue) drawDisplay() {
+	if !rapid.Bool().Draw(w.r, "an app asks for a password alone") {
+		return
+	}
+	c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+		Name: "Wall display", Populations: []string{idp.Agents, idp.Contacts}, RedirectURIs: []string{"https://wall.example/callback"}, Scopes: []string{"openid"},
+	})
+	w.must(err)
+	w.display = c.ID
+	w.setDisplay(idp.OverrideOff)
+}
+
+func (w *intrigue) setDisplay(mode idp.OverrideMode) {
+	now, err := w.app.Store.Override(w.ctx, w.display)
+	w.must(err)
+	w.must(w.app.Store.SaveOverride(w.ctx, w.display, now.Version, idp.Override{Version: now.Version + 1, Mode: mode}, idp.Now()))
 }
 
 func (w *intrigue) drawRole(of string) idp.Role {
@@ -217,6 +239,9 @@ func (w *intrigue) actor() manage.Actor {
 // leave makes room for the next world: populations are shared, and everybody has one
 // mailbox and one directory only.
 func (w *intrigue) leave() {
+	if w.display != "" {
+		w.setDisplay(idp.OverrideInherit)
+	}
 	connections, err := w.app.Store.Connections(w.ctx, "")
 	w.must(err)
 	for _, c := range connections {
