@@ -22,6 +22,10 @@ const (
 	ResetLifetime        = time.Hour
 )
 
+// LivingLinks is how many links of a kind work at once for one address. Anybody may ask for
+// another one, ten minutes apart, and must not take the older ones from their owner.
+const LivingLinks = 6
+
 // EmailLifetime is how long a link to confirm an address works.
 const EmailLifetime = 24 * time.Hour
 

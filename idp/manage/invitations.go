@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -217,7 +218,12 @@ func (m *Manager) ResendInvitation(ctx context.Context, a Actor, id string) (Inv
 // sendAgain gives an invitation another token and mails it.
 func (m *Manager) sendAgain(ctx context.Context, p idp.Population, l idp.Link, body linkBody) error {
 	token := idp.NewSecret()
-	err := m.Store.RenewLink(ctx, l.ID, idp.HashSecret(token), l.ExpiresAt)
+	body.Token = token
+	sealed, err := m.sealLinkBody(l.ID, body)
+	if err != nil {
+		return err
+	}
+	err = m.Store.RenewLink(ctx, l.ID, idp.HashSecret(token), sealed, l.ExpiresAt)
 	if errors.Is(err, idp.ErrUsed) {
 		return fmt.Errorf("invitation: %w", idp.ErrNotFound)
 	}
@@ -228,7 +234,7 @@ func (m *Manager) sendAgain(ctx context.Context, p idp.Population, l idp.Link, b
 }
 
 // inviteAgain sends the living invitation of an address again, if there is one, for as
-// long as it had to go.
+// long as it had to go. Anybody can ask for that: the link stays the one it was.
 func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email string) (bool, error) {
 	l, err := m.Store.InvitationOf(ctx, p.ID, email)
 	if errors.Is(err, idp.ErrNotFound) || err == nil && !l.Works(idp.Now()) {
@@ -241,6 +247,10 @@ func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email strin
 	if err != nil {
 		return false, err
 	}
+	if body.Token != "" && bytes.Equal(idp.HashSecret(body.Token), l.Hash) {
+		return true, m.mailInvitation(ctx, p, l, body.Token, body)
+	}
+	// It is older than this rule.
 	return true, m.sendAgain(ctx, p, l, body)
 }
 

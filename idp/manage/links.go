@@ -27,6 +27,9 @@ type linkBody struct {
 	Name   string   `json:"name,omitempty"`
 	Locale string   `json:"locale,omitempty"`
 	Roles  []string `json:"roles,omitempty"` // ids
+	// Token is an invitation's, which anybody who asks to register its address has sent
+	// again, to that address. It goes when the link is used.
+	Token string `json:"token,omitempty"`
 }
 
 // OpenLink is a link that works, as its page shows it.
@@ -72,12 +75,20 @@ func (m *Manager) newLink(kind idp.LinkKind, population, email string, lifetime 
 		ID: idp.NewID(), Kind: kind, Hash: idp.HashSecret(token), PopulationID: population, Email: email,
 		CreatedAt: now, ExpiresAt: now.Add(lifetime),
 	}
+	if kind == idp.InvitationLink {
+		body.Token = token
+	}
+	var err error
+	l.Body, err = m.sealLinkBody(l.ID, body)
+	return l, token, err
+}
+
+func (m *Manager) sealLinkBody(id string, body linkBody) ([]byte, error) {
 	plain, err := json.Marshal(body)
 	if err != nil {
-		return l, "", fmt.Errorf("make a link: %w", err)
+		return nil, fmt.Errorf("make a link: %w", err)
 	}
-	l.Body = m.Keyring.Seal(plain, linkAAD(l.ID))
-	return l, token, nil
+	return m.Keyring.Seal(plain, linkAAD(id)), nil
 }
 
 func (m *Manager) linkBody(l idp.Link) (body linkBody, err error) {

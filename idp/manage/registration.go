@@ -56,7 +56,7 @@ func (m *Manager) mailRegistration(ctx context.Context, r LinkRequest, p idp.Pop
 	if err != nil {
 		return err
 	}
-	if err := m.Store.DropPending(ctx, idp.RegistrationLink, p.ID, r.Email); err != nil {
+	if err := m.Store.KeepNewestLinks(ctx, idp.RegistrationLink, p.ID, r.Email, idp.LivingLinks-1); err != nil {
 		return err
 	}
 	if err := m.Store.CreateLink(ctx, link); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // carryReset mails a link to whoever has an account and may have a password. Links of
-// before stop working.
+// before go on working, since anybody can ask for another, until one is used.
 func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Population, u idp.User) error {
 	outcome := ""
 	switch {
@@ -36,11 +36,11 @@ func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Populatio
 		return err
 	}
 	link.UserID = u.ID
-	// Two at once would each leave the other's link.
+	// Many at once would each leave the others' links.
 	if err := m.Store.LockUser(ctx, u.ID); err != nil {
 		return err
 	}
-	if err := m.Store.DropLinks(ctx, idp.ResetLink, u.ID); err != nil {
+	if err := m.Store.KeepNewestLinks(ctx, idp.ResetLink, p.ID, u.Email, idp.LivingLinks-1); err != nil {
 		return err
 	}
 	if err := m.Store.CreateLink(ctx, link); err != nil {
@@ -78,6 +78,9 @@ func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
 			return gone(err)
 		}
 		if err := m.use(ctx, o.link); err != nil {
+			return err
+		}
+		if err := m.Store.DropLinks(ctx, idp.ResetLink, o.user.ID); err != nil {
 			return err
 		}
 		if _, err := m.resetUser(ctx, o.link); err != nil { // disabled, say, while the hash was made

@@ -88,11 +88,20 @@ func (s *Store) InvitationOf(ctx context.Context, population, email string) (idp
 	return r.link(), found(err, "invitation")
 }
 
-// RenewLink gives a link that was not used another token and more time. idp.ErrUsed:
-// it was used, or is gone.
-func (s *Store) RenewLink(ctx context.Context, id string, hash []byte, expires time.Time) error {
+// KeepNewestLinks removes all but the newest unused links of a kind by which somebody with
+// an address could come.
+func (s *Store) KeepNewestLinks(ctx context.Context, kind idp.LinkKind, population, email string, newest int) error {
+	const those = "kind = ? AND population_id = ? AND email_key = ? AND used_at IS NULL"
+	args := []any{string(kind), population, notNil(idp.EmailKey(email))}
+	kept := s.writer(ctx).Model(&linkRow{}).Select("id").Where(those, args...).Order("id DESC").Limit(newest)
+	return written(s.writer(ctx).Where(those, args...).Where("id NOT IN (?)", kept).Delete(&linkRow{}).Error, "link")
+}
+
+// RenewLink gives a link that was not used another token, what belongs to it with that, and
+// more time. idp.ErrUsed: it was used, or is gone.
+func (s *Store) RenewLink(ctx context.Context, id string, hash, body []byte, expires time.Time) error {
 	return once(s.writer(ctx).Model(&linkRow{}).Where("id = ? AND used_at IS NULL", id).
-		UpdateColumns(map[string]any{"hash": hash, "expires_at": expires}), "link", idp.ErrUsed)
+		UpdateColumns(map[string]any{"hash": hash, "body": notNil(body), "expires_at": expires}), "link", idp.ErrUsed)
 }
 
 // UseLink consumes a link, and erases what belongs to it. Of any number of calls one
@@ -109,8 +118,7 @@ func (s *Store) DropLink(ctx context.Context, id string) error {
 	return once(s.writer(ctx).Where("id = ? AND used_at IS NULL", id).Delete(&linkRow{}), "link", idp.ErrUsed)
 }
 
-// DropLinks removes the unused links of a kind and user: the newest one alone shall
-// work.
+// DropLinks removes the unused links of a kind and user.
 func (s *Store) DropLinks(ctx context.Context, kind idp.LinkKind, userID string) error {
 	return written(s.writer(ctx).Where("kind = ? AND user_id = ? AND used_at IS NULL", string(kind), userID).
 		Delete(&linkRow{}).Error, "link")

@@ -73,7 +73,7 @@ func TestLinksAreOneAndUsedOnce(t *testing.T) {
 		again.PopulationID = idp.Contacts
 		idptest.Must(t, db.CreateLink(ctx, again))
 
-		idptest.Must(t, db.RenewLink(ctx, "one", []byte("new"), now.Add(2*time.Hour)))
+		idptest.Must(t, db.RenewLink(ctx, "one", []byte("new"), []byte("body"), now.Add(2*time.Hour)))
 		expectError(t, db.UseLink(ctx, l, now), idp.ErrUsed)
 		l.Hash = []byte("new")
 		expectError(t, db.UseLink(ctx, l, now.Add(2*time.Hour)), idp.ErrUsed)
@@ -92,7 +92,7 @@ func TestLinksAreOneAndUsedOnce(t *testing.T) {
 		if err != nil || len(got.Body) != 0 || got.UsedAt.IsZero() {
 			t.Errorf("what is left of it: %+v, %v", got, err)
 		}
-		for _, err := range []error{db.RenewLink(ctx, "one", []byte("x"), now), db.DropLink(ctx, "one")} {
+		for _, err := range []error{db.RenewLink(ctx, "one", []byte("x"), nil, now), db.DropLink(ctx, "one")} {
 			expectError(t, err, idp.ErrUsed)
 		}
 		// Once it was accepted there is room for another.
