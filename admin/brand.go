@@ -47,7 +47,7 @@ func (v *visit) renderNewPopulation(status int, wrong settings.Errors) error {
 		return err
 	}
 	frame.Crumbs = v.crumbs()
-	page := ui.ConsoleForm{Console: frame, Heading: *ui.Key("console.brand.new").With()}
+	page := ui.ConsoleForm{Console: frame, Name: "console-brand-new", Heading: *ui.Key("console.brand.new").With()}
 	page.Action, page.CancelURL = v.path("/authentication/new"), v.path("")
 	page.Lead, page.Submit = *ui.Key("console.brand.new_lead").With(), *ui.Key("console.brand.add").With()
 	for _, name := range []string{"name", "id"} {

@@ -21,9 +21,9 @@ type User struct {
 	// UnprovedAt is when a way into the account came about that nobody knows to be its
 	// owner's, zero for none: what a connection gives brings no permissions to it.
 	UnprovedAt time.Time
-	Disabled         bool
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
+	Disabled   bool
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // PasswordSince is when the password was set, or the account made where nobody wrote

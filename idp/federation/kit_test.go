@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -172,14 +173,23 @@ func (h *house) lastRefusal() idp.AuditEvent {
 	return h.last(idp.AuditFederatedRefused)
 }
 
-func (h *house) last(kind idp.AuditKind) idp.AuditEvent {
+// last is the event that happened last: one that folds into an earlier row counts there.
+func (h *house) last(kind idp.AuditKind) (last idp.AuditEvent) {
 	h.t.Helper()
-	events, err := h.Store.AuditEvents(h.t.Context(), kind, "", 1)
+	events, err := h.Store.AuditEvents(h.t.Context(), kind, "", 50)
 	idptest.Must(h.t, err)
-	if len(events) == 0 {
-		return idp.AuditEvent{}
+	when := func(e idp.AuditEvent) time.Time {
+		if e.LastAt.After(e.At) {
+			return e.LastAt
+		}
+		return e.At
 	}
-	return events[0]
+	for _, e := range events {
+		if when(e).After(when(last)) {
+			last = e
+		}
+	}
+	return last
 }
 
 func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }

@@ -10,6 +10,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/store"
 )
 
 // readings are the operations that write nothing but the audit log's word of a refusal.
@@ -20,15 +21,19 @@ var readings = []string{
 }
 
 // turner counts the rotations of signing keys.
-type turner struct{ turned int }
+type turner struct {
+	store  *store.Store
+	turned int
+}
 
-func (r *turner) Rotate(context.Context, bool) (int, error) {
-	r.turned++
+// What was turned counts when it is written, as rows do.
+func (r *turner) Rotate(ctx context.Context, _ bool) (int, error) {
+	r.store.AfterCommit(ctx, func() { r.turned++ })
 	return 1, nil
 }
 
-func (r *turner) Revoke(context.Context, string) error {
-	r.turned++
+func (r *turner) Revoke(ctx context.Context, _ string) error {
+	r.store.AfterCommit(ctx, func() { r.turned++ })
 	return nil
 }
 
@@ -238,7 +243,7 @@ func (o *office) everyRow(t *testing.T) string {
 func TestCallersAreAskedForAgainAtTheEndOfWhatTheyWrite(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		keys := &turner{}
+		keys := &turner{store: o.Store}
 		o.Rotation, o.Throttles = keys, nothingCounted{}
 		acts := o.acts(t)
 		for name := range manage.Operations() {

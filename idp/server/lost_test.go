@@ -225,7 +225,7 @@ func TestEveryPageAnswersWhenAMasterKeyIsLost(t *testing.T) {
 	party := l.AddParty(idp.Client{})
 	_, _, phone := l.atCodes(party.Begin().URL, agent.Email)
 	console, page, _ := l.atCodes(l.Issuer+"/admin", admin.Email)
-	page = console.Submit(page, "/saved", "saved", "yes")
+	console.Submit(page, "/saved", "saved", "yes")
 	federated := idptest.NewBrowser(t)
 	l.says(l.comes(federated, entra))
 	kinds := l.lose()

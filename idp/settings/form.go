@@ -125,6 +125,7 @@ func (f Field[T]) parse(from url.Values) (value any, ok bool) {
 		return lines(from.Get(f.Name)), true
 	case KindSet:
 		return from[f.Name], true
+	case KindLine, KindChoice:
 	}
 	return text, true
 }

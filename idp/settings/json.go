@@ -57,6 +57,7 @@ func (f Field[T]) decode(raw json.RawMessage) (value any, err error) {
 		return time.Duration(seconds) * time.Second, err
 	case KindList, KindSet:
 		return as[[]string](raw)
+	case KindLine, KindChoice:
 	}
 	return as[string](raw)
 }

@@ -126,32 +126,29 @@ type lanedPool struct {
 // GetDBConn implements gorm.GetDBConnector.
 func (p *lanedPool) GetDBConn() (*sql.DB, error) { return p.pool, nil }
 
+// inTurn runs fn when its lane's turn has come.
+func inTurn[T any](ctx context.Context, l *lanes, fn func() (T, error)) (result T, err error) {
+	if err := l.enter(ctx); err != nil {
+		return result, err
+	}
+	defer l.leave()
+	return fn()
+}
+
 // PrepareContext implements gorm.ConnPool.
 func (p *lanedPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	if err := p.lanes.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer p.lanes.leave()
-	return p.pool.PrepareContext(ctx, query)
+	return inTurn(ctx, p.lanes, func() (*sql.Stmt, error) { return p.pool.PrepareContext(ctx, query) })
 }
 
 // ExecContext implements gorm.ConnPool.
 func (p *lanedPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if err := p.lanes.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer p.lanes.leave()
-	return p.pool.ExecContext(ctx, query, args...)
+	return inTurn(ctx, p.lanes, func() (sql.Result, error) { return p.pool.ExecContext(ctx, query, args...) })
 }
 
 // QueryContext implements gorm.ConnPool. The next in the lanes waits for the connection
 // until the rows are read.
 func (p *lanedPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if err := p.lanes.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer p.lanes.leave()
-	return p.pool.QueryContext(ctx, query, args...)
+	return inTurn(ctx, p.lanes, func() (*sql.Rows, error) { return p.pool.QueryContext(ctx, query, args...) })
 }
 
 // QueryRowContext implements gorm.ConnPool. A row carries no error of ours: a read that
