@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -63,13 +62,8 @@ func (v *visit) postPopulation() error {
 		return err
 	}
 	id := strings.TrimSpace(v.PostForm("id"))
-	var err error
 	var wrong settings.Errors
-	if id == "new" { // this page's address
-		err = fmt.Errorf("%w: population", idp.ErrConflict)
-	} else {
-		_, err = v.console.Manage.AddPopulation(v.Request.Context(), v.actor, id, v.PostForm("name"))
-	}
+	_, err := v.console.Manage.AddPopulation(v.Request.Context(), v.actor, id, v.PostForm("name"))
 	switch {
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/authentication/new")

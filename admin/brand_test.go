@@ -52,7 +52,7 @@ func TestAPopulationIsAdded(t *testing.T) {
 		b := h.admin()
 		form := h.page(b, "/authentication/new")
 		want(t, form, http.StatusOK, "Add a user group")
-		for id, text := range map[string]string{"agents": "has that short name", "new": "has that short name", "No Spaces": "2 to 32", "": "2 to 32", "../x": "2 to 32"} {
+		for id, text := range map[string]string{"agents": "has that short name", "new": "name of a page of ours", "No Spaces": "2 to 32", "": "2 to 32", "../x": "2 to 32"} {
 			want(t, b.Submit(form, "/authentication/new", "id", id, "name", "Partners"), http.StatusUnprocessableEntity, "Add a user group", text, `id="id-error"`)
 		}
 		want(t, b.Submit(form, "/authentication/new", "id", "partners", "name", " "), http.StatusUnprocessableEntity, "Add a user group", `id="name-error"`)

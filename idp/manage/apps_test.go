@@ -279,7 +279,7 @@ func TestPopulationsAreManaged(t *testing.T) {
 		if _, err := o.AddPopulation(ctx, everything(), "partners", "P"); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("twice: %v", err)
 		}
-		for _, id := range []string{"", "p", "Partners", "1p", "a b", "a_b", strings.Repeat("a", 33), "a\n"} {
+		for _, id := range []string{"", "p", "Partners", "1p", "a b", "a_b", strings.Repeat("a", 33), "a\n", "new", "confirm", "callback"} {
 			expectField(t, id, second(o.AddPopulation(ctx, everything(), id, "P")), "id")
 		}
 		for field, c := range map[string]manage.Brand{

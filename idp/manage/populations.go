@@ -145,8 +145,9 @@ func webURL(value string) *settings.Error {
 	return nil
 }
 
-// takenIDs are pages below /account, where a population's id would stand.
-var takenIDs = []string{"callback", "confirm"}
+// takenIDs are pages below /account and below the console's /authentication, where a
+// population's id would stand.
+var takenIDs = []string{"callback", "confirm", "new"}
 
 // AddPopulation adds a population with the rules that agents begin with: an
 // authenticator as second step, an hour idle and a day at most. A *FieldError says

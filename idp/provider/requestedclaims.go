@@ -40,6 +40,12 @@ func (c *claimRequest) texts() []string {
 	return list
 }
 
+// restricts tells whether values are named, of whatever kind: a restriction that nothing
+// here equals is no lack of one.
+func (c *claimRequest) restricts() bool {
+	return c != nil && (len(c.Values) > 0 || len(c.Value) > 0 && string(c.Value) != "null")
+}
+
 // checkClaims reads which acr and which person the request asks for. acr_values is
 // voluntary, and so is acr among the claims; an essential acr must be met (OpenID
 // Connect Core 1.0 section 5.5.1.1): of values that nobody knows none can be.
@@ -59,7 +65,7 @@ func (a *authorization) checkClaims(form url.Values) *failure {
 	}
 	acr := claims.IDToken["acr"]
 	values := acr.texts()
-	if acr == nil || len(values) == 0 {
+	if !acr.restricts() {
 		return nil
 	}
 	known := knownACRs(values)
@@ -77,9 +83,9 @@ func (a *authorization) checkClaims(form url.Values) *failure {
 func (a *authorization) wantSubject(sub *claimRequest) *failure {
 	values := sub.texts()
 	switch {
-	case len(values) == 0:
+	case !sub.restricts():
 		return nil
-	case len(values) > 1 || !isText(values[0]):
+	case len(values) != 1 || len(sub.Values) > 1 || !isText(values[0]):
 		return fail(invalidRequest, "claims may name one sub")
 	}
 	a.request.Demand.UserID = values[0]
