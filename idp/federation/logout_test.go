@@ -261,6 +261,12 @@ func TestThePageAfterSigningOutThereSaysWhoIsStillSignedIn(t *testing.T) {
 	if page.Heading() == "You are signed out" || !strings.Contains(page.Body, `href="/end_session"`) {
 		t.Errorf("signed in, at %q", page.Heading())
 	}
+	// An answer to a sign-in whose state was dropped says nothing of a sign-out.
+	for _, answer := range []string{"?code=x", "?error=access_denied", "?code=x&state="} {
+		if page := b.Get(h.Issuer + "/federation/callback" + answer); page.Status != http.StatusGone || page.Heading() == "You are signed out" {
+			t.Errorf("%s: %q (%d)", answer, page.Heading(), page.Status)
+		}
+	}
 	if page := idptest.NewBrowser(t).Get(h.Issuer + "/federation/callback"); page.Heading() != "You are signed out" {
 		t.Errorf("signed out, at %q", page.Heading())
 	}

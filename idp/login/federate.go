@@ -157,7 +157,10 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 func (l *Login) callback(c *gin.Context) error {
 	answer := c.Request.URL.Query()
 	q, ok := l.readState(answer.Get("state"))
-	if !ok {
+	switch {
+	case !ok && (answer.Has("code") || answer.Has("error")):
+		return web.NewProblem(ui.ProblemFlowExpired, errors.New("an answer to a sign-in without its state"))
+	case !ok:
 		return l.signedOutElsewhere(c, answer.Get("state"))
 	}
 	s, err := l.open(c, q.flow)

@@ -64,7 +64,6 @@ func TestWhatASessionIsEnoughFor(t *testing.T) {
 		"a subject that is a list":             {weak, []string{"claims", `{"id_token":{"sub":{"value":["a"]}}}`}, "invalid_request", ""},
 		"a subject that is a number":           {weak, []string{"claims", `{"id_token":{"sub":{"value":7}}}`}, "invalid_request", ""},
 		"subjects, one of which is no text":    {weak, []string{"claims", `{"id_token":{"sub":{"values":["a",7]}}}`}, "invalid_request", ""},
-		"an essential acr that is a list":      {weak, []string{"claims", `{"id_token":{"acr":{"essential":true,"value":["a"]}}}`}, "unmet_authentication_requirements", ""},
 		"a subject with a zero byte":           {weak, []string{"claims", `{"id_token":{"sub":{"value":"a\u0000"}}}`}, "invalid_request", ""},
 		"an acr of another type is none":       {weak, []string{"claims", `{"id_token":{"acr":{"essential":true,"values":[3]}}}`}, "", password},
 		"only the second step is within a day": {strong, []string{"max_age", "86400", "acr_values", mfa}, "", mfa},
