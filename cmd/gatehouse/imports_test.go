@@ -110,7 +110,7 @@ var allowedInTests = map[string][]string{
 	"idp/manage":    {"idp/throttle"},
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation": {"idp/manage"},
-	"idp/arrival":    {"idp/throttle"},
+	"idp/arrival":    {"idp/settings", "idp/throttle"},
 	"admin/api":      {"idp/mail", "ui"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},
