@@ -154,7 +154,7 @@ func (v *visit) textIfAny(key ui.Key) ui.Message {
 	return *key.With()
 }
 
-// input is what a form asks for a field.
+// input is the form input of a described field, with what was typed.
 func (v *visit) input(thing string, s settings.Spec, typed url.Values) ui.Input {
 	label := ui.Key("console." + thing + "." + s.Name)
 	i := ui.Input{
@@ -306,7 +306,7 @@ func answers(field string) bool {
 	return slices.Contains([]string{"apply", "password_alone", "reason"}, field)
 }
 
-// change is what a form asks of an operation.
+// change is the change that a posted form asks for.
 func change[T any](v *visit, id string, wanted T) manage.Change[T] {
 	return manage.Change[T]{
 		ID: id, Version: v.seenVersion(), To: wanted, Apply: manage.Apply(v.PostForm("apply")),

@@ -75,7 +75,12 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if rehash {
 		upgraded = l.upgrade(ctx, user, in.password)
 	}
-	err = l.advance(c, s, func(ctx context.Context) error {
+	return l.passwordRight(c, s, in, user, upgraded, attempt)
+}
+
+// passwordRight goes on with a right password, unless it was replaced meanwhile.
+func (l *Login) passwordRight(c *gin.Context, s *signIn, in credentials, user idp.User, upgraded string, attempt *throttle.Attempt) error {
+	err := l.advance(c, s, func(ctx context.Context) error {
 		if err := l.passwordStands(ctx, user, upgraded); err != nil {
 			return err
 		}

@@ -489,9 +489,8 @@ func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T)
 	})
 }
 
-// Who names the domains of a connection links everybody who has an address there, and
-// whoever comes later: that takes the right to reset them, whether or not anybody has a
-// second step today.
+// Naming the domains of a connection links the people who have an address there, today and
+// later. It takes the right to reset them, also where none has a second step today.
 func TestNamingDomainsTakesTheRightToResetPeople(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {

@@ -378,8 +378,8 @@ func (m *Manager) checkMappings(ctx context.Context, a Actor, mappings []idp.Rol
 	return m.mayMap(ctx, a, given)
 }
 
-// keepMapped makes whoever deletes a role that a connection gives, or adds the same
-// connection, wait for the end of this transaction. The roles must still exist.
+// keepMapped locks out, until this transaction ends, operations that delete a role which the
+// connection gives or that add the same connection. The roles must still exist.
 func (m *Manager) keepMapped(ctx context.Context, c idp.Connection) error {
 	if err := m.oneAtATime(ctx); err != nil {
 		return err

@@ -76,7 +76,7 @@ func (m *Manager) PreviewPasswordRules(ctx context.Context, a Actor, population 
 // SavePasswordRules puts rules of passwords in force, as save says. OnNextLogin and
 // Immediately ask people whose password does not meet the rules for another one when they
 // sign in next, OnlyNew asks nobody. Sign-ins that are under way are asked for their
-// password again, so that none is judged by rules of before.
+// password again, so that none is judged by the old rules.
 func (m *Manager) SavePasswordRules(ctx context.Context, a Actor, c Change[idp.PasswordRules]) (PopulationEntry, error) {
 	return setting[idp.PasswordRules]{
 		op: "SavePasswordRules", kind: idp.AuditPasswordRules, fields: PasswordFields(), applies: []Apply{Immediately, OnNextLogin, OnlyNew},

@@ -10,10 +10,10 @@ import (
 )
 
 // An account has an owner, and ways in: a password, an authenticator, accounts elsewhere.
-// A way is unproved where nobody knows that it is the owner's: another person made it, or
-// was there before the owner came by an address alone. What a connection gives to the
-// owner would be in the hands of whoever has that way. So it brings no permissions to the
-// account until the owner has proved the ways to be theirs, whenever it comes.
+// A way in is unproved if another person made it, or if it was there before the owner was
+// linked by an address alone. Another person may then hold it, and would hold what a
+// connection gives to the owner. So a connection brings no permissions to the account
+// until the owner has proved the ways in, at the first link and at every later sign-in.
 
 // unproved marks, in the transaction of ctx, an account that somebody is about to be
 // linked with by an address alone, if there are ways in already.
