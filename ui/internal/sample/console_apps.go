@@ -105,6 +105,7 @@ func appForms() map[string]ui.Page {
 		Choices: []ui.Choice{{Value: "agents", Label: "Agents", Chosen: true}, {Value: "contacts", Label: "Contacts"}},
 	}
 	second := first
+	second.Choices = []ui.Choice{{Label: "None"}, {Value: "agents", Label: "Agents"}, {Value: "contacts", Label: "Contacts"}}
 	second.Name, second.Label = "population_2", *ui.Key("console.app.population_then").With(2)
 	name := ui.Input{Kind: ui.TextInput, Name: "name", Value: "Agent portal", Required: true}
 	redirects := ui.Input{
