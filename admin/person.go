@@ -32,7 +32,7 @@ func calls(d manage.UserDetail) string {
 // reaches tells whether an operation on a person is open to the viewer: they hold a
 // permission for it, the person none that the viewer lacks, and a second step of theirs
 // is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d) }
+func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d manage.UserDetail) bool {
@@ -283,7 +283,7 @@ func (v *visit) renderEdit(status int, d manage.UserDetail, wanted idp.User, fie
 	at := v.path("/people/" + d.ID)
 	page := ui.ConsolePersonEdit{
 		Console: frame, Action: at + "/edit", CancelURL: at, Version: d.Version,
-		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale, EmailFixed: !v.actor.MayMoveEmail(d),
+		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale, EmailFixed: !v.actor.MayMoveEmail(d.Person),
 	}
 	if field != nil {
 		switch message := fieldMessage(field); field.Field {

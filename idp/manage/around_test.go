@@ -367,8 +367,8 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 				d, err := o.UserDetail(ctx, manager, u.ID)
 				idptest.Must(t, err)
 				offered := map[string]bool{
-					"email": manager.MayMoveEmail(d), "spelling": manager.MayOn("UpdateUser", d),
-					"password": manager.MayOn("SetPassword", d), "connect": manager.MayOn("LinkIdentity", d),
+					"email": manager.MayMoveEmail(d.Person), "spelling": manager.MayOn("UpdateUser", d.Person),
+					"password": manager.MayOn("SetPassword", d.Person), "connect": manager.MayOn("LinkIdentity", d.Person),
 				}
 				if !act.may && offered[what] {
 					t.Errorf("%s of somebody with %s is offered", what, name)

@@ -128,10 +128,9 @@ func (a Actor) seesPeople() (agents, others bool) {
 // UserDetail is a person with everything that the console shows of them.
 // PasswordHash is left out, and factors come without their secrets.
 type UserDetail struct {
-	idp.User
+	Person
 	// Version is what a change of the person or their roles is compared with.
 	Version      int64
-	Roles        []idp.Role
 	Factors      []idp.Factor
 	Recovery     *idp.RecoverySet // nil: no recovery codes
 	RecoveryLeft int
@@ -145,8 +144,6 @@ type UserDetail struct {
 	PasswordSet bool
 	// Identities say who the person is at other providers.
 	Identities []IdentityEntry
-	// SecondSteps are what somebody else may not get around.
-	SecondSteps SecondSteps
 }
 
 // UserDetail reads a person. Who may see whom is as in Users.
@@ -176,7 +173,7 @@ func (m *Manager) mayRead(ctx context.Context, a Actor, r request, user idp.User
 }
 
 func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version int64) (UserDetail, error) {
-	d := UserDetail{User: user, Version: version, PasswordSet: user.PasswordHash != ""}
+	d := UserDetail{Person: Person{User: user}, Version: version, PasswordSet: user.PasswordHash != ""}
 	d.PasswordHash = ""
 	var err error
 	if d.Roles, err = m.Store.RolesOf(ctx, user.ID); err != nil {
