@@ -146,12 +146,12 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 }
 
 func (v *visit) invitationRows(list []manage.InvitationEntry) ([]ui.InvitationRow, error) {
-	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	all, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
 	}
 	known := map[string]manage.RoleEntry{}
-	for _, r := range roles {
+	for _, r := range all {
 		known[r.ID] = r
 	}
 	rows := make([]ui.InvitationRow, len(list))

@@ -106,7 +106,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 			return second(o.UpdateConnection(ctx, a, change(at.connection, do)))
 		}, true, false}
 	}
-	apps := func(change func(c *manage.ClientEntry)) func(a manage.Actor, at aim) error {
+	changed := func(change func(c *manage.ClientEntry)) func(a manage.Actor, at aim) error {
 		return func(a manage.Actor, at aim) error { return client(a, at.app, change) }
 	}
 	return map[string][]reach{
@@ -173,16 +173,16 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 			return third(o.AddClient(ctx, a, idp.Client{Name: "Mine", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{at.role.ID}}))
 		}, false, true}},
 		"UpdateClient": {
-			{"redirect URIs", apps(func(c *manage.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
-			{"another redirect URI", apps(func(c *manage.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
-			{"where to go on from a sign-out", apps(func(c *manage.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
-			{"the scope goes and the codes too", apps(func(c *manage.ClientEntry) {
+			{"redirect URIs", changed(func(c *manage.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
+			{"another redirect URI", changed(func(c *manage.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
+			{"where to go on from a sign-out", changed(func(c *manage.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
+			{"the scope goes and the codes too", changed(func(c *manage.ClientEntry) {
 				c.RedirectURIs, c.Scopes = []string{"https://evil.example/cb"}, []string{"openid"}
 			}), false, true},
-			{"grant types", apps(func(c *manage.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
-			{"PKCE", apps(func(c *manage.ClientEntry) { c.PKCEOptional = true }), false, true},
-			{"populations", apps(func(c *manage.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
-			{"sign-out notices", apps(func(c *manage.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
+			{"grant types", changed(func(c *manage.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
+			{"PKCE", changed(func(c *manage.ClientEntry) { c.PKCEOptional = true }), false, true},
+			{"populations", changed(func(c *manage.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
+			{"sign-out notices", changed(func(c *manage.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
 			{"a service's scopes", func(a manage.Actor, at aim) error {
 				return client(a, at.service, func(c *manage.ClientEntry) { c.Scopes = append(c.Scopes, "reports") })
 			}, false, true},

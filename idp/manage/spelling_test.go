@@ -20,11 +20,11 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 			"mu\u0308ller@bücher.example", "müller@xn--bcher-kva.example", "MÜLLER＠BÜCHER。example", "m\u200büller@bücher.example",
 			"\u202amüller@bücher.example\u202c", "müller@bü\u00adcher.example.", " müller@bücher｡example\n", "müller\ufe0f@bücher.example",
 		} {
-			conflict := func(entry string, err error) {
+			conflict := func(way string, err error) {
 				t.Helper()
 				var field *manage.FieldError
 				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field.Field != "email") {
-					t.Errorf("%s takes %q: %v", entry, spelling, err)
+					t.Errorf("%s takes %q: %v", way, spelling, err)
 				}
 			}
 			_, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: spelling})

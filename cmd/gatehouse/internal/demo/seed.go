@@ -21,8 +21,8 @@ type Person struct {
 	name       string
 }
 
-// people are the demo's. Nobody has a second factor yet.
-func people() []Person {
+// seeded are the demo's. Nobody has a second factor yet.
+func seeded() []Person {
 	return []Person{
 		{Email: "admin@rtx.example", Password: "steep violet harbour", Population: idp.Agents, Roles: []string{idp.RoleAdmin}, name: "Admin"},
 		{Email: "lead@rtx.example", Password: "quiet amber lantern", Population: idp.Agents, Roles: []string{idp.RoleManager}, name: "Team lead"},
@@ -36,7 +36,7 @@ func people() []Person {
 // seed makes populations, people and clients. What exists stays as it is, so
 // that a kept data folder can be started again.
 func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
-	for _, p := range people() {
+	for _, p := range seeded() {
 		_, err := m.CreateUser(ctx, manage.NewUser{
 			Population: p.Population, Email: p.Email, Name: p.name, Password: p.Password, Roles: p.Roles,
 		})
