@@ -39,8 +39,10 @@ func (populationRow) TableName() string { return "populations" }
 
 func (r populationRow) population(p policyRow) idp.Population {
 	return idp.Population{
-		ID: r.ID, Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL,
-		HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
+		ID: r.ID,
+		Brand: idp.Brand{
+			Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL, HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
+		},
 		SessionIdle: duration(r.SessionIdle), SessionLifetime: duration(r.SessionLifetime),
 		KeepSignedIn: r.KeepSignedIn, EndOthers: r.EndOthers,
 		KeptIdle: duration(r.KeptIdle), KeptLifetime: duration(r.KeptLifetime),
