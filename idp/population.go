@@ -51,7 +51,7 @@ type Brand struct {
 	Name       string // what its people read, e.g. "RTX Solutions"
 	BrandColor string // as #rrggbb
 	// URLs, https.
-	LogoURL, HelpURL, PrivacyURL string
+	LogoURL, HelpURL, PrivacyURL, SupportURL string
 }
 
 // BrandLink is a link at the foot of a population's pages.
@@ -66,6 +66,7 @@ func (b Brand) Links() []BrandLink {
 	return slices.DeleteFunc([]BrandLink{
 		{"footer.privacy", b.PrivacyURL, false},
 		{"footer.help", b.HelpURL, true},
+		{"footer.support", b.SupportURL, true},
 	}, func(l BrandLink) bool { return l.URL == "" })
 }
 

@@ -22,6 +22,7 @@ func Brand() Fields[idp.Brand] {
 		Line("logo_url", func(b *brand) *string { return &b.LogoURL }).Rule(WebURL),
 		Line("help_url", func(b *brand) *string { return &b.HelpURL }).Rule(WebURL),
 		Line("privacy_url", func(b *brand) *string { return &b.PrivacyURL }).Rule(WebURL),
+		Line("support_url", func(b *brand) *string { return &b.SupportURL }).Rule(WebURL).InColumn(),
 	}
 }
 
