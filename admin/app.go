@@ -268,7 +268,7 @@ func (v *visit) appDeliveries() error {
 	if err != nil {
 		return err
 	}
-	page := ui.ConsoleAppDeliveries{Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.path("/system/retry")}
+	page := ui.ConsoleAppDeliveries{Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.pathFor("RetryDeliveries", "/system/retry")}
 	for _, l := range lanes {
 		if l.Lane == c.ID {
 			page.Lane = laneOf(l)

@@ -26,7 +26,7 @@ func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
 	if c.ID != "" {
 		asked = append(asked, "token_format", "signing_alg")
 	}
-	return manage.ClientFields().Only(func(s settings.Spec) bool {
+	return settings.Client().Only(func(s settings.Spec) bool {
 		return slices.Contains(asked, s.Name) && (s.Operation == "" || v.actor.May(s.Operation))
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // ListClients implements ServerInterface.
@@ -40,7 +41,7 @@ func withNext(body map[string]any, next manage.Cursor) map[string]any {
 }
 
 func clientOf(e manage.ClientEntry) map[string]any {
-	body := withVersion(manage.ClientFields(), e.Client, e.Version)
+	body := withVersion(settings.Client(), e.Client, e.Version)
 	maps.Copy(body, map[string]any{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
 	return body
 }
@@ -56,7 +57,7 @@ func full(list []string) []string {
 // CreateClient implements ServerInterface.
 func (h handlers) CreateClient(c *gin.Context) {
 	h.do(c, func(v *call) error {
-		c, err := decoded(v, manage.ClientFields())
+		c, err := decoded(v, settings.Client())
 		if err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func (h handlers) GetClient(c *gin.Context, id ClientID) {
 // UpdateClient implements ServerInterface.
 func (h handlers) UpdateClient(c *gin.Context, id ClientID, params UpdateClientParams) {
 	h.do(c, func(v *call) error {
-		c, err := decoded(v, manage.ClientFields())
+		c, err := decoded(v, settings.Client())
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // handlers are the operations, apart from what *API shows to others.
@@ -34,7 +35,7 @@ func each[T, U any](list []T, f func(T) U) []U {
 }
 
 func populationOf(e manage.PopulationEntry) map[string]any {
-	body := manage.BrandFields().Encode(manage.BrandOf(e.Population))
+	body := settings.Brand().Encode(e.Brand)
 	body["id"] = e.ID
 	if e.Version != 0 {
 		body["version"] = e.Version
@@ -78,7 +79,7 @@ func (h handlers) GetPopulation(c *gin.Context, id PopulationID) {
 // SaveBrand implements ServerInterface.
 func (h handlers) SaveBrand(c *gin.Context, id PopulationID, params SaveBrandParams) {
 	h.do(c, func(v *call) error {
-		change, err := changeOf(v, id, params.IfMatch, manage.BrandFields())
+		change, err := changeOf(v, id, params.IfMatch, settings.Brand())
 		if err != nil {
 			return err
 		}

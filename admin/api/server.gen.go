@@ -482,6 +482,9 @@ type Brand struct {
 
 	// PrivacyURL A URL, or empty for none.
 	PrivacyURL URL `json:"privacy_url"`
+
+	// SupportURL A URL, or empty for none.
+	SupportURL *URL `json:"support_url,omitempty"`
 }
 
 // ClaimName defines model for ClaimName.
@@ -1202,7 +1205,8 @@ type Population struct {
 	PrivacyURL string `json:"privacy_url"`
 
 	// Settings Only with the permission authentication.manage.
-	Settings *PopulationSettings `json:"settings,omitempty"`
+	Settings   *PopulationSettings `json:"settings,omitempty"`
+	SupportURL string              `json:"support_url"`
 
 	// Version The number in the ETag.
 	Version *Version `json:"version,omitempty"`

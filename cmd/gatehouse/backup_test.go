@@ -44,7 +44,7 @@ func rename(t *testing.T, s *server.Server, name string) {
 	t.Helper()
 	e, err := s.Manage.Requirements(t.Context(), manage.System(), idp.Agents)
 	idptest.Must(t, err)
-	_, err = s.Manage.SaveBrand(t.Context(), manage.System(), manage.Change[manage.Brand]{ID: idp.Agents, Version: e.Version, To: manage.Brand{Name: name}})
+	_, err = s.Manage.SaveBrand(t.Context(), manage.System(), manage.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: name}})
 	idptest.Must(t, err)
 }
 

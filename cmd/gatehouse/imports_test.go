@@ -45,7 +45,7 @@ var allowed = map[string][]string{
 	"idp/password": {"idp", "idp/password/blocklist"},
 	// Filters passwords, and is asked by nobody else.
 	"idp/password/blocklist": {},
-	"idp/store":              {"idp", "idp/keyring", "mfa", "migrations"},
+	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
 	"idp/web":                    {"idp", "ui"},

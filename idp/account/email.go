@@ -90,10 +90,7 @@ func (p *Pages) confirmPage(c *gin.Context) (ui.AccountConfirm, error) {
 		return ui.AccountConfirm{}, p.linkProblem(err)
 	}
 	return ui.AccountConfirm{
-		Frame: ui.Frame{
-			Lang: p.Web.Language(c.Request, ""), HelpURL: population.HelpURL, PrivacyURL: population.PrivacyURL,
-			Brand: ui.Brand{Name: population.Name, LogoURL: population.LogoURL, Color: population.BrandColor},
-		},
+		Frame:  p.Web.Frame(p.Web.Language(c.Request, ""), population.Brand),
 		Action: c.Request.URL.Path, Email: email, URL: p.Web.Path("%s/%s", home, population.ID),
 	}, nil
 }

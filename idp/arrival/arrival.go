@@ -78,10 +78,7 @@ func (a *Arrival) render(c *gin.Context, status int, p purpose, open manage.Open
 }
 
 func (a *Arrival) frame(c *gin.Context, p idp.Population) ui.Frame {
-	return ui.Frame{
-		Lang: a.Web.Language(c.Request, ""), HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
-		Brand: ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
-	}
+	return a.Web.Frame(a.Web.Language(c.Request, ""), p.Brand)
 }
 
 // post uses the link, once.

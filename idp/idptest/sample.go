@@ -13,8 +13,12 @@ import (
 // Population is a population with a policy.
 func Population(id string) idp.Population {
 	return idp.Population{
-		ID: id, Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
-		HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
+		ID: id,
+		Brand: idp.Brand{
+			Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
+			HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
+			SupportURL: "https://rtx.example/support",
+		},
 		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, KeepSignedIn: true, EndOthers: true,
 		KeptIdle: 48 * time.Hour, KeptLifetime: 72 * time.Hour,
 		Access:            idp.Access{Password: true, Federated: true},

@@ -164,7 +164,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 // finished is the page of a flow that is over.
 func (l *Login) finished(s *signIn, cause error) error {
 	problem := web.NewProblem(ui.ProblemFinished, cause).BackTo(s.client.HomeURL, s.client.Name)
-	problem.Frame.Brand = s.brand()
+	problem.Frame.Brand = l.Web.Frame("", s.Population.Brand).Brand
 	return problem
 }
 

@@ -76,11 +76,9 @@ func (l *Login) action(s *signIn, step string) string {
 
 // plainFrame is that of a page that asks for nothing.
 func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
-	return ui.Frame{
-		Lang:       l.Web.Language(c.Request, s.Request.UILocales),
-		Brand:      s.brand(),
-		ClientName: s.client.Name, HelpURL: s.Population.HelpURL, PrivacyURL: s.Population.PrivacyURL,
-	}
+	f := l.Web.Frame(l.Web.Language(c.Request, s.Request.UILocales), s.Population.Brand)
+	f.ClientName = s.client.Name
+	return f
 }
 
 // frame is that of a step, which waits for other tabs and starts again when it is late.
@@ -104,11 +102,6 @@ func (l *Login) sideFrame(c *gin.Context, s *signIn) ui.Frame {
 		f.Account, f.NotYouAction = s.User.Email, l.action(s, "restart")
 	}
 	return f
-}
-
-// brand is the organisation's, of the population that signs in.
-func (s *signIn) brand() ui.Brand {
-	return ui.Brand{Name: s.Population.Name, LogoURL: s.Population.LogoURL, Color: s.Population.BrandColor}
 }
 
 func (l *Login) render(c *gin.Context, _ *signIn, status int, page ui.Page) error {

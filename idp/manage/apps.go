@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
 
@@ -154,7 +155,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 		return ClientEntry{}, err
 	}
 	// Where people's codes go, and whose, is as sensitive as a secret.
-	if ClientFields().Changed(before.Client, after) {
+	if settings.Client().Changed(before.Client, after) {
 		if err := m.allow(ctx, a, request{op: "UpdateClient", fresh: true}); err != nil {
 			return ClientEntry{}, err
 		}
@@ -162,7 +163,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err := m.checkClient(ctx, &after); err != nil {
 		return ClientEntry{}, err
 	}
-	if ClientFields().Same(before.Client, after) {
+	if settings.Client().Same(before.Client, after) {
 		return clientEntry(a, before), nil
 	}
 	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", nil))
@@ -176,7 +177,7 @@ func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedCl
 			return err
 		}
 		e.ClientID = after.ID
-		maps.Copy(e.Detail, ClientFields().Diff(before.Client, after))
+		maps.Copy(e.Detail, settings.Client().Diff(before.Client, after))
 		differing(e.Detail, secretsOf(before.Client), secretsOf(after))
 		return m.Store.Audit(ctx, e)
 	})

@@ -282,14 +282,14 @@ func TestPopulationsAreManaged(t *testing.T) {
 		for _, id := range []string{"", "p", "Partners", "1p", "a b", "a_b", strings.Repeat("a", 33), "a\n", "new", "confirm", "callback"} {
 			expectField(t, id, second(o.AddPopulation(ctx, everything(), id, "P")), "id")
 		}
-		for field, c := range map[string]manage.Brand{
+		for field, c := range map[string]idp.Brand{
 			"name":        {},
 			"brand_color": {Name: "P", BrandColor: "red"},
 			"logo_url":    {Name: "P", LogoURL: "http://rtx.example/"},
 			"help_url":    {Name: "P", HelpURL: "javascript:alert(1)"},
 			"privacy_url": {Name: "P", PrivacyURL: "https://" + strings.Repeat("a", 500)},
 		} {
-			expectField(t, field, second(o.SaveBrand(ctx, everything(), manage.Change[manage.Brand]{ID: "partners", To: c})), field)
+			expectField(t, field, second(o.SaveBrand(ctx, everything(), manage.Change[idp.Brand]{ID: "partners", To: c})), field)
 		}
 		seen, err := o.Population(ctx, holder(idp.PermissionUsers), "partners")
 		if err != nil || seen.Name == "" || seen.Policy != (idp.Policy{}) || seen.SessionIdle != 0 {

@@ -13,11 +13,10 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// Lifetimes of a client's tokens unless it asks for others (REQUIREMENTS).
+// Lifetimes of a client's access tokens unless it asks for others (REQUIREMENTS).
 const (
 	opaqueAccessTTL = 15 * time.Minute
 	jwtAccessTTL    = 5 * time.Minute
-	refreshTTL      = 30 * 24 * time.Hour
 )
 
 // CreateClient adds a client and returns it with its secret, which is shown once
@@ -50,51 +49,11 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	})
 }
 
-// The bounds of what a client may list.
-const (
-	maxClientName = 100
-	maxListed     = 50
-	maxTTL        = 100_000_000 * time.Second
-)
-
-// ClientFields describe an app or a service (OpenID Connect Dynamic Client Registration
-// 1.0 section 2 has most of the names). Its kind stays as it was made.
-func ClientFields() settings.Fields[idp.Client] {
-	type client = idp.Client
-	return settings.Fields[client]{
-		settings.Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(settings.Words).Rule(showsName).Freely(),
-		settings.Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
-			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
-		settings.Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
-		settings.List("populations", func(c *client) *[]string { return &c.Populations }).Max(maxListed).Each(maxURL),
-		settings.List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(maxURL),
-		settings.List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(maxURL),
-		settings.Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(maxURL).Freely(),
-		settings.Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(maxURL),
-		settings.Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
-		settings.Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(maxURL).Rule(scope),
-		settings.Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
-		settings.Choice("token_format", func(c *client) *idp.TokenFormat { return &c.TokenFormat }, idp.OpaqueToken, idp.JWTToken).Or(idp.OpaqueToken),
-		settings.Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256),
-		settings.Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
-		settings.Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
-		settings.Flag("pkce_optional", func(c *client) *bool { return &c.PKCEOptional }),
-	}
-}
-
-// scope is RFC 6749 section 3.3.
-func scope(s string) *settings.Error {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return &settings.Error{Key: "settings.client.scope", Args: []any{settings.Cut(s)}}
-	}
-	return nil
-}
-
 func withDefaults(c idp.Client) idp.Client {
 	if c.ID == "" {
 		c.ID = idp.NewID()
 	}
-	ClientFields().Defaults(&c)
+	settings.Client().Defaults(&c)
 	if c.AuthMethod == "" {
 		c.AuthMethod = idp.ClientSecretBasic
 		if !c.Kind.Confidential() {
@@ -149,7 +108,7 @@ func MatchLifetime(c *idp.Client) {
 
 // checkClient writes a client as it is kept, and returns all that is wrong about it.
 func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
-	wrong := ClientFields().Check(c)
+	wrong := settings.Client().Check(c)
 	refuse := func(broken bool, field, format string, args ...any) {
 		if broken {
 			wrong = wrong.And(said(invalid(field, format, args...))...)

@@ -13,6 +13,7 @@ import (
 // The limits of a connection.
 const (
 	maxUpstreamSecret = 1000 // bytes
+	maxConnectionName = 100
 	maxClaimName      = 100
 	maxMappings       = 100
 	maxOwnDomains     = 50
@@ -72,7 +73,7 @@ func (m *Manager) checkConnection(c idp.Connection) error {
 	if c.Name == "" {
 		return invalid("name", "a connection needs a name: it stands on the button, after “Sign in with”")
 	}
-	if err := checkName("name", c.Name, maxPopulationName); err != nil {
+	if err := checkName("name", c.Name, maxConnectionName); err != nil {
 		return err
 	}
 	if c.ClientID == "" {
@@ -110,7 +111,7 @@ func (m *Manager) checkIssuer(issuer string) error {
 	if rest, plain := strings.CutPrefix(issuer, "http://"); plain && m.PrivateNetworks {
 		checked = "https://" + rest
 	}
-	if e := webURL(checked); e != nil {
+	if e := settings.WebURL(checked); e != nil {
 		return settings.Invalid("issuer", e.Key, e.Args...)
 	}
 	if err := isText("issuer", issuer); err != nil {

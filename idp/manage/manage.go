@@ -111,7 +111,7 @@ func invalid(field, format string, args ...any) error {
 // and people who cannot be searched yet become so.
 func (m *Manager) EnsureDefaults(ctx context.Context) error {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		for _, p := range defaultPopulations() {
+		for _, p := range BuiltInPopulations() {
 			created, err := m.Store.CreatePopulation(ctx, p, idp.Now())
 			if err != nil {
 				return err
@@ -149,24 +149,27 @@ const DefaultAuditRetention = 400 * 24 * time.Hour
 // indexBatch is how many people are made searchable in one transaction.
 const indexBatch = 500
 
-// defaultPopulations follow REQUIREMENTS: an hour idle and a day at most for
-// agents, a week and a month for contacts. The authenticator is on: a provider
-// that is safe only once somebody has found the switch is not safe.
-func defaultPopulations() []idp.Population {
-	return []idp.Population{
-		{
-			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Agent portal"},
-		},
-		{
-			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Support portal"},
-		},
-	}
+// NewPopulation is a population as it begins: with the defaults of the descriptions, and
+// an authenticator as second step. A provider that is safe only once somebody has found
+// the switch is not safe.
+func NewPopulation(id, name, issuerLabel string) idp.Population {
+	p := idp.Population{ID: id, Brand: idp.Brand{Name: name}, Policy: idp.Policy{Version: 1, IssuerLabel: issuerLabel}}
+	AccessFields().Defaults(&p.Access)
+	PasswordFields().Defaults(&p.Passwords)
+	PolicyFields().Defaults(&p.Policy)
+	settings.Brand().Defaults(&p.Brand)
+	var rules SessionRules
+	SessionFields().Defaults(&rules)
+	p = rules.of(p)
+	p.KeptIdle, p.KeptLifetime = rules.KeptIdle, rules.KeptLifetime
+	return p
+}
+
+// BuiltInPopulations follow REQUIREMENTS: contacts stay signed in for longer than agents.
+func BuiltInPopulations() []idp.Population {
+	contacts := NewPopulation(idp.Contacts, "Contacts", "Support portal")
+	contacts.SessionIdle, contacts.SessionLifetime = 7*24*time.Hour, 30*24*time.Hour
+	return []idp.Population{NewPopulation(idp.Agents, "Agents", "Agent portal"), contacts}
 }
 
 func systemRoles() []idp.Role {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
@@ -45,7 +46,22 @@ func issuerLabel(label string) *settings.Error {
 	if strings.Contains(label, ":") {
 		return &settings.Error{Key: "settings.mfa.colon"}
 	}
-	return showsName(label)
+	return settings.ShowsName(label)
+}
+
+// labelOf makes an issuer label of a name, empty where nothing of it could be shown.
+func labelOf(name string) string {
+	label := []rune(strings.Map(func(r rune) rune {
+		if r == ':' || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, name))
+	text := string(label[:min(len(label), maxIssuerLabel)])
+	if issuerLabel(text) != nil {
+		return ""
+	}
+	return text
 }
 
 // CheckPolicy says what is wrong about a policy whenever it applies.

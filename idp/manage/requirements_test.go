@@ -269,7 +269,7 @@ func TestReasonsHaveWords(t *testing.T) {
 	t.Parallel()
 	pages, err := newPages()
 	idptest.Must(t, err)
-	p := idp.Population{Name: "RTX", Passwords: everyRule(90)}
+	p := idp.Population{Brand: idp.Brand{Name: "RTX"}, Passwords: everyRule(90)}
 	broken := []password.Reason{{Kind: password.TooLong, Number: password.MaxBytes}, {Kind: password.Reused, Number: 24}}
 	seen := map[string]bool{}
 	list := manage.PasswordRuleList(p, idp.User{}, true, broken)

@@ -63,7 +63,7 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 // RoleFields describe a role.
 func RoleFields() settings.Fields[idp.Role] {
 	return settings.Fields[idp.Role]{
-		settings.Line("name", func(r *idp.Role) *string { return &r.Name }).Must("settings.role.need_name").Max(maxRoleName).As(settings.Words).Rule(showsName),
+		settings.Line("name", func(r *idp.Role) *string { return &r.Name }).Must("settings.role.need_name").Max(maxRoleName).As(settings.Words).Rule(settings.ShowsName),
 		settings.Set("permissions", func(r *idp.Role) *[]string { return &r.Permissions }, idp.Permissions()...),
 	}
 }

@@ -121,7 +121,7 @@ func (o *office) actsOnSettings(t *testing.T) map[string]act {
 			return second(o.AddPopulation(ctx, a, "partners", "Partners"))
 		},
 		"SaveBrand": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, manage.Change[manage.Brand]{ID: idp.Agents, Version: version(), To: manage.Brand{Name: "Staff"}}))
+			return second(o.SaveBrand(ctx, a, manage.Change[idp.Brand]{ID: idp.Agents, Version: version(), To: idp.Brand{Name: "Staff"}}))
 		},
 		"SaveRegistration": func(ctx context.Context, a manage.Actor) error {
 			return second(o.SaveRegistration(ctx, a, manage.Change[idp.Registration]{ID: idp.Agents, Version: version(), To: idp.Registration{Open: true}}))

@@ -34,6 +34,8 @@ type Spec struct {
 	Values []string
 	// Default is what a new thing has, nil for the zero value.
 	Default any
+	// Stored: the value lies in the settings column of its thing, not in one of its own.
+	Stored bool
 	// Operation is the one that the field takes beyond that of the thing, empty for none.
 	Operation string
 	// Harmless: a change takes no fresh second step where changes of the thing do.

@@ -56,7 +56,8 @@ func (f Field[T]) decode(raw json.RawMessage) (value any, err error) {
 		}
 		return time.Duration(seconds) * time.Second, err
 	case KindList, KindSet:
-		return as[[]string](raw)
+		list, err := as[[]string](raw)
+		return append([]string(nil), list...), err // an empty one is none
 	case KindLine, KindChoice:
 	}
 	return as[string](raw)

@@ -144,9 +144,13 @@ func (s *Store) sessionStandings(ctx context.Context, where string, args ...any)
 		if err != nil {
 			return nil, err
 		}
+		population, err := r.Population.population(r.Policy)
+		if err != nil {
+			return nil, err
+		}
 		list[i] = SessionStanding{
 			Session: session, User: r.User.user(),
-			Population: r.Population.population(r.Policy), Judged: r.Judged.policy(),
+			Population: population, Judged: r.Judged.policy(),
 			Override: r.Override.override(r.Min), Way: r.Way.way(),
 		}
 	}

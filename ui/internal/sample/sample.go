@@ -36,6 +36,8 @@ func moved() ui.Frame {
 	return f
 }
 
+const helpURL = "https://help.rtx.example/"
+
 func frame() ui.Frame {
 	return ui.Frame{
 		Lang:         "en",
@@ -43,9 +45,10 @@ func frame() ui.Frame {
 		ClientName:   "Agent portal",
 		Account:      "maya@rtx.example",
 		NotYouAction: "/flow/1/restart",
-		HelpURL:      "https://help.rtx.example/",
-		PrivacyURL:   "https://rtx.example/privacy",
-		FormFields:   []ui.Field{{Name: "version", Value: "3"}},
+		Links: []ui.FooterLink{
+			{Label: "footer.privacy", URL: "https://rtx.example/privacy"}, {Label: "footer.help", URL: helpURL},
+		},
+		FormFields: []ui.Field{{Name: "version", Value: "3"}},
 	}
 }
 
