@@ -150,17 +150,17 @@ func webURL(value string) *settings.Error {
 var takenIDs = []string{"callback", "confirm", "new"}
 
 // AddPopulation adds a population with the rules that agents begin with: an
-// authenticator as second step, an hour idle and a day at most. A *FieldError says
+// authenticator as second step, an hour idle and a day at most. settings.Errors say
 // what cannot be saved; idp.ErrConflict that the id is taken.
 func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (PopulationEntry, error) {
 	if err := m.allow(ctx, a, request{op: "AddPopulation"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	if !populationForm.MatchString(id) {
-		return PopulationEntry{}, invalid("id", "2 to 32 of a-z, 0-9 and -, a letter first")
+		return PopulationEntry{}, invalid("id", "settings.population.id")
 	}
 	if slices.Contains(takenIDs, id) {
-		return PopulationEntry{}, invalid("id", "%q is the name of a page of ours", id)
+		return PopulationEntry{}, invalid("id", "settings.population.page", id)
 	}
 	p := idp.Population{
 		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
