@@ -335,3 +335,14 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 		t.Errorf("something changed: %+v, error %v", now, err)
 	}
 }
+
+func TestAllThatIsWrongAboutAPersonIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	bad := b.Submit(h.page(b, "/people/new"), "/new", "email", "nonsense", "name", strings.Repeat("x", 201), "population", idp.Agents, "password", "password")
+	want(t, bad, http.StatusUnprocessableEntity, "Add a person", `id="email-error"`, `id="name-error"`, `id="password-error"`, "one of the commonest")
+	bad = b.Submit(h.page(b, "/people/new"), "/new", "email", "", "name", "\u200b", "population", "nowhere")
+	want(t, bad, http.StatusUnprocessableEntity, "Add a person", "Enter an email address.", `id="name-error"`, `id="population-error"`)
+}

@@ -38,7 +38,7 @@ func TestAPersonIsEditedByOneAtATime(t *testing.T) {
 	agent, b := h.helped()
 	form := h.page(b, "/people/"+agent.ID+"/edit")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "x y", "locale", "de"), http.StatusUnprocessableEntity, "Edit details", "is not an email address.", `value="Renamed"`)
-	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "has that address.")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "This email is already in use.")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
 	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "This was changed in the meantime", `value="Renamed"`)
 }

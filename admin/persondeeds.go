@@ -7,6 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -381,12 +382,11 @@ func (v *visit) postDeed() error {
 		return v.askFresh(v.deedPage(s))
 	}
 	answer, err := d.carry(v, s, v.PostForm("reason"))
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return answer()
-	case errors.As(err, &field) && d.may(v, s) && d.there(s) == nil:
-		return v.renderDeed(http.StatusUnprocessableEntity, d, s, v.reasonMessage(field))
+	case errors.Is(err, idp.ErrInvalid) && d.may(v, s) && d.there(s) == nil:
+		return v.renderDeed(http.StatusUnprocessableEntity, d, s, web.Said(web.Wrong(err)[0]))
 	}
 	return v.refusedFor(err)
 }

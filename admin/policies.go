@@ -160,7 +160,7 @@ func override() section[manage.ClientEntry, idp.Override] {
 		confirmAt: func(c entry) string { return "/apps/" + c.ID + "/apply" },
 		frame: func(v *visit, c entry) (page ui.ConsoleForm, err error) {
 			page.Console, err = v.appFrame(c, "/mfa")
-			page.Heading = *ui.Key("console.error.field").With(c.Name)
+			page.Heading = ui.Plain(c.Name)
 			return page, err
 		},
 		behind: func(v *visit, c entry) (ui.Console, error) {

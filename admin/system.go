@@ -164,7 +164,6 @@ func (v *visit) postTestMail() error {
 	}
 	to := strings.TrimSpace(v.PostForm("to"))
 	err := v.console.Manage.TestMail(v.Request.Context(), v.actor, to)
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return v.done("/system", "console.done.mail_sent")
@@ -172,8 +171,8 @@ func (v *visit) postTestMail() error {
 		return err
 	case errors.Is(err, manage.ErrNoMail):
 		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_off").With())
-	case errors.As(err, &field):
-		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.error.field").With(field.Reason))
+	case errors.Is(err, idp.ErrInvalid):
+		return v.renderSystem(http.StatusUnprocessableEntity, to, web.Said(web.Wrong(err)[0]))
 	}
 	return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_failed").With(err.Error()))
 }

@@ -26,6 +26,12 @@ type Key string
 // With makes a message of the key.
 func (k Key) With(args ...any) *Message { return &Message{Key: k, Args: args} }
 
+// plain is the key of a message that says a text as it is.
+const plain Key = "{0}"
+
+// Plain is a message that says a text as it is, such as a name.
+func Plain(text string) Message { return Message{plain, []any{text}} }
+
 // Message is a text that is not written yet: the page knows the language.
 //
 // In a catalogue, {0} stands for the first argument; {0:wait} for one that is
@@ -42,6 +48,11 @@ var placeholder = regexp.MustCompile(`\{(\d+)(:wait|:span)?\}`)
 
 // catalogs are texts by language and key.
 type catalogs map[string]map[Key]forms
+
+// texts is an argument that is texts of the catalogues itself.
+type texts interface {
+	In(text func(key string, args ...any) string) string
+}
 
 // forms are the plural forms of a text.
 type forms map[string]string
@@ -105,6 +116,9 @@ func (u *UI) strong(lang string, m Message) template.HTML {
 }
 
 func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
+	if m.Key == plain {
+		return wrap(fmt.Sprint(m.Args...))
+	}
 	text, ok := u.catalogs[lang][m.Key]
 	if !ok {
 		text, ok = u.catalogs[fallback][m.Key]
@@ -156,6 +170,9 @@ func (u *UI) arg(lang string, arg any) string {
 	}
 	if at, ok := arg.(time.Time); ok {
 		return u.moment(lang, at)
+	}
+	if list, ok := arg.(texts); ok {
+		return list.In(func(key string, args ...any) string { return u.Text(lang, *Key(key).With(args...)) })
 	}
 	return fmt.Sprint(arg)
 }

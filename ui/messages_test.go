@@ -38,7 +38,7 @@ func usedKeys(t *testing.T) map[string]bool {
 		}
 	}
 	words := map[string]bool{}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/manage/*.go", "../idp/settings/*.go") {
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/manage/*.go", "../idp/settings/*.go", "../idp/roster/*.go", "../idp/password/*.go") {
 		for _, s := range literals(t, file) {
 			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || shared.MatchString(s)) {
 				used[s] = true
@@ -48,10 +48,11 @@ func usedKeys(t *testing.T) map[string]bool {
 			}
 		}
 	}
-	// The texts of what settings describes are named after thing, field and value.
+	// The texts of what settings describes are named after thing, field and value; those of
+	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if parts[0] == "console" && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}

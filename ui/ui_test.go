@@ -56,8 +56,6 @@ var zeroPages = []ui.Page{
 	ui.ConsoleConfirm{},
 	ui.ConsolePeople{},
 	ui.ConsolePerson{},
-	ui.ConsolePersonNew{},
-	ui.ConsolePersonEdit{},
 	ui.ConsolePersonRoles{},
 	ui.ConsolePersonPassword{},
 	ui.ConsolePersonCodes{},

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,7 +63,6 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var tooLarge *http.MaxBytesError
 	var tooSoon *manage.TooSoonError
 	var rotating *idp.RotatingError
-	var field *manage.FieldError
 	var several settings.Errors
 	var wrong *mismatch
 	var refused *refusedMail
@@ -87,8 +85,6 @@ func explain(v *call, err error) (Problem, http.Header) {
 		p := problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
 		p.Errors = &wrong.fields
 		return p, nil
-	case errors.As(err, &field):
-		return fieldProblem(v, field), nil
 	case errors.As(err, &several):
 		return errorsProblem(v, several), nil
 	}
@@ -111,30 +107,6 @@ func problem(status int, code ProblemCode, detail string) Problem {
 // sentence makes a text of an error's.
 func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.ToValidUTF8(text[1:], "\uFFFD") + "."
-}
-
-// fieldProblem says which field or parameter an operation refuses. What comes in the
-// address of a request without a body is a bad request.
-func fieldProblem(v *call, e *manage.FieldError) Problem {
-	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(e.Error()))
-	if v == nil {
-		return p
-	}
-	found := FieldProblem{Detail: e.Reason}
-	pointer := "/" + e.Field
-	switch {
-	case v.operation.body != nil && v.operation.body.properties[e.Field] != nil:
-		found.Pointer = &pointer
-	case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
-		found.Parameter = &e.Field
-		if v.Request.Method == http.MethodGet {
-			p.Status, p.Title, p.Code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), ProblemCodeBadRequest
-		}
-	default:
-		return p
-	}
-	p.Errors = &[]FieldProblem{found}
-	return p
 }
 
 // challenge is the WWW-Authenticate of a refusal (RFC 6750 section 3, RFC 9470

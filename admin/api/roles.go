@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // ListRoles implements ServerInterface.
@@ -91,14 +92,14 @@ func (h handlers) TestMail(c *gin.Context) {
 			return err
 		}
 		err = v.manage.TestMail(v.ctx, v.actor, to.To)
-		var field *manage.FieldError
+		var wrong settings.Errors
 		switch {
 		case err == nil:
 			return v.done()
 		case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail):
 			return err
-		case errors.As(err, &field): // manage calls every address email
-			return &manage.FieldError{Field: "to", Reason: field.Reason}
+		case errors.As(err, &wrong): // manage calls every address email
+			return settings.Invalid("to", wrong[0].Key, wrong[0].Args...)
 		}
 		return &refusedMail{err}
 	})

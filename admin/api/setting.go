@@ -50,10 +50,12 @@ func withVersion[T any](fields settings.Fields[T], t T, version int64) map[strin
 	return body
 }
 
-// errorsProblem says which fields or parameters an operation refuses.
+// errorsProblem says which fields or parameters an operation refuses. What comes in the
+// address of a request without a body is a bad request.
 func errorsProblem(v *call, wrong settings.Errors) Problem {
+	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is.")
 	if v == nil {
-		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(wrong.Error()))
+		return p
 	}
 	var found []FieldProblem
 	var details []string
@@ -66,13 +68,16 @@ func errorsProblem(v *call, wrong settings.Errors) Problem {
 			one.Pointer = &pointer
 		case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
 			one.Parameter = &e.Field
+			if v.Request.Method == http.MethodGet {
+				p = problem(http.StatusBadRequest, ProblemCodeBadRequest, "")
+			}
 		default:
 			continue
 		}
 		found = append(found, one)
 	}
-	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, strings.TrimSuffix(sentence(strings.Join(details, " ")), "."))
-	if len(found) > 0 {
+	detail := strings.TrimSuffix(sentence(strings.Join(details, " ")), ".")
+	if p.Detail = &detail; len(found) > 0 {
 		p.Errors = &found
 	}
 	return p

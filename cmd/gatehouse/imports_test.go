@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":                    {"idp", "ui"},
+	"idp/web":                    {"idp", "idp/settings", "ui"},
 	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 	},
 
 	// Files of people, for the command line.
-	"idp/roster": {"idp", "idp/manage", "idp/password", "mfa"},
+	"idp/roster": {"idp", "idp/manage", "idp/password", "idp/settings", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
@@ -109,8 +109,9 @@ var allowedInTests = map[string][]string{
 	"idp/provider":  {"idp/manage", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/throttle"},
 	// The sign-in through another provider, as a browser sees it.
-	"idp/federation": {"idp/manage"},
+	"idp/federation": {"idp/manage", "idp/settings"},
 	"idp/arrival":    {"idp/settings", "idp/throttle"},
+	"idp/roster":     {"ui"},
 	"admin/api":      {"idp/mail", "ui"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},

@@ -76,7 +76,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(t.err, "gatehouse:", err)
+		fmt.Fprintln(t.err, "gatehouse:", inEnglish(err))
 		if what := advice(err); what != "" {
 			fmt.Fprintln(t.err, what)
 		}

@@ -348,9 +348,9 @@ func (v *visit) render(status int, page ui.Page) error {
 
 // fieldError is what is wrong about a field, if err says so.
 func fieldError(err error) (field string, text *ui.Message) {
-	var wrong *manage.FieldError
-	if !errors.As(err, &wrong) {
+	wrong := web.Wrong(err)
+	if len(wrong) == 0 {
 		return "", nil
 	}
-	return wrong.Field, ui.Key("console.error.field").With(wrong.Reason)
+	return wrong[0].Field, web.Said(wrong[0])
 }

@@ -31,7 +31,7 @@ func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
 			again.returns()
 		}
 		want(t, r.Submit(r.at("/second-step/"+ids[0]+"/rename"), "/rename", "name", "  Old  phone "), http.StatusOK, "Second step", "Old phone", "The name is changed.")
-		for name, why := range map[string]string{"": "a name is needed", strings.Repeat("x", 41): "at most 40", "a\x00b": "no control characters"} {
+		for name, why := range map[string]string{"": "Enter a name.", strings.Repeat("x", 41): "at most 40", "a\x00b": "no control characters"} {
 			want(t, r.posts("/second-step/"+ids[0]+"/rename", "name", name), http.StatusUnprocessableEntity, "Rename an authenticator app", why)
 		}
 		ask := r.at("/second-step/" + ids[0] + "/remove")

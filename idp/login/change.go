@@ -110,9 +110,9 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 		}
 		return l.renderChange(c, s, page)
 	}
-	var field *manage.FieldError
-	if errors.As(err, &field) {
-		page.broken, page.err = field.Password, ui.MsgPasswordBroken.With()
+	var weak *manage.PasswordError
+	if errors.As(err, &weak) {
+		page.broken, page.err = weak.Reasons, ui.MsgPasswordBroken.With()
 		return l.renderChange(c, s, page)
 	}
 	if err != nil {

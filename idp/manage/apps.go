@@ -135,7 +135,7 @@ func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store
 }
 
 // UpdateClient changes a client; its id, kind, secrets and override stay. A
-// *FieldError says what cannot be saved; idp.ErrConflict that somebody else changed
+// settings.Errors say what cannot be saved; idp.ErrConflict that somebody else changed
 // it since the actor saw it. Other replicas may go by the old one for
 // store.ClientStaleness. Another set of roles needs what SetRoles needs.
 func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (ClientEntry, error) {
@@ -217,7 +217,7 @@ func (m *Manager) AddClientSecret(ctx context.Context, a Actor, id string) (secr
 	after := before.Client
 	switch {
 	case after.Public():
-		return "", invalid("auth_method", "an app of kind %s keeps no secret", after.Kind)
+		return "", invalid("auth_method", "settings.client.no_secret", after.Kind)
 	case len(after.SecretHashes) >= maxSecrets:
 		return "", idp.ErrTwoSecrets
 	}
@@ -230,7 +230,7 @@ func (m *Manager) AddClientSecret(ctx context.Context, a Actor, id string) (secr
 }
 
 // RemoveClientSecret takes a secret from a client by its place, 0 for the older
-// one. The last one stays: a *FieldError "index".
+// one. The last one stays: settings.Errors "index".
 func (m *Manager) RemoveClientSecret(ctx context.Context, a Actor, id string, index int) error {
 	before, err := m.app(ctx, a, request{op: "RemoveClientSecret"}, id)
 	if err != nil {
@@ -239,9 +239,9 @@ func (m *Manager) RemoveClientSecret(ctx context.Context, a Actor, id string, in
 	after := before.Client
 	switch {
 	case index < 0 || index >= len(after.SecretHashes):
-		return invalid("index", "there is no such secret")
+		return invalid("index", "settings.client.secret_gone")
 	case len(after.SecretHashes) == 1:
-		return invalid("index", "the last secret stays: add another one first")
+		return invalid("index", "settings.client.last_secret")
 	}
 	after.SecretHashes = slices.Delete(slices.Clone(after.SecretHashes), index, index+1)
 	_, err = m.saveApp(ctx, a, before, after, a.audit(idp.AuditSecretRemoved, "", nil))

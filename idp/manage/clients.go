@@ -21,7 +21,7 @@ const (
 
 // CreateClient adds a client and returns it with its secret, which is shown once
 // and not stored; a public client has none. Empty fields get the defaults of its
-// kind. A *FieldError says what cannot be saved.
+// kind. settings.Errors say what cannot be saved.
 func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, string, error) {
 	return m.createClient(ctx, idp.AuditEvent{Kind: idp.AuditClientCreated}, c)
 }
@@ -39,7 +39,7 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	return c, secret, m.Store.Do(ctx, func(ctx context.Context) error {
 		err := m.Store.CreateClient(ctx, c)
 		if errors.Is(err, idp.ErrNotFound) {
-			return invalid("roles", "there is no such role")
+			return invalid("roles", "settings.client.role_gone")
 		}
 		if err != nil {
 			return err
@@ -109,22 +109,22 @@ func MatchLifetime(c *idp.Client) {
 // checkClient writes a client as it is kept, and returns all that is wrong about it.
 func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 	wrong := settings.Client().Check(c)
-	refuse := func(broken bool, field, format string, args ...any) {
+	refuse := func(broken bool, field, key string, args ...any) {
 		if broken {
-			wrong = wrong.And(said(invalid(field, format, args...))...)
+			wrong = wrong.And(said(invalid(field, key, args...))...)
 		}
 	}
-	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
-	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "a public client always needs PKCE")
+	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "settings.client.auth_method", c.Kind, c.AuthMethod)
+	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "settings.client.pkce")
 	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
-		"a JWT access token lives at most %s: it cannot be called back", jwtAccessTTL)
+		"settings.client.jwt_ttl", jwtAccessTTL)
 	if c.Kind == idp.ServiceClient {
 		checkService(*c, refuse)
 		return wrong.Err()
 	}
-	refuse(len(c.Roles) > 0, "roles", "only a service has roles: at other clients people do")
-	refuse(slices.Contains(c.GrantTypes, "client_credentials"), "grant_types", "only a service gets tokens for itself")
-	refuse(len(c.Populations) == 0, "populations", "nobody could sign in")
+	refuse(len(c.Roles) > 0, "roles", "settings.client.only_service_roles")
+	refuse(slices.Contains(c.GrantTypes, "client_credentials"), "grant_types", "settings.client.only_service_tokens")
+	refuse(len(c.Populations) == 0, "populations", "settings.client.nobody")
 	for _, uri := range c.RedirectURIs {
 		wrong = wrong.And(said(checkRedirectURI("redirect_uris", uri, c.Kind))...)
 	}
@@ -140,7 +140,7 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
-		refuse(err != nil, "populations", "there is no population %q", id)
+		refuse(err != nil, "populations", "settings.no_population", id)
 	}
 	return wrong.Err()
 }
@@ -156,11 +156,11 @@ func (m *Manager) checkLogoutURI(uri string) error {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(uri, "# \\"):
-		return invalid(field, "%q is not an absolute URL without user and fragment", uri)
+		return invalid(field, "settings.client.url", uri)
 	case u.Scheme == "https" || u.Scheme == "http" && m.PrivateNetworks:
 		return nil
 	}
-	return invalid(field, "%q must be https", uri)
+	return invalid(field, "settings.client.https", uri)
 }
 
 // checkRedirectURI allows https anywhere, http on this machine only, and an
@@ -170,19 +170,19 @@ func checkRedirectURI(field, uri string, kind idp.ClientKind) error {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil || u.Scheme == "":
-		return invalid(field, "%q is not an absolute URI", uri)
+		return invalid(field, "settings.client.uri", uri)
 	case strings.ContainsAny(uri, "#* \\") || u.User != nil:
-		return invalid(field, "%q must have no fragment, user, wildcard, space or backslash", uri)
+		return invalid(field, "settings.client.uri_parts", uri)
 	case u.Scheme == "https" && u.Host != "":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
-		return invalid(field, "%q: http is for this machine (localhost) only; use https", uri)
+		return invalid(field, "settings.client.localhost", uri)
 	case kind == idp.NativeClient && strings.Contains(u.Scheme, "."):
 		return nil
 	}
-	return invalid(field, "%q: use https, or for a native app its reverse-domain scheme such as com.example.app:/callback", uri)
+	return invalid(field, "settings.client.scheme", uri)
 }
 
 func isLoopback(host string) bool {

@@ -171,7 +171,7 @@ var ErrWrongPassword = errors.New("the password is wrong")
 
 // ChangePassword gives a person another password, for the one they have. What apps
 // hold beyond a sign-out ends, and so do the other sessions where the population says
-// so; the person is told by mail. A *FieldError says what is wrong with the new one.
+// so; the person is told by mail. settings.Errors say what is wrong with the new one.
 // ErrStepUp: they have a second step, and have to prove it first; the present password
 // does where they have none. Whoever calls counts the tries.
 func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain string) error {

@@ -138,7 +138,7 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 // AddAuthenticator stores an authenticator that was begun, once a code of it is right,
 // and tells the person by mail; recovery codes come with the first. Errors are those
 // of BeginAuthenticator and of mfa.MatchTOTP, idp.ErrExpired for a set-up that took too
-// long, and a *FieldError for the name. A set-up that was confirmed before is
+// long, and settings.Errors for the name. A set-up that was confirmed before is
 // idp.ErrUsed.
 func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, name, code string) error {
 	pending, err := m.openPending(s, sealed)
@@ -217,7 +217,7 @@ func factorName(name string) (string, error) {
 
 // RenameAuthenticator gives an authenticator of the person another name, after a fresh
 // second step (ErrStepUp): under a false one they would remove the wrong one. A
-// *FieldError says what is wrong with it; idp.ErrNotFound that the person has none
+// settings.Errors say what is wrong with it; idp.ErrNotFound that the person has none
 // of that id, ErrUnchanged that it has that name.
 func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name string) error {
 	user, _, err := m.local(ctx, s)
@@ -231,7 +231,7 @@ func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name stri
 		return err
 	}
 	if name == "" {
-		return invalid("name", "a name is needed")
+		return invalid("name", "settings.need_name")
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	if err != nil {

@@ -43,7 +43,7 @@ const maxPrefix = 500
 // Users reads a page of people, in the order of what the search found, else of
 // their ids, and where the next page begins, empty at the end. Whoever may only
 // recover agents sees agents, whoever may only reset contacts everybody else. A
-// *FieldError says what about the query is wrong.
+// settings.Errors say what about the query is wrong.
 func (m *Manager) Users(ctx context.Context, a Actor, q UserQuery) (list []UserEntry, next Cursor, err error) {
 	r := request{op: "Users"}
 	if err := m.allow(ctx, a, r); err != nil {
@@ -102,7 +102,7 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 	query = store.PeopleQuery{Population: q.Population, Role: q.Role, WithoutSecondStep: q.WithoutSecondStep, Disabled: q.Disabled}
 	if len(q.Prefix) > maxPrefix {
-		return query, false, invalid("prefix", "at most %d bytes", maxPrefix)
+		return query, false, invalid("prefix", "settings.long_bytes", maxPrefix)
 	}
 	after, err := q.After.position("people")
 	if err != nil {
@@ -112,7 +112,7 @@ func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 		return query, false, err
 	}
 	if query.Words, some = idp.QueryWords(q.Prefix); len(query.Words) == 0 && after.Key != nil {
-		return query, false, invalid("after", "this does not come from the list before")
+		return query, false, invalid("after", "settings.list.after")
 	}
 	query.AfterID, query.AfterWord = after.ID, after.Key
 	return query, some, nil

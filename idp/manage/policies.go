@@ -224,7 +224,7 @@ func (m *Manager) SaveOverride(ctx context.Context, a Actor, c Change[idp.Overri
 		return idp.Override{}, err
 	}
 	if idp.OwnClient(c.ID) {
-		return idp.Override{}, invalid("client_id", "our own pages have no rules but their own")
+		return idp.Override{}, invalid("client_id", "settings.override.own")
 	}
 	wrong := CheckOverride(&c.To)
 	if !slices.Contains([]Apply{Immediately, OnNextLogin}, c.Apply) {

@@ -85,17 +85,17 @@ func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[idp.Brand]) (
 // population's id would stand.
 var takenIDs = []string{"callback", "confirm", "new"}
 
-// AddPopulation adds a population with the rules that agents begin with. A *FieldError says
+// AddPopulation adds a population with the rules that agents begin with. settings.Errors say
 // what cannot be saved; idp.ErrConflict that the id is taken.
 func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (PopulationEntry, error) {
 	if err := m.allow(ctx, a, request{op: "AddPopulation"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	if !populationForm.MatchString(id) {
-		return PopulationEntry{}, invalid("id", "2 to 32 of a-z, 0-9 and -, a letter first")
+		return PopulationEntry{}, invalid("id", "settings.population.id")
 	}
 	if slices.Contains(takenIDs, id) {
-		return PopulationEntry{}, invalid("id", "%q is the name of a page of ours", id)
+		return PopulationEntry{}, invalid("id", "settings.population.page", id)
 	}
 	p := NewPopulation(id, settings.Words(name), "")
 	if err := settings.Brand().Check(&p.Brand).Err(); err != nil {

@@ -40,7 +40,7 @@ func (m *Manager) roles(ctx context.Context, id string) ([]RoleEntry, error) {
 }
 
 // CreateRole adds a role. Its permissions are ones that the actor holds. A
-// *FieldError says what cannot be saved.
+// settings.Errors say what cannot be saved.
 func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissions []string, reason string) (RoleEntry, error) {
 	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions, reason: reason}); err != nil {
 		return RoleEntry{}, err

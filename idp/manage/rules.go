@@ -234,9 +234,9 @@ func checkReason(reason string) error {
 	reason = strings.TrimSpace(reason)
 	switch {
 	case reason == "":
-		return invalid("reason", "say why: the person concerned may ask")
+		return invalid("reason", "settings.reason")
 	case len(reason) > maxReason:
-		return invalid("reason", "a reason has at most %d bytes", maxReason)
+		return invalid("reason", "settings.long_bytes", maxReason)
 	}
 	return isText("reason", strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(reason))
 }

@@ -7,6 +7,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // Whoever has an address has it in every spelling, at every entry.
@@ -22,8 +23,8 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 		} {
 			conflict := func(way string, err error) {
 				t.Helper()
-				var field *manage.FieldError
-				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field.Field != "email") {
+				var field settings.Errors
+				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field[0].Field != "email") {
 					t.Errorf("%s takes %q: %v", way, spelling, err)
 				}
 			}

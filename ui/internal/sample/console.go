@@ -34,7 +34,7 @@ func console() map[string]ui.Page {
 	confirm := ui.ConsoleConfirm{
 		Console: consoleFrame("/people"), Action: "/admin/x", CancelURL: "/admin", Danger: true,
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
-		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("console.error.reason").With(),
+		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("settings.reason").With(),
 	}
 	done := policy
 	done.Done = ui.Key("console.done.applied_now").With()
