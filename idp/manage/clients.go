@@ -72,7 +72,7 @@ func ClientFields() settings.Fields[idp.Client] {
 		settings.Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(maxURL).Freely(),
 		settings.Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(maxURL),
 		settings.Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
-		settings.Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(maxURL).Rule(scope),
+		settings.Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(maxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
 		settings.Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
 		settings.Choice("token_format", func(c *client) *idp.TokenFormat { return &c.TokenFormat }, idp.OpaqueToken, idp.JWTToken).Or(idp.OpaqueToken),
 		settings.Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256),

@@ -92,16 +92,16 @@ func BrandFields() settings.Fields[Brand] {
 	}
 	return settings.Fields[Brand]{
 		settings.Line("name", func(b *Brand) *string { return &b.Name }).Must("settings.brand.need_name").Max(maxPopulationName).As(settings.Words).Rule(showsName),
-		settings.Line("brand_color", func(b *Brand) *string { return &b.BrandColor }).As(settings.Lower).Rule(color),
-		settings.Line("logo_url", func(b *Brand) *string { return &b.LogoURL }).Rule(webURL),
-		settings.Line("help_url", func(b *Brand) *string { return &b.HelpURL }).Rule(webURL),
-		settings.Line("privacy_url", func(b *Brand) *string { return &b.PrivacyURL }).Rule(webURL),
+		settings.Line("brand_color", func(b *Brand) *string { return &b.BrandColor }).As(settings.Lower).Rule(color).Like(`^(#[0-9A-Fa-f]{6})?$`),
+		settings.Line("logo_url", func(b *Brand) *string { return &b.LogoURL }).Each(maxURL).Rule(webURL),
+		settings.Line("help_url", func(b *Brand) *string { return &b.HelpURL }).Each(maxURL).Rule(webURL),
+		settings.Line("privacy_url", func(b *Brand) *string { return &b.PrivacyURL }).Each(maxURL).Rule(webURL),
 	}
 }
 
 const (
 	maxPopulationName = 100
-	maxURL            = 500 // bytes
+	maxURL            = 500
 )
 
 var (
@@ -135,9 +135,6 @@ func showsName(name string) *settings.Error {
 
 // webURL allows an https URL.
 func webURL(value string) *settings.Error {
-	if len(value) > maxURL {
-		return &settings.Error{Key: "settings.long_bytes", Args: []any{maxURL}}
-	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, " \\\"'<>") {
 		return &settings.Error{Key: "settings.https", Args: []any{settings.Cut(value)}}
