@@ -79,7 +79,7 @@ func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
 	ask := h.page(b, "/people/"+agent.ID+"/state")
 	want(t, ask, http.StatusOK, "Disable Somebody?", "1 session ends now", "Reason")
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Disable Somebody?", "Say why", `id="reason-error"`)
-	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 bytes")
+	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 characters")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusOK, "Somebody", "The account is disabled.", "Not signed in anywhere.", "Reason: lost phone")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusConflict, "Somebody", "This was changed in the meantime")
 	ask = h.page(b, "/people/"+agent.ID+"/state")
@@ -98,7 +98,7 @@ func TestSessionsAreEnded(t *testing.T) {
 	ask := h.page(b, at+"/end-session/"+one)
 	want(t, ask, http.StatusOK, "End this session of Somebody?", "It is the only one.", "127.0.0.1")
 	want(t, b.Submit(ask, one, "reason", ""), http.StatusUnprocessableEntity, "End this session of Somebody?", "Say why")
-	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 bytes")
+	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 characters")
 	want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "The session is ended.", "Not signed in anywhere.", "Reason: shared computer")
 	want(t, h.page(b, at+"/end-session/"+one), http.StatusNotFound, "There is no page here")
 	// A session of somebody else is not one of this person's.

@@ -23,6 +23,47 @@ var (
 	errMethod     = errors.New("this path has no such method")
 )
 
+// Problem is a refusal (RFC 9457).
+type Problem struct {
+	Type      string          `json:"type"`
+	Title     string          `json:"title"`
+	Status    int             `json:"status"`
+	Code      ProblemCode     `json:"code"`
+	Detail    *string         `json:"detail,omitempty"`
+	RequestID string          `json:"request_id"`
+	Errors    *[]FieldProblem `json:"errors,omitempty"`
+}
+
+// FieldProblem is what is wrong with a field or a parameter.
+type FieldProblem struct {
+	Pointer   *string `json:"pointer,omitempty"`
+	Parameter *string `json:"parameter,omitempty"`
+	Detail    string  `json:"detail"`
+}
+
+// ProblemCode is what a problem is, for programs.
+type ProblemCode string
+
+// The codes.
+const (
+	ProblemCodeBadRequest                     ProblemCode = "bad_request"
+	ProblemCodeUnauthorized                   ProblemCode = "unauthorized"
+	ProblemCodeInvalidToken                   ProblemCode = "invalid_token"
+	ProblemCodeInsufficientScope              ProblemCode = "insufficient_scope"
+	ProblemCodeInsufficientUserAuthentication ProblemCode = "insufficient_user_authentication"
+	ProblemCodeForbidden                      ProblemCode = "forbidden"
+	ProblemCodeNotFound                       ProblemCode = "not_found"
+	ProblemCodeMethodNotAllowed               ProblemCode = "method_not_allowed"
+	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeStale                          ProblemCode = "stale"
+	ProblemCodeTooLarge                       ProblemCode = "too_large"
+	ProblemCodeUnsupportedMediaType           ProblemCode = "unsupported_media_type"
+	ProblemCodeUnprocessable                  ProblemCode = "unprocessable"
+	ProblemCodePreconditionRequired           ProblemCode = "precondition_required"
+	ProblemCodeTooSoon                        ProblemCode = "too_soon"
+	ProblemCodeFault                          ProblemCode = "fault"
+)
+
 // refusal is how an error is answered.
 type refusal struct {
 	err    error
@@ -83,6 +124,9 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):
 		p := problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
+		if wrong.status == http.StatusUnprocessableEntity {
+			p = problem(wrong.status, ProblemCodeUnprocessable, "There is nothing of that name.")
+		}
 		p.Errors = &wrong.fields
 		return p, nil
 	case errors.As(err, &several):
@@ -136,13 +180,28 @@ func challenge(v *call, r refusal) http.Header {
 	return http.Header{"Www-Authenticate": {text}}
 }
 
-// stale is a conflict of a request with If-Match: somebody else was first.
-func stale(err error) error {
-	if errors.Is(err, idp.ErrConflict) {
+// meant says what a conflict is: of a request with If-Match, somebody else was first; of
+// another, a field has what something else has.
+func (v *call) meant(err error) error {
+	switch {
+	case !errors.Is(err, idp.ErrConflict):
+		return err
+	case v.operation.IfMatch != unconditional:
 		return errStale
+	case v.operation.Taken != "":
+		return &takenError{v.operation.Taken, err}
 	}
 	return err
 }
+
+// takenError is a conflict about a field.
+type takenError struct {
+	field string
+	error
+}
+
+// Unwrap is the conflict.
+func (e *takenError) Unwrap() error { return e.error }
 
 // refusedMail is what a mail server said.
 type refusedMail struct{ error }

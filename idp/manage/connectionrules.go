@@ -114,7 +114,7 @@ func (m *Manager) checkIssuer(issuer string) error {
 	if e := settings.WebURL(checked); e != nil {
 		return settings.Invalid("issuer", e.Key, e.Args...)
 	}
-	if err := isText("issuer", issuer); err != nil {
+	if err := checkLine("issuer", issuer, settings.MaxURL); err != nil {
 		return err
 	}
 	if strings.ContainsAny(issuer, "?#") { // OpenID Connect Discovery 1.0 section 3: issuer

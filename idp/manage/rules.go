@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 )
@@ -235,8 +236,8 @@ func checkReason(reason string) error {
 	switch {
 	case reason == "":
 		return invalid("reason", "settings.reason")
-	case len(reason) > maxReason:
-		return invalid("reason", "settings.long_bytes", maxReason)
+	case utf8.RuneCountInString(reason) > maxReason:
+		return invalid("reason", "settings.long", maxReason)
 	}
 	return isText("reason", strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(reason))
 }

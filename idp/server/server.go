@@ -142,7 +142,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
 		return err
 	}
-	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Text: func(key string, args ...any) string {
+	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: func(key string, args ...any) string {
 		return s.pages.Text("en", *ui.Key(key).With(args...))
 	}})
 	if err != nil {

@@ -8,21 +8,21 @@ import (
 	"gatehouse/idp"
 )
 
-const (
-	maxPopulationName = 100
-	maxURL            = 500 // bytes
-)
+const maxPopulationName = 100
+
+// MaxURL is how long a URL may be that is set for something, in characters.
+const MaxURL = 500
 
 // Brand describes name, colour, logo and links of a population.
 func Brand() Fields[idp.Brand] {
 	type brand = idp.Brand
 	return Fields[brand]{
 		Line("name", func(b *brand) *string { return &b.Name }).Must("settings.brand.need_name").Max(maxPopulationName).As(Words).Rule(ShowsName),
-		Line("brand_color", func(b *brand) *string { return &b.BrandColor }).As(Lower).Rule(color),
-		Line("logo_url", func(b *brand) *string { return &b.LogoURL }).Rule(WebURL),
-		Line("help_url", func(b *brand) *string { return &b.HelpURL }).Rule(WebURL),
-		Line("privacy_url", func(b *brand) *string { return &b.PrivacyURL }).Rule(WebURL),
-		Line("support_url", func(b *brand) *string { return &b.SupportURL }).Rule(WebURL).InColumn(),
+		Line("brand_color", func(b *brand) *string { return &b.BrandColor }).As(Lower).Rule(color).Like(`^(#[0-9A-Fa-f]{6})?$`),
+		Line("logo_url", func(b *brand) *string { return &b.LogoURL }).Each(MaxURL).Rule(WebURL),
+		Line("help_url", func(b *brand) *string { return &b.HelpURL }).Each(MaxURL).Rule(WebURL),
+		Line("privacy_url", func(b *brand) *string { return &b.PrivacyURL }).Each(MaxURL).Rule(WebURL),
+		Line("support_url", func(b *brand) *string { return &b.SupportURL }).Each(MaxURL).Rule(WebURL).InColumn(),
 	}
 }
 
@@ -45,9 +45,6 @@ func color(value string) *Error {
 
 // WebURL allows an https URL.
 func WebURL(value string) *Error {
-	if len(value) > maxURL {
-		return wrong("settings.long_bytes", maxURL)
-	}
 	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, " \\\"'<>") {
 		return wrong("settings.https", Cut(value))
