@@ -94,7 +94,7 @@ func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
 // authenticators are those that this browser may use.
 func (s *signIn) authenticators() []idp.Factor {
 	var list []idp.Factor
-	for _, f := range s.enrolment.TOTP {
+	for _, f := range s.enrolment.Of(idp.MethodTOTP) {
 		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
 			list = append(list, f)
 		}

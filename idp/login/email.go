@@ -45,7 +45,6 @@ func (l *Login) sendEmailCode(ctx context.Context, s *signIn) error {
 	if err := l.Store.MarkEmailSent(ctx, factor.ID, now.Add(-mfa.ResendAfter), now); err != nil {
 		return err
 	}
-	factor.SentAt = now
 	code, id := mfa.NewEmailCode(), idp.NewID()
 	err = l.Store.ReplaceEmailCode(ctx, idp.EmailCode{
 		ID: id, FlowID: s.flow.ID, UserID: s.User.ID, MAC: mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, s.User.ID, code),
@@ -69,21 +68,24 @@ func (l *Login) sendEmailCode(ctx context.Context, s *signIn) error {
 
 // emailFactor is the row that counts a person's email codes; the first code makes
 // it.
-func (l *Login) emailFactor(ctx context.Context, s *signIn) (*idp.Factor, error) {
-	if s.enrolment.Email != nil {
-		return s.enrolment.Email, nil
+func (l *Login) emailFactor(ctx context.Context, s *signIn) (idp.Factor, error) {
+	if f := s.enrolment.First(idp.MethodEmail); f != nil {
+		return *f, nil
 	}
 	// Two flows at once would make two.
 	if err := l.Store.LockUser(ctx, s.User.ID); err != nil {
-		return nil, err
+		return idp.Factor{}, err
 	}
-	var err error
-	if s.enrolment, err = l.Store.Enrolment(ctx, s.User.ID); err != nil || s.enrolment.Email != nil {
-		return s.enrolment.Email, err
+	enrolment, err := l.Store.Enrolment(ctx, s.User.ID)
+	if err != nil {
+		return idp.Factor{}, err
+	}
+	if f := enrolment.First(idp.MethodEmail); f != nil {
+		return *f, nil
 	}
 	now := idp.Now()
-	s.enrolment.Email = &idp.Factor{ID: idp.NewID(), UserID: s.User.ID, Method: idp.MethodEmail, CreatedAt: now, LastUsedAt: now}
-	return s.enrolment.Email, l.Store.CreateFactor(ctx, *s.enrolment.Email)
+	f := idp.Factor{ID: idp.NewID(), UserID: s.User.ID, Method: idp.MethodEmail, CreatedAt: now, LastUsedAt: now}
+	return f, l.Store.CreateFactor(ctx, f)
 }
 
 // postResend sends a new code, which replaces the one before.
@@ -93,7 +95,7 @@ func (l *Login) postResend(c *gin.Context, s *signIn) error {
 	}
 	err := l.advance(c, s, func(ctx context.Context) error { return l.sendEmailCode(ctx, s) })
 	if errors.Is(err, idp.ErrUsed) {
-		wait := resendIn(s.enrolment.Email, idp.Now())
+		wait := resendIn(s.enrolment.First(idp.MethodEmail), idp.Now())
 		c.Header("Retry-After", strconv.Itoa(wait))
 		return l.renderCode(c, s, codePage{
 			method: idp.MethodEmail, tooSoon: true, alert: ui.MsgResendTooSoon.With(time.Duration(wait) * time.Second),
@@ -125,10 +127,11 @@ func (l *Login) postEmail(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	if len(codes) == 0 || s.enrolment.Email == nil {
+	factor := s.enrolment.First(idp.MethodEmail)
+	if len(codes) == 0 || factor == nil {
 		return l.here(c, s) // none was sent for this sign-in: the page offers to
 	}
-	g := emailGuess(s.enrolment.Email.ID)
+	g := emailGuess(factor.ID)
 	attempt, limited, err := l.begin(c, s, g)
 	if limited || err != nil {
 		return err
@@ -152,7 +155,7 @@ func (l *Login) useEmailCode(ctx context.Context, s *signIn, code idp.EmailCode,
 	if err := l.Store.UseEmailCode(ctx, code.ID, now); err != nil {
 		return err
 	}
-	if err := l.Store.MarkFactorUsed(ctx, s.enrolment.Email.ID, now); err != nil {
+	if err := l.Store.MarkFactorUsed(ctx, s.enrolment.First(idp.MethodEmail).ID, now); err != nil {
 		return err
 	}
 	s.prove(idp.MethodEmail)
@@ -212,7 +215,7 @@ func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCod
 	page := ui.EmailCode{
 		Frame: l.frame(c, s), Action: l.action(s, "email"), MaskedEmail: idp.MaskEmail(s.User.Email),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods,
-		ResendAction: l.action(s, "resend"), ResendIn: resendIn(s.enrolment.Email, idp.Now()),
+		ResendAction: l.action(s, "resend"), ResendIn: resendIn(s.enrolment.First(idp.MethodEmail), idp.Now()),
 		Unsent: len(codes) == 0, LastResort: len(methods) == 0,
 	}
 	if len(codes) > 1 {

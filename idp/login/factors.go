@@ -125,13 +125,14 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 		return nil
 	}
 	var disabled []guess
-	for _, f := range s.enrolment.TOTP {
-		if !f.DisabledAt.IsZero() {
+	for _, f := range s.enrolment.Factors {
+		switch {
+		case f.DisabledAt.IsZero():
+		case f.Method == idp.MethodEmail:
+			disabled = append(disabled, emailGuess(f.ID))
+		default:
 			disabled = append(disabled, totpGuess(f.ID))
 		}
-	}
-	if f := s.enrolment.Email; f != nil && !f.DisabledAt.IsZero() {
-		disabled = append(disabled, emailGuess(f.ID))
 	}
 	if set := s.enrolment.Recovery; set != nil && !set.DisabledAt.IsZero() {
 		disabled = append(disabled, recoveryGuess(set.ID))

@@ -69,7 +69,9 @@ func typedRecovery(c *gin.Context) string {
 }
 
 // appDisabled tells whether the person has an authenticator and may not use it.
-func (s *signIn) appDisabled() bool { return len(s.enrolment.TOTP) > 0 && len(s.authenticators()) == 0 }
+func (s *signIn) appDisabled() bool {
+	return len(s.enrolment.Of(idp.MethodTOTP)) > 0 && len(s.authenticators()) == 0
+}
 
 // methods are the buttons for every other method that will do, or that the person
 // may turn to.

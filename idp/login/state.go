@@ -3,6 +3,7 @@ package login
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -145,7 +146,7 @@ func Next(f Facts) State {
 		return ChangePassword{Reasons: f.Notes.Weak}
 	case f.unsaved() && !f.Notes.Unread:
 		return ShowCodes{}
-	case f.used(idp.MethodRecovery) && !f.Notes.Told:
+	case f.used(mfa.StandsIn) && !f.Notes.Told:
 		return ShowLeft{Left: f.RecoveryLeft}
 	}
 	return Done{}
@@ -194,18 +195,15 @@ func (f Facts) choose(methods []idp.Method) State {
 // unsaved: codes come with the authenticator and are shown only after a second
 // step that is as strong as they are, since whoever reads them has one.
 func (f Facts) unsaved() bool {
-	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() &&
-		(f.used(idp.MethodTOTP) || f.used(idp.MethodRecovery))
+	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() && f.used(mfa.IsStrong)
 }
 
-// used tells whether a method was proved in this flow, and counts for this request.
-func (f Facts) used(m idp.Method) bool {
-	for _, p := range mfa.Fresh(f.Proofs, f.Demand, f.Now) {
-		if p.Method == m && !p.At.Before(f.Began) {
-			return true
-		}
-	}
-	return false
+// used tells whether one of some methods was proved in this flow, and counts for this
+// request.
+func (f Facts) used(one func(idp.Method) bool) bool {
+	return slices.ContainsFunc(mfa.Fresh(f.Proofs, f.Demand, f.Now), func(p idp.Proof) bool {
+		return one(p.Method) && !p.At.Before(f.Began)
+	})
 }
 
 // preferred puts the chosen method in front, if it is among those that will do.

@@ -26,16 +26,6 @@ const (
 // asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
-func authenticators(factors []idp.Factor) int {
-	n := 0
-	for _, f := range factors {
-		if f.Method == idp.MethodTOTP {
-			n++
-		}
-	}
-	return n
-}
-
 // mayAdd tells whether somebody with so many authenticators may have another: where
 // the policy has none, only those who were made to set one up by an app.
 func mayAdd(p idp.Population, have int) bool {
@@ -119,10 +109,11 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 	if err != nil {
 		return user, population, err
 	}
-	if !mayAdd(population, len(enrolment.TOTP)) {
+	have := len(mfa.Possessions(enrolment.Factors))
+	if !mayAdd(population, have) {
 		return user, population, fmt.Errorf("%w: no more authenticators", ErrForbidden)
 	}
-	if len(enrolment.TOTP) > 0 {
+	if have > 0 {
 		return user, population, m.fresh(ctx, s, "add an authenticator")
 	}
 	first := mfa.SetUpNow(mfa.Question{
@@ -237,7 +228,7 @@ func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name stri
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(enrolment.TOTP, func(f idp.Factor) bool { return f.ID == id && f.Name == name }) {
+	if slices.ContainsFunc(enrolment.Factors, func(f idp.Factor) bool { return f.ID == id && f.Name == name }) {
 		return ErrUnchanged
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
@@ -275,7 +266,7 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
 			return err
 		}
-		if len(left.TOTP) == 0 {
+		if len(mfa.Possessions(left.Factors)) == 0 {
 			if err := m.Store.RetireRecoveryCodes(ctx, user.ID, idp.Now()); err != nil {
 				return err
 			}
@@ -294,11 +285,11 @@ func (m *Manager) without(ctx context.Context, userID, id string) (removed idp.F
 	if err != nil {
 		return removed, left, err
 	}
-	i := slices.IndexFunc(left.TOTP, func(f idp.Factor) bool { return f.ID == id })
+	i := slices.IndexFunc(left.Factors, func(f idp.Factor) bool { return f.ID == id && mfa.Of(f.Method).Kind == mfa.Possession })
 	if i < 0 {
 		return removed, left, fmt.Errorf("authenticator: %w", idp.ErrNotFound)
 	}
-	removed, left.TOTP = left.TOTP[i], slices.Delete(slices.Clone(left.TOTP), i, i+1)
+	removed, left.Factors = left.Factors[i], slices.Delete(slices.Clone(left.Factors), i, i+1)
 	return removed, left, nil
 }
 

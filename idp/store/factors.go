@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type factorRow struct {
@@ -42,15 +43,9 @@ func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, er
 	}
 	var e idp.Enrolment
 	for _, r := range rows {
-		f := r.factor()
-		switch f.Method {
-		case idp.MethodTOTP:
-			e.TOTP = append(e.TOTP, f)
-		case idp.MethodEmail:
-			e.Email = &f
-		case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
-		}
+		e.Factors = append(e.Factors, r.factor())
 	}
+	mfa.Sort(e.Factors)
 	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
 	return e, err
 }
