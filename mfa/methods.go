@@ -40,6 +40,11 @@ type Method struct {
 	Upstream bool
 	// Enabled tells whether a policy has the method, nil for one that no policy is about.
 	Enabled func(idp.Policy) bool
+	// NewSecret makes what a possession is checked with, and Match tells whether an answer
+	// fits. Of answers in a row step grows: one that is not past last was given before. Its
+	// errors are ErrCodeFormat, ErrWrongCode and ErrReplayed.
+	NewSecret func() []byte
+	Match     func(secret []byte, answer string, now time.Time, last int64) (step int64, err error)
 }
 
 // methods is the table of all methods. Second steps are offered in its order, and amr
@@ -49,7 +54,8 @@ var methods = [...]Method{
 	{ID: idp.MethodPassword, Kind: First, ACR: idp.ACRPassword, AMR: []string{"pwd"}},
 	{
 		ID: idp.MethodTOTP, Kind: Possession, ACR: idp.ACRMFA, AMR: []string{"otp"},
-		Enabled: func(p idp.Policy) bool { return p.Authenticator },
+		Enabled:   func(p idp.Policy) bool { return p.Authenticator },
+		NewSecret: NewTOTPKey, Match: MatchTOTP,
 	},
 	{
 		// The code comes by another channel than it goes back: mca.
@@ -86,6 +92,9 @@ func SecondSteps() []idp.Method { return idsOf((*Method).second) }
 func ThatArePossessions() []idp.Method {
 	return idsOf(func(m *Method) bool { return m.Kind == Possession })
 }
+
+// Mailboxes are the methods of codes to a mailbox.
+func Mailboxes() []idp.Method { return idsOf(func(m *Method) bool { return m.Kind == Mailbox }) }
 
 // IsStrong tells whether a proof by a method is more than what a password or the mailbox
 // proves.

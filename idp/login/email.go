@@ -11,7 +11,6 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
-	"gatehouse/idp/throttle"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -19,10 +18,7 @@ import (
 // prepareEmail sends a code when the person is about to be asked for one and has
 // none that works: entering the state sends, looking at the page does not. When
 // another sign-in of theirs had one sent just now, the page says when to ask.
-func (l *Login) prepareEmail(ctx context.Context, s *signIn, state NeedCode) error {
-	if state.Methods[0] != idp.MethodEmail {
-		return nil
-	}
+func (l *Login) prepareEmail(ctx context.Context, s *signIn) error {
 	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
 	if err != nil || len(codes) > 0 && emailProblem(codes[0], idp.Now()) == nil {
 		return err
@@ -114,52 +110,36 @@ func resendIn(f *idp.Factor, now time.Time) int {
 	return int((max(left, 0) + time.Second - 1) / time.Second)
 }
 
-// postEmail checks an email code.
-func (l *Login) postEmail(c *gin.Context, s *signIn) error {
-	if !s.accepts(idp.MethodEmail) {
-		return l.here(c, s)
-	}
-	if problem := codeProblem(c.PostForm("code")); problem != nil {
-		return l.renderCode(c, s, codePage{method: idp.MethodEmail, codeError: problem})
-	}
-	ctx := c.Request.Context()
+// guessEmail readies the check of an email code. Where none was sent for this sign-in, the
+// page offers to send one.
+func (l *Login) guessEmail(ctx context.Context, s *signIn) (guess, error) {
 	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
-	if err != nil {
-		return err
-	}
 	factor := s.enrolment.First(idp.MethodEmail)
-	if len(codes) == 0 || factor == nil {
-		return l.here(c, s) // none was sent for this sign-in: the page offers to
+	if err != nil || len(codes) == 0 || factor == nil {
+		return guess{}, err
 	}
-	g := emailGuess(factor.ID)
-	attempt, limited, err := l.begin(c, s, g)
-	if limited || err != nil {
-		return err
-	}
-	problem, err := l.matchEmailCode(ctx, s, codes, c.PostForm("code"))
-	if err != nil {
-		return err
-	}
-	if problem != nil {
-		return l.refuse(c, s, g, attempt, problem)
-	}
-	err = l.advance(c, s, func(ctx context.Context) error { return l.useEmailCode(ctx, s, codes[0], attempt) })
-	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
-		return l.refuse(c, s, g, attempt, ui.MsgEmailCodeUsed.With())
-	}
-	return err
+	return guess{
+		ids: []string{factor.ID},
+		check: func(ctx context.Context, typed string) (func(context.Context) error, error) {
+			problem, err := l.matchEmailCode(ctx, s, codes, typed)
+			if err == nil && problem != nil {
+				err = &refusal{text: problem}
+			}
+			return func(ctx context.Context) error { return l.useEmailCode(ctx, factor.ID, codes[0]) }, err
+		},
+	}, nil
 }
 
-func (l *Login) useEmailCode(ctx context.Context, s *signIn, code idp.EmailCode, a *throttle.Attempt) error {
+func (l *Login) useEmailCode(ctx context.Context, factorID string, code idp.EmailCode) error {
 	now := idp.Now()
-	if err := l.Store.UseEmailCode(ctx, code.ID, now); err != nil {
+	err := l.Store.UseEmailCode(ctx, code.ID, now)
+	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
+		return &refusal{text: ui.MsgEmailCodeUsed.With()}
+	}
+	if err != nil {
 		return err
 	}
-	if err := l.Store.MarkFactorUsed(ctx, s.enrolment.First(idp.MethodEmail).ID, now); err != nil {
-		return err
-	}
-	s.prove(idp.MethodEmail)
-	return a.Succeeded(ctx)
+	return l.Store.MarkFactorUsed(ctx, factorID, now)
 }
 
 // matchEmailCode compares what was typed with the newest code of this flow. A code
@@ -207,7 +187,8 @@ func emailProblem(code idp.EmailCode, now time.Time) *ui.Message {
 }
 
 // renderEmail is the page that asks for an email code, or offers to send one.
-func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCode, methods []ui.Method) error {
+func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
+	methods := l.methods(s, state, p.method)
 	codes, err := l.Store.EmailCodes(c.Request.Context(), s.flow.ID, s.User.ID)
 	if err != nil {
 		return err

@@ -212,7 +212,7 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 		}
 		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
 		idptest.Must(t, err)
-		_, err = o.db.DisableRecovery(ctx, e.Recovery.ID, idp.Now())
+		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		other := o.enrolled(t, idp.Agents)
 		if err := o.EnableFactor(ctx, everything(), other.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {

@@ -64,7 +64,7 @@ func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthen
 	key := pendingKey{ID: idp.NewID(), Key: mfa.NewTOTPKey(), At: idp.Now()}
 	text, err := json.Marshal(key)
 	return PendingAuthenticator{
-		Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: m.Keyring.Seal(text, pendingAAD(s)),
+		Issuer: population.FactorLabel(), Account: user.Email, Key: key.Key, Sealed: m.Keyring.Seal(text, pendingAAD(s)),
 	}, err
 }
 
@@ -76,7 +76,7 @@ func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byt
 		return PendingAuthenticator{}, err
 	}
 	key, err := m.openPending(s, sealed)
-	return PendingAuthenticator{Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: sealed}, err
+	return PendingAuthenticator{Issuer: population.FactorLabel(), Account: user.Email, Key: key.Key, Sealed: sealed}, err
 }
 
 func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
@@ -89,14 +89,6 @@ func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
 		return pendingKey{}, fmt.Errorf("set-up of an authenticator: %w", idp.ErrExpired)
 	}
 	return key, nil
-}
-
-// authenticatorLabel is what apps call an account of a population.
-func authenticatorLabel(p idp.Population) string {
-	if p.Policy.IssuerLabel != "" {
-		return p.Policy.IssuerLabel
-	}
-	return p.Name
 }
 
 // mayEnrol reads a person who may set up an authenticator now.
@@ -153,52 +145,14 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		if err != nil {
 			return err
 		}
-		if name == "" {
-			name = authenticatorLabel(population)
-		}
-		now := idp.Now()
-		err = m.Store.CreateFactor(ctx, idp.Factor{
-			ID: pending.ID, UserID: user.ID, Method: idp.MethodTOTP, Name: name,
-			Secret:   m.Keyring.Seal(pending.Key, keyring.AAD("factors", pending.ID, "secret")),
-			LastStep: step, CreatedAt: now, LastUsedAt: now,
-		})
-		if err != nil {
-			return err
-		}
-		if err := m.ForgetGuesses(ctx, user.ID, idp.MethodTOTP); err != nil {
-			return err
-		}
-		return m.enrolled(ctx, s, user, population, name)
+		return m.Enrol(ctx, user, population, NewFactor{
+			ID: pending.ID, Method: idp.MethodTOTP, Name: name, Secret: pending.Key, LastStep: step, At: idp.Now(),
+		}, s.actor().audit("", "", nil))
 	})
 	if errors.Is(err, idp.ErrConflict) {
 		return fmt.Errorf("set-up of an authenticator: %w", idp.ErrUsed)
 	}
 	return err
-}
-
-// enrolled is what goes with a new authenticator.
-func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, population idp.Population, name string) error {
-	e := s.actor().audit(idp.AuditFactorEnrolled, "", map[string]string{"method": string(idp.MethodTOTP), "name": name})
-	if err := m.auditOf(ctx, e, user); err != nil {
-		return err
-	}
-	enrolment, err := m.Store.Enrolment(ctx, user.ID)
-	if err != nil {
-		return err
-	}
-	if enrolment.Recovery == nil {
-		made, err := m.RecoveryCodesFor(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		if !made {
-			return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
-		}
-		if err := m.auditOf(ctx, s.actor().audit(idp.AuditRecoveryGenerated, "", nil), user); err != nil {
-			return err
-		}
-	}
-	return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
 }
 
 func factorName(name string) (string, error) {

@@ -180,7 +180,7 @@ func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
 		e := o.enrolment(t, u)
 		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
 		idptest.Must(t, err)
-		_, err = o.db.DisableRecovery(ctx, e.Recovery.ID, idp.Now())
+		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		for _, id := range []string{e.Of(idp.MethodTOTP)[0].ID, e.Recovery.ID} {
 			idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, id, ticket))

@@ -112,7 +112,7 @@ func TestNewSetReplacesTheOldOne(t *testing.T) {
 			for _, population := range []string{idp.Agents, idp.Contacts} {
 				u, other := o.enrolled(t, population), o.enrolled(t, population)
 				old, before := o.codes(t, u), o.enrolment(t, other)
-				disabled, err := o.db.DisableRecovery(t.Context(), o.enrolment(t, u).Recovery.ID, idp.Now())
+				disabled, err := o.db.DisableFactor(t.Context(), o.enrolment(t, u).Recovery.ID, idp.Now())
 				if err != nil || !disabled {
 					t.Fatal(disabled, err)
 				}

@@ -161,7 +161,7 @@ func TestNewRecoveryCodesReplaceTheOldOnes(t *testing.T) {
 		idptest.Must(t, db.MarkRecoverySaved(t.Context(), old.ID, at))
 		idptest.Must(t, db.MarkRecoverySaved(t.Context(), old.ID, at.Add(time.Hour)))
 		for _, want := range []bool{true, false} {
-			if disabled, err := db.DisableRecovery(t.Context(), old.ID, at); err != nil || disabled != want {
+			if disabled, err := db.DisableFactor(t.Context(), old.ID, at); err != nil || disabled != want {
 				t.Errorf("disabled: %t, %v; want %t", disabled, err, want)
 			}
 		}
