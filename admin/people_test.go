@@ -265,7 +265,7 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 		}
 	}
 	up := "/people/" + admin.ID
-	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/new-codes", "/end-pause", "/anonymise", "/delete", "/enable-factor/" + h.enrolment(admin.ID).TOTP[0].ID, "/end-session/" + sessions[0].ID} {
+	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/new-codes", "/end-pause", "/anonymise", "/delete", "/enable-factor/" + h.enrolment(admin.ID).Of(idp.MethodTOTP)[0].ID, "/end-session/" + sessions[0].ID} {
 		post(up + path)
 	}
 	post(up+"/edit", "name", "Me", "email", "me@evil.example")

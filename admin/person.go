@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -160,7 +160,7 @@ func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
 	if v.mayViewCodes(d) {
 		facts.ViewURL = at + "/recovery-codes"
 	}
-	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && hasAuthenticator(d) {
+	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && len(mfa.Possessions(d.Factors)) > 0 {
 		facts.RegenerateURL = at + "/new-codes"
 	}
 	if !facts.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
@@ -172,10 +172,6 @@ func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
 // mayViewCodes: an agent's only.
 func (v *visit) mayViewCodes(d manage.UserDetail) bool {
 	return d.PopulationID == idp.Agents && v.helps("ViewRecoveryCodes", d)
-}
-
-func hasAuthenticator(d manage.UserDetail) bool {
-	return slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP })
 }
 
 // sessionsOf fills in where a person is signed in.

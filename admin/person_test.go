@@ -155,7 +155,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
-	factor := h.enrolment(agent.ID).TOTP[0].ID
+	factor := h.enrolment(agent.ID).Of(idp.MethodTOTP)[0].ID
 	at := "/people/" + agent.ID
 	want(t, h.page(b, at+"/enable-factor/"+factor), http.StatusNotFound, "There is no page here")
 	_, err := h.Store.DisableFactor(t.Context(), factor, idp.Now())
@@ -164,7 +164,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	ask := h.page(b, at+"/enable-factor/"+factor)
 	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "after too many wrong codes")
 	want(t, b.Submit(ask, factor, "reason", "it was them"), http.StatusOK, "Somebody", "It can be used again.")
-	if h.enrolment(agent.ID).Authenticator() == nil {
+	if !h.enrolment(agent.ID).Of(idp.MethodTOTP)[0].DisabledAt.IsZero() {
 		t.Error("the factor is still disabled")
 	}
 	want(t, b.Submit(ask, factor, "reason", "once more"), http.StatusNotFound, "There is no page here")

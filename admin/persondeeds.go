@@ -8,6 +8,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -222,7 +223,7 @@ func regenerateDeed() deed {
 		may: func(v *visit, s subject) bool { return v.helps("RegenerateRecoveryCodes", s.UserDetail) },
 		there: func(s subject) error {
 			switch {
-			case !hasAuthenticator(s.UserDetail):
+			case len(mfa.Possessions(s.Factors)) == 0:
 				return idp.ErrNotFound
 			case !s.RegenerateAt.IsZero():
 				return &manage.TooSoonError{At: s.RegenerateAt}

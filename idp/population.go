@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -134,6 +135,11 @@ func (r Registration) Admits(domain string) bool {
 // Registers tells whether people may make themselves an account now: it takes a
 // password to sign in with.
 func (p Population) Registers() bool { return p.Registration.Open && p.Access.Password }
+
+// FactorLabel is what an authenticator calls an account of the population: the policy's
+// label, and the name where a client's override asks for an authenticator that the policy
+// has not.
+func (p Population) FactorLabel() string { return cmp.Or(p.Policy.IssuerLabel, p.Name) }
 
 // SecondStep tells whether password sign-ins need a second factor.
 func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode }

@@ -37,11 +37,14 @@ func usedKeys(t *testing.T) map[string]bool {
 			used[match[1]] = true
 		}
 	}
-	words := map[string]bool{}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/manage/*.go", "../idp/settings/*.go", "../idp/roster/*.go", "../idp/password/*.go") {
+	words, sections := map[string]bool{}, map[string]bool{}
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/settings/*.go", "../idp/roster/*.go", "../idp/password/*.go") {
 		for _, s := range literals(t, file) {
 			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || shared.MatchString(s)) {
 				used[s] = true
+			}
+			if strings.HasSuffix(s, ".") {
+				sections[s] = true
 			}
 			for part := range strings.SplitSeq(s, ".") {
 				words[part] = true
@@ -53,6 +56,12 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
 		if (parts[0] == "console" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+			used[key] = true
+		}
+	}
+	// Those of second steps are named after the method: see MethodKey.
+	for _, key := range english(t) {
+		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && words[key[i:]] {
 			used[key] = true
 		}
 	}

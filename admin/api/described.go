@@ -102,6 +102,9 @@ func (d *document) thing(name string, specs []settings.Spec) properties {
 			d.schemas[named], one = d.describedAs(name, s.Name, one), ref(named)
 		}
 		fields[s.Name] = d.describedAs(name, s.Name, one)
+		if s.Stored {
+			d.later = append(d.later, s.Name)
+		}
 	}
 	return fields
 }
@@ -137,9 +140,10 @@ func only(fields properties, names ...string) properties {
 	return some
 }
 
-// sets writes the schema of a body: its fields and no others, all required but some.
+// sets writes the schema of a body: its fields and no others, all required but some. A
+// field of a settings column is newer than the body, and left out it has its default.
 func (d *document) sets(name string, fields, more properties, optional ...string) {
-	s := d.write(name, fields, more, optional)
+	s := d.write(name, fields, more, slices.Concat(optional, d.later))
 	s["additionalProperties"] = false
 }
 

@@ -64,6 +64,7 @@ type document struct {
 	operations []*operation
 	schemas    map[string]object
 	compiled   map[string]*jsonschema.Schema
+	later      []string // fields that came after programs had learned a body: none is required
 	text       []byte // JSON
 }
 

@@ -216,7 +216,7 @@ func TestALostMasterKeyHasAWayOut(t *testing.T) {
 	s = house(t, data)
 	defer func() { _ = s.Close() }()
 	enrolment, err := s.Store.Enrolment(ctx, u.ID)
-	if err != nil || len(enrolment.TOTP) != 0 || enrolment.Recovery != nil {
+	if err != nil || len(enrolment.Of(idp.MethodTOTP)) != 0 || enrolment.Recovery != nil {
 		t.Errorf("the second steps are %+v (%v)", enrolment, err)
 	}
 	resets, err := s.Store.AuditEvents(ctx, idp.AuditMFAReset, "", 10)

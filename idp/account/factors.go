@@ -25,7 +25,7 @@ func (v *visit) secondStep() error {
 		return manage.ErrElsewhere
 	}
 	page := ui.AccountSecondStep{Console: v.frame("/second-step"), Policy: *policyText(own.Population.Policy).With()}
-	for _, f := range authenticators(own) {
+	for _, f := range mfa.Possessions(own.Factors) {
 		at := v.path("/second-step/" + f.ID)
 		page.Factors = append(page.Factors, ui.AccountFactor{
 			Name: f.Name, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt,
@@ -246,7 +246,7 @@ func (v *visit) askRemove() error {
 		return err
 	}
 	consequences := []ui.Message{*ui.Key("account.remove.codes").With()}
-	if len(authenticators(own)) == 1 {
+	if len(mfa.Possessions(own.Factors)) == 1 {
 		consequences = append(consequences, *ui.Key("account.remove.recovery").With(own.RecoveryLeft))
 	}
 	if v.pages.Manage.Mailer != nil {

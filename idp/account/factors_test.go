@@ -86,7 +86,7 @@ func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
 		want(t, page, http.StatusOK, "Remove RTX?", "your last one", "10 recovery codes stop working")
 		want(t, r.Submit(page, "/remove"), http.StatusOK, "Second step", "None is set up.")
 		e, err := h.Store.Enrolment(t.Context(), r.user.ID)
-		if err != nil || len(e.TOTP) != 0 || e.Recovery != nil {
+		if err != nil || len(e.Of(idp.MethodTOTP)) != 0 || e.Recovery != nil {
 			t.Errorf("left is %+v (%v)", e, err)
 		}
 	})

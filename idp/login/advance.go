@@ -97,9 +97,11 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	var err error
 	switch state := state.(type) {
 	case NeedCode:
-		err = l.prepareEmail(ctx, s, state)
+		if enter := secondStepOf(state.Methods[0]).enter; enter != nil {
+			err = enter(l, ctx, s)
+		}
 	case NeedEnrolment:
-		l.prepareKey(s, state)
+		l.prepareSecret(s, state)
 	case Unmet:
 		out.location, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
 	case Done:

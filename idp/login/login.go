@@ -94,10 +94,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"method":     l.postMethod,
 		"change":     l.postChange,
 		"judge":      l.postJudge,
-		"totp":       l.postTOTP,
-		"email":      l.postEmail,
 		"resend":     l.postResend,
-		"recovery":   l.postRecovery,
 		"begin":      l.postBegin,
 		"enrol":      l.postEnrol,
 		"saved":      l.postSaved,
@@ -108,6 +105,9 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"register":   l.postRegister,
 	} {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(name, handle)))
+	}
+	for _, m := range secondSteps() {
+		g.POST("/:flow/"+string(m.id), l.Web.Handle(l.step(string(m.id), l.postCode(m))))
 	}
 }
 

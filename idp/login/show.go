@@ -49,10 +49,7 @@ func (l *Login) show(c *gin.Context) error {
 	case NeedCode:
 		return l.renderCode(c, s, codePage{method: state.Methods[0]})
 	case NeedEnrolment:
-		if !state.Begun {
-			return l.renderIntro(c, s, state)
-		}
-		return l.renderEnrol(c, s, state, enrolPage{})
+		return secondStepOf(state.Method).setUp(l, c, s, state, enrolPage{})
 	case ChangePassword:
 		return l.renderChange(c, s, changePage{state: state})
 	case ShowCodes:

@@ -160,12 +160,7 @@ func (s *signIn) rests() bool {
 	if s.flow.SessionID == "" || !s.sessionCounts() {
 		return false
 	}
-	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
-		if p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey || p.Method == idp.MethodFederated {
-			return false
-		}
-	}
-	return len(s.flow.Proofs) > 0
+	return len(s.flow.Proofs) > 0 && !mfa.HasFirstStep(since(s.flow.Proofs, s.flow.CreatedAt))
 }
 
 // question is what the rule is asked about this sign-in.

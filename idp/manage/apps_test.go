@@ -207,22 +207,22 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 			_, err := limiter.Begin(ctx, counters...)
 			idptest.Must(t, err)
 		}
-		if err := o.EnableFactor(ctx, everything(), u.ID, e.TOTP[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("one that is not disabled: %v", err)
 		}
-		_, err := o.db.DisableFactor(ctx, e.TOTP[0].ID, idp.Now())
+		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
 		idptest.Must(t, err)
-		_, err = o.db.DisableRecovery(ctx, e.Recovery.ID, idp.Now())
+		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		other := o.enrolled(t, idp.Agents)
-		if err := o.EnableFactor(ctx, everything(), other.ID, e.TOTP[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.EnableFactor(ctx, everything(), other.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("another person's: %v", err)
 		}
-		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.TOTP[0].ID, ticket))
+		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket))
 		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Recovery.ID, ticket))
 		idptest.Must(t, o.ClearThrottle(ctx, everything(), u.ID, ticket))
 		e = o.enrolment(t, u)
-		if n := query[int](t, o, "SELECT COUNT(*) FROM throttles"); n != 0 || !e.TOTP[0].DisabledAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
+		if n := query[int](t, o, "SELECT COUNT(*) FROM throttles"); n != 0 || !e.Of(idp.MethodTOTP)[0].DisabledAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
 			t.Errorf("%d counters, %+v", n, e)
 		}
 	})

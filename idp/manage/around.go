@@ -67,8 +67,8 @@ func (m *Manager) secondSteps(ctx context.Context, user idp.User) (s SecondSteps
 		return s, err
 	}
 	s = SecondSteps{
-		Authenticator: len(enrolment.TOTP) > 0 || enrolment.Recovery != nil,
-		Mailbox:       population.Policy.EmailCode || enrolment.Email != nil,
+		Authenticator: len(mfa.Possessions(enrolment.Factors)) > 0 || enrolment.Recovery != nil,
+		Mailbox:       population.Policy.EmailCode || enrolment.First(idp.MethodEmail) != nil,
 	}
 	if s.Asked, err = m.askedEverywhere(ctx, population); err != nil {
 		return s, err

@@ -53,7 +53,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	a.role = role
 	a.user = o.enrolled(t, idp.Agents, role.ID)
 	enrolment := o.enrolment(t, a.user)
-	a.factor = enrolment.TOTP[0].ID
+	a.factor = enrolment.Of(idp.MethodTOTP)[0].ID
 	o.exec(t, "UPDATE factors SET disabled_at = '2026-01-01 00:00:00' WHERE id = '"+a.factor+"'")
 	idptest.Must(t, o.db.CreateIdentity(ctx, idp.Identity{
 		ConnectionID: a.connection.ID, Subject: idp.EntraSubject(contoso, oid), UserID: a.user.ID, CreatedAt: idp.Now(),

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/keyring"
 )
 
 // ImportedUser is somebody whom another system knew, with what it kept of them.
@@ -120,19 +119,10 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 	if len(key) == 0 {
 		return nil
 	}
-	label := p.Policy.IssuerLabel
-	if label == "" {
-		label = p.Name
-	}
-	id := idp.NewID()
-	err := m.Store.CreateFactor(ctx, idp.Factor{
-		ID: id, UserID: u.ID, Method: idp.MethodTOTP, Name: label,
-		Secret: m.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), CreatedAt: u.CreatedAt, LastUsedAt: u.CreatedAt,
+	_, err := m.keepFactor(ctx, u.ID, NewFactor{
+		ID: idp.NewID(), Method: idp.MethodTOTP, Name: p.FactorLabel(), Secret: key, At: u.CreatedAt,
 	})
-	if err != nil {
-		return err
-	}
-	return m.MakeRecoveryCodes(ctx, u.ID)
+	return err
 }
 
 // importedIdentities are who somebody is at Microsoft Entra, at every connection of

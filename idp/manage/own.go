@@ -61,7 +61,7 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.MayAdd = own.Local && mayAdd(population, authenticators(detail.Factors))
+	own.MayAdd = own.Local && mayAdd(population, len(mfa.Possessions(detail.Factors)))
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {

@@ -189,10 +189,7 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 	if err != nil {
 		return d, err
 	}
-	d.Factors = enrolment.TOTP
-	if enrolment.Email != nil {
-		d.Factors = append(d.Factors, *enrolment.Email)
-	}
+	d.Factors = enrolment.Factors
 	for i := range d.Factors {
 		d.Factors[i].Secret = nil
 	}

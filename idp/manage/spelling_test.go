@@ -73,7 +73,7 @@ func TestNamesThatShowNothingAreRefusedAtEveryEntry(t *testing.T) {
 			}
 			_, _, err := o.AddClient(ctx, everything(), idp.Client{Name: name, Kind: idp.SPAClient, RedirectURIs: []string{"https://app.example/"}, Populations: []string{idp.Agents}})
 			expectField(t, "an app "+name, err, "name")
-			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).TOTP[0].ID, name)
+			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID, name)
 			expectField(t, "an authenticator "+name, err, "name")
 		}
 	})

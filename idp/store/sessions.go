@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type sessionRow struct {
@@ -64,7 +65,7 @@ type SessionStanding struct {
 func (s SessionStanding) Worth() (SessionStanding, bool) {
 	proofs, lessened := s.Way.Worth(s.Session.Proofs, s.Population)
 	s.Session.Proofs = proofs
-	return s, !lessened || idp.FirstStep(proofs)
+	return s, !lessened || mfa.HasFirstStep(proofs)
 }
 
 type sessionJoin struct {
