@@ -395,7 +395,8 @@ func TestReasonIsNeitherBlankNorEndless(t *testing.T) {
 			for reason, want := range map[string]error{
 				" \t\n":                               settings.Invalid("reason", "settings.reason"),
 				strings.Repeat("x", 501):              settings.Invalid("reason", "settings.reason"),
-				strings.Repeat("玛", 167):              settings.Invalid("reason", "settings.reason"), // 501 bytes
+				strings.Repeat("玛", 501):              settings.Invalid("reason", "settings.reason"),
+				strings.Repeat("玛", 500):              nil,
 				" " + strings.Repeat("x", 500) + "\n": nil,
 			} {
 				o.expectOutcome(t, fmt.Sprintf("%s because of %.20q", op.name, reason), op, everything(), reason, want)
