@@ -61,7 +61,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	}
 	// Those of second steps are named after the method: see MethodKey.
 	for _, key := range english(t) {
-		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && words[key[i:]] {
+		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && words[key[i:]] || sections[key+"."] {
 			used[key] = true
 		}
 	}
