@@ -135,17 +135,10 @@ func (v *visit) factorRow(d manage.UserDetail, f idp.Factor) ui.FactorRow {
 }
 
 func factorLabel(f idp.Factor) ui.Message {
-	switch f.Method {
-	case idp.MethodTOTP:
-		if f.Name != "" {
-			return *ui.Key("console.person.named_factor").With(f.Name)
-		}
-		return *ui.Key("console.person.totp").With()
-	case idp.MethodEmail:
-		return *ui.Key("console.person.email_code").With()
-	case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
+	if f.Name != "" {
+		return *ui.MethodKey("console.person.factor_named.", string(f.Method)).With(f.Name)
 	}
-	return *ui.Key("console.person.other_factor").With()
+	return *ui.MethodKey("console.person.factor.", string(f.Method)).With()
 }
 
 func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {

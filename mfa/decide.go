@@ -236,7 +236,7 @@ func (q Question) possessions(need int) []idp.Method {
 // toSetUp are what people without a possession set up here: those of the policy, and
 // the first where an override requires a second step and the policy has none.
 func (q Question) toSetUp() []idp.Method {
-	list := idsOf(func(m *Method) bool { return m.Kind == Possession && m.enabled(q.Policy) })
+	list := idsOf(func(m *Method) bool { return m.Kind == Possession && m.On(q.Policy) })
 	if len(list) == 0 && q.Override.Mode == idp.OverrideRequired {
 		list = ThatArePossessions()[:1]
 	}
@@ -250,7 +250,7 @@ func (q Question) mailboxes(need int) []idp.Method {
 	if q.Enrolled.Possesses() && q.passwordByMail() {
 		return nil
 	}
-	return idsOf(func(m *Method) bool { return m.Kind == Mailbox && m.enabled(q.Policy) && m.ACR.Rank() >= need })
+	return idsOf(func(m *Method) bool { return m.Kind == Mailbox && m.On(q.Policy) && m.ACR.Rank() >= need })
 }
 
 func (q Question) passwordByMail() bool {
@@ -286,7 +286,7 @@ func SetUpNow(q Question) Decision {
 }
 
 func setUp(q Question, own []idp.Method) Decision {
-	mailbox := idsOf(func(m *Method) bool { return m.Kind == Mailbox && (m.enabled(q.Policy) || q.EmailFirst) })
+	mailbox := idsOf(func(m *Method) bool { return m.Kind == Mailbox && (m.On(q.Policy) || q.EmailFirst) })
 	switch {
 	case q.Enrolled.Possesses(), len(own) == 0:
 		return Decision{Outcome: Satisfied}
@@ -388,7 +388,7 @@ func policyRank(p idp.Policy, o idp.Override) int {
 	}
 	weakest := 0
 	for i := range methods {
-		if m := &methods[i]; m.enabled(p) && (weakest == 0 || m.ACR.Rank() < weakest) {
+		if m := &methods[i]; m.On(p) && (weakest == 0 || m.ACR.Rank() < weakest) {
 			weakest = m.ACR.Rank()
 		}
 	}

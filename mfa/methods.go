@@ -38,7 +38,8 @@ type Method struct {
 	// Upstream: another provider asserts the proof. Its AMR and Evidence are what that
 	// provider's token proves, whatever it says.
 	Upstream bool
-	// Enabled tells whether a policy has the method, nil for one that no policy is about.
+	// Enabled reads whether a policy has the method, nil for one that no policy is about: On
+	// is what to ask.
 	Enabled func(idp.Policy) bool
 	// NewSecret makes what a possession is checked with, and Match tells whether an answer
 	// fits. Of answers in a row step grows: one that is not past last was given before. Its
@@ -81,8 +82,8 @@ func row(id idp.Method) *Method {
 
 var unknown Method
 
-// Of is what the rules know of a method.
-func Of(id idp.Method) Method { return *row(id) }
+// Of is what the rules know of a method. It is nobody's to change.
+func Of(id idp.Method) *Method { return row(id) }
 
 // SecondSteps are the methods that are second steps, in the order in which they are
 // offered.
@@ -106,7 +107,8 @@ func StandsIn(m idp.Method) bool { return row(m).Kind == StandIn }
 
 func (m *Method) second() bool { return m.Kind > First }
 
-func (m *Method) enabled(p idp.Policy) bool { return m.Enabled != nil && m.Enabled(p) }
+// On tells whether a policy has the method.
+func (m *Method) On(p idp.Policy) bool { return m.Enabled != nil && m.Enabled(p) }
 
 func idsOf(wanted func(*Method) bool) []idp.Method {
 	var list []idp.Method

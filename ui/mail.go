@@ -487,36 +487,18 @@ func (m Mail) newBrowserWords() mailWords {
 	}
 }
 
-// methodKey picks the text of a second step, or one that names none.
-func (m Mail) methodKey(totp, email, recovery, other Key) *Message {
-	switch m.Method {
-	case "totp":
-		return totp.With()
-	case "email":
-		return email.With()
-	case "recovery":
-		return recovery.With()
-	default:
-		return other.With()
-	}
-}
-
 func (m Mail) enrolledWords() mailWords {
 	return mailWords{
-		subject: m.methodKey("mail.factor_enrolled.subject_totp", "mail.factor_enrolled.subject_email",
-			"mail.factor_enrolled.subject_recovery", "mail.factor_enrolled.subject"),
-		lead: []*Message{m.methodKey("mail.factor_enrolled.text_totp", "mail.factor_enrolled.text_email",
-			"mail.factor_enrolled.text_recovery", "mail.factor_enrolled.text")},
-		text: []*Message{m.who()}, todo: usualTodo(),
+		subject: MethodKey("mail.factor_enrolled.subject.", m.Method).With(),
+		lead:    []*Message{MethodKey("mail.factor_enrolled.text.", m.Method).With()},
+		text:    []*Message{m.who()}, todo: usualTodo(),
 	}
 }
 
 func (m Mail) disabledWords() mailWords {
 	return mailWords{
-		subject: m.methodKey("mail.factor_disabled.subject_totp", "mail.factor_disabled.subject_email",
-			"mail.factor_disabled.subject_recovery", "mail.factor_disabled.subject"),
-		lead: []*Message{m.methodKey("mail.factor_disabled.text_totp", "mail.factor_disabled.text_email",
-			"mail.factor_disabled.text_recovery", "mail.factor_disabled.text")},
+		subject: MethodKey("mail.factor_disabled.subject.", m.Method).With(),
+		lead:    []*Message{MethodKey("mail.factor_disabled.text.", m.Method).With()},
 		text:    []*Message{m.onlyAdmin(), Key("mail.factor_disabled.what").With()},
 		todoFor: "mail.factor_disabled.not_you", todo: usualTodo(),
 	}

@@ -119,10 +119,7 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 	if m.Key == plain {
 		return wrap(fmt.Sprint(m.Args...))
 	}
-	text, ok := u.catalogs[lang][m.Key]
-	if !ok {
-		text, ok = u.catalogs[fallback][m.Key]
-	}
+	text, ok := u.lookUp(lang, m.Key)
 	if !ok {
 		return string(m.Key)
 	}
@@ -139,6 +136,19 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 		}
 		return wrap(u.arg(lang, m.Args[i]))
 	})
+}
+
+// lookUp is the text of a key, in English where the language lacks it, and else the text
+// about any method: see MethodKey.
+func (u *UI) lookUp(lang string, k Key) (text forms, ok bool) {
+	for _, key := range []Key{k, k.general()} {
+		for _, l := range []string{lang, fallback} {
+			if text, ok = u.catalogs[l][key]; ok {
+				return text, true
+			}
+		}
+	}
+	return nil, false
 }
 
 // choose picks the form for the first number among the arguments.

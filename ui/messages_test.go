@@ -61,7 +61,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	}
 	// Those of second steps are named after the method: see MethodKey.
 	for _, key := range english(t) {
-		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && words[key[i:]] {
+		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && allIn(words, key[i:]) || sections[key+"."] {
 			used[key] = true
 		}
 	}
@@ -75,6 +75,11 @@ func usedKeys(t *testing.T) map[string]bool {
 
 // shared are keys that packages below ui name too.
 var shared = regexp.MustCompile(`^(console|settings|footer)\.`)
+
+// allIn tells whether each part of a name, such as "totp_email", is a word.
+func allIn(words map[string]bool, name string) bool {
+	return !slices.ContainsFunc(strings.Split(name, "_"), func(part string) bool { return !words[part] })
+}
 
 // ownKeys tells whether what looks like a key in a file is one, whatever it begins with.
 func ownKeys(file string) bool {

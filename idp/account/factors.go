@@ -41,16 +41,18 @@ func (v *visit) secondStep() error {
 	return v.render(http.StatusOK, page)
 }
 
+// policyText says what a policy asks for, by the methods that it has.
 func policyText(p idp.Policy) ui.Key {
-	switch {
-	case p.Authenticator && p.EmailCode:
-		return "account.second.policy_both"
-	case p.Authenticator:
-		return "account.second.policy_app"
-	case p.EmailCode:
-		return "account.second.policy_email"
+	var on []string
+	for _, id := range mfa.SecondSteps() {
+		if mfa.Of(id).On(p) {
+			on = append(on, string(id))
+		}
 	}
-	return "account.second.policy_off"
+	if len(on) == 0 {
+		return "account.second.policy_off"
+	}
+	return ui.MethodKey("account.second.policy.", strings.Join(on, "_"))
 }
 
 // enrol begins the set-up of another authenticator. Nothing is stored until a code

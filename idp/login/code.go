@@ -20,7 +20,7 @@ import (
 func (l *Login) postMethod(c *gin.Context, s *signIn) error {
 	method := idp.Method(c.PostForm("method"))
 	if !slices.Contains(choices(s.next()), method) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(context.Context) error {
 		s.notes.Method = method
@@ -71,7 +71,7 @@ func (r *refusal) Error() string { return "wrong code: " + string(r.text.Key) }
 func (l *Login) postCode(m secondStep) func(*gin.Context, *signIn) error {
 	return func(c *gin.Context, s *signIn) error {
 		if !s.accepts(m.id) {
-			return l.here(c, s)
+			return l.tooLate(c, s)
 		}
 		page, typed := codePage{method: m.id}, c.PostForm("code")
 		if page.codeError = m.problem(typed); page.codeError != nil {
@@ -82,7 +82,7 @@ func (l *Login) postCode(m secondStep) func(*gin.Context, *signIn) error {
 			return err
 		}
 		if len(g.ids) == 0 { // the page says what to do
-			return l.here(c, s)
+			return l.toPage(c, s)
 		}
 		attempt, err := l.begin(c.Request.Context(), s, m)
 		if errors.As(err, &page.limited) {

@@ -87,7 +87,7 @@ func (l *Login) emailFactor(ctx context.Context, s *signIn) (idp.Factor, error) 
 // postResend sends a new code, which replaces the one before.
 func (l *Login) postResend(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodEmail) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	err := l.advance(c, s, func(ctx context.Context) error { return l.sendEmailCode(ctx, s) })
 	if errors.Is(err, idp.ErrUsed) {

@@ -16,7 +16,7 @@ import (
 // postBegin starts the set-up: advance makes the key.
 func (l *Login) postBegin(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(NeedEnrolment); !ok {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(context.Context) error { return nil })
 }
@@ -35,7 +35,7 @@ func pendingAAD(flowID string) string { return keyring.AAD("flows", flowID, "dat
 func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	state, ok := s.next().(NeedEnrolment)
 	if !ok || !state.Begun {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	m, typed := secondStepOf(state.Method), c.PostForm("code")
 	if problem := m.problem(typed); problem != nil {

@@ -59,7 +59,7 @@ func (l *Login) refuse(c *gin.Context, s *signIn, m secondStep, g guess, a *thro
 		return err
 	}
 	if a.Last() {
-		return l.here(c, s) // the page then offers what is left
+		return l.toPage(c, s) // the page then offers what is left
 	}
 	return l.renderCode(c, s, codePage{method: m.id, codeError: wrong.text})
 }

@@ -137,10 +137,13 @@ func (l *Login) step(name string, handle func(*gin.Context, *signIn) error) web.
 	}
 }
 
-// here goes back to the page of the flow's present state: after every POST that
-// moved it, and for one that came too late because another tab did. The first page may
-// lead straight to another provider.
-func (l *Login) here(c *gin.Context, s *signIn) error {
+// tooLate answers a POST that is not what the flow waits for, such as when another tab was
+// faster: the page of its present state follows.
+func (l *Login) tooLate(c *gin.Context, s *signIn) error { return l.toPage(c, s) }
+
+// toPage leads to the page of the flow's present state. The first page may lead straight
+// to another provider.
+func (l *Login) toPage(c *gin.Context, s *signIn) error {
 	page := Path(l.Web.Base(), s.flow.ID)
 	if _, first := s.next().(NeedPassword); first && s.Population.Access.Federated {
 		return l.leadOn(c, s, page)

@@ -41,8 +41,8 @@ func TestEachSecondStepHasItsTexts(t *testing.T) {
 		idptest.Must(t, json.Unmarshal(data, &texts))
 	}
 	sections := map[mfa.Kind][]string{
-		mfa.Possession: {"method.use.", "method.set_up.", "method.hint.", "error.factor_disabled."},
-		mfa.Mailbox:    {"method.use.", "method.instead.", "method.choose.", "method.hint."},
+		mfa.Possession: {"method.use.", "console.apply.turn_on.", "console.apply.turn_off.", "console.person.factor.", "method.set_up.", "method.hint.", "error.factor_disabled."},
+		mfa.Mailbox:    {"method.use.", "console.apply.turn_on.", "console.apply.turn_off.", "console.person.factor.", "method.instead.", "method.choose.", "method.hint."},
 		mfa.StandIn:    {"method.use."},
 	}
 	for _, id := range mfa.SecondSteps() {

@@ -72,9 +72,11 @@ func (Stuck) kind() string          { return "stuck" }
 func (Unmet) kind() string          { return "unmet" }
 func (Done) kind() string           { return "done" }
 
-// Facts are all that a sign-in's next state depends on.
+// Facts are all that a sign-in's next state depends on. The question's proofs are all
+// that were given: Counting says which of them count.
 type Facts struct {
 	mfa.Question
+	Lapses
 	Recovery     *idp.RecoverySet
 	RecoveryLeft int
 	Notes        Notes
@@ -83,6 +85,44 @@ type Facts struct {
 	// Began is when the flow did: recovery codes are shown and made for a second step
 	// that was proved since, not for one that a session had.
 	Began time.Time
+}
+
+// Lapses are what happened since proofs were given that takes some of them away.
+type Lapses struct {
+	// Disabled: the person may not sign in, whatever was proved.
+	Disabled bool
+	// SessionLost: the session that the flow began with ended, or does not count at this app
+	// any more. SessionOlder: its policies are not the newest.
+	SessionLost, SessionOlder bool
+	// SignedOut: everybody was signed out, and with them who stands in the middle.
+	SignedOut bool
+	// OtherRules: the password was judged by other rules, and is to be typed again.
+	OtherRules bool
+	// Way and Population are the ways in, as they are now.
+	Way        idp.Way
+	Population idp.Population
+}
+
+// Counting are the proofs that count still. What was proved for a session goes with it;
+// with a first step of its own, a flow is a new sign-in under the newest policies, and what
+// its session had proved under older ones stays behind: an app that was changed
+// "immediately" in between must not see it again.
+func (l Lapses) Counting(proofs []idp.Proof, began time.Time) []idp.Proof {
+	if l.SignedOut {
+		return nil
+	}
+	if l.SessionLost {
+		proofs = since(proofs, began)
+	}
+	// What a way in proved that was closed since, or is trusted less, counts no more.
+	proofs, _ = l.Way.Worth(proofs, l.Population)
+	if l.OtherRules {
+		proofs = without(proofs, idp.MethodPassword, began)
+	}
+	if own := since(proofs, began); l.SessionOlder && mfa.HasFirstStep(own) {
+		proofs = own
+	}
+	return proofs
 }
 
 // Notes are what a flow remembers besides its proofs.
@@ -119,6 +159,10 @@ type Notes struct {
 
 // Next decides the sign-in's next state. It is the only place that does.
 func Next(f Facts) State {
+	if f.Disabled {
+		return NeedPassword{}
+	}
+	f.Proofs = f.Counting(f.Proofs, f.Began)
 	if f.Choosing && len(f.Proofs) == 0 && f.Notes.Pending == nil {
 		return ChooseSession{}
 	}

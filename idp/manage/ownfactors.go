@@ -225,7 +225,7 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 				return err
 			}
 		}
-		e := s.actor().audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(idp.MethodTOTP), "name": removed.Name})
+		e := s.actor().audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(removed.Method), "name": removed.Name})
 		if err := m.auditOf(ctx, e, user); err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func accountForms() map[string]ui.Page {
 
 func accountFactors() map[string]ui.Page {
 	list := ui.AccountSecondStep{
-		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy_both").With(), AddURL: "#",
+		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy.totp_email").With(), AddURL: "#",
 		Factors: []ui.AccountFactor{
 			{Name: "Work phone", CreatedAt: on(1, 9), LastUsedAt: on(22, 8), RenameURL: "#", RemoveURL: "#"},
 			{Name: "The old tablet in the kitchen drawer at ho", CreatedAt: on(2, 9), DisabledAt: on(3, 7), RenameURL: "#", RemoveURL: "#"},

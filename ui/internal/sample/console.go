@@ -12,7 +12,7 @@ func console() map[string]ui.Page {
 	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",
 		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
-		Changes: []ui.Message{*ui.Key("console.apply.turn_on_email").With()},
+		Changes: []ui.Message{*ui.Key("console.apply.turn_on.email").With()},
 		Figures: []ui.Figure{
 			{Number: 1284, Label: *ui.Key("console.apply.people").With(1284)},
 			{Number: 312, Label: *ui.Key("console.apply.without").With()},

@@ -61,8 +61,8 @@ func fullPerson() ui.ConsolePerson {
 			{Connection: "Bluebird Repairs", ChangeURL: "#", SwitchedOff: true},
 		},
 		Factors: []ui.FactorRow{
-			{Label: *ui.Key("console.person.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), DisabledAt: on(23, 7), EnableURL: "#"},
-			{Label: *ui.Key("console.person.email_code").With(), CreatedAt: on(2, 9)},
+			{Label: *ui.Key("console.person.factor.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), DisabledAt: on(23, 7), EnableURL: "#"},
+			{Label: *ui.Key("console.person.factor.email").With(), CreatedAt: on(2, 9)},
 		},
 		Recovery: &ui.RecoveryFacts{
 			GeneratedAt: on(23, 9), SavedAt: on(23, 10), Left: 3, AgainAt: on(23, 11), ViewURL: "#",
