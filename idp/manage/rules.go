@@ -107,7 +107,7 @@ var rules = func() map[string]rule {
 		"Audit":       {"read the audit log", false, false, only(idp.PermissionAudit)},
 		"ExportAudit": {"export the audit log", false, false, only(idp.PermissionAudit)},
 
-		"Deliveries":      {"see deliveries", false, false, only(idp.PermissionKeys)},
+		"Deliveries":      {"see deliveries", false, false, []string{idp.PermissionDeliveries, idp.PermissionKeys}},
 		"RetryDeliveries": {"retry deliveries", false, false, only(idp.PermissionKeys)},
 
 		"SigningKeys": {"see signing keys", false, false, only(idp.PermissionKeys)},
