@@ -53,6 +53,7 @@ var allowed = map[string][]string{
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
 	"idp/mail":                   {"idp"},
+	"idp/picture":                {"idp", "idp/fetch"},
 	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
@@ -67,8 +68,8 @@ var allowed = map[string][]string{
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
-		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",
-		"idp/web", "mfa", "ui",
+		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
+		"idp/throttle", "idp/web", "mfa", "ui",
 	},
 	"idp/arrival":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
@@ -83,7 +84,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/arrival", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/provider",
+		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/picture", "idp/provider",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},

@@ -12,6 +12,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
@@ -66,6 +67,8 @@ type Login struct {
 	UpstreamKey []byte
 	Upstreams   Upstreams
 	Requests    Requests
+	// Pictures are the logos of apps.
+	Pictures *picture.Pictures
 }
 
 // Path is where the sign-in of a flow begins, below the issuer.

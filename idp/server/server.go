@@ -26,6 +26,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/provider"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -122,6 +123,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
 		Limiter: limiter, Keyring: ring, Manage: s.Manage,
 		Outbox: s.outbox, EmailKey: secrets[keys.ForEmail], Requests: protocol,
+		Pictures: picture.New(fetch.NewClient(s.cfg.PrivateNetworks)),
 	}
 	upstreams := federation.New(federation.Config{
 		Client: fetch.NewClient(s.cfg.PrivateNetworks), Insecure: s.cfg.PrivateNetworks, Keyring: ring,
