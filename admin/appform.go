@@ -26,8 +26,9 @@ func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
 	if c.ID != "" {
 		asked = append(asked, "token_format", "signing_alg")
 	}
+	// Settings without a column of their own are about how people sign in.
 	return settings.Client().Only(func(s settings.Spec) bool {
-		return slices.Contains(asked, s.Name) && (s.Operation == "" || v.actor.May(s.Operation))
+		return (slices.Contains(asked, s.Name) || s.Stored && c.Kind != idp.ServiceClient) && (s.Operation == "" || v.actor.May(s.Operation))
 	})
 }
 

@@ -17,7 +17,7 @@ func Labels() (labels []ui.Key) {
 	labels = append(labels, of("roles", roleForm().fields)...)
 	labels = append(labels, of("brand", brand().fields)...)
 	labels = append(labels, of("app", settings.Client().Only(func(s settings.Spec) bool {
-		return slices.Contains([]string{
+		return s.Stored || slices.Contains([]string{
 			"name", "redirect_uris", "post_logout_redirect_uris", "home_url", "backchannel_logout_uri", "roles", "token_format", "signing_alg",
 		}, s.Name)
 	}))...)

@@ -27,6 +27,7 @@ type Frame struct {
 	Lang           string // language of the texts, from Match; English when unknown
 	Brand          Brand  // how the organisation shows itself
 	ClientName     string // the app the person signs in to, such as "Agent portal"
+	ClientLogo     string // path of the logo of that app, may be empty
 	Account        string // email of who signs in, may be empty
 	NotYouAction   string // URL of the POST form behind "Not you?", may be empty
 	Links          []FooterLink

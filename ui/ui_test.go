@@ -324,3 +324,14 @@ func TestNewRejectsBasePath(t *testing.T) {
 		t.Error("a base path without slash was accepted")
 	}
 }
+
+func TestAPageShowsTheLogoOfItsApp(t *testing.T) {
+	t.Parallel()
+	u := newUI(t)
+	for logo, want := range map[string]string{"": "", "/apps/a/logo?v=1": `<img class="logo" src="/apps/a/logo?v=1" alt="" height="32">`, "javascript:alert(1)": `src="#ZgotmplZ"`} {
+		page := render(t, u, ui.SignIn{Frame: ui.Frame{ClientLogo: logo}})
+		if !strings.Contains(page, want) || strings.Contains(page, `class="logo"`) != (logo != "") {
+			t.Errorf("%s: %s", logo, page)
+		}
+	}
+}
