@@ -49,7 +49,7 @@ func Client(populations ...string) idp.Client {
 		SecretHashes:           [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
 		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
 		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
-		HomeURL:                "https://rtx.example/", GrantTypes: []string{"authorization_code", "refresh_token"},
+		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
 		PKCEOptional: true, BackchannelLogoutURI: "https://rtx.example/logout",

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -17,6 +18,7 @@ import (
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
+	"gatehouse/ui"
 )
 
 // Requests is what the sign-in needs of the protocol that asked for it. Both
@@ -74,6 +76,19 @@ type Login struct {
 // Path is where the sign-in of a flow begins, below the issuer.
 func Path(base, flowID string) string { return base + "/login/" + flowID }
 
+// appLogo is the logo of an app.
+func (l *Login) appLogo(c *gin.Context) error {
+	client, err := l.Store.Client(c.Request.Context(), c.Param("client"))
+	switch {
+	case errors.Is(err, idp.ErrNotFound), err == nil && client.LogoURI == "":
+		return web.NewProblem(ui.ProblemNotFound, err)
+	case err != nil:
+		return err
+	}
+	l.Pictures.Serve(c.Writer, c.Request, client.LogoURI)
+	return nil
+}
+
 // Routes registers the pages, behind the refusal of cross-site posts.
 func (l *Login) Routes(r *gin.RouterGroup) {
 	g := r.Group("/login", l.Web.SameOrigin())
@@ -86,6 +101,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
 	r.GET(idp.FederationCallback+"/:connection", l.Web.Handle(l.callback))
+	r.GET("/apps/:client/logo", l.Web.Handle(l.appLogo))
 	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
 	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{

@@ -3,12 +3,14 @@ package login
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -75,6 +77,9 @@ func (l *Login) action(s *signIn, step string) string {
 func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
 	f := l.Web.Frame(l.Web.Language(c.Request, s.Request.UILocales), s.Population.Brand)
 	f.ClientName = s.client.Name
+	if s.client.LogoURI != "" {
+		f.ClientLogo = l.Web.Path("/apps/%s/logo?v=%s", url.PathEscape(s.client.ID), picture.Tag(s.client.LogoURI))
+	}
 	return f
 }
 
