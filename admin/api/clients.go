@@ -77,12 +77,12 @@ func getClient(v *call) (any, error) {
 }
 
 func updateClient(v *call) (any, error) {
-	c, err := decoded(v, settings.Client())
+	change, err := changeOf(v, v.Param("client_id"), settings.Client())
 	if err != nil {
 		return nil, err
 	}
-	c.ID = v.Param("client_id")
-	return v.client(v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: v.version(), Client: c}))
+	change.To.ID = change.ID
+	return v.client(v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: change.Version, Client: change.To, Given: change.Given}))
 }
 
 func deleteClient(v *call, reason string) error {

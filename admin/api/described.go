@@ -23,7 +23,7 @@ func (d *document) describe() {
 	}}
 
 	brand := d.thing("Brand", specs(settings.Brand()))
-	d.sets("BrandChange", brand, nil)
+	d.sets("BrandChange", brand, nil, later(settings.Brand())...)
 	registration := d.thing("Registration", specs(manage.RegistrationFields()))
 	d.sets("RegistrationChange", registration, nil)
 	access := d.thing("Access", specs(manage.AccessFields()))
@@ -44,7 +44,7 @@ func (d *document) describe() {
 	d.sets("RoleChange", role, why)
 	client := d.thing("OAuthClient", specs(settings.Client()))
 	d.sets("NewOAuthClient", client, nil, without(client, "name", "kind")...)
-	d.sets("OAuthClientChange", only(client, without(client, "kind")...), nil)
+	d.sets("OAuthClientChange", only(client, without(client, "kind")...), nil, later(settings.Client())...)
 	d.describeConnection(why)
 
 	version := properties{"version": d.describedAs("Version", "version", object{"type": "integer", "format": "int64"})}
@@ -86,6 +86,17 @@ func specs[T any](fields settings.Fields[T]) (list []settings.Spec) {
 		list = append(list, f.Spec)
 	}
 	return list
+}
+
+// later are the fields that came after the first documents. Programs that were made of
+// those do not send them, and what they change keeps them.
+func later[T any](fields settings.Fields[T]) (names []string) {
+	for _, f := range fields {
+		if f.Stored {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // thing are the fields of what can be set. The values of a choice get a schema with a

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -35,9 +36,13 @@ func changeOf[T any](v *call, id string, fields settings.Fields[T]) (manage.Chan
 	if err != nil {
 		return manage.Change[T]{}, err
 	}
+	body, err := read[map[string]json.RawMessage](v)
+	if err != nil {
+		return manage.Change[T]{}, err
+	}
 	to, err := decoded(v, fields)
 	return manage.Change[T]{
-		ID: id, Version: v.version(), To: to, Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
+		ID: id, Version: v.version(), To: to, Given: slices.Collect(maps.Keys(body)), Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
 	}, err
 }
 

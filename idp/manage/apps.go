@@ -22,6 +22,8 @@ type ClientEntry struct {
 	// Override is its own MFA policy; empty without the permission to change
 	// authentication.
 	Override idp.Override
+	// Given are as in Change.
+	Given []string
 }
 
 func clientEntry(a Actor, v store.VersionedClient) ClientEntry {
@@ -147,6 +149,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
 	}
 	after := e.Client
+	settings.Client().Keep(before.Client, &after, e.Given)
 	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err

@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // A settings column holds the stored fields of a thing as a JSON object, by the names and
@@ -30,6 +31,16 @@ func (fs Fields[T]) FromColumn(column string, t *T) error {
 		return fmt.Errorf("read a settings column: %v", err) // no error of who asks
 	}
 	return nil
+}
+
+// Keep puts into after the stored fields of before that are not among those given, nil for
+// all: who asks for the change may not know them.
+func (fs Fields[T]) Keep(before T, after *T, given []string) {
+	for _, f := range fs.stored() {
+		if given != nil && !slices.Contains(given, f.Name) {
+			f.set(after, f.get(&before))
+		}
+	}
 }
 
 // ToColumn is a settings column after t was saved. Names that are no fields stay: a newer
