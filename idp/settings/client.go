@@ -31,7 +31,7 @@ func Client() Fields[idp.Client] {
 		List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(MaxURL),
 		List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(MaxURL),
 		Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(MaxURL).Freely(),
-		Line("logo_uri", func(c *client) *string { return &c.LogoURI }).Rule(WebURL).InColumn(),
+		Line("logo_uri", func(c *client) *string { return &c.LogoURI }).Each(MaxURL).Rule(WebURL).InColumn(),
 		Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(MaxURL),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
