@@ -55,7 +55,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if (parts[0] == "console" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}
