@@ -222,3 +222,33 @@ func TestMatch(t *testing.T) {
 		t.Errorf("Languages() = %v", langs)
 	}
 }
+
+// Texts are found by place: what begins alike stands in one file of a language.
+func TestEachSectionOfTextsStandsInOneFile(t *testing.T) {
+	files, err := filepath.Glob("messages/*.en.json")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files (%v)", len(files), err)
+	}
+	stands := map[string]string{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts map[string]any
+		if err := json.Unmarshal(data, &texts); err != nil {
+			t.Fatal(err)
+		}
+		for key := range texts {
+			section, rest, _ := strings.Cut(key, ".")
+			if section == "console" || section == "settings" {
+				part, _, _ := strings.Cut(rest, ".")
+				section += "." + part
+			}
+			if before, ok := stands[section]; ok && before != file {
+				t.Fatalf("%s: texts of %s stand in %s", key, section, before)
+			}
+			stands[section] = file
+		}
+	}
+}

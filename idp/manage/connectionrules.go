@@ -31,7 +31,6 @@ var (
 // proves who we are. Its kind is not asked for again.
 func ConnectionFields() settings.Fields[idp.Connection] {
 	type conn = idp.Connection
-	entra := func(c conn) bool { return c.Kind == idp.EntraConnection }
 	return settings.Fields[conn]{
 		settings.Line("name", func(c *conn) *string { return &c.Name }).Must("settings.connection.need_name").Max(maxConnectionName).As(settings.Words).Rule(settings.ShowsName),
 		settings.Line("issuer", func(c *conn) *string { return &c.Issuer }).Must("settings.connection.need_issuer").Max(settings.MaxURL),
@@ -47,7 +46,7 @@ func ConnectionFields() settings.Fields[idp.Connection] {
 		settings.Line("name_claim", func(c *conn) *string { return &c.Claims.Name }).Max(maxClaimName),
 		settings.Line("email_claim", func(c *conn) *string { return &c.Claims.Email }).Max(maxClaimName),
 		settings.Line("department_claim", func(c *conn) *string { return &c.Claims.Department }).Max(maxClaimName),
-		settings.Line("domain_hint", func(c *conn) *string { return &c.DomainHint }).Rule(ownDomain).If(entra),
+		settings.Line("domain_hint", func(c *conn) *string { return &c.DomainHint }).Rule(ownDomain),
 		settings.Flag("end_upstream", func(c *conn) *bool { return &c.EndUpstream }),
 		settings.Flag("enabled", func(c *conn) *bool { return &c.Enabled }),
 	}
