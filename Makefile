@@ -81,6 +81,7 @@ check-format:
 		{ echo "not formatted (make format):"; echo "$$unformatted"; exit 1; }
 
 check-code:
+	go -C .ci/tools test ./gatecheck
 	go vet ./...
 	go vet -vettool=$(CURDIR)/$(TOOLS)/gatecheck ./...
 

@@ -125,16 +125,7 @@ func farEnd(c idp.Connection) ui.Message {
 	return *ui.Key("console.connection.kind_several").With(len(c.Tenants))
 }
 
-func trustLabel(t idp.Trust) ui.Key {
-	switch t {
-	case idp.Trusted:
-		return "console.connection.trusted"
-	case idp.EvidenceRequired:
-		return "console.connection.evidence"
-	case idp.LocalStep:
-	}
-	return "console.connection.local"
-}
+func trustLabel(t idp.Trust) ui.Key { return ui.Key("console.connection.trust." + t) }
 
 // askAccess says whom a choice concerns.
 func (v *visit) askAccess(e manage.PopulationEntry, wanted wayIn) (ui.ConsoleConfirm, error) {

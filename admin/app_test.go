@@ -95,7 +95,7 @@ func TestTheSecretIsShownOnceAndRotated(t *testing.T) {
 		}
 		// Sent again, it does not remove the one that is left.
 		want(t, b.Submit(remove, "/secrets/remove/0"), http.StatusConflict, "App", "This was changed in the meantime")
-		want(t, b.Submit(h.page(b, "/apps/"+id+"/secrets/remove/0"), "/secrets/remove/0"), http.StatusConflict, "App", "the last secret stays")
+		want(t, b.Submit(h.page(b, "/apps/"+id+"/secrets/remove/0"), "/secrets/remove/0"), http.StatusConflict, "App", "The last secret stays")
 		if !h.secretWorks(id, second["secret"][0]) {
 			t.Error("the last secret is gone")
 		}

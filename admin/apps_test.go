@@ -212,7 +212,7 @@ func TestWhatAnAppCannotBeIsSaidBesideItsField(t *testing.T) {
 		{"home_url", "javascript:alert(1)", "use https", "home_url-error"},
 		{"backchannel_logout_uri", "", "needs an address where it is notified", "backchannel_logout_uri-error"},
 		{"backchannel_logout_uri", "ftp://rtx.example/", "https", "backchannel_logout_uri-error"},
-		{"population_1", "partners", "no population", "populations-error"},
+		{"population_1", "partners", "no user group", "populations-error"},
 		{"population_1", "", "Nobody could sign in", "populations-error"},
 	} {
 		var pairs []string

@@ -78,60 +78,17 @@ func (v *visit) templateNamed() (connectionTemplate, manage.PopulationEntry, err
 	return connectionTemplate{}, p, idp.ErrNotFound
 }
 
-// connectionForm is the form of a new connection.
-func (v *visit) connectionForm() error {
-	t, p, err := v.templateNamed()
-	if err != nil {
-		return err
+// startedConnection is the one that the template of the URL begins.
+func (v *visit) startedConnection() (c connecting, err error) {
+	if c.template, c.population, err = v.templateNamed(); err != nil {
+		return c, err
 	}
-	if !v.fresh() { // better now than after the form
-		return v.askFresh("/authentication/" + p.ID + "/connections/new/" + t.id)
+	c.Connection = c.template.start
+	c.OwnRedirect = true
+	if c.ID = v.PostForm("id"); !identifier.MatchString(c.ID) {
+		c.ID = idp.NewID()
 	}
-	t.start.ID, t.start.OwnRedirect = idp.NewID(), true
-	return v.renderNewConnection(http.StatusOK, t, p, t.start, nil)
-}
-
-func (v *visit) renderNewConnection(status int, t connectionTemplate, p manage.PopulationEntry, wanted idp.Connection, wrong error) error {
-	page, err := v.connectionFields(p, manage.ConnectionEntry{Connection: wanted}, wrong)
-	if err != nil {
-		return err
-	}
-	page.Action = v.path("/authentication/" + p.ID + "/connections/new/" + t.id)
-	page.CancelURL = v.path("/authentication/" + p.ID + "/connections/new")
-	page.Heading, page.Submit = *t.label.With(), *ui.Key("console.connection.add").With()
-	page.HasAudience = false // the template says it
-	page.IsNew = true
-	page.HasTenants = t.start.Kind == idp.EntraConnection && !t.start.AnyTenant && !t.start.PersonalAccounts
-	page.ManyTenants = t.id == "entra-several"
-	return v.render(status, page)
-}
-
-// postConnection adds a connection.
-func (v *visit) postConnection() error {
-	t, p, err := v.templateNamed()
-	if err != nil {
-		return err
-	}
-	wanted := t.start
-	v.ontoConnection(&wanted)
-	if wanted.ID, wanted.OwnRedirect = v.PostForm("id"), true; !identifier.MatchString(wanted.ID) {
-		wanted.ID = idp.NewID()
-	}
-	wanted.AnyTenant, wanted.PersonalAccounts = t.start.AnyTenant, t.start.PersonalAccounts
-	added := manage.ConnectionEntry{}
-	change, wrong := v.connectionChange(wanted, manage.ConnectionEntry{})
-	if wrong == nil {
-		added, wrong = v.console.Manage.AddConnection(v.Request.Context(), v.actor, change)
-	}
-	switch {
-	case errors.Is(wrong, manage.ErrStepUp):
-		return v.askFresh("/authentication/" + p.ID + "/connections/new/" + t.id)
-	case errors.Is(wrong, idp.ErrInvalid):
-		return v.renderNewConnection(http.StatusUnprocessableEntity, t, p, wanted, wrong)
-	case wrong != nil:
-		return wrong
-	}
-	return v.done(connectionPage(added), "console.done.connection_added")
+	return c, nil
 }
 
 // connectionNamed is the one of the address, of the population of the address.
@@ -149,68 +106,6 @@ func (v *visit) connectionNamed(op string) (manage.ConnectionEntry, manage.Popul
 		err = idp.ErrNotFound
 	}
 	return c, p, err
-}
-
-// connection is the form of a connection that exists.
-func (v *visit) connection() error {
-	c, p, err := v.connectionNamed("UpdateConnection")
-	if err != nil {
-		return err
-	}
-	if !v.fresh() { // better now than after the form
-		return v.askFresh(connectionPage(c))
-	}
-	return v.renderConnection(http.StatusOK, c, p, nil, nil)
-}
-
-func (v *visit) renderConnection(status int, c manage.ConnectionEntry, p manage.PopulationEntry, wrong error, alert *ui.Message) error {
-	page, err := v.connectionFields(p, c, wrong)
-	if err != nil {
-		return err
-	}
-	switch {
-	case alert != nil:
-		page.Alert = alert
-	case c.Above && page.Alert == nil:
-		page.Alert = ui.Key("console.connection.above").With()
-	}
-	page.Action, page.CancelURL, page.Version = v.path(connectionPage(c)), v.path("/authentication/"+p.ID+"/access"), c.Version
-	page.Heading, page.Submit = ui.Plain(c.Name), *ui.Key("console.save").With()
-	page.HasTenants, page.ManyTenants = page.Entra, true
-	if v.actor.May("DeleteConnection") && !c.Above {
-		page.DeleteURL = page.Action + "/delete"
-	}
-	return v.render(status, page)
-}
-
-// postConnectionSettings changes a connection.
-func (v *visit) postConnectionSettings() error {
-	now, p, err := v.connectionNamed("UpdateConnection")
-	if err != nil {
-		return err
-	}
-	wanted := now
-	v.ontoConnection(&wanted.Connection)
-	wanted.Version = v.seenVersion()
-	change, wrong := v.connectionChange(wanted.Connection, now)
-	var saved manage.ConnectionEntry
-	if wrong == nil {
-		saved, wrong = v.console.Manage.UpdateConnection(v.Request.Context(), v.actor, change)
-	}
-	switch {
-	case errors.Is(wrong, manage.ErrStepUp):
-		return v.askFresh(connectionPage(now))
-	case errors.Is(wrong, idp.ErrConflict):
-		if now, p, err = v.connectionNamed("UpdateConnection"); err != nil {
-			return err
-		}
-		return v.renderConnection(http.StatusConflict, now, p, nil, ui.Key("console.error.stale").With())
-	case errors.Is(wrong, idp.ErrInvalid):
-		return v.renderConnection(http.StatusUnprocessableEntity, wanted, p, wrong, nil)
-	case wrong != nil:
-		return wrong
-	}
-	return v.saved(connectionPage(now), wanted.Version, saved.Version, "console.done.connection_saved")
 }
 
 // connectionCertificate is the certificate as a file.

@@ -327,3 +327,13 @@ func TestConnectedAccountsAreChangedByWhoManagesPeople(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+func TestAllThatIsWrongAboutAConnectionIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t))
+	b := h.admin()
+	form := h.page(b, "/authentication/agents/connections/new/entra")
+	bad := b.Submit(form, "/new/entra", entraForm("name", " ", "client_id", "", "tenants", "contoso", "client_secret", "", "trust", "evidence", "domain_hint", "com", "reason", "")...)
+	want(t, bad, http.StatusUnprocessableEntity, "Microsoft Entra, one organisation", `id="name-error"`, `id="client_id-error"`, `id="tenants-error"`,
+		`id="client_secret-error"`, `id="context-error"`, `id="domain_hint-error"`, `id="reason-error"`, `<details class="snippet" open>`)
+}

@@ -71,8 +71,8 @@ func pages() map[string]handler {
 
 		"/authentication/:population/access":                              access().get,
 		"/authentication/:population/connections/new":                     (*visit).newConnection,
-		"/authentication/:population/connections/new/:template":           (*visit).connectionForm,
-		"/authentication/:population/connections/:connection":             (*visit).connection,
+		"/authentication/:population/connections/new/:template":           newConnectionForm().get,
+		"/authentication/:population/connections/:connection":             connectionSettings().get,
 		"/authentication/:population/connections/:connection/certificate": (*visit).connectionCertificate,
 		"/authentication/:population/connections/:connection/delete":      (*visit).askDeleteConnection,
 		"/authentication/:population/passwords":                           passwords().get,
@@ -126,8 +126,8 @@ func forms() map[string]handler {
 
 		"/authentication/:population/access":                         access().post,
 		"/authentication/:population/access/confirm":                 access().apply,
-		"/authentication/:population/connections/new/:template":      (*visit).postConnection,
-		"/authentication/:population/connections/:connection":        (*visit).postConnectionSettings,
+		"/authentication/:population/connections/new/:template":      newConnectionForm().post,
+		"/authentication/:population/connections/:connection":        connectionSettings().post,
 		"/authentication/:population/connections/:connection/delete": (*visit).postDeleteConnection,
 		"/authentication/:population/passwords":                      passwords().post,
 		"/authentication/:population/passwords/apply":                passwords().apply,

@@ -257,7 +257,7 @@ func (v *visit) givable(held []string) ([]ui.Tick, error) {
 	ticks := make([]ui.Tick, len(roles))
 	for i, r := range roles {
 		ticks[i] = ui.Tick{
-			Value: r.ID, Label: r.Name, Hint: strings.Join(permissionLabels(r.Permissions), " · "),
+			Value: r.ID, Label: r.Name, Hint: strings.Join(v.permissionLabels(r.Permissions), " · "),
 			On: slices.Contains(held, r.ID), Fixed: !v.holds(r.Permissions),
 		}
 	}

@@ -19,15 +19,16 @@ func rolesDone() []ui.Key {
 }
 
 // permissionLabels are permissions as admins read them.
-func permissionLabels(permissions []string) []string {
-	var labels []string
-	for _, p := range idp.PermissionList() {
-		if slices.Contains(permissions, p.ID) {
-			labels = append(labels, p.Label)
+func (v *visit) permissionLabels(permissions []string) (labels []string) {
+	for _, p := range idp.Permissions() {
+		if slices.Contains(permissions, p) {
+			labels = append(labels, v.text(permissionKey(p)))
 		}
 	}
 	return labels
 }
+
+func permissionKey(permission string) ui.Key { return ui.Key("permission." + permission) }
 
 // roles lists them.
 func (v *visit) roles() error {
@@ -47,7 +48,7 @@ func (v *visit) roles() error {
 	for _, r := range list {
 		page.Roles = append(page.Roles, ui.RoleRow{
 			Name: r.Name, URL: v.path("/roles/" + r.ID), System: r.System,
-			Permissions: permissionLabels(r.Permissions), Holders: int(r.Holders),
+			Permissions: v.permissionLabels(r.Permissions), Holders: int(r.Holders),
 		})
 	}
 	return v.render(http.StatusOK, page)
@@ -152,9 +153,9 @@ func (v *visit) reasonInput() ui.Input {
 
 // permissionTicks are all permissions; who lacks one cannot give it.
 func (v *visit) permissionTicks(r idp.Role) (list []ui.Tick) {
-	for _, p := range idp.PermissionList() {
+	for _, p := range idp.Permissions() {
 		list = append(list, ui.Tick{
-			Value: p.ID, Label: p.Label, Hint: p.Explain, Fixed: !v.actor.Can(p.ID), On: slices.Contains(r.Permissions, p.ID),
+			Value: p, Label: v.text(permissionKey(p)), Hint: v.text(permissionKey(p) + "_hint"), Fixed: !v.actor.Can(p), On: slices.Contains(r.Permissions, p),
 		})
 	}
 	return list

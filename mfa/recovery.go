@@ -83,16 +83,12 @@ func MayRegenerate(generated, now time.Time) (ok bool, at time.Time) {
 	return !now.Before(at), at
 }
 
-// RecoveryText is the file that people download or print: text/plain in UTF-8.
-// Label and account are put on one line each, so that neither can pose as a
-// code.
-func RecoveryText(issuerLabel, account string, codes []string) string {
+// RecoveryText is the file that people download or print, in the words of write. Label
+// and account are put on one line each, so that neither can pose as a code.
+func RecoveryText(write func(label, account, codes string) string, issuerLabel, account string, codes []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Recovery codes for %s\nAccount: %s\n\n", oneLine(issuerLabel), oneLine(account))
 	for i, code := range codes {
 		fmt.Fprintf(&b, "%3d.  %s\n", i+1, code)
 	}
-	b.WriteString("\nEach code signs you in once in place of your authenticator app.\n" +
-		"Keep them where only you can read them. A new set makes these useless.\n")
-	return b.String()
+	return write(oneLine(issuerLabel), oneLine(account), b.String())
 }

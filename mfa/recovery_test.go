@@ -115,15 +115,11 @@ func TestMayRegenerate(t *testing.T) {
 }
 
 func TestRecoveryText(t *testing.T) {
-	got := mfa.RecoveryText("RTX\n 11.  AAAA", "maya@rtx.example", []string{"0123-4567-89AB-CDEF", "ZZZZ-ZZZZ-ZZZZ-ZZZZ"})
-	want := `Recovery codes for RTX 11. AAAA
-Account: maya@rtx.example
-
+	write := func(label, account, codes string) string { return label + "|" + account + "|\n" + codes }
+	got := mfa.RecoveryText(write, "RTX\n 11.  AAAA", "maya@rtx.example", []string{"0123-4567-89AB-CDEF", "ZZZZ-ZZZZ-ZZZZ-ZZZZ"})
+	want := `RTX 11. AAAA|maya@rtx.example|
   1.  0123-4567-89AB-CDEF
   2.  ZZZZ-ZZZZ-ZZZZ-ZZZZ
-
-Each code signs you in once in place of your authenticator app.
-Keep them where only you can read them. A new set makes these useless.
 `
 	if got != want {
 		t.Errorf("got:\n%s", got)

@@ -14,7 +14,7 @@ var ofTheOrganisation = regexp.MustCompile(`(?i)\badmin(istrator)?s?\b|\b(your|t
 // toStaff tells whether a text goes to people with an admin of their own, and to no
 // customer: the console, and what mails say where the recipient is staff.
 func toStaff(key Key) bool {
-	for _, prefix := range []string{"console.", "settings.access.", "settings.connection.", "setup.", "break_glass.", "mail.break_glass.", "mail.who.admin", "mail.whom.admin"} {
+	for _, prefix := range []string{"console.", "settings.access.", "settings.connection.", "permission.", "setup.", "break_glass.", "mail.break_glass.", "mail.who.admin", "mail.whom.admin"} {
 		if strings.HasPrefix(string(key), prefix) {
 			return true
 		}

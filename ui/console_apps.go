@@ -52,6 +52,9 @@ func (p ConsoleAppNew) about() about { return about{template: "console-app-new",
 type Setting struct {
 	Label  Message
 	Values []string
+	// Text and Download stand instead of Values: a file.
+	Text     Message
+	Download Link
 }
 
 // Snippet is code to copy into an app.

@@ -35,6 +35,12 @@ const (
 	HiddenInput   = "hidden"
 	CheckInput    = "check" // a box to tick
 	GroupInput    = "group" // of Inputs
+	// DetailsInput is a part of Inputs that is closed at first.
+	DetailsInput = "details"
+	// ValuesInput asks for nothing: Settings to copy.
+	ValuesInput = "values"
+	// MappingsInput asks which roles follow which claims: map_claim, map_value and map_role.
+	MappingsInput = "mappings"
 )
 
 // Input is one thing that a form asks for.
@@ -53,11 +59,16 @@ type Input struct {
 	Choices  []Choice // of radios and selects
 	Ticks    []Tick
 	Inputs   []Input // of a group
+	Settings []Setting
+	Mappings []MappingRow
 	Error    *Message
 	Swatches []Swatch // the colour that was typed, as pages show it
 	Contrast string
 	After    []Note
 }
+
+// Failed tells whether something is wrong about one of its inputs.
+func (i Input) Failed() bool { return anyFailed(i.Inputs) }
 
 // Unit is one of time.
 type Unit struct {
@@ -68,7 +79,8 @@ type Unit struct {
 
 // Note is a text beside inputs.
 type Note struct {
-	Class string // hint, notice or warning
+	Class string  // hint, notice or warning
+	Title Message // may be empty
 	Text  Message
 	List  []Message
 	Links []Link

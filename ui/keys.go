@@ -52,6 +52,7 @@ const (
 	MsgMailMayBeLate  Key = "notice.mail_may_be_late"
 	MsgChooseMethod   Key = "choose_method.text"
 	MsgCodesLater     Key = "recovery_notice.later"   // time from which on new codes can be made
+	MsgRecoveryFile   Key = "recovery_codes.file"     // label, account and codes: the file that people download
 	MsgEmailBeforeApp Key = "notice.email_before_app" // EmailCode that comes before Enrol
 )
 

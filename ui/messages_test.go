@@ -55,7 +55,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if (parts[0] == "console" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}
@@ -220,5 +220,35 @@ func TestMatch(t *testing.T) {
 	}
 	if langs := u.Languages(); langs[0] != "en" {
 		t.Errorf("Languages() = %v", langs)
+	}
+}
+
+// Texts are found by place: what begins alike stands in one file of a language.
+func TestEachSectionOfTextsStandsInOneFile(t *testing.T) {
+	files, err := filepath.Glob("messages/*.en.json")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files (%v)", len(files), err)
+	}
+	stands := map[string]string{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts map[string]any
+		if err := json.Unmarshal(data, &texts); err != nil {
+			t.Fatal(err)
+		}
+		for key := range texts {
+			section, rest, _ := strings.Cut(key, ".")
+			if section == "console" || section == "settings" {
+				part, _, _ := strings.Cut(rest, ".")
+				section += "." + part
+			}
+			if before, ok := stands[section]; ok && before != file {
+				t.Fatalf("%s: texts of %s stand in %s", key, section, before)
+			}
+			stands[section] = file
+		}
 	}
 }

@@ -73,6 +73,8 @@ type refusal struct {
 	detail string
 }
 
+const refusedAsItIs = "This cannot be carried out as it is."
+
 // refusals is the table of all errors; the first that matches counts. What is not
 // here is our fault.
 var refusals = []refusal{
@@ -95,7 +97,7 @@ var refusals = []refusal{
 	{idp.ErrConflict, http.StatusConflict, ProblemCodeConflict, "That is taken, or somebody else changed it at the same moment."},
 	{idp.ErrNotFound, http.StatusNotFound, ProblemCodeNotFound, "There is no such thing."},
 	{idp.ErrUnreadable, http.StatusConflict, ProblemCodeConflict, "This can no longer be read: the master key that it was encrypted with is lost, or it was damaged. Make it anew."},
-	{idp.ErrInvalid, http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is."},
+	{idp.ErrInvalid, http.StatusUnprocessableEntity, ProblemCodeUnprocessable, refusedAsItIs},
 }
 
 // explain turns an error into a problem and the headers that go with it. v may be

@@ -55,7 +55,7 @@ func withVersion[T any](fields settings.Fields[T], t T, version int64) object {
 // errorsProblem says which fields or parameters an operation refuses. What comes in the
 // address of a request without a body is a bad request.
 func errorsProblem(v *call, wrong settings.Errors) Problem {
-	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is.")
+	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, refusedAsItIs)
 	if v == nil {
 		return p
 	}

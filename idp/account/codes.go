@@ -61,7 +61,8 @@ func (v *visit) downloadCodes() error {
 	}
 	v.Header("Content-Disposition", `attachment; filename="recovery-codes.txt"`)
 	v.Header("Cache-Control", "no-store")
-	text := mfa.RecoveryText(v.viewer.Population.Policy.IssuerLabel, v.viewer.User.Email, list)
+	write := func(label, account, codes string) string { return v.text(ui.MsgRecoveryFile, label, account, codes) }
+	text := mfa.RecoveryText(write, v.viewer.Population.Policy.IssuerLabel, v.viewer.User.Email, list)
 	v.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	return nil
 }

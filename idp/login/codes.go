@@ -30,7 +30,10 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 	}
 	c.Header("Content-Disposition", `attachment; filename="recovery-codes.txt"`)
 	c.Header("Cache-Control", "no-store")
-	text := mfa.RecoveryText(s.Population.Policy.IssuerLabel, s.User.Email, codes)
+	write := func(label, account, codes string) string {
+		return l.Web.Text(l.plainFrame(c, s).Lang, *ui.MsgRecoveryFile.With(label, account, codes))
+	}
+	text := mfa.RecoveryText(write, s.Population.Policy.IssuerLabel, s.User.Email, codes)
 	c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	return nil
 }

@@ -1,9 +1,9 @@
 package manage
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -27,24 +27,61 @@ var (
 	domainForm  = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
 )
 
-// tidyConnection writes a connection as it is compared, and fills in what follows
-// from its kind.
-func tidyConnection(c idp.Connection) idp.Connection {
-	c.Name = strings.Join(strings.Fields(c.Name), " ")
-	for _, field := range []*string{&c.Issuer, &c.ClientID, &c.Context, &c.DomainHint, &c.Claims.Name, &c.Claims.Email, &c.Claims.Department} {
-		*field = strings.TrimSpace(*field)
+// ConnectionFields describe a connection, but for the roles that it gives and for what
+// proves who we are. Its kind is not asked for again.
+func ConnectionFields() settings.Fields[idp.Connection] {
+	type conn = idp.Connection
+	return settings.Fields[conn]{
+		settings.Line("name", func(c *conn) *string { return &c.Name }).Must("settings.connection.need_name").Max(maxConnectionName).As(settings.Words).Rule(settings.ShowsName),
+		settings.Line("issuer", func(c *conn) *string { return &c.Issuer }).Must("settings.connection.need_issuer").Max(settings.MaxURL),
+		settings.Line("client_id", func(c *conn) *string { return &c.ClientID }).Must("settings.connection.need_client").Max(maxClaimName),
+		settings.List("tenants", func(c *conn) *[]string { return &c.Tenants }).Max(maxTenants).As(settings.Lower).Rule(tenant),
+		settings.Flag("any_tenant", func(c *conn) *bool { return &c.AnyTenant }),
+		settings.Flag("personal_accounts", func(c *conn) *bool { return &c.PersonalAccounts }),
+		settings.Flag("own_redirect", func(c *conn) *bool { return &c.OwnRedirect }),
+		settings.Choice("trust", func(c *conn) *idp.Trust { return &c.Trust }, idp.Trusted, idp.EvidenceRequired, idp.LocalStep),
+		settings.Line("context", func(c *conn) *string { return &c.Context }).Max(maxClaimName),
+		settings.Flag("create_users", func(c *conn) *bool { return &c.CreateUsers }),
+		settings.List("domains", func(c *conn) *[]string { return &c.Domains }).Max(maxOwnDomains).As(keptDomain).Rule(ownDomain),
+		settings.Line("name_claim", func(c *conn) *string { return &c.Claims.Name }).Max(maxClaimName),
+		settings.Line("email_claim", func(c *conn) *string { return &c.Claims.Email }).Max(maxClaimName),
+		settings.Line("department_claim", func(c *conn) *string { return &c.Claims.Department }).Max(maxClaimName),
+		settings.Line("domain_hint", func(c *conn) *string { return &c.DomainHint }).Rule(ownDomain),
+		settings.Flag("end_upstream", func(c *conn) *bool { return &c.EndUpstream }),
+		settings.Flag("enabled", func(c *conn) *bool { return &c.Enabled }),
 	}
-	c.Tenants, c.Domains = lowered(c.Tenants), lowered(c.Domains)
-	for i, d := range c.Domains { // what is none is refused later
-		if domain, err := idp.Domain(d); err == nil {
-			c.Domains[i] = domain
-		}
+}
+
+func tenant(id string) *settings.Error {
+	switch {
+	case !guidForm.MatchString(id):
+		return &settings.Error{Key: "settings.connection.tenant", Args: []any{settings.Cut(id)}}
+	case id == idp.PersonalTenant:
+		return &settings.Error{Key: "settings.connection.personal"}
 	}
+	return nil
+}
+
+// keptDomain is how a domain is kept; what is none is refused later.
+func keptDomain(d string) string {
+	if domain, err := idp.Domain(settings.Lower(d)); err == nil {
+		return domain
+	}
+	return settings.Lower(d)
+}
+
+func ownDomain(d string) *settings.Error {
+	if !domainForm.MatchString(strings.ToLower(d)) {
+		return &settings.Error{Key: "settings.domain", Args: []any{settings.Cut(d)}}
+	}
+	return nil
+}
+
+// CheckConnection writes a connection as it is kept, with what follows from its kind, and
+// says all that is wrong about it whoever wants it.
+func (m *Manager) CheckConnection(c *idp.Connection) settings.Errors {
 	if c.Kind == idp.EntraConnection {
-		if c.Issuer == "" {
-			c.Issuer = idp.EntraAuthority
-		}
-		c.Issuer = strings.TrimRight(c.Issuer, "/")
+		c.Issuer = strings.TrimRight(cmp.Or(strings.TrimSpace(c.Issuer), idp.EntraAuthority), "/")
 	}
 	if c.Trust == "" {
 		c.Trust = idp.LocalStep
@@ -52,61 +89,34 @@ func tidyConnection(c idp.Connection) idp.Connection {
 			c.Trust = idp.Trusted
 		}
 	}
-	return c
+	wrong := ConnectionFields().Check(c)
+	refuse := func(broken bool, field, key string, args ...any) {
+		if broken {
+			wrong = wrong.And(said(invalid(field, key, args...))...)
+		}
+	}
+	refuse(!guidForm.MatchString(c.ID), "id", "settings.connection.id", c.ID)
+	wrong = wrong.And(m.checkIssuer(c.Issuer)...)
+	entra := c.Kind == idp.EntraConnection
+	if entra {
+		checkEntra(*c, refuse)
+	} else {
+		refuse(c.Kind != idp.OIDCConnection, "kind", "settings.choice", string(c.Kind), string(idp.EntraConnection+", "+idp.OIDCConnection))
+		refuse(len(c.Tenants) > 0 || c.AnyTenant || c.PersonalAccounts, "tenants", "settings.connection.only_entra")
+	}
+	return wrong.And(said(checkMappingForms(*c))...)
 }
 
-// lowered are the values without space around them, in lower case, each once.
-func lowered(values []string) []string {
-	var list []string
-	for _, v := range values {
-		if v = strings.ToLower(strings.TrimSpace(v)); v != "" && !slices.Contains(list, v) {
-			list = append(list, v)
-		}
-	}
-	return list
-}
-
-func (m *Manager) checkConnection(c idp.Connection) error {
-	if !guidForm.MatchString(c.ID) {
-		return invalid("id", "settings.connection.id", c.ID)
-	}
-	if c.Name == "" {
-		return invalid("name", "settings.connection.need_name")
-	}
-	if err := checkName("name", c.Name, maxConnectionName); err != nil {
-		return err
-	}
-	if c.ClientID == "" {
-		return invalid("client_id", "settings.connection.need_client")
-	}
-	for field, value := range map[string]string{
-		"client_id": c.ClientID, "name_claim": c.Claims.Name, "email_claim": c.Claims.Email, "department_claim": c.Claims.Department,
-		"context": c.Context,
-	} {
-		if err := checkLine(field, value, maxClaimName); err != nil {
-			return err
-		}
-	}
-	if err := m.checkIssuer(c.Issuer); err != nil {
-		return err
-	}
-	check := checkOIDC
-	if c.Kind == idp.EntraConnection {
-		check = checkEntra
-	}
-	for _, rule := range []func(idp.Connection) error{check, checkTrust, checkDomains, checkMappingForms} {
-		if err := rule(c); err != nil {
-			return err
-		}
-	}
-	return nil
+func checkEntra(c idp.Connection, refuse func(broken bool, field, key string, args ...any)) {
+	refuse(len(c.Tenants) == 0 && !c.AnyTenant && !c.PersonalAccounts, "tenants", "settings.connection.nobody")
+	refuse(c.AnyTenant && len(c.Tenants) > 0, "any_tenant", "settings.connection.any_tenant")
+	refuse(c.Context != "" && !contextForm.MatchString(c.Context), "context", "settings.connection.context")
+	refuse(c.Trust == idp.EvidenceRequired && c.Context == "", "context", "settings.connection.need_context")
+	refuse(len(c.Domains) > 0 && !c.NamesTenants(), "domains", "settings.connection.domains_named")
 }
 
 // checkIssuer allows https, and http to this network where that is allowed.
-func (m *Manager) checkIssuer(issuer string) error {
-	if issuer == "" {
-		return invalid("issuer", "settings.connection.need_issuer")
-	}
+func (m *Manager) checkIssuer(issuer string) settings.Errors {
 	checked := issuer
 	if rest, plain := strings.CutPrefix(issuer, "http://"); plain && m.PrivateNetworks {
 		checked = "https://" + rest
@@ -114,74 +124,8 @@ func (m *Manager) checkIssuer(issuer string) error {
 	if e := settings.WebURL(checked); e != nil {
 		return settings.Invalid("issuer", e.Key, e.Args...)
 	}
-	if err := checkLine("issuer", issuer, settings.MaxURL); err != nil {
-		return err
-	}
 	if strings.ContainsAny(issuer, "?#") { // OpenID Connect Discovery 1.0 section 3: issuer
-		return invalid("issuer", "settings.connection.issuer")
-	}
-	return nil
-}
-
-func checkEntra(c idp.Connection) error {
-	if len(c.Tenants) > maxTenants {
-		return invalid("tenants", "settings.many", maxTenants)
-	}
-	for _, tid := range c.Tenants {
-		switch {
-		case !guidForm.MatchString(tid):
-			return invalid("tenants", "settings.connection.tenant", tid)
-		case tid == idp.PersonalTenant:
-			return invalid("tenants", "settings.connection.personal")
-		}
-	}
-	switch {
-	case len(c.Tenants) == 0 && !c.AnyTenant && !c.PersonalAccounts:
-		return invalid("tenants", "settings.connection.nobody")
-	case c.AnyTenant && len(c.Tenants) > 0:
-		return invalid("any_tenant", "settings.connection.any_tenant")
-	case c.Context != "" && !contextForm.MatchString(c.Context):
-		return invalid("context", "settings.connection.context")
-	}
-	return nil
-}
-
-func checkOIDC(c idp.Connection) error {
-	switch {
-	case c.Kind != idp.OIDCConnection:
-		return invalid("kind", "settings.choice", string(c.Kind), string(idp.EntraConnection+", "+idp.OIDCConnection))
-	case len(c.Tenants) > 0 || c.AnyTenant || c.PersonalAccounts:
-		return invalid("tenants", "settings.connection.only_entra")
-	}
-	return nil
-}
-
-func checkTrust(c idp.Connection) error {
-	switch c.Trust {
-	case idp.Trusted, idp.LocalStep:
-		return nil
-	case idp.EvidenceRequired:
-		if c.Kind == idp.EntraConnection && c.Context == "" {
-			return invalid("context", "settings.connection.need_context")
-		}
-		return nil
-	}
-	return invalid("trust", "settings.choice", string(c.Trust), string(idp.Trusted+", "+idp.EvidenceRequired+", "+idp.LocalStep))
-}
-
-func checkDomains(c idp.Connection) error {
-	switch {
-	case len(c.Domains) > maxOwnDomains:
-		return invalid("domains", "settings.many", maxOwnDomains)
-	case len(c.Domains) > 0 && c.Kind == idp.EntraConnection && !c.NamesTenants():
-		return invalid("domains", "settings.connection.domains_named")
-	case c.DomainHint != "" && !domainForm.MatchString(strings.ToLower(c.DomainHint)):
-		return invalid("domain_hint", "settings.domain", c.DomainHint)
-	}
-	for _, d := range c.Domains {
-		if !domainForm.MatchString(d) {
-			return invalid("domains", "settings.domain", d)
-		}
+		return settings.Invalid("issuer", "settings.connection.issuer")
 	}
 	return nil
 }

@@ -335,8 +335,7 @@ func anyEnabled(list []idp.Connection) bool {
 
 // prepareConnection checks a connection and puts its secrets in place.
 func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connection, n ConnectionChange) (idp.Connection, error) {
-	c = tidyConnection(c)
-	if err := m.checkConnection(c); err != nil {
+	if err := m.CheckConnection(&c).Err(); err != nil {
 		return c, err
 	}
 	if err := m.checkMappings(ctx, a, c.Roles); err != nil {

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
@@ -37,7 +38,7 @@ type UserEntry struct {
 	LastSignInAt time.Time
 }
 
-// maxPrefix is how long a search may be, in bytes.
+// maxPrefix is how long a search may be, in characters.
 const maxPrefix = 500
 
 // Users reads a page of people, in the order of what the search found, else of
@@ -101,8 +102,8 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 // query translates a query for the store; some is false when nobody can match.
 func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 	query = store.PeopleQuery{Population: q.Population, Role: q.Role, WithoutSecondStep: q.WithoutSecondStep, Disabled: q.Disabled}
-	if len(q.Prefix) > maxPrefix {
-		return query, false, invalid("prefix", "settings.long_bytes", maxPrefix)
+	if utf8.RuneCountInString(q.Prefix) > maxPrefix {
+		return query, false, invalid("prefix", "settings.long", maxPrefix)
 	}
 	after, err := q.After.position("people")
 	if err != nil {

@@ -228,7 +228,7 @@ func (m *Manager) ResetMFA(ctx context.Context, a Actor, userID, reason string) 
 		if err := m.Store.Audit(ctx, e); err != nil {
 			return err
 		}
-		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "MFA was reset", nil), ""); err != nil {
+		if err := m.signOutEverywhere(ctx, user, a.audit(idp.AuditSignedOut, "the second step was reset", nil), ""); err != nil {
 			return err
 		}
 		return m.notify(ctx, user, ui.Mail{Kind: ui.MailMFAReset, ByAdmin: true})

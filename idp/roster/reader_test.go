@@ -128,13 +128,22 @@ func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
 		"\xfe\xff\x00e\x00m":            "UTF-16",
 		"name\nA\n":                     "no column email",
 		"email,email\nA,B\n":            "there twice",
-		"email,passwort\nA,B\n":         `no column "passwort"`,
+		"email,passwort\nA,B\n":         "no column “passwort”",
 		"email,password\nA,B\n":         "imported as hashes",
 		"email,\"na\nme\"\nA,B\n":       "not the names of columns",
 		strings.Repeat("email,", 20000): "not the names of columns",
 	} {
-		if _, err := roster.NewReader(strings.NewReader(text), roster.CSV, idp.Contacts); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.40q: %v, want %s", text, err, want)
+		_, err := roster.NewReader(strings.NewReader(text), roster.CSV, idp.Contacts)
+		if err == nil {
+			t.Fatalf("%.40q is read", text)
+		}
+		said := err.Error()
+		var line *roster.LineError
+		if errors.As(err, &line) {
+			said = line.In(english(t))
+		}
+		if !strings.Contains(said, want) {
+			t.Errorf("%.40q: %s, want %s", text, said, want)
 		}
 	}
 	if _, err := roster.NewReader(strings.NewReader(""), "xlsx", idp.Contacts); err == nil {

@@ -40,6 +40,7 @@ func main() {
 		errorlint.NewAnalyzer(),
 		sqlclosecheck.NewDeferOnlyAnalyzer(),
 		security(),
+		sentences(),
 	)
 }
 

@@ -23,8 +23,8 @@ func connections() map[string]ui.Page {
 	access := ui.ConsoleAccess{
 		ConsoleForm: form, AddURL: "#",
 		Connections: []ui.ConnectionRow{
-			{Name: "Microsoft", URL: "#", Kind: message("console.connection.kind_several", 3), Trust: message("console.connection.trusted"), Enabled: true, People: 1284, CertificateEnds: time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC), EndsSoon: true},
-			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.local"), Enabled: true, Lost: true, InsteadOf: "Microsoft"},
+			{Name: "Microsoft", URL: "#", Kind: message("console.connection.kind_several", 3), Trust: message("console.connection.trust.trusted"), Enabled: true, People: 1284, CertificateEnds: time.Date(2026, 12, 20, 9, 0, 0, 0, time.UTC), EndsSoon: true},
+			{Name: "Bluebird Repairs & Spare Parts", URL: "#", Kind: message("console.connection.kind_oidc", "https://login.bluebird-repairs.example/realms/customers"), Trust: message("console.connection.trust.local"), Enabled: true, Lost: true, InsteadOf: "Microsoft"},
 		},
 	}
 	none := access
@@ -70,51 +70,78 @@ func accessFrame(tabs bool) ui.Console {
 	return frame
 }
 
-// connection is one of Entra's that exists, with everything.
-func connection() ui.ConsoleConnection {
+// connection is the form of one of Entra's that exists, with everything.
+func connection() ui.ConsoleForm {
+	page := ui.ConsoleForm{
+		Console: accessFrame(false), Name: "console-connection", Heading: ui.Plain("Microsoft"), DeleteURL: "#", DeleteTexts: "console.connection.delete",
+	}
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")
+	page.Notes = []ui.Note{
+		{Class: "warning", Title: message("console.connection.lost"), Text: message("console.connection.lost_what")},
+		{Class: "warning", Title: message("console.connection.undated"), Text: message("console.connection.undated_entra")},
+	}
+	page.Inputs = append(connectionValues(), connectionInputs("keep", "secret", "certificate")...)
+	page.Inputs = append(page.Inputs, connectionDetails(ui.Key("settings.no_role").With("invented")), ui.Input{
+		Kind: ui.SwitchInput, Name: "enabled", Label: message("console.connection.enabled"), Hint: message("console.connection.enabled_hint"), On: true,
+	}, ui.Input{Kind: ui.TextInput, Name: "reason", Label: message("console.reason"), Hint: message("console.reason_hint"), Required: true})
+	return page
+}
+
+func connectionValues() []ui.Input {
+	return []ui.Input{{
+		Kind: ui.ValuesInput, Name: "other", Heading: "console.connection.values", Before: []ui.Note{{Class: "hint", Text: message("console.connection.values_entra")}},
+		Settings: []ui.Setting{
+			{Label: message("console.connection.value_redirect"), Values: []string{"https://id.rtx.example/federation/callback"}},
+			{Label: message("console.connection.value_scopes"), Values: []string{"openid profile email"}},
+			{
+				Label: message("console.connection.certificate"), Text: *ui.Key("console.connection.certificate_ends").With(time.Date(2028, 11, 20, 9, 0, 0, 0, time.UTC)),
+				Download: ui.Link{Label: "Download certificate (PEM)", URL: "#"},
+			},
+		},
+	}}
+}
+
+func connectionText(name, value string) ui.Input {
+	label := ui.Key("console.connection." + name)
+	return ui.Input{Kind: ui.TextInput, Name: name, Label: *label.With(), Hint: *(label + "_hint").With(), Value: value, Required: true}
+}
+
+func connectionInputs(credentials ...string) []ui.Input {
+	name, tenants := connectionText("name", "Microsoft"), connectionText("tenants", tenant)
+	name.Heading, tenants.Kind = "console.connection.who", ui.LinesInput
+	audience := ui.Input{Kind: ui.GroupInput, Name: "any_tenant", Label: message("console.connection.audience")}
+	for _, one := range []string{"any_tenant", "personal_accounts"} {
+		label := ui.Key("console.connection." + one)
+		audience.Inputs = append(audience.Inputs, ui.Input{Kind: ui.CheckInput, Name: one, Label: *label.With(), Hint: *(label + "_hint").With()})
+	}
+	credential := ui.Input{Kind: ui.RadioInput, Name: "credential", Label: message("console.connection.credential"), Hint: message("console.connection.credential")}
+	for i, one := range credentials {
+		credential.Choices = append(credential.Choices, ui.Choice{Value: one, Label: "A " + one, Hint: "Made at the other side.", Chosen: i == 0})
+	}
+	trust := ui.Input{Kind: ui.RadioInput, Name: "trust", Heading: "console.connection.trust", Label: message("console.connection.trust"), Hint: message("console.connection.trust_lead")}
+	for _, one := range []string{"trusted", "evidence", "local"} {
+		trust.Choices = append(trust.Choices, ui.Choice{Value: one, Label: "Counts as " + one, Hint: "What that means.", Chosen: one == "evidence"})
+	}
+	context := connectionText("context", "")
+	context.Required, context.Error = false, ui.Key("settings.connection.need_context").With()
+	return []ui.Input{name, connectionText("client_id", "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11"), tenants, audience, credential, {
+		Kind: ui.SecretInput, Name: "client_secret", Label: message("console.connection.secret"), Hint: message("console.connection.secret_hint"),
+	}, trust, context}
+}
+
+func connectionDetails(wrong *ui.Message) ui.Input {
 	claims := []ui.Choice{{Value: "groups", Label: "Group", Chosen: true}, {Value: "roles", Label: "App role"}}
 	roles := []ui.Choice{{Value: "agent", Label: "Agent"}, {Value: "manager", Label: "Manager", Chosen: true}}
-	return ui.ConsoleConnection{
-		Console: accessFrame(false), Action: "/admin/x", CancelURL: "#", DeleteURL: "#", Version: 3,
-		Heading: ui.Plain("Microsoft"), Submit: *ui.Key("console.save").With(),
-		Values: []ui.Setting{
-			{Label: *ui.Key("console.connection.value_redirect").With(), Values: []string{"https://id.rtx.example/federation/callback"}},
-			{Label: *ui.Key("console.connection.value_logout").With(), Values: []string{"https://id.rtx.example/federation/logout"}},
-			{Label: *ui.Key("console.connection.value_scopes").With(), Values: []string{"openid profile email"}},
-		},
-		CertificateURL: "#", CertificateEnds: time.Date(2028, 11, 20, 9, 0, 0, 0, time.UTC),
-		Name: "Microsoft", Enabled: true, Entra: true, HasIssuer: true, HasTenants: true, ManyTenants: true, HasAudience: true,
-		Lost: true, Undated: true, Issuer: "https://login.microsoftonline.com", Tenants: tenant, ClientID: "2b1e5a4c-3a70-4a6a-9df1-7a0c5b0f4c11",
-		Credentials: []ui.Choice{
-			{Value: "keep", Label: "Keep the certificate", Chosen: true},
-			{Value: "secret", Label: "A new client secret", Hint: "Made at the other side, and entered below."},
-			{Value: "certificate", Label: "A new certificate", Hint: "Sign-ins fail until the other side has it. Made when you save, valid for two years."},
-		},
-		Trusts: []ui.Choice{
-			{Value: "trusted", Label: "Trusted", Hint: "The provider decides about the second step. No second step is asked for here."},
-			{Value: "evidence", Label: "Evidence required", Hint: "The provider has to prove a second step. People who come without one are refused, and told why.", Chosen: true},
-			{Value: "local", Label: "Local second step too", Hint: "A sign-in counts as a password does: the second step of the MFA rules follows here."},
-		},
-		OwnRedirectURI: "https://id.rtx.example/federation/callback/01a22304-c964-7375-95a9-20ec579aa267",
-		CreateUsers:    true, HasDomains: true, Domains: "rtx.example\nrtx-solutions.example",
+	return ui.Input{Kind: ui.DetailsInput, Label: message("console.connection.more"), Inputs: []ui.Input{{
+		Kind: ui.MappingsInput, Name: "roles", Label: message("console.connection.mappings"), Hint: message("console.connection.mappings_hint"), Error: wrong,
 		Mappings: []ui.MappingRow{{Claims: claims, Value: "1f0a7c52-9a1e-4f7c-8a52-6d1f6f1c0b11", Roles: roles}, {Claims: claims, Roles: roles}},
-		Errors: map[string]*ui.Message{
-			"context": ui.Key("settings.connection.need_context").With(),
-			"roles":   ui.Key("settings.no_role").With("invented"),
-		},
-	}
+	}}}
 }
 
 // newConnection is the form of one that is added.
-func newConnection() ui.ConsoleConnection {
-	c := connection()
-	c.IsNew, c.OwnRedirect = true, true
-	c.DeleteURL, c.CertificateURL, c.Version, c.Errors, c.HasAudience, c.HasIssuer, c.ManyTenants = "", "", 0, nil, false, false, false
-	c.Heading, c.Submit = *ui.Key("console.connection.new_entra_one").With(), *ui.Key("console.connection.add").With()
-	c.Tenants, c.ClientID, c.Domains, c.Mappings = "", "", "", c.Mappings[1:]
-	c.Credentials = []ui.Choice{
-		{Value: "secret", Label: "A client secret", Hint: "Made at the other side, and entered below."},
-		{Value: "certificate", Label: "A certificate", Hint: "Made here when you save, valid for two years. Download it then, and upload it at the other side."},
-	}
-	return c
+func newConnection() ui.ConsoleForm {
+	page := ui.ConsoleForm{Console: accessFrame(false), Name: "console-connection", Heading: message("console.connection.new_entra_one")}
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.connection.add")
+	page.Inputs = append(connectionInputs("secret", "certificate"), connectionDetails(nil))
+	return page
 }

@@ -133,10 +133,11 @@ func peopleForms() map[string]ui.Page {
 func rolePages() map[string]ui.Page {
 	var all, ticks []ui.Tick
 	var labels []string
-	for i, p := range idp.PermissionList() {
-		labels = append(labels, p.Label)
-		all = append(all, ui.Tick{Value: p.ID, Label: p.Label, Hint: p.Explain, On: true})
-		ticks = append(ticks, ui.Tick{Value: p.ID, Label: p.Label, Hint: p.Explain, On: i == 1, Fixed: i == 0 || i > 6})
+	for i, p := range idp.Permissions() {
+		label, hint := "Access to "+p, "See and change what "+p+" is about, of every user group."
+		labels = append(labels, label)
+		all = append(all, ui.Tick{Value: p, Label: label, Hint: hint, On: true})
+		ticks = append(ticks, ui.Tick{Value: p, Label: label, Hint: hint, On: i == 1, Fixed: i == 0 || i > 6})
 	}
 	frame := consoleFrame("/roles")
 	below := frame
