@@ -145,12 +145,13 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err != nil {
 		return ClientEntry{}, err
 	}
-	if before.Version != e.Version {
-		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
-	}
 	after := e.Client
 	settings.Client().Keep(before.Client, &after, e.Given)
 	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
+	tidied := after
+	if before.Version != e.Version && (!a.Repeats || len(ClientFields().Check(&tidied)) > 0 || !ClientFields().Same(before.Client, tidied)) {
+		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
+	}
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
 	}
