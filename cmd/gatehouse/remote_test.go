@@ -204,7 +204,12 @@ func TestClients(t *testing.T) {
 		shown := d.does("client show " + id)
 		expect(t, "set", shown, "auth_method", "client_secret_post", "grant_types", "[authorization_code refresh_token]", "scopes", "[openid email offline_access]",
 			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "pkce_optional", "true", "backchannel_logout_uri", "https://a.example/out")
-		d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope)
+		brought := filepath.Join(t.TempDir(), "secret")
+		idptest.Must(t, os.WriteFile(brought, []byte(idp.NewSecret()+"\n"), 0o600))
+		weekly := d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope, "--id", "weekly", "--secret-file", brought)
+		if c, _ := weekly["client"].(map[string]any); c["id"] != "weekly" || weekly["secret"] != nil {
+			t.Errorf("%v", weekly)
+		}
 
 		d.does("client delete "+id, why)
 		d.refused("404 not_found", "client show "+id)
