@@ -144,8 +144,13 @@ func (d *desk) lists(args ...string) []map[string]any {
 // refused runs a command that must fail, print nothing, and say why.
 func (d *desk) refused(want string, args ...string) {
 	d.t.Helper()
+	d.fails(exitRefused, want, args...)
+}
+
+func (d *desk) fails(as int, want string, args ...string) {
+	d.t.Helper()
 	out, complaints, code := d.run("", args...)
-	if code != 1 || out != "" || !strings.Contains(complaints, want) || strings.Contains(complaints, d.secret) {
+	if code != as || out != "" || !strings.Contains(complaints, want) || strings.Contains(complaints, d.secret) {
 		d.t.Errorf("%v: exit code %d, prints %q, complains %q, want %q", args, code, out, complaints, want)
 	}
 }
@@ -351,7 +356,7 @@ func TestAnExportOutlivesTheLimitOfAnAnswer(t *testing.T) {
 	hasty.Config.WriteTimeout = time.Nanosecond
 	hasty.Start()
 	defer hasty.Close()
-	d.refused("EOF", "audit list", "--issuer", hasty.URL)
+	d.fails(exitUnreachable, "EOF", "audit list", "--issuer", hasty.URL)
 	if out, complaints, code := d.run("", "audit export", "--issuer", hasty.URL); code != 0 || !strings.Contains(out, `"client.created"`) {
 		t.Errorf("exit code %d, exported %q, %s", code, out, complaints)
 	}
@@ -443,9 +448,9 @@ func TestRefusedAccess(t *testing.T) {
 	d.refused("gatehouse:admin", "user list", "--client-id", c.ID, "--client-secret-file", other)
 	d.refused("invalid_client", "user list", "--client-secret-file", other)
 	d.refused("Check --client-id", "user list", "--client-id", "nobody")
-	d.refused("is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
+	d.fails(exitUnreachable, "is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
 	d.refused("must be https", "user list", "--issuer", "http://id.example")
-	d.refused("connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
+	d.fails(exitUnreachable, "connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
 	d.refused("the client is missing", "user list", "--client-id", "")
 	d.refused("the provider is missing", "user list", "--issuer", "")
 	d.refused("no such file", "user list", "--client-secret-file", other+"2")
