@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -59,4 +60,17 @@ func TestTheShellCompletes(t *testing.T) {
 			t.Errorf("%s: %d %s", shell, code, &complaints)
 		}
 	}
+}
+
+// A role is found by its name as by its id.
+func TestRolesAreFoundByTheirNames(t *testing.T) {
+	d := openDesk(t, idptest.Alone(t), idp.RoleAdmin)
+	role := d.does("role create", "--name", "Front desk", "--permission", "audit.read", why)
+	expect(t, "shown", d.does("role show", "front DESK"), "id", fmt.Sprint(role["id"]))
+	expect(t, "created", d.does("user create", "--email", "maya@rtx.example", "--role", "Front desk,agent"), "roles", fmt.Sprintf("[%s agent]", role["id"]))
+	d.does("user roles set maya@rtx.example", "--role", "Manager", why)
+	expect(t, "given", d.does("user show maya@rtx.example"), "roles", "[manager]")
+	d.does("role edit", "Front desk", "--name", "Back desk", why)
+	d.does("role delete", "back desk", why)
+	d.refused("There is no such role", "role show", "Back")
 }
