@@ -95,8 +95,8 @@ func outputOf(parsed *kong.Context) string {
 	return ""
 }
 
-// flagsOf says which flag of a command sends a field of the API's.
-func flagsOf(parsed *kong.Context) map[string]string {
+// sendersOf says which flag of a command sends a field of the API's.
+func sendersOf(parsed *kong.Context) map[string]string {
 	flags := map[string]string{}
 	for _, flag := range parsed.Flags() {
 		field, _, _ := strings.Cut(flag.Tag.Get("json"), ",")

@@ -103,7 +103,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
-		return t.tell(failureOf(err, flagsOf(parsed)), outputOf(parsed) == "json")
+		return t.tell(failureOf(err, sendersOf(parsed)), outputOf(parsed) == "json")
 	}
 	return 0
 }
