@@ -12,7 +12,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
+.PHONY: help clients demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,15 @@ verifiers: ## check keys and tokens with libraries of other languages (Python, N
 	@$(VERIFIERS)/venv/bin/pip install -q -r $(VERIFIERS)/requirements.txt
 	@npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --loglevel error
 	@go test -count=1 -tags verifiers ./idp/keys -run TestVerifiersOfOtherLanguages
+
+GENERATOR := bin/clients/openapi-generator-cli.jar
+
+clients: ## compile the client that openapi-generator makes of the API's document in Java (Maven Central; Java and Maven have to be there)
+	@mkdir -p bin/clients
+	@test -f $(GENERATOR) || curl -fsSL -o $(GENERATOR) \
+		https://repo1.maven.org/maven2/org/openapitools/openapi-generator-cli/7.14.0/openapi-generator-cli-7.14.0.jar
+	@java -jar $(GENERATOR) generate -g java --library native -i admin/openapi.yaml -o bin/clients/java >bin/clients/java.log
+	@mvn -q -B -DskipTests -f bin/clients/java/pom.xml compile
 
 lint: tools ## check format and code with the pinned linters
 	@$(MAKE) --keep-going check-format check-code check-sums check-static

@@ -145,6 +145,9 @@ func (a *API) enter(v *call) error {
 	if err == nil {
 		err = v.inspect()
 	}
+	if err == nil && v.operation.narrows() && v.actor.May(v.operation.Manage) {
+		err = v.narrowed()
+	}
 	if err == nil && len(v.body) > 0 { // which may have taken its time
 		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
 	}
@@ -177,7 +180,7 @@ func (a *API) identify(ctx context.Context, token string) (manage.Actor, idp.ACR
 	}
 	if access.UserID == "" {
 		actor, err := a.cfg.Manage.ActorOfRoles(ctx, access.Roles)
-		actor.Service = access.ClientID
+		actor.Service, actor.Repeats = access.ClientID, true
 		return actor, "", err
 	}
 	if !strongEnough(access.Proofs) {
@@ -188,6 +191,7 @@ func (a *API) identify(ctx context.Context, token string) (manage.Actor, idp.ACR
 		return manage.Actor{}, acr, err
 	}
 	actor, err := a.cfg.Manage.ActorOf(ctx, access.UserID, at)
+	actor.Repeats = true
 	return actor, acr, err
 }
 

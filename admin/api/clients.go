@@ -61,7 +61,12 @@ func createClient(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, secret, err := v.manage.AddClient(v.ctx, v.actor, c)
+	chosen, err := read[struct{ ID, Secret string }](v)
+	if err != nil {
+		return nil, err
+	}
+	c.ID = chosen.ID
+	e, secret, err := v.manage.AddClient(v.ctx, v.actor, c, chosen.Secret)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 
@@ -17,7 +18,7 @@ func connectionOperations() []operation {
 		{ID: "createConnection", Route: "POST /connections", Manage: "AddConnection", Body: "NewConnection", Answer: "Connection", Created: true, ETag: true, run: createConnection},
 		{ID: "getConnection", Route: "GET " + of, Manage: "Connection", Answer: "Connection", ETag: true, run: getConnection},
 		{ID: "updateConnection", Route: "PUT " + of, Manage: "UpdateConnection", IfMatch: mustMatch, Body: "ConnectionChange", Answer: "Connection", ETag: true, run: updateConnection},
-		{ID: "deleteConnection", Route: "DELETE " + of, Manage: "DeleteConnection", IfMatch: mustMatch, Body: Reason{}, run: because(deleteConnection)},
+		{ID: "deleteConnection", Route: "DELETE " + of, Manage: "DeleteConnection", IfMatch: mayMatch, Body: Reason{}, run: because(deleteConnection)},
 		{ID: "getConnectionCertificate", Route: "GET " + of + "/certificate", Manage: "Connection", Media: "application/x-pem-file", run: getConnectionCertificate},
 	}
 }
@@ -181,7 +182,7 @@ func getConnectionCertificate(v *call) (any, error) {
 	case err != nil:
 		return nil, err
 	case e.Certificate == "":
-		return nil, idp.ErrNotFound
+		return nil, fmt.Errorf("certificate: %w", idp.ErrNotFound)
 	}
 	v.Header("Content-Disposition", `attachment; filename="gatehouse.pem"`)
 	v.Data(http.StatusOK, "application/x-pem-file", []byte(e.Certificate))

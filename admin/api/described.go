@@ -43,7 +43,11 @@ func (d *document) describe() {
 	role := d.thing("Role", specs(manage.RoleFields()))
 	d.sets("RoleChange", role, why)
 	client := d.thing("OAuthClient", specs(settings.Client()))
-	d.sets("NewOAuthClient", client, nil, without(client, "name", "kind")...)
+	chosen := properties{
+		"id":     d.describedAs("NewOAuthClient", "id", object{"type": "string", "pattern": manage.ClientIDs, "minLength": 3, "maxLength": 100}),
+		"secret": d.describedAs("NewOAuthClient", "secret", object{"type": "string", "pattern": manage.SecretForm, "minLength": 43, "maxLength": 200}),
+	}
+	d.sets("NewOAuthClient", client, chosen, without(and(client, chosen), "name", "kind")...)
 	d.sets("OAuthClientChange", only(client, without(client, "kind")...), nil, later(settings.Client())...)
 	d.describeConnection(why)
 

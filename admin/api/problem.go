@@ -109,6 +109,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var several settings.Errors
 	var wrong *mismatch
 	var refused *refusedMail
+	var taken *takenError
 	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
 	switch {
 	case errors.Is(err, idp.ErrUnavailable):
@@ -133,9 +134,17 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return p, nil
 	case errors.As(err, &several):
 		return errorsProblem(v, several), nil
+	case errors.As(err, &taken):
+		p := problem(http.StatusConflict, ProblemCodeConflict, "Something else has this "+taken.field+".")
+		at := pointer(taken.field)
+		p.Errors = &[]FieldProblem{{Pointer: &at, Detail: "is taken"}}
+		return p, nil
 	}
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
+			if r.code == ProblemCodeNotFound && v != nil {
+				return v.notFound(err), nil
+			}
 			detail := r.detail
 			if detail == "" {
 				detail = sentence(err.Error())
@@ -194,6 +203,34 @@ func (v *call) meant(err error) error {
 		return &takenError{v.operation.Taken, err}
 	}
 	return err
+}
+
+// notFound says what of what the path names there is not: the nouns of errors are those
+// of parameters.
+func (v *call) notFound(err error) Problem {
+	p := problem(http.StatusNotFound, ProblemCodeNotFound, "There is no such thing.")
+	var named []string
+	for _, one := range v.operation.parameters {
+		if one.In == "path" && one.Name != "index" {
+			named = append(named, one.Name)
+		}
+	}
+	if len(named) == 0 {
+		return p
+	}
+	missing := named[0]
+	for _, name := range named {
+		if noun, _, _ := strings.Cut(err.Error(), ":"); strings.HasPrefix(noun, strings.TrimSuffix(name, "_id")) {
+			missing = name
+		}
+	}
+	detail := "There is no such " + strings.TrimSuffix(missing, "_id") + "."
+	if strings.HasPrefix(err.Error(), "certificate") {
+		detail = "The connection has no certificate."
+	}
+	p.Detail = &detail
+	p.Errors = &[]FieldProblem{{Parameter: &missing, Detail: "not found"}}
+	return p
 }
 
 // takenError is a conflict about a field.

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,6 +90,31 @@ func (m *mismatch) parameter(name string, c complaint) {
 		m.status = http.StatusBadRequest
 	}
 	m.fields = append(m.fields, FieldProblem{Parameter: &name, Detail: c.detail})
+}
+
+// narrowed refuses a list of what belongs to a population or role that there is not: an
+// empty one would say that nobody is there.
+func (v *call) narrowed() error {
+	wrong := &mismatch{status: http.StatusUnprocessableEntity}
+	for name, known := range map[string]func(context.Context, string) (bool, error){
+		"population": v.manage.KnowsPopulation, "role": v.manage.KnowsRole,
+	} {
+		id := v.Query(name)
+		if id == "" {
+			continue
+		}
+		ok, err := known(v.ctx, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			wrong.parameter(name, complaint{detail: "there is none of this id", unknown: true})
+		}
+	}
+	if len(wrong.fields) > 0 {
+		return wrong
+	}
+	return nil
 }
 
 func (v *call) inspectBody() error {

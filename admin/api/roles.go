@@ -15,7 +15,7 @@ func roleOperations() []operation {
 		{ID: "createRole", Route: "POST /roles", Manage: "CreateRole", Body: "RoleChange", Answer: "Role", Created: true, ETag: true, Taken: "name", run: createRole},
 		{ID: "getRole", Route: "GET " + of, Manage: "Roles", Answer: "Role", ETag: true, run: getRole},
 		{ID: "updateRole", Route: "PUT " + of, Manage: "UpdateRole", IfMatch: mustMatch, Body: "RoleChange", Answer: "Role", ETag: true, run: updateRole},
-		{ID: "deleteRole", Route: "DELETE " + of, Manage: "DeleteRole", IfMatch: mustMatch, Body: Reason{}, run: because(deleteRole)},
+		{ID: "deleteRole", Route: "DELETE " + of, Manage: "DeleteRole", IfMatch: mayMatch, Body: Reason{}, run: because(deleteRole)},
 	}
 }
 

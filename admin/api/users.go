@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -13,7 +14,7 @@ func userOperations() []operation {
 	return []operation{
 		{
 			ID: "listUsers", Route: "GET /users", Manage: "Users", Query: "population prefix role without_second_step disabled after limit",
-			Answer: list{"users", ListedUser{}}, run: listUsers,
+			Answer: list{"users", User{}}, run: listUsers,
 		},
 		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
 		{ID: "getUser", Route: "GET " + of, Manage: "UserDetail", Answer: User{}, ETag: true, run: getUser},
@@ -65,19 +66,9 @@ type User struct {
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
 	Version     int64     `json:"version"`
-}
 
-// ListedUser is a person in a list.
-type ListedUser struct {
-	ID            string    `json:"id"`
-	Population    string    `json:"population"`
-	Email         string    `json:"email"`
-	Name          string    `json:"name"`
-	Disabled      bool      `json:"disabled"`
-	Roles         []string  `json:"roles"`
 	Authenticator bool      `json:"authenticator"`
 	RecoveryCodes bool      `json:"recovery_codes"`
-	CreatedAt     time.Time `json:"created_at"`
 	LastSignInAt  time.Time `json:"last_sign_in_at,omitzero"`
 }
 
@@ -121,13 +112,14 @@ func listUsers(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rows(v, all, next, listedUserOf), nil
+	return rows(v, all, next, userOf), nil
 }
 
-func listedUserOf(e manage.UserEntry) ListedUser {
-	return ListedUser{
-		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Disabled: e.Disabled, Roles: full(e.Roles),
-		Authenticator: e.Authenticator, RecoveryCodes: e.Recovery, CreatedAt: e.CreatedAt, LastSignInAt: e.LastSignInAt,
+func userOf(e manage.UserEntry) User {
+	return User{
+		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Locale: e.Locale, Disabled: e.Disabled,
+		PasswordSet: e.PasswordSet, Roles: full(e.Roles), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version,
+		Authenticator: e.Authenticator, RecoveryCodes: e.Recovery, LastSignInAt: e.LastSignInAt,
 	}
 }
 
@@ -142,15 +134,16 @@ func createUser(v *call, n NewUser) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.made(d.ID, d.Version, userOf(d)), nil
+	return v.made(d.ID, d.Version, detailOf(d)), nil
 }
 
-func userOf(d manage.UserDetail) User {
-	return User{
-		ID: d.ID, Population: d.PopulationID, Email: d.Email, Name: d.Name, Locale: d.Locale, Disabled: d.Disabled,
-		PasswordSet: d.PasswordSet, Roles: each(d.Roles, func(r idp.Role) string { return r.ID }),
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Version: d.Version,
-	}
+// detailOf is a person as one of a list.
+func detailOf(d manage.UserDetail) User {
+	return userOf(manage.UserEntry{
+		User: d.User, Roles: each(d.Roles, func(r idp.Role) string { return r.ID }), PasswordSet: d.PasswordSet, Version: d.Version,
+		Authenticator: slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP }),
+		Recovery:      d.RecoveryLeft > 0, LastSignInAt: d.LastSignInAt,
+	})
 }
 
 // user answers with a person as they are now.
@@ -158,7 +151,7 @@ func (v *call) user(d manage.UserDetail, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.tagged(d.Version, userOf(d)), nil
+	return v.tagged(d.Version, detailOf(d)), nil
 }
 
 func getUser(v *call) (any, error) {
@@ -174,14 +167,15 @@ func updateUser(v *call, change UserChange) (any, error) {
 
 func setRoles(v *call, change RolesChange) (any, error) {
 	version := v.version()
-	switch err := v.manage.SetRoles(v.ctx, v.actor, v.Param("user_id"), version, change.Roles, change.Reason); {
-	case err == nil:
-		version++ // a change is one step
-	case !errors.Is(err, manage.ErrUnchanged):
-		return nil, err
+	err := v.manage.SetRoles(v.ctx, v.actor, v.Param("user_id"), version, change.Roles, change.Reason)
+	version++ // a change is one step
+	if unchanged := new(manage.UnchangedError); errors.As(err, &unchanged) {
+		version, err = unchanged.Version, nil
 	}
-	v.Header("ETag", etag(version))
-	return nil, nil
+	if err == nil {
+		v.Header("ETag", etag(version))
+	}
+	return nil, err
 }
 
 func listIdentities(v *call) (any, error) {

@@ -158,7 +158,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		return Answer{}, fmt.Errorf("the answer broke off: %w", err)
+		return Answer{}, &UnreachableError{fmt.Errorf("the answer broke off: %w", err)}
 	}
 	return Answer{ETag: res.Header.Get("ETag"), Body: body}, nil
 }
@@ -172,7 +172,7 @@ func (c *Client) Copy(ctx context.Context, w io.Writer, r Request) error {
 	}
 	defer func() { _ = res.Body.Close() }()
 	if _, err := io.Copy(w, res.Body); err != nil {
-		return fmt.Errorf("the answer broke off and is not complete: %w", err)
+		return &UnreachableError{fmt.Errorf("the answer broke off and is not complete: %w", err)}
 	}
 	return nil
 }
@@ -238,7 +238,7 @@ func (c *Client) send(ctx context.Context, r Request) (*http.Response, error) {
 	token.SetAuthHeader(req)
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("call the provider: %w", err)
+		return nil, &UnreachableError{fmt.Errorf("call the provider: %w", err)}
 	}
 	if res.StatusCode >= http.StatusMultipleChoices {
 		defer func() { _ = res.Body.Close() }()

@@ -27,10 +27,19 @@ type Problem struct {
 
 // FieldProblem says what is wrong with a field of the body or with a parameter.
 type FieldProblem struct {
-	Pointer   string `json:"pointer"` // RFC 6901
-	Parameter string `json:"parameter"`
+	Pointer   string `json:"pointer,omitempty"` // RFC 6901
+	Parameter string `json:"parameter,omitempty"`
 	Detail    string `json:"detail"`
 }
+
+// UnreachableError is a provider that did not answer, or not to the end.
+type UnreachableError struct{ cause error }
+
+// Error implements error.
+func (e *UnreachableError) Error() string { return e.cause.Error() }
+
+// Unwrap is the cause.
+func (e *UnreachableError) Unwrap() error { return e.cause }
 
 // Codes of problems that a caller can do something about.
 const (
@@ -96,7 +105,7 @@ func (e *TokenError) Error() string { return "no access token: " + e.detail }
 func refusedToken(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		return fmt.Errorf("no access token: %w", err)
+		return &UnreachableError{fmt.Errorf("no access token: %w", err)}
 	}
 	e := &TokenError{Code: refused.ErrorCode}
 	switch e.Code {

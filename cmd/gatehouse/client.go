@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"gatehouse/admin/apiclient"
@@ -45,11 +46,19 @@ type clientCreate struct {
 
 	Name string `help:"Name that people read." required:"" json:"name"`
 	Kind string `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web" json:"kind"`
+	ID   string `help:"client_id to give it, such as that of an older provider; else one is made." placeholder:"ID" json:"id,omitempty"`
+
+	SecretFile string `help:"File with a secret to give it: at least 256 random bits as base64url; else one is made." name:"secret-file" placeholder:"FILE" json:"-"`
 }
 
 // Run adds a client.
 func (c clientCreate) Run(r *remote) error {
 	body, err := c.onto(c)
+	if err == nil && c.SecretFile != "" {
+		var secret string
+		secret, err = secretIn(c.SecretFile)
+		body["secret"], _ = json.Marshal(secret) // a text always marshals
+	}
 	if err != nil {
 		return err
 	}

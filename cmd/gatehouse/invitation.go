@@ -9,7 +9,13 @@ import (
 type userInvite struct{ newcomer }
 
 // Run invites somebody.
-func (c userInvite) Run(r *remote) error { return r.do(http.MethodPost, "/invitations", c) }
+func (c userInvite) Run(r *remote) error {
+	var err error
+	if c.Role, err = r.rolesGiven(c.Role); err != nil {
+		return err
+	}
+	return r.do(http.MethodPost, "/invitations", c)
+}
 
 type userInvitations struct {
 	listing

@@ -46,6 +46,7 @@ type commands struct {
 	Connection  connectionCommand  `cmd:"" help:"Other providers that vouch for people, over the admin API."`
 	Audit       auditCommand       `cmd:"" help:"Who did what to whom, over the admin API."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
+	Completion  completionCommand  `cmd:"" help:"Have your shell complete commands and flags."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
@@ -86,6 +87,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),
+		kong.ValueFormatter(marked),
 		kong.Vars{"version": "gatehouse " + idp.Release()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(t),
@@ -97,17 +99,11 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintln(t.err, "gatehouse:", err)
-		fmt.Fprintln(t.err, "Try: gatehouse --help")
-		return 2
+		return t.tell(failure{Code: "usage", Message: err.Error() + "\nTry: gatehouse --help", exit: exitUsage}, wantsJSON(args))
 	}
 	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(t.err, "gatehouse:", inEnglish(err))
-		if what := advice(err); what != "" {
-			fmt.Fprintln(t.err, what)
-		}
-		return 1
+		return t.tell(failureOf(err, sendersOf(parsed)), outputOf(parsed) == "json")
 	}
 	return 0
 }

@@ -144,8 +144,13 @@ func (d *desk) lists(args ...string) []map[string]any {
 // refused runs a command that must fail, print nothing, and say why.
 func (d *desk) refused(want string, args ...string) {
 	d.t.Helper()
+	d.fails(exitRefused, want, args...)
+}
+
+func (d *desk) fails(as int, want string, args ...string) {
+	d.t.Helper()
 	out, complaints, code := d.run("", args...)
-	if code != 1 || out != "" || !strings.Contains(complaints, want) || strings.Contains(complaints, d.secret) {
+	if code != as || out != "" || !strings.Contains(complaints, want) || strings.Contains(complaints, d.secret) {
 		d.t.Errorf("%v: exit code %d, prints %q, complains %q, want %q", args, code, out, complaints, want)
 	}
 }
@@ -204,7 +209,12 @@ func TestClients(t *testing.T) {
 		shown := d.does("client show " + id)
 		expect(t, "set", shown, "auth_method", "client_secret_post", "grant_types", "[authorization_code refresh_token]", "scopes", "[openid email offline_access]",
 			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "pkce_optional", "true", "backchannel_logout_uri", "https://a.example/out")
-		d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope)
+		brought := filepath.Join(t.TempDir(), "secret")
+		idptest.Must(t, os.WriteFile(brought, []byte(idp.NewSecret()+"\n"), 0o600))
+		weekly := d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope, "--id", "weekly", "--secret-file", brought)
+		if c, _ := weekly["client"].(map[string]any); c["id"] != "weekly" || weekly["secret"] != nil {
+			t.Errorf("%v", weekly)
+		}
 
 		d.does("client delete "+id, why)
 		d.refused("404 not_found", "client show "+id)
@@ -346,7 +356,7 @@ func TestAnExportOutlivesTheLimitOfAnAnswer(t *testing.T) {
 	hasty.Config.WriteTimeout = time.Nanosecond
 	hasty.Start()
 	defer hasty.Close()
-	d.refused("EOF", "audit list", "--issuer", hasty.URL)
+	d.fails(exitUnreachable, "EOF", "audit list", "--issuer", hasty.URL)
 	if out, complaints, code := d.run("", "audit export", "--issuer", hasty.URL); code != 0 || !strings.Contains(out, `"client.created"`) {
 		t.Errorf("exit code %d, exported %q, %s", code, out, complaints)
 	}
@@ -438,9 +448,9 @@ func TestRefusedAccess(t *testing.T) {
 	d.refused("gatehouse:admin", "user list", "--client-id", c.ID, "--client-secret-file", other)
 	d.refused("invalid_client", "user list", "--client-secret-file", other)
 	d.refused("Check --client-id", "user list", "--client-id", "nobody")
-	d.refused("is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
+	d.fails(exitUnreachable, "is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
 	d.refused("must be https", "user list", "--issuer", "http://id.example")
-	d.refused("connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
+	d.fails(exitUnreachable, "connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
 	d.refused("the client is missing", "user list", "--client-id", "")
 	d.refused("the provider is missing", "user list", "--issuer", "")
 	d.refused("no such file", "user list", "--client-secret-file", other+"2")

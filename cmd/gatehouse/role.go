@@ -25,15 +25,27 @@ func (roleList) Run(r *remote) error {
 
 // named is the argument of commands that are about one role.
 type named struct {
-	Role string `arg:"" help:"Id of the role." json:"-"`
+	Role string `arg:"" help:"Id or name of the role." json:"-"`
 }
 
-func (n named) at() string { return apiclient.At("roles", n.Role) }
+func (n named) at(r *remote) (string, error) {
+	ids, err := r.rolesNamed([]string{n.Role})
+	if err != nil {
+		return "", err
+	}
+	return apiclient.At("roles", ids[0]), nil
+}
 
 type roleShow struct{ named }
 
 // Run shows a role.
-func (c roleShow) Run(r *remote) error { return r.do(http.MethodGet, c.at(), nil) }
+func (c roleShow) Run(r *remote) error {
+	at, err := c.at(r)
+	if err != nil {
+		return err
+	}
+	return r.do(http.MethodGet, at, nil)
+}
 
 type roleCreate struct {
 	because
@@ -59,8 +71,12 @@ type roleEdit struct {
 
 // Run changes a role.
 func (c roleEdit) Run(r *remote) error {
+	at, err := c.at(r)
+	if err != nil {
+		return err
+	}
 	return r.change(c.versioned, change{
-		read: c.at(), method: http.MethodPut, write: c.at(), body: c,
+		read: at, method: http.MethodPut, write: at, body: c,
 		whole: true, except: []string{"id", "system", "holders", "version"},
 	})
 }
@@ -73,5 +89,9 @@ type roleDelete struct {
 
 // Run deletes a role.
 func (c roleDelete) Run(r *remote) error {
-	return r.change(c.versioned, change{read: c.at(), method: http.MethodDelete, write: c.at(), body: c})
+	at, err := c.at(r)
+	if err != nil {
+		return err
+	}
+	return r.change(c.versioned, change{read: at, method: http.MethodDelete, write: at, body: c})
 }

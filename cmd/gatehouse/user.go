@@ -141,7 +141,7 @@ type newcomer struct {
 	Email      string   `help:"Email address." required:"" json:"email"`
 	Name       string   `help:"Name." json:"name,omitempty"`
 	Locale     string   `help:"Language, such as en." json:"locale,omitempty"`
-	Role       []string `help:"Ids of roles." json:"roles,omitempty"`
+	Role       []string `help:"Ids or names of roles." json:"roles,omitempty"`
 }
 
 type userCreate struct {
@@ -156,11 +156,12 @@ func (c userCreate) Run(r *remote) error {
 		userCreate
 		Password string `json:"password,omitempty"`
 	}{userCreate: c}
-	if c.PasswordStdin {
-		var err error
-		if body.Password, err = r.password(); err != nil {
-			return err
-		}
+	var err error
+	if body.Role, err = r.rolesGiven(c.Role); err == nil && c.PasswordStdin {
+		body.Password, err = r.password()
+	}
+	if err != nil {
+		return err
 	}
 	return r.do(http.MethodPost, "/users", body)
 }
@@ -234,12 +235,15 @@ type userRolesSet struct {
 	versioned
 	because
 
-	Role []string `help:"Ids of roles; none takes all away." json:"-"`
+	Role []string `help:"Ids or names of roles; none takes all away." json:"-"`
 }
 
 // Run changes the roles of a person.
 func (c userRolesSet) Run(r *remote) error {
-	roles := append([]string{}, c.Role...)
+	roles, err := r.rolesGiven(append([]string{}, c.Role...))
+	if err != nil {
+		return err
+	}
 	return c.change(r, c.versioned, http.MethodPut, map[string]any{"roles": roles, "reason": c.Reason}, "roles")
 }
 

@@ -34,6 +34,9 @@ type Actor struct {
 	SecondStepAt time.Time
 	// Service is the client that acts for itself: then there is no UserID.
 	Service string
+	// Repeats: a program that sends a change again whose answer was lost. It then hears what
+	// there is, where that is what it asks for; a person hears that somebody was first.
+	Repeats bool
 	// system is whoever has a shell on the server: nothing stops them anyway.
 	system bool
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
@@ -69,14 +70,18 @@ func (m *Manager) Client(ctx context.Context, a Actor, id string) (ClientEntry, 
 	return clientEntry(a, v), err
 }
 
-// AddClient adds a client as CreateClient does, under an id of ours and, unless it
-// is public, with a secret of ours that is shown once. Roles need what SetRoles
-// needs but a reason.
-func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client) (entry ClientEntry, secret string, err error) {
+// AddClient adds a client as CreateClient does, under the id that it has, else one of
+// ours, and, unless it is public, with a secret of ours that is shown once. Roles need what
+// SetRoles needs but a reason. idp.ErrConflict: the id is taken. A secret that was chosen
+// is taken in place of one of ours, and not returned.
+func (m *Manager) AddClient(ctx context.Context, a Actor, c idp.Client, chosen ...string) (entry ClientEntry, secret string, err error) {
 	if err := m.allow(ctx, a, request{op: "AddClient"}); err != nil {
 		return ClientEntry{}, "", err
 	}
-	c.ID, c.SecretHashes, c.CreatedAt = "", nil, idp.Now()
+	c.SecretHashes, c.CreatedAt = nil, idp.Now()
+	if err := m.choose(ctx, &c, strings.Join(chosen, "")); err != nil {
+		return ClientEntry{}, "", err
+	}
 	if err := m.mayGive(ctx, a, nil, c.Roles); err != nil {
 		return ClientEntry{}, "", err
 	}
@@ -145,12 +150,13 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err != nil {
 		return ClientEntry{}, err
 	}
-	if before.Version != e.Version {
-		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
-	}
 	after := e.Client
 	settings.Client().Keep(before.Client, &after, e.Given)
 	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
+	tidied := after
+	if before.Version != e.Version && (!a.Repeats || len(settings.Client().Check(&tidied)) > 0 || !settings.Client().Same(before.Client, tidied)) {
+		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
+	}
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
 	}

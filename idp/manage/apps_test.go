@@ -21,7 +21,7 @@ func TestSecretsOfAnAppRotate(t *testing.T) {
 		app, first, err := o.AddClient(ctx, everything(), idp.Client{
 			ID: "mine", Name: "App", Populations: []string{idp.Agents}, SecretHashes: [][]byte{idp.HashSecret("mine")},
 		})
-		if err != nil || app.ID == "mine" || app.Secrets != 1 || app.SecretHashes != nil || first == "" || app.Override.Mode != idp.OverrideInherit {
+		if err != nil || app.ID != "mine" || app.Secrets != 1 || app.SecretHashes != nil || first == "" || app.Override.Mode != idp.OverrideInherit {
 			t.Fatalf("%+v, %v", app, err)
 		}
 		expectField(t, "the last", o.RemoveClientSecret(ctx, everything(), app.ID, 0), "index")

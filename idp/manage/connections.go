@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +161,11 @@ func (m *Manager) UpdateConnection(ctx context.Context, a Actor, n ConnectionCha
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
 	}
-	if same(before, c) {
+	again := c
+	if a.Repeats {
+		again.Version = before.Version
+	}
+	if same(before, again) {
 		return m.connectionEntry(ctx, before)
 	}
 	if movesWay(before, c) {
@@ -256,7 +261,7 @@ func (n ConnectionChange) credential(detail map[string]string) map[string]string
 	return detail
 }
 
-// DeleteConnection removes a connection, unlinks whoever is linked through it, and
+// DeleteConnection removes a connection, whatever its version where that is 0, unlinks whoever is linked through it, and
 // ends their sessions that began with it. Apps lose what they hold of them. The only
 // way in of a population cannot be deleted.
 func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, version int64, reason string) error {
@@ -284,7 +289,7 @@ func (m *Manager) DeleteConnection(ctx context.Context, a Actor, id string, vers
 		if _, err := m.Sessions.EndThrough(ctx, a.audit(idp.AuditSignedOut, "the connection was deleted", nil), id); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteConnection(ctx, id, version); err != nil {
+		if err := m.Store.DeleteConnection(ctx, id, cmp.Or(version, c.Version)); err != nil {
 			return err
 		}
 		if err := m.keepAWayIn(ctx, c.PopulationID); err != nil {
@@ -351,7 +356,10 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 		if err := checkLine("client_secret", n.ClientSecret, maxUpstreamSecret); err != nil {
 			return c, err
 		}
-		c.Secret = m.Keyring.Seal([]byte(n.ClientSecret), keyring.AAD("connections", c.ID, "secret"))
+		aad := keyring.AAD("connections", c.ID, "secret")
+		if opened, err := m.Keyring.Open(c.Secret, aad); err != nil || string(opened) != n.ClientSecret { // sealed anew, it would differ
+			c.Secret = m.Keyring.Seal([]byte(n.ClientSecret), aad)
+		}
 		c.Key, c.Certificate = nil, ""
 	case n.NewCertificate:
 		key, pem, err := certificate.New("Gatehouse "+c.ClientID, idp.Now())

@@ -1,8 +1,10 @@
 package manage
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -81,6 +83,21 @@ func isText(field, value string) error {
 		return invalid(field, "settings.text")
 	}
 	return nil
+}
+
+// KnowsPopulation tells whether there is such a population.
+func (m *Manager) KnowsPopulation(ctx context.Context, id string) (bool, error) {
+	_, err := m.Store.Population(ctx, id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// KnowsRole tells whether there is such a role.
+func (m *Manager) KnowsRole(ctx context.Context, id string) (bool, error) {
+	found, err := m.Store.RolesByID(ctx, id)
+	return len(found) > 0, err
 }
 
 // checkName is checkLine for a name: where there is one, it shows something.

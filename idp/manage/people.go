@@ -36,6 +36,8 @@ type UserEntry struct {
 	Recovery      bool     // has recovery codes left
 	// LastSignInAt is zero when the audit log knows of none.
 	LastSignInAt time.Time
+	PasswordSet  bool
+	Version      int64
 }
 
 // maxPrefix is how long a search may be, in characters.
@@ -90,10 +92,10 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 	}
 	list := make([]UserEntry, len(rows))
 	for i, r := range rows {
-		f := facts[r.User.ID]
+		f, set := facts[r.User.ID], r.User.PasswordHash != ""
 		r.User.PasswordHash = ""
 		list[i] = UserEntry{
-			User: r.User, Roles: f.Roles, Authenticator: f.Authenticator, Recovery: f.Recovery, LastSignInAt: f.LastSignInAt,
+			PasswordSet: set, Version: r.Version, User: r.User, Roles: f.Roles, Authenticator: f.Authenticator, Recovery: f.Recovery, LastSignInAt: f.LastSignInAt,
 		}
 	}
 	return list, nil
@@ -143,6 +145,8 @@ type UserDetail struct {
 	// Kept is the access that apps keep, for the same viewers.
 	Kept        []KeptAccess
 	PasswordSet bool
+	// LastSignInAt is as in UserEntry.
+	LastSignInAt time.Time
 	// Identities say who the person is at other providers.
 	Identities []IdentityEntry
 }
@@ -186,6 +190,11 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 	if d.SecondSteps, err = m.secondSteps(ctx, user); err != nil {
 		return d, err
 	}
+	facts, err := m.Store.FactsOf(ctx, user.ID)
+	if err != nil {
+		return d, err
+	}
+	d.LastSignInAt = facts[user.ID].LastSignInAt
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	if err != nil {
 		return d, err

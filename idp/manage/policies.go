@@ -239,9 +239,18 @@ func (m *Manager) SaveOverride(ctx context.Context, a Actor, c Change[idp.Overri
 		if err != nil {
 			return err
 		}
-		if saved.MinVersion = before.MinVersion; saved == before {
-			return nil
+		again := saved
+		if again.Version, again.MinVersion = before.Version, before.MinVersion; again == before {
+			done := c.To.Version == before.Version
+			if !done && a.Repeats {
+				done, err = m.carriedOut(ctx, c.Apply, store.AuditQuery{Kind: idp.AuditOverrideChanged, ClientID: c.ID})
+			}
+			if done || err != nil {
+				saved = before
+				return err
+			}
 		}
+		saved.MinVersion = before.MinVersion
 		if saved.Version, err = m.Store.NextPolicyVersion(ctx); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -123,15 +124,16 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 	if err != nil {
 		return RoleEntry{}, err
 	}
-	if before.Version != e.Version {
-		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrConflict)
-	}
 	r := idp.Role{ID: e.ID, Name: e.Name, Permissions: e.Permissions}
-	if err := checkRole(&r).Err(); err != nil {
-		return RoleEntry{}, err
-	}
-	if RoleFields().Same(r, before.Role) {
+	wrong := checkRole(&r)
+	same := len(wrong) == 0 && RoleFields().Same(r, before.Role)
+	switch {
+	case before.Version != e.Version && (!same || !a.Repeats):
+		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrConflict)
+	case same:
 		return before, nil
+	case len(wrong) > 0:
+		return RoleEntry{}, wrong
 	}
 	return RoleEntry{Role: r, Version: e.Version + 1, Holders: before.Holders}, m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.onlyOneOfThatName(ctx, r); err != nil {
@@ -146,14 +148,14 @@ func (m *Manager) UpdateRole(ctx context.Context, a Actor, e RoleEntry, reason s
 	})
 }
 
-// DeleteRole removes a role. idp.ErrSystemRole: it is one; idp.ErrConflict: the
+// DeleteRole removes a role, whatever its version where that is 0. idp.ErrSystemRole: it is one; idp.ErrConflict: the
 // version is not that of now; idp.ErrInUse: somebody holds it, or a connection gives it.
 func (m *Manager) DeleteRole(ctx context.Context, a Actor, id string, version int64, reason string) error {
 	before, err := m.customRole(ctx, a, request{op: "DeleteRole", reason: reason}, id)
 	if err != nil {
 		return err
 	}
-	if before.Version != version {
+	if version = cmp.Or(version, before.Version); before.Version != version {
 		return fmt.Errorf("role: %w", idp.ErrConflict)
 	}
 	if before.Holders > 0 {

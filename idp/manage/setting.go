@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
+	"gatehouse/idp/store"
 )
 
 // Change is a change of something that settings describes.
@@ -112,8 +113,18 @@ func (s setting[T]) carry(ctx context.Context, m *Manager, a Actor, c Change[T])
 		after.Version = c.Version + 1
 	}
 	s.onto(&after.Population, c)
-	if seen == c.Version && before.same(after.Population) {
-		return before, nil
+	again := after.Population
+	if s.version != nil {
+		again.Policy.Version = before.Policy.Version
+	}
+	if before.same(again) {
+		done := seen == c.Version
+		if !done && a.Repeats {
+			done, err = m.carriedOut(ctx, c.Apply, store.AuditQuery{Kind: s.kind, PopulationID: c.ID})
+		}
+		if done || err != nil {
+			return before, err
+		}
 	}
 	w := written{version: c.Version, before: &before.Population, after: &after.Population}
 	if s.applies != nil {

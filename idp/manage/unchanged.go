@@ -1,19 +1,43 @@
 package manage
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/store"
 )
 
 // A change of nothing is answered with what there is, under the version that it has:
 // nothing is written, nobody is told, no session ends. Whoever asked compares the
-// version with the one they saw.
+// version with the one they saw. An actor that repeats requests (Actor.Repeats) hears the
+// same of an older version: the change may be its own, whose answer was lost.
 
 // ErrUnchanged answers a change of nothing where there is no version to compare.
 var ErrUnchanged = errors.New("nothing was changed")
+
+// UnchangedError is an ErrUnchanged of what has a version.
+type UnchangedError struct{ Version int64 }
+
+// Error implements error.
+func (*UnchangedError) Error() string { return ErrUnchanged.Error() }
+
+// Unwrap makes it an ErrUnchanged.
+func (*UnchangedError) Unwrap() error { return ErrUnchanged }
+
+// carriedOut tells whether a change that was asked for again, because its answer was lost,
+// was carried out when it should be: an equal one "on next login" signed nobody out. q
+// finds the events of such changes.
+func (m *Manager) carriedOut(ctx context.Context, apply Apply, q store.AuditQuery) (bool, error) {
+	if apply != Immediately {
+		return true, nil
+	}
+	q.Limit = 1
+	events, err := m.Store.AuditPage(ctx, q)
+	return len(events) == 1 && events[0].Detail["apply"] == string(Immediately), err
+}
 
 // same tells whether two structs have the same fields; an empty list is no list.
 func same[T any](a, b T) bool {

@@ -93,13 +93,14 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 	if err := m.allow(ctx, a, r); err != nil {
 		return UserDetail{}, err
 	}
-	if version != c.Version {
+	same := len(changed) == 0 && after.Disabled == before.Disabled
+	if version != c.Version && (!same || !a.Repeats) {
 		return UserDetail{}, fmt.Errorf("user: %w", idp.ErrConflict)
 	}
 	if err := checkUser(after); err != nil {
 		return UserDetail{}, err
 	}
-	if len(changed) == 0 && after.Disabled == before.Disabled {
+	if same {
 		return m.detail(ctx, a, before, version)
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
@@ -338,7 +339,7 @@ func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int6
 	if err := m.allow(ctx, a, r); err != nil {
 		return err
 	}
-	if version != current {
+	if version != current && !a.Repeats {
 		return fmt.Errorf("user: %w", idp.ErrConflict)
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
@@ -352,8 +353,8 @@ func (m *Manager) SetRoles(ctx context.Context, a Actor, id string, version int6
 			return err
 		}
 		// Read after the roles: they are those of this version.
-		if _, now, err := m.Store.VersionedUser(ctx, id); err != nil || now == version && sameSet(roleIDs(before), roles) {
-			return cmp.Or(err, ErrUnchanged)
+		if _, now, err := m.Store.VersionedUser(ctx, id); err != nil || (now == version || a.Repeats) && sameSet(roleIDs(before), roles) {
+			return cmp.Or(err, error(&UnchangedError{Version: now}))
 		}
 		if err := m.Store.SaveRoles(ctx, id, version, roles); err != nil {
 			return err
