@@ -65,7 +65,7 @@ type document struct {
 	schemas    map[string]object
 	compiled   map[string]*jsonschema.Schema
 	later      []string // fields that came after programs had learned a body: none is required
-	text       []byte // JSON
+	text       []byte   // JSON
 }
 
 // newDocument writes the document of the API at a URL. It is made of the table of
