@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/session"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -183,6 +184,24 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		return fmt.Errorf("set-up of an authenticator: %w", idp.ErrUsed)
 	}
 	return err
+}
+
+// JustAdded tells whether a set-up was confirmed so short a time ago that the browser may
+// have lost the answer, and the code is of that authenticator: whoever sends it again
+// proves what they proved then. It writes nothing.
+func (m *Manager) JustAdded(ctx context.Context, s Self, sealed []byte, code string) (bool, error) {
+	pending, err := m.openPending(s, sealed)
+	if err != nil {
+		return false, nil // no answer of ours
+	}
+	if _, err := mfa.MatchTOTP(pending.Key, code, idp.Now(), 0); err != nil {
+		return false, nil
+	}
+	enrolment, err := m.Store.Enrolment(ctx, s.UserID)
+	since := idp.Now().Add(-session.LostAnswer)
+	return slices.ContainsFunc(enrolment.TOTP, func(f idp.Factor) bool {
+		return f.ID == pending.ID && f.CreatedAt.After(since)
+	}), err
 }
 
 // enrolled is what goes with a new authenticator.
