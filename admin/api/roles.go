@@ -95,7 +95,7 @@ func (h handlers) TestMail(c *gin.Context) {
 		switch {
 		case err == nil:
 			return v.done()
-		case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail):
+		case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail), errors.As(err, new(*manage.WaitError)):
 			return err
 		case errors.As(err, &field): // manage calls every address email
 			return &manage.FieldError{Field: "to", Reason: field.Reason}

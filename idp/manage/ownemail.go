@@ -73,6 +73,9 @@ func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
 // sendEmailLink writes the same rows for an address that is free and for one that is
 // somebody's; only what the mail to it says differs.
 func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, population idp.Population, wanted idp.User) error {
+	if err := m.mailing(ctx, s.actor(), wanted.Email); err != nil {
+		return err
+	}
 	owner, err := m.Store.UserByEmail(ctx, user.PopulationID, wanted.Email)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return err

@@ -161,6 +161,11 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		}
 	}
 	if slices.Contains(changed, "email") {
+		if a.UserID != after.ID { // who moves their own has read a mail there
+			if err := m.mailing(ctx, a, after.Email); err != nil {
+				return err
+			}
+		}
 		if err := m.movedBy(ctx, a, before, after); err != nil {
 			return err
 		}
