@@ -153,7 +153,9 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 	return web.Redirect(c, location)
 }
 
-// callback takes the answer of another provider, in the browser that asked.
+// callback takes the answer of another provider, in the browser that asked. An answer
+// that comes several times at once is taken once, and the others lead to where that one
+// went: its code works once, so each would say that the sign-in failed.
 func (l *Login) callback(c *gin.Context) error {
 	answer := c.Request.URL.Query()
 	q, ok := l.readState(answer.Get("state"))
@@ -163,12 +165,20 @@ func (l *Login) callback(c *gin.Context) error {
 	case !ok:
 		return l.signedOutElsewhere(c, answer.Get("state"))
 	}
+	leave, waited, err := l.answers.take(c.Request.Context(), q.flow)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s, err := l.open(c, q.flow)
 	if err != nil {
 		return l.startAgain(c, err) // it took long there: to ask once more is quick
 	}
 	if s.over() {
 		return l.finishedAgain(c, s)
+	}
+	if q.version != s.flow.Version && (waited || !s.takesPassword()) {
+		return l.here(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
 	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
@@ -238,7 +248,9 @@ func (l *Login) noteDated(ctx context.Context, s *signIn, c idp.Connection, date
 // their address first.
 func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
 	user, err := l.Manage.Recognise(ctx, c, a)
-	if errors.Is(err, manage.ErrConfirm) && s.flow.UserID == "" {
+	if errors.Is(err, manage.ErrConfirm) && (s.flow.UserID == "" || s.typed()) {
+		s.flow.UserID, s.User, s.flow.Proofs, s.flow.PolicyVersion = "", idp.User{}, nil, 0
+		s.notes = Notes{Keep: s.notes.Keep}
 		return l.beginConfirm(ctx, s, c, a)
 	}
 	if errors.Is(err, manage.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
@@ -249,6 +261,11 @@ func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.A
 	}
 	return l.welcome(ctx, s, c, a, user)
 }
+
+// typed tells whether the sign-in is of somebody for no other reason than that they gave a
+// password in it: whoever comes from elsewhere then may be another, and the password
+// counts for nothing.
+func (s *signIn) typed() bool { return s.flow.SessionID == "" && s.Request.Demand.UserID == "" }
 
 // welcome adds the proof that another provider gave.
 func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion, user idp.User) error {
@@ -324,6 +341,9 @@ func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection,
 	page := passwordPage{in: s.prefilled(c), alert: refusalTexts[refused.Reason].With(name), refused: http.StatusForbidden}
 	if status := refusalStatus[refused.Reason]; status != 0 {
 		page.refused = status
+	}
+	if refused.MadeUp && page.refused >= http.StatusInternalServerError {
+		page.refused = http.StatusBadRequest
 	}
 	if s.client.Takes(connection.PopulationID) && s.flow.UserID == "" {
 		page.in.population = connection.PopulationID

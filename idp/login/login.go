@@ -66,6 +66,8 @@ type Login struct {
 	UpstreamKey []byte
 	Upstreams   Upstreams
 	Requests    Requests
+	// answers has answers to one sign-in's question looked at one after the other.
+	answers turns
 }
 
 // Path is where the sign-in of a flow begins, below the issuer.
