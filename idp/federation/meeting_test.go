@@ -274,6 +274,17 @@ func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
 	})
 }
 
+// A name from elsewhere loses what turns the text around it, and keeps its letters.
+func TestANameFromElsewhereLosesWhatTurnsText(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), nil)
+	h.entra.Mutate(func(c map[string]any) { c["name"] = "\u2066Alice\u202e Doe\u200f" })
+	h.signIn(idptest.NewBrowser(t), idptest.Alice)
+	if u, err := h.Store.UserByEmail(t.Context(), idp.Agents, idptest.Alice); err != nil || u.Name != "Alice Doe" {
+		t.Errorf("the name is %q (%v)", u.Name, err)
+	}
+}
+
 // What PostgreSQL cannot even look for is nobody's.
 func TestNamesThatNoDatabaseTakes(t *testing.T) {
 	t.Parallel()

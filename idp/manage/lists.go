@@ -83,13 +83,17 @@ func isText(field, value string) error {
 	return nil
 }
 
-// checkName is checkLine for a name: where there is one, it shows something.
+// checkName is checkLine for a name: where there is one, it shows something, and nothing
+// else than it says.
 func checkName(field, value string, longest int) error {
 	if err := checkLine(field, value, longest); err != nil {
 		return err
 	}
 	if value != "" && !idp.Shows(value) {
 		return invalid(field, "this name shows nothing: it needs a letter, a digit or a sign")
+	}
+	if strings.ContainsFunc(value, idp.Directs) {
+		return invalid(field, "this name has marks that turn the direction of text: type it anew")
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 	case wanted.Email == user.Email:
 		return invalid("email", "this is the address that you have")
 	}
-	if err := checkUser(wanted); err != nil {
+	if err := checkChange(user, wanted); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {

@@ -125,10 +125,13 @@ func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[Brand]) (Popu
 	}.save(ctx, m, a, c)
 }
 
-// showsName refuses a name that shows nothing.
+// showsName refuses a name that shows nothing, or something else than it says.
 func showsName(name string) *settings.Error {
-	if !idp.Shows(name) {
+	switch {
+	case !idp.Shows(name):
 		return &settings.Error{Key: "settings.shows_nothing"}
+	case strings.ContainsFunc(name, idp.Directs):
+		return &settings.Error{Key: "settings.turns_text"}
 	}
 	return nil
 }
