@@ -161,7 +161,7 @@ func (l *Login) callback(c *gin.Context) error {
 	q, ok := l.readState(answer.Get("state"))
 	switch {
 	case !ok && (answer.Has("code") || answer.Has("error")):
-		return web.NewProblem(ui.ProblemFlowExpired, errors.New("an answer to a sign-in without its state"))
+		return l.forgotten(c, errors.New("an answer to a sign-in without its state"))
 	case !ok:
 		return l.signedOutElsewhere(c, answer.Get("state"))
 	}
@@ -356,7 +356,7 @@ func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
 	location, ok := l.Upstreams.Returned(state)
 	switch {
 	case !ok:
-		return web.NewProblem(ui.ProblemFlowExpired, errors.New("a state that is not ours"))
+		return l.forgotten(c, errors.New("a state that is not ours"))
 	case location != "":
 		return l.Web.LeadOn(c, ui.Frame{}, location) // a form of the other provider's may have led here
 	}
