@@ -23,8 +23,8 @@ const (
 	pendingLifetime = 15 * time.Minute
 )
 
-// ErrLastFactor: without this authenticator the person could not sign in as the policy
-// asks.
+// ErrLastFactor: without this authenticator the person could not sign in as the policy,
+// an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
 func authenticators(factors []idp.Factor) int {
@@ -288,8 +288,8 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err != nil {
 			return err
 		}
-		if !mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()) {
-			return ErrLastFactor
+		if may, err := m.mayDoWithout(ctx, population, user, left); err != nil || !may {
+			return errors.Join(err, ErrLastFactor)
 		}
 		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
 			return err
@@ -333,7 +333,33 @@ func (m *Manager) MayRemove(ctx context.Context, s Self, id string) (idp.Factor,
 		return idp.Factor{}, false, err
 	}
 	removed.Secret = nil
-	return removed, mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()), nil
+	may, err := m.mayDoWithout(ctx, population, user, left)
+	return removed, may, err
+}
+
+// mayDoWithout tells whether a person could go on everywhere with what would be left of
+// their second steps: by the policy, at each app that has rules of its own, and at the
+// console, which asks everybody who holds a permission for a second step. Where they
+// could not, the next sign-in there would set up another authenticator by the password
+// alone.
+func (m *Manager) mayDoWithout(ctx context.Context, p idp.Population, u idp.User, left idp.Enrolment) (bool, error) {
+	asked, err := m.Store.OverridesFor(ctx, p.ID, idp.ConsoleClient)
+	if err != nil {
+		return false, err
+	}
+	holds, err := m.permissionsOf(ctx, u.ID)
+	if err != nil {
+		return false, err
+	}
+	if len(holds) > 0 {
+		asked = append(asked, idp.Override{Mode: idp.OverrideRequired})
+	}
+	for _, o := range append(asked, idp.Override{}) {
+		if !mfa.MayDoWithout(p.Policy, o, mfa.EnrolledOf(left, nil), idp.Now()) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // OwnCodes are the person's new recovery codes, until they say that they have saved
