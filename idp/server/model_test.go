@@ -30,6 +30,7 @@ func TestNoSequenceOfOperationsReachesBeyondWhatTheActorHolds(t *testing.T) {
 				w.act()
 			}
 		}
+		w.meet()
 		w.judgePeople()
 		w.judgeApps()
 		w.judgeSelf()
