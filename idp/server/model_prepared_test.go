@@ -33,29 +33,33 @@ func (w *intrigue) drawPrepared() {
 	w.people = append(w.people, subject{User: u})
 }
 
-// meet has the newcomers come through the connection, by an address that it confirms or
-// one that they confirm themselves, once before and once after an admin gave roles to
-// whoever comes through it. What they hold then is theirs, and not the attacker's.
+// meet has the newcomers come through the connection, whose addresses an admin says are
+// its own, once before and once after an admin gave roles to whoever comes through it.
+// What they hold then is theirs, and not the attacker's.
 func (w *intrigue) meet() {
 	for _, u := range w.prepared {
-		if rapid.Bool().Draw(w.r, "an admin maps a role first") {
-			w.mapForAll()
-		}
+		w.open(false)
 		a := idp.Assertion{
 			Subject: idp.EntraSubject(homeDirectory, idp.NewID()), Email: u.Email, Groups: []string{"everybody"},
-			EmailConfirmed: rapid.Bool().Draw(w.r, "the address is confirmed"),
+			EmailConfirmed: true,
 		}
 		w.comes(a)
-		w.mapForAll()
+		w.open(true)
 		w.comes(a)
 	}
 }
 
-// mapForAll gives the admins' role to everybody in the connection's directories.
-func (w *intrigue) mapForAll() {
+// open has an admin name the newcomers' domain and, with roles, give the admins' role to
+// everybody in the connection's directories.
+func (w *intrigue) open(roles bool) {
 	c, err := w.app.Store.Connection(w.ctx, w.connection.ID)
 	if err != nil || c.Issuer == theirIssuer || slices.Contains(c.Tenants, theirDirectory) {
 		return // an admin who trusted that one gave everything away
+	}
+	c.Domains = []string{"rtx.example"}
+	if !roles {
+		_, _ = w.app.Manage.UpdateConnection(w.ctx, manage.System(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+		return
 	}
 	c.Roles = []idp.RoleMapping{{Claim: "groups", Value: "everybody", RoleID: idp.RoleAdmin}}
 	_, _ = w.app.Manage.UpdateConnection(w.ctx, manage.System(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
