@@ -111,8 +111,8 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	if s.notes.Keep {
 		begin = l.Sessions.NewKept
 	}
-	session, cookie := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
-	session, cookie = l.Sessions.Renew(session, l.act(s))
+	session, _ := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
+	session, cookie := l.Sessions.Renew(session, l.act(s))
 	l.came(s, &session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
