@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -185,12 +186,11 @@ func (v *visit) postRemoveSecret() error {
 		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.stale").With())
 	}
 	err = v.console.Manage.RemoveClientSecret(v.Request.Context(), v.actor, c.ID, index)
-	var field *manage.FieldError
 	switch {
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/apps/" + c.ID + "/secrets/remove/" + strconv.Itoa(index))
-	case errors.As(err, &field):
-		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.field").With(field.Reason))
+	case errors.Is(err, idp.ErrInvalid):
+		return v.renderSecrets(http.StatusConflict, web.Said(web.Wrong(err)[0]))
 	case errors.Is(err, idp.ErrConflict):
 		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.stale").With())
 	case err != nil:
@@ -244,7 +244,7 @@ func (v *visit) postDelete() error {
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/apps/" + c.ID + "/delete")
 	case errors.Is(err, idp.ErrInvalid):
-		return v.renderDelete(http.StatusUnprocessableEntity, c, ui.Key("console.error.reason").With())
+		return v.renderDelete(http.StatusUnprocessableEntity, c, ui.Key("settings.reason").With())
 	case err != nil:
 		return err
 	}
@@ -268,7 +268,7 @@ func (v *visit) appDeliveries() error {
 	if err != nil {
 		return err
 	}
-	page := ui.ConsoleAppDeliveries{Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.path("/system/retry")}
+	page := ui.ConsoleAppDeliveries{Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.pathFor("RetryDeliveries", "/system/retry")}
 	for _, l := range lanes {
 		if l.Lane == c.ID {
 			page.Lane = laneOf(l)

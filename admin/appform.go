@@ -26,8 +26,9 @@ func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
 	if c.ID != "" {
 		asked = append(asked, "token_format", "signing_alg")
 	}
-	return manage.ClientFields().Only(func(s settings.Spec) bool {
-		return slices.Contains(asked, s.Name) && (s.Operation == "" || v.actor.May(s.Operation))
+	// Settings without a column of their own are about how people sign in.
+	return settings.Client().Only(func(s settings.Spec) bool {
+		return (slices.Contains(asked, s.Name) || s.Stored && c.Kind != idp.ServiceClient) && (s.Operation == "" || v.actor.May(s.Operation))
 	})
 }
 
@@ -51,7 +52,7 @@ func appSettings() section[manage.ClientEntry, idp.Client] {
 	x.home = func(c entry) string { return "/apps/" + c.ID }
 	x.frame = func(v *visit, c entry) (page ui.ConsoleForm, err error) {
 		page.Console, err = v.appFrame(c, "")
-		page.Heading = *ui.Key("console.error.field").With(c.Name)
+		page.Heading = ui.Plain(c.Name)
 		if v.actor.May("DeleteClient") {
 			page.DeleteURL, page.DeleteTexts = v.path("/apps/"+c.ID+"/delete"), "console.app.delete"
 		}
@@ -236,7 +237,7 @@ func (v *visit) roleBoxes(chosen []string) (list []ui.Input, err error) {
 	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
 	for _, r := range roles {
 		if has := slices.Contains(chosen, r.ID); has || v.holds(r.Permissions) {
-			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: *ui.Key("console.error.field").With(r.Name), Value: r.ID, On: has})
+			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: ui.Plain(r.Name), Value: r.ID, On: has})
 		}
 	}
 	return list, err

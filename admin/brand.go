@@ -12,17 +12,17 @@ import (
 )
 
 // brand is how a population shows itself.
-func brand() section[manage.PopulationEntry, manage.Brand] {
+func brand() section[manage.PopulationEntry, idp.Brand] {
 	type entry = manage.PopulationEntry
-	x := populationSection("brand", "SaveBrand", manage.BrandFields(), manage.BrandOf)
-	x.more = func(v *visit, _ entry, b manage.Brand, page *ui.ConsoleForm) error {
+	x := populationSection("brand", "SaveBrand", settings.Brand(), func(p idp.Population) idp.Brand { return p.Brand })
+	x.more = func(v *visit, _ entry, b idp.Brand, page *ui.ConsoleForm) error {
 		color := &page.Inputs[1]
 		color.Swatches = ui.Swatches(b.BrandColor, b.Name, v.text("console.brand.sample_button"), "console.brand.light", "console.brand.dark")
 		color.Contrast = ui.ColorContrast(b.BrandColor)
 		page.More = []ui.Field{{Name: "preview", Value: v.text("console.brand.preview")}}
 		return nil
 	}
-	x.save = func(v *visit, e entry, b manage.Brand) (int64, ui.Key, error) {
+	x.save = func(v *visit, e entry, b idp.Brand) (int64, ui.Key, error) {
 		saved, err := v.console.Manage.SaveBrand(v.Request.Context(), v.actor, change(v, e.ID, b))
 		return saved.Version, "console.done.saved", err
 	}

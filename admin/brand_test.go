@@ -17,7 +17,7 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 		b := h.admin()
 		form := h.page(b, "/authentication/agents/brand")
 		want(t, form, http.StatusOK, "Agent Authentication", "Name and logo")
-		good := []string{"name", "Bluebird Repairs", "brand_color", "#F2A900", "logo_url", "https://rtx.example/logo.svg", "help_url", "https://help.rtx.example/", "privacy_url", ""}
+		good := []string{"name", "Bluebird Repairs", "brand_color", "#F2A900", "logo_url", "https://rtx.example/logo.svg", "help_url", "https://help.rtx.example/", "privacy_url", "", "support_url", "https://rtx.example/support"}
 		// Looking at a colour saves nothing.
 		shown := b.Submit(form, "/brand", append(good, "preview", "yes")...)
 		want(t, shown, http.StatusOK, "Agent Authentication", "adjusted to be readable", "#f2a900 (", "2.0:1 with white", `fill="#f2a900"`)
@@ -26,6 +26,7 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 		}
 		for field, value := range map[string]string{
 			"name": " ", "brand_color": "red;}", "logo_url": "javascript:alert(1)", "help_url": "http://help.rtx.example/", "privacy_url": "/privacy",
+			"support_url": "http://rtx.example/support",
 		} {
 			want(t, b.Submit(form, "/brand", append(good, field, value)...), http.StatusUnprocessableEntity, "Agent Authentication", `id="`+field+`-error"`)
 		}
@@ -33,12 +34,15 @@ func TestAPopulationGetsANameAndAColour(t *testing.T) {
 		want(t, b.Submit(form, "/brand", append(good, "id", "contacts", "min_version", "99", "session_idle", "1")...), http.StatusOK, "Agent Authentication", "Saved.")
 		p, err := h.Store.Population(t.Context(), idp.Agents)
 		idptest.Must(t, err)
-		if p.Name != "Bluebird Repairs" || p.BrandColor != "#f2a900" || p.HelpURL != "https://help.rtx.example/" || p.MinVersion != 0 || p.SessionIdle.Hours() != 1 {
+		if p.Name != "Bluebird Repairs" || p.BrandColor != "#f2a900" || p.HelpURL != "https://help.rtx.example/" || p.SupportURL != "https://rtx.example/support" || p.MinVersion != 0 || p.SessionIdle.Hours() != 1 {
 			t.Errorf("saved %+v", p)
 		}
 		want(t, b.Submit(form, "/brand", good...), http.StatusConflict, "Agent Authentication", "This was changed in the meantime", "Bluebird Repairs")
 		// People see it where they sign in.
 		signIn := idptest.NewBrowser(t).Get(h.AddParty(idp.Client{}).Begin().URL)
+		if !strings.Contains(signIn.Body, `<a href="https://rtx.example/support">Contact support</a>`) {
+			t.Errorf("the sign-in page does not lead to support:\n%s", signIn.Body)
+		}
 		if !strings.Contains(signIn.Body, "Bluebird Repairs") || !strings.Contains(signIn.Body, "f2a900.css") {
 			t.Errorf("the sign-in page is not in its brand:\n%s", signIn.Body)
 		}

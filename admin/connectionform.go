@@ -9,6 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -143,10 +144,10 @@ func (v *visit) placeConnectionError(page *ui.ConsoleConnection, wrong error) {
 		return
 	}
 	field := all[0]
-	message := messageOf(field)
+	message := web.Said(field)
 	switch field.Field {
 	case "reason":
-		message = v.whyReason(field)
+		message = web.Said(field)
 	case "issuer":
 		if !page.HasIssuer {
 			page.Alert = message
@@ -198,12 +199,12 @@ func (v *visit) connectionChange(wanted idp.Connection, now manage.ConnectionEnt
 	switch choice := v.PostForm("credential"); {
 	case choice == withSecret:
 		if change.ClientSecret = v.PostForm("client_secret"); change.ClientSecret == "" {
-			return change, &manage.FieldError{Field: "client_secret", Reason: v.text("console.connection.secret_missing")}
+			return change, settings.Invalid("client_secret", "console.connection.secret_missing")
 		}
 	case choice == withNewKey:
 		change.NewCertificate = true
 	case choice != keepCredential || now.Version == 0:
-		return change, &manage.FieldError{Field: "credential", Reason: v.text("console.connection.credential_choose")}
+		return change, settings.Invalid("credential", "console.connection.credential_choose")
 	}
 	return change, nil
 }

@@ -175,7 +175,7 @@ func (v *visit) renderConnection(status int, c manage.ConnectionEntry, p manage.
 		page.Alert = ui.Key("console.connection.above").With()
 	}
 	page.Action, page.CancelURL, page.Version = v.path(connectionPage(c)), v.path("/authentication/"+p.ID+"/access"), c.Version
-	page.Heading, page.Submit = *ui.Key("console.error.field").With(c.Name), *ui.Key("console.save").With()
+	page.Heading, page.Submit = ui.Plain(c.Name), *ui.Key("console.save").With()
 	page.HasTenants, page.ManyTenants = page.Entra, true
 	if v.actor.May("DeleteConnection") && !c.Above {
 		page.DeleteURL = page.Action + "/delete"
@@ -271,14 +271,13 @@ func (v *visit) postDeleteConnection() error {
 		return err
 	}
 	err = v.console.Manage.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), v.PostForm("reason"))
-	var field *manage.FieldError
 	switch {
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh(connectionPage(c) + "/delete")
-	case errors.As(err, &field) && field.Field == "reason":
-		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), v.reasonMessage(field), nil)
-	case errors.As(err, &field):
-		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), nil, fieldMessage(field))
+	case errors.Is(err, idp.ErrInvalid):
+		var reason, alert *ui.Message
+		placeError(err, map[string]**ui.Message{"reason": &reason}, &alert)
+		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), reason, alert)
 	case errors.Is(err, idp.ErrConflict):
 		return v.renderDeleteConnection(http.StatusConflict, c, p, c.Version, nil, ui.Key("console.error.stale").With())
 	case err != nil:

@@ -98,7 +98,7 @@ func pages() map[string]handler {
 
 		"/people":                     (*visit).people,
 		"/people/export":              (*visit).exportPeople,
-		"/people/new":                 (*visit).newPerson,
+		"/people/new":                 func(v *visit) error { return v.withRoles(newPerson()) },
 		"/people/:id":                 (*visit).person,
 		"/people/:id/edit":            (*visit).editPerson,
 		"/people/:id/roles":           (*visit).personRoles,
@@ -113,7 +113,7 @@ func pages() map[string]handler {
 		"/roles/:id/edit":             (*visit).editRole,
 		"/roles/:id/delete":           (*visit).askDeleteRole,
 		"/authentication/:population/registration": registration().get,
-		"/people/invite":      (*visit).invite,
+		"/people/invite":      func(v *visit) error { return v.withRoles(invitation()) },
 		"/people/invitations": (*visit).invitations,
 	}
 }
@@ -147,19 +147,19 @@ func forms() map[string]handler {
 		"/system/keys/:key/revoke":          (*visit).postRevokeKey,
 		"/system/test-mail":                 (*visit).postTestMail,
 
-		"/people/new":                              (*visit).postNewPerson,
-		"/people/:id/edit":                         (*visit).postPerson,
+		"/people/new":                              newPerson().post,
+		"/people/:id/edit":                         changedPerson().post,
 		"/people/:id/roles":                        (*visit).postPersonRoles,
 		"/people/:id/password":                     (*visit).postPassword,
 		"/people/:id/state":                        (*visit).postState,
-		"/people/:id/connect/:object":              (*visit).postLink,
+		"/people/:id/connect/:object":              link().post,
 		"/people/:id/:deed":                        (*visit).postDeed,
 		"/people/:id/:deed/:object":                (*visit).postDeed,
 		"/roles/new":                               newRole().post,
 		"/roles/:id/edit":                          changedRole().post,
 		"/roles/:id/delete":                        (*visit).postDeleteRole,
 		"/authentication/:population/registration": registration().post,
-		"/people/invite":                           (*visit).postInvite,
+		"/people/invite":                           invitation().post,
 		"/people/invitations/:id/resend":           (*visit).postResend,
 		"/people/invitations/:id/revoke":           (*visit).postRevoke,
 	}

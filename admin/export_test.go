@@ -3,7 +3,6 @@ package admin
 import (
 	"slices"
 
-	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
@@ -17,8 +16,8 @@ func Labels() (labels []ui.Key) {
 	labels = append(labels, of("registration", registration().fields)...)
 	labels = append(labels, of("roles", roleForm().fields)...)
 	labels = append(labels, of("brand", brand().fields)...)
-	labels = append(labels, of("app", manage.ClientFields().Only(func(s settings.Spec) bool {
-		return slices.Contains([]string{
+	labels = append(labels, of("app", settings.Client().Only(func(s settings.Spec) bool {
+		return s.Stored || slices.Contains([]string{
 			"name", "redirect_uris", "post_logout_redirect_uris", "home_url", "backchannel_logout_uri", "roles", "token_format", "signing_alg",
 		}, s.Name)
 	}))...)

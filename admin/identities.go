@@ -2,12 +2,13 @@ package admin
 
 import (
 	"errors"
-	"net/http"
+	"fmt"
 	"slices"
 	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -49,94 +50,81 @@ func subjectParts(c idp.Connection, subject string) []ui.Setting {
 		return []ui.Setting{part("console.link.subject", strings.TrimPrefix(subject, idp.OIDCSubject(c.Issuer, "")))}
 	}
 	tid, oid, _ := strings.Cut(subject, "/")
-	return []ui.Setting{part("console.link.tenant", tid), part("console.link.object", oid)}
+	return []ui.Setting{part("console.link.tenant_id", tid), part("console.link.object_id", oid)}
 }
 
-// linkable is whom the address names, and the connection of their population to link
-// them through.
-func (v *visit) linkable() (manage.UserDetail, idp.Connection, error) {
-	d, err := v.editable("LinkIdentity")
-	if err != nil {
-		return d, idp.Connection{}, err
+// linking is a person, and the connection of their population to link them through.
+type linking struct {
+	manage.UserDetail
+
+	through idp.Connection
+}
+
+// linkNamed is whom the address names.
+func (v *visit) linkNamed() (l linking, err error) {
+	if l.UserDetail, err = v.personNamed(); err != nil {
+		return l, err
 	}
 	id := v.Param("object")
 	if !identifier.MatchString(id) {
-		return d, idp.Connection{}, idp.ErrNotFound
+		return l, idp.ErrNotFound
 	}
-	c, err := v.console.Store.Connection(v.Request.Context(), id)
-	if err == nil && c.PopulationID != d.PopulationID {
+	l.through, err = v.console.Store.Connection(v.Request.Context(), id)
+	if err == nil && l.through.PopulationID != l.PopulationID {
 		err = idp.ErrNotFound
 	}
-	return d, c, err
+	return l, err
+}
+
+// link is the form of who a person is at a connection.
+func link() section[linking, manage.NewIdentity] {
+	return section[linking, manage.NewIdentity]{
+		thing: "link", early: true,
+		load: (*visit).linkNamed, // the operation refuses who may not, and the audit log has it
+		pick: func(_ *visit, l linking) settings.Fields[manage.NewIdentity] {
+			return manage.IdentityFields(l.through.Kind)
+		},
+		home:  func(l linking) string { return "/people/" + l.ID + "/connect/" + l.through.ID },
+		check: func(*visit, linking, *manage.NewIdentity) settings.Errors { return nil },
+		seen: func(l linking) (n manage.NewIdentity, version int64) {
+			if len(l.through.Tenants) == 1 {
+				n.TenantID = l.through.Tenants[0]
+			}
+			return n, 0
+		},
+		frame: func(v *visit, l linking) (page ui.ConsoleForm, err error) {
+			page.Console, err = v.personFrame(l.UserDetail, true)
+			page.CancelURL, page.Heading = v.path("/people/"+l.ID), *ui.Key("console.link.heading").With(calls(l.UserDetail), l.through.Name)
+			return page, err
+		},
+		more: func(v *visit, l linking, _ manage.NewIdentity, page *ui.ConsoleForm) error {
+			page.Name, page.Submit = "console-person-link", *ui.Key("console.link.link").With()
+			for _, told := range v.andTold(*ui.Key("console.link.what").With(l.through.Name)) {
+				page.Notes = append(page.Notes, ui.Note{Class: "hint", Text: told})
+			}
+			page.Inputs = append(page.Inputs, v.reasonInput())
+			return nil
+		},
+		add: func(v *visit, l linking, n manage.NewIdentity) error {
+			n.UserID, n.ConnectionID, n.Reason = l.ID, l.through.ID, v.PostForm("reason")
+			err := v.console.Manage.LinkIdentity(v.Request.Context(), v.actor, n)
+			switch {
+			case errors.Is(err, idp.ErrConflict):
+				return fmt.Errorf("%w: %w", err, settings.Invalid("", "console.link.taken"))
+			case err != nil:
+				return err
+			}
+			return v.done("/people/"+l.ID, "console.done.linked")
+		},
+	}
 }
 
 // askLink is the form of who a person is at a connection.
 func (v *visit) askLink() error {
-	d, c, err := v.linkable()
-	if err != nil {
+	if _, err := v.editable("LinkIdentity"); err != nil {
 		return err
 	}
-	if !v.fresh() { // better now than after the form
-		return v.askFresh("/people/" + d.ID + "/connect/" + c.ID)
-	}
-	n := manage.NewIdentity{}
-	if len(c.Tenants) == 1 {
-		n.TenantID = c.Tenants[0]
-	}
-	return v.renderLink(http.StatusOK, d, c, n, nil)
-}
-
-func (v *visit) renderLink(status int, d manage.UserDetail, c idp.Connection, n manage.NewIdentity, wrong error) error {
-	frame, err := v.personFrame(d, true)
-	if err != nil {
-		return err
-	}
-	at := v.path("/people/" + d.ID)
-	page := ui.ConsolePersonLink{
-		Console: frame, Action: at + "/connect/" + c.ID, CancelURL: at, PersonName: calls(d), ConnectionName: c.Name,
-		Entra: c.Kind == idp.EntraConnection, TenantID: n.TenantID, ObjectID: n.ObjectID, Subject: n.Subject,
-		Told: v.console.Manage.Mailer != nil, Reason: n.Reason,
-	}
-	var field *manage.FieldError
-	switch {
-	case errors.Is(wrong, idp.ErrConflict):
-		page.Alert = ui.Key("console.link.taken").With()
-	case !errors.As(wrong, &field):
-	case field.Field == "reason":
-		page.Errors = map[string]*ui.Message{"reason": v.reasonMessage(field)}
-	case slices.Contains([]string{"tenant_id", "object_id", "subject"}, field.Field):
-		page.Errors = map[string]*ui.Message{field.Field: fieldMessage(field)}
-	default:
-		page.Alert = fieldMessage(field)
-	}
-	return v.render(status, page)
-}
-
-// postLink links a person. Whether it may be is the operation's to say, so that a
-// refusal is in the audit log.
-func (v *visit) postLink() error {
-	n := manage.NewIdentity{
-		UserID: v.Param("id"), ConnectionID: v.Param("object"), TenantID: v.PostForm("tenant_id"), ObjectID: v.PostForm("object_id"),
-		Subject: v.PostForm("subject"), Reason: v.PostForm("reason"),
-	}
-	err := v.console.Manage.LinkIdentity(v.Request.Context(), v.actor, n)
-	switch {
-	case err == nil:
-		return v.done("/people/"+n.UserID, "console.done.linked")
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/people/" + n.UserID + "/connect/" + n.ConnectionID)
-	case !errors.Is(err, idp.ErrInvalid) && !errors.Is(err, idp.ErrConflict):
-		return err
-	}
-	d, c, found := v.linkable()
-	if found != nil {
-		return found
-	}
-	status := http.StatusUnprocessableEntity
-	if errors.Is(err, idp.ErrConflict) {
-		status = http.StatusConflict
-	}
-	return v.renderLink(status, d, c, n, err)
+	return link().get(v)
 }
 
 // identity is the one that a deed is about, by its connection.

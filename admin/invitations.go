@@ -43,70 +43,6 @@ func (v *visit) toInvitations(population string, what ui.Key) error {
 	return web.Redirect(v.Context, v.invitationsURL(population, "")+"&done="+strings.TrimPrefix(string(what), "console.done."))
 }
 
-// invite is the form. A role is given with a fresh second step: better now than after
-// the form.
-func (v *visit) invite() error {
-	if err := v.need("Invite"); err != nil {
-		return err
-	}
-	if v.actor.May("SetRoles") && !v.fresh() {
-		return v.proveAgain(v.backTo())
-	}
-	return v.renderInvite(http.StatusOK, manage.Invitation{Population: v.Query("population")}, nil)
-}
-
-func (v *visit) renderInvite(status int, n manage.Invitation, wrong *manage.FieldError) error {
-	ctx := v.Request.Context()
-	frame, err := v.frame(ctx, "/people")
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = v.peopleCrumbs()
-	page := ui.ConsoleInvite{
-		Console: frame, Action: v.path("/people/invite"), CancelURL: v.path("/people"), Email: n.Email, Name: n.Name,
-	}
-	populations, err := v.console.Store.Populations(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range populations {
-		if p.Access.Password {
-			page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: v.populationName(p), On: p.ID == n.Population})
-		}
-	}
-	if page.Roles, err = v.givable(n.Roles); err != nil {
-		return err
-	}
-	if wrong != nil {
-		placeError(wrong, map[string]**ui.Message{
-			"email": &page.EmailError, "name": &page.NameError, "population": &page.PopulationError, "roles": &page.RolesError,
-		}, &page.Alert)
-	}
-	return v.render(status, page)
-}
-
-// postInvite sends an invitation.
-func (v *visit) postInvite() error {
-	n := manage.Invitation{
-		Population: v.PostForm("population"), Email: v.PostForm("email"), Name: v.PostForm("name"), Roles: v.PostFormArray("roles"),
-	}
-	e, err := v.console.Manage.Invite(v.Request.Context(), v.actor, n)
-	var field *manage.FieldError
-	switch {
-	case errors.As(err, &field):
-		return v.renderInvite(http.StatusUnprocessableEntity, n, field)
-	case errors.Is(err, idp.ErrConflict):
-		return v.renderInvite(http.StatusConflict, n, &manage.FieldError{Field: "email", Reason: v.text("console.invite.taken")})
-	case errors.Is(err, manage.ErrNoMail):
-		return v.renderInvite(http.StatusConflict, n, &manage.FieldError{Reason: err.Error()})
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/people/invite")
-	case err != nil:
-		return err
-	}
-	return v.toInvitations(e.PopulationID, "console.done.invited")
-}
-
 // invitations lists those of a population that nobody has accepted yet.
 func (v *visit) invitations() error { return v.renderInvitations(http.StatusOK, nil) }
 
@@ -146,12 +82,12 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 }
 
 func (v *visit) invitationRows(list []manage.InvitationEntry) ([]ui.InvitationRow, error) {
-	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	all, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
 	}
 	known := map[string]manage.RoleEntry{}
-	for _, r := range roles {
+	for _, r := range all {
 		known[r.ID] = r
 	}
 	rows := make([]ui.InvitationRow, len(list))
@@ -192,12 +128,11 @@ func (v *visit) postRevoke() error {
 }
 
 func (v *visit) invitationDone(population string, what ui.Key, err error) error {
-	var field *manage.FieldError
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
 		return v.renderInvitations(http.StatusConflict, ui.Key("console.invitations.gone").With())
-	case errors.As(err, &field):
-		return v.renderInvitations(http.StatusConflict, fieldMessage(field))
+	case errors.Is(err, idp.ErrInvalid):
+		return v.renderInvitations(http.StatusConflict, web.Said(web.Wrong(err)[0]))
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/invitations")
 	case err != nil:

@@ -119,7 +119,7 @@ func TestNobodyIsInvitedWithoutMail(t *testing.T) {
 	b, _ := h.enters("admin@rtx.example")
 	lacks(t, h.page(b, "/people"), "/people/invite\"", "/people/invite?")
 	want(t, b.Submit(h.page(b, "/people/invite"), "/invite", "email", "new@rtx.example", "population", idp.Agents), http.StatusConflict,
-		"Invite a person", "no mail server is configured")
+		"Invite a person", "No mail server is connected")
 	form := h.page(b, "/authentication/contacts/registration")
 	want(t, form, http.StatusOK, "Contact Authentication", "No mail server is connected")
 	want(t, b.Submit(form, "/registration", "open", "on"), http.StatusUnprocessableEntity, "Contact Authentication", "no mail server is connected")

@@ -76,7 +76,7 @@ func (v *visit) postRevokeKey() error {
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/system/keys/" + k.ID + "/revoke")
 	case errors.Is(err, idp.ErrInvalid):
-		return v.renderRevokeKey(http.StatusUnprocessableEntity, k, ui.Key("console.error.reason").With())
+		return v.renderRevokeKey(http.StatusUnprocessableEntity, k, ui.Key("settings.reason").With())
 	case err != nil:
 		return err
 	}

@@ -91,7 +91,7 @@ func (v *visit) open(page string) string {
 	case strings.HasPrefix(page, "/audit"):
 		may = v.actor.May("Audit")
 	case strings.HasPrefix(page, "/system"):
-		may = v.actor.May("Deliveries") || v.actor.May("TestMail")
+		may = v.maySystem()
 	}
 	if !may {
 		return ""

@@ -2,18 +2,14 @@ package admin
 
 import (
 	"encoding/csv"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
-	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -238,78 +234,13 @@ func plainCell(text string) string {
 // placeError puts what an operation refuses beside its field, or above the form where it
 // has none there. Nothing else is placed.
 func placeError(wrong error, fields map[string]**ui.Message, above **ui.Message) {
-	var all settings.Errors
-	if !errors.As(wrong, &all) {
-		return
-	}
-	for _, e := range all {
+	for _, e := range web.Wrong(wrong) {
 		place, ok := fields[e.Field]
 		if !ok {
 			place = above
 		}
-		*place = messageOf(e)
+		*place = web.Said(e)
 	}
-}
-
-// fieldMessage is what is wrong about a field, in an operation's words as a sentence.
-func fieldMessage(f *manage.FieldError) *ui.Message {
-	first, size := utf8.DecodeRuneInString(f.Reason)
-	text := string(unicode.ToUpper(first)) + f.Reason[size:]
-	if !strings.HasSuffix(text, ".") {
-		text += "."
-	}
-	return ui.Key("console.error.field").With(text)
-}
-
-// newPerson is the form to add somebody. A role is given with a fresh second step:
-// better now than after the form.
-func (v *visit) newPerson() error {
-	if err := v.need("AddUser"); err != nil {
-		return err
-	}
-	if v.actor.May("SetRoles") && !v.fresh() {
-		return v.proveAgain(v.backTo())
-	}
-	return v.renderNewPerson(http.StatusOK, manage.NewUser{Population: v.Query("population")}, nil)
-}
-
-func (v *visit) renderNewPerson(status int, n manage.NewUser, wrong *manage.FieldError) error {
-	ctx := v.Request.Context()
-	frame, err := v.frame(ctx, "/people")
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = v.peopleCrumbs()
-	page := ui.ConsolePersonNew{
-		Console: frame, Action: v.path("/people/new"), CancelURL: v.path("/people"), Email: n.Email, Name: n.Name,
-	}
-	populations, err := v.console.Store.Populations(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range populations {
-		page.Populations = append(page.Populations, ui.Tick{Value: p.ID, Label: v.populationName(p), On: p.ID == n.Population})
-	}
-	if page.Roles, err = v.givable(n.Roles); err != nil {
-		return err
-	}
-	if wrong != nil {
-		switch message := fieldMessage(wrong); wrong.Field {
-		case "email":
-			page.EmailError = message
-		case "name":
-			page.NameError = message
-		case "population":
-			page.PopulationError = message
-		case "password":
-			page.PasswordError = message
-		case "roles":
-			page.RolesError = message
-		default:
-			page.Alert = message
-		}
-	}
-	return v.render(status, page)
 }
 
 func (v *visit) peopleCrumbs() []ui.Link {
@@ -336,26 +267,4 @@ func (v *visit) givable(held []string) ([]ui.Tick, error) {
 // holds tells whether the viewer has all of some permissions.
 func (v *visit) holds(permissions []string) bool {
 	return !slices.ContainsFunc(permissions, func(p string) bool { return !v.actor.Can(p) })
-}
-
-// postNewPerson adds somebody.
-func (v *visit) postNewPerson() error {
-	n := manage.NewUser{
-		Population: v.PostForm("population"), Email: v.PostForm("email"), Name: v.PostForm("name"),
-		Password: v.PostForm("password"), Roles: v.PostFormArray("roles"),
-	}
-	u, err := v.console.Manage.AddUser(v.Request.Context(), v.actor, n)
-	var field *manage.FieldError
-	switch {
-	case errors.As(err, &field):
-		return v.renderNewPerson(http.StatusUnprocessableEntity, n, field)
-	case errors.Is(err, idp.ErrConflict):
-		taken := &manage.FieldError{Field: "email", Reason: v.text("console.person.email_taken")}
-		return v.renderNewPerson(http.StatusConflict, n, taken)
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/people/new")
-	case err != nil:
-		return err
-	}
-	return v.done("/people/"+u.ID, "console.done.person_added")
 }

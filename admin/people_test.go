@@ -265,7 +265,7 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 		}
 	}
 	up := "/people/" + admin.ID
-	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/new-codes", "/end-pause", "/anonymise", "/delete", "/enable-factor/" + h.enrolment(admin.ID).TOTP[0].ID, "/end-session/" + sessions[0].ID} {
+	for _, path := range []string{"/sign-out", "/reset-mfa", "/recovery-codes", "/new-codes", "/end-pause", "/anonymise", "/delete", "/enable-factor/" + h.enrolment(admin.ID).Of(idp.MethodTOTP)[0].ID, "/end-session/" + sessions[0].ID} {
 		post(up + path)
 	}
 	post(up+"/edit", "name", "Me", "email", "me@evil.example")
@@ -334,4 +334,15 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 	if now, err := h.Manage.UserDetail(t.Context(), manage.System(), agent.ID); err != nil || now.Version != 1 || len(now.Roles) != 0 {
 		t.Errorf("something changed: %+v, error %v", now, err)
 	}
+}
+
+func TestAllThatIsWrongAboutAPersonIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	bad := b.Submit(h.page(b, "/people/new"), "/new", "email", "nonsense", "name", strings.Repeat("x", 201), "population", idp.Agents, "password", "password")
+	want(t, bad, http.StatusUnprocessableEntity, "Add a person", `id="email-error"`, `id="name-error"`, `id="password-error"`, "one of the commonest")
+	bad = b.Submit(h.page(b, "/people/new"), "/new", "email", "", "name", "\u200b", "population", "nowhere")
+	want(t, bad, http.StatusUnprocessableEntity, "Add a person", "Enter an email address.", `id="name-error"`, `id="population-error"`)
 }

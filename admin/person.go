@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -32,7 +32,7 @@ func calls(d manage.UserDetail) string {
 // reaches tells whether an operation on a person is open to the viewer: they hold a
 // permission for it, the person none that the viewer lacks, and a second step of theirs
 // is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d) }
+func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d manage.UserDetail) bool {
@@ -135,17 +135,10 @@ func (v *visit) factorRow(d manage.UserDetail, f idp.Factor) ui.FactorRow {
 }
 
 func factorLabel(f idp.Factor) ui.Message {
-	switch f.Method {
-	case idp.MethodTOTP:
-		if f.Name != "" {
-			return *ui.Key("console.person.named_factor").With(f.Name)
-		}
-		return *ui.Key("console.person.totp").With()
-	case idp.MethodEmail:
-		return *ui.Key("console.person.email_code").With()
-	case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
+	if f.Name != "" {
+		return *ui.MethodKey("console.person.factor_named.", string(f.Method)).With(f.Name)
 	}
-	return *ui.Key("console.person.other_factor").With()
+	return *ui.MethodKey("console.person.factor.", string(f.Method)).With()
 }
 
 func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
@@ -160,7 +153,7 @@ func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
 	if v.mayViewCodes(d) {
 		facts.ViewURL = at + "/recovery-codes"
 	}
-	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && hasAuthenticator(d) {
+	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && len(mfa.Possessions(d.Factors)) > 0 {
 		facts.RegenerateURL = at + "/new-codes"
 	}
 	if !facts.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
@@ -172,10 +165,6 @@ func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
 // mayViewCodes: an agent's only.
 func (v *visit) mayViewCodes(d manage.UserDetail) bool {
 	return d.PopulationID == idp.Agents && v.helps("ViewRecoveryCodes", d)
-}
-
-func hasAuthenticator(d manage.UserDetail) bool {
-	return slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP })
 }
 
 // sessionsOf fills in where a person is signed in.
@@ -261,74 +250,6 @@ func (v *visit) version() int64 {
 	return version
 }
 
-// editPerson is the form of who somebody is. Another address asks for a fresh second
-// step: better now than after the form.
-func (v *visit) editPerson() error {
-	d, err := v.editable("UpdateUser")
-	if err != nil {
-		return err
-	}
-	if !v.fresh() {
-		return v.askFresh("/people/" + d.ID + "/edit")
-	}
-	return v.renderEdit(http.StatusOK, d, d.User, nil, nil)
-}
-
-func (v *visit) renderEdit(status int, d manage.UserDetail, wanted idp.User, field *manage.FieldError, alert *ui.Message) error {
-	frame, err := v.personFrame(d, true)
-	if err != nil {
-		return err
-	}
-	frame.Alert = alert
-	at := v.path("/people/" + d.ID)
-	page := ui.ConsolePersonEdit{
-		Console: frame, Action: at + "/edit", CancelURL: at, Version: d.Version,
-		Name: wanted.Name, Email: wanted.Email, Locale: wanted.Locale, EmailFixed: !v.actor.MayMoveEmail(d),
-	}
-	if field != nil {
-		switch message := fieldMessage(field); field.Field {
-		case "name":
-			page.NameError = message
-		case "email":
-			page.EmailError = message
-		case "locale":
-			page.LocaleError = message
-		default:
-			page.Alert = message
-		}
-	}
-	return v.render(status, page)
-}
-
-// postPerson changes who somebody is.
-func (v *visit) postPerson() error {
-	id := v.Param("id")
-	wanted := idp.User{Name: v.PostForm("name"), Email: v.PostForm("email"), Locale: v.PostForm("locale")}
-	saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
-		Version: v.version(), Name: &wanted.Name, Email: &wanted.Email, Locale: &wanted.Locale,
-	})
-	if err == nil {
-		return v.saved("/people/"+id, v.version(), saved.Version, "console.done.person_saved")
-	}
-	var field *manage.FieldError
-	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
-	switch {
-	case errors.Is(err, manage.ErrStepUp):
-		return v.askFresh("/people/" + id + "/edit")
-	case !invalid && !stale:
-		return err
-	}
-	d, err := v.editable("UpdateUser")
-	switch {
-	case err != nil:
-		return err
-	case stale:
-		return v.renderEdit(http.StatusConflict, d, d.User, nil, ui.Key("console.error.stale").With())
-	}
-	d.Version = v.version() // the one that was seen
-	return v.renderEdit(http.StatusUnprocessableEntity, d, wanted, field, nil)
-}
-
 // personRoles is the form of somebody's roles.
 func (v *visit) personRoles() error {
 	d, err := v.editable("SetRoles")
@@ -371,8 +292,7 @@ func (v *visit) postPersonRoles() error {
 	if err == nil {
 		return v.done("/people/"+id, "console.done.roles_saved")
 	}
-	var field *manage.FieldError
-	invalid, stale, last := errors.As(err, &field), errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrLastAdmin)
+	invalid, stale, last := errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrLastAdmin)
 	switch {
 	case errors.Is(err, manage.ErrUnchanged):
 		return v.done("/people/"+id, "console.done.unchanged")
@@ -381,6 +301,7 @@ func (v *visit) postPersonRoles() error {
 	case !invalid && !stale && !last:
 		return err
 	}
+	wrong := err
 	d, err := v.editable("SetRoles")
 	if err != nil {
 		return err
@@ -393,10 +314,8 @@ func (v *visit) postPersonRoles() error {
 	case last:
 		page.RolesError = ui.Key("console.person.last_admin").With()
 		return v.renderPersonRoles(http.StatusConflict, d, roleIDs(d), page)
-	case field.Field == "reason":
-		page.ReasonError = v.reasonMessage(field)
 	default:
-		page.RolesError = fieldMessage(field)
+		placeError(wrong, map[string]**ui.Message{"reason": &page.ReasonError}, &page.RolesError)
 	}
 	d.Version = v.version() // the one that was seen
 	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, wanted, page)
@@ -414,7 +333,7 @@ func (v *visit) askPassword() error {
 	return v.renderPassword(http.StatusOK, d, nil)
 }
 
-func (v *visit) renderPassword(status int, d manage.UserDetail, wrong *manage.FieldError) error {
+func (v *visit) renderPassword(status int, d manage.UserDetail, wrong error) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
@@ -424,45 +343,27 @@ func (v *visit) renderPassword(status int, d manage.UserDetail, wrong *manage.Fi
 		Console: frame, Action: at + "/password", CancelURL: at, PersonName: calls(d), Reason: v.PostForm("reason"),
 		Consequences: v.andTold(v.sessionsEnd(d)),
 	}
-	if wrong != nil {
-		switch wrong.Field {
-		case "password":
-			page.PasswordError = fieldMessage(wrong)
-		case "reason":
-			page.ReasonError = v.reasonMessage(wrong)
-		default:
-			page.Alert = fieldMessage(wrong)
-		}
-	}
+	placeError(wrong, map[string]**ui.Message{"password": &page.PasswordError, "reason": &page.ReasonError}, &page.Alert)
 	return v.render(status, page)
-}
-
-// reasonMessage is what is wrong about the reason.
-func (v *visit) reasonMessage(f *manage.FieldError) *ui.Message {
-	if v.PostForm("reason") == "" {
-		return ui.Key("console.error.reason").With()
-	}
-	return fieldMessage(f)
 }
 
 // postPassword sets somebody's password.
 func (v *visit) postPassword() error {
 	id := v.Param("id")
 	err := v.console.Manage.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return v.done("/people/"+id, "console.done.password_set")
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/" + id + "/password")
-	case !errors.As(err, &field):
+	case !errors.Is(err, idp.ErrInvalid):
 		return err
 	}
-	d, err := v.editable("SetPassword")
-	if err != nil {
-		return err
+	d, found := v.editable("SetPassword")
+	if found != nil {
+		return found
 	}
-	return v.renderPassword(http.StatusUnprocessableEntity, d, field)
+	return v.renderPassword(http.StatusUnprocessableEntity, d, err)
 }
 
 // askState asks why before an account is disabled or enabled.
@@ -517,19 +418,18 @@ func (v *visit) postState() error {
 	saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
 		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),
 	})
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return v.saved("/people/"+id, v.version(), saved.Version, done)
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh("/people/" + id + "/state")
-	case errors.As(err, &field) && field.Field == "reason":
-		d, err := v.editable("UpdateUser")
-		if err != nil {
-			return err
+	case web.SaidAt(err, "reason") != nil:
+		d, found := v.editable("UpdateUser")
+		if found != nil {
+			return found
 		}
 		d.Version = v.version() // the one that was seen
-		return v.renderState(http.StatusUnprocessableEntity, d, v.reasonMessage(field))
+		return v.renderState(http.StatusUnprocessableEntity, d, web.SaidAt(err, "reason"))
 	}
 	return v.refusedFor(err)
 }

@@ -38,7 +38,7 @@ func TestAPersonIsEditedByOneAtATime(t *testing.T) {
 	agent, b := h.helped()
 	form := h.page(b, "/people/"+agent.ID+"/edit")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "x y", "locale", "de"), http.StatusUnprocessableEntity, "Edit details", "is not an email address.", `value="Renamed"`)
-	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "has that address.")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "This email is already in use.")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
 	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "This was changed in the meantime", `value="Renamed"`)
 }
@@ -79,7 +79,7 @@ func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
 	ask := h.page(b, "/people/"+agent.ID+"/state")
 	want(t, ask, http.StatusOK, "Disable Somebody?", "1 session ends now", "Reason")
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Disable Somebody?", "Say why", `id="reason-error"`)
-	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 bytes")
+	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 characters")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusOK, "Somebody", "The account is disabled.", "Not signed in anywhere.", "Reason: lost phone")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusConflict, "Somebody", "This was changed in the meantime")
 	ask = h.page(b, "/people/"+agent.ID+"/state")
@@ -98,7 +98,7 @@ func TestSessionsAreEnded(t *testing.T) {
 	ask := h.page(b, at+"/end-session/"+one)
 	want(t, ask, http.StatusOK, "End this session of Somebody?", "It is the only one.", "127.0.0.1")
 	want(t, b.Submit(ask, one, "reason", ""), http.StatusUnprocessableEntity, "End this session of Somebody?", "Say why")
-	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 bytes")
+	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 characters")
 	want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "The session is ended.", "Not signed in anywhere.", "Reason: shared computer")
 	want(t, h.page(b, at+"/end-session/"+one), http.StatusNotFound, "There is no page here")
 	// A session of somebody else is not one of this person's.
@@ -155,7 +155,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	agent, b := h.helped()
-	factor := h.enrolment(agent.ID).TOTP[0].ID
+	factor := h.enrolment(agent.ID).Of(idp.MethodTOTP)[0].ID
 	at := "/people/" + agent.ID
 	want(t, h.page(b, at+"/enable-factor/"+factor), http.StatusNotFound, "There is no page here")
 	_, err := h.Store.DisableFactor(t.Context(), factor, idp.Now())
@@ -164,7 +164,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	ask := h.page(b, at+"/enable-factor/"+factor)
 	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "after too many wrong codes")
 	want(t, b.Submit(ask, factor, "reason", "it was them"), http.StatusOK, "Somebody", "It can be used again.")
-	if h.enrolment(agent.ID).Authenticator() == nil {
+	if !h.enrolment(agent.ID).Of(idp.MethodTOTP)[0].DisabledAt.IsZero() {
 		t.Error("the factor is still disabled")
 	}
 	want(t, b.Submit(ask, factor, "reason", "once more"), http.StatusNotFound, "There is no page here")

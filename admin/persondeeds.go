@@ -7,6 +7,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/web"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -221,7 +223,7 @@ func regenerateDeed() deed {
 		may: func(v *visit, s subject) bool { return v.helps("RegenerateRecoveryCodes", s.UserDetail) },
 		there: func(s subject) error {
 			switch {
-			case !hasAuthenticator(s.UserDetail):
+			case len(mfa.Possessions(s.Factors)) == 0:
 				return idp.ErrNotFound
 			case !s.RegenerateAt.IsZero():
 				return &manage.TooSoonError{At: s.RegenerateAt}
@@ -381,12 +383,11 @@ func (v *visit) postDeed() error {
 		return v.askFresh(v.deedPage(s))
 	}
 	answer, err := d.carry(v, s, v.PostForm("reason"))
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return answer()
-	case errors.As(err, &field) && d.may(v, s) && d.there(s) == nil:
-		return v.renderDeed(http.StatusUnprocessableEntity, d, s, v.reasonMessage(field))
+	case errors.Is(err, idp.ErrInvalid) && d.may(v, s) && d.there(s) == nil:
+		return v.renderDeed(http.StatusUnprocessableEntity, d, s, web.Said(web.Wrong(err)[0]))
 	}
 	return v.refusedFor(err)
 }

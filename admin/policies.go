@@ -7,6 +7,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -132,16 +133,15 @@ func (v *visit) untilJWTsEnd(d time.Duration) string {
 // policyChanges says in sentences what a change does.
 func policyChanges(before, after idp.Policy) []ui.Message {
 	var list []ui.Message
-	turn := func(was, is bool, on, off ui.Key) {
-		switch {
+	for _, id := range mfa.SecondSteps() {
+		m := mfa.Of(id)
+		switch was, is := m.On(before), m.On(after); {
 		case !was && is:
-			list = append(list, *on.With())
+			list = append(list, *ui.MethodKey("console.apply.turn_on.", string(id)).With())
 		case was && !is:
-			list = append(list, *off.With())
+			list = append(list, *ui.MethodKey("console.apply.turn_off.", string(id)).With())
 		}
 	}
-	turn(before.Authenticator, after.Authenticator, "console.apply.turn_on_app", "console.apply.turn_off_app")
-	turn(before.EmailCode, after.EmailCode, "console.apply.turn_on_email", "console.apply.turn_off_email")
 	if before.IssuerLabel != after.IssuerLabel {
 		list = append(list, *ui.Key("console.apply.label").With(after.IssuerLabel))
 	}
@@ -160,7 +160,7 @@ func override() section[manage.ClientEntry, idp.Override] {
 		confirmAt: func(c entry) string { return "/apps/" + c.ID + "/apply" },
 		frame: func(v *visit, c entry) (page ui.ConsoleForm, err error) {
 			page.Console, err = v.appFrame(c, "/mfa")
-			page.Heading = *ui.Key("console.error.field").With(c.Name)
+			page.Heading = ui.Plain(c.Name)
 			return page, err
 		},
 		behind: func(v *visit, c entry) (ui.Console, error) {

@@ -9,6 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -129,7 +130,7 @@ func roleForm() section[manage.RoleEntry, idp.Role] {
 			} else {
 				page.CancelURL, page.Heading = v.path("/roles/"+r.ID), *ui.Key("console.roles.role").With()
 				if wanted.Name != "" {
-					page.Heading = *ui.Key("console.error.field").With(wanted.Name)
+					page.Heading = ui.Plain(wanted.Name)
 				}
 				page.Notes = append(page.Notes, note("hint", "console.roles.held_by", int(r.Holders)))
 			}
@@ -258,8 +259,7 @@ func (v *visit) postDeleteRole() error {
 	if err == nil {
 		return v.done("/roles", "console.done.role_deleted")
 	}
-	var field *manage.FieldError
-	invalid, stale := errors.As(err, &field), errors.Is(err, idp.ErrConflict)
+	wrong, invalid, stale := err, errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrConflict)
 	if !invalid && !stale && !errors.Is(err, idp.ErrInUse) {
 		return v.roleRefused(err, "/roles/"+id+"/delete")
 	}
@@ -271,7 +271,7 @@ func (v *visit) postDeleteRole() error {
 		return v.renderRole(http.StatusConflict, r, ui.Key("console.error.stale").With())
 	case invalid:
 		r.Version = v.version() // the one that was seen
-		return v.renderDeleteRole(http.StatusUnprocessableEntity, r, v.reasonMessage(field))
+		return v.renderDeleteRole(http.StatusUnprocessableEntity, r, web.SaidAt(wrong, "reason"))
 	}
 	return v.renderRole(http.StatusConflict, r, ui.Key("console.roles.in_use").With())
 }

@@ -21,7 +21,7 @@ func TestRolesAreMadeChangedAndDeleted(t *testing.T) {
 		want(t, form, http.StatusOK, "New role", "Access to Agent and Contact Authentication", "Access to Agent Recovery Code and Reset MFA")
 		want(t, b.Submit(form, "/roles/new", "name", "Desk", "permissions", idp.PermissionAgentRecovery), http.StatusUnprocessableEntity, "New role",
 			"Say why", `id="reason-error"`, `value="Desk"`, `value="agents.recovery" checked`)
-		want(t, b.Submit(form, "/roles/new", "name", "Desk", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "New role", "at most 500 bytes")
+		want(t, b.Submit(form, "/roles/new", "name", "Desk", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "New role", "at most 500 characters")
 		want(t, b.Submit(form, "/roles/new", "name", " ", "reason", "for nights"), http.StatusUnprocessableEntity, "New role", "A role needs a name.", `value="for nights"`)
 		want(t, b.Submit(form, "/roles/new", "name", "ADMIN", "reason", "for nights"), http.StatusUnprocessableEntity, "New role", "Another role has that name.")
 		made := b.Submit(form, "/roles/new", "name", "Desk", "permissions", idp.PermissionAgentRecovery, "reason", "for nights")

@@ -9,6 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/settings"
+	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -97,7 +98,7 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 		return err
 	}
 	_, version := x.seen(o)
-	if status == http.StatusUnprocessableEntity {
+	if len(wrong) > 0 {
 		version = v.seenVersion()
 	}
 	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.path(v, o)), alert
@@ -122,11 +123,9 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 func placeErrors(inputs []ui.Input, wrong settings.Errors, alert *ui.Message) *ui.Message {
 	for _, e := range wrong {
 		if input := inputNamed(inputs, e.Field); input != nil {
-			if input.Error = messageOf(e); e.Field == "reason" && input.Value == "" {
-				input.Error = ui.Key("console.error.reason").With()
-			}
+			input.Error = web.Said(e)
 		} else if alert == nil {
-			alert = messageOf(e)
+			alert = web.Said(e)
 		}
 	}
 	return alert
@@ -143,8 +142,6 @@ func inputNamed(inputs []ui.Input, name string) *ui.Input {
 	}
 	return nil
 }
-
-func messageOf(e settings.Error) *ui.Message { return ui.Key(e.Key).With(e.Args...) }
 
 // textIfAny is a message that the catalogue may lack: then it is empty.
 func (v *visit) textIfAny(key ui.Key) ui.Message {
@@ -239,23 +236,15 @@ func (x section[O, T]) asks(v *visit, status int, o O, wanted T, typed url.Value
 		}
 	}
 	if e := wrong.Of("apply"); e != nil {
-		page.Apply.Error = messageOf(*e)
+		page.Apply.Error = web.Said(*e)
 	}
 	if e := wrong.Of("password_alone"); e != nil && page.Extra != nil {
-		page.Extra.Error = messageOf(*e)
+		page.Extra.Error = web.Said(*e)
 	}
 	if e := wrong.Of("reason"); e != nil {
-		page.ReasonError = v.whyReason(*e)
+		page.ReasonError = web.Said(*e)
 	}
 	return v.render(status, page)
-}
-
-// whyReason is what is wrong about the reason.
-func (v *visit) whyReason(e settings.Error) *ui.Message {
-	if v.PostForm("reason") == "" {
-		return ui.Key("console.error.reason").With()
-	}
-	return messageOf(e)
 }
 
 // apply saves a change that was confirmed.
@@ -291,14 +280,18 @@ func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
 		return v.saved(x.path(v, o), v.seenVersion(), version, done)
 	case errors.Is(err, manage.ErrStepUp):
 		return v.askFresh(x.path(v, o))
-	case errors.Is(err, idp.ErrConflict):
+	case !errors.As(err, &wrong) && errors.Is(err, idp.ErrConflict):
 		return x.stale(v)
-	case !errors.As(err, &wrong):
+	case wrong == nil:
 		return err
 	case x.ask != nil && slices.ContainsFunc(wrong, func(e settings.Error) bool { return answers(e.Field) }):
 		return x.asks(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong)
 	}
-	return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
+	status := http.StatusUnprocessableEntity
+	if errors.Is(err, idp.ErrConflict) { // what it would be called is taken
+		status = http.StatusConflict
+	}
+	return x.form(v, status, o, wanted, typed, wrong, nil)
 }
 
 // answers tells whether a field stands on the page that asks once more.

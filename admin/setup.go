@@ -44,20 +44,14 @@ func (a *Console) postSetup(c *gin.Context) error {
 	_, err := a.Manage.CreateAdmin(c.Request.Context(), c.Param("token"), manage.NewUser{
 		Email: page.Email, Name: page.Name, Password: c.PostForm("password"),
 	})
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return web.Redirect(c, a.Web.Path("/admin"))
 	case errors.Is(err, idp.ErrConflict):
 		page.EmailError = ui.Key("setup.taken").With()
-	case errors.As(err, &field):
-		text := ui.Key("console.error.field").With(field.Reason)
-		switch field.Field {
-		case "name":
-			page.NameError = text
-		case "password":
-			page.PasswordError = text
-		default:
+	case errors.Is(err, idp.ErrInvalid):
+		placeError(err, map[string]**ui.Message{"name": &page.NameError, "password": &page.PasswordError}, &page.EmailError)
+		if page.EmailError != nil {
 			page.EmailError = ui.MsgEmailInvalid.With()
 		}
 	default:

@@ -22,7 +22,9 @@ const mailLane = "mail"
 const requestLane = "requests"
 
 // maySystem tells whether any part of the page is the viewer's.
-func (v *visit) maySystem() bool { return v.actor.May("Deliveries") || v.actor.May("TestMail") }
+func (v *visit) maySystem() bool {
+	return v.actor.May("Deliveries") || v.actor.May("TestMail") || v.actor.May("SigningKeys")
+}
 
 // system is how the installation does.
 func (v *visit) system() error {
@@ -57,10 +59,12 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 			page.Missing++
 		}
 	}
-	if v.actor.May("Deliveries") {
+	if v.actor.May("SigningKeys") {
 		if err := v.systemKeys(&page); err != nil {
 			return err
 		}
+	}
+	if v.actor.May("Deliveries") {
 		if err := v.systemLanes(&page); err != nil {
 			return err
 		}
@@ -75,17 +79,14 @@ func databaseName(dialect string) string {
 	return "SQLite"
 }
 
-// systemKeys shows the signing keys: what holds the permission of deliveries holds
-// that of keys.
+// systemKeys shows the signing keys.
 func (v *visit) systemKeys(page *ui.ConsoleSystem) error {
 	page.ShowKeys = true
 	keys, err := v.console.Store.SigningKeys(v.Request.Context())
 	now := idp.Now()
 	for _, k := range keys {
 		row := ui.SigningKey{ID: k.ID, Algorithm: string(k.Algorithm), Since: k.SignsFrom, Until: k.SignsUntil}
-		if v.actor.May("RevokeKey") {
-			row.RevokeURL = v.path("/system/keys/" + k.ID + "/revoke")
-		}
+		row.RevokeURL = v.pathFor("RevokeKey", "/system/keys/"+k.ID+"/revoke")
 		switch {
 		case now.Before(k.SignsFrom):
 			row.State, row.Next = *ui.Key("console.system.key_next").With(), true
@@ -108,7 +109,7 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 	if err != nil {
 		return err
 	}
-	page.ShowDeliveries, page.RetryAction = true, v.path("/system/retry")
+	page.ShowDeliveries, page.RetryAction = true, v.pathFor("RetryDeliveries", "/system/retry")
 	for _, l := range lanes {
 		lane := laneOf(l)
 		switch name, ok := apps[l.Lane]; {
@@ -124,6 +125,14 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 		page.Lanes = append(page.Lanes, lane)
 	}
 	return nil
+}
+
+// pathFor is a page or action where the viewer may do what it is for, and empty where not.
+func (v *visit) pathFor(op, page string) string {
+	if !v.actor.May(op) {
+		return ""
+	}
+	return v.path(page)
 }
 
 func laneOf(l store.LaneProgress) ui.Lane {
@@ -155,7 +164,6 @@ func (v *visit) postTestMail() error {
 	}
 	to := strings.TrimSpace(v.PostForm("to"))
 	err := v.console.Manage.TestMail(v.Request.Context(), v.actor, to)
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return v.done("/system", "console.done.mail_sent")
@@ -163,8 +171,8 @@ func (v *visit) postTestMail() error {
 		return err
 	case errors.Is(err, manage.ErrNoMail):
 		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_off").With())
-	case errors.As(err, &field):
-		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.error.field").With(field.Reason))
+	case errors.Is(err, idp.ErrInvalid):
+		return v.renderSystem(http.StatusUnprocessableEntity, to, web.Said(web.Wrong(err)[0]))
 	}
 	return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_failed").With(err.Error()))
 }

@@ -49,8 +49,10 @@ func TestPartsOfTheSystemPageAreForWhoMaySeeThem(t *testing.T) {
 	h := open(t, idptest.Alone(t))
 	h.person("keys@rtx.example", h.role(idp.PermissionKeys))
 	h.person("rules@rtx.example", h.role(idp.PermissionAuthentication))
+	h.person("watch@rtx.example", h.role(idp.PermissionDeliveries))
 	for email, sees := range map[string]map[string]bool{
 		"keys@rtx.example": {"Signing keys": true, "Deliveries": true}, "rules@rtx.example": {"No mail server is connected": true},
+		"watch@rtx.example": {"Deliveries": true},
 	} {
 		b, home := h.enters(email)
 		if !strings.Contains(home.Body, `/admin/system"`) {

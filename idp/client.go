@@ -70,7 +70,9 @@ type Client struct {
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	// HomeURL is where a person who got lost is sent back to.
-	HomeURL    string
+	HomeURL string
+	// LogoURI is its logo on sign-in pages, which we fetch and serve.
+	LogoURI    string
 	GrantTypes []string
 	Scopes     []string
 	// Populations may sign in to it, in the order in which they are offered.

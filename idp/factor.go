@@ -1,6 +1,9 @@
 package idp
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Factor is a second factor of a user: an authenticator app, or the email code,
 // whose row comes with the first code that is sent.
@@ -44,20 +47,25 @@ type RecoveryCode struct {
 
 // Enrolment is what second factors a user has.
 type Enrolment struct {
-	TOTP []Factor
-	// Email is nil before the first email code.
-	Email *Factor
+	// Factors are in the order in which methods are offered. That of the mailbox comes
+	// with the first email code.
+	Factors []Factor
 	// Recovery is nil when the user has no codes.
 	Recovery *RecoverySet
 	// RecoveryLeft counts the codes that were not used.
 	RecoveryLeft int
 }
 
-// Authenticator returns the first authenticator that may be used, nil for none.
-func (e Enrolment) Authenticator() *Factor {
-	for i := range e.TOTP {
-		if e.TOTP[i].DisabledAt.IsZero() {
-			return &e.TOTP[i]
+// Of are the factors of a method.
+func (e Enrolment) Of(m Method) []Factor {
+	return slices.DeleteFunc(slices.Clone(e.Factors), func(f Factor) bool { return f.Method != m })
+}
+
+// First is the first factor of a method, nil for none.
+func (e Enrolment) First(m Method) *Factor {
+	for _, f := range e.Factors {
+		if f.Method == m {
+			return &f
 		}
 	}
 	return nil

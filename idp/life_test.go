@@ -151,22 +151,6 @@ func TestGrantLives(t *testing.T) {
 	}
 }
 
-func TestAuthenticatorIsTheFirstThatWorks(t *testing.T) {
-	disabled, works := idp.Factor{ID: "disabled", DisabledAt: nine}, idp.Factor{ID: "works"}
-	for name, c := range map[string]struct {
-		factors []idp.Factor
-		want    string
-	}{
-		"none": {nil, ""}, "disabled": {[]idp.Factor{disabled}, ""}, "works": {[]idp.Factor{works}, "works"},
-		"the second": {[]idp.Factor{disabled, works, {ID: "third"}}, "works"},
-	} {
-		got := idp.Enrolment{TOTP: c.factors}.Authenticator()
-		if (got == nil) != (c.want == "") || got != nil && got.ID != c.want {
-			t.Errorf("%s: %+v", name, got)
-		}
-	}
-}
-
 func TestOneMethodMakesASecondStepMandatory(t *testing.T) {
 	for _, c := range []struct {
 		policy idp.Policy

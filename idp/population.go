@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -15,12 +16,8 @@ const (
 // Population is a set of people with settings of their own. An email address is
 // unique within one.
 type Population struct {
-	ID   string // stable name, e.g. "agents"; part of cookie names
-	Name string // what its people read, e.g. "RTX Solutions"
-	// Brand of its sign-in pages: a colour as #rrggbb and the URL of a logo,
-	// either may be empty.
-	BrandColor, LogoURL string
-	HelpURL, PrivacyURL string
+	ID string // stable name, e.g. "agents"; part of cookie names
+	Brand
 
 	// SessionIdle and SessionLifetime end a session that nobody used for so
 	// long, and every session so long after its sign-in.
@@ -47,6 +44,31 @@ type Population struct {
 	MinVersion int64
 	// Taken are the ways in that Access had before.
 	Taken Taken
+}
+
+// Brand is how a population shows itself on pages and in mails. All but the name may be
+// empty.
+type Brand struct {
+	Name       string // what its people read, e.g. "RTX Solutions"
+	BrandColor string // as #rrggbb
+	// URLs, https.
+	LogoURL, HelpURL, PrivacyURL, SupportURL string
+}
+
+// BrandLink is a link at the foot of a population's pages.
+type BrandLink struct {
+	Text  string // key of its text
+	URL   string
+	Mails bool // it stands at the foot of mails too
+}
+
+// Links are the links at the foot of a population's pages.
+func (b Brand) Links() []BrandLink {
+	return slices.DeleteFunc([]BrandLink{
+		{"footer.privacy", b.PrivacyURL, false},
+		{"footer.help", b.HelpURL, true},
+		{"footer.support", b.SupportURL, true},
+	}, func(l BrandLink) bool { return l.URL == "" })
 }
 
 // What a population begins with, should it offer to keep people signed in.
@@ -113,6 +135,11 @@ func (r Registration) Admits(domain string) bool {
 // Registers tells whether people may make themselves an account now: it takes a
 // password to sign in with.
 func (p Population) Registers() bool { return p.Registration.Open && p.Access.Password }
+
+// FactorLabel is what an authenticator calls an account of the population: the policy's
+// label, and the name where a client's override asks for an authenticator that the policy
+// has not.
+func (p Population) FactorLabel() string { return cmp.Or(p.Policy.IssuerLabel, p.Name) }
 
 // SecondStep tells whether password sign-ins need a second factor.
 func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode }

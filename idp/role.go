@@ -26,6 +26,7 @@ const (
 	PermissionSessions       = "sessions.manage"
 	PermissionAudit          = "audit.read"
 	PermissionKeys           = "keys.manage" // signing keys, deliveries and mail
+	PermissionDeliveries     = "deliveries.read"
 )
 
 // Permissions lists them all.
@@ -33,7 +34,7 @@ func Permissions() []string {
 	return []string{
 		PermissionAuthentication, PermissionAgentRecovery, PermissionContactReset, PermissionUsers,
 		PermissionRoles, PermissionClients, PermissionSessions, PermissionAudit,
-		PermissionKeys,
+		PermissionKeys, PermissionDeliveries,
 	}
 }
 
@@ -54,5 +55,6 @@ func PermissionList() []Permission {
 		{PermissionSessions, "Manage sessions", "See who is signed in and where, and sign people out."},
 		{PermissionAudit, "Read the audit log", "See and export who did what to whom."},
 		{PermissionKeys, "Manage keys and deliveries", "See and rotate signing keys, and see and retry what waits to be delivered."},
+		{PermissionDeliveries, "See deliveries", "See how far emails and the sign-outs of apps are, and why one fails."},
 	}
 }

@@ -168,20 +168,19 @@ func lessens(before, now Proof) bool {
 }
 
 func (w Way) worth(proof Proof, p Population) (Proof, bool) {
-	switch proof.Method {
-	case MethodPassword:
+	if proof.Method == MethodPassword {
 		// One that a link for emergencies let in counts, and one that linked an account:
 		// they were typed after passwords were taken away.
 		return proof, proof.Version >= p.Taken[takenPassword]
-	case MethodFederated:
-		if !p.Access.Federated || proof.Version < p.Taken[takenFederated] || !w.open(proof) {
-			return proof, false
-		}
-		proof = w.believed(proof)
-		return proof, proof.LocalStep || proof.Evidence != "" || !w.wantsEvidence(proof)
-	case MethodTOTP, MethodRecovery, MethodEmail, MethodPasskey:
 	}
-	return proof, true
+	if proof.Method != MethodFederated {
+		return proof, true
+	}
+	if !p.Access.Federated || proof.Version < p.Taken[takenFederated] || !w.open(proof) {
+		return proof, false
+	}
+	proof = w.believed(proof)
+	return proof, proof.LocalStep || proof.Evidence != "" || !w.wantsEvidence(proof)
 }
 
 // open tells whether the way that a proof came is open to the person still, and was ever
@@ -230,14 +229,6 @@ func (w Way) believed(proof Proof) Proof {
 
 func (w Way) wantsEvidence(proof Proof) bool {
 	return w.Connection.Trust == EvidenceRequired || proof.Version < w.Taken[takenTrustEvidence]
-}
-
-// FirstStep tells whether something among proofs says who a person is: a code alone does
-// not.
-func FirstStep(proofs []Proof) bool {
-	return slices.ContainsFunc(proofs, func(p Proof) bool {
-		return p.Method == MethodPassword || p.Method == MethodFederated || p.Method == MethodPasskey
-	})
 }
 
 // Via is the connection that one of the proofs came through, empty for none.

@@ -90,7 +90,7 @@ func worthOf(w idp.Way, p idp.Population, proof idp.Proof) string {
 	switch {
 	case !lessened && len(worth) == 2:
 		return "all"
-	case len(worth) == 1 && worth[0].Method == idp.MethodTOTP && !idp.FirstStep(worth):
+	case len(worth) == 1 && worth[0].Method == idp.MethodTOTP:
 		return "nothing"
 	case len(worth) == 2 && worth[1].LocalStep && worth[1].Evidence == "" && len(worth[1].AMR) == 0:
 		return "password"

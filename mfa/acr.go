@@ -46,7 +46,7 @@ const (
 // that meets it alone, and the latest that meets it as second step after a first
 // one.
 type standing struct {
-	first               moment // password or federated
+	first               moment // a first step that a second one adds to
 	password, federated bool   // one is among the proofs
 	alone               [ranks]moment
 	second              [ranks]moment
@@ -60,21 +60,21 @@ func standingOf(proofs []idp.Proof) (s standing) {
 }
 
 func (s *standing) add(p *idp.Proof) {
-	at := moment{p.ProvedAt(), true}
-	switch p.Method {
-	case idp.MethodPassword:
-		s.first, s.password = s.first.later(at), true
-		raise(&s.alone, rankOne, at)
-	case idp.MethodFederated:
-		s.first, s.federated = s.first.later(at), true
-		raise(&s.alone, max(rankOne, p.Evidence.Rank()), at)
-	case idp.MethodEmail:
-		raise(&s.second, rankTwoStep, at)
-	case idp.MethodTOTP, idp.MethodRecovery:
-		raise(&s.second, rankMFA, at)
-	case idp.MethodPasskey:
-		raise(&s.alone, rankPasskey, at)
+	at, m := moment{p.ProvedAt(), true}, row(p.Method)
+	rank := m.ACR.Rank()
+	if m.second() {
+		raise(&s.second, rank, at)
+		return
 	}
+	if m.Upstream {
+		rank = max(rank, p.Evidence.Rank())
+	}
+	raise(&s.alone, rank, at)
+	if m.ACR.Rank() == rankOne { // else it stands alone
+		s.first = s.first.later(at)
+	}
+	s.password = s.password || m.ACR == idp.ACRPassword
+	s.federated = s.federated || m.ACR == idp.ACRFederated
 }
 
 // raise notes a proof for every rank up to the one it reaches.
@@ -230,81 +230,70 @@ func Fresh(proofs []idp.Proof, demand idp.Demand, now time.Time) []idp.Proof {
 	return list
 }
 
-// used notes which kinds of proofs there are.
-type used struct {
-	pwd, code, email, passkey, hwk, swk, fed bool
-}
-
-func usedIn(proofs []idp.Proof) (u used) {
-	for i := range proofs {
-		switch p := &proofs[i]; p.Method {
-		case idp.MethodPassword:
-			u.pwd = true
-		case idp.MethodTOTP, idp.MethodRecovery:
-			u.code = true
-		case idp.MethodEmail:
-			u.email = true
-		case idp.MethodFederated:
-			u.fed = true
-		case idp.MethodPasskey:
-			u.passkey = true
-			// Other values would be claims that no rule here stands for.
-			u.hwk = u.hwk || slices.Contains(p.AMR, "hwk")
-			u.swk = u.swk || slices.Contains(p.AMR, "swk")
-		}
-	}
-	return u
-}
-
 // AMR lists the authentication methods references of proofs (RFC 8176 section 2)
-// without repetitions, in the order of DESIGN's table: pwd otp mca user mfa hwk
-// swk, then fed and what the upstreams' tokens prove, in their order. "mfa"
-// appears for a passkey and for a code after a first step. It is not nil, because
+// without repetitions, in the order of the table of methods: pwd otp mca user, then mfa,
+// hwk and swk, then fed and what the upstreams' tokens prove, in their order. "mfa"
+// appears for a passkey and for a second step after a first one. It is not nil, because
 // the claim is an array.
 func AMR(proofs []idp.Proof) []string {
-	u := usedIn(proofs)
-	second := u.code || u.email
-	amr := make([]string, 0, 8)
-	for _, c := range [...]struct {
-		value string
-		holds bool
-	}{
-		{"pwd", u.pwd},
-		{"otp", second},
-		{"mca", u.email}, // the code came by another channel than it goes back
-		{"user", u.passkey},
-		{"mfa", u.passkey || (second && (u.pwd || u.fed))},
-		{"hwk", u.hwk},
-		{"swk", u.swk},
-		{"fed", u.fed},
-	} {
-		if c.holds {
-			amr = append(amr, c.value)
-		}
+	amr := appendAMR(make([]string, 0, 8), proofs, false)
+	if several(proofs) {
+		amr = append(amr, "mfa")
 	}
-	return appendUpstream(amr, proofs)
-}
-
-// appendUpstream adds what upstream tokens prove.
-func appendUpstream(amr []string, proofs []idp.Proof) []string {
-	for i := range proofs {
-		if proofs[i].Method != idp.MethodFederated {
-			continue
-		}
-		for _, value := range proofs[i].AMR {
-			if !slices.Contains(amr, value) {
-				amr = append(amr, value)
+	for i := range methods {
+		for _, value := range methods[i].Says {
+			if slices.ContainsFunc(proofs, func(p idp.Proof) bool { return p.Method == methods[i].ID && slices.Contains(p.AMR, value) }) {
+				amr = appendOnce(amr, value)
 			}
 		}
 	}
+	return appendAMR(amr, proofs, true)
+}
+
+// several tells whether proofs show several factors: a second step beside a first one,
+// or a first step of ours that is both.
+func several(proofs []idp.Proof) bool {
+	first, second := false, false
+	for i := range proofs {
+		m := row(proofs[i].Method)
+		if m.Kind == First && !m.Upstream && m.ACR.Rank() > rankOne {
+			return true
+		}
+		first, second = first || m.Kind == First, second || m.second()
+	}
+	return first && second
+}
+
+// appendAMR adds what proofs of ours, or those of upstreams, stand for.
+func appendAMR(amr []string, proofs []idp.Proof, upstream bool) []string {
+	for i := range methods {
+		if m := &methods[i]; m.Upstream == upstream && has(proofs, m.ID) {
+			amr = appendOnce(amr, m.AMR...)
+		}
+	}
+	for i := range proofs {
+		if upstream && row(proofs[i].Method).Upstream {
+			amr = appendOnce(amr, proofs[i].AMR...)
+		}
+	}
 	return amr
+}
+
+func appendOnce(list []string, values ...string) []string {
+	for _, v := range values {
+		if !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
 }
 
 // SecondStepAt is when something other than a password was last proved, zero for
 // never.
 func SecondStepAt(proofs []idp.Proof) (at time.Time) {
 	for _, p := range proofs {
-		first := p.Method == idp.MethodPassword || p.Method == idp.MethodFederated && p.LocalStep
+		m := row(p.Method)
+		first := m.Kind == First && m.ACR.Rank() == rankOne && (!m.Upstream || p.LocalStep)
 		if proved := p.ProvedAt(); !first && proved.After(at) {
 			at = proved
 		}

@@ -29,19 +29,6 @@ type Question struct {
 	Now                          time.Time
 }
 
-// Enrolled is which second factors a person has, and which of them work. It may
-// be left empty when only Satisfied matters.
-type Enrolled struct {
-	// Authenticator: an authenticator app was set up. A disabled one counts.
-	Authenticator bool
-	// AuthenticatorWorks: at least one of them is not disabled.
-	AuthenticatorWorks bool
-	// RecoveryWorks: unused recovery codes exist and are not disabled.
-	RecoveryWorks bool
-	// EmailDisabled: too many wrong email codes. Otherwise everybody has a mailbox.
-	EmailDisabled bool
-}
-
 // Outcome is the kind of a Decision.
 type Outcome int
 
@@ -106,7 +93,7 @@ func Decide(q Question) Decision {
 	need := max(policyRank(q.Policy, q.Override), q.AtLeast.Rank())
 	met := s.meetsDemand(q.Demand)
 	switch {
-	case !hasFirstStep(q.Proofs):
+	case !HasFirstStep(q.Proofs):
 		return q.firstStep()
 	case met && s.rank() >= need && !q.unproved():
 		return Decision{Outcome: Satisfied}
@@ -189,7 +176,7 @@ func (q Question) undated() bool {
 // unproved tells whether nothing but such a sign-in stands for the person's being here:
 // it is not fresh until a second step of ours is.
 func (q Question) unproved() bool {
-	return q.undated() && !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return p.Method != idp.MethodFederated })
+	return q.undated() && !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return !row(p.Method).Upstream })
 }
 
 // freshRank is what a sign-in without a time needs beside it.
@@ -211,44 +198,59 @@ func (q Question) localToo() Question {
 
 // secondStep finds what a person with a first step can be asked for.
 func secondStep(q Question, need int) Decision {
-	app, email := q.takesAuthenticator(need), q.takesEmail(need)
+	own, mailbox := q.possessions(need), q.mailboxes(need)
+	stopped := slices.ContainsFunc(mailbox, func(m idp.Method) bool { return !q.Enrolled.Works(m) })
 	switch {
-	case need > idp.ACRMFA.Rank():
-		return Decision{Outcome: Unreachable} // nothing here is phishing-resistant yet
-	case app && q.Enrolled.Authenticator:
-		return challenge(q, email)
-	case app && email && q.Enrolled.EmailDisabled:
+	case len(own) > 0 && q.Enrolled.Possesses():
+		return challenge(q, own, mailbox)
+	case len(mailbox) > 0 && stopped:
 		return Decision{Outcome: Stuck}
-	case app && email:
-		return Decision{Outcome: Choose, Methods: []idp.Method{idp.MethodTOTP, idp.MethodEmail}}
-	case app:
-		return SetUpNow(q)
-	case email && q.Enrolled.EmailDisabled:
-		return Decision{Outcome: Stuck}
-	case email:
-		return Decision{Outcome: Challenge, Methods: []idp.Method{idp.MethodEmail}}
+	case len(own) > 0 && len(mailbox) > 0:
+		return Decision{Outcome: Choose, Methods: append(own, mailbox...)}
+	case len(own) > 0:
+		return setUp(q, own)
+	case len(mailbox) > 0:
+		return Decision{Outcome: Challenge, Methods: mailbox}
 	}
 	return Decision{Outcome: Unreachable}
 }
 
-// takesAuthenticator tells whether an authenticator will do: by the policy, by an
-// override that requires a second step, or because somebody who has one anyway is
-// asked for more than an email code reaches: by the request, or because theirs is
-// disabled or comes after a mailed link. A request alone makes nobody enrol.
-func (q Question) takesAuthenticator(need int) bool {
+// possessions are what will do that people set up: by the policy, by an override that
+// requires a second step, or because somebody who has one anyway is asked for more than
+// an email code reaches: by the request, or because theirs is disabled or comes after a
+// mailed link. A request alone makes nobody enrol.
+func (q Question) possessions(need int) []idp.Method {
 	reached := 0
-	if q.Policy.EmailCode && !q.Enrolled.EmailDisabled && !q.passwordByMail() {
-		reached = idp.ACRTwoStep.Rank()
+	for _, m := range q.mailboxes(0) {
+		if q.Enrolled.Works(m) && !q.passwordByMail() {
+			reached = max(reached, row(m).ACR.Rank())
+		}
 	}
-	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired ||
-		q.Enrolled.Authenticator && need > reached
+	toSetUp := q.toSetUp()
+	return idsOf(func(m *Method) bool {
+		return m.Kind == Possession && m.ACR.Rank() >= need &&
+			(slices.Contains(toSetUp, m.ID) || q.Enrolled.Has(m.ID) && need > reached)
+	})
 }
 
-// takesEmail tells whether an email code will do. A person with an authenticator
-// whose password came from a mail just now is not offered one: mailbox and mailbox
-// is one factor.
-func (q Question) takesEmail(need int) bool {
-	return q.Policy.EmailCode && need <= idp.ACRTwoStep.Rank() && !(q.Enrolled.Authenticator && q.passwordByMail())
+// toSetUp are what people without a possession set up here: those of the policy, and
+// the first where an override requires a second step and the policy has none.
+func (q Question) toSetUp() []idp.Method {
+	list := idsOf(func(m *Method) bool { return m.Kind == Possession && m.On(q.Policy) })
+	if len(list) == 0 && q.Override.Mode == idp.OverrideRequired {
+		list = ThatArePossessions()[:1]
+	}
+	return list
+}
+
+// mailboxes are the codes to a mailbox that will do. A person with a possession whose
+// password came from a mail just now is not offered one: mailbox and mailbox is one
+// factor.
+func (q Question) mailboxes(need int) []idp.Method {
+	if q.Enrolled.Possesses() && q.passwordByMail() {
+		return nil
+	}
+	return idsOf(func(m *Method) bool { return m.Kind == Mailbox && m.On(q.Policy) && m.ACR.Rank() >= need })
 }
 
 func (q Question) passwordByMail() bool {
@@ -260,43 +262,42 @@ func (q Question) passwordByMail() bool {
 	return false
 }
 
-// challenge asks somebody with an authenticator: the app first, then the email
-// code, then what is on paper.
-func challenge(q Question, email bool) Decision {
-	var methods []idp.Method
-	if q.Enrolled.AuthenticatorWorks {
-		methods = append(methods, idp.MethodTOTP)
-	}
-	if email && !q.Enrolled.EmailDisabled {
-		methods = append(methods, idp.MethodEmail)
-	}
-	if q.Enrolled.RecoveryWorks {
-		methods = append(methods, idp.MethodRecovery)
-	}
+// challenge asks somebody with a possession for what works of it, of the mailbox and of
+// what stands in, in the order of the table.
+func challenge(q Question, own, mailbox []idp.Method) Decision {
+	methods := idsOf(func(m *Method) bool {
+		will := m.Kind == StandIn || slices.Contains(own, m.ID) || slices.Contains(mailbox, m.ID)
+		return will && q.Enrolled.Works(m.ID)
+	})
 	if len(methods) == 0 {
 		return Decision{Outcome: Stuck}
 	}
 	return Decision{Outcome: Challenge, Methods: methods}
 }
 
-// SetUpNow is what comes next for somebody without an authenticator who sets one
-// up, by need or by choice. The password must be recent and, while the policy has
-// email codes, an email code too: a stolen password alone cannot enrol the thief's
-// phone. Satisfied: the policy has no authenticator to set up, or there is one.
+// SetUpNow is what comes next for somebody without a possession who sets one up, by need
+// or by choice. The password must be recent and, while the policy has email codes, an
+// email code too: a stolen password alone cannot enrol the thief's phone. Satisfied: the
+// policy has nothing to set up, or there is something.
 func SetUpNow(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
 	q = q.localToo()
+	return setUp(q, q.toSetUp())
+}
+
+func setUp(q Question, own []idp.Method) Decision {
+	mailbox := idsOf(func(m *Method) bool { return m.Kind == Mailbox && (m.On(q.Policy) || q.EmailFirst) })
 	switch {
-	case q.Enrolled.Authenticator, !q.Policy.Authenticator && q.Override.Mode != idp.OverrideRequired:
+	case q.Enrolled.Possesses(), len(own) == 0:
 		return Decision{Outcome: Satisfied}
-	case !q.recent(idp.MethodPassword) && !q.recent(idp.MethodPasskey) && !q.recent(idp.MethodFederated):
+	case !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return row(p.Method).Kind == First && q.recent(p) }):
 		return Decision{Outcome: FirstStep}
-	case !q.Policy.EmailCode && !q.EmailFirst, q.recent(idp.MethodEmail):
-		return Decision{Outcome: SetUp, Methods: []idp.Method{idp.MethodTOTP}}
-	case q.Enrolled.EmailDisabled:
+	case len(mailbox) == 0, slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return row(p.Method).Kind == Mailbox && q.recent(p) }):
+		return Decision{Outcome: SetUp, Methods: own}
+	case slices.ContainsFunc(mailbox, func(m idp.Method) bool { return !q.Enrolled.Works(m) }):
 		return Decision{Outcome: Stuck}
 	}
-	return Decision{Outcome: ProveEmail, Methods: []idp.Method{idp.MethodEmail}}
+	return Decision{Outcome: ProveEmail, Methods: mailbox}
 }
 
 // MayDoWithout tells whether somebody may take away one of their authenticators:
@@ -317,18 +318,20 @@ func MayDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time
 
 // Strongest is the class of a person's strongest second step: what an act on their
 // factors, or on the ways into their account, takes at least. A recovery code stands in
-// for the authenticator. An authenticator that was stopped by wrong codes is still
-// theirs and still counts: a thief who has the mailbox must not open the account's
-// factors by using up the tries of the authenticator. The ways out are a recovery code
-// and an admin. Empty: nothing but a first step is known.
-func Strongest(p idp.Policy, e Enrolled) idp.ACR {
-	switch {
-	case e.Authenticator:
-		return idp.ACRMFA
-	case p.SecondStep():
-		return idp.ACRTwoStep
+// for the authenticator. A possession that was stopped by wrong codes is still theirs and
+// still counts: a thief who has the mailbox must not open the account's factors by using
+// up the tries of the authenticator. The ways out are a recovery code and an admin.
+// Empty: nothing but a first step is known.
+func Strongest(p idp.Policy, e Enrolled) (acr idp.ACR) {
+	if p.SecondStep() {
+		acr = idp.ACRTwoStep
 	}
-	return ""
+	for _, f := range e {
+		if m := row(f.Method); m.Kind == Possession && m.ACR.Rank() > acr.Rank() {
+			acr = m.ACR
+		}
+	}
+	return acr
 }
 
 // StrongStepAt is when a person last proved a second step that is as strong as their
@@ -368,20 +371,14 @@ func trusts(proofs []idp.Proof) bool {
 	return p != nil && !p.LocalStep
 }
 
-// recent tells whether a method was proved lately enough to enrol something.
-func (q Question) recent(m idp.Method) bool {
-	for i := range q.Proofs {
-		if q.Proofs[i].Method == m && q.Now.Sub(q.Proofs[i].At) <= SetUpWithin {
-			return true
-		}
-	}
-	return false
-}
+// recent tells whether a proof is young enough to enrol something on it.
+func (q Question) recent(p idp.Proof) bool { return q.Now.Sub(p.At) <= SetUpWithin }
 
 // Asks tells whether a password sign-in needs a second step, by policy and override.
 func Asks(p idp.Policy, o idp.Override) bool { return policyRank(p, o) > 0 }
 
-// policyRank is how strong a password sign-in has to become by policy.
+// policyRank is how strong a password sign-in has to become by policy: any second step
+// of the policy will do.
 func policyRank(p idp.Policy, o idp.Override) int {
 	switch o.Mode {
 	case idp.OverrideOff:
@@ -390,13 +387,13 @@ func policyRank(p idp.Policy, o idp.Override) int {
 		return overrideRank(o)
 	case idp.OverrideInherit:
 	}
-	switch {
-	case p.EmailCode:
-		return idp.ACRTwoStep.Rank()
-	case p.Authenticator:
-		return idp.ACRMFA.Rank()
+	weakest := 0
+	for i := range methods {
+		if m := &methods[i]; m.On(p) && (weakest == 0 || m.ACR.Rank() < weakest) {
+			weakest = m.ACR.Rank()
+		}
 	}
-	return 0
+	return weakest
 }
 
 // overrideRank is at least a second step where the override requires one.
@@ -430,31 +427,17 @@ func has(proofs []idp.Proof, m idp.Method) bool {
 // federated is the proof of a federated sign-in, nil for none.
 func federated(proofs []idp.Proof) *idp.Proof {
 	for i := range proofs {
-		if proofs[i].Method == idp.MethodFederated {
+		if row(proofs[i].Method).Upstream {
 			return &proofs[i]
 		}
 	}
 	return nil
 }
 
-func hasFirstStep(proofs []idp.Proof) bool {
-	return has(proofs, idp.MethodPassword) || has(proofs, idp.MethodPasskey) || has(proofs, idp.MethodFederated)
-}
-
-// EnrolledOf reduces a person's enrolment to what a decision needs. opened is what
-// the browser may use although it is disabled: a browser that the person signed in
-// with before keeps a budget of its own.
-func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
-	works := func(id string, disabledAt time.Time) bool {
-		return disabledAt.IsZero() || opened != nil && opened(id)
-	}
-	found := Enrolled{Authenticator: len(e.TOTP) > 0}
-	for _, f := range e.TOTP {
-		found.AuthenticatorWorks = found.AuthenticatorWorks || works(f.ID, f.DisabledAt)
-	}
-	found.RecoveryWorks = e.Recovery != nil && e.RecoveryLeft > 0 && works(e.Recovery.ID, e.Recovery.DisabledAt)
-	found.EmailDisabled = e.Email != nil && !works(e.Email.ID, e.Email.DisabledAt)
-	return found
+// HasFirstStep tells whether something among proofs says who a person is: a code alone
+// does not.
+func HasFirstStep(proofs []idp.Proof) bool {
+	return slices.ContainsFunc(proofs, func(p idp.Proof) bool { return row(p.Method).Kind == First })
 }
 
 // WantsEvidence tells whether a federated sign-in has to prove more than that it

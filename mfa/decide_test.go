@@ -1,6 +1,8 @@
 package mfa_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,10 +26,10 @@ var (
 	noDemand = asks()
 
 	nothing   = mfa.Enrolled{}
-	enrolled  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
-	noCodes   = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true}
-	codesOnly = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
-	locked    = mfa.Enrolled{Authenticator: true}
+	enrolled  = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodRecovery}}
+	noCodes   = mfa.Enrolled{{Method: idp.MethodTOTP}}
+	codesOnly = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}, {Method: idp.MethodRecovery}}
+	locked    = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}}
 )
 
 func requiredAt(acr idp.ACR) idp.Override {
@@ -42,8 +44,7 @@ func federatedToo(o idp.Override) idp.Override {
 func asks(acrs ...idp.ACR) idp.Demand { return idp.Demand{ACRValues: acrs, MaxAge: idp.NoMaxAge} }
 
 func noEmail(e mfa.Enrolled) mfa.Enrolled {
-	e.EmailDisabled = true
-	return e
+	return append(slices.Clone(e), mfa.Factor{Method: idp.MethodEmail, State: mfa.Disabled})
 }
 
 func byMail(p idp.Proof) idp.Proof {
@@ -289,37 +290,44 @@ func TestSatisfiedAllocatesNothing(t *testing.T) {
 }
 
 func TestEnrolledOf(t *testing.T) {
-	works, disabled := idp.Factor{ID: "works"}, idp.Factor{ID: "disabled", DisabledAt: nine}
+	works, disabled := idp.Factor{ID: "works", Method: idp.MethodTOTP}, idp.Factor{ID: "disabled", Method: idp.MethodTOTP, DisabledAt: nine}
 	codes, lockedCodes := &idp.RecoverySet{ID: "codes"}, &idp.RecoverySet{ID: "codes", DisabledAt: nine}
-	mail, lockedMail := &idp.Factor{ID: "mail"}, &idp.Factor{ID: "mail", DisabledAt: nine}
-	app, noApp := []idp.Factor{works}, []idp.Factor{disabled}
-	all := idp.Enrolment{TOTP: noApp, Recovery: lockedCodes, RecoveryLeft: 1, Email: lockedMail}
+	mail, lockedMail := idp.Factor{ID: "mail", Method: idp.MethodEmail}, idp.Factor{ID: "mail", Method: idp.MethodEmail, DisabledAt: nine}
+	has := func(r *idp.RecoverySet, left int, factors ...idp.Factor) idp.Enrolment {
+		return idp.Enrolment{Factors: factors, Recovery: r, RecoveryLeft: left}
+	}
+	all := has(lockedCodes, 1, disabled, lockedMail)
 	for name, c := range map[string]struct {
 		enrolment idp.Enrolment
 		opened    string
 		want      mfa.Enrolled
 	}{
-		"nothing":                  {idp.Enrolment{}, "", nothing},
-		"a mailbox":                {idp.Enrolment{Email: mail}, "", nothing},
-		"email disabled":           {idp.Enrolment{Email: lockedMail}, "", noEmail(nothing)},
-		"everything":               {idp.Enrolment{TOTP: app, Recovery: codes, RecoveryLeft: 10, Email: mail}, "", enrolled},
-		"a disabled one counts":    {idp.Enrolment{TOTP: noApp}, "", locked},
-		"one of two works":         {idp.Enrolment{TOTP: []idp.Factor{disabled, works}}, "", noCodes},
-		"codes used up":            {idp.Enrolment{TOTP: app, Recovery: codes}, "", noCodes},
-		"codes disabled":           {idp.Enrolment{TOTP: app, Recovery: lockedCodes, RecoveryLeft: 3}, "", noCodes},
-		"codes, app disabled":      {idp.Enrolment{TOTP: noApp, Recovery: codes, RecoveryLeft: 1}, "", codesOnly},
+		"nothing":                  {has(nil, 0), "", nothing},
+		"a mailbox":                {has(nil, 0, mail), "", nothing},
+		"email disabled":           {has(nil, 0, lockedMail), "", noEmail(nothing)},
+		"everything":               {has(codes, 10, works, mail), "", enrolled},
+		"a disabled one counts":    {has(nil, 0, disabled), "", locked},
+		"one of two works":         {has(nil, 0, disabled, works), "", noCodes},
+		"codes used up":            {has(codes, 0, works), "", noCodes},
+		"codes disabled":           {has(lockedCodes, 3, works), "", noCodes},
+		"codes, app disabled":      {has(codes, 1, disabled), "", codesOnly},
 		"all disabled: only help":  {all, "", noEmail(locked)},
 		"but the app is open here": {all, "disabled", noEmail(noCodes)},
 		"but the codes are":        {all, "codes", noEmail(codesOnly)},
 		"but the email code is":    {all, "mail", locked},
-		"open, but used up":        {idp.Enrolment{TOTP: app, Recovery: lockedCodes}, "codes", noCodes},
+		"open, but used up":        {has(lockedCodes, 0, works), "codes", noCodes},
 	} {
 		opened := func(id string) bool { return id == c.opened }
-		if got := mfa.EnrolledOf(c.enrolment, opened); got != c.want {
+		if got := mfa.EnrolledOf(c.enrolment, opened); usable(got) != usable(c.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
-		if c.opened == "" && mfa.EnrolledOf(c.enrolment, nil) != c.want {
+		if c.opened == "" && usable(mfa.EnrolledOf(c.enrolment, nil)) != usable(c.want) {
 			t.Errorf("%s: another answer where no browser is known", name)
 		}
 	}
+}
+
+// usable is all that decisions know of factors.
+func usable(e mfa.Enrolled) string {
+	return fmt.Sprint(e.Possesses(), e.Works(idp.MethodTOTP), e.Works(idp.MethodRecovery), e.Works(idp.MethodEmail))
 }

@@ -10,7 +10,7 @@ import (
 
 func TestMayDoWithout(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	blocked := mfa.Enrolled{EmailDisabled: true}
+	blocked := noEmail(nothing)
 	for name, c := range map[string]struct {
 		policy idp.Policy
 		left   mfa.Enrolled

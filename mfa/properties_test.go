@@ -188,10 +188,10 @@ func TestOnlyWhatIsEnabledOrEnrolledIsOffered(t *testing.T) {
 		for _, d := range []mfa.Decision{mfa.Decide(q), mfa.SetUpNow(q)} {
 			for _, m := range d.Methods {
 				setsUp := q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired
-				offered := m == idp.MethodEmail && q.Policy.EmailCode && !q.Enrolled.EmailDisabled ||
-					m == idp.MethodRecovery && q.Enrolled.RecoveryWorks ||
-					m == idp.MethodTOTP && q.Enrolled.AuthenticatorWorks ||
-					m == idp.MethodTOTP && !q.Enrolled.Authenticator && setsUp && d.Outcome != mfa.Challenge
+				offered := m == idp.MethodEmail && q.Policy.EmailCode && q.Enrolled.Works(idp.MethodEmail) ||
+					m == idp.MethodRecovery && q.Enrolled.Works(idp.MethodRecovery) ||
+					m == idp.MethodTOTP && q.Enrolled.Works(idp.MethodTOTP) ||
+					m == idp.MethodTOTP && !q.Enrolled.Possesses() && setsUp && d.Outcome != mfa.Challenge
 				if !offered {
 					t.Fatalf("%+v offers %s", d, m)
 				}

@@ -200,15 +200,15 @@ func (q question) helps(m idp.Method) bool {
 	if !q.with(m).complete() {
 		return false
 	}
-	mailDoes := q.Policy.EmailCode && !q.Enrolled.EmailDisabled && q.with(idp.MethodEmail).complete() &&
-		!(q.Enrolled.Authenticator && q.byMail())
+	mailDoes := q.Policy.EmailCode && q.Enrolled.Works(idp.MethodEmail) && q.with(idp.MethodEmail).complete() &&
+		!(q.Enrolled.Possesses() && q.byMail())
 	switch m {
 	case idp.MethodEmail:
 		return mailDoes
 	case idp.MethodTOTP:
-		return q.Enrolled.AuthenticatorWorks && (q.setsUp() || !mailDoes)
+		return q.Enrolled.Works(idp.MethodTOTP) && (q.setsUp() || !mailDoes)
 	case idp.MethodRecovery:
-		return q.Enrolled.RecoveryWorks && (q.setsUp() || !mailDoes)
+		return q.Enrolled.Works(idp.MethodRecovery) && (q.setsUp() || !mailDoes)
 	case idp.MethodPassword, idp.MethodPasskey, idp.MethodFederated:
 	}
 	return false
@@ -229,7 +229,7 @@ var rules = []struct {
 		return !q.federated() && !q.firstStep() && d.Outcome != mfa.FirstStep
 	}},
 	{"a first step is asked for again only before a set-up", func(q question, d mfa.Decision) bool {
-		setUp := q.setsUp() && !q.Enrolled.Authenticator && !q.recently(idp.MethodPassword, idp.MethodPasskey)
+		setUp := q.setsUp() && !q.Enrolled.Possesses() && !q.recently(idp.MethodPassword, idp.MethodPasskey)
 		return d.Outcome == mfa.FirstStep && q.firstStep() && !setUp
 	}},
 	{"asking names methods, and nothing else does", func(_ question, d mfa.Decision) bool {
@@ -244,13 +244,13 @@ var rules = []struct {
 		return !slices.Equal(d.Methods, helpful)
 	}},
 	{"a choice is for people without an app, where app and email code would do", func(q question, d mfa.Decision) bool {
-		free := !q.Enrolled.Authenticator && q.setsUp() && !q.federated() && q.firstStep() && !q.complete() &&
+		free := !q.Enrolled.Possesses() && q.setsUp() && !q.federated() && q.firstStep() && !q.complete() &&
 			q.helps(idp.MethodEmail) && q.with(idp.MethodTOTP).complete()
 		named := slices.Equal(d.Methods, []idp.Method{idp.MethodTOTP, idp.MethodEmail})
 		return (d.Outcome == mfa.Choose) != free || d.Outcome == mfa.Choose && !named
 	}},
 	{"nobody enrols who has an authenticator, even a disabled one", func(q question, d mfa.Decision) bool {
-		return q.Enrolled.Authenticator && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
+		return q.Enrolled.Possesses() && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
 	}},
 	{"a request alone makes nobody enrol", func(q question, d mfa.Decision) bool {
 		return !q.setsUp() && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
@@ -263,7 +263,7 @@ var rules = []struct {
 		return d.Outcome == mfa.SetUp && q.Policy.EmailCode && !q.recently(idp.MethodEmail)
 	}},
 	{"the email code before a set-up is asked for once, where it is on and works", func(q question, d mfa.Decision) bool {
-		wrong := !q.Policy.EmailCode || q.Enrolled.EmailDisabled || q.recently(idp.MethodEmail)
+		wrong := !q.Policy.EmailCode || !q.Enrolled.Works(idp.MethodEmail) || q.recently(idp.MethodEmail)
 		return d.Outcome == mfa.ProveEmail && (wrong || !slices.Equal(d.Methods, []idp.Method{idp.MethodEmail}))
 	}},
 	{"a set-up is of an authenticator and leaves nothing missing", func(q question, d mfa.Decision) bool {
@@ -277,7 +277,7 @@ var rules = []struct {
 		if d.Outcome != mfa.Stuck {
 			return false
 		}
-		disabled := q.Enrolled.Authenticator && !q.Enrolled.AuthenticatorWorks || q.Enrolled.EmailDisabled && q.Policy.EmailCode
+		disabled := q.Enrolled.Possesses() && !q.Enrolled.Works(idp.MethodTOTP) || !q.Enrolled.Works(idp.MethodEmail) && q.Policy.EmailCode
 		return (!disabled || !q.with(idp.MethodTOTP).complete() ||
 			q.helps(idp.MethodTOTP) || q.helps(idp.MethodEmail) || q.helps(idp.MethodRecovery))
 	}},
@@ -286,11 +286,11 @@ var rules = []struct {
 			return false
 		}
 		could := q.helps(idp.MethodTOTP) || q.helps(idp.MethodEmail) || q.helps(idp.MethodRecovery)
-		mightSetUp := (q.Enrolled.Authenticator || q.setsUp()) && q.with(idp.MethodTOTP).complete()
+		mightSetUp := (q.Enrolled.Possesses() || q.setsUp()) && q.with(idp.MethodTOTP).complete()
 		return could || mightSetUp
 	}},
 	{"after a mailed link somebody with an authenticator is offered no email code", func(q question, d mfa.Decision) bool {
-		return q.byMail() && q.Enrolled.Authenticator && slices.Contains(d.Methods, idp.MethodEmail)
+		return q.byMail() && q.Enrolled.Possesses() && slices.Contains(d.Methods, idp.MethodEmail)
 	}},
 }
 

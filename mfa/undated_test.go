@@ -210,7 +210,7 @@ func (w *walker) does(t *rapid.T, d mfa.Decision) {
 	})
 	w.q.Proofs = append(w.q.Proofs, p)
 	if d.Outcome == mfa.SetUp {
-		w.q.Enrolled = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
+		w.q.Enrolled = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodRecovery}}
 	}
 	if w.next(w.q).Outcome == mfa.Satisfied {
 		w.next = mfa.Decide // the set-up that was chosen is over

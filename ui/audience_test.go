@@ -14,7 +14,7 @@ var ofTheOrganisation = regexp.MustCompile(`(?i)\badmin(istrator)?s?\b|\b(your|t
 // toStaff tells whether a text goes to people with an admin of their own, and to no
 // customer: the console, and what mails say where the recipient is staff.
 func toStaff(key Key) bool {
-	for _, prefix := range []string{"console.", "settings.access.", "setup.", "break_glass.", "mail.break_glass.", "mail.who.admin", "mail.whom.admin"} {
+	for _, prefix := range []string{"console.", "settings.access.", "settings.connection.", "setup.", "break_glass.", "mail.break_glass.", "mail.who.admin", "mail.whom.admin"} {
 		if strings.HasPrefix(string(key), prefix) {
 			return true
 		}
@@ -29,7 +29,7 @@ func sharedKeys(t *testing.T) map[Key]bool {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("%d pages (%v)", len(pages), err)
 	}
-	keys := map[Key]bool{"console.error.stale": true, "console.error.reason": true}
+	keys := map[Key]bool{"console.error.stale": true, "settings.reason": true}
 	for _, page := range pages {
 		text, err := fs.ReadFile(templateFiles, page)
 		if err != nil {

@@ -2,24 +2,6 @@ package ui
 
 import "time"
 
-// ConsoleInvite invites a person. Form fields: email, name, population, roles.
-type ConsoleInvite struct {
-	Console
-	Action, CancelURL string
-	Email, Name       string
-	Populations       []Tick
-	Roles             []Tick // roles that the viewer may give; absent when empty
-	EmailError        *Message
-	NameError         *Message
-	PopulationError   *Message
-	RolesError        *Message
-}
-
-func (p ConsoleInvite) about() about {
-	failed := anyOf(p.EmailError, p.NameError, p.PopulationError, p.RolesError, p.Alert)
-	return about{template: "console-invite", failed: failed, console: true}
-}
-
 // ConsoleInvitations lists those of a population that nobody has accepted yet.
 type ConsoleInvitations struct {
 	Console

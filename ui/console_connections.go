@@ -117,21 +117,3 @@ type ElsewhereRow struct {
 	ChangeURL   string    // links or unlinks, absent when empty
 	SwitchedOff bool
 }
-
-// ConsolePersonLink links a person with who they are at a connection. Form fields:
-// tenant_id and object_id, or subject; reason.
-type ConsolePersonLink struct {
-	Console
-	Action, CancelURL          string
-	PersonName, ConnectionName string
-	Entra                      bool
-	TenantID, ObjectID         string
-	Subject                    string
-	Told                       bool // the person gets a mail about it
-	Reason                     string
-	Errors                     map[string]*Message
-}
-
-func (p ConsolePersonLink) about() about {
-	return about{template: "console-person-link", failed: len(p.Errors) > 0 || p.Alert != nil, console: true}
-}

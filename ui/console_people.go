@@ -40,26 +40,6 @@ func (p ConsolePeople) about() about {
 	return about{template: "console-people", failed: anyOf(p.Alert), console: true}
 }
 
-// ConsolePersonNew adds a person. Form fields: email, name, population, roles,
-// password.
-type ConsolePersonNew struct {
-	Console
-	Action, CancelURL string
-	Email, Name       string
-	Populations       []Tick
-	Roles             []Tick // roles that the viewer may give; absent when empty
-	EmailError        *Message
-	NameError         *Message
-	PopulationError   *Message
-	RolesError        *Message
-	PasswordError     *Message
-}
-
-func (p ConsolePersonNew) about() about {
-	failed := anyOf(p.EmailError, p.NameError, p.PopulationError, p.RolesError, p.PasswordError, p.Alert)
-	return about{template: "console-person-new", failed: failed, console: true}
-}
-
 // ConsolePerson is all about a person that the viewer may see.
 type ConsolePerson struct {
 	Console
@@ -137,26 +117,6 @@ type Deed struct {
 	Label, Hint Message
 	URL         string
 	Danger      bool
-}
-
-// ConsolePersonEdit changes who a person is. Form fields: version, name, email,
-// locale.
-type ConsolePersonEdit struct {
-	Console
-	Action, CancelURL   string
-	Version             int64
-	Name, Email, Locale string
-	// EmailFixed: the viewer may not change the address.
-	EmailFixed  bool
-	NameError   *Message
-	EmailError  *Message
-	LocaleError *Message
-}
-
-func (p ConsolePersonEdit) about() about {
-	return about{
-		template: "console-person-edit", failed: anyOf(p.NameError, p.EmailError, p.LocaleError, p.Alert), console: true,
-	}
 }
 
 // ConsolePersonRoles gives a person roles and takes them. Form fields: version,

@@ -29,9 +29,12 @@ const (
 	SelectInput = "select"
 	TicksInput  = "ticks"
 	SecretInput = "secret"
-	HiddenInput = "hidden"
-	CheckInput  = "check" // a box to tick
-	GroupInput  = "group" // of Inputs
+	EmailInput  = "email"
+	// PasswordInput asks for a new password.
+	PasswordInput = "password"
+	HiddenInput   = "hidden"
+	CheckInput    = "check" // a box to tick
+	GroupInput    = "group" // of Inputs
 )
 
 // Input is one thing that a form asks for.
@@ -45,6 +48,7 @@ type Input struct {
 	Value    string  // as typed
 	On       bool    // of a switch
 	Required bool
+	Fixed    bool     // an email that is only shown
 	Units    []Unit   // of a length of time
 	Choices  []Choice // of radios and selects
 	Ticks    []Tick

@@ -24,13 +24,13 @@ type about struct {
 
 // Frame is what all pages have in common. Its zero value is usable.
 type Frame struct {
-	Lang           string   // language of the texts, from Match; English when unknown
-	Brand          Brand    // how the organisation shows itself
-	ClientName     string   // the app the person signs in to, such as "Agent portal"
-	Account        string   // email of who signs in, may be empty
-	NotYouAction   string   // URL of the POST form behind "Not you?", may be empty
-	HelpURL        string   // footer link, may be empty
-	PrivacyURL     string   // footer link, may be empty
+	Lang           string // language of the texts, from Match; English when unknown
+	Brand          Brand  // how the organisation shows itself
+	ClientName     string // the app the person signs in to, such as "Agent portal"
+	ClientLogo     string // path of the logo of that app, may be empty
+	Account        string // email of who signs in, may be empty
+	NotYouAction   string // URL of the POST form behind "Not you?", may be empty
+	Links          []FooterLink
 	LanguageAction string   // URL of the POST form with field "lang", may be empty
 	Notice         *Message // what the person should know first, such as MsgPolicyChanged, may be nil
 	Waiting        Waiting  // what the page's script waits for
@@ -47,6 +47,12 @@ type Brand struct {
 	Name    string // shown on top and in the title
 	LogoURL string // http, https or a path; the first letter of Name when empty
 	Color   string // such as "#2b59e0"; the default when empty or not valid
+}
+
+// FooterLink is a link at the foot of pages or mails. It is stored with the mail.
+type FooterLink struct {
+	Label Key
+	URL   string
 }
 
 // Link is a labelled address.

@@ -35,7 +35,6 @@ const (
 	MsgTooManyAttempts    Key = "error.too_many_attempts"    // wait
 	MsgEmailCodeTooMany   Key = "error.email_code_too_many"  // 5 tries are used up
 	MsgResendTooSoon      Key = "error.resend_too_soon"      // wait
-	MsgFactorDisabled     Key = "error.factor_disabled"      // the authenticator; other methods are offered
 	MsgFactorDisabledHelp Key = "error.factor_disabled_help" // the authenticator; nothing else is left
 	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
 	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only
@@ -56,20 +55,12 @@ const (
 	MsgEmailBeforeApp Key = "notice.email_before_app" // EmailCode that comes before Enrol
 )
 
-// Labels of methods, with hints for ChooseMethod, and of ways back.
+// Labels of ways back.
 const (
-	MsgUseEmailCode           Key = "method.email_code"
-	MsgUseRecoveryCode        Key = "method.recovery_code"
-	MsgUseAuthenticator       Key = "method.authenticator"
-	MsgSetUpAuthenticator     Key = "method.set_up_authenticator"
-	MsgSetUpAuthenticatorHint Key = "method.set_up_authenticator_hint"
-	MsgUseEmailInstead        Key = "method.email_instead"
-	MsgWithoutApp             Key = "method.without_app" // leaves the set-up of an app for the email code
-	MsgUseEmailInsteadHint    Key = "method.email_instead_hint"
-	MsgBack                   Key = "back.plain"
-	MsgBackTo                 Key = "back.to" // name of the app
-	MsgSignInAgain            Key = "back.sign_in_again"
-	MsgTryAgain               Key = "back.try_again"
+	MsgBack        Key = "back.plain"
+	MsgBackTo      Key = "back.to" // name of the app
+	MsgSignInAgain Key = "back.sign_in_again"
+	MsgTryAgain    Key = "back.try_again"
 )
 
 // Why somebody who came through another provider is not signed in; {0} is the

@@ -32,14 +32,15 @@ type MailFrame struct {
 	Brand Brand  `json:"brand"` // of the population: name, colour, logo
 	// Population is the recipient's. Staff: they are told of an admin, and everybody else of
 	// the support team.
-	Population string    `json:"population,omitempty"`
-	Staff      bool      `json:"staff,omitempty"`
-	Name       string    `json:"name,omitempty"`    // of the recipient, may be empty
-	Account    string    `json:"account,omitempty"` // the email address the account has
-	HelpURL    string    `json:"help,omitempty"`
-	At         time.Time `json:"at"`                // when it happened, UTC
-	Address    string    `json:"address,omitempty"` // network address it came from, may be empty (an admin's command)
-	UserAgent  string    `json:"ua,omitempty"`      // raw; shown through Device
+	Population string       `json:"population,omitempty"`
+	Staff      bool         `json:"staff,omitempty"`
+	Name       string       `json:"name,omitempty"`    // of the recipient, may be empty
+	Account    string       `json:"account,omitempty"` // the email address the account has
+	HelpURL    string       `json:"help,omitempty"`
+	Links      []FooterLink `json:"links,omitempty"`   // at its foot, beside that to help
+	At         time.Time    `json:"at"`                // when it happened, UTC
+	Address    string       `json:"address,omitempty"` // network address it came from, may be empty (an admin's command)
+	UserAgent  string       `json:"ua,omitempty"`      // raw; shown through Device
 }
 
 // MailKind names a mail.
@@ -136,8 +137,7 @@ type letterView struct {
 	TodoFor  string // heading of Todo
 	Todo     []string
 	About    string // which account it is about
-	Help     string // label of HelpURL
-	HelpURL  string
+	Links    []Link
 	// Outlook does not know max-width, so it gets a table of a fixed width.
 	Open, Close html.HTML
 }
@@ -206,8 +206,8 @@ func (u *UI) mailView(m Mail) letterView {
 		Heading: u.say(m, *words.heading),
 		Lead:    texts(words.lead), Code: m.Code, Text: texts(words.text),
 		Facts: u.facts(m), Todo: texts(words.todo),
-		HelpURL: m.HelpURL, Help: u.Text(m.Lang, Message{Key: "footer.help"}),
-		Open: outlookOpen, Close: outlookClose,
+		Links: u.footerLinks(m),
+		Open:  outlookOpen, Close: outlookClose,
 	}
 	if m.Kind != MailCode {
 		v.Code = ""
@@ -236,6 +236,17 @@ func (u *UI) mailView(m Mail) letterView {
 		v.Bar, v.DarkBar = color.Light().String(), color.Dark().String()
 	}
 	return v
+}
+
+// footerLinks are the links at the foot of a mail, each once.
+func (u *UI) footerLinks(m Mail) (list []Link) {
+	for _, l := range append([]FooterLink{{"footer.help", m.HelpURL}}, m.Links...) {
+		address := webURL(l.URL, "https", "http", "mailto")
+		if address != "" && !slices.ContainsFunc(list, func(o Link) bool { return o.URL == address }) {
+			list = append(list, Link{u.Text(m.Lang, Message{Key: l.Label}), address})
+		}
+	}
+	return list
 }
 
 // say writes a text of a mail. One without arguments of its own may name who else acts
@@ -476,36 +487,18 @@ func (m Mail) newBrowserWords() mailWords {
 	}
 }
 
-// methodKey picks the text of a second step, or one that names none.
-func (m Mail) methodKey(totp, email, recovery, other Key) *Message {
-	switch m.Method {
-	case "totp":
-		return totp.With()
-	case "email":
-		return email.With()
-	case "recovery":
-		return recovery.With()
-	default:
-		return other.With()
-	}
-}
-
 func (m Mail) enrolledWords() mailWords {
 	return mailWords{
-		subject: m.methodKey("mail.factor_enrolled.subject_totp", "mail.factor_enrolled.subject_email",
-			"mail.factor_enrolled.subject_recovery", "mail.factor_enrolled.subject"),
-		lead: []*Message{m.methodKey("mail.factor_enrolled.text_totp", "mail.factor_enrolled.text_email",
-			"mail.factor_enrolled.text_recovery", "mail.factor_enrolled.text")},
-		text: []*Message{m.who()}, todo: usualTodo(),
+		subject: MethodKey("mail.factor_enrolled.subject.", m.Method).With(),
+		lead:    []*Message{MethodKey("mail.factor_enrolled.text.", m.Method).With()},
+		text:    []*Message{m.who()}, todo: usualTodo(),
 	}
 }
 
 func (m Mail) disabledWords() mailWords {
 	return mailWords{
-		subject: m.methodKey("mail.factor_disabled.subject_totp", "mail.factor_disabled.subject_email",
-			"mail.factor_disabled.subject_recovery", "mail.factor_disabled.subject"),
-		lead: []*Message{m.methodKey("mail.factor_disabled.text_totp", "mail.factor_disabled.text_email",
-			"mail.factor_disabled.text_recovery", "mail.factor_disabled.text")},
+		subject: MethodKey("mail.factor_disabled.subject.", m.Method).With(),
+		lead:    []*Message{MethodKey("mail.factor_disabled.text.", m.Method).With()},
 		text:    []*Message{m.onlyAdmin(), Key("mail.factor_disabled.what").With()},
 		todoFor: "mail.factor_disabled.not_you", todo: usualTodo(),
 	}

@@ -18,10 +18,8 @@ func (m Mail) emailWords() mailWords {
 
 func (m Mail) enabledWords() mailWords {
 	return mailWords{
-		subject: m.methodKey("mail.factor_enabled.subject_totp", "mail.factor_enabled.subject_email",
-			"mail.factor_enabled.subject_recovery", "mail.factor_enabled.subject"),
-		lead: []*Message{m.methodKey("mail.factor_enabled.text_totp", "mail.factor_enabled.text_email",
-			"mail.factor_enabled.text_recovery", "mail.factor_enabled.text")},
+		subject: MethodKey("mail.factor_enabled.subject.", m.Method).With(),
+		lead:    []*Message{MethodKey("mail.factor_enabled.text.", m.Method).With()},
 		text:    []*Message{Key("mail.factor_enabled.what").With()},
 		todoFor: "mail.todo.not_asked",
 		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.password").With()},

@@ -26,6 +26,12 @@ type Key string
 // With makes a message of the key.
 func (k Key) With(args ...any) *Message { return &Message{Key: k, Args: args} }
 
+// plain is the key of a message that says a text as it is.
+const plain Key = "{0}"
+
+// Plain is a message that says a text as it is, such as a name.
+func Plain(text string) Message { return Message{plain, []any{text}} }
+
 // Message is a text that is not written yet: the page knows the language.
 //
 // In a catalogue, {0} stands for the first argument; {0:wait} for one that is
@@ -42,6 +48,11 @@ var placeholder = regexp.MustCompile(`\{(\d+)(:wait|:span)?\}`)
 
 // catalogs are texts by language and key.
 type catalogs map[string]map[Key]forms
+
+// texts is an argument that is texts of the catalogues itself.
+type texts interface {
+	In(text func(key string, args ...any) string) string
+}
 
 // forms are the plural forms of a text.
 type forms map[string]string
@@ -105,10 +116,10 @@ func (u *UI) strong(lang string, m Message) template.HTML {
 }
 
 func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
-	text, ok := u.catalogs[lang][m.Key]
-	if !ok {
-		text, ok = u.catalogs[fallback][m.Key]
+	if m.Key == plain {
+		return wrap(fmt.Sprint(m.Args...))
 	}
+	text, ok := u.lookUp(lang, m.Key)
 	if !ok {
 		return string(m.Key)
 	}
@@ -125,6 +136,19 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 		}
 		return wrap(u.arg(lang, m.Args[i]))
 	})
+}
+
+// lookUp is the text of a key, in English where the language lacks it, and else the text
+// about any method: see MethodKey.
+func (u *UI) lookUp(lang string, k Key) (text forms, ok bool) {
+	for _, key := range []Key{k, k.general()} {
+		for _, l := range []string{lang, fallback} {
+			if text, ok = u.catalogs[l][key]; ok {
+				return text, true
+			}
+		}
+	}
+	return nil, false
 }
 
 // choose picks the form for the first number among the arguments.
@@ -156,6 +180,9 @@ func (u *UI) arg(lang string, arg any) string {
 	}
 	if at, ok := arg.(time.Time); ok {
 		return u.moment(lang, at)
+	}
+	if list, ok := arg.(texts); ok {
+		return list.In(func(key string, args ...any) string { return u.Text(lang, *Key(key).With(args...)) })
 	}
 	return fmt.Sprint(arg)
 }

@@ -37,21 +37,31 @@ func usedKeys(t *testing.T) map[string]bool {
 			used[match[1]] = true
 		}
 	}
-	words := map[string]bool{}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/manage/*.go", "../idp/settings/*.go") {
+	words, sections := map[string]bool{}, map[string]bool{}
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/settings/*.go", "../idp/roster/*.go", "../idp/password/*.go") {
 		for _, s := range literals(t, file) {
-			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || strings.HasPrefix(s, "console.") || strings.HasPrefix(s, "settings.")) {
+			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || shared.MatchString(s)) {
 				used[s] = true
+			}
+			if strings.HasSuffix(s, ".") {
+				sections[s] = true
 			}
 			for part := range strings.SplitSeq(s, ".") {
 				words[part] = true
 			}
 		}
 	}
-	// The texts of what settings describes are named after thing, field and value.
+	// The texts of what settings describes are named after thing, field and value; those of
+	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if parts[0] == "console" && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+			used[key] = true
+		}
+	}
+	// Those of second steps are named after the method: see MethodKey.
+	for _, key := range english(t) {
+		if i := strings.LastIndex(key, ".") + 1; sections[key[:i]] && allIn(words, key[i:]) || sections[key+"."] {
 			used[key] = true
 		}
 	}
@@ -61,6 +71,14 @@ func usedKeys(t *testing.T) map[string]bool {
 		}
 	}
 	return used
+}
+
+// shared are keys that packages below ui name too.
+var shared = regexp.MustCompile(`^(console|settings|footer)\.`)
+
+// allIn tells whether each part of a name, such as "totp_email", is a word.
+func allIn(words map[string]bool, name string) bool {
+	return !slices.ContainsFunc(strings.Split(name, "_"), func(part string) bool { return !words[part] })
 }
 
 // ownKeys tells whether what looks like a key in a file is one, whatever it begins with.

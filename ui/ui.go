@@ -54,6 +54,17 @@ func New(opts Options) (*UI, error) {
 	return u, nil
 }
 
+// Texts is a UI that writes texts and no pages.
+func Texts() (*UI, error) {
+	catalogs, err := loadCatalogs()
+	return &UI{catalogs: catalogs}, err
+}
+
+// English writes a text in English.
+func (u *UI) English(key string, args ...any) string {
+	return u.Text(fallback, *Key(key).With(args...))
+}
+
 // parse builds the templates of one language: a copy of the shared parts for
 // each page, because every page defines the same blocks.
 func (u *UI) parse(lang string) (map[string]*template.Template, error) {

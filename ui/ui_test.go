@@ -56,8 +56,6 @@ var zeroPages = []ui.Page{
 	ui.ConsoleConfirm{},
 	ui.ConsolePeople{},
 	ui.ConsolePerson{},
-	ui.ConsolePersonNew{},
-	ui.ConsolePersonEdit{},
 	ui.ConsolePersonRoles{},
 	ui.ConsolePersonPassword{},
 	ui.ConsolePersonCodes{},
@@ -324,5 +322,16 @@ func TestRenderReportsWriteErrors(t *testing.T) {
 func TestNewRejectsBasePath(t *testing.T) {
 	if _, err := ui.New(ui.Options{BasePath: "sso"}); err == nil {
 		t.Error("a base path without slash was accepted")
+	}
+}
+
+func TestAPageShowsTheLogoOfItsApp(t *testing.T) {
+	t.Parallel()
+	u := newUI(t)
+	for logo, want := range map[string]string{"": "", "/apps/a/logo?v=1": `<img class="logo" src="/apps/a/logo?v=1" alt="" height="32">`, "javascript:alert(1)": `src="#ZgotmplZ"`} {
+		page := render(t, u, ui.SignIn{Frame: ui.Frame{ClientLogo: logo}})
+		if !strings.Contains(page, want) || strings.Contains(page, `class="logo"`) != (logo != "") {
+			t.Errorf("%s: %s", logo, page)
+		}
 	}
 }

@@ -32,28 +32,28 @@ type Tokens interface {
 type Config struct {
 	Manage *manage.Manager
 	Tokens Tokens
+	// Issuer is the provider's URL.
+	Issuer string
 	// Text writes a text of the catalogues.
 	Text func(key string, args ...any) string
 }
 
 // API serves the admin REST API.
 type API struct {
-	cfg      Config
-	document *document
-	// operations by method and Gin's form of the path.
-	operations map[string]*operation
-	page       []byte
+	cfg        Config
+	document   *document
+	yaml, page []byte
 }
 
 // New makes the API.
 func New(cfg Config) (*API, error) {
-	d, err := readDocument()
+	d, err := newDocument(strings.TrimSuffix(cfg.Issuer, "/") + Base)
 	if err != nil {
 		return nil, err
 	}
-	a := &API{cfg: cfg, document: d, operations: map[string]*operation{}}
-	for _, o := range d.operations {
-		a.operations[o.method+" "+ginPath(o.path)] = o
+	a := &API{cfg: cfg, document: d}
+	if a.yaml, err = d.yaml(); err != nil {
+		return nil, err
 	}
 	a.page, err = renderPage(d)
 	return a, err
@@ -69,13 +69,9 @@ func ginPath(path string) string {
 func (a *API) Routes(r *gin.RouterGroup) {
 	g := r.Group(Base)
 	a.routeDocument(g)
-	begin := len(g.BasePath())
-	operations := g.Group("", func(c *gin.Context) { a.enter(c, c.Request.Method+" "+c.FullPath()[begin:]) })
-	RegisterHandlersWithOptions(operations, handlers{a}, GinServerOptions{
-		ErrorHandler: func(c *gin.Context, err error, _ int) { // what the document allows and the binding does not
-			a.fail(c, nil, fmt.Errorf("%w: %w", errBadRequest, err))
-		},
-	})
+	for _, o := range a.document.operations {
+		g.Handle(o.method, ginPath(o.path), func(c *gin.Context) { a.serve(c, o) })
+	}
 	a.routeOtherMethods(g)
 }
 
@@ -110,6 +106,7 @@ type call struct {
 	ctx       context.Context
 	manage    *manage.Manager
 	text      func(key string, args ...any) string
+	document  *document
 	operation *operation
 	actor     manage.Actor
 	// stepUpACR is what a fresh second step of the caller takes, empty for any.
@@ -117,13 +114,30 @@ type call struct {
 	body      []byte
 }
 
-const callKey = "gatehouse/admin/api.call"
-
-// enter finds out who calls, and whether the request is as the document says.
-func (a *API) enter(c *gin.Context, route string) {
-	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, text: a.cfg.Text, operation: a.operations[route]}
+// serve answers a request for an operation.
+func (a *API) serve(c *gin.Context, o *operation) {
+	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, text: a.cfg.Text, document: a.document, operation: o}
 	defer a.survive(c, v)
 	c.Header("Cache-Control", "no-store")
+	err := a.enter(v)
+	var answer any
+	if err == nil {
+		answer, err = o.run(v)
+	}
+	switch {
+	case err != nil:
+		a.fail(c, v, v.meant(err))
+	case c.Writer.Written():
+	case answer == nil:
+		c.Status(o.status())
+		c.Writer.WriteHeaderNow()
+	default:
+		writeJSON(c, o.status(), "application/json", answer)
+	}
+}
+
+// enter finds out who calls, and whether the request is as the document says.
+func (a *API) enter(v *call) error {
 	token, err := bearer(v.Request.Header)
 	if err == nil {
 		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
@@ -134,17 +148,12 @@ func (a *API) enter(c *gin.Context, route string) {
 	if err == nil && len(v.body) > 0 { // which may have taken its time
 		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
 	}
-	if err != nil {
-		a.fail(c, v, err)
-		return
-	}
 	v.ctx = v.manage.Watch(v.ctx, func(ctx context.Context) (manage.Actor, error) {
 		actor, _, err := a.identify(ctx, token)
 		return actor, err
 	})
-	c.Request = c.Request.WithContext(v.ctx)
-	c.Set(callKey, v)
-	c.Next()
+	v.Request = v.Request.WithContext(v.ctx)
+	return err
 }
 
 // survive answers a panic as a fault.
@@ -205,17 +214,6 @@ func strongEnough(proofs []idp.Proof) bool {
 		Override: idp.Override{Mode: idp.OverrideRequired}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
 		Proofs: proofs, Now: idp.Now(),
 	}).Outcome == mfa.Satisfied
-}
-
-// do carries out an operation.
-func (a *API) do(c *gin.Context, operation func(v *call) error) {
-	v, ok := c.MustGet(callKey).(*call)
-	if !ok {
-		panic("admin/api: no call")
-	}
-	if err := operation(v); err != nil {
-		a.fail(c, v, err)
-	}
 }
 
 // fail answers with a problem, once, and logs what is our fault.

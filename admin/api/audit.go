@@ -3,63 +3,86 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-
-	"github.com/gin-gonic/gin"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
 )
 
-// ListAuditEvents implements ServerInterface.
-func (h handlers) ListAuditEvents(c *gin.Context, params ListAuditEventsParams) {
-	h.do(c, func(v *call) error {
-		list, next, err := v.manage.Audit(v.ctx, v.actor, manage.AuditQuery{
-			Kind: idp.AuditKind(or(params.Kind)), UserID: or(params.UserID), ActorID: or(params.ActorID),
-			ClientID: or(params.ClientID), PopulationID: or(params.Population), From: or(params.From), To: or(params.To),
-			After: manage.Cursor(or(params.After)), Limit: or(params.Limit),
-		})
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, AuditEventList{Events: each(list, eventOf), Next: nextOf(next)})
-	})
+func auditOperations() []operation {
+	const narrowed = "kind user_id actor_id client_id population from to"
+	return []operation{
+		{ID: "listAuditEvents", Route: "GET /audit-events", Manage: "Audit", Query: narrowed + " after limit", Answer: list{"events", AuditEvent{}}, run: listAuditEvents},
+		{ID: "exportAuditEvents", Route: "GET /audit-events/export", Manage: "ExportAudit", Query: narrowed, Media: "application/jsonl", run: exportAuditEvents},
+	}
+}
+
+// AuditEvent is who did what to whom.
+type AuditEvent struct {
+	ID         string            `json:"id"`
+	At         time.Time         `json:"at"`
+	Kind       string            `json:"kind"`
+	Times      int               `json:"times,omitempty"`
+	LastAt     time.Time         `json:"last_at,omitzero"`
+	ActorID    string            `json:"actor_id,omitempty"`
+	UserID     string            `json:"user_id,omitempty"`
+	Population string            `json:"population,omitempty"`
+	ClientID   string            `json:"client_id,omitempty"`
+	SessionID  string            `json:"session_id,omitempty"`
+	Address    string            `json:"address,omitempty"`
+	UserAgent  string            `json:"user_agent,omitempty"`
+	RequestID  string            `json:"request_id,omitempty"`
+	Detail     map[string]string `json:"detail"`
+}
+
+func (v *call) auditQuery() manage.AuditQuery {
+	from, _ := time.Parse(time.RFC3339, v.Query("from")) // which were checked
+	to, _ := time.Parse(time.RFC3339, v.Query("to"))
+	q := manage.AuditQuery{
+		Kind: idp.AuditKind(v.Query("kind")), UserID: v.Query("user_id"), ActorID: v.Query("actor_id"),
+		ClientID: v.Query("client_id"), PopulationID: v.Query("population"), From: from, To: to,
+	}
+	q.After, q.Limit = v.page()
+	return q
+}
+
+func listAuditEvents(v *call) (any, error) {
+	events, next, err := v.manage.Audit(v.ctx, v.actor, v.auditQuery())
+	if err != nil {
+		return nil, err
+	}
+	return rows(v, events, next, eventOf), nil
 }
 
 func eventOf(e idp.AuditEvent) AuditEvent {
-	detail := e.Detail
-	if detail == nil {
-		detail = map[string]string{}
+	event := AuditEvent{
+		ID: e.ID, At: e.At, Kind: string(e.Kind), ActorID: e.ActorID, UserID: e.UserID, Population: e.PopulationID,
+		ClientID: e.ClientID, SessionID: e.SessionID, Address: e.Address, UserAgent: e.UserAgent, RequestID: e.RequestID,
+		Detail: e.Detail, LastAt: e.LastAt,
 	}
-	var times *int
 	if e.Times > 1 {
-		times = &e.Times
+		event.Times = e.Times
 	}
-	return AuditEvent{
-		ID: e.ID, At: e.At, Kind: string(e.Kind), ActorID: text(e.ActorID), UserID: text(e.UserID), Population: text(e.PopulationID),
-		ClientID: text(e.ClientID), SessionID: text(e.SessionID), Address: text(e.Address), UserAgent: text(e.UserAgent),
-		RequestID: text(e.RequestID), Detail: detail, Times: times, LastAt: moment(e.LastAt),
+	if event.Detail == nil {
+		event.Detail = map[string]string{}
 	}
+	return event
 }
 
-// ExportAuditEvents implements ServerInterface. When it breaks off, so does the
+// exportAuditEvents writes events as they come. When it breaks off, so does the
 // connection: half an export must not look whole.
-func (h handlers) ExportAuditEvents(c *gin.Context, params ExportAuditEventsParams) {
-	h.do(c, func(v *call) error {
-		begin := func() {
-			v.Header("Content-Type", "application/jsonl")
-			v.Status(http.StatusOK)
-		}
-		return web.Whole(v.Writer, begin, func(row func()) error {
-			out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
-			out.SetEscapeHTML(false)
-			return v.manage.ExportAudit(v.ctx, v.actor, manage.AuditQuery{
-				Kind: idp.AuditKind(or(params.Kind)), UserID: or(params.UserID), ActorID: or(params.ActorID),
-				ClientID: or(params.ClientID), PopulationID: or(params.Population), From: or(params.From), To: or(params.To),
-			}, func(e idp.AuditEvent) error {
-				row()
-				return out.Encode(eventOf(e))
-			})
+func exportAuditEvents(v *call) (any, error) {
+	begin := func() {
+		v.Header("Content-Type", "application/jsonl")
+		v.Status(http.StatusOK)
+	}
+	return nil, web.Whole(v.Writer, begin, func(row func()) error {
+		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
+		out.SetEscapeHTML(false)
+		return v.manage.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error {
+			row()
+			return out.Encode(eventOf(e))
 		})
 	})
 }

@@ -2,230 +2,126 @@ package api
 
 import (
 	"maps"
-	"net/http"
-	"time"
-
-	"github.com/gin-gonic/gin"
+	"strconv"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
-// ListClients implements ServerInterface.
-func (h handlers) ListClients(c *gin.Context, params ListClientsParams) {
-	h.do(c, func(v *call) error {
-		list, next, err := v.manage.Clients(v.ctx, v.actor, manage.Cursor(or(params.After)), or(params.Limit))
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, withNext(map[string]any{"clients": each(list, clientOf)}, next))
-	})
+func clientOperations() []operation {
+	const of = "/clients/{client_id}"
+	return []operation{
+		{ID: "listClients", Route: "GET /clients", Manage: "Clients", Query: "after limit", Answer: list{"clients", "OAuthClient"}, run: listClients},
+		{ID: "createClient", Route: "POST /clients", Manage: "AddClient", Body: "NewOAuthClient", Answer: "CreatedOAuthClient", Created: true, ETag: true, Taken: "id", run: createClient},
+		{ID: "getClient", Route: "GET " + of, Manage: "Client", Answer: "OAuthClient", ETag: true, run: getClient},
+		{ID: "updateClient", Route: "PUT " + of, Manage: "UpdateClient", IfMatch: mustMatch, Body: "OAuthClientChange", Answer: "OAuthClient", ETag: true, run: updateClient},
+		{ID: "deleteClient", Route: "DELETE " + of, Manage: "DeleteClient", Body: Reason{}, run: because(deleteClient)},
+		{ID: "addClientSecret", Route: "POST " + of + "/secrets", Manage: "AddClientSecret", Answer: ClientSecret{}, Created: true, run: addClientSecret},
+		{ID: "removeClientSecret", Route: "DELETE " + of + "/secrets/{index}", Manage: "RemoveClientSecret", run: removeClientSecret},
+		{ID: "getMFAOverride", Route: "GET " + of + "/mfa-override", Manage: "Override", Answer: "MFAOverride", ETag: true, run: getMFAOverride},
+		{ID: "saveMFAOverride", Route: "PUT " + of + "/mfa-override", Manage: "SaveOverride", IfMatch: mustMatch, Body: "MFAOverrideChange", Answer: "MFAOverride", ETag: true, run: saveMFAOverride},
+		{
+			ID: "previewMFAOverride", Route: "POST " + of + "/mfa-override/preview", Manage: "PreviewOverride", Body: "MFAOverrideSettings", Answer: Preview{},
+			run: previews(manage.OverrideFields(), "client_id", (*manage.Manager).PreviewOverride, previewOf),
+		},
+	}
 }
 
-// nextOf is left out on the last page.
-func nextOf(next manage.Cursor) *Next {
-	if next == "" {
-		return nil
-	}
-	text := string(next)
-	return &text
+// ClientSecret is a new secret.
+type ClientSecret struct {
+	Secret string `json:"secret"`
 }
 
-// withNext says where the next page begins, where there is one.
-func withNext(body map[string]any, next manage.Cursor) map[string]any {
-	if next != "" {
-		body["next"] = string(next)
+func listClients(v *call) (any, error) {
+	after, limit := v.page()
+	all, next, err := v.manage.Clients(v.ctx, v.actor, after, limit)
+	if err != nil {
+		return nil, err
 	}
+	return rows(v, all, next, clientOf), nil
+}
+
+func clientOf(e manage.ClientEntry) object {
+	body := withVersion(settings.Client(), e.Client, e.Version)
+	maps.Copy(body, object{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
 	return body
 }
 
-func clientOf(e manage.ClientEntry) map[string]any {
-	body := withVersion(manage.ClientFields(), e.Client, e.Version)
-	maps.Copy(body, map[string]any{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
-	return body
-}
-
-// full is a list that is never null.
-func full(list []string) []string {
-	if list == nil {
-		return []string{}
+// client answers with a client as it is now.
+func (v *call) client(e manage.ClientEntry, err error) (any, error) {
+	if err != nil {
+		return nil, err
 	}
-	return list
+	return v.tagged(e.Version, clientOf(e)), nil
 }
 
-// CreateClient implements ServerInterface.
-func (h handlers) CreateClient(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		c, err := decoded(v, manage.ClientFields())
-		if err != nil {
-			return err
-		}
-		e, secret, err := v.manage.AddClient(v.ctx, v.actor, c)
-		if err != nil {
-			return err
-		}
-		created := map[string]any{"client": clientOf(e)}
-		if secret != "" {
-			created["secret"] = secret
-		}
-		return v.created(e.ID, e.Version, created)
-	})
-}
-
-// GetClient implements ServerInterface.
-func (h handlers) GetClient(c *gin.Context, id ClientID) {
-	h.do(c, func(v *call) error {
-		e, err := v.manage.Client(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.versioned(http.StatusOK, e.Version, clientOf(e))
-	})
-}
-
-// UpdateClient implements ServerInterface.
-func (h handlers) UpdateClient(c *gin.Context, id ClientID, params UpdateClientParams) {
-	h.do(c, func(v *call) error {
-		c, err := decoded(v, manage.ClientFields())
-		if err != nil {
-			return err
-		}
-		c.ID = id
-		e, err := v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: versionIn(params.IfMatch), Client: c})
-		if err != nil {
-			return stale(err)
-		}
-		return v.versioned(http.StatusOK, e.Version, clientOf(e))
-	})
-}
-
-// DeleteClient implements ServerInterface.
-func (h handlers) DeleteClient(c *gin.Context, id ClientID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.DeleteClient(v.ctx, v.actor, id, reason) })
-}
-
-// because carries out an operation that takes a reason and answers nothing.
-func (h handlers) because(c *gin.Context, operation func(v *call, reason string) error) {
-	h.do(c, func(v *call) error {
-		reason, err := v.reason()
-		if err != nil {
-			return err
-		}
-		if err := operation(v, reason); err != nil {
-			return err
-		}
-		return v.done()
-	})
-}
-
-// AddClientSecret implements ServerInterface.
-func (h handlers) AddClientSecret(c *gin.Context, id ClientID) {
-	h.do(c, func(v *call) error {
-		secret, err := v.manage.AddClientSecret(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusCreated, ClientSecret{Secret: secret})
-	})
-}
-
-// RemoveClientSecret implements ServerInterface.
-func (h handlers) RemoveClientSecret(c *gin.Context, id ClientID, index Index) {
-	h.do(c, func(v *call) error {
-		if err := v.manage.RemoveClientSecret(v.ctx, v.actor, id, index); err != nil {
-			return err
-		}
-		return v.done()
-	})
-}
-
-// ListDeliveries implements ServerInterface.
-func (h handlers) ListDeliveries(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		lanes, err := v.manage.Deliveries(v.ctx, v.actor)
-		if err != nil {
-			return err
-		}
-		list := DeliveryList{Deliveries: make([]Delivery, len(lanes))}
-		for i, l := range lanes {
-			list.Deliveries[i] = Delivery{
-				Lane: l.Lane, Waiting: l.Waiting, Retrying: l.Retrying, Delivered: l.Delivered, Failed: l.Failed,
-				OldestAt: moment(l.OldestAt), LastError: text(l.LastError),
-			}
-		}
-		return v.json(http.StatusOK, list)
-	})
-}
-
-// moment is left out when it is zero.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+func createClient(v *call) (any, error) {
+	c, err := decoded(v, settings.Client())
+	if err != nil {
+		return nil, err
 	}
-	return &t
-}
-
-// text is left out when it is empty.
-func text(s string) *string {
-	if s == "" {
-		return nil
+	e, secret, err := v.manage.AddClient(v.ctx, v.actor, c)
+	if err != nil {
+		return nil, err
 	}
-	return &s
+	created := object{"client": clientOf(e)}
+	if secret != "" {
+		created["secret"] = secret
+	}
+	return v.made(e.ID, e.Version, created), nil
 }
 
-// RetryDeliveries implements ServerInterface.
-func (h handlers) RetryDeliveries(c *gin.Context, lane Lane) {
-	h.do(c, func(v *call) error {
-		n, err := v.manage.RetryDeliveries(v.ctx, v.actor, lane)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, RetriedDeliveries{Retried: n})
-	})
+func getClient(v *call) (any, error) {
+	return v.client(v.manage.Client(v.ctx, v.actor, v.Param("client_id")))
 }
 
-// ListKeys implements ServerInterface.
-func (h handlers) ListKeys(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		keys, err := v.manage.SigningKeys(v.ctx, v.actor)
-		if err != nil {
-			return err
-		}
-		now := idp.Now()
-		list := KeyList{Keys: make([]SigningKey, len(keys))}
-		for i, k := range keys {
-			state := SigningKeyStateVerifies
-			switch {
-			case now.Before(k.SignsFrom):
-				state = SigningKeyStateNext
-			case k.SignsUntil.IsZero() || now.Before(k.SignsUntil):
-				state = SigningKeyStateSigns
-			}
-			list.Keys[i] = SigningKey{
-				ID: k.ID, Algorithm: SigningAlg(k.Algorithm), State: state, CreatedAt: k.CreatedAt, SignsFrom: k.SignsFrom,
-				SignsUntil: moment(k.SignsUntil), ExpiresAt: moment(k.ExpiresAt),
-			}
-		}
-		return v.json(http.StatusOK, list)
-	})
+func updateClient(v *call) (any, error) {
+	change, err := changeOf(v, v.Param("client_id"), settings.Client())
+	if err != nil {
+		return nil, err
+	}
+	change.To.ID = change.ID
+	return v.client(v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: change.Version, Client: change.To, Given: change.Given}))
 }
 
-// RotateKeys implements ServerInterface.
-func (h handlers) RotateKeys(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		reason, err := v.reason()
-		if err != nil {
-			return err
-		}
-		n, err := v.manage.RotateKeys(v.ctx, v.actor, reason)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, RotatedKeys{Rotated: n})
-	})
+func deleteClient(v *call, reason string) error {
+	return v.manage.DeleteClient(v.ctx, v.actor, v.Param("client_id"), reason)
 }
 
-// RevokeKey implements ServerInterface.
-func (h handlers) RevokeKey(c *gin.Context, id KeyID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.RevokeKey(v.ctx, v.actor, id, reason) })
+func addClientSecret(v *call) (any, error) {
+	secret, err := v.manage.AddClientSecret(v.ctx, v.actor, v.Param("client_id"))
+	return ClientSecret{Secret: secret}, err
+}
+
+func removeClientSecret(v *call) (any, error) {
+	index, err := strconv.Atoi(v.Param("index"))
+	if err != nil {
+		return nil, err
+	}
+	return nil, v.manage.RemoveClientSecret(v.ctx, v.actor, v.Param("client_id"), index)
+}
+
+func getMFAOverride(v *call) (any, error) {
+	return v.override(v.manage.Override(v.ctx, v.actor, v.Param("client_id")))
+}
+
+func saveMFAOverride(v *call) (any, error) {
+	change, err := changeOf(v, v.Param("client_id"), manage.OverrideFields())
+	if err != nil {
+		return nil, err
+	}
+	change.To.Version = change.Version
+	return v.override(v.manage.SaveOverride(v.ctx, v.actor, change))
+}
+
+// override answers with a client's override. Its version is 0 before the first change.
+func (v *call) override(o idp.Override, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	fields := manage.OverrideFields()
+	fields.Defaults(&o)
+	v.Header("ETag", etag(o.Version))
+	return withVersion(fields, o, o.Version), nil
 }

@@ -1,229 +1,189 @@
 package api
 
 import (
+	"maps"
 	"net/http"
-
-	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
 	"gatehouse/idp/federation/certificate"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
-// PreviewAccess implements ServerInterface.
-func (h handlers) PreviewAccess(c *gin.Context, id PopulationID) {
-	h.do(c, func(v *call) error {
-		p, err := v.manage.PreviewAccess(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, AccessPreview{People: p.People, NotLinked: p.NotLinked})
-	})
+func connectionOperations() []operation {
+	const of = "/connections/{connection_id}"
+	return []operation{
+		{ID: "listConnections", Route: "GET /connections", Manage: "Connections", Query: "population", Answer: list{"connections", "Connection"}, run: listConnections},
+		{ID: "createConnection", Route: "POST /connections", Manage: "AddConnection", Body: "NewConnection", Answer: "Connection", Created: true, ETag: true, run: createConnection},
+		{ID: "getConnection", Route: "GET " + of, Manage: "Connection", Answer: "Connection", ETag: true, run: getConnection},
+		{ID: "updateConnection", Route: "PUT " + of, Manage: "UpdateConnection", IfMatch: mustMatch, Body: "ConnectionChange", Answer: "Connection", ETag: true, run: updateConnection},
+		{ID: "deleteConnection", Route: "DELETE " + of, Manage: "DeleteConnection", IfMatch: mustMatch, Body: Reason{}, run: because(deleteConnection)},
+		{ID: "getConnectionCertificate", Route: "GET " + of + "/certificate", Manage: "Connection", Media: "application/x-pem-file", run: getConnectionCertificate},
+	}
 }
 
-// SaveAccess implements ServerInterface.
-func (h handlers) SaveAccess(c *gin.Context, id PopulationID, params SaveAccessParams) {
-	h.do(c, func(v *call) error {
-		change, err := changeOf(v, id, params.IfMatch, manage.AccessFields())
-		if err != nil {
-			return err
-		}
-		e, err := v.manage.SaveAccess(v.ctx, v.actor, change)
-		if err != nil {
-			return stale(err)
-		}
-		return v.versioned(http.StatusOK, e.Version, populationOf(e))
-	})
+// connectionFields are what a connection has in bodies and answers. What may be in them is
+// idp/manage's.
+func connectionFields() settings.Fields[idp.Connection] {
+	type connection = idp.Connection
+	line := func(name string, at func(c *connection) *string) settings.Field[connection] {
+		return settings.Line(name, at).Max(100)
+	}
+	return settings.Fields[connection]{
+		line("name", func(c *connection) *string { return &c.Name }).Must("settings.missing"),
+		settings.Flag("enabled", func(c *connection) *bool { return &c.Enabled }),
+		settings.Line("issuer", func(c *connection) *string { return &c.Issuer }).Each(500),
+		settings.Set("tenants", func(c *connection) *[]string { return &c.Tenants }).Max(100).Each(36),
+		settings.Flag("any_tenant", func(c *connection) *bool { return &c.AnyTenant }),
+		settings.Flag("personal_accounts", func(c *connection) *bool { return &c.PersonalAccounts }),
+		line("client_id", func(c *connection) *string { return &c.ClientID }),
+		settings.Choice("trust", func(c *connection) *idp.Trust { return &c.Trust }, idp.Trusted, idp.EvidenceRequired, idp.LocalStep),
+		line("context", func(c *connection) *string { return &c.Context }),
+		settings.Set("domains", func(c *connection) *[]string { return &c.Domains }).Max(50).Each(253),
+		settings.Flag("create_users", func(c *connection) *bool { return &c.CreateUsers }),
+		line("name_claim", func(c *connection) *string { return &c.Claims.Name }),
+		line("email_claim", func(c *connection) *string { return &c.Claims.Email }),
+		line("department_claim", func(c *connection) *string { return &c.Claims.Department }),
+		settings.Flag("end_upstream", func(c *connection) *bool { return &c.EndUpstream }),
+		settings.Line("domain_hint", func(c *connection) *string { return &c.DomainHint }).Max(253),
+		settings.Flag("own_redirect_uri", func(c *connection) *bool { return &c.OwnRedirect }),
+	}
 }
 
-// ListConnections implements ServerInterface.
-func (h handlers) ListConnections(c *gin.Context, params ListConnectionsParams) {
-	h.do(c, func(v *call) error {
-		entries, err := v.manage.Connections(v.ctx, v.actor, or(params.Population))
-		if err != nil {
-			return err
-		}
-		list := ConnectionList{Connections: make([]Connection, len(entries))}
-		for i := 0; i < len(entries) && err == nil; i++ {
-			list.Connections[i], err = connectionOf(entries[i])
-		}
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, list)
-	})
+// besideConnection is what a body has beside the fields of a connection.
+type besideConnection struct {
+	Population     string             `json:"population"`
+	Kind           idp.ConnectionKind `json:"kind"`
+	Roles          []GivenRole        `json:"roles"`
+	ClientSecret   string             `json:"client_secret"`
+	NewCertificate bool               `json:"new_certificate"`
+	Reason         string             `json:"reason"`
 }
 
-func connectionOf(e manage.ConnectionEntry) (Connection, error) {
-	c := Connection{
-		ID: e.ID, Population: e.PopulationID, Kind: ConnectionKind(e.Kind), Name: e.Name, Enabled: e.Enabled,
-		Issuer: e.Issuer, Tenants: full(e.Tenants), AnyTenant: e.AnyTenant, PersonalAccounts: e.PersonalAccounts,
-		ClientID: e.ClientID, Trust: Trust(e.Trust), Context: e.Context, Domains: full(e.Domains), CreateUsers: e.CreateUsers,
-		NameClaim: e.Claims.Name, EmailClaim: e.Claims.Email, DepartmentClaim: e.Claims.Department,
-		Roles:       each(e.Roles, func(m idp.RoleMapping) RoleMapping { return RoleMapping{RoleMappingClaim(m.Claim), m.RoleID, m.Value} }),
-		EndUpstream: e.EndUpstream, DomainHint: e.DomainHint, OwnRedirectURI: e.OwnRedirect, RedirectURI: e.RedirectURI, HasSecret: e.HasSecret, Certificate: text(e.Certificate),
-		Linked: e.Linked, CreatedAt: e.CreatedAt, Version: e.Version,
+// GivenRole is a role that whoever has a value of a claim there has here.
+type GivenRole struct {
+	Claim  string `json:"claim" is:"RoleClaim"`
+	Value  string `json:"value" is:"MappedValue"`
+	RoleID string `json:"role_id" is:"ID"`
+}
+
+// RoleMapping is a GivenRole in answers.
+type RoleMapping struct {
+	Claim  string `json:"claim"`
+	Value  string `json:"value"`
+	RoleID string `json:"role_id"`
+}
+
+func (d *document) describeConnection(why properties) {
+	d.schemas["ConnectionKind"] = object{"type": "string", "enum": []idp.ConnectionKind{idp.EntraConnection, idp.OIDCConnection}}
+	d.schemas["RoleClaim"] = object{"type": "string", "enum": []string{"groups", "roles"}}
+	fields := d.thing("Connection", specs(connectionFields()))
+	roles := func(item any, closed bool) properties {
+		return properties{"roles": {"type": "array", "maxItems": 100, "items": ref(d.nameOf(item, closed)), "description": d.Fields["Connection.roles"]}}
 	}
-	if e.Certificate == "" {
-		return c, nil
+	secret := and(why, properties{"client_secret": ref("UpstreamSecret"), "new_certificate": flag()})
+	change := and(secret, roles(GivenRole{}, true))
+	made := and(change, properties{"population": ref("ID"), "kind": ref("ConnectionKind")})
+	given := only(fields, without(fields, "own_redirect_uri")...)
+	d.sets("NewConnection", given, made, without(and(given, made), "population", "kind", "name", "client_id", "reason")...)
+	d.sets("ConnectionChange", fields, change, "own_redirect_uri", "client_secret", "new_certificate")
+	d.says("Connection", fields, and(roles(RoleMapping{}, false), properties{
+		"id": text(), "population": text(), "kind": ref("ConnectionKind"), "redirect_uri": text(), "has_secret": flag(),
+		"certificate": text(), "certificate_expires_at": moment(), "linked": flag(), "created_at": moment(), "version": number(),
+	}), "certificate", "certificate_expires_at")
+}
+
+func listConnections(v *call) (any, error) {
+	entries, err := v.manage.Connections(v.ctx, v.actor, v.Query("population"))
+	if err != nil {
+		return nil, err
 	}
-	parsed, err := certificate.Parse(e.Certificate)
-	if err == nil {
-		c.CertificateExpiresAt = moment(parsed.NotAfter)
+	return rows(v, entries, "", connectionOf), nil
+}
+
+func connectionOf(e manage.ConnectionEntry) object {
+	body := withVersion(connectionFields(), e.Connection, e.Version)
+	maps.Copy(body, object{
+		"id": e.ID, "population": e.PopulationID, "kind": e.Kind, "redirect_uri": e.RedirectURI, "has_secret": e.HasSecret,
+		"linked": e.Linked, "created_at": e.CreatedAt,
+		"roles": each(e.Roles, func(m idp.RoleMapping) RoleMapping { return RoleMapping{m.Claim, m.Value, m.RoleID} }),
+	})
+	if e.Certificate != "" {
+		body["certificate"] = e.Certificate
 	}
-	return c, err
+	if parsed, err := certificate.Parse(e.Certificate); err == nil {
+		body["certificate_expires_at"] = parsed.NotAfter
+	}
+	return body
 }
 
 // connection answers with a connection as it is now.
-func (v *call) connection(e manage.ConnectionEntry) error {
-	c, err := connectionOf(e)
+func (v *call) connection(e manage.ConnectionEntry, err error) (any, error) {
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return v.versioned(http.StatusOK, e.Version, c)
+	return v.tagged(e.Version, connectionOf(e)), nil
 }
 
-// CreateConnection implements ServerInterface.
-func (h handlers) CreateConnection(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		n, err := read[NewConnection](v)
-		if err != nil {
-			return err
-		}
-		e, err := v.manage.AddConnection(v.ctx, v.actor, manage.ConnectionChange{
-			ClientSecret: or(n.ClientSecret), NewCertificate: or(n.NewCertificate), Reason: n.Reason,
-			Connection: idp.Connection{
-				PopulationID: n.Population, Kind: idp.ConnectionKind(n.Kind), Name: n.Name, Enabled: or(n.Enabled),
-				Issuer: or(n.Issuer), Tenants: or(n.Tenants), AnyTenant: or(n.AnyTenant), PersonalAccounts: or(n.PersonalAccounts),
-				ClientID: n.ClientID, Trust: idp.Trust(or(n.Trust)), Context: or(n.Context), Domains: or(n.Domains), CreateUsers: or(n.CreateUsers),
-				Claims: idp.ClaimNames{Name: or(n.NameClaim), Email: or(n.EmailClaim), Department: or(n.DepartmentClaim)},
-				Roles:  each(or(n.Roles), mappingIn), EndUpstream: or(n.EndUpstream), DomainHint: or(n.DomainHint),
-			},
-		})
-		if err != nil {
-			return err
-		}
-		made, err := connectionOf(e)
-		if err != nil {
-			return err
-		}
-		return v.created(e.ID, e.Version, made)
-	})
-}
-
-func mappingIn(m RoleMapping) idp.RoleMapping {
-	return idp.RoleMapping{Claim: string(m.Claim), Value: m.Value, RoleID: m.RoleID}
-}
-
-// GetConnection implements ServerInterface.
-func (h handlers) GetConnection(c *gin.Context, id ConnectionID) {
-	h.do(c, func(v *call) error {
-		e, err := v.manage.Connection(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.connection(e)
-	})
-}
-
-// UpdateConnection implements ServerInterface.
-func (h handlers) UpdateConnection(c *gin.Context, id ConnectionID, params UpdateConnectionParams) {
-	h.do(c, func(v *call) error {
-		s, err := read[ConnectionSettings](v)
-		if err != nil {
-			return err
-		}
-		own, err := v.ownRedirect(id, s.OwnRedirectURI)
-		if err != nil {
-			return err
-		}
-		e, err := v.manage.UpdateConnection(v.ctx, v.actor, manage.ConnectionChange{
-			ClientSecret: or(s.ClientSecret), NewCertificate: or(s.NewCertificate), Reason: s.Reason,
-			Connection: idp.Connection{
-				ID: id, Version: versionIn(params.IfMatch), Name: s.Name, Enabled: s.Enabled,
-				Issuer: s.Issuer, Tenants: s.Tenants, AnyTenant: s.AnyTenant, PersonalAccounts: s.PersonalAccounts,
-				ClientID: s.ClientID, Trust: idp.Trust(s.Trust), Context: s.Context, Domains: s.Domains, CreateUsers: s.CreateUsers,
-				Claims: idp.ClaimNames{Name: s.NameClaim, Email: s.EmailClaim, Department: s.DepartmentClaim},
-				Roles:  each(s.Roles, mappingIn), EndUpstream: s.EndUpstream, DomainHint: s.DomainHint, OwnRedirect: own,
-			},
-		})
-		if err != nil {
-			return stale(err)
-		}
-		return v.connection(e)
-	})
-}
-
-// ownRedirect is whether a connection has a redirect URI of its own from now on: as it
-// does, where nothing is said.
-func (v *call) ownRedirect(id string, wanted *bool) (bool, error) {
-	if wanted != nil {
-		return *wanted, nil
+// connectionChange puts what a body says onto a connection.
+func (v *call) connectionChange(c idp.Connection) (manage.ConnectionChange, error) {
+	beside, err := read[besideConnection](v)
+	if err != nil {
+		return manage.ConnectionChange{}, err
 	}
-	c, err := v.manage.Connection(v.ctx, v.actor, id)
-	return c.OwnRedirect, err
+	c.Roles = each(beside.Roles, func(m GivenRole) idp.RoleMapping {
+		return idp.RoleMapping{Claim: m.Claim, Value: m.Value, RoleID: m.RoleID}
+	})
+	c.PopulationID, c.Kind = beside.Population, beside.Kind
+	err = decodeOnto(v, connectionFields(), &c)
+	return manage.ConnectionChange{
+		Connection: c, ClientSecret: beside.ClientSecret, NewCertificate: beside.NewCertificate, Reason: beside.Reason,
+	}, err
 }
 
-// DeleteConnection implements ServerInterface.
-func (h handlers) DeleteConnection(c *gin.Context, id ConnectionID, params DeleteConnectionParams) {
-	h.because(c, func(v *call, reason string) error {
-		return stale(v.manage.DeleteConnection(v.ctx, v.actor, id, versionIn(params.IfMatch), reason))
-	})
+func createConnection(v *call) (any, error) {
+	change, err := v.connectionChange(idp.Connection{})
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.manage.AddConnection(v.ctx, v.actor, change)
+	if err != nil {
+		return nil, err
+	}
+	return v.made(e.ID, e.Version, connectionOf(e)), nil
 }
 
-// GetConnectionCertificate implements ServerInterface.
-func (h handlers) GetConnectionCertificate(c *gin.Context, id ConnectionID) {
-	h.do(c, func(v *call) error {
-		e, err := v.manage.Connection(v.ctx, v.actor, id)
-		switch {
-		case err != nil:
-			return err
-		case e.Certificate == "":
-			return idp.ErrNotFound
-		}
-		v.Header("Content-Disposition", `attachment; filename="gatehouse.pem"`)
-		v.Data(http.StatusOK, "application/x-pem-file", []byte(e.Certificate))
-		return nil
-	})
+func getConnection(v *call) (any, error) {
+	return v.connection(v.manage.Connection(v.ctx, v.actor, v.Param("connection_id")))
 }
 
-// ListIdentities implements ServerInterface.
-func (h handlers) ListIdentities(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		list, err := v.manage.Identities(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, IdentityList{Identities: each(list, func(e manage.IdentityEntry) Identity {
-			return Identity{
-				ConnectionID: e.ConnectionID, Connection: e.Connection, Subject: e.Subject, Email: e.Email,
-				CreatedAt: e.CreatedAt, LastSeenAt: moment(e.LastSeenAt),
-			}
-		})})
-	})
+// updateConnection changes a connection. Whether it has a redirect URI of its own stays
+// where nothing is said.
+func updateConnection(v *call) (any, error) {
+	now, err := v.manage.Connection(v.ctx, v.actor, v.Param("connection_id"))
+	if err != nil {
+		return nil, err
+	}
+	change, err := v.connectionChange(idp.Connection{ID: now.ID, Version: v.version(), OwnRedirect: now.OwnRedirect})
+	if err != nil {
+		return nil, err
+	}
+	return v.connection(v.manage.UpdateConnection(v.ctx, v.actor, change))
 }
 
-// LinkIdentity implements ServerInterface.
-func (h handlers) LinkIdentity(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		n, err := read[NewIdentity](v)
-		if err != nil {
-			return err
-		}
-		err = v.manage.LinkIdentity(v.ctx, v.actor, manage.NewIdentity{
-			UserID: id, ConnectionID: n.ConnectionID, TenantID: or(n.TenantID), ObjectID: or(n.ObjectID),
-			Subject: or(n.Subject), Reason: n.Reason,
-		})
-		if err != nil {
-			return err
-		}
-		return v.done()
-	})
+func deleteConnection(v *call, reason string) error {
+	return v.manage.DeleteConnection(v.ctx, v.actor, v.Param("connection_id"), v.version(), reason)
 }
 
-// UnlinkIdentity implements ServerInterface.
-func (h handlers) UnlinkIdentity(c *gin.Context, id UserID, connection ConnectionID) {
-	h.because(c, func(v *call, reason string) error {
-		return v.manage.UnlinkIdentity(v.ctx, v.actor, id, connection, reason)
-	})
+func getConnectionCertificate(v *call) (any, error) {
+	e, err := v.manage.Connection(v.ctx, v.actor, v.Param("connection_id"))
+	switch {
+	case err != nil:
+		return nil, err
+	case e.Certificate == "":
+		return nil, idp.ErrNotFound
+	}
+	v.Header("Content-Disposition", `attachment; filename="gatehouse.pem"`)
+	v.Data(http.StatusOK, "application/x-pem-file", []byte(e.Certificate))
+	return nil, nil
 }

@@ -1,199 +1,388 @@
 package api
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"gopkg.in/yaml.v3"
 )
 
-//go:embed openapi.json
-var documentJSON []byte
+// proseYAML is what no Go type says: see there.
+//
+//go:embed document.yaml
+var proseYAML []byte
 
-//go:embed openapi.yaml
-var documentYAML []byte
+// object is one of JSON.
+type object = map[string]any
 
-// document is what we need to know of the OpenAPI document.
-type document struct {
-	Info struct {
-		Title, Version, Description string
-	}
+// prose are the texts of the document, and its parts that are written by hand.
+type prose struct {
+	Info object
 	Tags []struct {
 		Name, Description string
 	}
-	Paths      map[string]map[string]json.RawMessage
+	Operations map[string]struct{ Summary, Description string }
+	// Fields describe those of schemas, "Session.methods".
+	Fields     map[string]string
 	Components struct {
-		Schemas    map[string]json.RawMessage
-		Parameters map[string]json.RawMessage
-		Responses  map[string]json.RawMessage
-		Headers    map[string]json.RawMessage
+		SecuritySchemes object `yaml:"securitySchemes"`
+		Headers         object
+		Parameters      map[string]parameter
+		Responses       map[string]refusalResponse
+		Schemas         map[string]object
 	}
-
-	operations []*operation
-	schemas    map[string]*schema
-}
-
-// operation is one method of one path.
-type operation struct {
-	ID          string              `json:"operationId"`
-	Tags        []string            `json:"tags"`
-	Summary     string              `json:"summary"`
-	Description string              `json:"description"`
-	Manage      string              `json:"x-operation"`   // of idp/manage
-	Permissions []string            `json:"x-permissions"` // one is enough
-	Parameters  []json.RawMessage   `json:"parameters"`
-	RequestBody *content            `json:"requestBody"`
-	Responses   map[string]reusable `json:"responses"`
-
-	method, path string
-	parameters   []parameter
-	body         *schema // nil: takes none
-	responses    map[string]response
-}
-
-// reusable is something that may stand elsewhere.
-type reusable struct {
-	json.RawMessage
-}
-
-type content struct {
-	Content map[string]struct {
-		Schema json.RawMessage `json:"schema"`
-	} `json:"content"`
 }
 
 // parameter is one of path, query or header.
 type parameter struct {
-	Name        string          `json:"name"`
-	In          string          `json:"in"`
-	Required    bool            `json:"required"`
-	Description string          `json:"description"`
-	Schema      json.RawMessage `json:"schema"`
+	Name        string `json:"name" yaml:"-"`
+	In          string `json:"in"`
+	Required    bool   `json:"required,omitempty" yaml:"-"`
+	Description string `json:"description,omitempty"`
+	Schema      object `json:"schema"`
 
-	schema *schema
+	compiled *jsonschema.Schema
 }
 
-// response is what one status looks like.
-type response struct {
-	content
-	Headers map[string]reusable `json:"headers"`
+// refusalResponse is how one status of refusals looks.
+type refusalResponse struct{ Status, Description, Header string }
 
-	headers map[string]bool    // whether they are required
-	media   map[string]*schema // by content type
+// document is the OpenAPI document of the API.
+type document struct {
+	prose
+	operations []*operation
+	schemas    map[string]object
+	compiled   map[string]*jsonschema.Schema
+	later      []string // fields that came after programs had learned a body: none is required
+	text       []byte // JSON
 }
 
-// readDocument parses the embedded document, once.
-var readDocument = sync.OnceValues(func() (*document, error) {
-	var d document
-	if err := json.Unmarshal(documentJSON, &d); err != nil {
-		return nil, fmt.Errorf("read the API's document: %w", err)
+// newDocument writes the document of the API at a URL. It is made of the table of
+// operations, of Go's types, of the descriptions of settings, and of prose.
+func newDocument(url string) (*document, error) {
+	d := &document{operations: operations(), schemas: map[string]object{}}
+	decoder := yaml.NewDecoder(bytes.NewReader(proseYAML))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&d.prose); err != nil {
+		return nil, fmt.Errorf("read the API's prose: %w", err)
 	}
-	d.schemas = map[string]*schema{}
-	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
-		if err := d.readPath(path); err != nil {
-			return nil, fmt.Errorf("read the API's document: %s: %w", path, err)
+	maps.Copy(d.schemas, d.Components.Schemas)
+	d.describe()
+	d.shape(reflect.TypeFor[Problem](), false)
+	paths := map[string]object{}
+	for _, o := range d.operations {
+		if err := d.addParameters(o); err != nil {
+			return nil, fmt.Errorf("the API's document: %s: %w", o.ID, err)
 		}
+		if paths[o.path] == nil {
+			paths[o.path] = object{}
+		}
+		paths[o.path][strings.ToLower(o.method)] = d.operation(o)
 	}
-	return &d, nil
-})
-
-func (d *document) readPath(path string) error {
-	item := d.Paths[path]
-	var shared []json.RawMessage
-	if raw, ok := item["parameters"]; ok {
-		if err := json.Unmarshal(raw, &shared); err != nil {
-			return err
-		}
+	responses := object{}
+	for name, r := range d.Components.Responses {
+		responses[name] = r.write()
 	}
-	for _, method := range []string{"get", "post", "put", "patch", "delete"} {
-		raw, ok := item[method]
-		if !ok {
-			continue
-		}
-		o := &operation{method: strings.ToUpper(method), path: path, responses: map[string]response{}}
-		if err := json.Unmarshal(raw, o); err != nil {
-			return err
-		}
-		if err := d.readOperation(o, shared); err != nil {
-			return fmt.Errorf("%s: %w", o.ID, err)
-		}
-		d.operations = append(d.operations, o)
+	text, err := json.Marshal(object{
+		"openapi": "3.1.0", "info": d.Info, "tags": d.tags(), "servers": []object{{"url": url}},
+		"security": []object{{"bearer": []string{"gatehouse:admin"}}}, "paths": paths,
+		"components": object{
+			"securitySchemes": d.Components.SecuritySchemes, "headers": d.Components.Headers, "responses": responses, "schemas": d.schemas,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the API's document: %w", err)
 	}
-	return nil
+	d.text = text
+	return d, d.compile()
 }
 
-func (d *document) readOperation(o *operation, shared []json.RawMessage) error {
-	for _, raw := range slices.Concat(shared, o.Parameters) {
-		var p parameter
-		err := d.resolve(raw, &p)
-		if err == nil {
-			p.schema, err = d.schema(p.Schema)
+func (d *document) tags() (list []object) {
+	for _, t := range d.Tags {
+		list = append(list, object{"name": t.Name, "description": t.Description})
+	}
+	return list
+}
+
+// yaml is the document as people read it.
+func (d *document) yaml() ([]byte, error) {
+	var all any
+	if err := json.Unmarshal(d.text, &all); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	err := e.Encode(all)
+	return out.Bytes(), err
+}
+
+var segment = regexp.MustCompile(`\{(\w+)\}`)
+
+// addParameters collects those of an operation's path, query and header.
+func (d *document) addParameters(o *operation) error {
+	add := func(name, in string, required bool) error {
+		p := d.Components.Parameters[name]
+		if in != "path" && p.In != in {
+			return fmt.Errorf("there is no parameter %s in %s", name, in)
 		}
-		if err != nil {
-			return err
+		p.Name, p.In, p.Required = name, in, required
+		if p.Schema == nil {
+			p.Schema = ref("ID")
+		}
+		if in == "path" && strings.HasSuffix(name, "_id") {
+			p.Description = "" // that of the query
 		}
 		o.parameters = append(o.parameters, p)
+		return nil
 	}
-	if o.RequestBody != nil {
-		media, err := d.media(*o.RequestBody)
-		if err != nil {
+	for _, match := range segment.FindAllStringSubmatch(o.path, -1) {
+		if err := add(match[1], "path", true); err != nil {
 			return err
 		}
-		o.body = media["application/json"]
 	}
-	for status, raw := range o.Responses {
-		r := response{headers: map[string]bool{}}
-		err := d.resolve(raw.RawMessage, &r)
-		if err == nil {
-			r.media, err = d.media(r.content)
+	if o.IfMatch != unconditional {
+		if err := add("If-Match", "header", o.IfMatch == mustMatch); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", status, err)
+	}
+	query := strings.Fields(o.Query)
+	if o.method == http.MethodDelete && o.Body != nil {
+		query = append(query, "reason")
+	}
+	for _, name := range query {
+		if err := add(name, "query", false); err != nil {
+			return err
 		}
-		for name, h := range r.Headers {
-			var header struct{ Required bool }
-			if err := d.resolve(h.RawMessage, &header); err != nil {
-				return err
-			}
-			r.headers[name] = header.Required
-		}
-		o.responses[status] = r
 	}
 	return nil
 }
 
-func (d *document) media(c content) (map[string]*schema, error) {
-	media := map[string]*schema{}
-	for kind, m := range c.Content {
-		s, err := d.schema(m.Schema)
-		if err != nil {
-			return nil, err
-		}
-		media[kind] = s
+// operation is one as the document writes it.
+func (d *document) operation(o *operation) object {
+	text := d.Operations[o.ID]
+	written := object{
+		"operationId": o.ID, "tags": []string{o.tag}, "summary": text.Summary, "responses": d.responses(o),
+		"x-operation": o.Manage, "x-permissions": o.permissions(),
 	}
-	return media, nil
+	if text.Description != "" {
+		written["description"] = text.Description
+	}
+	if len(o.parameters) > 0 {
+		written["parameters"] = o.parameters
+	}
+	if o.Body != nil {
+		name := d.nameOf(o.Body, true)
+		fields, _ := d.schemas[name]["properties"].(properties)
+		o.fields = slices.Sorted(maps.Keys(fields))
+		written["requestBody"] = object{
+			"required": o.bodyRequired(), "content": object{"application/json": object{"schema": ref(name)}},
+		}
+	}
+	return written
 }
 
-// resolve reads something that may be a reference to a component.
-func (d *document) resolve(raw json.RawMessage, into any) error {
-	var ref struct {
-		Ref string `json:"$ref"`
+func (d *document) responses(o *operation) object {
+	good := object{"description": http.StatusText(o.status())}
+	headers := object{}
+	for name, has := range map[string]bool{"ETag": o.ETag, "Location": o.Created && o.Answer != nil && o.ETag || o.ID == "createInvitation"} {
+		if has {
+			headers[name] = object{"$ref": "#/components/headers/" + name}
+		}
 	}
-	if err := json.Unmarshal(raw, &ref); err != nil {
+	if len(headers) > 0 {
+		good["headers"] = headers
+	}
+	switch {
+	case o.Media != "":
+		good["content"] = object{o.Media: object{"schema": object{"type": "string"}}}
+	case o.Answer != nil:
+		good["content"] = object{"application/json": object{"schema": ref(d.nameOf(o.Answer, false))}}
+	}
+	all := object{strconv.Itoa(o.status()): good}
+	for _, name := range o.refusals() {
+		all[d.Components.Responses[name].Status] = object{"$ref": "#/components/responses/" + name}
+	}
+	return all
+}
+
+func (r refusalResponse) write() object {
+	written := object{
+		"description": r.Description,
+		"content":     object{"application/problem+json": object{"schema": ref("Problem")}},
+	}
+	if r.Header != "" {
+		written["headers"] = object{r.Header: object{"$ref": "#/components/headers/" + r.Header}}
+	}
+	return written
+}
+
+func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+// nameOf is the name of the schema of a body or an answer.
+func (d *document) nameOf(thing any, closed bool) string {
+	switch t := thing.(type) {
+	case string:
+		return t
+	case list:
+		item := d.nameOf(t.item, false)
+		name := item + "List"
+		d.schemas[name] = object{
+			"type": "object", "required": []string{t.name},
+			"properties": properties{t.name: object{"type": "array", "items": ref(item)}, "next": d.describedAs("List", "next", object{"type": "string"})},
+		}
+		return name
+	}
+	return d.shape(reflect.TypeOf(thing), closed)
+}
+
+// shape writes the schema of a struct and returns its name. A field is required unless its
+// JSON may leave it out. The tag "is" names the schema of what a request sends. A closed one
+// has no other fields; answers may grow.
+func (d *document) shape(t reflect.Type, closed bool) string {
+	s, fields, required := object{"type": "object"}, properties{}, []string{}
+	d.schemas[t.Name()] = s
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		of := ref(f.Tag.Get("is"))
+		if f.Tag.Get("is") == "" {
+			of = d.kindOf(f.Type, closed)
+		}
+		fields[name] = d.describedAs(t.Name(), name, of)
+		if options == "" {
+			required = append(required, name)
+		}
+	}
+	s["properties"] = fields
+	if len(required) > 0 {
+		s["required"] = required
+	} else {
+		s["minProperties"] = 1
+	}
+	if closed {
+		s["additionalProperties"] = false
+	}
+	return t.Name()
+}
+
+// kindOf is the schema of a Go type.
+func (d *document) kindOf(t reflect.Type, closed bool) object {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return object{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[ProblemCode]():
+		return ref("ProblemCode")
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return d.kindOf(t.Elem(), closed)
+	case reflect.Struct:
+		return ref(d.shape(t, closed))
+	case reflect.Slice:
+		return object{"type": "array", "items": d.kindOf(t.Elem(), closed)}
+	case reflect.Map:
+		return object{"type": "object", "additionalProperties": d.kindOf(t.Elem(), closed)}
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Int:
+		return object{"type": "integer"}
+	case reflect.Int64:
+		return object{"type": "integer", "format": "int64"}
+	default:
+		return object{"type": "string"}
+	}
+}
+
+// describedAs adds what a field means, unless its schema says so for all of its name.
+func (d *document) describedAs(schema, field string, s object) object {
+	about := d.Fields[schema+"."+field]
+	if _, elsewhere := s["$ref"]; elsewhere || about == "" {
+		return s
+	}
+	s = maps.Clone(s)
+	s["description"] = about
+	return s
+}
+
+// address is where schemas of the document refer to each other.
+const address = "gatehouse:openapi"
+
+// compiler compiles schemas of the document as it is served.
+func (d *document) compiler() (*jsonschema.Compiler, error) {
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.RegisterFormat(&jsonschema.Format{Name: "date-time", Validate: func(v any) error {
+		text, ok := v.(string)
+		if !ok {
+			return nil
+		}
+		_, err := time.Parse(time.RFC3339, text)
+		return err
+	}})
+	c.AssertFormat()
+	all, err := jsonschema.UnmarshalJSON(bytes.NewReader(d.text))
+	if err == nil {
+		err = c.AddResource(address, all)
+	}
+	return c, err
+}
+
+// compile makes what checks requests.
+func (d *document) compile() error {
+	c, err := d.compiler()
+	if err != nil {
 		return err
 	}
-	if ref.Ref == "" {
-		return json.Unmarshal(raw, into)
+	d.compiled = map[string]*jsonschema.Schema{}
+	for name := range d.schemas {
+		if d.compiled[name], err = c.Compile(address + "#/components/schemas/" + name); err != nil {
+			return err
+		}
 	}
-	kind, name, _ := strings.Cut(strings.TrimPrefix(ref.Ref, "#/components/"), "/")
-	target, ok := map[string]map[string]json.RawMessage{
-		"parameters": d.Components.Parameters, "responses": d.Components.Responses, "headers": d.Components.Headers,
-	}[kind][name]
-	if !ok {
-		return fmt.Errorf("there is no %s", ref.Ref)
+	for _, o := range d.operations {
+		for i := range o.parameters {
+			path := pointer("paths", o.path, strings.ToLower(o.method), "parameters", strconv.Itoa(i), "schema")
+			if o.parameters[i].compiled, err = c.Compile(address + "#" + strings.NewReplacer("{", "%7B", "}", "%7D").Replace(path)); err != nil {
+				return err
+			}
+		}
 	}
-	return json.Unmarshal(target, into)
+	return nil
+}
+
+// body is what the body of an operation must be.
+func (d *document) body(o *operation) *jsonschema.Schema { return d.compiled[d.bodyName(o)] }
+
+func (d *document) bodyName(o *operation) string {
+	if name, ok := o.Body.(string); ok {
+		return name
+	}
+	return reflect.TypeOf(o.Body).Name()
+}
+
+// typed is the JSON type of a parameter.
+func (p parameter) typed() any { return p.Schema["type"] }
+
+// check is what is wrong with the text of a parameter, nil for nothing.
+func (p parameter) check(text string) *complaint {
+	if strings.ToValidUTF8(text, "") != text {
+		return &complaint{detail: "must be UTF-8"}
+	}
+	found := complaints(p.compiled, ofText(text, p.typed()))
+	if len(found) == 0 {
+		return nil
+	}
+	return &found[0]
 }

@@ -4,91 +4,205 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
+	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"gatehouse/idp/federation/certificate"
 )
 
-// Operation is an operation of the document.
-type Operation = operation
+// Operation is an operation of a document.
+type Operation struct {
+	*operation
+	d        *document
+	compiler *jsonschema.Compiler
+}
 
 // Operations are all of the document.
 func Operations() ([]*Operation, error) {
-	d, err := readDocument()
-	return d.operations, err
+	d, err := newDocument("https://id.example" + Base)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.compiler()
+	return each(d.operations, func(o *operation) *Operation { return &Operation{o, d, c} }), err
+}
+
+// Written is the document as it is committed.
+func Written() ([]byte, error) {
+	d, err := newDocument("https://id.example" + Base)
+	if err != nil {
+		return nil, err
+	}
+	return d.yaml()
 }
 
 // Method is that of HTTP.
-func (o *operation) Method() string { return o.method }
+func (o *Operation) Method() string { return o.method }
 
 // Path is that of the document.
-func (o *operation) Path() string { return o.path }
+func (o *Operation) Path() string { return o.path }
+
+// Tag is that of the document.
+func (o *Operation) Tag() string { return o.tag }
+
+// Summary is that of the document.
+func (o *Operation) Summary() string { return o.d.Operations[o.ID].Summary }
+
+// Permissions are those of which one is enough.
+func (o *Operation) Permissions() []string { return o.permissions() }
 
 // GinPath is that of the router.
-func (o *operation) GinPath() string { return ginPath(o.path) }
+func (o *Operation) GinPath() string { return ginPath(o.path) }
 
 // TakesBody tells whether there must be one.
-func (o *operation) TakesBody() bool { return o.body != nil }
+func (o *Operation) TakesBody() bool { return o.Body != nil }
 
-// Versioned tells whether If-Match is needed.
-func (o *operation) Versioned() bool {
-	return slices.ContainsFunc(o.parameters, func(p parameter) bool { return p.Name == "If-Match" })
-}
+// Versioned tells whether If-Match is looked at.
+func (o *Operation) Versioned() bool { return o.IfMatch != unconditional }
 
-// Conforms tells what about an answer is not as the document says.
-func (o *operation) Conforms(status int, h http.Header, body []byte) error {
-	r, ok := o.responses[strconv.Itoa(status)]
+// Conforms tells what about an answer is not as the document says. What the document
+// does not mention must not be there either.
+func (o *Operation) Conforms(status int, h http.Header, body []byte) error {
+	r, ok := o.d.responses(o.operation)[strconv.Itoa(status)].(object)
 	if !ok {
 		return fmt.Errorf("status %d is not described", status)
 	}
-	for name, required := range r.headers {
-		if required && h.Get(name) == "" {
-			return fmt.Errorf("%d without %s", status, name)
+	if name, ok := r["$ref"].(string); ok {
+		refused := o.d.Components.Responses[path.Base(name)]
+		if refused.Header != "" && h.Get(refused.Header) == "" {
+			return fmt.Errorf("%d without %s", status, refused.Header)
 		}
+		r = refused.write()
 	}
+	if headers, _ := r["headers"].(object); headers["Location"] != nil && h.Get("Location") == "" {
+		return fmt.Errorf("%d without Location", status)
+	}
+	content, _ := r["content"].(object)
 	kind := h.Get("Content-Type")
-	if len(r.media) == 0 {
+	if len(content) == 0 {
 		if len(body) > 0 || kind != "" {
 			return fmt.Errorf("%d with a body of type %q", status, kind)
 		}
 		return nil
 	}
-	s, ok := r.media[kind]
+	media, ok := content[kind].(object)
 	if !ok {
 		return fmt.Errorf("%d with content of type %q", status, kind)
 	}
 	switch kind {
 	case "application/json", "application/problem+json":
-		return conforms(s, body)
+		return o.d.conforms(media["schema"].(object), body)
 	case "application/x-pem-file":
 		_, err := certificate.Parse(string(body))
 		return err
 	}
-	d, err := readDocument()
-	if err != nil {
-		return err
-	}
 	for line := range bytes.Lines(body) {
-		if err := conforms(d.schemas["AuditEvent"], line); err != nil {
+		if err := o.d.conforms(ref("AuditEvent"), line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func conforms(s *schema, body []byte) error {
+func (d *document) conforms(s object, body []byte) error {
 	value, err := parse(body)
 	if err != nil {
 		return err
 	}
-	if found := s.check(value, "", nil); len(found) > 0 {
+	name := path.Base(s["$ref"].(string))
+	if found := complaints(d.compiled[name], value); len(found) > 0 {
 		return fmt.Errorf("%v in %s", found, body)
 	}
+	if extra := d.undescribed(s, value, ""); extra != "" {
+		return fmt.Errorf("%s is not described, in %s", extra, body)
+	}
 	return nil
+}
+
+// undescribed is a field that the document does not mention, empty for none.
+func (d *document) undescribed(s object, value any, at string) string {
+	s = d.resolved(s)
+	fields, named := s["properties"].(properties)
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			if extra := d.undescribed(s["items"].(object), item, at); extra != "" {
+				return extra
+			}
+		}
+	case map[string]any:
+		for name, one := range v {
+			if named && fields[name] == nil {
+				return at + "/" + name
+			}
+			if named {
+				if extra := d.undescribed(fields[name], one, at+"/"+name); extra != "" {
+					return extra
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func (d *document) resolved(s object) object {
+	for s["$ref"] != nil {
+		s = d.schemas[path.Base(s["$ref"].(string))]
+	}
+	return s
+}
+
+// field is one of a body, or a parameter.
+type field struct {
+	object   // its schema
+	place    string
+	compiled *jsonschema.Schema
+}
+
+func (o *Operation) field(name string) field {
+	return o.at("#/components/schemas/"+o.d.bodyName(o.operation)+"/properties/"+name, o.bodyFields()[name])
+}
+
+func (o *Operation) at(place string, s object) field {
+	if name, ok := s["$ref"].(string); ok {
+		return o.at(name, o.d.schemas[path.Base(name)])
+	}
+	return field{s, place, o.compiler.MustCompile(address + place)}
+}
+
+func (o *Operation) items(f field) field {
+	return o.at(f.place+"/items", f.object["items"].(object))
+}
+
+// refuses tells whether the schema does.
+func (f field) refuses(value any) bool {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	parsed, err := parse(text)
+	return err != nil || len(complaints(f.compiled, parsed)) > 0
+}
+
+func (f field) number(keyword string) (int, bool) {
+	n, err := strconv.Atoi(fmt.Sprint(f.object[keyword]))
+	return n, err == nil
+}
+
+func (o *Operation) bodyFields() properties {
+	fields, _ := o.d.schemas[o.d.bodyName(o.operation)]["properties"].(properties)
+	return fields
+}
+
+func (o *Operation) required(name string) bool {
+	required, _ := o.d.schemas[o.d.bodyName(o.operation)]["required"].([]string)
+	return slices.Contains(required, name)
 }
 
 // Attack is a request that tries something.
@@ -101,42 +215,43 @@ type Attack struct {
 	Body     []byte
 	// Bad: the document forbids it.
 	Bad bool
+	// Unknown: what it names is not one of a list.
+	Unknown bool
 }
 
 // Sample is a body that the document allows, of which manage does not like the
 // reason: so it changes nothing.
-func (o *operation) Sample() map[string]any {
-	if o.body == nil {
+func (o *Operation) Sample() map[string]any {
+	if o.Body == nil {
 		return nil
 	}
-	return sample("", o.body).(map[string]any)
+	body := map[string]any{}
+	for name := range o.bodyFields() {
+		body[name] = sample(name, o.field(name))
+	}
+	return body
 }
 
 // candidates are texts of which one fits any schema of the document.
 var candidates = []string{"sample", "x@rtx.example", "session.created", "#0a5c36", `"1"`, "2026-01-02T03:04:05Z", ""}
 
-func sample(name string, s *schema) any {
-	switch s.kind {
-	case "object":
-		object := map[string]any{}
-		for name, p := range s.properties {
-			object[name] = sample(name, p)
-		}
-		return object
+func sample(name string, s field) any {
+	switch s.object["type"] {
 	case "array":
 		return []any{}
 	case "boolean":
 		return true
 	case "integer":
-		return max(1, or(s.minimum))
+		least, _ := s.number("minimum")
+		return max(1, least)
 	}
 	if name == "reason" {
 		return " "
 	}
-	if s.enum != nil {
-		return s.enum[0]
+	if values := reflect.ValueOf(s.object["enum"]); values.IsValid() {
+		return fmt.Sprint(values.Index(0))
 	}
-	i := slices.IndexFunc(candidates, func(c string) bool { return s.checkString(c) == "" })
+	i := slices.IndexFunc(candidates, func(c string) bool { return !s.refuses(c) })
 	return candidates[i]
 }
 
@@ -175,7 +290,7 @@ func render(v any) []byte {
 func Render(v any) []byte { return render(v) }
 
 // hostile are values for a field, by name; true for what its schema forbids.
-func hostile(s *schema) map[string]struct {
+func (o *Operation) hostile(s field) map[string]struct {
 	value any
 	bad   bool
 } {
@@ -183,76 +298,80 @@ func hostile(s *schema) map[string]struct {
 		value any
 		bad   bool
 	}
+	kind := s.object["type"]
 	list := map[string]attempt{
-		"null": {nil, true}, "an object": {map[string]any{"a": 1}, s.kind != "object"}, "a huge number": {raw("1e400"), true},
-		"beyond 64 bits": {raw("99999999999999999999"), true}, "a fraction": {raw("1.5"), true},
+		"null": {nil, true}, "an object": {map[string]any{"a": 1}, kind != "object"}, "a huge number": {raw("1e400"), true},
+		"one that takes long": {raw("1e999999999"), true}, "beyond 64 bits": {raw("99999999999999999999"), true}, "a fraction": {raw("1.5"), true},
 		"an array": {[]any{[]any{}}, true}, "deep": {raw(strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), true},
 	}
-	if s.kind != "string" {
+	if kind != "string" {
 		list["a text"] = attempt{"text", true}
 	}
-	if s.kind != "boolean" {
+	if kind != "boolean" {
 		list["a boolean"] = attempt{true, true}
 	}
-	switch s.kind {
+	switch kind {
 	case "string":
-		hostileTexts(s, func(name, text string) { list[name] = attempt{text, s.checkString(text) != ""} })
+		s.hostileTexts(func(name, text string) { list[name] = attempt{text, s.refuses(text)} })
 		list["broken UTF-8"] = attempt{raw(`"a<ff>b"`), true}
-		list["half a surrogate pair"] = attempt{raw(`"\ud800"`), s.checkString("\uFFFD") != ""}
+		list["half a surrogate pair"] = attempt{raw(`"\ud800"`), s.refuses("\uFFFD")}
 	case "integer":
-		list["negative"] = attempt{-1, s.minimum != nil}
-		list["the largest"] = attempt{raw("9223372036854775807"), s.maximum != nil}
+		_, bounded := s.number("minimum")
+		list["negative"] = attempt{-1, bounded}
+		list["the largest"] = attempt{raw("9223372036854775807"), bounded}
 	case "array":
 		many := make([]any, 1000)
 		for i := range many {
 			many[i] = "x" + strconv.Itoa(i)
 		}
-		list["many"], list["nulls"] = attempt{many, true}, attempt{[]any{nil}, true}
-		list["twice"] = attempt{[]any{"same", "same"}, s.unique}
-		hostileTexts(s.items, func(name, text string) {
-			list["items, "+name] = attempt{[]any{text}, s.items.checkString(text) != ""}
+		list["many"], list["nulls"] = attempt{many, s.refuses(many)}, attempt{[]any{nil}, true}
+		list["twice"] = attempt{[]any{"same", "same"}, s.refuses([]any{"same", "same"})}
+		item := o.items(s)
+		item.hostileTexts(func(name, text string) {
+			list["items, "+name] = attempt{[]any{text}, item.refuses(text)}
 		})
 	}
 	return list
 }
 
-func hostileTexts(s *schema, add func(name, text string)) {
+func (f field) hostileTexts(add func(name, text string)) {
 	for name, text := range map[string]string{
 		"empty": "", "a space": " ", "a zero byte": "a\x00b", "a line feed": "a\nb", "markup": `<script>alert("1")</script>`,
 		"SQL": "' OR 1=1; --", "a path": "../../etc/passwd", "right to left": "a\u202eb", "a format": "%s%n{{.}}",
 		"a bare URL": "https://rtx.example/cb", "a URL that runs": "javascript:alert(1)", "an inner address": "http://169.254.169.254/",
-		"far too long": strings.Repeat("a", 50000),
+		"far too long": strings.Repeat("a", 50000), "of the second set of controls": "a\u0085b",
 	} {
 		add(name, text)
 	}
-	if s.maxLength >= 0 {
-		add("one too long", strings.Repeat("a", s.maxLength+1))
-		add("as long as may be", strings.Repeat("a", s.maxLength))
-		add("as wide as may be", strings.Repeat("𝕏", s.maxLength))
+	if most, ok := f.number("maxLength"); ok {
+		add("one too long", strings.Repeat("a", most+1))
+		add("as long as may be", strings.Repeat("a", most))
+		add("as wide as may be", strings.Repeat("𝕏", most))
 	}
 }
 
 // Attacks are hostile requests for an operation.
-func (o *operation) Attacks() []Attack {
+func (o *Operation) Attacks() []Attack {
 	var list []Attack
 	for _, p := range o.parameters {
-		list = append(list, attacksOn(p, o)...)
+		list = append(list, attacksOn(p)...)
 	}
 	list = append(list,
 		Attack{Name: "an unknown parameter", Query: "invented=1", Bad: true},
 		Attack{Name: "a token in the query", Query: "access_token=all", Bad: true},
 		Attack{Name: "a broken query", Query: "a=%zz", Bad: true},
 	)
-	if o.body == nil {
+	if o.Body == nil {
 		return append(list, Attack{Name: "a body where none goes", Body: []byte(`{}`), Bad: true})
 	}
+	list = append(list, Attack{Name: "no body", Body: []byte{}, Bad: o.bodyRequired()})
 	for name, text := range map[string]string{
-		"empty": "", "null": "null", "an array": "[]", "a text": `"x"`, "half": "{", "two": "{}{}", "broken UTF-8": "{\"\xff\":1}",
+		"a space": " ", "null": "null", "an array": "[]", "a text": `"x"`, "half": "{", "two": "{}{}", "broken UTF-8": "{\"\xff\":1}",
 		"a comment": "{/**/}", "not JSON": "a=1", "deep": strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000), "a byte order mark": "\ufeff{}",
 	} {
 		list = append(list, Attack{Name: "body: " + name, Body: []byte(text), Bad: true})
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.body.properties)) {
+	for _, name := range o.fields {
 		list = append(list, o.attacksOnField(name)...)
 	}
 	for _, name := range []string{"id", "version", "system", "password_hash", "created_at", "secret_hashes", "min_version", "__proto__", "", "Reason", "a/b~c"} {
@@ -265,16 +384,16 @@ func (o *operation) Attacks() []Attack {
 	return list
 }
 
-func (o *operation) attacksOnField(name string) []Attack {
+func (o *Operation) attacksOnField(name string) []Attack {
 	var list []Attack
 	body := o.Sample()
 	delete(body, name)
-	list = append(list, Attack{Name: name + ": missing", Body: render(body), Bad: slices.Contains(o.body.required, name)})
+	list = append(list, Attack{Name: name + ": missing", Body: render(body), Bad: o.required(name)})
 	twice := render(o.Sample())
 	value, _ := json.Marshal(o.Sample()[name])
 	twice = slices.Concat([]byte(`{"`+name+`":`), value, []byte(","), twice[1:])
 	list = append(list, Attack{Name: name + ": twice", Body: twice, Bad: true})
-	for what, h := range hostile(o.body.properties[name]) {
+	for what, h := range o.hostile(o.field(name)) {
 		body := o.Sample()
 		body[name] = h.value
 		list = append(list, Attack{Name: name + ": " + what, Body: render(body), Bad: h.bad})
@@ -282,7 +401,7 @@ func (o *operation) attacksOnField(name string) []Attack {
 	return list
 }
 
-func attacksOn(p parameter, o *operation) []Attack {
+func attacksOn(p parameter) []Attack {
 	texts := map[string]string{
 		"a zero byte": "a%00b", "broken UTF-8": "%ff%fe", "a huge number": "1e400", "beyond 64 bits": "99999999999999999999",
 		"negative": "-1", "markup": "%3Cscript%3E", "SQL": "'%20OR%201=1", "far too long": strings.Repeat("a", 3000), "unknown": "019b0000-0000-7000-8000-000000000000",
@@ -296,7 +415,7 @@ func attacksOn(p parameter, o *operation) []Attack {
 		if !ok {
 			plain = text
 		}
-		a := Attack{Name: p.Name + ": " + name, Bad: p.schema.checkText(plain) != ""}
+		a := Attack{Name: p.Name + ": " + name, Bad: p.check(plain) != nil, Unknown: p.Name == "kind" && p.check(plain) != nil}
 		switch p.In {
 		case "path":
 			a.Segments = map[string]string{p.Name: text}
@@ -313,7 +432,7 @@ func attacksOn(p parameter, o *operation) []Attack {
 	switch p.In {
 	case "query":
 		list = append(list, Attack{Name: p.Name + ": twice", Query: p.Name + "=1&" + p.Name + "=1", Bad: true},
-			Attack{Name: p.Name + ": empty", Query: p.Name + "=", Bad: p.schema.checkText("") != ""})
+			Attack{Name: p.Name + ": empty", Query: p.Name + "=", Bad: p.check("") != nil, Unknown: p.Name == "kind"})
 	case "header":
 		for name, values := range map[string][]string{
 			"twice": {`"1"`, `"2"`}, "weak": {`W/"1"`}, "any": {"*"}, "a list": {`"1", "2"`}, "bare": {"1"}, "beyond 64 bits": {`"99999999999999999999"`},

@@ -1,13 +1,44 @@
 package api
 
 import (
-	"net/http"
-
-	"github.com/gin-gonic/gin"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 )
+
+func invitationOperations() []operation {
+	const of = "/invitations/{invitation_id}"
+	return []operation{
+		{ID: "listInvitations", Route: "GET /invitations", Manage: "Invitations", Query: "population after limit", Answer: list{"invitations", Invitation{}}, run: listInvitations},
+		{ID: "createInvitation", Route: "POST /invitations", Manage: "Invite", Body: NewInvitation{}, Answer: Invitation{}, Created: true, Taken: "email", Waits: true, run: with(createInvitation)},
+		{ID: "getInvitation", Route: "GET " + of, Manage: "Invitation", Answer: Invitation{}, run: getInvitation},
+		{ID: "revokeInvitation", Route: "DELETE " + of, Manage: "RevokeInvitation", run: revokeInvitation},
+		{ID: "resendInvitation", Route: "POST " + of + "/resend", Manage: "ResendInvitation", Answer: Invitation{}, Waits: true, run: resendInvitation},
+	}
+}
+
+// NewInvitation is who is invited.
+type NewInvitation struct {
+	Population string   `json:"population" is:"ID"`
+	Email      string   `json:"email" is:"Email"`
+	Name       string   `json:"name,omitempty" is:"Line"`
+	Locale     string   `json:"locale,omitempty" is:"Locale"`
+	Roles      []string `json:"roles,omitempty" is:"IDs"`
+}
+
+// Invitation is one that nobody has accepted yet.
+type Invitation struct {
+	ID         string    `json:"id"`
+	Population string    `json:"population"`
+	Email      string    `json:"email"`
+	Name       string    `json:"name"`
+	Locale     string    `json:"locale"`
+	Roles      []string  `json:"roles"`
+	SentAt     time.Time `json:"sent_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Expired    bool      `json:"expired"`
+}
 
 func invitationOf(e manage.InvitationEntry) Invitation {
 	return Invitation{
@@ -16,80 +47,35 @@ func invitationOf(e manage.InvitationEntry) Invitation {
 	}
 }
 
-// ListInvitations implements ServerInterface.
-func (h handlers) ListInvitations(c *gin.Context, params ListInvitationsParams) {
-	h.do(c, func(v *call) error {
-		list, next, err := v.manage.Invitations(v.ctx, v.actor, manage.InvitationQuery{
-			Population: or(params.Population), After: manage.Cursor(or(params.After)), Limit: or(params.Limit),
-		})
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, InvitationList{Invitations: each(list, invitationOf), Next: nextOf(next)})
-	})
+func listInvitations(v *call) (any, error) {
+	after, limit := v.page()
+	all, next, err := v.manage.Invitations(v.ctx, v.actor, manage.InvitationQuery{Population: v.Query("population"), After: after, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	return rows(v, all, next, invitationOf), nil
 }
 
-// CreateInvitation implements ServerInterface.
-func (h handlers) CreateInvitation(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		n, err := read[NewInvitation](v)
-		if err != nil {
-			return err
-		}
-		e, err := v.manage.Invite(v.ctx, v.actor, manage.Invitation{
-			Population: n.Population, Email: n.Email, Name: or(n.Name), Locale: or(n.Locale), Roles: or(n.Roles),
-		})
-		if err != nil {
-			return err
-		}
-		v.Header("Location", v.Request.URL.Path+"/"+e.ID)
-		return v.json(http.StatusCreated, invitationOf(e))
+func createInvitation(v *call, n NewInvitation) (any, error) {
+	e, err := v.manage.Invite(v.ctx, v.actor, manage.Invitation{
+		Population: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, Roles: n.Roles,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return v.made(e.ID, 0, invitationOf(e)), nil
 }
 
-// GetInvitation implements ServerInterface.
-func (h handlers) GetInvitation(c *gin.Context, id InvitationID) {
-	h.do(c, func(v *call) error {
-		e, err := v.manage.Invitation(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, invitationOf(e))
-	})
+func getInvitation(v *call) (any, error) {
+	e, err := v.manage.Invitation(v.ctx, v.actor, v.Param("invitation_id"))
+	return invitationOf(e), err
 }
 
-// ResendInvitation implements ServerInterface.
-func (h handlers) ResendInvitation(c *gin.Context, id InvitationID) {
-	h.do(c, func(v *call) error {
-		e, err := v.manage.ResendInvitation(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, invitationOf(e))
-	})
+func resendInvitation(v *call) (any, error) {
+	e, err := v.manage.ResendInvitation(v.ctx, v.actor, v.Param("invitation_id"))
+	return invitationOf(e), err
 }
 
-// RevokeInvitation implements ServerInterface.
-func (h handlers) RevokeInvitation(c *gin.Context, id InvitationID) {
-	h.do(c, func(v *call) error {
-		if err := v.manage.RevokeInvitation(v.ctx, v.actor, id); err != nil {
-			return err
-		}
-		return v.done()
-	})
-}
-
-// SaveRegistration implements ServerInterface.
-func (h handlers) SaveRegistration(c *gin.Context, id PopulationID, params SaveRegistrationParams) {
-	h.do(c, func(v *call) error {
-		change, err := changeOf(v, id, params.IfMatch, manage.RegistrationFields())
-		if err != nil {
-			return err
-		}
-		e, err := v.manage.SaveRegistration(v.ctx, v.actor, change)
-		if err != nil {
-			return stale(err)
-		}
-		return v.versioned(http.StatusOK, e.Version, populationOf(e))
-	})
+func revokeInvitation(v *call) (any, error) {
+	return nil, v.manage.RevokeInvitation(v.ctx, v.actor, v.Param("invitation_id"))
 }

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,8 +41,8 @@ func (a *API) routeDocument(g *gin.RouterGroup) {
 	}
 	g.GET("/", serve("text/html; charset=utf-8", a.page))
 	g.GET("/page.css", serve("text/css; charset=utf-8", pageStyle))
-	g.GET("/openapi.yaml", serve("application/yaml", documentYAML))
-	g.GET("/openapi.json", serve("application/json", documentJSON))
+	g.GET("/openapi.yaml", serve("application/yaml", a.yaml))
+	g.GET("/openapi.json", serve("application/json", a.document.text))
 }
 
 // pageGroup is the operations of a tag.
@@ -70,54 +71,61 @@ func renderPage(d *document) ([]byte, error) {
 	for _, tag := range d.Tags {
 		g := pageGroup{Name: tag.Name, Description: tag.Description}
 		for _, o := range d.operations {
-			if slices.Contains(o.Tags, tag.Name) {
-				g.Operations = append(g.Operations, describe(o))
+			if o.tag == tag.Name {
+				g.Operations = append(g.Operations, d.onPage(o))
 			}
 		}
 		groups = append(groups, g)
 	}
 	var out bytes.Buffer
+	about, _ := d.Info["description"].(string)
 	err := pageTemplate.Execute(&out, map[string]any{
-		"Title": d.Info.Title, "Version": d.Info.Version,
-		"About": strings.Split(strings.TrimSpace(strings.ReplaceAll(d.Info.Description, "**", "")), "\n\n"), "Groups": groups,
+		"Title": d.Info["title"], "Version": d.Info["version"],
+		"About": strings.Split(strings.TrimSpace(strings.ReplaceAll(about, "**", "")), "\n\n"), "Groups": groups,
 	})
 	return out.Bytes(), err
 }
 
-func describe(o *operation) pageOperation {
+func (d *document) onPage(o *operation) pageOperation {
+	text := d.Operations[o.ID]
 	p := pageOperation{
-		ID: o.ID, Method: o.method, Path: o.path, Summary: o.Summary, Description: o.Description,
-		Permissions: o.Permissions, Statuses: slices.Sorted(maps.Keys(o.responses)),
+		ID: o.ID, Method: o.method, Path: o.path, Summary: text.Summary, Description: text.Description,
+		Permissions: o.permissions(), Statuses: slices.Sorted(maps.Keys(d.responses(o))),
 	}
 	for _, q := range o.parameters {
 		p.Parameters = append(p.Parameters, pageField{
-			Name: q.Name, In: q.In, Description: q.Description, Rule: q.schema.rule(), Required: q.Required,
+			Name: q.Name, In: q.In, Description: q.Description, Rule: d.rule(q.Schema), Required: q.Required,
 		})
 	}
-	if o.body != nil {
-		for _, name := range slices.Sorted(maps.Keys(o.body.properties)) {
-			p.Body = append(p.Body, pageField{
-				Name: name, Rule: o.body.properties[name].rule(), Required: slices.Contains(o.body.required, name),
-			})
+	if o.Body != nil {
+		s := d.schemas[d.bodyName(o)]
+		fields, _ := s["properties"].(properties)
+		required, _ := s["required"].([]string)
+		for _, name := range o.fields {
+			p.Body = append(p.Body, pageField{Name: name, Rule: d.rule(fields[name]), Required: slices.Contains(required, name)})
 		}
 	}
 	return p
 }
 
 // rule says in a line what a schema allows.
-func (s *schema) rule() string {
-	parts := []string{s.kind}
+func (d *document) rule(s object) string {
+	if name, ok := s["$ref"].(string); ok {
+		return d.rule(d.schemas[path.Base(name)])
+	}
+	if items, ok := s["items"].(object); ok {
+		return "list of " + d.rule(items)
+	}
+	parts := []string{fmt.Sprint(s["type"])}
 	switch {
-	case s.kind == "array":
-		return "list of " + s.items.rule()
-	case s.enum != nil:
-		return strings.Join(s.enum, " | ")
-	case s.time:
+	case s["enum"] != nil:
+		return strings.ReplaceAll(strings.Trim(fmt.Sprint(s["enum"]), "[]"), " ", " | ")
+	case s["format"] == "date-time":
 		return "time (RFC 3339)"
-	case s.maximum != nil && s.minimum != nil:
-		parts = append(parts, fmt.Sprintf("%d to %d", *s.minimum, *s.maximum))
-	case s.maxLength >= 0:
-		parts = append(parts, fmt.Sprintf("%d to %d characters", s.minLength, s.maxLength))
+	case s["maximum"] != nil:
+		parts = append(parts, fmt.Sprintf("%v to %v", s["minimum"], s["maximum"]))
+	case s["maxLength"] != nil:
+		parts = append(parts, fmt.Sprintf("at most %v characters", s["maxLength"]))
 	}
 	return strings.Join(parts, ", ")
 }

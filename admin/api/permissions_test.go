@@ -130,7 +130,7 @@ func TestNobodyReachesUpThroughTheAPI(t *testing.T) {
 		want(t, id, a, http.StatusForbidden, "forbidden")
 	}
 	events := into[api.AuditEventList](t, o.ask("all", "listAuditEvents", "/audit-events?kind=operation.refused", nil)).Events
-	if len(events) != 10 || events[0].Detail["service"] != "service-users" || events[0].ActorID != nil {
+	if len(events) != 10 || events[0].Detail["service"] != "service-users" || events[0].ActorID != "" {
 		t.Errorf("%d refusals, %+v", len(events), events)
 	}
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +21,47 @@ var (
 	errNoIfMatch  = errors.New("If-Match is missing")
 	errStale      = errors.New("somebody else changed it since it was read")
 	errMethod     = errors.New("this path has no such method")
+)
+
+// Problem is a refusal (RFC 9457).
+type Problem struct {
+	Type      string          `json:"type"`
+	Title     string          `json:"title"`
+	Status    int             `json:"status"`
+	Code      ProblemCode     `json:"code"`
+	Detail    *string         `json:"detail,omitempty"`
+	RequestID string          `json:"request_id"`
+	Errors    *[]FieldProblem `json:"errors,omitempty"`
+}
+
+// FieldProblem is what is wrong with a field or a parameter.
+type FieldProblem struct {
+	Pointer   *string `json:"pointer,omitempty"`
+	Parameter *string `json:"parameter,omitempty"`
+	Detail    string  `json:"detail"`
+}
+
+// ProblemCode is what a problem is, for programs.
+type ProblemCode string
+
+// The codes.
+const (
+	ProblemCodeBadRequest                     ProblemCode = "bad_request"
+	ProblemCodeUnauthorized                   ProblemCode = "unauthorized"
+	ProblemCodeInvalidToken                   ProblemCode = "invalid_token"
+	ProblemCodeInsufficientScope              ProblemCode = "insufficient_scope"
+	ProblemCodeInsufficientUserAuthentication ProblemCode = "insufficient_user_authentication"
+	ProblemCodeForbidden                      ProblemCode = "forbidden"
+	ProblemCodeNotFound                       ProblemCode = "not_found"
+	ProblemCodeMethodNotAllowed               ProblemCode = "method_not_allowed"
+	ProblemCodeConflict                       ProblemCode = "conflict"
+	ProblemCodeStale                          ProblemCode = "stale"
+	ProblemCodeTooLarge                       ProblemCode = "too_large"
+	ProblemCodeUnsupportedMediaType           ProblemCode = "unsupported_media_type"
+	ProblemCodeUnprocessable                  ProblemCode = "unprocessable"
+	ProblemCodePreconditionRequired           ProblemCode = "precondition_required"
+	ProblemCodeTooSoon                        ProblemCode = "too_soon"
+	ProblemCodeFault                          ProblemCode = "fault"
 )
 
 // refusal is how an error is answered.
@@ -65,7 +105,6 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var tooSoon *manage.TooSoonError
 	var later *manage.WaitError
 	var rotating *idp.RotatingError
-	var field *manage.FieldError
 	var several settings.Errors
 	var wrong *mismatch
 	var refused *refusedMail
@@ -89,10 +128,11 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):
 		p := problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
+		if wrong.status == http.StatusUnprocessableEntity {
+			p = problem(wrong.status, ProblemCodeUnprocessable, "There is nothing of that name.")
+		}
 		p.Errors = &wrong.fields
 		return p, nil
-	case errors.As(err, &field):
-		return fieldProblem(v, field), nil
 	case errors.As(err, &several):
 		return errorsProblem(v, several), nil
 	}
@@ -115,30 +155,6 @@ func problem(status int, code ProblemCode, detail string) Problem {
 // sentence makes a text of an error's.
 func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.ToValidUTF8(text[1:], "\uFFFD") + "."
-}
-
-// fieldProblem says which field or parameter an operation refuses. What comes in the
-// address of a request without a body is a bad request.
-func fieldProblem(v *call, e *manage.FieldError) Problem {
-	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(e.Error()))
-	if v == nil {
-		return p
-	}
-	found := FieldProblem{Detail: e.Reason}
-	pointer := "/" + e.Field
-	switch {
-	case v.operation.body != nil && v.operation.body.properties[e.Field] != nil:
-		found.Pointer = &pointer
-	case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
-		found.Parameter = &e.Field
-		if v.Request.Method == http.MethodGet {
-			p.Status, p.Title, p.Code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), ProblemCodeBadRequest
-		}
-	default:
-		return p
-	}
-	p.Errors = &[]FieldProblem{found}
-	return p
 }
 
 // challenge is the WWW-Authenticate of a refusal (RFC 6750 section 3, RFC 9470
@@ -168,13 +184,28 @@ func challenge(v *call, r refusal) http.Header {
 	return http.Header{"Www-Authenticate": {text}}
 }
 
-// stale is a conflict of a request with If-Match: somebody else was first.
-func stale(err error) error {
-	if errors.Is(err, idp.ErrConflict) {
+// meant says what a conflict is: of a request with If-Match, somebody else was first; of
+// another, a field has what something else has.
+func (v *call) meant(err error) error {
+	switch {
+	case !errors.Is(err, idp.ErrConflict):
+		return err
+	case v.operation.IfMatch != unconditional:
 		return errStale
+	case v.operation.Taken != "":
+		return &takenError{v.operation.Taken, err}
 	}
 	return err
 }
+
+// takenError is a conflict about a field.
+type takenError struct {
+	field string
+	error
+}
+
+// Unwrap is the conflict.
+func (e *takenError) Unwrap() error { return e.error }
 
 // refusedMail is what a mail server said.
 type refusedMail struct{ error }

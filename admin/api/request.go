@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,11 +17,15 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"gatehouse/idp/manage"
 	"gatehouse/idp/web"
 )
 
 // mismatch is a request that is not as the document says.
-type mismatch struct{ fields []FieldProblem }
+type mismatch struct {
+	fields []FieldProblem
+	status int
+}
 
 // Error implements error.
 func (m *mismatch) Error() string { return fmt.Sprintf("%d fields are wrong", len(m.fields)) }
@@ -34,49 +39,61 @@ func (v *call) inspect() error {
 	if err != nil {
 		return fmt.Errorf("%w: query: %w", errBadRequest, err)
 	}
-	wrong := &mismatch{}
-	complain := func(name, format string, args ...any) {
-		wrong.fields = append(wrong.fields, FieldProblem{Parameter: &name, Detail: fmt.Sprintf(format, args...)})
-	}
-	precondition := false
+	wrong := &mismatch{status: http.StatusBadRequest}
+	missing := false
 	for _, p := range v.operation.parameters {
-		var values []string
-		switch p.In {
-		case "path":
-			values = []string{v.Param(p.Name)}
-		case "query":
-			values = query[p.Name]
-			delete(query, p.Name)
-		case "header":
-			values = v.Request.Header.Values(p.Name)
-			precondition = precondition || p.Required && len(values) == 0
-		}
+		values := v.given(p, query)
+		missing = missing || p.In == "header" && p.Required && len(values) == 0
 		switch {
 		case len(values) > 1:
-			complain(p.Name, "stands here twice")
+			wrong.parameter(p.Name, complaint{detail: "stands here twice"})
 		case len(values) == 1:
-			if text := p.schema.checkText(values[0]); text != "" {
-				complain(p.Name, "%s", text)
+			if found := p.check(values[0]); found != nil {
+				wrong.parameter(p.Name, *found)
 			}
 		}
 	}
 	for name := range query {
 		if len(wrong.fields) < maxComplaints {
-			complain(cutText(strings.ToValidUTF8(name, "\uFFFD")), "there is no such parameter")
+			wrong.parameter(cutText(strings.ToValidUTF8(name, "\uFFFD")), complaint{detail: "there is no such parameter"})
 		}
 	}
 	switch {
 	case len(wrong.fields) > 0:
 		return wrong
-	case precondition:
+	case missing:
 		return errNoIfMatch
 	}
 	return v.inspectBody()
 }
 
+// given are the values of a parameter. What the document does not know stays in query.
+func (v *call) given(p parameter, query url.Values) []string {
+	switch p.In {
+	case "path":
+		return []string{v.Param(p.Name)}
+	case "header":
+		return v.Request.Header.Values(p.Name)
+	}
+	values := query[p.Name]
+	delete(query, p.Name)
+	return values
+}
+
+// parameter adds what is wrong with one. That there is no such kind or population is no
+// fault of the request's form.
+func (m *mismatch) parameter(name string, c complaint) {
+	if c.unknown && len(m.fields) == 0 {
+		m.status = http.StatusUnprocessableEntity
+	} else if !c.unknown {
+		m.status = http.StatusBadRequest
+	}
+	m.fields = append(m.fields, FieldProblem{Parameter: &name, Detail: c.detail})
+}
+
 func (v *call) inspectBody() error {
 	r := v.Request
-	if v.operation.body != nil && !isJSON(r.Header) {
+	if v.operation.bodyRequired() && !isJSON(r.Header) {
 		return errMediaType
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(v.Writer, r.Body, web.MaxBody))
@@ -86,25 +103,27 @@ func (v *call) inspectBody() error {
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: read the body: %w", errBadRequest, err)
-	case v.operation.body == nil && len(body) > 0:
+	case v.operation.Body == nil && len(body) > 0:
 		return fmt.Errorf("%w: this operation takes no body", errBadRequest)
-	case v.operation.body == nil:
+	case v.operation.Body == nil, len(body) == 0 && !v.operation.bodyRequired():
 		return nil
+	case !isJSON(r.Header):
+		return errMediaType
 	}
 	value, err := parse(body)
 	if err != nil {
 		return err
 	}
-	v.body = body
-	if found := v.operation.body.check(value, "", nil); len(found) > 0 {
-		wrong := &mismatch{}
+	if found := complaints(v.document.body(v.operation), value); len(found) > 0 {
+		wrong := &mismatch{status: http.StatusBadRequest}
 		slices.SortFunc(found, func(a, b complaint) int { return strings.Compare(a.pointer, b.pointer) })
 		for _, f := range found {
 			wrong.fields = append(wrong.fields, FieldProblem{Pointer: &f.pointer, Detail: f.detail})
 		}
 		return wrong
 	}
-	return nil
+	v.body, err = json.Marshal(plain(value))
+	return err
 }
 
 func isJSON(h http.Header) bool {
@@ -138,10 +157,22 @@ func parse(body []byte) (any, error) {
 // maxDepth is far deeper than anything in the document.
 const maxDepth = 16
 
+// bounded refuses numbers that take long to compute: no field comes near them.
+func bounded(number string) error {
+	_, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	if len(strings.TrimLeft(exponent, "+-0")) > 3 || len(number) > 100 {
+		return errors.New("a number is too large, or too exact")
+	}
+	return nil
+}
+
 func parseValue(d *json.Decoder, depth int) (any, error) {
 	t, err := d.Token()
 	if err != nil {
 		return nil, err
+	}
+	if n, ok := t.(json.Number); ok {
+		return n, bounded(n.String())
 	}
 	delimiter, ok := t.(json.Delim)
 	switch {
@@ -180,62 +211,74 @@ func parseValue(d *json.Decoder, depth int) (any, error) {
 }
 
 // read decodes the body, which was checked. Names differ by case alone in no schema,
-// and were compared exactly.
+// and were compared exactly. There is none where a DELETE came without.
 func read[T any](v *call) (T, error) {
 	var into T
+	if len(v.body) == 0 {
+		return into, nil
+	}
 	if err := json.Unmarshal(v.body, &into); err != nil {
 		return into, fmt.Errorf("%w: %w", errBadRequest, err)
 	}
 	return into, nil
 }
 
-// reason reads the body of operations that take nothing else.
+// reason is that of the body, or of the query, where a DELETE has it: many programs
+// cannot send a body with that.
 func (v *call) reason() (string, error) {
 	r, err := read[Reason](v)
-	return r.Reason, err
+	return cmp.Or(r.Reason, v.Query("reason")), err
 }
 
-// versionIn is the version in an If-Match that was checked.
-func versionIn(ifMatch string) int64 {
-	version, _ := strconv.ParseInt(strings.Trim(ifMatch, `"`), 10, 64)
+// version is that of If-Match, which was checked; 0 without.
+func (v *call) version() int64 {
+	version, _ := strconv.ParseInt(strings.Trim(v.GetHeader("If-Match"), `"`), 10, 64)
 	return version
 }
 
-// or is what a pointer points to, the zero value for nil.
-func or[T any](p *T) (zero T) {
-	if p == nil {
-		return zero
-	}
-	return *p
+// page is which page of a list is asked for.
+func (v *call) page() (after manage.Cursor, limit int) {
+	limit, _ = strconv.Atoi(v.Query("limit")) // which was checked
+	return manage.Cursor(v.Query("after")), limit
 }
 
-// json answers.
-func (v *call) json(status int, body any) error {
-	writeJSON(v.Context, status, "application/json", body)
-	return nil
-}
-
-// versioned answers with a resource that has a version.
-func (v *call) versioned(status int, version int64, body any) error {
+// tagged is an answer with the version that it has, where the caller may change it.
+func (v *call) tagged(version int64, body any) any {
 	if version != 0 {
 		v.Header("ETag", etag(version))
 	}
-	return v.json(status, body)
+	return body
 }
 
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// created answers with a new resource; it is found below the path that was posted to.
-func (v *call) created(id string, version int64, body any) error {
+// made is a new thing as an answer; it is found below the path that was posted to.
+func (v *call) made(id string, version int64, body any) any {
 	v.Header("Location", v.Request.URL.Path+"/"+url.PathEscape(id))
-	return v.versioned(http.StatusCreated, version, body)
+	return v.tagged(version, body)
 }
 
-// done answers that there is nothing to tell.
-func (v *call) done() error {
-	v.Status(http.StatusNoContent)
-	v.Writer.WriteHeaderNow()
-	return nil
+// each maps a list; the answer to an empty one is [] and not null.
+func each[T, U any](list []T, f func(T) U) []U {
+	out := make([]U, len(list))
+	for i, item := range list {
+		out[i] = f(item)
+	}
+	return out
+}
+
+// full is a list that is never null.
+func full(list []string) []string { return append([]string{}, list...) }
+
+// rows are an answer that is a list; next is where its next page begins, empty for the
+// last.
+func rows[T, U any](v *call, items []T, next manage.Cursor, f func(T) U) map[string]any {
+	answer, _ := v.operation.Answer.(list)
+	body := map[string]any{answer.name: each(items, f)}
+	if next != "" {
+		body["next"] = next
+	}
+	return body
 }
 
 func writeJSON(c *gin.Context, status int, kind string, body any) {

@@ -37,7 +37,7 @@ func TestPasswordRequirementsAreReadAndChanged(t *testing.T) {
 		}
 		etag := read.header.Get("ETag")
 		bad := o.ask("all", "savePasswordRequirements", path, with(requirements(65), "apply", "next_login", "reason", "x"), "If-Match", etag)
-		want(t, "65 characters", bad, http.StatusUnprocessableEntity, "unprocessable")
+		want(t, "65 characters", bad, http.StatusBadRequest, "bad_request")
 		if !strings.Contains(string(bad.body), `"/min_length"`) {
 			t.Errorf("the field is not named: %s", bad.body)
 		}

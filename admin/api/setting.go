@@ -13,15 +13,21 @@ import (
 
 // decoded is the T of a body.
 func decoded[T any](v *call, fields settings.Fields[T]) (t T, err error) {
+	err = decodeOnto(v, fields, &t)
+	return t, err
+}
+
+// decodeOnto puts what a body says onto a T.
+func decodeOnto[T any](v *call, fields settings.Fields[T], t *T) error {
 	body, err := read[map[string]json.RawMessage](v)
 	if err != nil {
-		return t, err
+		return err
 	}
-	return t, fields.Decode(body, &t).Err()
+	return fields.Decode(body, t).Err()
 }
 
 // changeOf is the change of a T that a body asks for.
-func changeOf[T any](v *call, id, ifMatch string, fields settings.Fields[T]) (manage.Change[T], error) {
+func changeOf[T any](v *call, id string, fields settings.Fields[T]) (manage.Change[T], error) {
 	beside, err := read[struct {
 		Apply         manage.Apply `json:"apply"`
 		PasswordAlone bool         `json:"password_alone"`
@@ -30,30 +36,28 @@ func changeOf[T any](v *call, id, ifMatch string, fields settings.Fields[T]) (ma
 	if err != nil {
 		return manage.Change[T]{}, err
 	}
+	body, err := read[map[string]json.RawMessage](v)
+	if err != nil {
+		return manage.Change[T]{}, err
+	}
 	to, err := decoded(v, fields)
 	return manage.Change[T]{
-		ID: id, Version: versionIn(ifMatch), To: to, Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
+		ID: id, Version: v.version(), To: to, Given: slices.Collect(maps.Keys(body)), Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
 	}, err
 }
 
-// answer sends a T with its version, and what belongs to it.
-func answer[T any](v *call, fields settings.Fields[T], t T, version int64, more map[string]any) error {
-	body := withVersion(fields, t, version)
-	maps.Copy(body, more)
-	v.Header("ETag", etag(version))
-	return v.json(http.StatusOK, body)
-}
-
-func withVersion[T any](fields settings.Fields[T], t T, version int64) map[string]any {
+func withVersion[T any](fields settings.Fields[T], t T, version int64) object {
 	body := fields.Encode(t)
 	body["version"] = version
 	return body
 }
 
-// errorsProblem says which fields or parameters an operation refuses.
+// errorsProblem says which fields or parameters an operation refuses. What comes in the
+// address of a request without a body is a bad request.
 func errorsProblem(v *call, wrong settings.Errors) Problem {
+	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "This cannot be carried out as it is.")
 	if v == nil {
-		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, sentence(wrong.Error()))
+		return p
 	}
 	var found []FieldProblem
 	var details []string
@@ -62,17 +66,20 @@ func errorsProblem(v *call, wrong settings.Errors) Problem {
 		details = append(details, e.Field+": "+one.Detail)
 		pointer := "/" + e.Field
 		switch {
-		case v.operation.body != nil && v.operation.body.properties[e.Field] != nil:
+		case slices.Contains(v.operation.fields, e.Field):
 			one.Pointer = &pointer
 		case slices.ContainsFunc(v.operation.parameters, func(p parameter) bool { return p.Name == e.Field }):
 			one.Parameter = &e.Field
+			if v.Request.Method == http.MethodGet {
+				p = problem(http.StatusBadRequest, ProblemCodeBadRequest, "")
+			}
 		default:
 			continue
 		}
 		found = append(found, one)
 	}
-	p := problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, strings.TrimSuffix(sentence(strings.Join(details, " ")), "."))
-	if len(found) > 0 {
+	detail := strings.TrimSuffix(sentence(strings.Join(details, " ")), ".")
+	if p.Detail = &detail; len(found) > 0 {
 		p.Errors = &found
 	}
 	return p

@@ -2,55 +2,147 @@ package api
 
 import (
 	"errors"
-	"net/http"
-
-	"github.com/gin-gonic/gin"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 )
 
-// ListUsers implements ServerInterface.
-func (h handlers) ListUsers(c *gin.Context, params ListUsersParams) {
-	h.do(c, func(v *call) error {
-		list, next, err := v.manage.Users(v.ctx, v.actor, manage.UserQuery{
-			Population: or(params.Population), Prefix: or(params.Prefix), Role: or(params.Role),
-			WithoutSecondStep: or(params.WithoutSecondStep), Disabled: params.Disabled,
-			After: manage.Cursor(or(params.After)), Limit: or(params.Limit),
-		})
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, UserList{Users: each(list, listedUserOf), Next: nextOf(next)})
-	})
+func userOperations() []operation {
+	const of = "/users/{user_id}"
+	return []operation{
+		{
+			ID: "listUsers", Route: "GET /users", Manage: "Users", Query: "population prefix role without_second_step disabled after limit",
+			Answer: list{"users", ListedUser{}}, run: listUsers,
+		},
+		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
+		{ID: "getUser", Route: "GET " + of, Manage: "UserDetail", Answer: User{}, ETag: true, run: getUser},
+		{ID: "updateUser", Route: "PATCH " + of, Manage: "UpdateUser", IfMatch: mustMatch, Body: UserChange{}, Answer: User{}, ETag: true, Waits: true, run: with(updateUser)},
+		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", Body: Reason{}, run: onUser((*manage.Manager).DeleteUser)},
+		{ID: "anonymiseUser", Route: "POST " + of + "/anonymise", Manage: "AnonymiseUser", Body: Reason{}, run: onUser((*manage.Manager).AnonymiseUser)},
+		{ID: "setRoles", Route: "PUT " + of + "/roles", Manage: "SetRoles", IfMatch: mustMatch, Body: RolesChange{}, ETag: true, run: with(setRoles)},
+		{ID: "listIdentities", Route: "GET " + of + "/identities", Manage: "Identities", Answer: list{"identities", Identity{}}, run: listIdentities},
+		{ID: "linkIdentity", Route: "POST " + of + "/identities", Manage: "LinkIdentity", Body: NewIdentity{}, run: with(linkIdentity)},
+		{ID: "unlinkIdentity", Route: "DELETE " + of + "/identities/{connection_id}", Manage: "UnlinkIdentity", Body: Reason{}, run: because(unlinkIdentity)},
+	}
+}
+
+// NewUser is a person to be added.
+type NewUser struct {
+	Population string   `json:"population" is:"ID"`
+	Email      string   `json:"email" is:"Email"`
+	Name       string   `json:"name,omitempty" is:"Line"`
+	Locale     string   `json:"locale,omitempty" is:"Locale"`
+	Password   string   `json:"password,omitempty" is:"Password"`
+	Roles      []string `json:"roles,omitempty" is:"IDs"`
+}
+
+// UserChange is what changes of a person; what is left out stays.
+type UserChange struct {
+	Email    *string `json:"email,omitempty" is:"Email"`
+	Name     *string `json:"name,omitempty" is:"Line"`
+	Locale   *string `json:"locale,omitempty" is:"Locale"`
+	Disabled *bool   `json:"disabled,omitempty"`
+	Reason   string  `json:"reason,omitempty" is:"Why"`
+}
+
+// RolesChange is which roles a person has from now on.
+type RolesChange struct {
+	Roles  []string `json:"roles" is:"IDs"`
+	Reason string   `json:"reason" is:"Why"`
+}
+
+// User is a person.
+type User struct {
+	ID          string    `json:"id"`
+	Population  string    `json:"population"`
+	Email       string    `json:"email"`
+	Name        string    `json:"name"`
+	Locale      string    `json:"locale"`
+	Disabled    bool      `json:"disabled"`
+	PasswordSet bool      `json:"password_set"`
+	Roles       []string  `json:"roles"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	Version     int64     `json:"version"`
+}
+
+// ListedUser is a person in a list.
+type ListedUser struct {
+	ID            string    `json:"id"`
+	Population    string    `json:"population"`
+	Email         string    `json:"email"`
+	Name          string    `json:"name"`
+	Disabled      bool      `json:"disabled"`
+	Roles         []string  `json:"roles"`
+	Authenticator bool      `json:"authenticator"`
+	RecoveryCodes bool      `json:"recovery_codes"`
+	CreatedAt     time.Time `json:"created_at"`
+	LastSignInAt  time.Time `json:"last_sign_in_at,omitzero"`
+}
+
+// Identity is who a person is at a connection.
+type Identity struct {
+	ConnectionID string    `json:"connection_id"`
+	Connection   string    `json:"connection"`
+	Subject      string    `json:"subject"`
+	Email        string    `json:"email"`
+	CreatedAt    time.Time `json:"created_at"`
+	LastSeenAt   time.Time `json:"last_seen_at,omitzero"`
+}
+
+// NewIdentity is who a person is at a connection, before they come through it.
+type NewIdentity struct {
+	ConnectionID string `json:"connection_id" is:"ID"`
+	TenantID     string `json:"tenant_id,omitempty" is:"ShortLine"`
+	ObjectID     string `json:"object_id,omitempty" is:"ShortLine"`
+	Subject      string `json:"subject,omitempty" is:"Subject"`
+	Reason       string `json:"reason" is:"Why"`
+}
+
+// flagged is a parameter that is true or false, nil where it is not there.
+func (v *call) flagged(name string) *bool {
+	text, ok := v.GetQuery(name)
+	if !ok {
+		return nil
+	}
+	yes := text == "true" // which was checked
+	return &yes
+}
+
+func listUsers(v *call) (any, error) {
+	without := v.flagged("without_second_step")
+	q := manage.UserQuery{
+		Population: v.Query("population"), Prefix: v.Query("prefix"), Role: v.Query("role"),
+		WithoutSecondStep: without != nil && *without, Disabled: v.flagged("disabled"),
+	}
+	q.After, q.Limit = v.page()
+	all, next, err := v.manage.Users(v.ctx, v.actor, q)
+	if err != nil {
+		return nil, err
+	}
+	return rows(v, all, next, listedUserOf), nil
 }
 
 func listedUserOf(e manage.UserEntry) ListedUser {
 	return ListedUser{
 		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Disabled: e.Disabled, Roles: full(e.Roles),
-		Authenticator: e.Authenticator, RecoveryCodes: e.Recovery, CreatedAt: e.CreatedAt, LastSignInAt: moment(e.LastSignInAt),
+		Authenticator: e.Authenticator, RecoveryCodes: e.Recovery, CreatedAt: e.CreatedAt, LastSignInAt: e.LastSignInAt,
 	}
 }
 
-// CreateUser implements ServerInterface.
-func (h handlers) CreateUser(c *gin.Context) {
-	h.do(c, func(v *call) error {
-		n, err := read[NewUser](v)
-		if err != nil {
-			return err
-		}
-		u, err := v.manage.AddUser(v.ctx, v.actor, manage.NewUser{
-			Population: n.Population, Email: n.Email, Name: or(n.Name), Locale: or(n.Locale), Password: or(n.Password), Roles: or(n.Roles),
-		})
-		if err != nil {
-			return err
-		}
-		d, err := v.manage.UserDetail(v.ctx, v.actor, u.ID)
-		if err != nil {
-			return err
-		}
-		return v.created(d.ID, d.Version, userOf(d))
+func createUser(v *call, n NewUser) (any, error) {
+	u, err := v.manage.AddUser(v.ctx, v.actor, manage.NewUser{
+		Population: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, Password: n.Password, Roles: n.Roles,
 	})
+	if err != nil {
+		return nil, err
+	}
+	d, err := v.manage.UserDetail(v.ctx, v.actor, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	return v.made(d.ID, d.Version, userOf(d)), nil
 }
 
 func userOf(d manage.UserDetail) User {
@@ -61,215 +153,57 @@ func userOf(d manage.UserDetail) User {
 	}
 }
 
-// GetUser implements ServerInterface.
-func (h handlers) GetUser(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error { return v.user(id) })
-}
-
 // user answers with a person as they are now.
-func (v *call) user(id string) error {
-	d, err := v.manage.UserDetail(v.ctx, v.actor, id)
+func (v *call) user(d manage.UserDetail, err error) (any, error) {
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return v.versioned(http.StatusOK, d.Version, userOf(d))
+	return v.tagged(d.Version, userOf(d)), nil
 }
 
-// UpdateUser implements ServerInterface.
-func (h handlers) UpdateUser(c *gin.Context, id UserID, params UpdateUserParams) {
-	h.do(c, func(v *call) error {
-		change, err := read[UserChange](v)
-		if err != nil {
-			return err
-		}
-		d, err := v.manage.UpdateUser(v.ctx, v.actor, id, manage.UserChange{
-			Version: versionIn(params.IfMatch), Name: change.Name, Email: change.Email, Locale: change.Locale, Disabled: change.Disabled,
-			Reason: or(change.Reason),
-		})
-		if err != nil {
-			return stale(err)
-		}
-		return v.versioned(http.StatusOK, d.Version, userOf(d))
-	})
+func getUser(v *call) (any, error) {
+	return v.user(v.manage.UserDetail(v.ctx, v.actor, v.Param("user_id")))
 }
 
-// DeleteUser implements ServerInterface.
-func (h handlers) DeleteUser(c *gin.Context, id UserID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.DeleteUser(v.ctx, v.actor, id, reason) })
+func updateUser(v *call, change UserChange) (any, error) {
+	return v.user(v.manage.UpdateUser(v.ctx, v.actor, v.Param("user_id"), manage.UserChange{
+		Version: v.version(), Name: change.Name, Email: change.Email, Locale: change.Locale, Disabled: change.Disabled,
+		Reason: change.Reason,
+	}))
 }
 
-// AnonymiseUser implements ServerInterface.
-func (h handlers) AnonymiseUser(c *gin.Context, id UserID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.AnonymiseUser(v.ctx, v.actor, id, reason) })
-}
-
-// SetRoles implements ServerInterface.
-func (h handlers) SetRoles(c *gin.Context, id UserID, params SetRolesParams) {
-	h.do(c, func(v *call) error {
-		change, err := read[RolesChange](v)
-		if err != nil {
-			return err
-		}
-		version := versionIn(params.IfMatch)
-		switch err := v.manage.SetRoles(v.ctx, v.actor, id, version, change.Roles, change.Reason); {
-		case err == nil:
-			version++ // a change is one step
-		case !errors.Is(err, manage.ErrUnchanged):
-			return stale(err)
-		}
-		v.Header("ETag", etag(version))
-		return v.done()
-	})
-}
-
-// ListFactors implements ServerInterface.
-func (h handlers) ListFactors(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		d, err := v.manage.UserDetail(v.ctx, v.actor, id)
-		if err != nil {
-			return err
-		}
-		list := Factors{Factors: each(d.Factors, factorOf)}
-		if r := d.Recovery; r != nil {
-			list.Recovery = &RecoverySet{
-				ID: r.ID, Left: d.RecoveryLeft, CreatedAt: r.CreatedAt, SavedAt: moment(r.SavedAt),
-				DisabledAt: moment(r.DisabledAt), RegenerateAt: moment(d.RegenerateAt),
-			}
-		}
-		return v.json(http.StatusOK, list)
-	})
-}
-
-func factorOf(f idp.Factor) Factor {
-	return Factor{
-		ID: f.ID, Method: FactorMethod(f.Method), Name: f.Name, CreatedAt: f.CreatedAt,
-		LastUsedAt: moment(f.LastUsedAt), DisabledAt: moment(f.DisabledAt),
+func setRoles(v *call, change RolesChange) (any, error) {
+	version := v.version()
+	switch err := v.manage.SetRoles(v.ctx, v.actor, v.Param("user_id"), version, change.Roles, change.Reason); {
+	case err == nil:
+		version++ // a change is one step
+	case !errors.Is(err, manage.ErrUnchanged):
+		return nil, err
 	}
+	v.Header("ETag", etag(version))
+	return nil, nil
 }
 
-// EnableFactor implements ServerInterface.
-func (h handlers) EnableFactor(c *gin.Context, id UserID, factorID FactorID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.EnableFactor(v.ctx, v.actor, id, factorID, reason) })
-}
-
-// ViewRecoveryCodes implements ServerInterface.
-func (h handlers) ViewRecoveryCodes(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		reason, err := v.reason()
-		if err != nil {
-			return err
-		}
-		codes, err := v.manage.ViewRecoveryCodes(v.ctx, v.actor, id, reason)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, RecoveryCodes{Codes: full(codes)})
-	})
-}
-
-// RegenerateRecoveryCodes implements ServerInterface.
-func (h handlers) RegenerateRecoveryCodes(c *gin.Context, id UserID) {
-	h.because(c, func(v *call, reason string) error {
-		return v.manage.RegenerateRecoveryCodes(v.ctx, v.actor, id, reason)
-	})
-}
-
-// ResetMFA implements ServerInterface.
-func (h handlers) ResetMFA(c *gin.Context, id UserID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.ResetMFA(v.ctx, v.actor, id, reason) })
-}
-
-// SetPassword implements ServerInterface.
-func (h handlers) SetPassword(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		change, err := read[PasswordChange](v)
-		if err != nil {
-			return err
-		}
-		if err := v.manage.SetPassword(v.ctx, v.actor, id, change.Password, change.Reason); err != nil {
-			return err
-		}
-		return v.done()
-	})
-}
-
-// ClearThrottle implements ServerInterface.
-func (h handlers) ClearThrottle(c *gin.Context, id UserID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.ClearThrottle(v.ctx, v.actor, id, reason) })
-}
-
-// ListUserSessions implements ServerInterface.
-func (h handlers) ListUserSessions(c *gin.Context, id UserID, params ListUserSessionsParams) {
-	h.do(c, func(v *call) error {
-		return v.sessions(manage.SessionQuery{UserID: id, After: manage.Cursor(or(params.After)), Limit: or(params.Limit)})
-	})
-}
-
-// sessions answers with a page of sessions.
-func (v *call) sessions(q manage.SessionQuery) error {
-	list, next, err := v.manage.ListSessions(v.ctx, v.actor, q)
+func listIdentities(v *call) (any, error) {
+	all, err := v.manage.Identities(v.ctx, v.actor, v.Param("user_id"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return v.json(http.StatusOK, SessionList{Sessions: each(list, sessionOf), Next: nextOf(next)})
-}
-
-func sessionOf(e manage.SessionEntry) Session {
-	return Session{
-		ID: e.ID, UserID: e.UserID, Email: e.Email, Population: e.PopulationID,
-		Methods: each(e.Proofs, func(p idp.Proof) string { return string(p.Method) }),
-		Address: e.Address, UserAgent: e.UserAgent, Clients: full(e.Clients),
-		CreatedAt: e.CreatedAt, LastSeenAt: e.LastSeenAt, ExpiresAt: e.ExpiresAt,
-	}
-}
-
-// ListOfflineAccess implements ServerInterface.
-func (h handlers) ListOfflineAccess(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		list, err := v.manage.ListGrants(v.ctx, v.actor, id)
-		if err != nil {
-			return err
+	return rows(v, all, "", func(e manage.IdentityEntry) Identity {
+		return Identity{
+			ConnectionID: e.ConnectionID, Connection: e.Connection, Subject: e.Subject, Email: e.Email,
+			CreatedAt: e.CreatedAt, LastSeenAt: e.LastSeenAt,
 		}
-		return v.json(http.StatusOK, OfflineAccessList{OfflineAccess: each(list, func(k manage.KeptAccess) OfflineAccess {
-			return OfflineAccess{
-				ID: k.ID, ClientID: k.ClientID, Scopes: full(k.Scopes), SessionID: k.SessionID, Address: k.Address, UserAgent: k.UserAgent,
-				CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, ExpiresAt: k.ExpiresAt,
-			}
-		})})
+	}), nil
+}
+
+func linkIdentity(v *call, n NewIdentity) (any, error) {
+	return nil, v.manage.LinkIdentity(v.ctx, v.actor, manage.NewIdentity{
+		UserID: v.Param("user_id"), ConnectionID: n.ConnectionID, TenantID: n.TenantID, ObjectID: n.ObjectID,
+		Subject: n.Subject, Reason: n.Reason,
 	})
 }
 
-// EndOfflineAccess implements ServerInterface.
-func (h handlers) EndOfflineAccess(c *gin.Context, id UserID, grant GrantID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.EndGrant(v.ctx, v.actor, id, grant, reason) })
-}
-
-// SignOut implements ServerInterface.
-func (h handlers) SignOut(c *gin.Context, id UserID) {
-	h.do(c, func(v *call) error {
-		body, err := read[SignOut](v)
-		if err != nil {
-			return err
-		}
-		apps := manage.AppAccess(body.OfflineAccess == nil || *body.OfflineAccess)
-		n, err := v.manage.SignOut(v.ctx, v.actor, id, body.Reason, apps)
-		if err != nil {
-			return err
-		}
-		return v.json(http.StatusOK, SignedOut{Ended: n})
-	})
-}
-
-// ListSessions implements ServerInterface.
-func (h handlers) ListSessions(c *gin.Context, params ListSessionsParams) {
-	h.do(c, func(v *call) error {
-		return v.sessions(manage.SessionQuery{
-			Population: or(params.Population), UserID: or(params.UserID), After: manage.Cursor(or(params.After)), Limit: or(params.Limit),
-		})
-	})
-}
-
-// EndSession implements ServerInterface.
-func (h handlers) EndSession(c *gin.Context, id SessionID) {
-	h.because(c, func(v *call, reason string) error { return v.manage.EndSession(v.ctx, v.actor, id, reason) })
+func unlinkIdentity(v *call, reason string) error {
+	return v.manage.UnlinkIdentity(v.ctx, v.actor, v.Param("user_id"), v.Param("connection_id"), reason)
 }

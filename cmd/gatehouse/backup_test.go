@@ -44,7 +44,7 @@ func rename(t *testing.T, s *server.Server, name string) {
 	t.Helper()
 	e, err := s.Manage.Requirements(t.Context(), manage.System(), idp.Agents)
 	idptest.Must(t, err)
-	_, err = s.Manage.SaveBrand(t.Context(), manage.System(), manage.Change[manage.Brand]{ID: idp.Agents, Version: e.Version, To: manage.Brand{Name: name}})
+	_, err = s.Manage.SaveBrand(t.Context(), manage.System(), manage.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: name}})
 	idptest.Must(t, err)
 }
 
@@ -216,7 +216,7 @@ func TestALostMasterKeyHasAWayOut(t *testing.T) {
 	s = house(t, data)
 	defer func() { _ = s.Close() }()
 	enrolment, err := s.Store.Enrolment(ctx, u.ID)
-	if err != nil || len(enrolment.TOTP) != 0 || enrolment.Recovery != nil {
+	if err != nil || len(enrolment.Of(idp.MethodTOTP)) != 0 || enrolment.Recovery != nil {
 		t.Errorf("the second steps are %+v (%v)", enrolment, err)
 	}
 	resets, err := s.Store.AuditEvents(ctx, idp.AuditMFAReset, "", 10)

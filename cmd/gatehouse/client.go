@@ -40,46 +40,36 @@ type clientShow struct{ app }
 // Run shows a client.
 func (c clientShow) Run(r *remote) error { return r.do(http.MethodGet, c.at(), nil) }
 
-// clientSettings are what can be changed of a client.
-type clientSettings struct {
-	AuthMethod    *string  `help:"client_secret_basic, client_secret_post or none." json:"auth_method,omitempty"`
-	RedirectURI   []string `help:"Redirect URIs; a service has none." json:"redirect_uris,omitzero"`
-	PostLogoutURI []string `help:"Where to go after signing out." json:"post_logout_redirect_uris,omitzero"`
-	HomeURL       *string  `help:"Where the app begins." name:"home-url" json:"home_url,omitempty"`
-	GrantType     []string `help:"authorization_code, refresh_token, client_credentials." json:"grant_types,omitzero"`
-	Scope         []string `help:"Scopes that it may ask for." json:"scopes,omitzero"`
-	Population    []string `help:"Populations that may sign in, the default first." json:"populations,omitzero"`
-	TokenFormat   *string  `help:"Access tokens: opaque or jwt." json:"token_format,omitempty"`
-	SigningAlg    *string  `help:"RS256, ES256 or EdDSA." json:"signing_alg,omitempty"`
-	AccessTTL     *int64   `help:"Seconds that an access token lives." name:"access-ttl" json:"access_ttl,omitempty"`
-	RefreshTTL    *int64   `help:"Seconds that a refresh token lives which nobody uses." name:"refresh-ttl" json:"refresh_ttl,omitempty"`
-	PKCEOptional  *bool    `help:"Do without PKCE where the app's library cannot." name:"pkce-optional" negatable:"" json:"pkce_optional,omitempty"`
-	LogoutURI     *string  `help:"Where the app is told that a session is over." name:"backchannel-logout-uri" json:"backchannel_logout_uri,omitempty"`
-	Role          []string `help:"Roles of a service." json:"roles,omitzero"`
-}
-
 type clientCreate struct {
-	clientSettings
+	described
 
 	Name string `help:"Name that people read." required:"" json:"name"`
 	Kind string `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web" json:"kind"`
 }
 
 // Run adds a client.
-func (c clientCreate) Run(r *remote) error { return r.do(http.MethodPost, "/clients", c) }
+func (c clientCreate) Run(r *remote) error {
+	body, err := c.onto(c)
+	if err != nil {
+		return err
+	}
+	return r.do(http.MethodPost, "/clients", body)
+}
 
 type clientEdit struct {
 	app
 	versioned
-	clientSettings
-
-	Name *string `help:"Name that people read." json:"name,omitempty"`
+	described
 }
 
 // Run changes a client.
 func (c clientEdit) Run(r *remote) error {
+	body, err := c.onto(c)
+	if err != nil {
+		return err
+	}
 	return r.change(c.versioned, change{
-		read: c.at(), method: http.MethodPut, write: c.at(), body: c,
+		read: c.at(), method: http.MethodPut, write: c.at(), body: body,
 		whole: true, except: []string{"id", "kind", "secrets", "created_at", "version"},
 	})
 }

@@ -46,8 +46,9 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		text, err := os.ReadFile(file)
 		idptest.Must(t, err)
 		for _, args := range documented(string(text)) {
-			var c commands
-			parser, err := kong.New(&c, kong.Name("gatehouse"))
+			c, err := newCommands()
+			idptest.Must(t, err)
+			parser, err := kong.New(c, kong.Name("gatehouse"))
 			idptest.Must(t, err)
 			if _, err := parser.Parse(args); err != nil && !strings.Contains(err.Error(), "no such file") { // of the reader's own
 				t.Errorf("%s: gatehouse %s: %v", filepath.Base(file), strings.Join(args, " "), err)

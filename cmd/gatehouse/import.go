@@ -69,7 +69,7 @@ func (c importUsers) say(out io.Writer, o roster.Outcome) {
 	case o.Existed():
 		fmt.Fprintf(out, "line %d: %s exists already, and stays as it is\n", o.Line, o.Email)
 	case o.Err != nil:
-		fmt.Fprintln(out, o.Err)
+		fmt.Fprintln(out, inEnglish(o.Err))
 	case c.DryRun:
 		fmt.Fprintf(out, "line %d: %s can be added\n", o.Line, o.Email)
 	}

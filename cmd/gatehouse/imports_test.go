@@ -45,14 +45,15 @@ var allowed = map[string][]string{
 	"idp/password": {"idp", "idp/password/blocklist"},
 	// Filters passwords, and is asked by nobody else.
 	"idp/password/blocklist": {},
-	"idp/store":              {"idp", "idp/keyring", "mfa", "migrations"},
+	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":                    {"idp", "ui"},
+	"idp/web":                    {"idp", "idp/settings", "ui"},
 	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
 	"idp/mail":                   {"idp"},
+	"idp/picture":                {"idp", "idp/fetch"},
 	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
@@ -63,12 +64,12 @@ var allowed = map[string][]string{
 	},
 
 	// Files of people, for the command line.
-	"idp/roster": {"idp", "idp/manage", "idp/password", "mfa"},
+	"idp/roster": {"idp", "idp/manage", "idp/password", "idp/settings", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
-		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/session", "idp/store", "idp/throttle",
-		"idp/web", "mfa", "ui",
+		"idp", "idp/keyring", "idp/manage", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
+		"idp/throttle", "idp/web", "mfa", "ui",
 	},
 	"idp/arrival":    {"idp", "idp/manage", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
@@ -83,7 +84,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/arrival", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/provider",
+		"idp/login", "idp/mail", "idp/manage", "idp/outbox", "idp/password", "idp/picture", "idp/provider",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
@@ -109,8 +110,9 @@ var allowedInTests = map[string][]string{
 	"idp/provider":  {"idp/manage", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/throttle"},
 	// The sign-in through another provider, as a browser sees it.
-	"idp/federation": {"idp/manage"},
+	"idp/federation": {"idp/manage", "idp/settings"},
 	"idp/arrival":    {"idp/settings", "idp/throttle"},
+	"idp/roster":     {"ui"},
 	"admin/api":      {"idp/mail", "ui"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},

@@ -14,7 +14,10 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
+	"gatehouse/ui"
 )
 
 type commands struct {
@@ -38,11 +41,31 @@ type commands struct {
 	User        userCommand        `cmd:"" help:"People, over the admin API."`
 	Session     sessionCommand     `cmd:"" help:"Who is signed in, over the admin API."`
 	Role        roleCommand        `cmd:"" help:"Named sets of permissions, over the admin API."`
+	Population  populationCommand  `cmd:"" help:"User groups: their settings, over the admin API."`
 	Policy      policyCommand      `cmd:"" help:"How people sign in and which second steps they are asked for, over the admin API."`
 	Connection  connectionCommand  `cmd:"" help:"Other providers that vouch for people, over the admin API."`
 	Audit       auditCommand       `cmd:"" help:"Who did what to whom, over the admin API."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+// newCommands are the commands with the flags of what settings describe.
+func newCommands() (*commands, error) {
+	texts, err := ui.Texts()
+	if err != nil {
+		return nil, err
+	}
+	c := &commands{}
+	c.Client.Create.described = flagsOf(texts, "app", settings.Client(), "name", "kind")
+	c.Client.Edit.described = flagsOf(texts, "app", settings.Client(), "kind")
+	set := &c.Population.Set
+	set.Brand.described = flagsOf(texts, "brand", settings.Brand())
+	set.Registration.described = flagsOf(texts, "registration", manage.RegistrationFields())
+	set.Passwords.described = flagsOf(texts, "passwords", manage.PasswordFields())
+	set.Sessions.described = flagsOf(texts, "sessions", manage.SessionFields())
+	set.MFA.described = flagsOf(texts, "policy", manage.PolicyFields())
+	set.Access.described = flagsOf(texts, "access.access", manage.AccessFields())
+	return c, nil
 }
 
 func main() {
@@ -54,8 +77,12 @@ func main() {
 
 // run is the program without the process around it.
 func run(ctx context.Context, t terminal, args []string) int {
-	var c commands
-	parser, err := kong.New(&c, append(withSettings(os.Environ()),
+	c, err := newCommands()
+	if err != nil {
+		fmt.Fprintln(t.err, "gatehouse:", err)
+		return 1
+	}
+	parser, err := kong.New(c, append(withSettings(os.Environ()),
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),
 		kong.UsageOnError(),
@@ -76,7 +103,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 	}
 	c.startLog(t.err)
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(t.err, "gatehouse:", err)
+		fmt.Fprintln(t.err, "gatehouse:", inEnglish(err))
 		if what := advice(err); what != "" {
 			fmt.Fprintln(t.err, what)
 		}

@@ -100,7 +100,9 @@ type versioned struct {
 
 // change is a write that holds only for the version that was read.
 type change struct {
-	read          string // path of what has the version
+	read string // path of what has the version
+	// part names what is read within that, such as settings.access; empty for all.
+	part          []string
 	method, write string
 	body          any
 	// whole completes the body with what was read, apart from these fields of it.
@@ -125,7 +127,11 @@ func (r *remote) change(v versioned, c change) error {
 		current.ETag = fmt.Sprintf("%q", fmt.Sprint(*v.IfVersion))
 	}
 	if c.whole {
-		if c.body, err = complete(current.Body, c.except, c.body); err != nil {
+		whole, err := within(current.Body, c.part)
+		if err != nil {
+			return err
+		}
+		if c.body, err = complete(whole, c.except, c.body); err != nil {
 			return err
 		}
 	}
@@ -137,6 +143,18 @@ func (r *remote) change(v versioned, c change) error {
 		fmt.Fprintln(r.err, "unchanged: it was so before")
 	}
 	return r.show(a.Body)
+}
+
+// within is a part of an object.
+func within(object json.RawMessage, part []string) (json.RawMessage, error) {
+	for _, name := range part {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(object, &fields); err != nil {
+			return nil, fmt.Errorf("read what there is: %w", err)
+		}
+		object = fields[name]
+	}
+	return object, nil
 }
 
 // advice says what to do about a refusal, where the refusal itself does not. Empty for

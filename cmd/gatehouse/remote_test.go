@@ -161,17 +161,17 @@ func expect(t *testing.T, what string, answer map[string]any, pairs ...string) {
 
 const why = "--reason=a test"
 
-// settings are flags of a client's that are not its defaults.
-var settings = []string{
+// appFlags are flags of a client's that are not its defaults.
+var appFlags = []string{
 	"--auth-method", "client_secret_post", "--post-logout-uri", "https://a.example/", "--home-url", "https://a.example/",
 	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
-	"--access-ttl", "60", "--refresh-ttl", "3600", "--pkce-optional", "--backchannel-logout-uri", "https://a.example/out",
+	"--access-ttl", "60", "--refresh-ttl", "3600", "--pkce-optional", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
 }
 
 func TestClients(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
-		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb"}, settings)...)
+		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb"}, appFlags)...)
 		client, _ := created["client"].(map[string]any)
 		id, _ := client["id"].(string)
 		secret, _ := created["secret"].(string)
@@ -200,7 +200,7 @@ func TestClients(t *testing.T) {
 		expect(t, "override", d.does("client override show "+id), "min_acr", "urn:gatehouse:acr:mfa", "federated", "true")
 		expect(t, "override", d.does("client override set "+id, "--mode", "inherit", "--apply", "next_login", why), "mode", "inherit", "min_acr", "")
 
-		d.does(slices.Concat([]string{"client edit " + id}, settings)...)
+		d.does(slices.Concat([]string{"client edit " + id}, appFlags)...)
 		shown := d.does("client show " + id)
 		expect(t, "set", shown, "auth_method", "client_secret_post", "grant_types", "[authorization_code refresh_token]", "scopes", "[openid email offline_access]",
 			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "pkce_optional", "true", "backchannel_logout_uri", "https://a.example/out")

@@ -106,7 +106,7 @@ func (d *desk) secondSteps(u idp.User) {
 	d.does("user recovery-codes regenerate "+u.ID, why)
 	d.refused("429 too_soon", "user recovery-codes regenerate "+u.ID, why)
 	d.does("user reset-mfa "+u.ID, why)
-	if e, err := d.Store.Enrolment(d.t.Context(), u.ID); err != nil || len(e.TOTP) > 0 || e.Recovery != nil {
+	if e, err := d.Store.Enrolment(d.t.Context(), u.ID); err != nil || len(e.Of(idp.MethodTOTP)) > 0 || e.Recovery != nil {
 		d.t.Errorf("after the reset there is %v, %v", e, err)
 	}
 }

@@ -300,14 +300,11 @@ func (v *visit) lang() string { return v.pages.Web.Language(v.Request, v.viewer.
 // frame is what all pages of an account show around themselves: whose it is, and under
 // whose brand.
 func (v *visit) frame(current string) ui.Console {
-	p := v.viewer.Population
 	c := ui.Console{
-		Frame: ui.Frame{
-			Lang: v.lang(), Account: v.viewer.User.Email, HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
-			Brand: ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
-		},
+		Frame:   v.pages.Web.Frame(v.lang(), v.viewer.Population.Brand),
 		HomeURL: v.path(""), SignOutAction: v.pages.Web.Path("/end_session"), Nav: []ui.NavGroup{{Items: v.navigation(current)}},
 	}
+	c.Account = v.viewer.User.Email
 	done := ui.Key("account.done." + v.Query("done"))
 	if slices.Contains(doneKeys, done) {
 		c.Done = done.With()
@@ -358,9 +355,9 @@ func (v *visit) render(status int, page ui.Page) error {
 
 // fieldError is what is wrong about a field, if err says so.
 func fieldError(err error) (field string, text *ui.Message) {
-	var wrong *manage.FieldError
-	if !errors.As(err, &wrong) {
+	wrong := web.Wrong(err)
+	if len(wrong) == 0 {
 		return "", nil
 	}
-	return wrong.Field, ui.Key("console.error.field").With(wrong.Reason)
+	return wrong[0].Field, web.Said(wrong[0])
 }

@@ -46,7 +46,7 @@ func (v *visit) renderSet(status int, alert *ui.Message) error {
 	if own.Recovery != nil {
 		page.GeneratedAt = own.Recovery.CreatedAt
 	}
-	if own.RegenerateAt.IsZero() && len(authenticators(own)) > 0 {
+	if own.RegenerateAt.IsZero() && len(mfa.Possessions(own.Factors)) > 0 {
 		page.GenerateAction = v.path("/codes")
 	}
 	return v.render(status, page)

@@ -53,11 +53,8 @@ func (p *Pages) signInToConfirm(c *gin.Context, move manage.EmailMove) error {
 func (p *Pages) confirmPage(c *gin.Context, move manage.EmailMove, viewer *store.SessionStanding) ui.AccountConfirm {
 	at := p.Web.Path("%s/confirm/%s", home, c.Param("token"))
 	page := ui.AccountConfirm{
-		Frame: ui.Frame{
-			Lang: p.Web.Language(c.Request, ""), HelpURL: move.Population.HelpURL, PrivacyURL: move.Population.PrivacyURL,
-			Brand: ui.Brand{Name: move.Population.Name, LogoURL: move.Population.LogoURL, Color: move.Population.BrandColor},
-		},
-		Of: idp.MaskEmail(move.User.Email), Email: move.Email, URL: p.Web.Path("%s/%s", home, move.Population.ID),
+		Frame: p.Web.Frame(p.Web.Language(c.Request, ""), move.Population.Brand),
+		Of:    idp.MaskEmail(move.User.Email), Email: move.Email, URL: p.Web.Path("%s/%s", home, move.Population.ID),
 		SignInURL: at + "?sign-in=yes",
 	}
 	if viewer != nil {

@@ -25,7 +25,7 @@ func (v *visit) secondStep() error {
 		return manage.ErrElsewhere
 	}
 	page := ui.AccountSecondStep{Console: v.frame("/second-step"), Policy: *policyText(own.Population.Policy).With()}
-	for _, f := range authenticators(own) {
+	for _, f := range mfa.Possessions(own.Factors) {
 		at := v.path("/second-step/" + f.ID)
 		page.Factors = append(page.Factors, ui.AccountFactor{
 			Name: f.Name, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt,
@@ -41,16 +41,18 @@ func (v *visit) secondStep() error {
 	return v.render(http.StatusOK, page)
 }
 
+// policyText says what a policy asks for, by the methods that it has.
 func policyText(p idp.Policy) ui.Key {
-	switch {
-	case p.Authenticator && p.EmailCode:
-		return "account.second.policy_both"
-	case p.Authenticator:
-		return "account.second.policy_app"
-	case p.EmailCode:
-		return "account.second.policy_email"
+	var on []string
+	for _, id := range mfa.SecondSteps() {
+		if mfa.Of(id).On(p) {
+			on = append(on, string(id))
+		}
 	}
-	return "account.second.policy_off"
+	if len(on) == 0 {
+		return "account.second.policy_off"
+	}
+	return ui.MethodKey("account.second.policy.", strings.Join(on, "_"))
 }
 
 // enrol begins the set-up of another authenticator. Nothing is stored until a code
@@ -217,7 +219,7 @@ func (v *visit) askRemove() error {
 		return err
 	}
 	consequences := []ui.Message{*ui.Key("account.remove.codes").With()}
-	if len(authenticators(own)) == 1 {
+	if len(mfa.Possessions(own.Factors)) == 1 {
 		consequences = append(consequences, *ui.Key("account.remove.recovery").With(own.RecoveryLeft))
 	}
 	if v.pages.Manage.Mailer != nil {

@@ -31,7 +31,7 @@ func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
 			again.returns()
 		}
 		want(t, r.Submit(r.at("/second-step/"+ids[0]+"/rename"), "/rename", "name", "  Old  phone "), http.StatusOK, "Second step", "Old phone", "The name is changed.")
-		for name, why := range map[string]string{"": "a name is needed", strings.Repeat("x", 41): "at most 40", "a\x00b": "no control characters"} {
+		for name, why := range map[string]string{"": "Enter a name.", strings.Repeat("x", 41): "at most 40", "a\x00b": "no control characters"} {
 			want(t, r.posts("/second-step/"+ids[0]+"/rename", "name", name), http.StatusUnprocessableEntity, "Rename an authenticator app", why)
 		}
 		ask := r.at("/second-step/" + ids[0] + "/remove")
@@ -86,7 +86,7 @@ func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
 		want(t, page, http.StatusOK, "Remove RTX?", "your last one", "10 recovery codes stop working")
 		want(t, r.Submit(page, "/remove"), http.StatusOK, "Second step", "None is set up.")
 		e, err := h.Store.Enrolment(t.Context(), r.user.ID)
-		if err != nil || len(e.TOTP) != 0 || e.Recovery != nil {
+		if err != nil || len(e.Of(idp.MethodTOTP)) != 0 || e.Recovery != nil {
 			t.Errorf("left is %+v (%v)", e, err)
 		}
 	})

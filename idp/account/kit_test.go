@@ -143,7 +143,7 @@ func (r *resident) factors() (ids []string) {
 	r.h.t.Helper()
 	e, err := r.h.Store.Enrolment(r.h.t.Context(), r.user.ID)
 	idptest.Must(r.h.t, err)
-	for _, f := range e.TOTP {
+	for _, f := range e.Of(idp.MethodTOTP) {
 		ids = append(ids, f.ID)
 	}
 	return ids

@@ -135,11 +135,11 @@ func (v *visit) audit(kind idp.AuditKind, detail map[string]string) error {
 
 // broken is the field of a new password that was refused.
 func (v *visit) broken(err error) ui.NewPassword {
-	var field *manage.FieldError
-	if !errors.As(err, &field) || len(field.Password) == 0 {
+	var weak *manage.PasswordError
+	if !errors.As(err, &weak) {
 		return ui.NewPassword{Error: ui.MsgPasswordMissing.With()}
 	}
 	return ui.NewPassword{
-		Rules: manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, field.Password), Error: ui.MsgPasswordBroken.With(),
+		Rules: manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, weak.Reasons), Error: ui.MsgPasswordBroken.With(),
 	}
 }

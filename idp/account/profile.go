@@ -69,7 +69,7 @@ func (v *visit) protection(own manage.Own) []ui.AccountRow {
 	if !own.PasswordChangedAt.IsZero() {
 		password.Text = *ui.Key("account.overview.password").With(own.PasswordChangedAt)
 	}
-	apps := authenticators(own)
+	apps := mfa.Possessions(own.Factors)
 	rows := []ui.AccountRow{password, {
 		Label: *ui.Key("account.nav.second").With(), Text: *ui.Key("account.overview.second").With(len(apps)), URL: v.path("/second-step"),
 	}}
@@ -86,15 +86,6 @@ func (v *visit) protection(own manage.Own) []ui.AccountRow {
 		codes.Hint = ui.Key("account.overview.codes_low").With()
 	}
 	return append(rows, codes)
-}
-
-func authenticators(own manage.Own) (list []idp.Factor) {
-	for _, f := range own.Factors {
-		if f.Method == idp.MethodTOTP {
-			list = append(list, f)
-		}
-	}
-	return list
 }
 
 // profile is the form of name and language.

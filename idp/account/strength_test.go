@@ -68,7 +68,7 @@ func TestAnEmailCodeChangesNothingForSomebodyWithAnAuthenticator(t *testing.T) {
 		h.db.Age(t, "recovery_sets", 3*time.Hour, "created_at")
 		asksForTheApp(t, "new codes", thief.posts("/codes"))
 		e, err := h.Store.Enrolment(t.Context(), owner.user.ID)
-		if err != nil || len(e.TOTP) != 1 || e.TOTP[0].Name == "Broken" || !e.Recovery.SavedAt.IsZero() {
+		if err != nil || len(e.Of(idp.MethodTOTP)) != 1 || e.Of(idp.MethodTOTP)[0].Name == "Broken" || !e.Recovery.SavedAt.IsZero() {
 			t.Errorf("something was changed: %+v (%v)", e, err)
 		}
 		for _, kind := range []idp.AuditKind{idp.AuditEmailAsked, idp.AuditPasswordChanged, idp.AuditDataTaken, idp.AuditFactorRenamed} {

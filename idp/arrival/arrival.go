@@ -78,10 +78,7 @@ func (a *Arrival) render(c *gin.Context, status int, p purpose, open manage.Open
 }
 
 func (a *Arrival) frame(c *gin.Context, p idp.Population) ui.Frame {
-	return ui.Frame{
-		Lang: a.Web.Language(c.Request, ""), HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
-		Brand: ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
-	}
+	return a.Web.Frame(a.Web.Language(c.Request, ""), p.Brand)
 }
 
 // post uses the link, once.
@@ -92,36 +89,36 @@ func (a *Arrival) post(c *gin.Context, p purpose) error {
 	ctx := c.Request.Context()
 	in := manage.Arrival{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: a.Web.Language(c.Request, "")}
 	arrived, err := a.Manage.Arrive(ctx, p.kind, c.Param("token"), in)
-	var field *manage.FieldError
 	switch {
 	case err == nil:
 		return a.arrived(c, p, arrived)
-	case errors.As(err, &field), errors.Is(err, idp.ErrConflict):
-		return a.again(c, p, in, field)
+	case errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrConflict):
+		return a.again(c, p, in, err)
 	case errors.Is(err, idp.ErrBusy):
 		return a.busy(c, p, in)
 	}
 	return p.explain(err)
 }
 
-// again shows the form with what needs mending; the link is as it was. Without a field
-// the address has an account by now.
-func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, field *manage.FieldError) error {
+// again shows the form with what needs mending; the link is as it was. On a conflict the
+// address has an account by now.
+func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, wrong error) error {
 	open, err := a.Manage.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
 		return p.explain(err)
 	}
 	page := ui.LinkPassword{Name: in.Name}
-	switch {
-	case field == nil:
+	if !errors.Is(wrong, idp.ErrInvalid) {
 		page.Alert = ui.MsgAccountTaken.With()
 		return a.render(c, http.StatusConflict, p, open, page)
-	case field.Field == "name":
-		page.NameError = ui.Key("console.error.field").With(field.Reason)
-	case field.Field == "password" && in.Password == "":
+	}
+	page.NameError = web.SaidAt(wrong, "name")
+	var weak *manage.PasswordError
+	switch {
+	case errors.As(wrong, &weak):
+		page.New = ui.NewPassword{Error: ui.MsgPasswordBroken.With(), Rules: open.Rules(weak.Reasons)}
+	case in.Password == "":
 		page.New.Error = ui.MsgPasswordMissing.With()
-	default:
-		page.New = ui.NewPassword{Error: ui.MsgPasswordBroken.With(), Rules: open.Rules(field.Password)}
 	}
 	return a.render(c, http.StatusUnprocessableEntity, p, open, page)
 }

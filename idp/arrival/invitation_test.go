@@ -10,6 +10,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 const (
@@ -246,8 +247,8 @@ func TestWhoCannotBeInvited(t *testing.T) {
 		"no password there": {manage.Invitation{Population: idp.Contacts, Email: "a@b.example"}, "population"},
 	} {
 		_, err := h.Manage.Invite(t.Context(), manage.System(), c.Invitation)
-		var field *manage.FieldError
-		if !errors.As(err, &field) || field.Field != c.field {
+		var field settings.Errors
+		if !errors.As(err, &field) || field[0].Field != c.field {
 			t.Errorf("%s: %v, want %s", name, err, c.field)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // older makes the connection one of an older release, which shares its redirect URI.
@@ -187,8 +188,8 @@ func TestTheSameConnectionIsAddedOnce(t *testing.T) {
 			"the same issuer and client":        {h.generic, "client_id"},
 		} {
 			err := h.addAgain(c.change)
-			var field *manage.FieldError
-			if !errors.As(err, &field) || field.Field != c.field {
+			var field settings.Errors
+			if !errors.As(err, &field) || field[0].Field != c.field {
 				t.Errorf("%s: %v, want field %s", name, err, c.field)
 			}
 		}
@@ -203,8 +204,8 @@ func TestTheSameConnectionIsAddedOnce(t *testing.T) {
 		}
 		change := manage.ConnectionChange{Connection: h.connection, Reason: "x"}
 		change.Tenants = tenants
-		var field *manage.FieldError
-		if _, err := h.Manage.UpdateConnection(t.Context(), manage.System(), change); !errors.As(err, &field) || field.Field != "tenants" {
+		var field settings.Errors
+		if _, err := h.Manage.UpdateConnection(t.Context(), manage.System(), change); !errors.As(err, &field) || field[0].Field != "tenants" {
 			t.Errorf("changed into another one: %v", err)
 		}
 	})

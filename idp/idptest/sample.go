@@ -13,8 +13,12 @@ import (
 // Population is a population with a policy.
 func Population(id string) idp.Population {
 	return idp.Population{
-		ID: id, Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
-		HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
+		ID: id,
+		Brand: idp.Brand{
+			Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
+			HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
+			SupportURL: "https://rtx.example/support",
+		},
 		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, KeepSignedIn: true, EndOthers: true,
 		KeptIdle: 48 * time.Hour, KeptLifetime: 72 * time.Hour,
 		Access:            idp.Access{Password: true, Federated: true},
@@ -45,7 +49,7 @@ func Client(populations ...string) idp.Client {
 		SecretHashes:           [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
 		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
 		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
-		HomeURL:                "https://rtx.example/", GrantTypes: []string{"authorization_code", "refresh_token"},
+		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
 		PKCEOptional: true, BackchannelLogoutURI: "https://rtx.example/logout",

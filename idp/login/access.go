@@ -159,10 +159,5 @@ func (l *Login) straightTo(ctx context.Context, s *signIn, ways waysIn) (string,
 // cameThrough is the connection that the person of this sign-in came through before,
 // empty for none.
 func (s *signIn) cameThrough() string {
-	for _, p := range s.flow.Proofs {
-		if p.Method == idp.MethodFederated {
-			return p.Via
-		}
-	}
-	return ""
+	return idp.Via(s.proofs())
 }

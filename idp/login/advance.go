@@ -15,9 +15,9 @@ import (
 // transaction; its error undoes all of it.
 func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Context) error) error {
 	var out outcome
-	before := *s
+	before := s.clone()
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		*s = before // a transaction may run again
+		*s = *before.clone() // a transaction may run again
 		if err := l.lockPerson(ctx, s); err != nil {
 			return err
 		}
@@ -29,8 +29,9 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 			return err
 		}
 		s.notes.Moved = s.moved(state)
-		if !s.rests() {
-			s.newest()
+		rests := s.rests()
+		if s.flow.Proofs = s.proofs(); !rests { // a sign-in of its own takes the newest policies
+			s.flow.PolicyVersion = s.Version
 		}
 		out, err = l.write(ctx, s, state)
 		return err
@@ -38,10 +39,10 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrNotFound) {
 		// Another tab was faster: show where it is now. Or the person or the app was
 		// deleted, and the sign-in with it: the page that comes next says that it is over.
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	if err != nil {
-		*s = before
+		*s = *before
 		return err
 	}
 	for _, cookie := range out.cookies {
@@ -50,7 +51,7 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 	if out.location != "" {
 		return l.leadOn(c, s, out.location)
 	}
-	return l.here(c, s)
+	return l.toPage(c, s)
 }
 
 // lockPerson has the steps of one person come one after the other, and before what else
@@ -97,9 +98,11 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	var err error
 	switch state := state.(type) {
 	case NeedCode:
-		err = l.prepareEmail(ctx, s, state)
+		if enter := secondStepOf(state.Methods[0]).enter; enter != nil {
+			err = enter(l, ctx, s)
+		}
 	case NeedEnrolment:
-		l.prepareKey(s, state)
+		l.prepareSecret(s, state)
 	case Unmet:
 		out.location, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
 	case Done:
@@ -117,14 +120,4 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()
 	return out, l.Store.AdvanceFlow(ctx, s.flow)
-}
-
-// newest takes the newest policies for a flow that is a sign-in of its own. What its
-// session had proved under older ones stays behind: an app that was changed
-// "immediately" in between must not see it again.
-func (s *signIn) newest() {
-	if s.flow.SessionID != "" && s.Session.PolicyVersion < s.Version {
-		s.flow.Proofs = since(s.flow.Proofs, s.flow.CreatedAt)
-	}
-	s.flow.PolicyVersion = s.Version
 }

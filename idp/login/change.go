@@ -88,7 +88,7 @@ func why(reasons []password.Reason) *ui.Message {
 func (l *Login) postChange(c *gin.Context, s *signIn) error {
 	state, ok := s.next().(ChangePassword)
 	if !ok {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	page, plain := changePage{state: state}, c.PostForm("password")
 	if plain == "" {
@@ -110,9 +110,9 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 		}
 		return l.renderChange(c, s, page)
 	}
-	var field *manage.FieldError
-	if errors.As(err, &field) {
-		page.broken, page.err = field.Password, ui.MsgPasswordBroken.With()
+	var weak *manage.PasswordError
+	if errors.As(err, &weak) {
+		page.broken, page.err = weak.Reasons, ui.MsgPasswordBroken.With()
 		return l.renderChange(c, s, page)
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 		return attempt.Succeeded(ctx)
 	})
 	if errors.Is(err, idp.ErrUsed) { // another tab finished the sign-in
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return err
 }

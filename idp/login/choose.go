@@ -48,7 +48,7 @@ func (l *Login) postChoose(c *gin.Context, s *signIn) error {
 			})
 		}
 	}
-	return l.here(c, s)
+	return l.tooLate(c, s)
 }
 
 // goOnWith lets the flow begin where a session stands.

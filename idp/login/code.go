@@ -11,7 +11,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/keyring"
 	"gatehouse/idp/throttle"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -21,7 +20,7 @@ import (
 func (l *Login) postMethod(c *gin.Context, s *signIn) error {
 	method := idp.Method(c.PostForm("method"))
 	if !slices.Contains(choices(s.next()), method) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(context.Context) error {
 		s.notes.Method = method
@@ -49,65 +48,120 @@ func (s *signIn) accepts(m idp.Method) bool {
 	return ok && slices.Contains(state.Methods, m)
 }
 
-// postTOTP checks a code of the authenticator app.
-func (l *Login) postTOTP(c *gin.Context, s *signIn) error {
-	if !s.accepts(idp.MethodTOTP) {
-		return l.here(c, s)
-	}
-	if problem := codeProblem(c.PostForm("code")); problem != nil {
-		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: problem})
-	}
-	factors := s.authenticators()
-	var ids []string
-	for _, f := range factors {
-		ids = append(ids, f.ID)
-	}
-	g := totpGuess(ids...)
-	attempt, limited, err := l.begin(c, s, g)
-	if limited || err != nil {
-		return err
-	}
-	factorID, step, err := l.matchAny(factors, c.PostForm("code"))
-	if isWrongCode(err) {
-		return l.totpRefused(c, s, g, attempt, err)
-	}
-	if errors.Is(err, idp.ErrUnreadable) {
-		slog.ErrorContext(c.Request.Context(), "check an authenticator code", "cause", err)
-		return l.renderCode(c, s, codePage{method: idp.MethodTOTP, codeError: ui.MsgCodeUnreadable.With()})
-	}
-	if err != nil {
-		return err
-	}
-	err = l.advance(c, s, func(ctx context.Context) error {
-		if err := l.Store.AcceptStep(ctx, factorID, step, idp.Now()); err != nil {
+// guess is one try at a second step: which factors it is tried against, and the check of
+// what was typed. A code of an authenticator is tried against all that the person has, and
+// is one guess. use uses a right one up, in the transaction that moves the flow on. Errors
+// of both are *refusal for what is wrong, and those of the database.
+type guess struct {
+	ids   []string
+	check func(ctx context.Context, typed string) (use func(ctx context.Context) error, err error)
+}
+
+// refusal says that a guess was wrong.
+type refusal struct {
+	text *ui.Message
+	// kind is what the audit log calls it, empty for what it calls all of the method.
+	kind idp.AuditKind
+}
+
+// Error implements error.
+func (r *refusal) Error() string { return "wrong code: " + string(r.text.Key) }
+
+// postCode checks a code of one method.
+func (l *Login) postCode(m secondStep) func(*gin.Context, *signIn) error {
+	return func(c *gin.Context, s *signIn) error {
+		if !s.accepts(m.id) {
+			return l.tooLate(c, s)
+		}
+		page, typed := codePage{method: m.id}, c.PostForm("code")
+		if page.codeError = m.problem(typed); page.codeError != nil {
+			return l.renderCode(c, s, page)
+		}
+		g, err := m.guess(l, c.Request.Context(), s)
+		if err != nil {
 			return err
 		}
-		s.prove(idp.MethodTOTP)
-		return attempt.Succeeded(ctx)
-	})
-	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
-		return l.totpRefused(c, s, g, attempt, mfa.ErrReplayed)
+		if len(g.ids) == 0 { // the page says what to do
+			return l.toPage(c, s)
+		}
+		attempt, err := l.begin(c.Request.Context(), s, m)
+		if errors.As(err, &page.limited) {
+			page.alert = ui.MsgTooManyAttempts.With(page.limited.Wait)
+			return l.renderCode(c, s, page)
+		}
+		if err != nil {
+			return err
+		}
+		return l.tryCode(c, s, m, g, attempt, typed)
+	}
+}
+
+// tryCode goes on with a guess that was counted.
+func (l *Login) tryCode(c *gin.Context, s *signIn, m secondStep, g guess, attempt *throttle.Attempt, typed string) error {
+	use, err := g.check(c.Request.Context(), typed)
+	if errors.Is(err, idp.ErrUnreadable) {
+		slog.ErrorContext(c.Request.Context(), "check a code", "method", string(m.id), "cause", err)
+		return l.renderCode(c, s, codePage{method: m.id, codeError: ui.MsgCodeUnreadable.With()})
+	}
+	if err == nil {
+		err = l.advance(c, s, func(ctx context.Context) error {
+			if err := use(ctx); err != nil {
+				return err
+			}
+			s.prove(m.id)
+			return attempt.Succeeded(ctx)
+		})
+	}
+	var wrong *refusal
+	if errors.As(err, &wrong) {
+		return l.refuse(c, s, m, g, attempt, wrong)
 	}
 	return err
 }
 
-// authenticators are those that this browser may use.
-func (s *signIn) authenticators() []idp.Factor {
-	var list []idp.Factor
-	for _, f := range s.enrolment.TOTP {
-		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
-			list = append(list, f)
+// possession readies the check of a code against what the person set up.
+func possession(m idp.Method) func(*Login, context.Context, *signIn) (guess, error) {
+	refused := func(err error) error {
+		text := secondStepOf(m).wrong(err)
+		if errors.Is(err, mfa.ErrReplayed) {
+			return &refusal{text: text, kind: idp.AuditCodeReplayed}
 		}
+		return &refusal{text: text}
 	}
-	return list
+	return func(l *Login, _ context.Context, s *signIn) (guess, error) {
+		var g guess
+		factors := s.usable(m)
+		for _, f := range factors {
+			g.ids = append(g.ids, f.ID)
+		}
+		g.check = func(_ context.Context, typed string) (func(context.Context) error, error) {
+			factorID, step, err := l.matchAny(factors, typed)
+			if isWrongCode(err) {
+				err = refused(err)
+			}
+			return func(ctx context.Context) error {
+				err := l.Store.AcceptStep(ctx, factorID, step, idp.Now())
+				if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
+					err = refused(mfa.ErrReplayed)
+				}
+				return err
+			}, err
+		}
+		return g, nil
+	}
 }
 
-// matchAny finds the authenticator that shows a code. A code that one of them has
+// usable are the factors of a method that this browser may use.
+func (s *signIn) usable(m idp.Method) []idp.Factor {
+	return slices.DeleteFunc(s.enrolment.Of(m), func(f idp.Factor) bool { return !f.DisabledAt.IsZero() && !s.mayUse(f.ID) })
+}
+
+// matchAny finds the factor that has a code, such as the authenticator that shows it. A code that one of them has
 // shown before is a replay, unless it is another's.
 func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, step int64, err error) {
 	var refused error
 	for _, f := range factors {
-		key, err := l.Keyring.Open(f.Secret, keyring.AAD("factors", f.ID, "secret"))
+		secret, err := l.Manage.OpenFactor(f)
 		if errors.Is(err, idp.ErrUnreadable) { // another one may still do
 			refused = cmp.Or(refused, err)
 			continue
@@ -115,7 +169,7 @@ func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, st
 		if err != nil {
 			return "", 0, err
 		}
-		step, err := mfa.MatchTOTP(key, code, idp.Now(), f.LastStep)
+		step, err := mfa.Of(f.Method).Match(secret, code, idp.Now(), f.LastStep)
 		if err == nil {
 			return f.ID, step, nil
 		}
@@ -147,15 +201,6 @@ func codeProblem(input string) *ui.Message {
 	return nil
 }
 
-// totpRefused says what was wrong with a code.
-func (l *Login) totpRefused(c *gin.Context, s *signIn, g guess, a *throttle.Attempt, cause error) error {
-	text := codeError(cause)
-	if errors.Is(cause, mfa.ErrReplayed) {
-		g.refused = idp.AuditCodeReplayed
-	}
-	return l.refuse(c, s, g, a, text)
-}
-
 // codeError is the text beside the field.
 func codeError(cause error) *ui.Message {
 	switch {
@@ -167,28 +212,23 @@ func codeError(cause error) *ui.Message {
 	return ui.MsgCodeWrong.With()
 }
 
-// postRecovery checks a recovery code, which works once.
-func (l *Login) postRecovery(c *gin.Context, s *signIn) error {
-	if !s.accepts(idp.MethodRecovery) {
-		return l.here(c, s)
-	}
-	if problem := recoveryProblem(c.PostForm("code")); problem != nil {
-		return l.renderCode(c, s, codePage{method: idp.MethodRecovery, codeError: problem})
-	}
-	g := recoveryGuess(s.enrolment.Recovery.ID)
-	attempt, limited, err := l.begin(c, s, g)
-	if limited || err != nil {
-		return err
-	}
-	code, err := l.findRecoveryCode(c.Request.Context(), s, c.PostForm("code"))
-	if err == nil {
-		err = l.advance(c, s, func(ctx context.Context) error { return l.useRecoveryCode(ctx, s, code, attempt) })
-	}
+// guessRecovery readies the check of a recovery code, which works once.
+func (l *Login) guessRecovery(_ context.Context, s *signIn) (guess, error) {
+	return guess{
+		ids: []string{s.enrolment.Recovery.ID},
+		check: func(ctx context.Context, typed string) (func(context.Context) error, error) {
+			code, err := l.findRecoveryCode(ctx, s, typed)
+			return func(ctx context.Context) error { return recoveryRefused(l.useRecoveryCode(ctx, s, code)) }, recoveryRefused(err)
+		},
+	}, nil
+}
+
+func recoveryRefused(err error) error {
 	switch {
 	case errors.Is(err, idp.ErrUsed):
-		return l.refuse(c, s, g, attempt, ui.MsgRecoveryCodeUsed.With())
+		return &refusal{text: ui.MsgRecoveryCodeUsed.With()}
 	case errors.Is(err, idp.ErrNotFound):
-		return l.refuse(c, s, g, attempt, ui.MsgRecoveryCodeWrong.With())
+		return &refusal{text: ui.MsgRecoveryCodeWrong.With()}
 	}
 	return err
 }
@@ -207,12 +247,8 @@ func recoveryProblem(input string) *ui.Message {
 	return nil
 }
 
-func (l *Login) useRecoveryCode(ctx context.Context, s *signIn, code idp.RecoveryCode, a *throttle.Attempt) error {
+func (l *Login) useRecoveryCode(ctx context.Context, s *signIn, code idp.RecoveryCode) error {
 	if err := l.Store.UseRecoveryCode(ctx, code.ID, idp.Now()); err != nil {
-		return err
-	}
-	s.prove(idp.MethodRecovery)
-	if err := a.Succeeded(ctx); err != nil {
 		return err
 	}
 	if err := l.Store.Audit(ctx, s.audit(idp.AuditRecoveryUsed, nil)); err != nil {

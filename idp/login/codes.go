@@ -22,7 +22,7 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 		return err
 	}
 	if _, ok := s.next().(ShowCodes); !ok || s.over() {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 // nobody can read stay to be shown: they may be made anew before the next sign-in.
 func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowCodes); !ok {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	_, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	switch {
@@ -64,7 +64,7 @@ func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 // postTold leaves the page that says how many codes are left.
 func (l *Login) postTold(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowLeft); !ok {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(context.Context) error {
 		s.notes.Told = true
@@ -77,7 +77,7 @@ func (l *Login) postTold(c *gin.Context, s *signIn) error {
 func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 	left, ok := s.next().(ShowLeft)
 	if !ok || left.Left > mfa.RecoveryLow || !s.mayRegenerate() {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
 		err := l.Manage.RegenerateOwn(ctx, s.User.ID, s.provedAt(idp.MethodRecovery))
@@ -92,7 +92,7 @@ func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 
 // provedAt is when a method was proved, zero for never.
 func (s *signIn) provedAt(m idp.Method) (at time.Time) {
-	for _, p := range s.flow.Proofs {
+	for _, p := range s.proofs() {
 		if p.Method == m {
 			at = p.At
 		}

@@ -83,7 +83,7 @@ func (l *Login) sendConfirmation(ctx context.Context, s *signIn) error {
 // postReconfirm sends another code, which replaces the one before.
 func (l *Login) postReconfirm(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ConfirmEmail); !ok || s.notes.Pending.resendIn(idp.Now()) > 0 {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	err := l.advance(c, s, func(ctx context.Context) error { return l.sendConfirmation(ctx, s) })
 	var refused *idp.FederationError
@@ -101,7 +101,7 @@ func (a *pending) resendIn(now time.Time) int {
 // one of several at once can write, and against the address.
 func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ConfirmEmail); !ok {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	if problem := codeProblem(c.PostForm("code")); problem != nil {
 		return l.renderConfirm(c, s, confirmPage{codeError: problem})
@@ -157,8 +157,9 @@ func (l *Login) matchConfirmation(s *signIn, input string) *ui.Message {
 
 // confirmRefused counts a wrong code and shows the page again.
 func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) error {
+	tries := s.notes.Pending.Tries + 1
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		s.notes.Pending.Tries++
+		s.notes.Pending.Tries = tries
 		s.flow.Data = s.notes.encode()
 		if err := l.Store.AdvanceFlow(ctx, s.flow); err != nil {
 			return err
@@ -166,7 +167,7 @@ func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) e
 		return l.Store.Audit(ctx, s.audit(idp.AuditEmailRefused, map[string]string{"connection": s.notes.Pending.Connection}))
 	})
 	if errors.Is(err, idp.ErrConflict) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func (l *Login) forget(c *gin.Context, s *signIn, connection idp.Connection, ref
 		return l.Store.AdvanceFlow(ctx, s.flow)
 	})
 	if errors.Is(err, idp.ErrConflict) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
-	"gatehouse/idp/throttle"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -19,10 +18,7 @@ import (
 // prepareEmail sends a code when the person is about to be asked for one and has
 // none that works: entering the state sends, looking at the page does not. When
 // another sign-in of theirs had one sent just now, the page says when to ask.
-func (l *Login) prepareEmail(ctx context.Context, s *signIn, state NeedCode) error {
-	if state.Methods[0] != idp.MethodEmail {
-		return nil
-	}
+func (l *Login) prepareEmail(ctx context.Context, s *signIn) error {
 	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
 	if err != nil || len(codes) > 0 && emailProblem(codes[0], idp.Now()) == nil {
 		return err
@@ -45,7 +41,6 @@ func (l *Login) sendEmailCode(ctx context.Context, s *signIn) error {
 	if err := l.Store.MarkEmailSent(ctx, factor.ID, now.Add(-mfa.ResendAfter), now); err != nil {
 		return err
 	}
-	factor.SentAt = now
 	code, id := mfa.NewEmailCode(), idp.NewID()
 	err = l.Store.ReplaceEmailCode(ctx, idp.EmailCode{
 		ID: id, FlowID: s.flow.ID, UserID: s.User.ID, MAC: mfa.EmailCodeMAC(l.EmailKey, s.flow.ID, s.User.ID, code),
@@ -69,31 +64,34 @@ func (l *Login) sendEmailCode(ctx context.Context, s *signIn) error {
 
 // emailFactor is the row that counts a person's email codes; the first code makes
 // it.
-func (l *Login) emailFactor(ctx context.Context, s *signIn) (*idp.Factor, error) {
-	if s.enrolment.Email != nil {
-		return s.enrolment.Email, nil
+func (l *Login) emailFactor(ctx context.Context, s *signIn) (idp.Factor, error) {
+	if f := s.enrolment.First(idp.MethodEmail); f != nil {
+		return *f, nil
 	}
 	// Two flows at once would make two.
 	if err := l.Store.LockUser(ctx, s.User.ID); err != nil {
-		return nil, err
+		return idp.Factor{}, err
 	}
-	var err error
-	if s.enrolment, err = l.Store.Enrolment(ctx, s.User.ID); err != nil || s.enrolment.Email != nil {
-		return s.enrolment.Email, err
+	enrolment, err := l.Store.Enrolment(ctx, s.User.ID)
+	if err != nil {
+		return idp.Factor{}, err
+	}
+	if f := enrolment.First(idp.MethodEmail); f != nil {
+		return *f, nil
 	}
 	now := idp.Now()
-	s.enrolment.Email = &idp.Factor{ID: idp.NewID(), UserID: s.User.ID, Method: idp.MethodEmail, CreatedAt: now, LastUsedAt: now}
-	return s.enrolment.Email, l.Store.CreateFactor(ctx, *s.enrolment.Email)
+	f := idp.Factor{ID: idp.NewID(), UserID: s.User.ID, Method: idp.MethodEmail, CreatedAt: now, LastUsedAt: now}
+	return f, l.Store.CreateFactor(ctx, f)
 }
 
 // postResend sends a new code, which replaces the one before.
 func (l *Login) postResend(c *gin.Context, s *signIn) error {
 	if !s.accepts(idp.MethodEmail) {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	err := l.advance(c, s, func(ctx context.Context) error { return l.sendEmailCode(ctx, s) })
 	if errors.Is(err, idp.ErrUsed) {
-		wait := resendIn(s.enrolment.Email, idp.Now())
+		wait := resendIn(s.enrolment.First(idp.MethodEmail), idp.Now())
 		c.Header("Retry-After", strconv.Itoa(wait))
 		return l.renderCode(c, s, codePage{
 			method: idp.MethodEmail, tooSoon: true, alert: ui.MsgResendTooSoon.With(time.Duration(wait) * time.Second),
@@ -112,51 +110,36 @@ func resendIn(f *idp.Factor, now time.Time) int {
 	return int((max(left, 0) + time.Second - 1) / time.Second)
 }
 
-// postEmail checks an email code.
-func (l *Login) postEmail(c *gin.Context, s *signIn) error {
-	if !s.accepts(idp.MethodEmail) {
-		return l.here(c, s)
-	}
-	if problem := codeProblem(c.PostForm("code")); problem != nil {
-		return l.renderCode(c, s, codePage{method: idp.MethodEmail, codeError: problem})
-	}
-	ctx := c.Request.Context()
+// guessEmail readies the check of an email code. Where none was sent for this sign-in, the
+// page offers to send one.
+func (l *Login) guessEmail(ctx context.Context, s *signIn) (guess, error) {
 	codes, err := l.Store.EmailCodes(ctx, s.flow.ID, s.User.ID)
-	if err != nil {
-		return err
+	factor := s.enrolment.First(idp.MethodEmail)
+	if err != nil || len(codes) == 0 || factor == nil {
+		return guess{}, err
 	}
-	if len(codes) == 0 || s.enrolment.Email == nil {
-		return l.here(c, s) // none was sent for this sign-in: the page offers to
-	}
-	g := emailGuess(s.enrolment.Email.ID)
-	attempt, limited, err := l.begin(c, s, g)
-	if limited || err != nil {
-		return err
-	}
-	problem, err := l.matchEmailCode(ctx, s, codes, c.PostForm("code"))
-	if err != nil {
-		return err
-	}
-	if problem != nil {
-		return l.refuse(c, s, g, attempt, problem)
-	}
-	err = l.advance(c, s, func(ctx context.Context) error { return l.useEmailCode(ctx, s, codes[0], attempt) })
-	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
-		return l.refuse(c, s, g, attempt, ui.MsgEmailCodeUsed.With())
-	}
-	return err
+	return guess{
+		ids: []string{factor.ID},
+		check: func(ctx context.Context, typed string) (func(context.Context) error, error) {
+			problem, err := l.matchEmailCode(ctx, s, codes, typed)
+			if err == nil && problem != nil {
+				err = &refusal{text: problem}
+			}
+			return func(ctx context.Context) error { return l.useEmailCode(ctx, factor.ID, codes[0]) }, err
+		},
+	}, nil
 }
 
-func (l *Login) useEmailCode(ctx context.Context, s *signIn, code idp.EmailCode, a *throttle.Attempt) error {
+func (l *Login) useEmailCode(ctx context.Context, factorID string, code idp.EmailCode) error {
 	now := idp.Now()
-	if err := l.Store.UseEmailCode(ctx, code.ID, now); err != nil {
+	err := l.Store.UseEmailCode(ctx, code.ID, now)
+	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
+		return &refusal{text: ui.MsgEmailCodeUsed.With()}
+	}
+	if err != nil {
 		return err
 	}
-	if err := l.Store.MarkFactorUsed(ctx, s.enrolment.Email.ID, now); err != nil {
-		return err
-	}
-	s.prove(idp.MethodEmail)
-	return a.Succeeded(ctx)
+	return l.Store.MarkFactorUsed(ctx, factorID, now)
 }
 
 // matchEmailCode compares what was typed with the newest code of this flow. A code
@@ -204,7 +187,8 @@ func emailProblem(code idp.EmailCode, now time.Time) *ui.Message {
 }
 
 // renderEmail is the page that asks for an email code, or offers to send one.
-func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCode, methods []ui.Method) error {
+func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
+	methods := l.methods(s, state, p.method)
 	codes, err := l.Store.EmailCodes(c.Request.Context(), s.flow.ID, s.User.ID)
 	if err != nil {
 		return err
@@ -212,7 +196,7 @@ func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCod
 	page := ui.EmailCode{
 		Frame: l.frame(c, s), Action: l.action(s, "email"), MaskedEmail: idp.MaskEmail(s.User.Email),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods,
-		ResendAction: l.action(s, "resend"), ResendIn: resendIn(s.enrolment.Email, idp.Now()),
+		ResendAction: l.action(s, "resend"), ResendIn: resendIn(s.enrolment.First(idp.MethodEmail), idp.Now()),
 		Unsent: len(codes) == 0, LastResort: len(methods) == 0,
 	}
 	if len(codes) > 1 {

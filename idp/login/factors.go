@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -8,97 +9,67 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/throttle"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
-
-// guess is one attempt at a second step: which factors it is tried against, how it is
-// counted and what the audit log calls it. A code of an authenticator is tried against
-// all that the person has, and is one guess.
-type guess struct {
-	method    idp.Method
-	kind      throttle.Kind
-	factorIDs []string
-	refused   idp.AuditKind
-	throttled idp.AuditKind
-}
-
-func totpGuess(ids ...string) guess {
-	return guess{idp.MethodTOTP, throttle.Authenticator, ids, idp.AuditCodeRefused, idp.AuditCodeThrottled}
-}
-
-func recoveryGuess(setID string) guess {
-	return guess{idp.MethodRecovery, throttle.Recovery, []string{setID}, idp.AuditRecoveryRefused, idp.AuditRecoveryThrottled}
-}
-
-func emailGuess(id string) guess {
-	return guess{idp.MethodEmail, throttle.EmailCode, []string{id}, idp.AuditEmailRefused, idp.AuditEmailThrottled}
-}
 
 // ownBrowser tells whether the browser has a budget of its own for a method: the person
 // proved a second step as strong there before. An email code opens none for the
 // authenticator: a thief who has the mailbox would get a new budget with each browser.
 func (s *signIn) ownBrowser(m idp.Method) bool {
-	if m == idp.MethodEmail {
-		return s.OwnBrowser
+	if mfa.IsStrong(m) {
+		return s.AppBrowser
 	}
-	return s.AppBrowser
+	return s.OwnBrowser
 }
 
 // counters are what a guess is counted against: the browser's own budget where it has
 // one, so that strangers can neither use it up nor get one; else that of the person's
 // method, and the address's.
-func (l *Login) counters(ctx context.Context, s *signIn, g guess) []throttle.Counter {
-	if s.ownBrowser(g.method) {
-		return []throttle.Counter{l.Limiter.FactorInBrowser(g.kind, s.User.ID, s.flow.BrowserHash)}
+func (l *Login) counters(ctx context.Context, s *signIn, m idp.Method) []throttle.Counter {
+	if s.ownBrowser(m) {
+		return []throttle.Counter{l.Limiter.FactorInBrowser(throttle.Kind(m), s.User.ID, s.flow.BrowserHash)}
 	}
-	return []throttle.Counter{l.Limiter.Factor(g.kind, s.User.ID), l.Limiter.Address(idp.VisitFrom(ctx).Address)}
+	return []throttle.Counter{l.Limiter.Factor(throttle.Kind(m), s.User.ID), l.Limiter.Address(idp.VisitFrom(ctx).Address)}
 }
 
-// begin counts a guess before it is made. limited: it may not be made, and the page
-// that says so has been shown.
-func (l *Login) begin(c *gin.Context, s *signIn, g guess) (a *throttle.Attempt, limited bool, err error) {
-	ctx := c.Request.Context()
-	a, err = l.Limiter.Begin(ctx, l.counters(ctx, s, g)...)
-	var refused *throttle.LimitedError
-	if !errors.As(err, &refused) {
-		return a, false, err
+// begin counts a guess before it is made. A *throttle.LimitedError: it may not be made.
+func (l *Login) begin(ctx context.Context, s *signIn, m secondStep) (*throttle.Attempt, error) {
+	a, err := l.Limiter.Begin(ctx, l.counters(ctx, s, m.id)...)
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		event := s.audit(m.throttled, map[string]string{"limit": string(limited.Kind)})
+		if failed := l.Store.Audit(ctx, event); failed != nil {
+			return nil, failed
+		}
 	}
-	if err := l.Store.Audit(ctx, s.audit(g.throttled, map[string]string{"limit": string(refused.Kind)})); err != nil {
-		return nil, false, err
-	}
-	return nil, true, l.renderCode(c, s, codePage{
-		method: g.method, limited: refused, alert: ui.MsgTooManyAttempts.With(refused.Wait),
-	})
+	return a, err
 }
 
 // refuse records a wrong guess, disables the factor when its budget is used up, and
 // shows what to do.
-func (l *Login) refuse(c *gin.Context, s *signIn, g guess, a *throttle.Attempt, text *ui.Message) error {
+func (l *Login) refuse(c *gin.Context, s *signIn, m secondStep, g guess, a *throttle.Attempt, wrong *refusal) error {
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
-		if err := l.Store.Audit(ctx, s.audit(g.refused, nil)); err != nil || !a.Last() {
+		if err := l.Store.Audit(ctx, s.audit(cmp.Or(wrong.kind, m.refused), nil)); err != nil || !a.Last() {
 			return err
 		}
-		return l.disable(ctx, s, g)
+		return l.disable(ctx, s, m.id, g.ids)
 	})
 	if err != nil {
 		return err
 	}
 	if a.Last() {
-		return l.here(c, s) // the page then offers what is left
+		return l.toPage(c, s) // the page then offers what is left
 	}
-	return l.renderCode(c, s, codePage{method: g.method, codeError: text})
+	return l.renderCode(c, s, codePage{method: m.id, codeError: wrong.text})
 }
 
 // disable stops what was guessed at at the cap of wrong guesses, and tells its owner.
 // It still counts as enrolled: it cannot be replaced with a password alone.
-func (l *Login) disable(ctx context.Context, s *signIn, g guess) error {
-	disable := l.Store.DisableFactor
-	if g.method == idp.MethodRecovery {
-		disable = l.Store.DisableRecovery
-	}
+func (l *Login) disable(ctx context.Context, s *signIn, m idp.Method, ids []string) error {
 	disabled := false
-	for _, id := range g.factorIDs {
-		first, err := disable(ctx, id, idp.Now())
+	for _, id := range ids {
+		first, err := l.Store.DisableFactor(ctx, id, idp.Now())
 		if err != nil {
 			return err
 		}
@@ -107,10 +78,10 @@ func (l *Login) disable(ctx context.Context, s *signIn, g guess) error {
 	if !disabled {
 		return nil
 	}
-	if err := l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(g.method)})); err != nil {
+	if err := l.Store.Audit(ctx, s.audit(idp.AuditFactorDisabled, map[string]string{"method": string(m)})); err != nil {
 		return err
 	}
-	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorDisabled, Method: string(g.method)})
+	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorDisabled, Method: string(m)})
 }
 
 // mayUse tells whether this browser may use a disabled factor.
@@ -124,23 +95,11 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 	if !s.OwnBrowser {
 		return nil
 	}
-	var disabled []guess
-	for _, f := range s.enrolment.TOTP {
-		if !f.DisabledAt.IsZero() {
-			disabled = append(disabled, totpGuess(f.ID))
-		}
-	}
-	if f := s.enrolment.Email; f != nil && !f.DisabledAt.IsZero() {
-		disabled = append(disabled, emailGuess(f.ID))
-	}
-	if set := s.enrolment.Recovery; set != nil && !set.DisabledAt.IsZero() {
-		disabled = append(disabled, recoveryGuess(set.ID))
-	}
-	for _, g := range disabled {
-		if !s.ownBrowser(g.method) {
+	for _, f := range mfa.EnrolledOf(s.enrolment, nil) {
+		if f.State != mfa.Disabled || !s.ownBrowser(f.Method) {
 			continue
 		}
-		capped, err := l.Limiter.Capped(ctx, l.counters(ctx, s, g)[0])
+		capped, err := l.Limiter.Capped(ctx, l.counters(ctx, s, f.Method)[0])
 		if err != nil {
 			return err
 		}
@@ -148,7 +107,7 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 			if s.opened == nil {
 				s.opened = map[string]bool{}
 			}
-			s.opened[g.factorIDs[0]] = true
+			s.opened[f.ID] = true
 		}
 	}
 	return nil

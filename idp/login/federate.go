@@ -135,7 +135,7 @@ func (l *Login) federate(c *gin.Context) error {
 		return err
 	}
 	if s.over() || !s.takesPassword() {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	return l.goTo(c, s, c.Query("c"))
 }
@@ -178,7 +178,7 @@ func (l *Login) callback(c *gin.Context) error {
 		return l.finishedAgain(c, s)
 	}
 	if q.version != s.flow.Version && (waited || !s.takesPassword()) {
-		return l.here(c, s)
+		return l.toPage(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
 	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
@@ -276,11 +276,8 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 	if err := l.lockPerson(ctx, s); err != nil {
 		return err
 	}
-	if s.signedOut() {
-		s.flow.PolicyVersion = s.Version
-	}
 	a.Proof.Subject, a.Proof.Version = a.Subject, s.Version
-	s.flow.Proofs = withProof(s.flow.Proofs, a.Proof)
+	s.add(a.Proof)
 	s.notes.Pending, s.notes.SID, s.notes.SignOut, s.notes.Switch = nil, a.SID, a.SignOut, false
 	// What a password that was typed before would have led to is not asked of them.
 	s.notes.Weak, s.notes.Method = nil, ""

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/web"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -47,7 +48,7 @@ func moved(location string, err error) (string, error) {
 // each sign-in, in whatever browser and at whatever app, asks a person with an
 // authenticator for that and not for an email code.
 func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
-	if s.User.PasswordByMailAt.IsZero() || len(s.enrolment.TOTP) > 0 && !s.proved(idp.MethodTOTP, idp.MethodRecovery, idp.MethodPasskey) {
+	if s.User.PasswordByMailAt.IsZero() || len(mfa.Possessions(s.enrolment.Factors)) > 0 && !s.proved(mfa.IsStrong) {
 		return nil
 	}
 	return l.Store.ForgetPasswordByMail(ctx, s.User.ID, s.User.PasswordByMailAt)
@@ -74,15 +75,14 @@ func (l *Login) rememberBrowser(ctx context.Context, s *signIn) error {
 
 // secondSteps are those that were proved in this very sign-in.
 func (s *signIn) secondSteps() []idp.Method {
-	all := []idp.Method{idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail}
-	return slices.DeleteFunc(all, func(m idp.Method) bool { return !s.proved(m) })
+	return slices.DeleteFunc(mfa.SecondSteps(), func(m idp.Method) bool {
+		return !s.proved(func(proved idp.Method) bool { return proved == m })
+	})
 }
 
 // proved tells whether one of some methods was proved in this very sign-in.
-func (s *signIn) proved(methods ...idp.Method) bool {
-	return slices.ContainsFunc(since(s.flow.Proofs, s.flow.CreatedAt), func(p idp.Proof) bool {
-		return slices.Contains(methods, p.Method)
-	})
+func (s *signIn) proved(one func(idp.Method) bool) bool {
+	return slices.ContainsFunc(since(s.flow.Proofs, s.flow.CreatedAt), func(p idp.Proof) bool { return one(p.Method) })
 }
 
 // establish renews the session that the flow began with, or that another tab made
@@ -165,7 +165,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 // finished is the page of a flow that is over.
 func (l *Login) finished(s *signIn, cause error) error {
 	problem := web.NewProblem(ui.ProblemFinished, cause).BackTo(s.client.HomeURL, s.client.Name)
-	problem.Frame.Brand = s.brand()
+	problem.Frame.Brand = l.Web.Frame("", s.Population.Brand).Brand
 	return problem
 }
 

@@ -155,11 +155,10 @@ func (l *Login) ask(c *gin.Context, s *signIn, a asking) error {
 		return a.render(c, s, population, page)
 	}
 	err = l.takeOnce(ctx, s, a, page.in, population, l.plainFrame(c, s).Lang)
-	var field *manage.FieldError
 	switch {
-	case errors.As(err, &field):
+	case errors.Is(err, idp.ErrInvalid):
 		page.emailError = ui.MsgEmailInvalid.With()
-		if field.Field == "domain" {
+		if web.SaidAt(err, "domain") != nil {
 			page.emailError = ui.MsgDomainRefused.With()
 		}
 		return a.render(c, s, population, page)

@@ -188,3 +188,32 @@ func TestEmailCodesComeFirstUnderAnOlderPolicyToo(t *testing.T) {
 	phone := idptest.Scan(t, page)
 	wantLeft(t, b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
 }
+
+// A first step of its own makes a sign-in a new one: what its session proved under older
+// policies is asked for again, and no token goes without it.
+func TestWhatWasProvedUnderOlderPoliciesIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
+		h := open(t, db)
+		b := idptest.NewBrowser(t)
+		phone, _ := h.enrol(b)
+		s, err := h.Store.Session(t.Context(), h.session())
+		idptest.Must(t, err)
+		for i := range s.Proofs {
+			if s.Proofs[i].Method == idp.MethodPassword {
+				s.Proofs[i].At = s.Proofs[i].At.Add(-2 * time.Hour)
+			}
+		}
+		idptest.Must(t, h.Store.RenewSession(t.Context(), s))
+		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "Another"}, manage.OnNextLogin)
+		a := h.party.Begin("max_age", "3600")
+		page := b.Submit(b.Get(a.URL), "/password", "password", idptest.Password)
+		want(t, page, http.StatusOK, "Enter the code from your app")
+		h.forget()
+		page = b.Submit(page, "/totp", "code", phone.Code(0))
+		wantLeft(t, page)
+		if claims := h.party.Exchange(a, page.Left).Claims; claims["acr"] != string(idp.ACRMFA) {
+			t.Errorf("the token says %v", claims)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -12,10 +13,12 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
+	"gatehouse/ui"
 )
 
 // Requests is what the sign-in needs of the protocol that asked for it. Both
@@ -68,10 +71,25 @@ type Login struct {
 	Requests    Requests
 	// answers has answers to one sign-in's question looked at one after the other.
 	answers turns
+	// Pictures are the logos of apps.
+	Pictures *picture.Pictures
 }
 
 // Path is where the sign-in of a flow begins, below the issuer.
 func Path(base, flowID string) string { return base + "/login/" + flowID }
+
+// appLogo is the logo of an app.
+func (l *Login) appLogo(c *gin.Context) error {
+	client, err := l.Store.Client(c.Request.Context(), c.Param("client"))
+	switch {
+	case errors.Is(err, idp.ErrNotFound), err == nil && client.LogoURI == "":
+		return web.NewProblem(ui.ProblemNotFound, err)
+	case err != nil:
+		return err
+	}
+	l.Pictures.Serve(c.Writer, c.Request, client.LogoURI)
+	return nil
+}
 
 // Routes registers the pages, behind the refusal of cross-site posts.
 func (l *Login) Routes(r *gin.RouterGroup) {
@@ -85,6 +103,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	g.GET("/:flow/federate", l.Web.Handle(l.federate))
 	r.GET(idp.FederationCallback, l.Web.Handle(l.callback))
 	r.GET(idp.FederationCallback+"/:connection", l.Web.Handle(l.callback))
+	r.GET("/apps/:client/logo", l.Web.Handle(l.appLogo))
 	g.GET("/:flow/forgot", l.Web.Handle(l.forgot))
 	g.GET("/:flow/register", l.Web.Handle(l.register))
 	for name, handle := range map[string]func(*gin.Context, *signIn) error{
@@ -96,10 +115,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"method":     l.postMethod,
 		"change":     l.postChange,
 		"judge":      l.postJudge,
-		"totp":       l.postTOTP,
-		"email":      l.postEmail,
 		"resend":     l.postResend,
-		"recovery":   l.postRecovery,
 		"begin":      l.postBegin,
 		"enrol":      l.postEnrol,
 		"saved":      l.postSaved,
@@ -110,6 +126,9 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"register":   l.postRegister,
 	} {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(name, handle)))
+	}
+	for _, m := range secondSteps() {
+		g.POST("/:flow/"+string(m.id), l.Web.Handle(l.step(string(m.id), l.postCode(m))))
 	}
 }
 
@@ -139,10 +158,13 @@ func (l *Login) step(name string, handle func(*gin.Context, *signIn) error) web.
 	}
 }
 
-// here goes back to the page of the flow's present state: after every POST that
-// moved it, and for one that came too late because another tab did. The first page may
-// lead straight to another provider.
-func (l *Login) here(c *gin.Context, s *signIn) error {
+// tooLate answers a POST that is not what the flow waits for, such as when another tab was
+// faster: the page of its present state follows.
+func (l *Login) tooLate(c *gin.Context, s *signIn) error { return l.toPage(c, s) }
+
+// toPage leads to the page of the flow's present state. The first page may lead straight
+// to another provider.
+func (l *Login) toPage(c *gin.Context, s *signIn) error {
 	page := Path(l.Web.Base(), s.flow.ID)
 	if _, first := s.next().(NeedPassword); first && s.Population.Access.Federated {
 		return l.leadOn(c, s, page)

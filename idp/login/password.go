@@ -29,7 +29,7 @@ type credentials struct {
 // answer after the same work.
 func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if !s.takesPassword() {
-		return l.here(c, s)
+		return l.tooLate(c, s)
 	}
 	in := s.credentials(c)
 	switch allowed, err := l.passwordAllowed(c.Request.Context(), s, in.population); {

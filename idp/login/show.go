@@ -3,12 +3,14 @@ package login
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -52,10 +54,7 @@ func (l *Login) show(c *gin.Context) error {
 	case NeedCode:
 		return l.renderCode(c, s, codePage{method: state.Methods[0]})
 	case NeedEnrolment:
-		if !state.Begun {
-			return l.renderIntro(c, s, state)
-		}
-		return l.renderEnrol(c, s, state, enrolPage{})
+		return secondStepOf(state.Method).setUp(l, c, s, state, enrolPage{})
 	case ChangePassword:
 		return l.renderChange(c, s, changePage{state: state})
 	case ShowCodes:
@@ -79,11 +78,12 @@ func (l *Login) action(s *signIn, step string) string {
 
 // plainFrame is that of a page that asks for nothing.
 func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
-	return ui.Frame{
-		Lang:       l.Web.Language(c.Request, s.Request.UILocales),
-		Brand:      s.brand(),
-		ClientName: s.client.Name, HelpURL: s.Population.HelpURL, PrivacyURL: s.Population.PrivacyURL,
+	f := l.Web.Frame(l.Web.Language(c.Request, s.Request.UILocales), s.Population.Brand)
+	f.ClientName = s.client.Name
+	if s.client.LogoURI != "" {
+		f.ClientLogo = l.Web.Path("/apps/%s/logo?v=%s", url.PathEscape(s.client.ID), picture.Tag(s.client.LogoURI))
 	}
+	return f
 }
 
 // frame is that of a step, which waits for other tabs and starts again when it is late.
@@ -107,11 +107,6 @@ func (l *Login) sideFrame(c *gin.Context, s *signIn) ui.Frame {
 		f.Account, f.NotYouAction = s.User.Email, l.action(s, "restart")
 	}
 	return f
-}
-
-// brand is the organisation's, of the population that signs in.
-func (s *signIn) brand() ui.Brand {
-	return ui.Brand{Name: s.Population.Name, LogoURL: s.Population.LogoURL, Color: s.Population.BrandColor}
 }
 
 func (l *Login) render(c *gin.Context, _ *signIn, status int, page ui.Page) error {

@@ -36,24 +36,25 @@ func (p codePage) status() int {
 
 func (l *Login) renderCode(c *gin.Context, s *signIn, p codePage) error {
 	state, _ := s.next().(NeedCode)
+	if m := s.stopped(); m != "" && p.alert == nil && p.codeError == nil && mfa.Of(p.method).Kind != mfa.Possession {
+		p.alert = ui.MethodKey("error.factor_disabled.", string(m)).With()
+	}
+	return secondStepOf(p.method).page(l, c, s, p, state)
+}
+
+func (l *Login) renderTOTP(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
 	methods := l.methods(s, state, p.method)
-	if p.alert == nil && p.codeError == nil && p.method != idp.MethodTOTP && s.appDisabled() {
-		p.alert = ui.MsgFactorDisabled.With()
-	}
-	switch p.method {
-	case idp.MethodEmail:
-		return l.renderEmail(c, s, p, state, methods)
-	case idp.MethodRecovery:
-		return l.render(c, s, p.status(), ui.RecoveryCode{
-			Frame: l.frame(c, s), Action: l.action(s, "recovery"), Code: typedRecovery(c), CodeError: p.codeError, Alert: p.alert,
-			RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: true,
-		})
-	case idp.MethodTOTP, idp.MethodPassword, idp.MethodPasskey, idp.MethodFederated:
-	}
 	return l.render(c, s, p.status(), ui.Code{
 		Frame: l.frame(c, s), Action: l.action(s, "totp"), IssuerLabel: s.label(),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 		Methods: methods, LastResort: len(methods) == 0,
+	})
+}
+
+func (l *Login) renderRecovery(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
+	return l.render(c, s, p.status(), ui.RecoveryCode{
+		Frame: l.frame(c, s), Action: l.action(s, "recovery"), Code: typedRecovery(c), CodeError: p.codeError, Alert: p.alert,
+		RetryAfter: retryAfter(c, p.limited), Methods: l.methods(s, state, p.method), LastResort: true,
 	})
 }
 
@@ -68,52 +69,35 @@ func typedRecovery(c *gin.Context) string {
 	return code
 }
 
-// appDisabled tells whether the person has an authenticator and may not use it.
-func (s *signIn) appDisabled() bool { return len(s.enrolment.TOTP) > 0 && len(s.authenticators()) == 0 }
-
-// methods are the buttons for every other method that will do, or that the person
-// may turn to.
-func (l *Login) methods(s *signIn, state NeedCode, current idp.Method) []ui.Method {
-	labels := map[idp.Method]ui.Key{
-		idp.MethodTOTP: ui.MsgUseAuthenticator, idp.MethodRecovery: ui.MsgUseRecoveryCode, idp.MethodEmail: ui.MsgUseEmailCode,
-	}
-	var list []ui.Method
-	for _, m := range state.Methods {
-		if m != current {
-			list = append(list, l.method(s, labels[m], m))
+// stopped is the method of what the person has set up and may not use, empty while some
+// of it works.
+func (s *signIn) stopped() (m idp.Method) {
+	for _, f := range mfa.Possessions(s.enrolment.Factors) {
+		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
+			return ""
 		}
+		m = f.Method
 	}
-	return append(list, l.instead(s, state.Instead)...)
-}
-
-// instead are the buttons for what will do in place of what was chosen.
-func (l *Login) instead(s *signIn, methods []idp.Method) []ui.Method {
-	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgWithoutApp}
-	var list []ui.Method
-	for _, m := range methods {
-		list = append(list, l.method(s, labels[m], m))
-	}
-	return list
-}
-
-func (l *Login) method(s *signIn, label ui.Key, m idp.Method) ui.Method {
-	return ui.Method{Label: *label.With(), Action: l.action(s, "method"), Name: "method", Value: string(m)}
+	return m
 }
 
 // renderMethods lets somebody without an authenticator choose.
 func (l *Login) renderMethods(c *gin.Context, s *signIn, state ChooseMethod) error {
-	labels := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticator, idp.MethodEmail: ui.MsgUseEmailInstead}
-	hints := map[idp.Method]ui.Key{idp.MethodTOTP: ui.MsgSetUpAuthenticatorHint, idp.MethodEmail: ui.MsgUseEmailInsteadHint}
 	page := ui.ChooseMethod{Frame: l.frame(c, s)}
 	for _, m := range state.Methods {
-		button := l.method(s, labels[m], m)
-		button.Hint = *hints[m].With()
+		button := l.method(s, setUpOr(m, "method.choose."), m)
+		button.Hint = *ui.MethodKey("method.hint.", string(m)).With()
 		page.Methods = append(page.Methods, button)
 	}
 	return l.render(c, s, http.StatusOK, page)
 }
 
-func (l *Login) renderIntro(c *gin.Context, s *signIn, state NeedEnrolment) error {
+// renderTOTPSetUp says what an authenticator is for, and shows its key once the person has
+// begun.
+func (l *Login) renderTOTPSetUp(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+	if state.Begun {
+		return l.renderEnrol(c, s, state, p)
+	}
 	return l.render(c, s, http.StatusOK, ui.EnrolIntro{
 		Frame: l.frame(c, s), Action: l.action(s, "begin"), IssuerLabel: s.label(), Methods: l.instead(s, state.Instead),
 	})
@@ -131,16 +115,16 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, lim
 	if limited.Capped {
 		return web.NewProblem(ui.ProblemFlowExpired, limited).BackTo(s.client.HomeURL, s.client.Name)
 	}
-	return l.renderEnrol(c, s, state, enrolPage{limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
+	return secondStepOf(state.Method).setUp(l, c, s, state, enrolPage{limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
 }
 
 // qrPixels is twice the size on the page, so that modules stay whole pixels on
 // every screen.
 const qrPixels = 416
 
-// pendingKey opens the key of an authenticator that is being set up. Where nobody
-// can read it, a new sign-in makes another.
-func (l *Login) pendingKey(s *signIn) ([]byte, error) {
+// pendingSecret opens what is being set up. Where nobody can read it, a new sign-in makes
+// another.
+func (l *Login) pendingSecret(s *signIn) ([]byte, error) {
 	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
 	if errors.Is(err, idp.ErrUnreadable) {
 		return nil, web.NewProblem(ui.ProblemFlowExpired, err).BackTo(s.client.HomeURL, s.client.Name)
@@ -149,7 +133,7 @@ func (l *Login) pendingKey(s *signIn) ([]byte, error) {
 }
 
 func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
-	key, err := l.pendingKey(s)
+	key, err := l.pendingSecret(s)
 	if err != nil {
 		return err
 	}

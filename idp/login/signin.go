@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -116,25 +118,10 @@ func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Pr
 }
 
 // surround reads what stands around a flow, as the flow is now: the policies above
-// all, which Next judges by.
+// all, which Next judges by. It decides nothing.
 func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
 	if s.Surroundings, err = l.Store.Surroundings(ctx, s.flow); err != nil {
 		return err
-	}
-	if !s.over() && s.flow.SessionID != "" && !s.sessionCounts() {
-		// What was proved for the session went with it.
-		s.flow.Proofs = since(s.flow.Proofs, s.flow.CreatedAt)
-	}
-	if !s.over() && s.signedOut() {
-		s.flow.Proofs = nil
-	}
-	if !s.over() {
-		// What a way in proved that was closed since, or is trusted less, counts no more.
-		s.flow.Proofs, _ = s.Way.Worth(s.flow.Proofs, s.Population)
-	}
-	if !s.over() && s.notes.Judged != s.Population.PasswordsAtSignIn {
-		// The password was judged by other rules, and is to be typed again.
-		s.flow.Proofs = without(s.flow.Proofs, idp.MethodPassword, s.flow.CreatedAt)
 	}
 	if err := l.findWays(ctx, s); err != nil {
 		return err
@@ -171,6 +158,27 @@ func since(proofs []idp.Proof, at time.Time) []idp.Proof {
 	return kept
 }
 
+// lapses are what takes proofs of this sign-in away. Nothing about one that is over
+// changes any more.
+func (s *signIn) lapses() Lapses {
+	return Lapses{
+		Disabled:     s.flow.UserID != "" && s.User.Disabled,
+		SessionLost:  s.flow.SessionID != "" && !s.sessionCounts(),
+		SessionOlder: s.flow.SessionID != "" && s.Session.PolicyVersion < s.Version,
+		SignedOut:    s.signedOut(),
+		OtherRules:   s.notes.Judged != s.Population.PasswordsAtSignIn,
+		Way:          s.Way, Population: s.Population,
+	}
+}
+
+// proofs are those that count.
+func (s *signIn) proofs() []idp.Proof {
+	if s.over() {
+		return s.flow.Proofs
+	}
+	return s.lapses().Counting(s.flow.Proofs, s.flow.CreatedAt)
+}
+
 // rests tells whether the flow rests on its session's first step: then the session
 // goes on, judged by the policies under which it was created. With a first step of
 // its own it is a new sign-in, and meets the newest.
@@ -178,12 +186,8 @@ func (s *signIn) rests() bool {
 	if s.flow.SessionID == "" || !s.sessionCounts() {
 		return false
 	}
-	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
-		if p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey || p.Method == idp.MethodFederated {
-			return false
-		}
-	}
-	return len(s.flow.Proofs) > 0
+	proofs := s.proofs()
+	return len(proofs) > 0 && !mfa.HasFirstStep(since(proofs, s.flow.CreatedAt))
 }
 
 // question is what the rule is asked about this sign-in.
@@ -210,11 +214,11 @@ func (s *signIn) question() mfa.Question {
 
 // next is the state that the facts lead to now.
 func (s *signIn) next() State {
-	if s.flow.UserID != "" && s.User.Disabled {
-		return NeedPassword{} // whatever was proved: they may not sign in
+	if s.over() {
+		return Done{}
 	}
 	return Next(Facts{
-		Question: s.question(),
+		Question: s.question(), Lapses: s.lapses(),
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
 		Choosing: s.flow.Kind == idp.FlowChoose, Began: s.flow.CreatedAt,
 	})
@@ -233,14 +237,31 @@ func (s *signIn) signedOut() bool {
 	return s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < max(s.Population.MinVersion, s.Override.MinVersion)
 }
 
-// prove adds a proof. After everybody was signed out, it begins anew.
+// prove adds a proof by a method here.
 func (s *signIn) prove(m idp.Method) {
+	s.add(idp.Proof{
+		Method: m, At: idp.Now(), ByMail: m == idp.MethodPassword && !s.User.PasswordByMailAt.IsZero(), Version: s.Version,
+	})
+}
+
+// add adds a proof to those that count. After everybody was signed out, it begins anew.
+func (s *signIn) add(p idp.Proof) {
+	s.flow.Proofs = withProof(s.proofs(), p)
 	if s.signedOut() {
 		s.flow.PolicyVersion = s.Version
 	}
-	s.flow.Proofs = withProof(s.flow.Proofs, idp.Proof{
-		Method: m, At: idp.Now(), ByMail: m == idp.MethodPassword && !s.User.PasswordByMailAt.IsZero(), Version: s.Version,
-	})
+}
+
+// clone is a copy that shares nothing with the sign-in that a step writes to.
+func (s *signIn) clone() *signIn {
+	c := *s
+	c.flow.Proofs, c.enrolment.Factors = slices.Clone(s.flow.Proofs), slices.Clone(s.enrolment.Factors)
+	c.opened = maps.Clone(s.opened)
+	if s.notes.Pending != nil {
+		pending := *s.notes.Pending
+		c.notes.Pending = &pending
+	}
+	return &c
 }
 
 // audit is an event about this sign-in.

@@ -1,8 +1,10 @@
 package login
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -35,9 +37,10 @@ type (
 		Methods, Instead []idp.Method
 		BeforeApp        bool
 	}
-	// NeedEnrolment: an authenticator is to be set up. The key is shown once the
+	// NeedEnrolment: a second factor is to be set up. Its secret is shown once the
 	// person has begun. Instead is what will do in its place.
 	NeedEnrolment struct {
+		Method  idp.Method
 		Begun   bool
 		Instead []idp.Method
 	}
@@ -69,9 +72,11 @@ func (Stuck) kind() string          { return "stuck" }
 func (Unmet) kind() string          { return "unmet" }
 func (Done) kind() string           { return "done" }
 
-// Facts are all that a sign-in's next state depends on.
+// Facts are all that a sign-in's next state depends on. The question's proofs are all
+// that were given: Counting says which of them count.
 type Facts struct {
 	mfa.Question
+	Lapses
 	Recovery     *idp.RecoverySet
 	RecoveryLeft int
 	Notes        Notes
@@ -82,10 +87,50 @@ type Facts struct {
 	Began time.Time
 }
 
+// Lapses are what happened since proofs were given that takes some of them away.
+type Lapses struct {
+	// Disabled: the person may not sign in, whatever was proved.
+	Disabled bool
+	// SessionLost: the session that the flow began with ended, or does not count at this app
+	// any more. SessionOlder: its policies are not the newest.
+	SessionLost, SessionOlder bool
+	// SignedOut: everybody was signed out, and with them who stands in the middle.
+	SignedOut bool
+	// OtherRules: the password was judged by other rules, and is to be typed again.
+	OtherRules bool
+	// Way and Population are the ways in, as they are now.
+	Way        idp.Way
+	Population idp.Population
+}
+
+// Counting are the proofs that count still. What was proved for a session goes with it;
+// with a first step of its own, a flow is a new sign-in under the newest policies, and what
+// its session had proved under older ones stays behind: an app that was changed
+// "immediately" in between must not see it again.
+func (l Lapses) Counting(proofs []idp.Proof, began time.Time) []idp.Proof {
+	if l.SignedOut {
+		return nil
+	}
+	if l.SessionLost {
+		proofs = since(proofs, began)
+	}
+	// What a way in proved that was closed since, or is trusted less, counts no more.
+	proofs, _ = l.Way.Worth(proofs, l.Population)
+	if l.OtherRules {
+		proofs = without(proofs, idp.MethodPassword, began)
+	}
+	if own := since(proofs, began); l.SessionOlder && mfa.HasFirstStep(own) {
+		proofs = own
+	}
+	return proofs
+}
+
 // Notes are what a flow remembers besides its proofs.
 type Notes struct {
-	// Key is the authenticator's key that waits to be confirmed, sealed.
-	Key []byte `json:"key,omitempty"`
+	// Key is the secret of a factor that waits to be confirmed, sealed, and KeyOf its
+	// method: an authenticator, in flows of before there was another.
+	Key   []byte     `json:"key,omitempty"`
+	KeyOf idp.Method `json:"key_of,omitempty"`
 	// Method is the second step that the person chose to use, or to set up.
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
@@ -114,6 +159,10 @@ type Notes struct {
 
 // Next decides the sign-in's next state. It is the only place that does.
 func Next(f Facts) State {
+	if f.Disabled {
+		return NeedPassword{}
+	}
+	f.Proofs = f.Counting(f.Proofs, f.Began)
 	if f.Choosing && len(f.Proofs) == 0 && f.Notes.Pending == nil {
 		return ChooseSession{}
 	}
@@ -145,7 +194,7 @@ func Next(f Facts) State {
 		return ChangePassword{Reasons: f.Notes.Weak}
 	case f.unsaved() && !f.Notes.Unread:
 		return ShowCodes{}
-	case f.used(idp.MethodRecovery) && !f.Notes.Told:
+	case f.used(mfa.StandsIn) && !f.Notes.Told:
 		return ShowLeft{Left: f.RecoveryLeft}
 	}
 	return Done{}
@@ -162,50 +211,51 @@ func needFirst(d mfa.Decision) State {
 // wished leads somebody through the set-up that they chose where an email code
 // would do, nil when there is nothing to set up.
 func (f Facts) wished() State {
-	if f.Notes.Method != idp.MethodTOTP {
+	if mfa.Of(f.Notes.Method).Kind != mfa.Possession {
 		return nil
 	}
 	switch d := mfa.SetUpNow(f.Question); d.Outcome {
 	case mfa.FirstStep:
 		return needFirst(d)
 	case mfa.ProveEmail, mfa.SetUp:
-		return f.setUp(d, []idp.Method{idp.MethodEmail})
+		return f.setUp(d, mfa.Mailboxes())
 	case mfa.Satisfied, mfa.Challenge, mfa.Choose, mfa.Unreachable, mfa.Stuck:
 	}
 	return nil
 }
 
-// setUp is the way to an authenticator: the email code before it, then the app.
+// setUp is the way to a factor of one's own: the email code before it, then that which the
+// person chose, or the first.
 func (f Facts) setUp(d mfa.Decision, instead []idp.Method) State {
 	if d.Outcome == mfa.ProveEmail {
 		return NeedCode{Methods: d.Methods, Instead: instead, BeforeApp: true}
 	}
-	return NeedEnrolment{Begun: len(f.Notes.Key) > 0, Instead: instead}
+	methods := preferred(d.Methods, f.Notes.Method)
+	begun := len(f.Notes.Key) > 0 && cmp.Or(f.Notes.KeyOf, idp.MethodTOTP) == methods[0]
+	return NeedEnrolment{Method: methods[0], Begun: begun, Instead: slices.Concat(methods[1:], instead)}
 }
 
 // choose asks which second step it shall be, until the person has said so.
 func (f Facts) choose(methods []idp.Method) State {
-	if f.Notes.Method == idp.MethodEmail {
-		return NeedCode{Methods: []idp.Method{idp.MethodEmail}, Instead: []idp.Method{idp.MethodTOTP}}
+	i := slices.Index(methods, f.Notes.Method)
+	if i < 0 || mfa.Of(f.Notes.Method).Kind == mfa.Possession {
+		return ChooseMethod{Methods: methods}
 	}
-	return ChooseMethod{Methods: methods}
+	return NeedCode{Methods: methods[i : i+1], Instead: slices.Delete(slices.Clone(methods), i, i+1)}
 }
 
 // unsaved: codes come with the authenticator and are shown only after a second
 // step that is as strong as they are, since whoever reads them has one.
 func (f Facts) unsaved() bool {
-	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() &&
-		(f.used(idp.MethodTOTP) || f.used(idp.MethodRecovery))
+	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() && f.used(mfa.IsStrong)
 }
 
-// used tells whether a method was proved in this flow, and counts for this request.
-func (f Facts) used(m idp.Method) bool {
-	for _, p := range mfa.Fresh(f.Proofs, f.Demand, f.Now) {
-		if p.Method == m && !p.At.Before(f.Began) {
-			return true
-		}
-	}
-	return false
+// used tells whether one of some methods was proved in this flow, and counts for this
+// request.
+func (f Facts) used(one func(idp.Method) bool) bool {
+	return slices.ContainsFunc(mfa.Fresh(f.Proofs, f.Demand, f.Now), func(p idp.Proof) bool {
+		return one(p.Method) && !p.At.Before(f.Began)
+	})
 }
 
 // preferred puts the chosen method in front, if it is among those that will do.

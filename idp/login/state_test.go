@@ -22,10 +22,10 @@ var (
 	saved   = &idp.RecoverySet{ID: "set", CreatedAt: moment, SavedAt: moment}
 
 	nothing  = mfa.Enrolled{}
-	working  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true, RecoveryWorks: true}
-	onlyApp  = mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true}
-	onlyCode = mfa.Enrolled{Authenticator: true, RecoveryWorks: true}
-	disabled = mfa.Enrolled{Authenticator: true}
+	working  = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodRecovery}}
+	onlyApp  = mfa.Enrolled{{Method: idp.MethodTOTP}}
+	onlyCode = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}, {Method: idp.MethodRecovery}}
+	disabled = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}}
 
 	tooShort = []password.Reason{{Kind: password.TooShort, Number: 12}}
 	bothWays = login.NeedCode{Methods: []idp.Method{idp.MethodTOTP, idp.MethodRecovery}}
@@ -88,8 +88,8 @@ func TestNext(t *testing.T) {
 		"two second steps, no password":   {facts(strict, working, unsaved, proved(otp, rec)), login.NeedPassword{}},
 		"password, no policy":             {facts(idp.Policy{}, nothing, nil, proved(pwd)), login.Done{}},
 		"password, unsaved, no policy":    {facts(idp.Policy{}, working, unsaved, proved(pwd)), login.Done{}},
-		"nothing enrolled":                {facts(strict, nothing, nil, proved(pwd)), login.NeedEnrolment{}},
-		"set-up begun":                    {facts(strict, nothing, nil, proved(pwd), begun), login.NeedEnrolment{Begun: true}},
+		"nothing enrolled":                {facts(strict, nothing, nil, proved(pwd)), login.NeedEnrolment{Method: otp}},
+		"set-up begun":                    {facts(strict, nothing, nil, proved(pwd), begun), login.NeedEnrolment{Method: otp, Begun: true}},
 		"enrolled":                        {facts(strict, working, saved, proved(pwd)), bothWays},
 		"enrolled, a key left over":       {facts(strict, working, saved, proved(pwd), begun), bothWays},
 		"enrolled, codes never saved":     {facts(strict, working, unsaved, proved(pwd)), bothWays},
@@ -111,7 +111,7 @@ func TestNext(t *testing.T) {
 		"the last paper, all disabled":    {facts(strict, disabled, saved, proved(pwd, rec)), login.ShowLeft{Left: 7}},
 
 		"weak, before the code":      {facts(strict, working, saved, proved(pwd), weak), bothWays},
-		"weak, nothing enrolled":     {facts(strict, nothing, nil, proved(pwd), weak), login.NeedEnrolment{}},
+		"weak, nothing enrolled":     {facts(strict, nothing, nil, proved(pwd), weak), login.NeedEnrolment{Method: otp}},
 		"weak, code":                 {facts(strict, working, saved, proved(pwd, otp), weak), login.ChangePassword{Reasons: tooShort}},
 		"weak, codes unsaved":        {facts(strict, working, unsaved, proved(pwd, otp), weak), login.ChangePassword{Reasons: tooShort}},
 		"weak, no policy":            {facts(idp.Policy{}, nothing, nil, proved(pwd), weak), login.ChangePassword{Reasons: tooShort}},
@@ -121,10 +121,10 @@ func TestNext(t *testing.T) {
 		"both, nothing enrolled":          {facts(either, nothing, nil, proved(pwd)), login.ChooseMethod{Methods: []idp.Method{otp, eml}}},
 		"both, chose email":               {facts(either, nothing, nil, proved(pwd), chose(eml)), login.NeedCode{Methods: []idp.Method{eml}, Instead: []idp.Method{otp}}},
 		"both, chose the app":             {facts(either, nothing, nil, proved(pwd), chose(otp)), login.NeedCode{Methods: []idp.Method{eml}, Instead: []idp.Method{eml}, BeforeApp: true}},
-		"both, chose the app, email done": {facts(either, nothing, nil, proved(pwd, eml), chose(otp)), login.NeedEnrolment{Instead: []idp.Method{eml}}},
+		"both, chose the app, email done": {facts(either, nothing, nil, proved(pwd, eml), chose(otp)), login.NeedEnrolment{Method: otp, Instead: []idp.Method{eml}}},
 		"both, email done":                {facts(either, nothing, nil, proved(pwd, eml), chose(eml)), login.Done{}},
 		"both, asked for mfa":             {facts(either, nothing, nil, proved(pwd), asks(idp.ACRMFA)), login.NeedCode{Methods: []idp.Method{eml}, BeforeApp: true}},
-		"both, asked for mfa, email done": {facts(either, nothing, nil, proved(pwd, eml), asks(idp.ACRMFA)), login.NeedEnrolment{}},
+		"both, asked for mfa, email done": {facts(either, nothing, nil, proved(pwd, eml), asks(idp.ACRMFA)), login.NeedEnrolment{Method: otp}},
 		"both, enrolled":                  {facts(either, working, saved, proved(pwd)), login.NeedCode{Methods: []idp.Method{otp, eml, rec}}},
 		"both, enrolled, chose email":     {facts(either, working, saved, proved(pwd), chose(eml)), login.NeedCode{Methods: []idp.Method{eml, otp, rec}}},
 		"both, enrolled, email done":      {facts(either, working, saved, proved(pwd, eml)), login.Done{}},
@@ -135,7 +135,7 @@ func TestNext(t *testing.T) {
 		"email alone, chose the app":      {facts(byMail, nothing, nil, proved(pwd, eml), chose(otp)), login.Done{}},
 
 		"app excuses":                 {facts(strict, nothing, nil, proved(pwd), override(idp.OverrideOff, "")), login.Done{}},
-		"app requires":                {facts(idp.Policy{}, nothing, nil, proved(pwd), override(idp.OverrideRequired, idp.ACRMFA)), login.NeedEnrolment{}},
+		"app requires":                {facts(idp.Policy{}, nothing, nil, proved(pwd), override(idp.OverrideRequired, idp.ACRMFA)), login.NeedEnrolment{Method: otp}},
 		"app requires, enrolled":      {facts(idp.Policy{}, working, saved, proved(pwd), override(idp.OverrideRequired, "")), bothWays},
 		"app requires a passkey":      {facts(strict, working, saved, proved(pwd, otp), override(idp.OverrideRequired, idp.ACRPasskey)), login.Unmet{}},
 		"asked for a passkey":         {facts(strict, working, saved, proved(pwd, otp), asks(idp.ACRPasskey)), login.Unmet{}},
@@ -167,7 +167,9 @@ func anyFacts(t *rapid.T) login.Facts {
 		}
 	}
 	enrolled := rapid.SampledFrom([]mfa.Enrolled{nothing, working, onlyApp, onlyCode, disabled}).Draw(t, "enrolled")
-	enrolled.EmailDisabled = rapid.Bool().Draw(t, "email disabled")
+	if rapid.Bool().Draw(t, "email disabled") {
+		enrolled = append(slices.Clone(enrolled), mfa.Factor{Method: idp.MethodEmail, State: mfa.Disabled})
+	}
 	recovery := rapid.SampledFrom([]*idp.RecoverySet{nil, unsaved, saved}).Draw(t, "recovery")
 	policy := idp.Policy{Authenticator: rapid.Bool().Draw(t, "authenticator"), EmailCode: rapid.Bool().Draw(t, "email")}
 	f := facts(policy, enrolled, recovery, proofs,
@@ -199,7 +201,7 @@ func TestNextHoldsItsPromises(t *testing.T) {
 		}
 		switch state := state.(type) {
 		case login.NeedPassword:
-			if has(idp.MethodPassword) && (f.Enrolled.Authenticator || recent(f, idp.MethodPassword)) {
+			if has(idp.MethodPassword) && (f.Enrolled.Possesses() || recent(f, idp.MethodPassword)) {
 				t.Fatal("asked for a password that is there, and nothing to be set up")
 			}
 		case login.Done:
@@ -207,7 +209,7 @@ func TestNextHoldsItsPromises(t *testing.T) {
 				t.Fatal("done without the second step that the policy asks for")
 			}
 		case login.NeedEnrolment:
-			if f.Enrolled.Authenticator || state.Begun != (len(f.Notes.Key) > 0) || !recent(f, idp.MethodPassword) {
+			if f.Enrolled.Possesses() || state.Begun != (len(f.Notes.Key) > 0) || !recent(f, idp.MethodPassword) {
 				t.Fatalf("set-up %+v of %+v", state, f.Enrolled)
 			}
 			if f.Policy.EmailCode && !recent(f, idp.MethodEmail) {
@@ -216,12 +218,12 @@ func TestNextHoldsItsPromises(t *testing.T) {
 		case login.NeedCode:
 			wantUsable(t, f, state)
 		case login.ChooseMethod:
-			if f.Enrolled.Authenticator || f.Enrolled.EmailDisabled || !f.Policy.EmailCode {
+			if f.Enrolled.Possesses() || !f.Enrolled.Works(idp.MethodEmail) || !f.Policy.EmailCode {
 				t.Fatalf("a choice for %+v", f.Enrolled)
 			}
 		case login.Stuck:
 			app := f.Policy.Authenticator || f.Override.Mode == idp.OverrideRequired
-			if app && (f.Enrolled.AuthenticatorWorks || f.Enrolled.RecoveryWorks) {
+			if app && (f.Enrolled.Works(idp.MethodTOTP) || f.Enrolled.Works(idp.MethodRecovery)) {
 				t.Fatalf("stuck with %+v", f.Enrolled)
 			}
 		case login.ShowCodes:
@@ -262,14 +264,14 @@ func recent(f login.Facts, m idp.Method) bool {
 func wantUsable(t *rapid.T, f login.Facts, state login.NeedCode) {
 	methods := state.Methods
 	app, paper := slices.Contains(methods, idp.MethodTOTP), slices.Contains(methods, idp.MethodRecovery)
-	if f.Enrolled.Authenticator && (app != f.Enrolled.AuthenticatorWorks || paper != f.Enrolled.RecoveryWorks) &&
-		!slices.Equal(methods, []idp.Method{idp.MethodEmail}) || !f.Enrolled.Authenticator && (app || paper) {
+	if f.Enrolled.Possesses() && (app != f.Enrolled.Works(idp.MethodTOTP) || paper != f.Enrolled.Works(idp.MethodRecovery)) &&
+		!slices.Equal(methods, []idp.Method{idp.MethodEmail}) || !f.Enrolled.Possesses() && (app || paper) {
 		t.Fatalf("%v offered of %+v", methods, f.Enrolled)
 	}
-	if slices.Contains(methods, idp.MethodEmail) && (f.Enrolled.EmailDisabled || !f.Policy.EmailCode) {
-		t.Fatalf("%v offered, policy %+v, disabled %t", methods, f.Policy, f.Enrolled.EmailDisabled)
+	if slices.Contains(methods, idp.MethodEmail) && (!f.Enrolled.Works(idp.MethodEmail) || !f.Policy.EmailCode) {
+		t.Fatalf("%v offered, policy %+v, disabled %t", methods, f.Policy, !f.Enrolled.Works(idp.MethodEmail))
 	}
-	if state.BeforeApp && (f.Enrolled.Authenticator || !slices.Equal(methods, []idp.Method{idp.MethodEmail})) {
+	if state.BeforeApp && (f.Enrolled.Possesses() || !slices.Equal(methods, []idp.Method{idp.MethodEmail})) {
 		t.Fatalf("%+v before the set-up of %+v", state, f.Enrolled)
 	}
 	if len(methods) == 0 || slices.Contains(methods, f.Notes.Method) && methods[0] != f.Notes.Method {

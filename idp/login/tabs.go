@@ -82,7 +82,7 @@ func (l *Login) askOnward(c *gin.Context) error {
 
 // postOnward is the button of the page that says who is signed in: step has found that
 // nobody is any more.
-func (l *Login) postOnward(c *gin.Context, s *signIn) error { return l.here(c, s) }
+func (l *Login) postOnward(c *gin.Context, s *signIn) error { return l.toPage(c, s) }
 
 // goOn ends the sign-in with the session of another tab, once: request and flow are
 // answered as if the session had been there when the request came in.

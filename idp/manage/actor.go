@@ -15,7 +15,7 @@ import (
 // may be at most.
 const FreshSecondStep = 10 * time.Minute
 
-// maxReason is how long a reason may be, in bytes.
+// maxReason is how long a reason may be, in characters.
 const maxReason = 500
 
 // Why an operation is refused. Each has a page and a status of its own.

@@ -20,6 +20,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/session"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
@@ -291,7 +292,7 @@ func (o *office) operationsOn(t *testing.T, population, permission string) []ope
 }
 
 // refusal is what an operation has to answer to an actor: nil, ErrForbidden,
-// ErrStepUp or a *FieldError.
+// ErrStepUp or settings.Errors.
 func (op operation) refusal(permissions []string, second, reason string) error {
 	switch {
 	case op.permission == "" || !slices.Contains(permissions, op.permission):
@@ -299,7 +300,7 @@ func (op operation) refusal(permissions []string, second, reason string) error {
 	case op.sensitive && second != "fresh":
 		return manage.ErrStepUp
 	case op.sensitive && reason == "":
-		return &manage.FieldError{Field: "reason"}
+		return settings.Invalid("reason", "settings.reason")
 	}
 	return nil
 }
@@ -317,13 +318,13 @@ func (o *office) expectOutcome(t *testing.T, name string, op operation, a manage
 	const refusals = "SELECT COALESCE(SUM(times), 0) FROM audit_events WHERE kind = 'operation.refused'"
 	before, refused := o.state(t), query[int](t, o, refusals)
 	err := op.do(a, reason)
-	var field *manage.FieldError
+	var field settings.Errors
 	switch {
 	case want == nil && err != nil:
 		t.Errorf("%s: %v", name, err)
 	case want == nil:
 	case errors.As(want, &field):
-		expectField(t, name, err, field.Field)
+		expectField(t, name, err, field[0].Field)
 	case !errors.Is(err, want):
 		t.Errorf("%s: %v, want %v", name, err, want)
 	}
@@ -392,9 +393,10 @@ func TestReasonIsNeitherBlankNorEndless(t *testing.T) {
 				continue
 			}
 			for reason, want := range map[string]error{
-				" \t\n":                               &manage.FieldError{Field: "reason"},
-				strings.Repeat("x", 501):              &manage.FieldError{Field: "reason"},
-				strings.Repeat("玛", 167):              &manage.FieldError{Field: "reason"}, // 501 bytes
+				" \t\n":                               settings.Invalid("reason", "settings.reason"),
+				strings.Repeat("x", 501):              settings.Invalid("reason", "settings.reason"),
+				strings.Repeat("玛", 501):              settings.Invalid("reason", "settings.reason"),
+				strings.Repeat("玛", 500):              nil,
 				" " + strings.Repeat("x", 500) + "\n": nil,
 			} {
 				o.expectOutcome(t, fmt.Sprintf("%s because of %.20q", op.name, reason), op, everything(), reason, want)

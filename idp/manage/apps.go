@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
 
@@ -21,6 +22,8 @@ type ClientEntry struct {
 	// Override is its own MFA policy; empty without the permission to change
 	// authentication.
 	Override idp.Override
+	// Given are as in Change.
+	Given []string
 }
 
 func clientEntry(a Actor, v store.VersionedClient) ClientEntry {
@@ -134,7 +137,7 @@ func (m *Manager) app(ctx context.Context, a Actor, r request, id string) (store
 }
 
 // UpdateClient changes a client; its id, kind, secrets and override stay. A
-// *FieldError says what cannot be saved; idp.ErrConflict that somebody else changed
+// settings.Errors say what cannot be saved; idp.ErrConflict that somebody else changed
 // it since the actor saw it. Other replicas may go by the old one for
 // store.ClientStaleness. Another set of roles needs what SetRoles needs.
 func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (ClientEntry, error) {
@@ -146,6 +149,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
 	}
 	after := e.Client
+	settings.Client().Keep(before.Client, &after, e.Given)
 	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
 	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
@@ -154,7 +158,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 		return ClientEntry{}, err
 	}
 	// Where people's codes go, and whose, is as sensitive as a secret.
-	if ClientFields().Changed(before.Client, after) {
+	if settings.Client().Changed(before.Client, after) {
 		if err := m.allow(ctx, a, request{op: "UpdateClient", fresh: true}); err != nil {
 			return ClientEntry{}, err
 		}
@@ -162,7 +166,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a Actor, e ClientEntry) (Cli
 	if err := m.checkClient(ctx, &after); err != nil {
 		return ClientEntry{}, err
 	}
-	if ClientFields().Same(before.Client, after) {
+	if settings.Client().Same(before.Client, after) {
 		return clientEntry(a, before), nil
 	}
 	return m.saveApp(ctx, a, before, after, a.audit(idp.AuditClientChanged, "", nil))
@@ -176,7 +180,7 @@ func (m *Manager) saveApp(ctx context.Context, a Actor, before store.VersionedCl
 			return err
 		}
 		e.ClientID = after.ID
-		maps.Copy(e.Detail, ClientFields().Diff(before.Client, after))
+		maps.Copy(e.Detail, settings.Client().Diff(before.Client, after))
 		differing(e.Detail, secretsOf(before.Client), secretsOf(after))
 		return m.Store.Audit(ctx, e)
 	})
@@ -216,7 +220,7 @@ func (m *Manager) AddClientSecret(ctx context.Context, a Actor, id string) (secr
 	after := before.Client
 	switch {
 	case after.Public():
-		return "", invalid("auth_method", "an app of kind %s keeps no secret", after.Kind)
+		return "", invalid("auth_method", "settings.client.no_secret", after.Kind)
 	case len(after.SecretHashes) >= maxSecrets:
 		return "", idp.ErrTwoSecrets
 	}
@@ -229,7 +233,7 @@ func (m *Manager) AddClientSecret(ctx context.Context, a Actor, id string) (secr
 }
 
 // RemoveClientSecret takes a secret from a client by its place, 0 for the older
-// one. The last one stays: a *FieldError "index".
+// one. The last one stays: settings.Errors "index".
 func (m *Manager) RemoveClientSecret(ctx context.Context, a Actor, id string, index int) error {
 	before, err := m.app(ctx, a, request{op: "RemoveClientSecret"}, id)
 	if err != nil {
@@ -238,9 +242,9 @@ func (m *Manager) RemoveClientSecret(ctx context.Context, a Actor, id string, in
 	after := before.Client
 	switch {
 	case index < 0 || index >= len(after.SecretHashes):
-		return invalid("index", "there is no such secret")
+		return invalid("index", "settings.client.secret_gone")
 	case len(after.SecretHashes) == 1:
-		return invalid("index", "the last secret stays: add another one first")
+		return invalid("index", "settings.client.last_secret")
 	}
 	after.SecretHashes = slices.Delete(slices.Clone(after.SecretHashes), index, index+1)
 	_, err = m.saveApp(ctx, a, before, after, a.audit(idp.AuditSecretRemoved, "", nil))

@@ -207,22 +207,22 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 			_, err := limiter.Begin(ctx, counters...)
 			idptest.Must(t, err)
 		}
-		if err := o.EnableFactor(ctx, everything(), u.ID, e.TOTP[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("one that is not disabled: %v", err)
 		}
-		_, err := o.db.DisableFactor(ctx, e.TOTP[0].ID, idp.Now())
+		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
 		idptest.Must(t, err)
-		_, err = o.db.DisableRecovery(ctx, e.Recovery.ID, idp.Now())
+		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		other := o.enrolled(t, idp.Agents)
-		if err := o.EnableFactor(ctx, everything(), other.ID, e.TOTP[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.EnableFactor(ctx, everything(), other.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("another person's: %v", err)
 		}
-		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.TOTP[0].ID, ticket))
+		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket))
 		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Recovery.ID, ticket))
 		idptest.Must(t, o.ClearThrottle(ctx, everything(), u.ID, ticket))
 		e = o.enrolment(t, u)
-		if n := query[int](t, o, "SELECT COUNT(*) FROM throttles"); n != 0 || !e.TOTP[0].DisabledAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
+		if n := query[int](t, o, "SELECT COUNT(*) FROM throttles"); n != 0 || !e.Of(idp.MethodTOTP)[0].DisabledAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
 			t.Errorf("%d counters, %+v", n, e)
 		}
 	})
@@ -282,14 +282,14 @@ func TestPopulationsAreManaged(t *testing.T) {
 		for _, id := range []string{"", "p", "Partners", "1p", "a b", "a_b", strings.Repeat("a", 33), "a\n", "new", "confirm", "callback"} {
 			expectField(t, id, second(o.AddPopulation(ctx, everything(), id, "P")), "id")
 		}
-		for field, c := range map[string]manage.Brand{
+		for field, c := range map[string]idp.Brand{
 			"name":        {},
 			"brand_color": {Name: "P", BrandColor: "red"},
 			"logo_url":    {Name: "P", LogoURL: "http://rtx.example/"},
 			"help_url":    {Name: "P", HelpURL: "javascript:alert(1)"},
 			"privacy_url": {Name: "P", PrivacyURL: "https://" + strings.Repeat("a", 500)},
 		} {
-			expectField(t, field, second(o.SaveBrand(ctx, everything(), manage.Change[manage.Brand]{ID: "partners", To: c})), field)
+			expectField(t, field, second(o.SaveBrand(ctx, everything(), manage.Change[idp.Brand]{ID: "partners", To: c})), field)
 		}
 		seen, err := o.Population(ctx, holder(idp.PermissionUsers), "partners")
 		if err != nil || seen.Name == "" || seen.Policy != (idp.Policy{}) || seen.SessionIdle != 0 {

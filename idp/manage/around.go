@@ -67,8 +67,8 @@ func (m *Manager) secondSteps(ctx context.Context, user idp.User) (s SecondSteps
 		return s, err
 	}
 	s = SecondSteps{
-		Authenticator: len(enrolment.TOTP) > 0 || enrolment.Recovery != nil,
-		Mailbox:       population.Policy.EmailCode || enrolment.Email != nil,
+		Authenticator: len(mfa.Possessions(enrolment.Factors)) > 0 || enrolment.Recovery != nil,
+		Mailbox:       population.Policy.EmailCode || enrolment.First(idp.MethodEmail) != nil,
 	}
 	if s.Asked, err = m.askedEverywhere(ctx, population); err != nil {
 		return s, err
@@ -106,21 +106,29 @@ func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp
 	return err
 }
 
+// Person is what an operation on somebody is judged by.
+type Person struct {
+	idp.User
+	Roles []idp.Role
+	// SecondSteps are what somebody else may not get around.
+	SecondSteps SecondSteps
+}
+
 // MayOn tells whether an operation on a person is open to the actor, so that a page can
 // leave out what would be refused. A fresh second step and a reason are looked at when
 // it is carried out.
-func (a Actor) MayOn(op string, d UserDetail) bool {
-	return a.May(op) && a.holds(permissionsIn(d.Roles)) && a.mayGo(op, d)
+func (a Actor) MayOn(op string, p Person) bool {
+	return a.May(op) && a.holds(permissionsIn(p.Roles)) && a.mayGo(op, p)
 }
 
 // MayMoveEmail tells the same of another address for a person.
-func (a Actor) MayMoveEmail(d UserDetail) bool {
-	return a.MayOn("UpdateUser", d) && a.mayGo(moveEmail, d)
+func (a Actor) MayMoveEmail(p Person) bool {
+	return a.MayOn("UpdateUser", p) && a.mayGo(moveEmail, p)
 }
 
-func (a Actor) mayGo(way string, d UserDetail) bool {
+func (a Actor) mayGo(way string, p Person) bool {
 	gets := waysAround[way]
-	return gets == nil || !gets(d.SecondSteps) || a.Can(secondStepPermission(d.User))
+	return gets == nil || !gets(p.SecondSteps) || a.Can(secondStepPermission(p.User))
 }
 
 // through asks of whoever changes who may come through a connection what resetting each

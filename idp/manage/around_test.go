@@ -53,7 +53,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	a.role = role
 	a.user = o.enrolled(t, idp.Agents, role.ID)
 	enrolment := o.enrolment(t, a.user)
-	a.factor = enrolment.TOTP[0].ID
+	a.factor = enrolment.Of(idp.MethodTOTP)[0].ID
 	o.exec(t, "UPDATE factors SET disabled_at = '2026-01-01 00:00:00' WHERE id = '"+a.factor+"'")
 	idptest.Must(t, o.db.CreateIdentity(ctx, idp.Identity{
 		ConnectionID: a.connection.ID, Subject: idp.EntraSubject(contoso, oid), UserID: a.user.ID, CreatedAt: idp.Now(),
@@ -106,7 +106,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 			return second(o.UpdateConnection(ctx, a, change(at.connection, do)))
 		}, true, false}
 	}
-	apps := func(change func(c *manage.ClientEntry)) func(a manage.Actor, at aim) error {
+	changed := func(change func(c *manage.ClientEntry)) func(a manage.Actor, at aim) error {
 		return func(a manage.Actor, at aim) error { return client(a, at.app, change) }
 	}
 	return map[string][]reach{
@@ -173,16 +173,16 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 			return third(o.AddClient(ctx, a, idp.Client{Name: "Mine", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{at.role.ID}}))
 		}, false, true}},
 		"UpdateClient": {
-			{"redirect URIs", apps(func(c *manage.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
-			{"another redirect URI", apps(func(c *manage.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
-			{"where to go on from a sign-out", apps(func(c *manage.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
-			{"the scope goes and the codes too", apps(func(c *manage.ClientEntry) {
+			{"redirect URIs", changed(func(c *manage.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
+			{"another redirect URI", changed(func(c *manage.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
+			{"where to go on from a sign-out", changed(func(c *manage.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
+			{"the scope goes and the codes too", changed(func(c *manage.ClientEntry) {
 				c.RedirectURIs, c.Scopes = []string{"https://evil.example/cb"}, []string{"openid"}
 			}), false, true},
-			{"grant types", apps(func(c *manage.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
-			{"PKCE", apps(func(c *manage.ClientEntry) { c.PKCEOptional = true }), false, true},
-			{"populations", apps(func(c *manage.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
-			{"sign-out notices", apps(func(c *manage.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
+			{"grant types", changed(func(c *manage.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
+			{"PKCE", changed(func(c *manage.ClientEntry) { c.PKCEOptional = true }), false, true},
+			{"populations", changed(func(c *manage.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
+			{"sign-out notices", changed(func(c *manage.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
 			{"a service's scopes", func(a manage.Actor, at aim) error {
 				return client(a, at.service, func(c *manage.ClientEntry) { c.Scopes = append(c.Scopes, "reports") })
 			}, false, true},
@@ -367,8 +367,8 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 				d, err := o.UserDetail(ctx, manager, u.ID)
 				idptest.Must(t, err)
 				offered := map[string]bool{
-					"email": manager.MayMoveEmail(d), "spelling": manager.MayOn("UpdateUser", d),
-					"password": manager.MayOn("SetPassword", d), "connect": manager.MayOn("LinkIdentity", d),
+					"email": manager.MayMoveEmail(d.Person), "spelling": manager.MayOn("UpdateUser", d.Person),
+					"password": manager.MayOn("SetPassword", d.Person), "connect": manager.MayOn("LinkIdentity", d.Person),
 				}
 				if !act.may && offered[what] {
 					t.Errorf("%s of somebody with %s is offered", what, name)

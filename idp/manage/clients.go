@@ -13,16 +13,15 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// Lifetimes of a client's tokens unless it asks for others (REQUIREMENTS).
+// Lifetimes of a client's access tokens unless it asks for others (REQUIREMENTS).
 const (
 	opaqueAccessTTL = 15 * time.Minute
 	jwtAccessTTL    = 5 * time.Minute
-	refreshTTL      = 30 * 24 * time.Hour
 )
 
 // CreateClient adds a client and returns it with its secret, which is shown once
 // and not stored; a public client has none. Empty fields get the defaults of its
-// kind. A *FieldError says what cannot be saved.
+// kind. settings.Errors say what cannot be saved.
 func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, string, error) {
 	return m.createClient(ctx, idp.AuditEvent{Kind: idp.AuditClientCreated}, c)
 }
@@ -40,7 +39,7 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	return c, secret, m.Store.Do(ctx, func(ctx context.Context) error {
 		err := m.Store.CreateClient(ctx, c)
 		if errors.Is(err, idp.ErrNotFound) {
-			return invalid("roles", "there is no such role")
+			return invalid("roles", "settings.client.role_gone")
 		}
 		if err != nil {
 			return err
@@ -50,51 +49,11 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	})
 }
 
-// The bounds of what a client may list.
-const (
-	maxClientName = 100
-	maxListed     = 50
-	maxTTL        = 100_000_000 * time.Second
-)
-
-// ClientFields describe an app or a service (OpenID Connect Dynamic Client Registration
-// 1.0 section 2 has most of the names). Its kind stays as it was made.
-func ClientFields() settings.Fields[idp.Client] {
-	type client = idp.Client
-	return settings.Fields[client]{
-		settings.Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(settings.Words).Rule(showsName).Freely(),
-		settings.Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
-			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
-		settings.Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
-		settings.List("populations", func(c *client) *[]string { return &c.Populations }).Max(maxListed).Each(maxURL),
-		settings.List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(maxURL),
-		settings.List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(maxURL),
-		settings.Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(maxURL).Freely(),
-		settings.Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(maxURL),
-		settings.Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
-		settings.Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(maxURL).Rule(scope),
-		settings.Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
-		settings.Choice("token_format", func(c *client) *idp.TokenFormat { return &c.TokenFormat }, idp.OpaqueToken, idp.JWTToken).Or(idp.OpaqueToken),
-		settings.Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256),
-		settings.Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
-		settings.Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
-		settings.Flag("pkce_optional", func(c *client) *bool { return &c.PKCEOptional }),
-	}
-}
-
-// scope is RFC 6749 section 3.3.
-func scope(s string) *settings.Error {
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
-		return &settings.Error{Key: "settings.client.scope", Args: []any{settings.Cut(s)}}
-	}
-	return nil
-}
-
 func withDefaults(c idp.Client) idp.Client {
 	if c.ID == "" {
 		c.ID = idp.NewID()
 	}
-	ClientFields().Defaults(&c)
+	settings.Client().Defaults(&c)
 	if c.AuthMethod == "" {
 		c.AuthMethod = idp.ClientSecretBasic
 		if !c.Kind.Confidential() {
@@ -149,23 +108,23 @@ func MatchLifetime(c *idp.Client) {
 
 // checkClient writes a client as it is kept, and returns all that is wrong about it.
 func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
-	wrong := ClientFields().Check(c)
-	refuse := func(broken bool, field, format string, args ...any) {
+	wrong := settings.Client().Check(c)
+	refuse := func(broken bool, field, key string, args ...any) {
 		if broken {
-			wrong = wrong.And(said(invalid(field, format, args...))...)
+			wrong = wrong.And(said(invalid(field, key, args...))...)
 		}
 	}
-	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "a client of kind %s cannot authenticate by %s", c.Kind, c.AuthMethod)
-	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "a public client always needs PKCE")
+	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "settings.client.auth_method", c.Kind, c.AuthMethod)
+	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "settings.client.pkce")
 	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
-		"a JWT access token lives at most %s: it cannot be called back", jwtAccessTTL)
+		"settings.client.jwt_ttl", jwtAccessTTL)
 	if c.Kind == idp.ServiceClient {
 		checkService(*c, refuse)
 		return wrong.Err()
 	}
-	refuse(len(c.Roles) > 0, "roles", "only a service has roles: at other clients people do")
-	refuse(slices.Contains(c.GrantTypes, "client_credentials"), "grant_types", "only a service gets tokens for itself")
-	refuse(len(c.Populations) == 0, "populations", "nobody could sign in")
+	refuse(len(c.Roles) > 0, "roles", "settings.client.only_service_roles")
+	refuse(slices.Contains(c.GrantTypes, "client_credentials"), "grant_types", "settings.client.only_service_tokens")
+	refuse(len(c.Populations) == 0, "populations", "settings.client.nobody")
 	for _, uri := range c.RedirectURIs {
 		wrong = wrong.And(said(checkRedirectURI("redirect_uris", uri, c.Kind))...)
 	}
@@ -181,7 +140,7 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err
 		}
-		refuse(err != nil, "populations", "there is no population %q", id)
+		refuse(err != nil, "populations", "settings.no_population", id)
 	}
 	return wrong.Err()
 }
@@ -197,11 +156,11 @@ func (m *Manager) checkLogoutURI(uri string) error {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(uri, "# \\"):
-		return invalid(field, "%q is not an absolute URL without user and fragment", uri)
+		return invalid(field, "settings.client.url", uri)
 	case u.Scheme == "https" || u.Scheme == "http" && m.PrivateNetworks:
 		return nil
 	}
-	return invalid(field, "%q must be https", uri)
+	return invalid(field, "settings.client.https", uri)
 }
 
 // checkRedirectURI allows https anywhere, http on this machine only, and an
@@ -211,19 +170,19 @@ func checkRedirectURI(field, uri string, kind idp.ClientKind) error {
 	u, err := url.Parse(uri)
 	switch {
 	case err != nil || u.Scheme == "":
-		return invalid(field, "%q is not an absolute URI", uri)
+		return invalid(field, "settings.client.uri", uri)
 	case strings.ContainsAny(uri, "#* \\") || u.User != nil:
-		return invalid(field, "%q must have no fragment, user, wildcard, space or backslash", uri)
+		return invalid(field, "settings.client.uri_parts", uri)
 	case u.Scheme == "https" && u.Host != "":
 		return nil
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
-		return invalid(field, "%q: http is for this machine (localhost) only; use https", uri)
+		return invalid(field, "settings.client.localhost", uri)
 	case kind == idp.NativeClient && strings.Contains(u.Scheme, "."):
 		return nil
 	}
-	return invalid(field, "%q: use https, or for a native app its reverse-domain scheme such as com.example.app:/callback", uri)
+	return invalid(field, "settings.client.scheme", uri)
 }
 
 func isLoopback(host string) bool {

@@ -13,6 +13,7 @@ import (
 // The limits of a connection.
 const (
 	maxUpstreamSecret = 1000 // bytes
+	maxConnectionName = 100
 	maxClaimName      = 100
 	maxMappings       = 100
 	maxOwnDomains     = 50
@@ -67,16 +68,16 @@ func lowered(values []string) []string {
 
 func (m *Manager) checkConnection(c idp.Connection) error {
 	if !guidForm.MatchString(c.ID) {
-		return invalid("id", "%.60q is no id", c.ID)
+		return invalid("id", "settings.connection.id", c.ID)
 	}
 	if c.Name == "" {
-		return invalid("name", "a connection needs a name: it stands on the button, after “Sign in with”")
+		return invalid("name", "settings.connection.need_name")
 	}
-	if err := checkName("name", c.Name, maxPopulationName); err != nil {
+	if err := checkName("name", c.Name, maxConnectionName); err != nil {
 		return err
 	}
 	if c.ClientID == "" {
-		return invalid("client_id", "the other side's name for this provider is missing (Entra: Application (client) ID)")
+		return invalid("client_id", "settings.connection.need_client")
 	}
 	for field, value := range map[string]string{
 		"client_id": c.ClientID, "name_claim": c.Claims.Name, "email_claim": c.Claims.Email, "department_claim": c.Claims.Department,
@@ -104,43 +105,43 @@ func (m *Manager) checkConnection(c idp.Connection) error {
 // checkIssuer allows https, and http to this network where that is allowed.
 func (m *Manager) checkIssuer(issuer string) error {
 	if issuer == "" {
-		return invalid("issuer", "the issuer's URL is missing")
+		return invalid("issuer", "settings.connection.need_issuer")
 	}
 	checked := issuer
 	if rest, plain := strings.CutPrefix(issuer, "http://"); plain && m.PrivateNetworks {
 		checked = "https://" + rest
 	}
-	if e := webURL(checked); e != nil {
+	if e := settings.WebURL(checked); e != nil {
 		return settings.Invalid("issuer", e.Key, e.Args...)
 	}
-	if err := isText("issuer", issuer); err != nil {
+	if err := checkLine("issuer", issuer, settings.MaxURL); err != nil {
 		return err
 	}
 	if strings.ContainsAny(issuer, "?#") { // OpenID Connect Discovery 1.0 section 3: issuer
-		return invalid("issuer", "an issuer has neither query nor fragment")
+		return invalid("issuer", "settings.connection.issuer")
 	}
 	return nil
 }
 
 func checkEntra(c idp.Connection) error {
 	if len(c.Tenants) > maxTenants {
-		return invalid("tenants", "at most %d", maxTenants)
+		return invalid("tenants", "settings.many", maxTenants)
 	}
 	for _, tid := range c.Tenants {
 		switch {
 		case !guidForm.MatchString(tid):
-			return invalid("tenants", "%q is not a tenant's id (Entra: Directory (tenant) ID)", tid)
+			return invalid("tenants", "settings.connection.tenant", tid)
 		case tid == idp.PersonalTenant:
-			return invalid("tenants", "personal accounts have a switch of their own")
+			return invalid("tenants", "settings.connection.personal")
 		}
 	}
 	switch {
 	case len(c.Tenants) == 0 && !c.AnyTenant && !c.PersonalAccounts:
-		return invalid("tenants", "nobody could come: name a tenant, or allow any organisation")
+		return invalid("tenants", "settings.connection.nobody")
 	case c.AnyTenant && len(c.Tenants) > 0:
-		return invalid("any_tenant", "either named tenants or any organisation")
+		return invalid("any_tenant", "settings.connection.any_tenant")
 	case c.Context != "" && !contextForm.MatchString(c.Context):
-		return invalid("context", "an authentication context of Entra is c1 to c99")
+		return invalid("context", "settings.connection.context")
 	}
 	return nil
 }
@@ -148,9 +149,9 @@ func checkEntra(c idp.Connection) error {
 func checkOIDC(c idp.Connection) error {
 	switch {
 	case c.Kind != idp.OIDCConnection:
-		return invalid("kind", "%q is neither %s nor %s", c.Kind, idp.EntraConnection, idp.OIDCConnection)
+		return invalid("kind", "settings.choice", string(c.Kind), string(idp.EntraConnection+", "+idp.OIDCConnection))
 	case len(c.Tenants) > 0 || c.AnyTenant || c.PersonalAccounts:
-		return invalid("tenants", "only Entra has tenants")
+		return invalid("tenants", "settings.connection.only_entra")
 	}
 	return nil
 }
@@ -161,25 +162,25 @@ func checkTrust(c idp.Connection) error {
 		return nil
 	case idp.EvidenceRequired:
 		if c.Kind == idp.EntraConnection && c.Context == "" {
-			return invalid("context", "Entra proves a second step by an authentication context alone: name one")
+			return invalid("context", "settings.connection.need_context")
 		}
 		return nil
 	}
-	return invalid("trust", "%q is neither %s, %s nor %s", c.Trust, idp.Trusted, idp.EvidenceRequired, idp.LocalStep)
+	return invalid("trust", "settings.choice", string(c.Trust), string(idp.Trusted+", "+idp.EvidenceRequired+", "+idp.LocalStep))
 }
 
 func checkDomains(c idp.Connection) error {
 	switch {
 	case len(c.Domains) > maxOwnDomains:
-		return invalid("domains", "at most %d", maxOwnDomains)
+		return invalid("domains", "settings.many", maxOwnDomains)
 	case len(c.Domains) > 0 && c.Kind == idp.EntraConnection && !c.NamesTenants():
-		return invalid("domains", "domains belong to named tenants: in others anybody may claim any address")
+		return invalid("domains", "settings.connection.domains_named")
 	case c.DomainHint != "" && !domainForm.MatchString(strings.ToLower(c.DomainHint)):
-		return invalid("domain_hint", "%q is not a domain", c.DomainHint)
+		return invalid("domain_hint", "settings.domain", c.DomainHint)
 	}
 	for _, d := range c.Domains {
 		if !domainForm.MatchString(d) {
-			return invalid("domains", "%q is not a domain", d)
+			return invalid("domains", "settings.domain", d)
 		}
 	}
 	return nil
@@ -188,20 +189,20 @@ func checkDomains(c idp.Connection) error {
 func checkMappingForms(c idp.Connection) error {
 	switch {
 	case len(c.Roles) > maxMappings:
-		return invalid("roles", "at most %d mappings", maxMappings)
+		return invalid("roles", "settings.many", maxMappings)
 	case len(c.Roles) > 0 && c.Kind == idp.EntraConnection && c.AnyTenant:
-		return invalid("roles", "roles follow named tenants: in others anybody may give themselves any app role")
+		return invalid("roles", "settings.connection.roles_named")
 	}
 	seen := map[string]bool{}
 	for _, r := range c.Roles {
 		key := fmt.Sprintf("%s %s %s", r.Claim, r.RoleID, r.Value)
 		switch {
 		case r.Claim != "groups" && r.Claim != "roles":
-			return invalid("roles", "%q is neither groups nor roles", r.Claim)
+			return invalid("roles", "settings.connection.map_claim", r.Claim)
 		case r.Value == "":
-			return invalid("roles", "a mapping needs the group's object id, or the app role's value")
+			return invalid("roles", "settings.connection.map_value")
 		case seen[key]:
-			return invalid("roles", "%s %q is mapped to that role twice", r.Claim, r.Value)
+			return invalid("roles", "settings.connection.map_twice", r.Claim, r.Value)
 		}
 		seen[key] = true
 		if err := checkLine("roles", r.Value, maxClaimName); err != nil {

@@ -96,7 +96,7 @@ func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (Connec
 
 // AddConnection adds a way in for the people of a population. An empty Trust is the
 // kind's own: trusted for named Entra tenants, a local second step for all others. A
-// *FieldError says what cannot be saved. Mapping roles asks what giving them asks, and
+// settings.Errors say what cannot be saved. Mapping roles asks what giving them asks, and
 // naming domains what linking the people of the population asks. It changes nothing for
 // anybody until portal access allows sign-ins through connections (SaveAccess).
 func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange) (ConnectionEntry, error) {
@@ -111,7 +111,7 @@ func (m *Manager) AddConnection(ctx context.Context, a Actor, n ConnectionChange
 	c.Secret, c.Key, c.Certificate = nil, nil, ""
 	switch _, err := m.Store.Population(ctx, c.PopulationID); {
 	case errors.Is(err, idp.ErrNotFound):
-		return ConnectionEntry{}, invalid("population", "there is no population %q", c.PopulationID)
+		return ConnectionEntry{}, invalid("population", "settings.no_population", c.PopulationID)
 	case err != nil:
 		return ConnectionEntry{}, err
 	}
@@ -210,7 +210,7 @@ func (m *Manager) checkTwice(ctx context.Context, before, after idp.Connection) 
 	for _, other := range list {
 		was := other.Same(before) && (before.Enabled || !after.Enabled)
 		if other.ID != after.ID && other.Same(after) && !was {
-			return invalid(twiceField(after), "“%s” is this connection already: change that one", other.Name)
+			return invalid(twiceField(after), "settings.connection.twice", other.Name)
 		}
 	}
 	return nil
@@ -238,9 +238,9 @@ func (m *Manager) checkOtherIssuer(ctx context.Context, before, after idp.Connec
 	case err != nil:
 		return err
 	case linked:
-		return invalid("issuer", "people are linked through this connection: add another one for another issuer")
+		return invalid("issuer", "settings.connection.linked")
 	case len(after.Secret) > 0 && n.ClientSecret == "":
-		return invalid("client_secret", "another issuer does not get the secret of this one: enter its own")
+		return invalid("client_secret", "settings.connection.other_secret")
 	}
 	return nil
 }
@@ -306,11 +306,11 @@ func (m *Manager) keepAWayIn(ctx context.Context, population string) error {
 		return err
 	}
 	if !p.Access.Password && !anyEnabled(list) {
-		return invalid("enabled", "it is the only way in for these people: allow email and password first")
+		return invalid("enabled", "settings.connection.only_way")
 	}
 	shut, err := m.adminsShutOut(ctx)
 	if err == nil && shut {
-		err = invalid("enabled", "it is the only way in for the last admin: let an admin have a password first")
+		err = invalid("enabled", "settings.connection.last_admin")
 	}
 	return err
 }
@@ -347,7 +347,7 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 	}
 	switch {
 	case n.ClientSecret != "" && n.NewCertificate:
-		return c, invalid("client_secret", "either a secret or a certificate")
+		return c, invalid("client_secret", "settings.connection.one_credential")
 	case n.ClientSecret != "":
 		if err := checkLine("client_secret", n.ClientSecret, maxUpstreamSecret); err != nil {
 			return c, err
@@ -362,9 +362,9 @@ func (m *Manager) prepareConnection(ctx context.Context, a Actor, c idp.Connecti
 		c.Key, c.Certificate = m.Keyring.Seal(key, keyring.AAD("connections", c.ID, "private_key")), pem
 		c.Secret = nil
 	case len(c.Secret) == 0 && len(c.Key) == 0:
-		return c, invalid("client_secret", "the client's secret, or a certificate, has to prove who we are")
+		return c, invalid("client_secret", "settings.connection.need_credential")
 	case c.Enabled && m.credentialLost(c):
-		return c, invalid("client_secret", "the one that was stored can no longer be read: enter a new secret, or make a new certificate")
+		return c, invalid("client_secret", "settings.connection.lost_credential")
 	}
 	return c, nil
 }

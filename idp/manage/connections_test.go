@@ -17,6 +17,7 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // Two organisations, and people of theirs.
@@ -66,8 +67,8 @@ func (o *office) connected(t *testing.T, change func(c *manage.ConnectionChange)
 	t.Helper()
 	n := entra(change)
 	e, err := o.AddConnection(t.Context(), everything(), n)
-	var field *manage.FieldError
-	if errors.As(err, &field) && field.Field == "tenants" { // there is one already: for one more organisation
+	var field settings.Errors
+	if errors.As(err, &field) && field[0].Field == "tenants" { // there is one already: for one more organisation
 		n.Tenants = append(n.Tenants, idp.NewID())
 		e, err = o.AddConnection(t.Context(), everything(), n)
 	}

@@ -28,7 +28,7 @@ func TestWhatForgetsWrongCodes(t *testing.T) {
 		"authenticator removed": {func(t *testing.T, o *office, u idp.User) error {
 			o.exec(t, "UPDATE policies SET email_code = TRUE")
 			proofs := []idp.Proof{{Method: idp.MethodPassword, At: idp.Now()}, {Method: idp.MethodTOTP, At: idp.Now()}}
-			return o.RemoveAuthenticator(t.Context(), manage.Self{UserID: u.ID, SessionID: "session", Proofs: proofs}, o.enrolment(t, u).TOTP[0].ID)
+			return o.RemoveAuthenticator(t.Context(), manage.Self{UserID: u.ID, SessionID: "session", Proofs: proofs}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID)
 		}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -55,7 +56,7 @@ type NewIdentity struct {
 }
 
 // LinkIdentity links a person with who they are at a connection of their population:
-// an admin's own word, where no address decides. A *FieldError says what cannot be
+// an admin's own word, where no address decides. settings.Errors say what cannot be
 // saved; idp.ErrConflict that either of both is linked already.
 func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) error {
 	user, err := m.Store.User(ctx, n.UserID)
@@ -70,7 +71,7 @@ func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) erro
 		return err
 	}
 	if c.PopulationID != user.PopulationID {
-		return invalid("connection_id", "the connection is for people of another population")
+		return invalid("connection_id", "settings.identity.population")
 	}
 	// Whoever has the account there gets these, and with them each who can sign in to the
 	// one here.
@@ -90,24 +91,38 @@ func (m *Manager) LinkIdentity(ctx context.Context, a Actor, n NewIdentity) erro
 	})
 }
 
+// IdentityFields describe who somebody is at a connection of a kind.
+func IdentityFields(kind idp.ConnectionKind) settings.Fields[NewIdentity] {
+	line := settings.Line[NewIdentity, string]
+	if kind != idp.EntraConnection {
+		return settings.Fields[NewIdentity]{line("subject", func(n *NewIdentity) *string { return &n.Subject }).Must("settings.identity.need_subject")}
+	}
+	return settings.Fields[NewIdentity]{
+		line("tenant_id", func(n *NewIdentity) *string { return &n.TenantID }).Must("settings.connection.tenant"),
+		line("object_id", func(n *NewIdentity) *string { return &n.ObjectID }).Must("settings.identity.object"),
+	}
+}
+
 func (n NewIdentity) subject(c idp.Connection) (string, error) {
 	if c.Kind != idp.EntraConnection {
 		sub := strings.TrimSpace(n.Subject)
 		if sub == "" {
-			return "", invalid("subject", "who the person is at the other side is missing (sub)")
+			return "", invalid("subject", "settings.identity.need_subject")
 		}
 		return idp.OIDCSubject(c.Issuer, sub), checkLine("subject", sub, 255) // OpenID Connect Core 1.0 section 2: sub
 	}
 	tid, oid := strings.ToLower(strings.TrimSpace(n.TenantID)), strings.ToLower(strings.TrimSpace(n.ObjectID))
+	var wrong settings.Errors
 	switch {
 	case !guidForm.MatchString(tid):
-		return "", invalid("tenant_id", "%q is not a tenant's id", tid)
+		wrong = said(invalid("tenant_id", "settings.connection.tenant", tid))
 	case !c.AllowsTenant(tid):
-		return "", invalid("tenant_id", "people of that tenant may not come through this connection")
-	case !guidForm.MatchString(oid):
-		return "", invalid("object_id", "%q is not an object id (Entra: Users › the person › Object ID)", oid)
+		wrong = said(invalid("tenant_id", "settings.identity.tenant"))
 	}
-	return idp.EntraSubject(tid, oid), nil
+	if !guidForm.MatchString(oid) {
+		wrong = wrong.And(said(invalid("object_id", "settings.identity.object", oid))...)
+	}
+	return idp.EntraSubject(tid, oid), wrong.Err()
 }
 
 // link writes an identity, tells the person by mail, and says so in the audit log.

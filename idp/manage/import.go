@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/keyring"
 )
 
 // ImportedUser is somebody whom another system knew, with what it kept of them.
@@ -27,7 +26,7 @@ type ImportedUser struct {
 	TenantID, ObjectID string
 }
 
-// ImportUser adds somebody whom another system knew. A *FieldError says what cannot be
+// ImportUser adds somebody whom another system knew. settings.Errors say what cannot be
 // saved; idp.ErrConflict that the population has that address: that person stays as
 // they are. Nothing is written before all of it is known to be right, so that in a
 // transaction others can follow. Nobody is told by mail.
@@ -46,7 +45,7 @@ func (m *Manager) ImportUser(ctx context.Context, a Actor, n ImportedUser, reaso
 	}
 	population, err := m.Store.Population(ctx, n.Population)
 	if errors.Is(err, idp.ErrNotFound) {
-		return idp.User{}, invalid("population", "there is no population %q", n.Population)
+		return idp.User{}, invalid("population", "settings.no_population", n.Population)
 	}
 	if err != nil {
 		return idp.User{}, err
@@ -102,7 +101,7 @@ func (m *Manager) checkImport(ctx context.Context, u idp.User, n ImportedUser) e
 		return err
 	}
 	if n.PasswordChangedAt.After(u.CreatedAt) {
-		return invalid("password_changed_at", "it is in the future")
+		return invalid("password_changed_at", "settings.user.future")
 	}
 	_, err := m.Store.UserByEmail(ctx, u.PopulationID, u.Email)
 	if err == nil {
@@ -120,19 +119,10 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 	if len(key) == 0 {
 		return nil
 	}
-	label := p.Policy.IssuerLabel
-	if label == "" {
-		label = p.Name
-	}
-	id := idp.NewID()
-	err := m.Store.CreateFactor(ctx, idp.Factor{
-		ID: id, UserID: u.ID, Method: idp.MethodTOTP, Name: label,
-		Secret: m.Keyring.Seal(key, keyring.AAD("factors", id, "secret")), CreatedAt: u.CreatedAt, LastUsedAt: u.CreatedAt,
+	_, err := m.keepFactor(ctx, u.ID, NewFactor{
+		ID: idp.NewID(), Method: idp.MethodTOTP, Name: p.FactorLabel(), Secret: key, At: u.CreatedAt,
 	})
-	if err != nil {
-		return err
-	}
-	return m.MakeRecoveryCodes(ctx, u.ID)
+	return err
 }
 
 // importedIdentities are who somebody is at Microsoft Entra, at every connection of
@@ -160,14 +150,14 @@ func (m *Manager) importedIdentities(ctx context.Context, a Actor, u idp.User, n
 		}
 		switch _, err := m.Store.Identity(ctx, c.ID, subject); {
 		case err == nil:
-			return nil, invalid("entra_oid", "that account at Microsoft Entra is somebody else's here")
+			return nil, invalid("entra_oid", "settings.user.entra_taken")
 		case !errors.Is(err, idp.ErrNotFound):
 			return nil, err
 		}
 		list = append(list, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt})
 	}
 	if len(list) == 0 {
-		return nil, invalid("entra_tid", "no connection of the population takes people of that tenant: add one first, or leave the columns out")
+		return nil, invalid("entra_tid", "settings.user.entra_tenant")
 	}
 	return list, nil
 }

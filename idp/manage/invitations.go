@@ -34,7 +34,7 @@ type InvitationQuery struct {
 type Invitation = NewUser
 
 // Invite mails somebody a link by which they make themselves an account; there is none
-// before. It needs what AddUser needs, for the roles too. A *FieldError says what
+// before. It needs what AddUser needs, for the roles too. settings.Errors say what
 // cannot be saved; idp.ErrConflict that the population has that address, or it is
 // invited already; a *WaitError that the address was mailed too often.
 func (m *Manager) Invite(ctx context.Context, a Actor, n Invitation) (InvitationEntry, error) {
@@ -80,11 +80,11 @@ func (m *Manager) inviting(ctx context.Context, id string) (idp.Population, erro
 	p, err := m.Store.Population(ctx, id)
 	switch {
 	case errors.Is(err, idp.ErrNotFound):
-		return p, invalid("population", "there is no population %q", id)
+		return p, invalid("population", "settings.no_population", id)
 	case err != nil:
 		return p, err
 	case !p.Access.Password:
-		return p, invalid("population", "people of this population have no password with us, so there is nothing to invite them to")
+		return p, invalid("population", "settings.invitation.no_passwords")
 	case m.Mailer == nil:
 		return p, fmt.Errorf("invite: %w", ErrNoMail)
 	}

@@ -121,7 +121,7 @@ func lastAuthenticator(t *testing.T, o *office) limit {
 	idptest.Must(t, o.db.CreateFactor(t.Context(), idp.Factor{
 		ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
 	}))
-	s, two := o.self(t, u), o.enrolment(t, u).TOTP
+	s, two := o.self(t, u), o.enrolment(t, u).Of(idp.MethodTOTP)
 	return limit{
 		try: func(m *manage.Manager, i int) error {
 			err := m.RemoveAuthenticator(t.Context(), s, two[i%2].ID)

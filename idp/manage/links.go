@@ -140,7 +140,7 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 
 // Arrive carries out what a link is for: it sets the password of a reset, or makes the
 // account of an invitation or registration. Of any number of calls with one token one
-// returns nil. ErrLink is as in OpenLink; a *FieldError, and idp.ErrConflict when
+// returns nil. ErrLink is as in OpenLink; settings.Errors, and idp.ErrConflict when
 // there is an account with the address by now, leave the link as it was.
 func (m *Manager) Arrive(ctx context.Context, kind idp.LinkKind, token string, in Arrival) (Arrived, error) {
 	o, err := m.OpenLink(ctx, kind, token)
@@ -148,7 +148,7 @@ func (m *Manager) Arrive(ctx context.Context, kind idp.LinkKind, token string, i
 		return Arrived{}, err
 	}
 	if in.Password == "" {
-		return Arrived{}, invalid("password", "a password is needed")
+		return Arrived{}, invalid("password", "settings.user.need_password")
 	}
 	arrived := Arrived{User: o.user, Population: o.Population, Onward: o.Onward}
 	switch kind {

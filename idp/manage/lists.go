@@ -13,7 +13,7 @@ import (
 
 // Cursor is where a list goes on: what the answer before gave, empty from the
 // start. It means nothing to its holder; one that is broken, or another list's, is
-// a *FieldError "after".
+// settings.Errors "after".
 type Cursor string
 
 // position is what a cursor stands for: the last row of a page.
@@ -37,7 +37,7 @@ func (c Cursor) position(list string) (position, error) {
 	if c == "" {
 		return p, nil
 	}
-	broken := invalid("after", "this does not come from the list before")
+	broken := invalid("after", "settings.list.after")
 	if len(c) > maxCursor {
 		return p, broken
 	}
@@ -59,7 +59,7 @@ func pageSize(limit int) (int, error) {
 	case limit == 0:
 		return defaultLimit, nil
 	case limit < 0 || limit > maxLimit:
-		return 0, invalid("limit", "a page has 1 to %d rows", maxLimit)
+		return 0, invalid("limit", "settings.list.limit", maxLimit)
 	}
 	return limit, nil
 }
@@ -78,7 +78,7 @@ func page[T any](rows []T, limit int, at func(T) position) ([]T, Cursor) {
 // that are no UTF-8.
 func isText(field, value string) error {
 	if !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl) {
-		return invalid(field, "no control characters, and valid UTF-8")
+		return invalid(field, "settings.text")
 	}
 	return nil
 }
@@ -90,10 +90,10 @@ func checkName(field, value string, longest int) error {
 		return err
 	}
 	if value != "" && !idp.Shows(value) {
-		return invalid(field, "this name shows nothing: it needs a letter, a digit or a sign")
+		return invalid(field, "settings.shows_nothing")
 	}
 	if strings.ContainsFunc(value, idp.Directs) {
-		return invalid(field, "this name has marks that turn the direction of text: type it anew")
+		return invalid(field, "settings.turns_text")
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func checkName(field, value string, longest int) error {
 // checkLine is isText for a line that may not be longer, in characters.
 func checkLine(field, value string, longest int) error {
 	if utf8.RuneCountInString(value) > longest {
-		return invalid(field, "at most %d characters", longest)
+		return invalid(field, "settings.long", longest)
 	}
 	return isText(field, value)
 }

@@ -3,11 +3,8 @@ package manage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
@@ -66,47 +63,20 @@ type Throttles interface {
 	Mailing(ctx context.Context, sender, email string) (wait time.Duration, err error)
 }
 
-// FieldError says which field cannot be saved as it is, and why.
-type FieldError struct {
-	Field, Reason string
-	// Password is everything that is wrong about a password, where that is what cannot
-	// be saved; PasswordRuleList marks it.
-	Password []password.Reason
-}
-
-// Error implements error.
-func (e *FieldError) Error() string { return e.Field + ": " + e.Reason }
-
-// Unwrap makes it an idp.ErrInvalid.
-func (e *FieldError) Unwrap() error { return idp.ErrInvalid }
-
-// As makes it settings.Errors, for those who say what is wrong at its field.
-func (e *FieldError) As(target any) bool {
-	into, ok := target.(*settings.Errors)
-	if ok {
-		*into = settings.Invalid(e.Field, "console.error.field", e.sentence())
-	}
-	return ok
-}
-
-// sentence is the reason as one.
-func (e *FieldError) sentence() string {
-	first, size := utf8.DecodeRuneInString(e.Reason)
-	text := string(unicode.ToUpper(first)) + e.Reason[size:]
-	if !strings.HasSuffix(text, ".") {
-		text += "."
-	}
-	return text
-}
-
-// said is an error about a field as settings has it; nil is none.
+// said is an error about fields as settings has it; nil is none.
 func said(err error) (wrong settings.Errors) {
 	errors.As(err, &wrong)
 	return wrong
 }
 
-func invalid(field, format string, args ...any) error {
-	return &FieldError{Field: field, Reason: fmt.Sprintf(format, args...)}
+// invalid says why a field cannot be saved as it is. Texts of a request are cut.
+func invalid(field, key string, args ...any) error {
+	for i, arg := range args {
+		if text, ok := arg.(string); ok {
+			args[i] = settings.Cut(text)
+		}
+	}
+	return settings.Invalid(field, key, args...)
 }
 
 // EnsureDefaults makes the populations and system roles that every installation
@@ -114,7 +84,7 @@ func invalid(field, format string, args ...any) error {
 // and people who cannot be searched yet become so.
 func (m *Manager) EnsureDefaults(ctx context.Context) error {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
-		for _, p := range defaultPopulations() {
+		for _, p := range BuiltInPopulations() {
 			created, err := m.Store.CreatePopulation(ctx, p, idp.Now())
 			if err != nil {
 				return err
@@ -152,24 +122,27 @@ const DefaultAuditRetention = 400 * 24 * time.Hour
 // indexBatch is how many people are made searchable in one transaction.
 const indexBatch = 500
 
-// defaultPopulations follow REQUIREMENTS: an hour idle and a day at most for
-// agents, a week and a month for contacts. The authenticator is on: a provider
-// that is safe only once somebody has found the switch is not safe.
-func defaultPopulations() []idp.Population {
-	return []idp.Population{
-		{
-			ID: idp.Agents, Name: "Agents", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Agent portal"},
-		},
-		{
-			ID: idp.Contacts, Name: "Contacts", SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
-			Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Support portal"},
-		},
-	}
+// NewPopulation is a population as it begins: with the defaults of the descriptions, and
+// an authenticator as second step. A provider that is safe only once somebody has found
+// the switch is not safe.
+func NewPopulation(id, name, issuerLabel string) idp.Population {
+	p := idp.Population{ID: id, Brand: idp.Brand{Name: name}, Policy: idp.Policy{Version: 1, IssuerLabel: issuerLabel}}
+	AccessFields().Defaults(&p.Access)
+	PasswordFields().Defaults(&p.Passwords)
+	PolicyFields().Defaults(&p.Policy)
+	settings.Brand().Defaults(&p.Brand)
+	var rules SessionRules
+	SessionFields().Defaults(&rules)
+	p = rules.of(p)
+	p.KeptIdle, p.KeptLifetime = rules.KeptIdle, rules.KeptLifetime
+	return p
+}
+
+// BuiltInPopulations follow REQUIREMENTS: contacts stay signed in for longer than agents.
+func BuiltInPopulations() []idp.Population {
+	contacts := NewPopulation(idp.Contacts, "Contacts", "Support portal")
+	contacts.SessionIdle, contacts.SessionLifetime = 7*24*time.Hour, 30*24*time.Hour
+	return []idp.Population{NewPopulation(idp.Agents, "Agents", "Agent portal"), contacts}
 }
 
 func systemRoles() []idp.Role {
@@ -190,7 +163,17 @@ type NewUser struct {
 	Roles    []string
 }
 
-// CreateUser adds a person. A *FieldError says what cannot be saved;
+// NewUserFields describe somebody who is not there yet, but for the password.
+func NewUserFields() settings.Fields[NewUser] {
+	return settings.Fields[NewUser]{
+		settings.Line("email", func(n *NewUser) *string { return &n.Email }).Must("settings.user.need_email"),
+		settings.Line("name", func(n *NewUser) *string { return &n.Name }),
+		settings.Line("population", func(n *NewUser) *string { return &n.Population }),
+		settings.Set("roles", func(n *NewUser) *[]string { return &n.Roles }),
+	}
+}
+
+// CreateUser adds a person. settings.Errors say what cannot be saved;
 // idp.ErrConflict that the population has that address.
 func (m *Manager) CreateUser(ctx context.Context, n NewUser) (idp.User, error) {
 	return m.createUser(ctx, System(), idp.AuditEvent{Kind: idp.AuditUserCreated}, n)
@@ -215,20 +198,23 @@ type preparedUser struct {
 // long for a transaction.
 func (m *Manager) prepareUser(ctx context.Context, n NewUser) (p preparedUser, err error) {
 	population, err := m.Store.Population(ctx, n.Population)
-	if errors.Is(err, idp.ErrNotFound) {
-		return p, invalid("population", "there is no population %q", n.Population)
-	}
-	if err != nil {
+	var wrong settings.Errors
+	switch {
+	case errors.Is(err, idp.ErrNotFound):
+		wrong = said(invalid("population", "settings.no_population", n.Population))
+	case err != nil:
 		return p, err
 	}
 	now := idp.Now()
 	p.roles = n.Roles
 	p.user = idp.User{
-		ID: idp.NewID(), PopulationID: n.Population, Email: keptEmail(n.Email), Name: strings.TrimSpace(n.Name),
-		Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
+		ID: idp.NewID(), PopulationID: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
 	}
-	if err := checkUser(p.user); err != nil {
-		return p, err
+	if wrong = PersonFields().Check(&p.user).And(wrong...); len(wrong) > 0 {
+		if reasons := password.Judge(n.Password, NewPasswordRules(population, p.user)); n.Password != "" && len(reasons) > 0 {
+			wrong = wrong.And(said(&PasswordError{reasons})...)
+		}
+		return p, wrong
 	}
 	if p.user.PasswordHash, err = m.hash(password.ForKnown(ctx), population, p.user, n.Password); p.user.PasswordHash != "" {
 		p.user.PasswordChangedAt = now
@@ -263,7 +249,7 @@ func (m *Manager) giveRoles(ctx context.Context, userID string, roles []string) 
 		}
 		err := m.Store.GiveRole(ctx, userID, role)
 		if errors.Is(err, idp.ErrNotFound) {
-			return invalid("roles", "there is no role %q", role)
+			return invalid("roles", "settings.no_role", role)
 		}
 		if err != nil {
 			return err
@@ -284,18 +270,32 @@ func keptEmail(text string) string {
 	return strings.TrimSpace(text)
 }
 
-func checkUser(u idp.User) error {
-	kept, err := idp.ParseEmail(u.Email)
-	switch {
-	case len(u.Email) > idp.MaxEmail:
-		return invalid("email", "an address has at most %d bytes", idp.MaxEmail)
-	case err != nil || kept != u.Email:
-		return invalid("email", "%q is not an email address", u.Email)
-	case len(u.Locale) > maxLocale || strings.Trim(u.Locale, localeChars) != "":
-		return invalid("locale", "%q is not the tag of a language", u.Locale)
+// PersonFields describe who somebody is.
+func PersonFields() settings.Fields[idp.User] {
+	type user = idp.User
+	return settings.Fields[user]{
+		settings.Line("email", func(u *user) *string { return &u.Email }).Must("settings.user.need_email").Each(idp.MaxEmail).As(keptEmail).Rule(email),
+		settings.Line("name", func(u *user) *string { return &u.Name }).Max(maxName).Rule(settings.ShowsName),
+		settings.Line("locale", func(u *user) *string { return &u.Locale }).Each(maxLocale).Rule(locale),
 	}
-	return checkName("name", u.Name, maxName)
 }
+
+func email(text string) *settings.Error {
+	if kept, err := idp.ParseEmail(text); err != nil || kept != text {
+		return &settings.Error{Key: "settings.user.email", Args: []any{settings.Cut(text)}}
+	}
+	return nil
+}
+
+func locale(tag string) *settings.Error {
+	if strings.Trim(tag, localeChars) != "" {
+		return &settings.Error{Key: "settings.user.locale", Args: []any{settings.Cut(tag)}}
+	}
+	return nil
+}
+
+// checkUser says what is wrong about who somebody is.
+func checkUser(u idp.User) error { return PersonFields().Check(&u).Err() }
 
 // What a language tag may look like (RFC 5646 section 4.4.1).
 const (

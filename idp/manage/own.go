@@ -61,7 +61,7 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.MayAdd = own.Local && mayAdd(population, authenticators(detail.Factors))
+	own.MayAdd = own.Local && mayAdd(population, len(mfa.Possessions(detail.Factors)))
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {
@@ -171,7 +171,7 @@ var ErrWrongPassword = errors.New("the password is wrong")
 
 // ChangePassword gives a person another password, for the one they have. What apps
 // hold beyond a sign-out ends, and so do the other sessions where the population says
-// so; the person is told by mail. A *FieldError says what is wrong with the new one.
+// so; the person is told by mail. settings.Errors say what is wrong with the new one.
 // ErrStepUp: they have a second step, and have to prove it first; the present password
 // does where they have none. Whoever calls counts the tries.
 func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain string) error {

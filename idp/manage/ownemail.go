@@ -24,7 +24,7 @@ func (e *WaitError) Error() string { return "again in " + e.For.String() }
 // AskEmail sends a link to the address that a person wants to have, and a notice to
 // the one they have. Links of before stop working. What comes back is the same whether
 // or not somebody else has the address: then they get a mail that says so, and nobody
-// the link. A *FieldError says what is wrong with the address, ErrStepUp asks for a
+// the link. settings.Errors say what is wrong with the address, ErrStepUp asks for a
 // fresh second step, a *WaitError for patience.
 func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 	user, population, err := m.local(ctx, s)
@@ -41,9 +41,9 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 	wanted.Email = keptEmail(email)
 	switch {
 	case wanted.Email == "":
-		return invalid("email", "enter an email address")
+		return invalid("email", "settings.user.need_email")
 	case wanted.Email == user.Email:
-		return invalid("email", "this is the address that you have")
+		return invalid("email", "settings.user.email_same")
 	}
 	if err := checkChange(user, wanted); err != nil {
 		return err
@@ -185,8 +185,7 @@ func (m *Manager) ConfirmEmail(ctx context.Context, s Self, token string) error 
 		}
 		return m.moveEmail(ctx, link)
 	})
-	var field *FieldError
-	if errors.Is(err, idp.ErrUsed) || errors.Is(err, idp.ErrConflict) || errors.As(err, &field) {
+	if errors.Is(err, idp.ErrUsed) || errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrInvalid) {
 		return fmt.Errorf("%w: %w", ErrLink, err)
 	}
 	return err

@@ -27,16 +27,6 @@ const (
 // an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
-func authenticators(factors []idp.Factor) int {
-	n := 0
-	for _, f := range factors {
-		if f.Method == idp.MethodTOTP {
-			n++
-		}
-	}
-	return n
-}
-
 // mayAdd tells whether somebody with so many authenticators may have another: where
 // the policy has none, only those who were made to set one up by an app.
 func mayAdd(p idp.Population, have int) bool {
@@ -75,7 +65,7 @@ func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthen
 	key := pendingKey{ID: idp.NewID(), Key: mfa.NewTOTPKey(), At: idp.Now()}
 	text, err := json.Marshal(key)
 	return PendingAuthenticator{
-		Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: m.Keyring.Seal(text, pendingAAD(s)),
+		Issuer: population.FactorLabel(), Account: user.Email, Key: key.Key, Sealed: m.Keyring.Seal(text, pendingAAD(s)),
 	}, err
 }
 
@@ -87,7 +77,7 @@ func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byt
 		return PendingAuthenticator{}, err
 	}
 	key, err := m.openPending(s, sealed)
-	return PendingAuthenticator{Issuer: authenticatorLabel(population), Account: user.Email, Key: key.Key, Sealed: sealed}, err
+	return PendingAuthenticator{Issuer: population.FactorLabel(), Account: user.Email, Key: key.Key, Sealed: sealed}, err
 }
 
 func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
@@ -102,14 +92,6 @@ func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
 	return key, nil
 }
 
-// authenticatorLabel is what apps call an account of a population.
-func authenticatorLabel(p idp.Population) string {
-	if p.Policy.IssuerLabel != "" {
-		return p.Policy.IssuerLabel
-	}
-	return p.Name
-}
-
 // mayEnrol reads a person who may set up an authenticator now.
 func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Population, error) {
 	user, population, err := m.local(ctx, s)
@@ -120,10 +102,11 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 	if err != nil {
 		return user, population, err
 	}
-	if !mayAdd(population, len(enrolment.TOTP)) {
+	have := len(mfa.Possessions(enrolment.Factors))
+	if !mayAdd(population, have) {
 		return user, population, fmt.Errorf("%w: no more authenticators", ErrForbidden)
 	}
-	if len(enrolment.TOTP) > 0 {
+	if have > 0 {
 		return user, population, m.fresh(ctx, s, "add an authenticator")
 	}
 	first := mfa.SetUpNow(mfa.Question{
@@ -139,7 +122,7 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 // AddAuthenticator stores an authenticator that was begun, once a code of it is right,
 // and tells the person by mail; recovery codes come with the first. Errors are those
 // of BeginAuthenticator and of mfa.MatchTOTP, idp.ErrExpired for a set-up that took too
-// long, and a *FieldError for the name. A set-up that was confirmed before is
+// long, and settings.Errors for the name. A set-up that was confirmed before is
 // idp.ErrUsed.
 func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, name, code string) error {
 	pending, err := m.openPending(s, sealed)
@@ -163,22 +146,9 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		if err != nil {
 			return err
 		}
-		if name == "" {
-			name = authenticatorLabel(population)
-		}
-		now := idp.Now()
-		err = m.Store.CreateFactor(ctx, idp.Factor{
-			ID: pending.ID, UserID: user.ID, Method: idp.MethodTOTP, Name: name,
-			Secret:   m.Keyring.Seal(pending.Key, keyring.AAD("factors", pending.ID, "secret")),
-			LastStep: step, CreatedAt: now, LastUsedAt: now,
-		})
-		if err != nil {
-			return err
-		}
-		if err := m.ForgetGuesses(ctx, user.ID, idp.MethodTOTP); err != nil {
-			return err
-		}
-		return m.enrolled(ctx, s, user, population, name)
+		return m.Enrol(ctx, user, population, NewFactor{
+			ID: pending.ID, Method: idp.MethodTOTP, Name: name, Secret: pending.Key, LastStep: step, At: idp.Now(),
+		}, s.actor().audit("", "", nil))
 	})
 	if errors.Is(err, idp.ErrConflict) {
 		return fmt.Errorf("set-up of an authenticator: %w", idp.ErrUsed)
@@ -199,34 +169,9 @@ func (m *Manager) JustAdded(ctx context.Context, s Self, sealed []byte, code str
 	}
 	enrolment, err := m.Store.Enrolment(ctx, s.UserID)
 	since := idp.Now().Add(-session.LostAnswer)
-	return slices.ContainsFunc(enrolment.TOTP, func(f idp.Factor) bool {
+	return slices.ContainsFunc(enrolment.Factors, func(f idp.Factor) bool {
 		return f.ID == pending.ID && f.CreatedAt.After(since)
 	}), err
-}
-
-// enrolled is what goes with a new authenticator.
-func (m *Manager) enrolled(ctx context.Context, s Self, user idp.User, population idp.Population, name string) error {
-	e := s.actor().audit(idp.AuditFactorEnrolled, "", map[string]string{"method": string(idp.MethodTOTP), "name": name})
-	if err := m.auditOf(ctx, e, user); err != nil {
-		return err
-	}
-	enrolment, err := m.Store.Enrolment(ctx, user.ID)
-	if err != nil {
-		return err
-	}
-	if enrolment.Recovery == nil {
-		made, err := m.RecoveryCodesFor(ctx, user.ID)
-		if err != nil {
-			return err
-		}
-		if !made {
-			return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
-		}
-		if err := m.auditOf(ctx, s.actor().audit(idp.AuditRecoveryGenerated, "", nil), user); err != nil {
-			return err
-		}
-	}
-	return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorEnrolled, Method: string(idp.MethodTOTP)})
 }
 
 func factorName(name string) (string, error) {
@@ -236,7 +181,7 @@ func factorName(name string) (string, error) {
 
 // RenameAuthenticator gives an authenticator of the person another name, after a fresh
 // second step (ErrStepUp): under a false one they would remove the wrong one. A
-// *FieldError says what is wrong with it; idp.ErrNotFound that the person has none
+// settings.Errors say what is wrong with it; idp.ErrNotFound that the person has none
 // of that id, ErrUnchanged that it has that name.
 func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name string) error {
 	user, _, err := m.local(ctx, s)
@@ -250,13 +195,13 @@ func (m *Manager) RenameAuthenticator(ctx context.Context, s Self, id, name stri
 		return err
 	}
 	if name == "" {
-		return invalid("name", "a name is needed")
+		return invalid("name", "settings.need_name")
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(enrolment.TOTP, func(f idp.Factor) bool { return f.ID == id && f.Name == name }) {
+	if slices.ContainsFunc(enrolment.Factors, func(f idp.Factor) bool { return f.ID == id && f.Name == name }) {
 		return ErrUnchanged
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
@@ -294,12 +239,12 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
 			return err
 		}
-		if len(left.TOTP) == 0 {
+		if len(mfa.Possessions(left.Factors)) == 0 {
 			if err := m.Store.RetireRecoveryCodes(ctx, user.ID, idp.Now()); err != nil {
 				return err
 			}
 		}
-		e := s.actor().audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(idp.MethodTOTP), "name": removed.Name})
+		e := s.actor().audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(removed.Method), "name": removed.Name})
 		if err := m.auditOf(ctx, e, user); err != nil {
 			return err
 		}
@@ -313,11 +258,11 @@ func (m *Manager) without(ctx context.Context, userID, id string) (removed idp.F
 	if err != nil {
 		return removed, left, err
 	}
-	i := slices.IndexFunc(left.TOTP, func(f idp.Factor) bool { return f.ID == id })
+	i := slices.IndexFunc(left.Factors, func(f idp.Factor) bool { return f.ID == id && mfa.Of(f.Method).Kind == mfa.Possession })
 	if i < 0 {
 		return removed, left, fmt.Errorf("authenticator: %w", idp.ErrNotFound)
 	}
-	removed, left.TOTP = left.TOTP[i], slices.Delete(slices.Clone(left.TOTP), i, i+1)
+	removed, left.Factors = left.Factors[i], slices.Delete(slices.Clone(left.Factors), i, i+1)
 	return removed, left, nil
 }
 

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/password"
+	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
@@ -88,7 +88,7 @@ func BrokenRules(p idp.Population, u idp.User, plain string) []string {
 }
 
 // hash judges a new password of a person, who may not be stored yet, and hashes it; an
-// empty one stays empty. A *FieldError for "password" lists everything that is wrong
+// empty one stays empty. settings.Errors for "password" lists everything that is wrong
 // about it.
 func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain string) (string, error) {
 	if plain == "" {
@@ -102,17 +102,25 @@ func (m *Manager) hash(ctx context.Context, p idp.Population, u idp.User, plain 
 		}
 	}
 	if len(reasons) > 0 {
-		return "", refusedPassword(reasons)
+		return "", &PasswordError{reasons}
 	}
 	return m.Hasher.Hash(ctx, plain)
 }
 
-func refusedPassword(reasons []password.Reason) *FieldError {
-	said := make([]string, len(reasons))
-	for i, r := range reasons {
-		said[i] = r.String()
+// PasswordError says which rules a new password breaks; PasswordRuleList marks them. For
+// those who show texts it is settings.Errors at the field "password".
+type PasswordError struct{ Reasons []password.Reason }
+
+// Error implements error.
+func (e *PasswordError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap is the error at its field.
+func (e *PasswordError) Unwrap() error {
+	broken := make(settings.Errors, len(e.Reasons))
+	for i, r := range e.Reasons {
+		broken[i] = settings.Error{Key: "settings.password." + string(r.Kind), Args: []any{r.Number}}
 	}
-	return &FieldError{Field: "password", Reason: "a password is not taken that is " + strings.Join(said, ", "), Password: reasons}
+	return settings.Invalid("password", "settings.user.weak_password", broken)
 }
 
 // reused tells whether a password is among the last of a person, as many as the
@@ -148,11 +156,11 @@ func (m *Manager) matches(ctx context.Context, hash, plain string) (bool, error)
 }
 
 // HashReplacement judges and hashes the password by which a person replaces the one
-// that they have, which it must not be. A *FieldError for "password" lists what is
+// that they have, which it must not be. settings.Errors for "password" lists what is
 // wrong about it.
 func (m *Manager) HashReplacement(ctx context.Context, p idp.Population, u idp.User, plain string) (string, error) {
 	if plain == "" {
-		return "", invalid("password", "a password is needed")
+		return "", invalid("password", "settings.user.need_password")
 	}
 	hash, err := m.hash(ctx, p, u, plain)
 	if err != nil {
@@ -163,7 +171,7 @@ func (m *Manager) HashReplacement(ctx context.Context, p idp.Population, u idp.U
 		return "", err
 	}
 	if same {
-		return "", refusedPassword([]password.Reason{{Kind: password.Same}})
+		return "", &PasswordError{[]password.Reason{{Kind: password.Same}}}
 	}
 	return hash, nil
 }
@@ -212,7 +220,7 @@ func (m *Manager) endOthers(ctx context.Context, p idp.Population, u idp.User, s
 
 // SetPassword gives a person a new password, ends their sessions and everything that
 // apps hold of them, and tells them by mail. It needs the permission to manage users.
-// A *FieldError says what is wrong with the password.
+// settings.Errors say what is wrong with the password.
 func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reason string) error {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
@@ -226,7 +234,7 @@ func (m *Manager) SetPassword(ctx context.Context, a Actor, userID, plain, reaso
 		return err
 	}
 	if plain == "" {
-		return invalid("password", "a password is needed")
+		return invalid("password", "settings.user.need_password")
 	}
 	hash, err := m.hash(password.ForKnown(ctx), population, user, plain)
 	if err != nil {

@@ -43,7 +43,7 @@ const maxPrefix = 500
 // Users reads a page of people, in the order of what the search found, else of
 // their ids, and where the next page begins, empty at the end. Whoever may only
 // recover agents sees agents, whoever may only reset contacts everybody else. A
-// *FieldError says what about the query is wrong.
+// settings.Errors say what about the query is wrong.
 func (m *Manager) Users(ctx context.Context, a Actor, q UserQuery) (list []UserEntry, next Cursor, err error) {
 	r := request{op: "Users"}
 	if err := m.allow(ctx, a, r); err != nil {
@@ -102,7 +102,7 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 	query = store.PeopleQuery{Population: q.Population, Role: q.Role, WithoutSecondStep: q.WithoutSecondStep, Disabled: q.Disabled}
 	if len(q.Prefix) > maxPrefix {
-		return query, false, invalid("prefix", "at most %d bytes", maxPrefix)
+		return query, false, invalid("prefix", "settings.long_bytes", maxPrefix)
 	}
 	after, err := q.After.position("people")
 	if err != nil {
@@ -112,7 +112,7 @@ func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 		return query, false, err
 	}
 	if query.Words, some = idp.QueryWords(q.Prefix); len(query.Words) == 0 && after.Key != nil {
-		return query, false, invalid("after", "this does not come from the list before")
+		return query, false, invalid("after", "settings.list.after")
 	}
 	query.AfterID, query.AfterWord = after.ID, after.Key
 	return query, some, nil
@@ -128,10 +128,9 @@ func (a Actor) seesPeople() (agents, others bool) {
 // UserDetail is a person with everything that the console shows of them.
 // PasswordHash is left out, and factors come without their secrets.
 type UserDetail struct {
-	idp.User
+	Person
 	// Version is what a change of the person or their roles is compared with.
 	Version      int64
-	Roles        []idp.Role
 	Factors      []idp.Factor
 	Recovery     *idp.RecoverySet // nil: no recovery codes
 	RecoveryLeft int
@@ -145,8 +144,6 @@ type UserDetail struct {
 	PasswordSet bool
 	// Identities say who the person is at other providers.
 	Identities []IdentityEntry
-	// SecondSteps are what somebody else may not get around.
-	SecondSteps SecondSteps
 }
 
 // UserDetail reads a person. Who may see whom is as in Users.
@@ -176,7 +173,7 @@ func (m *Manager) mayRead(ctx context.Context, a Actor, r request, user idp.User
 }
 
 func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version int64) (UserDetail, error) {
-	d := UserDetail{User: user, Version: version, PasswordSet: user.PasswordHash != ""}
+	d := UserDetail{Person: Person{User: user}, Version: version, PasswordSet: user.PasswordHash != ""}
 	d.PasswordHash = ""
 	var err error
 	if d.Roles, err = m.Store.RolesOf(ctx, user.ID); err != nil {
@@ -192,10 +189,7 @@ func (m *Manager) detail(ctx context.Context, a Actor, user idp.User, version in
 	if err != nil {
 		return d, err
 	}
-	d.Factors = enrolment.TOTP
-	if enrolment.Email != nil {
-		d.Factors = append(d.Factors, *enrolment.Email)
-	}
+	d.Factors = enrolment.Factors
 	for i := range d.Factors {
 		d.Factors[i].Secret = nil
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
@@ -35,7 +36,7 @@ const maxIssuerLabel = 64
 func PolicyFields() settings.Fields[idp.Policy] {
 	return settings.Fields[idp.Policy]{
 		settings.Flag("authenticator", func(p *idp.Policy) *bool { return &p.Authenticator }).Or(true),
-		settings.Line("issuer_label", func(p *idp.Policy) *string { return &p.IssuerLabel }).Max(maxIssuerLabel).As(settings.Words).Rule(issuerLabel),
+		settings.Line("issuer_label", func(p *idp.Policy) *string { return &p.IssuerLabel }).Max(maxIssuerLabel).As(settings.Words).Rule(issuerLabel).Like(`^[^\x00-\x1F\x7F-\x9F:]*$`),
 		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
 	}
 }
@@ -45,7 +46,22 @@ func issuerLabel(label string) *settings.Error {
 	if strings.Contains(label, ":") {
 		return &settings.Error{Key: "settings.mfa.colon"}
 	}
-	return showsName(label)
+	return settings.ShowsName(label)
+}
+
+// labelOf makes an issuer label of a name, empty where nothing of it could be shown.
+func labelOf(name string) string {
+	label := []rune(strings.Map(func(r rune) rune {
+		if r == ':' || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, name))
+	text := string(label[:min(len(label), maxIssuerLabel)])
+	if issuerLabel(text) != nil {
+		return ""
+	}
+	return text
 }
 
 // CheckPolicy says what is wrong about a policy whenever it applies.
@@ -208,7 +224,7 @@ func (m *Manager) SaveOverride(ctx context.Context, a Actor, c Change[idp.Overri
 		return idp.Override{}, err
 	}
 	if idp.OwnClient(c.ID) {
-		return idp.Override{}, invalid("client_id", "our own pages have no rules but their own")
+		return idp.Override{}, invalid("client_id", "settings.override.own")
 	}
 	wrong := CheckOverride(&c.To)
 	if !slices.Contains([]Apply{Immediately, OnNextLogin}, c.Apply) {

@@ -3,12 +3,8 @@ package manage
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
-	"strings"
-	"time"
-	"unicode"
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
@@ -65,59 +61,19 @@ func entryOf(a Actor, v store.VersionedPopulation) PopulationEntry {
 	if a.Can(idp.PermissionAuthentication) {
 		return PopulationEntry{Population: p, Version: v.Version}
 	}
-	return PopulationEntry{Population: idp.Population{
-		ID: p.ID, Name: p.Name, BrandColor: p.BrandColor, LogoURL: p.LogoURL, HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL,
-	}}
+	return PopulationEntry{Population: idp.Population{ID: p.ID, Brand: p.Brand}}
 }
 
-// Brand is how a population presents itself.
-type Brand struct {
-	Name string
-	// BrandColor is #rrggbb or empty, the others https URLs or empty.
-	BrandColor, LogoURL, HelpURL, PrivacyURL string
-}
-
-// BrandOf is that of a population.
-func BrandOf(p idp.Population) Brand {
-	return Brand{Name: p.Name, BrandColor: p.BrandColor, LogoURL: p.LogoURL, HelpURL: p.HelpURL, PrivacyURL: p.PrivacyURL}
-}
-
-// BrandFields describe name, colour, logo and links of a population.
-func BrandFields() settings.Fields[Brand] {
-	color := func(v string) *settings.Error {
-		if !colorForm.MatchString(v) {
-			return &settings.Error{Key: "settings.brand.color", Args: []any{settings.Cut(v)}}
-		}
-		return nil
-	}
-	return settings.Fields[Brand]{
-		settings.Line("name", func(b *Brand) *string { return &b.Name }).Must("settings.brand.need_name").Max(maxPopulationName).As(settings.Words).Rule(showsName),
-		settings.Line("brand_color", func(b *Brand) *string { return &b.BrandColor }).As(settings.Lower).Rule(color),
-		settings.Line("logo_url", func(b *Brand) *string { return &b.LogoURL }).Rule(webURL),
-		settings.Line("help_url", func(b *Brand) *string { return &b.HelpURL }).Rule(webURL),
-		settings.Line("privacy_url", func(b *Brand) *string { return &b.PrivacyURL }).Rule(webURL),
-	}
-}
-
-const (
-	maxPopulationName = 100
-	maxURL            = 500 // bytes
-)
-
-var (
-	colorForm      = regexp.MustCompile(`^#[0-9a-f]{6}$`)
-	populationForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
-)
+var populationForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,31}$`)
 
 // SaveBrand changes name, colour, logo and links of a population, as save says.
-func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[Brand]) (PopulationEntry, error) {
-	return setting[Brand]{
-		op: "SaveBrand", kind: idp.AuditPopulationChanged, fields: BrandFields(), of: BrandOf,
-		onto: func(p *idp.Population, c Change[Brand]) {
-			p.Name, p.BrandColor, p.LogoURL, p.HelpURL, p.PrivacyURL = c.To.Name, c.To.BrandColor, c.To.LogoURL, c.To.HelpURL, c.To.PrivacyURL
-		},
-		check: func(_ *Manager, _ idp.Population, c *Change[Brand]) settings.Errors {
-			return BrandFields().Check(&c.To)
+func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[idp.Brand]) (PopulationEntry, error) {
+	return setting[idp.Brand]{
+		op: "SaveBrand", kind: idp.AuditPopulationChanged, fields: settings.Brand(),
+		of:   func(p idp.Population) idp.Brand { return p.Brand },
+		onto: func(p *idp.Population, c Change[idp.Brand]) { p.Brand = c.To },
+		check: func(_ *Manager, _ idp.Population, c *Change[idp.Brand]) settings.Errors {
+			return settings.Brand().Check(&c.To)
 		},
 		write: func(ctx context.Context, m *Manager, w written) error {
 			return m.Store.SaveBrand(ctx, w.version, *w.after)
@@ -125,65 +81,27 @@ func (m *Manager) SaveBrand(ctx context.Context, a Actor, c Change[Brand]) (Popu
 	}.save(ctx, m, a, c)
 }
 
-// showsName refuses a name that shows nothing, or something else than it says.
-func showsName(name string) *settings.Error {
-	switch {
-	case !idp.Shows(name):
-		return &settings.Error{Key: "settings.shows_nothing"}
-	case strings.ContainsFunc(name, idp.Directs):
-		return &settings.Error{Key: "settings.turns_text"}
-	}
-	return nil
-}
-
-// webURL allows an https URL.
-func webURL(value string) *settings.Error {
-	if len(value) > maxURL {
-		return &settings.Error{Key: "settings.long_bytes", Args: []any{maxURL}}
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, " \\\"'<>") {
-		return &settings.Error{Key: "settings.https", Args: []any{settings.Cut(value)}}
-	}
-	return nil
-}
-
 // takenIDs are pages below /account and below the console's /authentication, where a
 // population's id would stand.
 var takenIDs = []string{"callback", "confirm", "new"}
 
-// AddPopulation adds a population with the rules that agents begin with: an
-// authenticator as second step, an hour idle and a day at most. A *FieldError says
+// AddPopulation adds a population with the rules that agents begin with. settings.Errors say
 // what cannot be saved; idp.ErrConflict that the id is taken.
 func (m *Manager) AddPopulation(ctx context.Context, a Actor, id, name string) (PopulationEntry, error) {
 	if err := m.allow(ctx, a, request{op: "AddPopulation"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	if !populationForm.MatchString(id) {
-		return PopulationEntry{}, invalid("id", "2 to 32 of a-z, 0-9 and -, a letter first")
+		return PopulationEntry{}, invalid("id", "settings.population.id")
 	}
 	if slices.Contains(takenIDs, id) {
-		return PopulationEntry{}, invalid("id", "%q is the name of a page of ours", id)
+		return PopulationEntry{}, invalid("id", "settings.population.page", id)
 	}
-	p := idp.Population{
-		ID: id, Name: strings.Join(strings.Fields(name), " "), SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
-		Access: idp.Access{Password: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-		KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-	}
-	brand := BrandOf(p)
-	if err := BrandFields().Check(&brand).Err(); err != nil {
+	p := NewPopulation(id, settings.Words(name), "")
+	if err := settings.Brand().Check(&p.Brand).Err(); err != nil {
 		return PopulationEntry{}, err
 	}
-	// What apps on phones cannot show.
-	label := strings.Map(func(r rune) rune {
-		if r == ':' || unicode.IsControl(r) {
-			return -1
-		}
-		return r
-	}, p.Name)
-	runes := []rune(label)
-	p.Policy = idp.Policy{Version: 1, Authenticator: true, IssuerLabel: string(runes[:min(len(runes), maxIssuerLabel)])}
-	if !idp.Shows(p.Policy.IssuerLabel) {
+	if p.Policy.IssuerLabel = labelOf(p.Name); p.Policy.IssuerLabel == "" {
 		p.Policy.IssuerLabel = p.ID
 	}
 	err := m.Store.Do(ctx, func(ctx context.Context) error {

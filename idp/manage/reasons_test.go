@@ -178,11 +178,11 @@ func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
 		o.Throttles = throttle.New(o.db.Store, []byte("key"))
 		u := o.enrolled(t, idp.Agents)
 		e := o.enrolment(t, u)
-		_, err := o.db.DisableFactor(ctx, e.TOTP[0].ID, idp.Now())
+		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
 		idptest.Must(t, err)
-		_, err = o.db.DisableRecovery(ctx, e.Recovery.ID, idp.Now())
+		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
-		for _, id := range []string{e.TOTP[0].ID, e.Recovery.ID} {
+		for _, id := range []string{e.Of(idp.MethodTOTP)[0].ID, e.Recovery.ID} {
 			idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, id, ticket))
 		}
 		o.expectLetters(t, ui.MailFactorEnabled, u, true, 2)

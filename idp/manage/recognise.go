@@ -234,7 +234,7 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return user, false, err
 	}
-	if len(permissions) > 0 || len(enrolment.TOTP) > 0 || elsewhere {
+	if len(permissions) > 0 || len(mfa.Possessions(enrolment.Factors)) > 0 || elsewhere {
 		return user, false, turnedAway(idp.FederationProof, "account %s has no password to prove it by", user.ID)
 	}
 	user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")

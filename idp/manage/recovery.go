@@ -146,7 +146,7 @@ func (m *Manager) regenerate(ctx context.Context, user idp.User, e idp.AuditEven
 		if err != nil {
 			return err
 		}
-		if len(enrolment.TOTP) == 0 {
+		if len(mfa.Possessions(enrolment.Factors)) == 0 {
 			return fmt.Errorf("recovery codes without an authenticator: %w", idp.ErrNotFound)
 		}
 		if set := enrolment.Recovery; set != nil {
@@ -220,7 +220,7 @@ func (m *Manager) ResetMFA(ctx context.Context, a Actor, userID, reason string) 
 		if err := m.Store.RemoveFactors(ctx, userID); err != nil {
 			return err
 		}
-		if err := m.ForgetGuesses(ctx, userID, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail); err != nil {
+		if err := m.ForgetGuesses(ctx, userID, mfa.SecondSteps()...); err != nil {
 			return err
 		}
 		e := a.audit(idp.AuditMFAReset, reason, nil)

@@ -112,7 +112,7 @@ func TestNewSetReplacesTheOldOne(t *testing.T) {
 			for _, population := range []string{idp.Agents, idp.Contacts} {
 				u, other := o.enrolled(t, population), o.enrolled(t, population)
 				old, before := o.codes(t, u), o.enrolment(t, other)
-				disabled, err := o.db.DisableRecovery(t.Context(), o.enrolment(t, u).Recovery.ID, idp.Now())
+				disabled, err := o.db.DisableFactor(t.Context(), o.enrolment(t, u).Recovery.ID, idp.Now())
 				if err != nil || !disabled {
 					t.Fatal(disabled, err)
 				}
@@ -120,7 +120,7 @@ func TestNewSetReplacesTheOldOne(t *testing.T) {
 				idptest.Must(t, regenerate(o.Manager, u))
 
 				e, codes := o.enrolment(t, u), o.codes(t, u)
-				if !e.Recovery.SavedAt.IsZero() || !e.Recovery.DisabledAt.IsZero() || len(codes) != 10 || len(e.TOTP) != 1 {
+				if !e.Recovery.SavedAt.IsZero() || !e.Recovery.DisabledAt.IsZero() || len(codes) != 10 || len(e.Of(idp.MethodTOTP)) != 1 {
 					t.Errorf("%s: %d codes of %+v", name, len(codes), e.Recovery)
 				}
 				for _, code := range old {
@@ -372,7 +372,7 @@ func (o *office) expectSignedOut(t *testing.T, b belongings, told idp.Client, ac
 // expectUntouched fails unless everything of b is as it was.
 func (o *office) expectUntouched(t *testing.T, b belongings, e idp.Enrolment) {
 	t.Helper()
-	if diff := cmp.Diff(e, o.enrolment(t, b.user)); diff != "" || len(e.TOTP) != 1 || e.RecoveryLeft != 10 {
+	if diff := cmp.Diff(e, o.enrolment(t, b.user)); diff != "" || len(e.Of(idp.MethodTOTP)) != 1 || e.RecoveryLeft != 10 {
 		t.Errorf("somebody else's factors: %s", diff)
 	}
 	for _, s := range []idp.Session{b.first, b.second} {
@@ -398,7 +398,7 @@ func TestResetTakesAllFactorsAndSignsOutEverywhere(t *testing.T) {
 		told, untold := o.app(t, listens, idp.Agents), o.app(t, nil, idp.Agents)
 		b, other := o.settle(t, told, untold), o.settle(t, told, untold)
 		before := o.enrolment(t, other.user)
-		if e := o.enrolment(t, b.user); len(e.TOTP) != 1 || e.Email == nil || e.Recovery == nil {
+		if e := o.enrolment(t, b.user); len(e.Of(idp.MethodTOTP)) != 1 || e.First(idp.MethodEmail) == nil || e.Recovery == nil {
 			t.Fatalf("enrolled %+v", e)
 		}
 		idptest.Must(t, o.ResetMFA(t.Context(), holder(idp.PermissionAgentRecovery), b.user.ID, ticket))

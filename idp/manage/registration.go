@@ -9,7 +9,7 @@ import (
 	"gatehouse/ui"
 )
 
-// admits tells whether an address may be registered: a *FieldError when not, whoever
+// admits tells whether an address may be registered: settings.Errors when not, whoever
 // has it.
 func admits(p idp.Population, email string) error {
 	if err := checkUser(idp.User{Email: email}); err != nil {
@@ -17,10 +17,10 @@ func admits(p idp.Population, email string) error {
 	}
 	domain, err := idp.MailDomain(email)
 	if err != nil {
-		return invalid("email", "%q is not an email address", email)
+		return invalid("email", "settings.user.email", email)
 	}
 	if !p.Registers() || !p.Registration.Admits(domain) {
-		return invalid("domain", "nobody registers with an address at %s", domain)
+		return invalid("domain", "settings.registration.domain", domain)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ const (
 // nothing about accounts; CarryOut does the rest.
 func (m *Manager) AskReset(ctx context.Context, r LinkRequest) error { return m.ask(ctx, askReset, r) }
 
-// AskRegistration takes the address of somebody who wants an account. A *FieldError
+// AskRegistration takes the address of somebody who wants an account. settings.Errors
 // says that the population takes no such address, which is not for whoever asks to
 // find out by mail. It writes the same for everybody else.
 func (m *Manager) AskRegistration(ctx context.Context, r LinkRequest) error {

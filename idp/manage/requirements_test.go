@@ -238,11 +238,11 @@ func TestPasswordsAreNotUsedAgain(t *testing.T) {
 			ok    bool
 		}{{a, false}, {b, true}, {a, false}, {c, true}, {a, false}, {b, false}, {c, false}, {d, true}, {a, true}, {d, false}} {
 			err := set(step.plain)
-			var field *manage.FieldError
+			var weak *manage.PasswordError
 			switch {
 			case step.ok && err != nil:
 				t.Errorf("step %d, %s: %v", i, step.plain, err)
-			case !step.ok && (!errors.As(err, &field) || !slices.Equal(field.Password, []password.Reason{{Kind: password.Reused, Number: 3}})):
+			case !step.ok && (!errors.As(err, &weak) || !slices.Equal(weak.Reasons, []password.Reason{{Kind: password.Reused, Number: 3}})):
 				t.Errorf("step %d, %s: %v", i, step.plain, err)
 			}
 		}
@@ -269,7 +269,7 @@ func TestReasonsHaveWords(t *testing.T) {
 	t.Parallel()
 	pages, err := newPages()
 	idptest.Must(t, err)
-	p := idp.Population{Name: "RTX", Passwords: everyRule(90)}
+	p := idp.Population{Brand: idp.Brand{Name: "RTX"}, Passwords: everyRule(90)}
 	broken := []password.Reason{{Kind: password.TooLong, Number: password.MaxBytes}, {Kind: password.Reused, Number: 24}}
 	seen := map[string]bool{}
 	list := manage.PasswordRuleList(p, idp.User{}, true, broken)

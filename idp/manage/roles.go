@@ -40,7 +40,7 @@ func (m *Manager) roles(ctx context.Context, id string) ([]RoleEntry, error) {
 }
 
 // CreateRole adds a role. Its permissions are ones that the actor holds. A
-// *FieldError says what cannot be saved.
+// settings.Errors say what cannot be saved.
 func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissions []string, reason string) (RoleEntry, error) {
 	if err := m.allow(ctx, a, request{op: "CreateRole", holds: permissions, reason: reason}); err != nil {
 		return RoleEntry{}, err
@@ -63,7 +63,7 @@ func (m *Manager) CreateRole(ctx context.Context, a Actor, name string, permissi
 // RoleFields describe a role.
 func RoleFields() settings.Fields[idp.Role] {
 	return settings.Fields[idp.Role]{
-		settings.Line("name", func(r *idp.Role) *string { return &r.Name }).Must("settings.role.need_name").Max(maxRoleName).As(settings.Words).Rule(showsName),
+		settings.Line("name", func(r *idp.Role) *string { return &r.Name }).Must("settings.role.need_name").Max(maxRoleName).As(settings.Words).Rule(settings.ShowsName),
 		settings.Set("permissions", func(r *idp.Role) *[]string { return &r.Permissions }, idp.Permissions()...),
 	}
 }

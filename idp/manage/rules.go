@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 )
@@ -106,7 +107,7 @@ var rules = func() map[string]rule {
 		"Audit":       {"read the audit log", false, false, only(idp.PermissionAudit)},
 		"ExportAudit": {"export the audit log", false, false, only(idp.PermissionAudit)},
 
-		"Deliveries":      {"see deliveries", false, false, only(idp.PermissionKeys)},
+		"Deliveries":      {"see deliveries", false, false, []string{idp.PermissionDeliveries, idp.PermissionKeys}},
 		"RetryDeliveries": {"retry deliveries", false, false, only(idp.PermissionKeys)},
 
 		"SigningKeys": {"see signing keys", false, false, only(idp.PermissionKeys)},
@@ -234,9 +235,9 @@ func checkReason(reason string) error {
 	reason = strings.TrimSpace(reason)
 	switch {
 	case reason == "":
-		return invalid("reason", "say why: the person concerned may ask")
-	case len(reason) > maxReason:
-		return invalid("reason", "a reason has at most %d bytes", maxReason)
+		return invalid("reason", "settings.reason")
+	case utf8.RuneCountInString(reason) > maxReason:
+		return invalid("reason", "settings.long", maxReason)
 	}
 	return isText("reason", strings.NewReplacer("\r", " ", "\n", " ", "\t", " ").Replace(reason))
 }

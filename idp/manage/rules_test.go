@@ -74,7 +74,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"Population", nil, func(a manage.Actor) error { return second(o.Population(ctx, a, idp.Agents)) }},
 		{"AddPopulation", nil, func(a manage.Actor) error { return second(o.AddPopulation(ctx, a, "", "")) }},
 		{"SaveBrand", nil, func(a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, manage.Change[manage.Brand]{ID: idp.Agents}))
+			return second(o.SaveBrand(ctx, a, manage.Change[idp.Brand]{ID: idp.Agents}))
 		}},
 		{"Requirements", nil, func(a manage.Actor) error { return second(o.Requirements(ctx, a, idp.Agents)) }},
 		{"PreviewPasswordRules", nil, func(a manage.Actor) error {

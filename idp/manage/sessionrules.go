@@ -38,8 +38,8 @@ const (
 func SessionFields() settings.Fields[SessionRules] {
 	kept := func(r SessionRules) bool { return r.KeepSignedIn } // else these limits count for nobody
 	return settings.Fields[SessionRules]{
-		settings.Duration("session_idle", func(r *SessionRules) *time.Duration { return &r.Idle }).Lasts(leastIdle, mostLifetime),
-		settings.Duration("session_lifetime", func(r *SessionRules) *time.Duration { return &r.Lifetime }).Lasts(leastIdle, mostLifetime),
+		settings.Duration("session_idle", func(r *SessionRules) *time.Duration { return &r.Idle }).Lasts(leastIdle, mostLifetime).Or(time.Hour),
+		settings.Duration("session_lifetime", func(r *SessionRules) *time.Duration { return &r.Lifetime }).Lasts(leastIdle, mostLifetime).Or(24 * time.Hour),
 		settings.Flag("end_others", func(r *SessionRules) *bool { return &r.EndOthers }).Or(true),
 		settings.Flag("keep_signed_in", func(r *SessionRules) *bool { return &r.KeepSignedIn }),
 		settings.Duration("kept_idle", func(r *SessionRules) *time.Duration { return &r.KeptIdle }).

@@ -17,6 +17,9 @@ type Change[T any] struct {
 	// Version is the one that the actor saw.
 	Version int64
 	To      T
+	// Given are the fields that the change names, nil for all: settings of a column that it
+	// does not name stay as they are.
+	Given []string
 	// Apply says when it applies, where there is a choice.
 	Apply Apply
 	// PasswordAlone confirms an MFA policy without any second step.
@@ -67,6 +70,7 @@ func (s setting[T]) save(ctx context.Context, m *Manager, a Actor, c Change[T]) 
 	if err != nil {
 		return PopulationEntry{}, err
 	}
+	s.fields.Keep(s.of(before.Population), &c.To, c.Given)
 	if err := s.refuses(m, before.Population, &c).Err(); err != nil {
 		return PopulationEntry{}, err
 	}

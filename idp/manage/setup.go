@@ -79,14 +79,14 @@ func (m *Manager) setupLink(ctx context.Context, token string) (idp.Link, error)
 
 // CreateAdmin makes an agent who holds the role Admin, with a token of SetupLink,
 // which is used up by it, with all others of its kind, and by nothing else: a
-// *FieldError or idp.ErrConflict leaves it good.
+// settings.Errors or idp.ErrConflict leaves it good.
 func (m *Manager) CreateAdmin(ctx context.Context, token string, n NewUser) (idp.User, error) {
 	link, err := m.setupLink(ctx, token)
 	if err != nil {
 		return idp.User{}, err
 	}
 	if n.Password == "" {
-		return idp.User{}, invalid("password", "a password is needed")
+		return idp.User{}, invalid("password", "settings.user.need_password")
 	}
 	n.Population, n.Roles = link.PopulationID, []string{idp.RoleAdmin}
 	var user idp.User

@@ -7,6 +7,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // Whoever has an address has it in every spelling, at every entry.
@@ -20,11 +21,11 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 			"mu\u0308ller@bücher.example", "müller@xn--bcher-kva.example", "MÜLLER＠BÜCHER。example", "m\u200büller@bücher.example",
 			"\u202amüller@bücher.example\u202c", "müller@bü\u00adcher.example.", " müller@bücher｡example\n", "müller\ufe0f@bücher.example",
 		} {
-			conflict := func(entry string, err error) {
+			conflict := func(way string, err error) {
 				t.Helper()
-				var field *manage.FieldError
-				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field.Field != "email") {
-					t.Errorf("%s takes %q: %v", entry, spelling, err)
+				var field settings.Errors
+				if !errors.Is(err, idp.ErrConflict) && (!errors.As(err, &field) || field[0].Field != "email") {
+					t.Errorf("%s takes %q: %v", way, spelling, err)
 				}
 			}
 			_, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: spelling})
@@ -98,7 +99,7 @@ func refuseNames(t *testing.T, names ...string) {
 			}
 			_, _, err := o.AddClient(ctx, everything(), idp.Client{Name: name, Kind: idp.SPAClient, RedirectURIs: []string{"https://app.example/"}, Populations: []string{idp.Agents}})
 			expectField(t, "an app "+name, err, "name")
-			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).TOTP[0].ID, name)
+			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID, name)
 			expectField(t, "an authenticator "+name, err, "name")
 		}
 	})

@@ -48,7 +48,7 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 			},
 			"SaveBrand": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveBrand(ctx, all, manage.Change[manage.Brand]{ID: idp.Agents, Version: e.Version, To: manage.Brand{Name: " " + e.Name, BrandColor: e.BrandColor}})
+				saved, err := o.SaveBrand(ctx, all, manage.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: " " + e.Name, BrandColor: e.BrandColor}})
 				return e.Version, saved.Version, err
 			},
 			"SaveRegistration": func() (int64, int64, error) {

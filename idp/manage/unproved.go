@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // An account has an owner, and ways in: a password, an authenticator, accounts elsewhere.
@@ -41,7 +42,7 @@ func (m *Manager) hasWays(ctx context.Context, user idp.User) (bool, error) {
 // hasFactors tells whether there is an authenticator, or recovery codes in its place.
 func (m *Manager) hasFactors(ctx context.Context, user idp.User) (bool, error) {
 	e, err := m.Store.Enrolment(ctx, user.ID)
-	return len(e.TOTP) > 0 || e.Recovery != nil, err
+	return len(mfa.Possessions(e.Factors)) > 0 || e.Recovery != nil, err
 }
 
 // madeFor tells when a way into another person's account becomes unproved by being made:

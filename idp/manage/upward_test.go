@@ -179,7 +179,7 @@ func TestStaleVersionsChangeNothing(t *testing.T) {
 		if err != nil || app.Version != 2 || app.Name != "Portal" {
 			t.Fatalf("%+v, %v", app, err)
 		}
-		brand := manage.Change[manage.Brand]{ID: idp.Agents, Version: 1, To: manage.Brand{Name: "RTX", BrandColor: "#0A5C36", LogoURL: "https://rtx.example/logo.svg"}}
+		brand := manage.Change[idp.Brand]{ID: idp.Agents, Version: 1, To: idp.Brand{Name: "RTX", BrandColor: "#0A5C36", LogoURL: "https://rtx.example/logo.svg"}}
 		p, err := o.SaveBrand(ctx, everything(), brand)
 		if err != nil || p.Version != 2 || p.BrandColor != "#0a5c36" {
 			t.Fatalf("%+v, %v", p, err)

@@ -43,7 +43,7 @@ func (m *Manager) rolesByID(ctx context.Context, ids []string) ([]idp.Role, erro
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(roles, func(r idp.Role) bool { return r.ID == id }) {
-			return nil, invalid("roles", "there is no role %q", id)
+			return nil, invalid("roles", "settings.no_role", id)
 		}
 	}
 	return roles, nil
@@ -153,7 +153,7 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 	if slices.Contains(changed, "email") {
 		other, err := m.Store.UserByEmail(ctx, after.PopulationID, after.Email)
 		if err == nil && other.ID != after.ID {
-			return invalid("email", "somebody else of the population has that address")
+			return invalid("email", "settings.user.email_taken")
 		}
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return err

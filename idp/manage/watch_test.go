@@ -121,7 +121,7 @@ func (o *office) actsOnSettings(t *testing.T) map[string]act {
 			return second(o.AddPopulation(ctx, a, "partners", "Partners"))
 		},
 		"SaveBrand": func(ctx context.Context, a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, manage.Change[manage.Brand]{ID: idp.Agents, Version: version(), To: manage.Brand{Name: "Staff"}}))
+			return second(o.SaveBrand(ctx, a, manage.Change[idp.Brand]{ID: idp.Agents, Version: version(), To: idp.Brand{Name: "Staff"}}))
 		},
 		"SaveRegistration": func(ctx context.Context, a manage.Actor) error {
 			return second(o.SaveRegistration(ctx, a, manage.Change[idp.Registration]{ID: idp.Agents, Version: version(), To: idp.Registration{Open: true}}))
@@ -162,7 +162,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 	u, away, nobody, stopped := o.enrolled(t, idp.Agents), o.enrolled(t, idp.Agents), o.enrolled(t, idp.Agents), o.enrolled(t, idp.Agents)
 	unlinked := o.person(t, idp.Agents)
 	o.linked(t, unlinked, c)
-	s, factor := o.signedIn(t, u), o.enrolment(t, stopped).TOTP[0].ID
+	s, factor := o.signedIn(t, u), o.enrolment(t, stopped).Of(idp.MethodTOTP)[0].ID
 	o.exec(t, "UPDATE factors SET disabled_at = created_at WHERE id = '"+factor+"'")
 	invited, err := o.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "invited@rtx.example"})
 	idptest.Must(t, err)

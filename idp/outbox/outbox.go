@@ -104,11 +104,17 @@ func (o *Outbox) Notify(ctx context.Context, u idp.User, p idp.Population, m ui.
 // where what it tells of came from.
 func FrameFor(ctx context.Context, u idp.User, p idp.Population) ui.MailFrame {
 	visit := idp.VisitFrom(ctx)
-	return ui.MailFrame{
+	f := ui.MailFrame{
 		Lang: u.Locale, Population: p.ID, Staff: p.ID == idp.Agents, Name: u.Name, Account: u.Email, HelpURL: p.HelpURL, At: idp.Now(),
 		Brand:   ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
 		Address: visit.Address, UserAgent: visit.UserAgent,
 	}
+	for _, l := range p.Links() {
+		if l.Mails {
+			f.Links = append(f.Links, ui.FooterLink{Label: ui.Key(l.Text), URL: l.URL})
+		}
+	}
+	return f
 }
 
 // Ask stores a request of a kind; Worker.Request is told of it. body becomes JSON.

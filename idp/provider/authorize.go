@@ -218,7 +218,7 @@ func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool)
 func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
 	q := mfa.Question{
 		Demand: a.request.Demand, Now: a.request.CreatedAt,
-		Enrolled:     mfa.Enrolled{Authenticator: true, AuthenticatorWorks: true},
+		Enrolled:     mfa.Everything(),
 		PasswordOpen: true, FederationOpen: true,
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {

@@ -294,10 +294,10 @@ func (p *Provider) signedOut(c *gin.Context, l logout, ended []store.SessionStan
 }
 
 func (p *Provider) logoutFrame(c *gin.Context, l logout) ui.Frame {
-	f := ui.Frame{Lang: p.Web.Language(c.Request, l.uiLocales), ClientName: l.client.Name}
+	f := ui.Frame{Lang: p.Web.Language(c.Request, l.uiLocales)}
 	if len(l.sessions) > 0 {
-		s := l.sessions[0].Population
-		f.Brand = ui.Brand{Name: s.Name, LogoURL: s.LogoURL, Color: s.BrandColor}
+		f = p.Web.Frame(f.Lang, l.sessions[0].Population.Brand)
 	}
+	f.ClientName = l.client.Name
 	return f
 }

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+
+	"gatehouse/idp/settings"
 )
 
 // Format is the form of a file.
@@ -95,7 +98,7 @@ func (r *Reader) readHeader() error {
 		name = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
 		switch {
 		case !slices.Contains(Columns(), name):
-			return fmt.Errorf("column %d: %s", i+1, unknownColumn(clipped(name)))
+			return &LineError{1, settings.Errors{*unknownColumn(name)}}
 		case slices.Contains(r.columns, name):
 			return fmt.Errorf("column %d: %s is there twice", i+1, name)
 		}
@@ -116,7 +119,7 @@ func (r *Reader) Next() (Record, error) {
 		case err != nil:
 			return Record{}, err
 		case l.tooLong:
-			return Record{}, &LineError{Line: l.number, Reason: fmt.Sprintf("it has more than %d bytes", maxRecord)}
+			return Record{}, wrongLine(l.number, "", "settings.import.long", maxRecord)
 		case len(bytes.TrimSpace(l.text)) == 0:
 			continue
 		case r.format == JSONLines:
@@ -130,11 +133,11 @@ func (r *Reader) Next() (Record, error) {
 func (r *Reader) object(l line) (Record, error) {
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(l.text, &object); err != nil || object == nil {
-		return Record{}, &LineError{Line: l.number, Reason: "it is not a JSON object"}
+		return Record{}, wrongLine(l.number, "", "settings.import.json")
 	}
-	texts, field, reason := textsOf(object)
-	if reason != "" {
-		return Record{}, &LineError{Line: l.number, Field: field, Reason: reason}
+	texts, wrong := textsOf(object)
+	if wrong != nil {
+		return Record{}, &LineError{l.number, settings.Errors{*wrong}}
 	}
 	return record(l.number, r.population, texts)
 }
@@ -147,16 +150,16 @@ func (r *Reader) row(first line) (Record, error) {
 		return Record{}, err
 	}
 	fields, err := r.fields(text)
-	reason := ""
+	var wrong *LineError
 	switch {
 	case err != nil:
-		reason = "its quotes make no sense: a quote inside a field is written twice, and the field in quotes"
+		wrong = wrongLine(first.number, "", "settings.import.quotes")
 	case len(fields) != len(r.columns):
-		reason = fmt.Sprintf("it has %d fields, and the header %d", len(fields), len(r.columns))
+		wrong = wrongLine(first.number, "", "settings.import.fields", strconv.Itoa(len(fields)), len(r.columns))
 	}
-	if reason != "" {
+	if wrong != nil {
 		r.waiting = append(more, r.waiting...)
-		return Record{}, &LineError{Line: first.number, Reason: reason}
+		return Record{}, wrong
 	}
 	texts := map[string]string{}
 	for i, name := range r.columns {
@@ -178,7 +181,7 @@ func (r *Reader) quoted(first line) (text []byte, more []line, err error) {
 		}
 		if err != nil || next.tooLong || len(more) > maxRecordLines || len(text)+len(next.text) > maxRecord {
 			r.waiting = append(more, r.waiting...)
-			return nil, nil, &LineError{Line: first.number, Reason: "a quote is not closed"}
+			return nil, nil, wrongLine(first.number, "", "settings.import.quote")
 		}
 		text = append(append(text, '\n'), next.text...)
 	}

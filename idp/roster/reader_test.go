@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/roster"
+	"gatehouse/ui"
 )
 
 const (
@@ -33,13 +34,23 @@ func read(t testing.TB, text string, format roster.Format) (people []roster.Reco
 		case errors.Is(err, io.EOF):
 			return people, wrong
 		case errors.As(err, &line):
-			wrong[line.Line] += line.Error()
+			wrong[line.Line] += line.In(english(t))
 		case err != nil:
 			t.Fatal(err)
 		default:
 			people = append(people, p)
 		}
 	}
+}
+
+// english writes texts as the command line does.
+func english(t testing.TB) func(key string, args ...any) string {
+	t.Helper()
+	texts, err := ui.Texts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return texts.English
 }
 
 func emails(people []roster.Record) []string {
@@ -70,28 +81,28 @@ func TestFilesAreRead(t *testing.T) {
 		"a quote not closed": {
 			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C, D\"\n", roster.CSV,
 			[]string{"3 b@x.example", "4 c@x.example"},
-			map[int]string{2: "a quote is not closed"},
+			map[int]string{2: "A quote is not closed"},
 		},
 		"two quotes not closed": {
 			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C\nd@x.example,D\n", roster.CSV,
 			[]string{"3 b@x.example", "5 d@x.example"},
-			map[int]string{2: "quotes make no sense", 4: "a quote is not closed"},
+			map[int]string{2: "quotes make no sense", 4: "A quote is not closed"},
 		},
 		"a bare quote":    {"email,name\na@x.example,A \"the\" B\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "quotes make no sense"}},
 		"too few fields":  {"email,name\na@x.example\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "1 fields, and the header 2"}},
 		"too many fields": {"email\na@x.example,A\nb@x.example\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "2 fields, and the header 1"}},
 		"too long a line": {"email\n" + strings.Repeat("x", 70<<10) + "\nb@x.example\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "more than 65536 bytes"}},
-		"not UTF-8":       {"email,name\na@x.example,\xff\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "name: it is not UTF-8"}},
+		"not UTF-8":       {"email,name\na@x.example,\xff\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "name: It is not UTF-8"}},
 
 		"objects":                {`{"email":"a@x.example"}` + "\n\n" + `{"email":"b@x.example","roles":["agent"],"disabled":true,"name":null}`, roster.JSONLines, []string{"1 a@x.example", "3 b@x.example"}, nil},
 		"objects with a mark":    {bom + `{"email":"a@x.example"}`, roster.JSONLines, []string{"1 a@x.example"}, nil},
 		"a broken object":        {`{"email":"a@x.example"` + "\n" + `{"email":"b@x.example"}`, roster.JSONLines, []string{"2 b@x.example"}, map[int]string{1: "not a JSON object"}},
 		"no object":              {"null\n[]\n7\n\"x\"\n", roster.JSONLines, nil, map[int]string{1: "not a JSON object", 2: "not a JSON object", 3: "not a JSON object", 4: "not a JSON object"}},
 		"a list of all":          {`[{"email":"a@x.example"}]`, roster.JSONLines, nil, map[int]string{1: "not a JSON object"}},
-		"another type":           {`{"email":7}`, roster.JSONLines, nil, map[int]string{1: "email: it is not a text"}},
-		"an unknown name":        {`{"email":"a@x.example","mail":"x"}`, roster.JSONLines, nil, map[int]string{1: `there is no column "mail"`}},
+		"another type":           {`{"email":7}`, roster.JSONLines, nil, map[int]string{1: "email: It is not a text"}},
+		"an unknown name":        {`{"email":"a@x.example","mail":"x"}`, roster.JSONLines, nil, map[int]string{1: "There is no column “mail”"}},
 		"a plain password":       {`{"email":"a@x.example","password":"x"}`, roster.JSONLines, nil, map[int]string{1: "imported as hashes"}},
-		"a role that is no text": {`{"email":"a@x.example","roles":[7]}`, roster.JSONLines, nil, map[int]string{1: "roles: it is not a text"}},
+		"a role that is no text": {`{"email":"a@x.example","roles":[7]}`, roster.JSONLines, nil, map[int]string{1: "roles: It is not a text"}},
 	} {
 		people, wrong := read(t, c.text, c.format)
 		if got := emails(people); !slices.Equal(got, c.want) {

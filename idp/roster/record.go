@@ -14,6 +14,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/password"
+	"gatehouse/idp/settings"
 	"gatehouse/mfa"
 )
 
@@ -26,19 +27,30 @@ func Columns() []string {
 	}
 }
 
-// LineError is what is wrong with one line; those behind it can be read.
+// LineError is what is wrong with one line; those behind it can be read. An error without
+// a field is about the line as a whole.
 type LineError struct {
-	Line   int    // the first of the record, from 1
-	Field  string // its column, empty for the line as a whole
-	Reason string
+	Line  int // the first of the record, from 1
+	Wrong settings.Errors
 }
 
-// Error implements error.
-func (e *LineError) Error() string {
-	if e.Field == "" {
-		return fmt.Sprintf("line %d: %s", e.Line, e.Reason)
+// Error implements error. It is for logs: people read the texts of the keys.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Wrong) }
+
+// In is the error in the words of text, a catalogue's.
+func (e *LineError) In(text func(key string, args ...any) string) string {
+	said := fmt.Sprintf("line %d:", e.Line)
+	for _, one := range e.Wrong {
+		if one.Field != "" {
+			said += " " + one.Field + ":"
+		}
+		said += " " + text(one.Key, one.Args...)
 	}
-	return fmt.Sprintf("line %d: %s: %s", e.Line, e.Field, e.Reason)
+	return said
+}
+
+func wrongLine(line int, field, key string, args ...any) *LineError {
+	return &LineError{line, settings.Invalid(field, key, args...)}
 }
 
 // Record is one person of a file.
@@ -48,12 +60,12 @@ type Record struct {
 }
 
 // unknownColumn is why a column is refused.
-func unknownColumn(name string) string {
-	switch name {
-	case "password", "plain_password", "plaintext_password":
-		return "passwords are imported as hashes, in password_hash: nobody else should have known them"
+func unknownColumn(name string) *settings.Error {
+	e := &settings.Error{Field: clipped(name), Key: "settings.import.password"}
+	if !slices.Contains([]string{"password", "plain_password", "plaintext_password"}, name) {
+		e.Key, e.Args = "settings.import.column", []any{clipped(name), strings.Join(Columns(), ", ")}
 	}
-	return fmt.Sprintf("there is no column %q; there are %s", name, strings.Join(Columns(), ", "))
+	return e
 }
 
 // guid is how Entra writes the ids of tenants and people.
@@ -70,38 +82,36 @@ func record(line int, population string, texts map[string]string) (Record, error
 	slices.Sort(r.Roles)
 	r.Roles = slices.Compact(r.Roles)
 	r.TenantID, r.ObjectID = strings.ToLower(texts["entra_tid"]), strings.ToLower(texts["entra_oid"])
-	wrong := func(field, format string, args ...any) error {
-		return &LineError{Line: line, Field: field, Reason: fmt.Sprintf(format, args...)}
-	}
+	wrong := func(field, key string, args ...any) error { return wrongLine(line, field, key, args...) }
 	for name, text := range texts {
 		if !utf8.ValidString(text) {
-			return r, wrong(name, "it is not UTF-8")
+			return r, wrong(name, "settings.import.encoding")
 		}
 	}
 	var err error
 	if text := texts["password_hash"]; text != "" {
 		if r.PasswordHash, err = password.Foreign(text); err != nil {
-			return r, wrong("password_hash", "%s", strings.TrimPrefix(err.Error(), "password: "))
+			return r, wrong("password_hash", "settings.import.unusable", strings.TrimPrefix(err.Error(), "password: "))
 		}
 	}
 	if text := texts["totp"]; text != "" {
 		if r.TOTPKey, err = mfa.ReadTOTPKey(text); err != nil {
-			return r, wrong("totp", "%s", strings.TrimPrefix(err.Error(), "mfa: "))
+			return r, wrong("totp", "settings.import.unusable", strings.TrimPrefix(err.Error(), "mfa: "))
 		}
 	}
 	for name, into := range map[string]*bool{"email_verified": &r.EmailVerified, "disabled": &r.Disabled} {
 		if *into, err = yesOrNo(texts[name]); err != nil {
-			return r, wrong(name, "%q is neither true nor false", clipped(texts[name]))
+			return r, wrong(name, "settings.import.flag", clipped(texts[name]))
 		}
 	}
 	if text := texts["password_changed_at"]; text != "" {
 		if r.PasswordChangedAt, err = moment(text); err != nil {
-			return r, wrong("password_changed_at", "%q is no time such as 2026-03-29T01:30:00Z", clipped(text))
+			return r, wrong("password_changed_at", "settings.import.time", clipped(text))
 		}
 	}
 	for name, id := range map[string]string{"entra_tid": r.TenantID, "entra_oid": r.ObjectID} {
 		if (r.TenantID != "" || r.ObjectID != "") && !guid.MatchString(id) {
-			return r, wrong(name, "the ids of a tenant and of a person in it belong together, each such as 11111111-2222-3333-4444-555555555555")
+			return r, wrong(name, "settings.import.entra")
 		}
 	}
 	return r, nil
@@ -138,11 +148,11 @@ func moment(text string) (time.Time, error) {
 }
 
 // textsOf are the values of a JSON object as texts, as a CSV file would have them.
-func textsOf(object map[string]json.RawMessage) (texts map[string]string, field, reason string) {
+func textsOf(object map[string]json.RawMessage) (texts map[string]string, wrong *settings.Error) {
 	texts = map[string]string{}
 	for name, raw := range object {
 		if !slices.Contains(Columns(), name) {
-			return nil, clipped(name), unknownColumn(clipped(name))
+			return nil, unknownColumn(name)
 		}
 		var text string
 		var list []string
@@ -158,8 +168,8 @@ func textsOf(object map[string]json.RawMessage) (texts map[string]string, field,
 		case name == "password_hash" && strings.HasPrefix(string(raw), "{"):
 			texts[name] = string(raw)
 		default:
-			return nil, name, "it is not a text"
+			return nil, &settings.Error{Field: name, Key: "settings.import.text"}
 		}
 	}
-	return texts, "", ""
+	return texts, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 // Import is one import of a file.
@@ -136,7 +137,7 @@ func (s *source) twice(r Record) error {
 	sum := sha256.Sum256(append([]byte(r.Population+"\x00"), idp.EmailKey(r.Email)...))
 	key := [16]byte(sum[:16])
 	if before, ok := s.seen[key]; ok {
-		return &LineError{Line: r.Line, Field: "email", Reason: fmt.Sprintf("line %d has the same", before)}
+		return wrongLine(r.Line, "email", "settings.import.twice", before)
 	}
 	s.seen[key] = r.Line
 	return nil
@@ -183,10 +184,10 @@ func (i Import) try(ctx context.Context, records []*Record, outcomes []Outcome) 
 			continue
 		}
 		_, err := i.Manage.ImportUser(ctx, i.Actor, r.ImportedUser, i.Reason)
-		var field *manage.FieldError
+		var wrong settings.Errors
 		switch {
-		case errors.As(err, &field):
-			err = &LineError{Line: r.Line, Field: field.Field, Reason: field.Reason}
+		case errors.As(err, &wrong):
+			err = &LineError{Line: r.Line, Wrong: wrong}
 		case err != nil && !errors.Is(err, idp.ErrConflict):
 			return err
 		}

@@ -68,7 +68,7 @@ func TestImportGoesOnOrImportsNothing(t *testing.T) {
 		j.expect(t, roster.Summary{Added: 2, Failed: 4, Last: 7}, nil)
 		said := fmt.Sprint(j.told)
 		for _, text := range []string{
-			`line 3: roles: there is no role "nobody"`, "line 4: email:", "line 5: password_hash:", "line 6: email: line 2 has the same",
+			"line 3: roles: settings.no_role nobody", "line 4: email:", "line 5: password_hash:", "line 6: email: settings.import.twice 2",
 		} {
 			if !strings.Contains(said, text) {
 				t.Errorf("of %q nothing is said: %s", text, said)
@@ -203,7 +203,7 @@ func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 	const tenant, person = "11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"
 	j := newJob(app, "email,entra_tid,entra_oid\na@x.example,"+tenant+","+person+"\nb@x.example,,\n")
 	j.expect(t, roster.Summary{Added: 1, Failed: 1, Last: 3}, nil)
-	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_tid: no connection") {
+	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_tid: settings.user.entra_tenant") {
 		t.Error(j.told)
 	}
 	connection, err := app.Manage.AddConnection(t.Context(), manage.System(), manage.ConnectionChange{

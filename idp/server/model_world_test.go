@@ -370,9 +370,9 @@ func (w *intrigue) addConnection() {
 }
 
 func (w *intrigue) linkThemselves() {
-	connections, err := w.app.Store.Connections(w.ctx, "")
+	all, err := w.app.Store.Connections(w.ctx, "")
 	w.must(err)
-	c := connections[rapid.IntRange(0, len(connections)-1).Draw(w.r, "connection")]
+	c := all[rapid.IntRange(0, len(all)-1).Draw(w.r, "connection")]
 	_ = w.app.Manage.LinkIdentity(w.ctx, w.actor(), manage.NewIdentity{
 		UserID: w.anyone().ID, ConnectionID: c.ID, TenantID: theirDirectory, ObjectID: theirObject, Subject: "mallory", Reason: anyReason,
 	})

@@ -26,6 +26,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
+	"gatehouse/idp/picture"
 	"gatehouse/idp/provider"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -123,6 +124,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
 		Limiter: limiter, Keyring: ring, Manage: s.Manage,
 		Outbox: s.outbox, EmailKey: secrets[keys.ForEmail], Requests: protocol,
+		Pictures: picture.New(fetch.NewClient(s.cfg.PrivateNetworks)),
 	}
 	upstreams := federation.New(federation.Config{
 		Client: fetch.NewClient(s.cfg.PrivateNetworks), Insecure: s.cfg.PrivateNetworks, Keyring: ring,
@@ -143,7 +145,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
 		return err
 	}
-	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Text: func(key string, args ...any) string {
+	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: func(key string, args ...any) string {
 		return s.pages.Text("en", *ui.Key(key).With(args...))
 	}})
 	if err != nil {

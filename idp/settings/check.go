@@ -91,8 +91,8 @@ func (f Field[T]) checkLine(v string) *Error {
 	if v == "" && f.Values == nil {
 		return nil
 	}
-	if f.Longest > 0 && len(v) > f.Longest {
-		return wrong("settings.long_bytes", f.Longest)
+	if f.Longest > 0 && utf8.RuneCountInString(v) > f.Longest {
+		return wrong("settings.long", f.Longest)
 	}
 	if f.Kind == KindLine && f.Most > 0 && int64(utf8.RuneCountInString(v)) > f.Most {
 		return wrong("settings.long", int(f.Most))
@@ -118,7 +118,7 @@ func (f Field[T]) checkList(list []string) *Error {
 		return wrong("settings.many", int(f.Most))
 	}
 	for _, v := range list {
-		if f.Longest > 0 && len(v) > f.Longest {
+		if f.Longest > 0 && utf8.RuneCountInString(v) > f.Longest {
 			return wrong("settings.long_each", f.Longest)
 		}
 		if e := f.checkText(v); e != nil {

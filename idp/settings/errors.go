@@ -25,9 +25,22 @@ func Invalid(field, key string, args ...any) Errors { return Errors{{field, key,
 func (e Errors) Error() string {
 	var list []string
 	for _, one := range e {
-		list = append(list, strings.TrimSpace(fmt.Sprintln(append([]any{one.Field + ":", one.Key}, one.Args...)...)))
+		said := strings.TrimSpace(fmt.Sprintln(append([]any{one.Key}, one.Args...)...))
+		if one.Field != "" {
+			said = one.Field + ": " + said
+		}
+		list = append(list, said)
 	}
 	return strings.Join(list, "; ")
+}
+
+// In are all of them in the words of text, a catalogue's, one after the other.
+func (e Errors) In(text func(key string, args ...any) string) string {
+	var list []string
+	for _, one := range e {
+		list = append(list, text(one.Key, one.Args...))
+	}
+	return strings.Join(list, ", ")
 }
 
 // Unwrap makes them an idp.ErrInvalid.

@@ -28,12 +28,17 @@ type Spec struct {
 	// Least and Most bound a number, a duration in nanoseconds, or how many texts a list
 	// has. Most bounds the characters of a line. Both zero: no bounds.
 	Least, Most int64
-	// Longest bounds a text, or each of a list, in bytes; zero: no bound.
+	// Longest bounds a text, or each of a list, in characters; zero: no bound.
 	Longest int
+	// Pattern is a regular expression of the texts that the rule allows, for the admin API's
+	// document; empty for any line.
+	Pattern string
 	// Values are those of a choice, and of a set that has no others.
 	Values []string
 	// Default is what a new thing has, nil for the zero value.
 	Default any
+	// Stored: the value lies in the settings column of its thing, not in one of its own.
+	Stored bool
 	// Operation is the one that the field takes beyond that of the thing, empty for none.
 	Operation string
 	// Harmless: a change takes no fresh second step where changes of the thing do.
@@ -129,8 +134,11 @@ func (f Field[T]) Lasts(least, most time.Duration) Field[T] {
 // Max bounds the characters of a line, or how many texts a list has.
 func (f Field[T]) Max(most int) Field[T] { return f.Between(0, most) }
 
-// Each bounds a text, or each of a list, in bytes.
+// Each bounds a text, or each of a list, in characters.
 func (f Field[T]) Each(longest int) Field[T] { f.Longest = longest; return f }
+
+// Like says which texts the rule allows, for readers who cannot ask it.
+func (f Field[T]) Like(pattern string) Field[T] { f.Pattern = pattern; return f }
 
 // Or is what a new thing has.
 func (f Field[T]) Or(value any) Field[T] { f.Default = value; return f }

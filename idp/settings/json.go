@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -56,7 +57,8 @@ func (f Field[T]) decode(raw json.RawMessage) (value any, err error) {
 		}
 		return time.Duration(seconds) * time.Second, err
 	case KindList, KindSet:
-		return as[[]string](raw)
+		list, err := as[[]string](raw)
+		return append([]string(nil), list...), err // an empty one is none
 	case KindLine, KindChoice:
 	}
 	return as[string](raw)
@@ -119,41 +121,54 @@ func (fs Fields[T]) Changed(before, after T) bool {
 	return !fs.Only(func(s Spec) bool { return !s.Harmless }).Same(before, after)
 }
 
+// OneLine is the pattern of texts without control characters.
+const OneLine = `^[^\x00-\x1F\x7F-\x9F]*$`
+
 // Schema is a field as OpenAPI describes it.
 func (s Spec) Schema() map[string]any {
-	schema := map[string]any{}
 	switch s.Kind {
 	case KindFlag:
-		schema["type"] = "boolean"
+		return map[string]any{"type": "boolean"}
 	case KindNumber, KindDuration:
-		schema["type"], schema["format"] = "integer", "int64"
-		unit := int64(1)
-		if s.Kind == KindDuration {
-			unit = int64(time.Second)
-		}
-		if s.Least != 0 || s.Most != 0 {
-			schema["minimum"], schema["maximum"] = s.Least/unit, s.Most/unit
-		}
+		return s.numberSchema()
 	case KindList, KindSet:
-		items := map[string]any{"type": "string"}
-		if s.Values != nil {
-			items["enum"] = s.Values
-		}
-		if s.Longest > 0 {
-			items["maxLength"] = s.Longest
-		}
-		schema["type"], schema["items"] = "array", items
+		schema := map[string]any{"type": "array", "items": s.textSchema(0)}
 		if s.Most > 0 {
 			schema["maxItems"] = s.Most
 		}
-	default:
-		schema["type"] = "string"
-		if s.Values != nil {
-			schema["enum"] = s.Values
+		if s.Kind == KindSet {
+			schema["uniqueItems"] = true
 		}
-		if s.Most > 0 {
-			schema["maxLength"] = s.Most
-		}
+		return schema
+	case KindLine, KindChoice:
+	}
+	return s.textSchema(s.Most)
+}
+
+func (s Spec) numberSchema() map[string]any {
+	schema, unit := map[string]any{"type": "integer", "format": "int64"}, int64(1)
+	if s.Kind == KindDuration {
+		unit = int64(time.Second)
+	}
+	if s.Least != 0 || s.Most != 0 {
+		schema["minimum"], schema["maximum"] = s.Least/unit, s.Most/unit
+	}
+	return schema
+}
+
+// textSchema is that of a text, or of each of a list.
+func (s Spec) textSchema(most int64) map[string]any {
+	schema := map[string]any{"type": "string"}
+	if s.Values != nil {
+		schema["enum"] = s.Values
+		return schema
+	}
+	schema["pattern"] = cmp.Or(s.Pattern, OneLine)
+	if most = cmp.Or(most, int64(s.Longest)); most > 0 {
+		schema["maxLength"] = most
+	}
+	if s.Required() && s.Kind == KindLine {
+		schema["minLength"] = 1
 	}
 	return schema
 }

@@ -217,3 +217,53 @@ func TestANewThingHasTheDefaultsOfWhatIsEmpty(t *testing.T) {
 		t.Errorf("%+v", given)
 	}
 }
+
+// columned is a thing with fields in a settings column and one that has a column of its own.
+type columned struct {
+	Name  string
+	Shown bool
+	Kept  time.Duration
+	Tags  []string
+}
+
+func columnedFields() settings.Fields[columned] {
+	return settings.Fields[columned]{
+		settings.Line("name", func(c *columned) *string { return &c.Name }),
+		settings.Flag("shown", func(c *columned) *bool { return &c.Shown }).Or(true).InColumn(),
+		settings.Duration("kept", func(c *columned) *time.Duration { return &c.Kept }).Or(time.Hour).InColumn(),
+		settings.List("tags", func(c *columned) *[]string { return &c.Tags }).InColumn(),
+	}
+}
+
+func TestAColumnIsReadAsItWasWrittenAndKeepsWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	fields := columnedFields()
+	for before, unknown := range map[string]string{"": "", "{}": "", `{"later":[null,1.50],"tags":["old"]}`: `"later":[null,1.50],`} {
+		for _, c := range []columned{{Name: "Name", Kept: time.Minute, Tags: []string{"ü", `"`}}, {Name: "Name", Shown: true}} {
+			column, err := fields.ToColumn(before, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(column, unknown) || strings.Contains(column, "Name") {
+				t.Errorf("%s became %s", before, column)
+			}
+			got := columned{Name: "Name"}
+			if err := fields.FromColumn(column, &got); err != nil || len(got.Tags) != len(c.Tags) || got.Shown != c.Shown || got.Kept != c.Kept {
+				t.Errorf("%s is %+v, %v", column, got, err)
+			}
+		}
+	}
+}
+
+func TestAFieldThatIsNewerThanItsRowHasItsDefault(t *testing.T) {
+	t.Parallel()
+	var got columned
+	if err := columnedFields().FromColumn(`{"kept":0}`, &got); err != nil || !got.Shown || got.Kept != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, bad := range []string{"[]", "{", `{"shown":"yes"}`, `{"kept":null}`} {
+		if err := columnedFields().FromColumn(bad, &got); err == nil || errors.Is(err, idp.ErrInvalid) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

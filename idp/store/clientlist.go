@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // VersionedClient is a client as it stands, never from the cache, with the version
@@ -80,7 +81,7 @@ func (s *Store) versionedClients(ctx context.Context, where string, args ...any)
 func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) error {
 	row := newClientRow(c)
 	return s.Do(ctx, func(ctx context.Context) error {
-		lost, err := s.takeFromClient(ctx, version, c)
+		lost, column, err := s.takeFromClient(ctx, version, c)
 		if err != nil {
 			return err
 		}
@@ -92,6 +93,7 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 				"populations": row.Populations, "token_format": row.TokenFormat, "signing_alg": row.SigningAlg,
 				"access_ttl": row.AccessTTL, "refresh_ttl": row.RefreshTTL, "pkce_optional": row.PKCEOptional,
 				"backchannel_logout_uri": row.BackchannelLogoutURI, "version": version + 1, "taken": lost,
+				"settings": column,
 			})
 		if err := once(r, "client", idp.ErrConflict); err != nil {
 			return err
@@ -104,23 +106,28 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 	})
 }
 
-// takeFromClient notes what a change takes from a client.
-func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Client) (string, error) {
+// takeFromClient notes what a change takes from a client, and returns its settings column
+// after the change.
+func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Client) (taken, column string, err error) {
 	var row clientRow
 	if err := s.writer(ctx).Where("id = ? AND version = ?", after.ID, version).Take(&row).Error; err != nil {
-		return "", changedSince(err, "client")
+		return "", "", changedSince(err, "client")
 	}
 	before, err := row.client()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	after.Kind = before.Kind
 	lost, err := s.take(ctx, row.Taken, idp.LostByClient(before, after))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	text, err := json.Marshal(lost)
-	return string(text), err
+	if err != nil {
+		return "", "", err
+	}
+	column, err = settings.Client().ToColumn(row.Settings, after)
+	return string(text), column, err
 }
 
 // DeleteClient removes a client with its grants and tokens; the audit log stays.

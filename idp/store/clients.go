@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 type clientRow struct {
@@ -32,6 +33,7 @@ type clientRow struct {
 	CreatedAt              time.Time
 	Version                int64
 	Taken                  taken `gorm:"serializer:json"`
+	Settings               string
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -40,7 +42,7 @@ func (r clientRow) client() (idp.Client, error) {
 	hashes, errHashes := decodeHashes(r.SecretHashes)
 	redirects, errRedirects := fromJSONList(r.RedirectURIs)
 	postLogout, errPost := fromJSONList(r.PostLogoutRedirectURIs)
-	return idp.Client{
+	c := idp.Client{
 		ID: r.ID, Name: r.Name, Kind: idp.ClientKind(r.Kind), AuthMethod: idp.AuthMethod(r.AuthMethod),
 		SecretHashes: hashes, RedirectURIs: redirects, PostLogoutRedirectURIs: postLogout, HomeURL: r.HomeURL,
 		GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes), Populations: fromWords(r.Populations),
@@ -48,13 +50,18 @@ func (r clientRow) client() (idp.Client, error) {
 		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), PKCEOptional: r.PKCEOptional,
 		BackchannelLogoutURI: r.BackchannelLogoutURI,
 		CreatedAt:            r.CreatedAt.UTC(),
-	}, errors.Join(errHashes, errRedirects, errPost)
+	}
+	return c, errors.Join(errHashes, errRedirects, errPost, settings.Client().FromColumn(r.Settings, &c))
 }
 
 // CreateClient adds a client that inherits its populations' policies.
 // idp.ErrConflict: its id is taken. idp.ErrNotFound: there is no such role.
 func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
 	row := newClientRow(c)
+	var err error
+	if row.Settings, err = settings.Client().ToColumn("", c); err != nil {
+		return err
+	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
 			return written(err, "client")

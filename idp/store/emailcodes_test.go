@@ -169,7 +169,7 @@ func TestOneOfManySendsAnEmailCode(t *testing.T) {
 				return s.MarkEmailSent(ctx, f.ID, now.Add(-mfa.ResendAfter), now)
 			})
 			e, err := db.Enrolment(t.Context(), w.User.ID)
-			if err != nil || e.Email == nil || !e.Email.SentAt.Equal(now) || len(e.TOTP) != 0 {
+			if err != nil || e.First(idp.MethodEmail) == nil || !e.First(idp.MethodEmail).SentAt.Equal(now) || len(e.Of(idp.MethodTOTP)) != 0 {
 				t.Errorf("sent: %+v (%v)", e, err)
 			}
 			almost := now.Add(mfa.ResendAfter - time.Microsecond)

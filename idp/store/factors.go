@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type factorRow struct {
@@ -42,15 +43,9 @@ func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, er
 	}
 	var e idp.Enrolment
 	for _, r := range rows {
-		f := r.factor()
-		switch f.Method {
-		case idp.MethodTOTP:
-			e.TOTP = append(e.TOTP, f)
-		case idp.MethodEmail:
-			e.Email = &f
-		case idp.MethodPassword, idp.MethodRecovery, idp.MethodPasskey, idp.MethodFederated:
-		}
+		e.Factors = append(e.Factors, r.factor())
 	}
+	mfa.Sort(e.Factors)
 	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
 	return e, err
 }
@@ -110,12 +105,16 @@ func (s *Store) AcceptStep(ctx context.Context, factorID string, step int64, at 
 		UpdateColumns(map[string]any{"last_step": step, "last_used_at": at}), "time step", idp.ErrUsed)
 }
 
-// DisableFactor stops a factor from being used; it still counts as enrolled. It
-// returns false when it was disabled before.
+// DisableFactor stops a factor, or a set of recovery codes, from being used; it still
+// counts as enrolled. It returns false when it was disabled before.
 func (s *Store) DisableFactor(ctx context.Context, id string, at time.Time) (bool, error) {
-	r := s.writer(ctx).Model(&factorRow{}).
-		Where("id = ? AND disabled_at IS NULL", id).UpdateColumn("disabled_at", at)
-	return r.RowsAffected == 1, written(r.Error, "factor")
+	for _, row := range []any{&factorRow{}, &recoverySetRow{}} {
+		r := s.writer(ctx).Model(row).Where("id = ? AND disabled_at IS NULL", id).UpdateColumn("disabled_at", at)
+		if r.Error != nil || r.RowsAffected == 1 {
+			return r.Error == nil, written(r.Error, "factor")
+		}
+	}
+	return false, nil
 }
 
 // MarkEmailSent records that an email code goes out now. idp.ErrUsed: another one
@@ -287,12 +286,4 @@ func (s *Store) MarkRecoverySaved(ctx context.Context, setID string, at time.Tim
 	return written(s.writer(ctx).Model(&recoverySetRow{}).
 		Where("id = ? AND saved_at IS NULL", setID).
 		UpdateColumn("saved_at", at).Error, "recovery codes")
-}
-
-// DisableRecovery stops a set from being used. It returns false when it was
-// disabled before.
-func (s *Store) DisableRecovery(ctx context.Context, setID string, at time.Time) (bool, error) {
-	r := s.writer(ctx).Model(&recoverySetRow{}).
-		Where("id = ? AND disabled_at IS NULL", setID).UpdateColumn("disabled_at", at)
-	return r.RowsAffected == 1, written(r.Error, "recovery codes")
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gatehouse/idp"
@@ -123,14 +124,15 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 	if err != nil {
 		return Surroundings{}, found(err, "surroundings of a flow")
 	}
-	session, err := row.Session.session()
+	session, errSession := row.Session.session()
+	population, errPopulation := row.Population.population(row.Policy)
 	return Surroundings{
 		Request: row.Request.request(), Version: row.Version,
-		Population: row.Population.population(row.Policy), Override: row.Override.override(row.OverrideMin),
+		Population: population, Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
 		AppBrowser: row.AppBrowser, Way: row.Way.way(),
-	}, err
+	}, errors.Join(errSession, errPopulation)
 }
 
 // AdvanceFlow writes a flow that was read at f.Version and raises its version.

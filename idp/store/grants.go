@@ -111,11 +111,12 @@ var (
 func (r standingJoin) standing() (idp.Standing, error) {
 	grant, errGrant := r.Grant.grant()
 	session, errSession := r.Session.session()
+	population, errPopulation := r.Population.population(r.Policy)
 	return idp.Standing{
 		Grant: grant, Session: session, User: r.User.user(),
-		Population: r.Population.population(r.Policy), OverrideMin: r.OverrideMin,
+		Population: population, OverrideMin: r.OverrideMin,
 		App: r.App.app(), Way: r.Way.way(),
-	}, errors.Join(errGrant, errSession)
+	}, errors.Join(errGrant, errSession, errPopulation)
 }
 
 // StandingByCode reads the grant of an authorization code, used or not.

@@ -114,8 +114,8 @@ func TestStepsAreAcceptedForwardOnly(t *testing.T) {
 			}
 		}
 		e, err := db.Enrolment(t.Context(), w.User.ID)
-		if err != nil || e.TOTP[0].LastStep != 103 || !e.TOTP[0].LastUsedAt.Equal(at) {
-			t.Errorf("the factor is %+v (%v)", e.TOTP, err)
+		if err != nil || e.Of(idp.MethodTOTP)[0].LastStep != 103 || !e.Of(idp.MethodTOTP)[0].LastUsedAt.Equal(at) {
+			t.Errorf("the factor is %+v (%v)", e.Of(idp.MethodTOTP), err)
 		}
 		for _, want := range []bool{true, false} {
 			if disabled, err := db.DisableFactor(t.Context(), f.ID, at); err != nil || disabled != want {
@@ -161,7 +161,7 @@ func TestNewRecoveryCodesReplaceTheOldOnes(t *testing.T) {
 		idptest.Must(t, db.MarkRecoverySaved(t.Context(), old.ID, at))
 		idptest.Must(t, db.MarkRecoverySaved(t.Context(), old.ID, at.Add(time.Hour)))
 		for _, want := range []bool{true, false} {
-			if disabled, err := db.DisableRecovery(t.Context(), old.ID, at); err != nil || disabled != want {
+			if disabled, err := db.DisableFactor(t.Context(), old.ID, at); err != nil || disabled != want {
 				t.Errorf("disabled: %t, %v; want %t", disabled, err, want)
 			}
 		}
@@ -323,7 +323,7 @@ func TestPersonIsLockedUntilTheEndOfTheTransaction(t *testing.T) {
 					return err
 				}
 				e, err := db.Enrolment(ctx, w.User.ID)
-				if err != nil || len(e.TOTP) > 0 {
+				if err != nil || len(e.Of(idp.MethodTOTP)) > 0 {
 					return errors.Join(err, errStop)
 				}
 				factor(ctx, t, db, w.User)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // PeopleQuery narrows a list of people. The zero value means everybody.
@@ -226,11 +227,11 @@ func (s *Store) FactsOf(ctx context.Context, ids ...string) (map[string]PersonFa
 		LastSignInAt            *time.Time
 	}
 	err := s.reader(ctx).Raw(`SELECT u.id,
-		EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp') AS authenticator,
+		EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method IN ?) AS authenticator,
 		EXISTS (SELECT 1 FROM recovery_codes c JOIN recovery_sets r ON r.id = c.set_id
 			WHERE c.user_id = u.id AND c.used_at IS NULL AND r.retired_at IS NULL) AS recovery,
 		(SELECT a.at FROM audit_events a WHERE a.user_id = u.id AND a.kind = 'session.created' ORDER BY a.at DESC LIMIT 1) AS last_sign_in_at
-		FROM users u WHERE u.id IN ?`, ids).Scan(&rows).Error
+		FROM users u WHERE u.id IN ?`, mfa.ThatArePossessions(), ids).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "people")
 	}

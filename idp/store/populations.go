@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 type populationRow struct {
@@ -33,14 +34,17 @@ type populationRow struct {
 	KeptLifetime      int64
 	ExpirySince       *time.Time
 	Taken             taken `gorm:"serializer:json"`
+	Settings          string
 }
 
 func (populationRow) TableName() string { return "populations" }
 
-func (r populationRow) population(p policyRow) idp.Population {
-	return idp.Population{
-		ID: r.ID, Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL,
-		HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
+func (r populationRow) population(p policyRow) (idp.Population, error) {
+	population := idp.Population{
+		ID: r.ID,
+		Brand: idp.Brand{
+			Name: r.Name, BrandColor: r.BrandColor, LogoURL: r.LogoURL, HelpURL: r.HelpURL, PrivacyURL: r.PrivacyURL,
+		},
 		SessionIdle: duration(r.SessionIdle), SessionLifetime: duration(r.SessionLifetime),
 		KeepSignedIn: r.KeepSignedIn, EndOthers: r.EndOthers,
 		KeptIdle: duration(r.KeptIdle), KeptLifetime: duration(r.KeptLifetime),
@@ -49,6 +53,7 @@ func (r populationRow) population(p policyRow) idp.Population {
 		Registration: idp.Registration(r.Registration), ExpirySince: orZero(r.ExpirySince),
 		Policy: p.policy(), MinVersion: r.MinVersion, Taken: r.Taken.vocabulary(),
 	}
+	return population, settings.Brand().FromColumn(r.Settings, &population.Brand)
 }
 
 // registration is how it is stored.
@@ -101,6 +106,9 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		Registration: registration(p.Registration), ExpirySince: orNull(p.ExpirySince),
 		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1, Taken: rowOfTaken(p.Taken),
 	}
+	if row.Settings, err = settings.Brand().ToColumn("", p.Brand); err != nil {
+		return false, err
+	}
 	err = s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 		if r.Error != nil || r.RowsAffected == 0 {
@@ -133,8 +141,10 @@ var selectPopulations = "SELECT " + columns(populationRow{}, "p") + ", " + colum
 // Population reads one population with the policy now in force.
 func (s *Store) Population(ctx context.Context, id string) (idp.Population, error) {
 	var row populationJoin
-	err := s.reader(ctx).Raw(selectPopulations+" WHERE p.id = ?", id).Take(&row).Error
-	return row.Population.population(row.Policy), found(err, "population")
+	if err := s.reader(ctx).Raw(selectPopulations+" WHERE p.id = ?", id).Take(&row).Error; err != nil {
+		return idp.Population{}, found(err, "population")
+	}
+	return row.Population.population(row.Policy)
 }
 
 // Populations reads all populations, in the order of their ids.
@@ -145,7 +155,10 @@ func (s *Store) Populations(ctx context.Context) ([]idp.Population, error) {
 	}
 	list := make([]idp.Population, len(rows))
 	for i, r := range rows {
-		list[i] = r.Population.population(r.Policy)
+		var err error
+		if list[i], err = r.Population.population(r.Policy); err != nil {
+			return nil, err
+		}
 	}
 	return list, nil
 }
@@ -167,7 +180,10 @@ func (s *Store) VersionedPopulations(ctx context.Context, id string) ([]Versione
 	}
 	list := make([]VersionedPopulation, len(rows))
 	for i, r := range rows {
-		list[i] = VersionedPopulation{r.Population.population(r.Policy), r.Population.Version}
+		list[i].Version = r.Population.Version
+		if list[i].Population, err = r.Population.population(r.Policy); err != nil {
+			return nil, err
+		}
 	}
 	return list, nil
 }
@@ -184,11 +200,22 @@ func (s *Store) SaveRegistration(ctx context.Context, version int64, p idp.Popul
 // SaveBrand writes what a population shows of itself: name, colour, logo and links.
 // idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveBrand(ctx context.Context, version int64, p idp.Population) error {
-	return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
-		UpdateColumns(map[string]any{
-			"name": p.Name, "brand_color": p.BrandColor, "logo_url": p.LogoURL, "help_url": p.HelpURL,
-			"privacy_url": p.PrivacyURL, "version": version + 1,
-		}), "population", idp.ErrConflict)
+	return s.Do(ctx, func(ctx context.Context) error {
+		var before populationRow
+		err := s.writer(ctx).Select("settings").Where("id = ? AND version = ?", p.ID, version).Take(&before).Error
+		if err != nil {
+			return changedSince(err, "population")
+		}
+		column, err := settings.Brand().ToColumn(before.Settings, p.Brand)
+		if err != nil {
+			return err
+		}
+		return once(s.writer(ctx).Model(&populationRow{}).Where("id = ? AND version = ?", p.ID, version).
+			UpdateColumns(map[string]any{
+				"name": p.Name, "brand_color": p.BrandColor, "logo_url": p.LogoURL, "help_url": p.HelpURL,
+				"privacy_url": p.PrivacyURL, "settings": column, "version": version + 1,
+			}), "population", idp.ErrConflict)
+	})
 }
 
 // SavePasswordRules writes what passwords must be; min becomes the population's

@@ -289,7 +289,7 @@ func TestFactorsAreReadAsTheyWereWritten(t *testing.T) {
 		idptest.Must(t, db.ReplaceRecoveryCodes(t.Context(), set, codes))
 		got, err := db.Enrolment(t.Context(), w.User.ID)
 		idptest.Must(t, err)
-		expectSame(t, idp.Enrolment{TOTP: []idp.Factor{full, fresh}, Recovery: &set, RecoveryLeft: 2}, got)
+		expectSame(t, idp.Enrolment{Factors: []idp.Factor{full, fresh, passkey}, Recovery: &set, RecoveryLeft: 2}, got)
 		kept, err := db.RecoveryCodes(t.Context(), "set")
 		idptest.Must(t, err)
 		expectSame(t, codes, kept)

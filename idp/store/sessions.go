@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type sessionRow struct {
@@ -64,7 +65,7 @@ type SessionStanding struct {
 func (s SessionStanding) Worth() (SessionStanding, bool) {
 	proofs, lessened := s.Way.Worth(s.Session.Proofs, s.Population)
 	s.Session.Proofs = proofs
-	return s, !lessened || idp.FirstStep(proofs)
+	return s, !lessened || mfa.HasFirstStep(proofs)
 }
 
 type sessionJoin struct {
@@ -144,9 +145,13 @@ func (s *Store) sessionStandings(ctx context.Context, where string, args ...any)
 		if err != nil {
 			return nil, err
 		}
+		population, err := r.Population.population(r.Policy)
+		if err != nil {
+			return nil, err
+		}
 		list[i] = SessionStanding{
 			Session: session, User: r.User.user(),
-			Population: r.Population.population(r.Policy), Judged: r.Judged.policy(),
+			Population: population, Judged: r.Judged.policy(),
 			Override: r.Override.override(r.Min), Way: r.Way.way(),
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type throttleRow struct {
@@ -166,7 +167,7 @@ func (s *Store) KnowsBrowser(ctx context.Context, userID string, browserHash []b
 func (s *Store) RememberBrowser(ctx context.Context, userID string, browserHash []byte, at time.Time, steps ...idp.Method) error {
 	row := knownBrowserRow{
 		UserID: userID, BrowserHash: browserHash, LastSeenAt: at, SecondStep: len(steps) > 0,
-		Authenticator: slices.Contains(steps, idp.MethodTOTP) || slices.Contains(steps, idp.MethodRecovery),
+		Authenticator: slices.ContainsFunc(steps, mfa.IsStrong),
 	}
 	update := []string{"last_seen_at"}
 	if row.SecondStep {

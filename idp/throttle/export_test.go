@@ -16,7 +16,7 @@ func Kinds() []Kind {
 func (l *Limiter) Of(kind Kind) Counter { return l.counter(kind, []byte("somebody")) }
 
 // Free is how many attempts a kind admits before the first wait.
-func (k Kind) Free() int { return of[k].free }
+func (k Kind) Free() int { return k.rule().free }
 
 // Keys are those of counters.
 func Keys(counters ...Counter) [][]byte {

@@ -170,7 +170,16 @@ var of = map[Kind]rule{
 	MailOfAccount: {free: 1, first: MailWindow, longest: MailWindow},
 }
 
-func (k Kind) shared() bool { return of[k].shared }
+// rule is that of a kind. What has none of its own is counted as strictly as what one
+// person proves.
+func (k Kind) rule() rule {
+	if r, ok := of[k]; ok {
+		return r
+	}
+	return own
+}
+
+func (k Kind) shared() bool { return k.rule().shared }
 
 // waits are the waits after each failure from the first that is not free.
 func (r rule) waits() []time.Duration {
@@ -183,7 +192,7 @@ func (r rule) waits() []time.Duration {
 }
 
 func (c Counter) budget() store.Budget {
-	r := of[c.kind]
+	r := c.kind.rule()
 	return store.Budget{Key: c.key, Kind: string(c.kind), Free: r.free, Waits: r.waits(), Cap: r.cap, Memory: r.memory}
 }
 
@@ -306,7 +315,7 @@ func (l *Limiter) limited(ctx context.Context, counters []Counter) error {
 	}
 	wait, kind := longest(rows, idp.Now())
 	for _, row := range rows {
-		if most := of[Kind(row.Kind)].cap; most > 0 && row.Failures >= most {
+		if most := Kind(row.Kind).rule().cap; most > 0 && row.Failures >= most {
 			return &LimitedError{Capped: true, Kind: Kind(row.Kind)}
 		}
 	}
@@ -332,7 +341,7 @@ func (a *Attempt) Failures() int { return a.failures[0] }
 // Last tells whether this attempt used up a budget.
 func (a *Attempt) Last() bool {
 	for i, c := range a.counters {
-		if most := of[c.kind].cap; most > 0 && a.failures[i] >= most {
+		if most := c.kind.rule().cap; most > 0 && a.failures[i] >= most {
 			return true
 		}
 	}

@@ -263,6 +263,15 @@ func (w *Web) Language(r *http.Request, uiLocales string) string {
 // language as the URL.
 func (w *Web) Languages() []ui.Link { return w.cfg.UI.LanguageNames() }
 
+// Frame is that of a page of a population.
+func (w *Web) Frame(lang string, b idp.Brand) ui.Frame {
+	f := ui.Frame{Lang: lang, Brand: ui.Brand{Name: b.Name, LogoURL: b.LogoURL, Color: b.BrandColor}}
+	for _, l := range b.Links() {
+		f.Links = append(f.Links, ui.FooterLink{Label: ui.Key(l.Text), URL: l.URL})
+	}
+	return f
+}
+
 // Text is a text of the catalogue, for what pages put together.
 func (w *Web) Text(lang string, m ui.Message) string { return w.cfg.UI.Text(lang, m) }
 

@@ -68,7 +68,7 @@ func accountForms() map[string]ui.Page {
 	languages := []ui.Choice{{Label: "As your browser says"}, {Value: "en", Label: "English", Chosen: true}}
 	profile := ui.AccountProfile{Console: accountFrame("/profile"), Action: "#", Version: 2, Name: "Maya", Languages: languages}
 	wrong, fixed := profile, profile
-	wrong.NameError, fixed.NameFixed = ui.Key("console.error.field").With("a name has at most 200 characters"), true
+	wrong.NameError, fixed.NameFixed = ui.Key("settings.long").With(200), true
 	email := ui.AccountEmail{Console: accountFrame("/email"), Action: "#", Email: "maya@rtx.example"}
 	pending := email
 	pending.Pending, pending.CancelAction, pending.Wanted = "maya.new@rtx.example", "#", "maya@"
@@ -87,7 +87,7 @@ func accountForms() map[string]ui.Page {
 
 func accountFactors() map[string]ui.Page {
 	list := ui.AccountSecondStep{
-		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy_both").With(), AddURL: "#",
+		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy.totp_email").With(), AddURL: "#",
 		Factors: []ui.AccountFactor{
 			{Name: "Work phone", CreatedAt: on(1, 9), LastUsedAt: on(22, 8), RenameURL: "#", RemoveURL: "#"},
 			{Name: "The old tablet in the kitchen drawer at ho", CreatedAt: on(2, 9), DisabledAt: on(3, 7), RenameURL: "#", RemoveURL: "#"},
@@ -101,7 +101,7 @@ func accountFactors() map[string]ui.Page {
 		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
 	}
 	failed := enrol
-	failed.CodeError, failed.NameError, failed.Name = ui.MsgCodeWrong.With(), ui.Key("console.error.field").With("at most 40 characters"), "Work phone"
+	failed.CodeError, failed.NameError, failed.Name = ui.MsgCodeWrong.With(), ui.Key("settings.long").With(40), "Work phone"
 	codes := ui.AccountCodes{
 		Console: accountFrame("/second-step"), DownloadURL: "#", SavedAction: "#",
 		Codes: []string{"7KQF-93MX-PDWA-2HZR", "B4TN-XU6E-81QL-VJ5C", "ZM2H-5RWD-KX7P-9TAF", "Q8VC-LJ3N-64YS-BEUG", "DN5X-2PKA-WR9M-7HQT"},
@@ -119,7 +119,7 @@ func accountFactors() map[string]ui.Page {
 	}
 	return map[string]ui.Page{
 		"account-second-step": list, "account-second-step-none": none, "account-enrol": enrol, "account-enrol-error": failed,
-		"account-rename": ui.AccountRename{Console: accountFrame("/second-step"), Action: "#", CancelURL: "#", Name: "", NameError: ui.Key("console.error.field").With("a name is needed")},
+		"account-rename": ui.AccountRename{Console: accountFrame("/second-step"), Action: "#", CancelURL: "#", Name: "", NameError: ui.Key("settings.need_name").With()},
 		"account-remove": ask, "account-remove-last": last, "account-codes-new": codes, "account-codes-new-error": unsaved,
 		"account-codes":       ui.AccountCodes{Console: accountFrame("/second-step"), Left: 2, GeneratedAt: on(1, 9), GenerateAction: "#"},
 		"account-codes-later": ui.AccountCodes{Console: accountFrame("/second-step"), Left: 10, GeneratedAt: on(23, 9), AgainAt: on(23, 11)},

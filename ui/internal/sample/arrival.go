@@ -44,12 +44,12 @@ func arrival() map[string]ui.Page {
 // consoleArrivals are the console's pages of them.
 func consoleArrivals() map[string]ui.Page {
 	roles := []ui.Tick{{Value: "manager", Label: "Manager", On: true}, {Value: "admin", Label: "Admin", Hint: "Everything", Fixed: true}}
-	invite := ui.ConsoleInvite{
-		Console: consoleFrame("/people"), Action: "/admin/people/invite", CancelURL: "#", Roles: roles,
-		Populations: []ui.Tick{{Value: "agents", Label: "Agents", On: true}, {Value: "contacts", Label: "Contacts"}},
-	}
-	taken := invite
-	taken.Email, taken.EmailError = "maya@rtx.example", ui.Key("console.invite.taken").With()
+	invite := personForm(consoleFrame("/people"), "", roles)
+	invite.Name, invite.Heading, invite.Submit = "console-invite", message("console.invite.heading"), message("console.invite.send")
+	invite.Lead, invite.Inputs[1].Hint = message("console.invite.lead"), message("console.invite.name_hint")
+	taken := personForm(consoleFrame("/people"), "maya@rtx.example", roles)
+	taken.Name, taken.Heading, taken.Submit = invite.Name, invite.Heading, invite.Submit
+	taken.Inputs[0].Error = ui.Key("console.invite.taken").With()
 	list := ui.ConsoleInvitations{
 		Console: consoleFrame("/people"), InviteURL: "#", NextURL: "#",
 		Filters: []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Invitations", URL: "#", Current: true}},
@@ -74,3 +74,20 @@ func consoleArrivals() map[string]ui.Page {
 		"console-registration": registration, "console-registration-error": broken,
 	}
 }
+
+// personForm is the form of somebody who is not there yet.
+func personForm(frame ui.Console, email string, roles []ui.Tick) ui.ConsoleForm {
+	page := ui.ConsoleForm{Console: frame}
+	page.Action, page.CancelURL = "/admin/people/x", "#"
+	page.Inputs = []ui.Input{
+		{Kind: ui.EmailInput, Name: "email", Label: message("console.person.email"), Value: email, Required: true},
+		{Kind: ui.TextInput, Name: "name", Label: message("console.person.name")},
+		{Kind: ui.SelectInput, Name: "population", Label: message("console.person.population"), Choices: []ui.Choice{
+			{Value: "agents", Label: "Agents", Chosen: true}, {Value: "contacts", Label: "Contacts"},
+		}},
+		{Kind: ui.TicksInput, Name: "roles", Label: message("console.person.roles"), Ticks: roles},
+	}
+	return page
+}
+
+func message(key ui.Key) ui.Message { return *key.With() }

@@ -44,9 +44,16 @@ func connections() map[string]ui.Page {
 		{Label: message("console.connection.new_entra_any"), Hint: message("console.connection.new_entra_any_hint"), URL: "#"},
 		{Label: message("console.connection.new_oidc"), Hint: message("console.connection.new_oidc_hint"), URL: "#"},
 	}}
-	link := ui.ConsolePersonLink{
-		Console: consoleFrame("/people"), Action: "/admin/x", CancelURL: "#", PersonName: "Maya Lindqvist", ConnectionName: "Microsoft", Entra: true,
-		TenantID: tenant, Told: true, Errors: map[string]*ui.Message{"object_id": ui.Key("console.error.field").With("\"maya\" is not an object id.")},
+	link := ui.ConsoleForm{Console: consoleFrame("/people"), Name: "console-person-link", Heading: *ui.Key("console.link.heading").With("Maya Lindqvist", "Microsoft")}
+	link.Action, link.CancelURL, link.Submit = "/admin/x", "#", message("console.link.link")
+	link.Notes = []ui.Note{{Class: "hint", Text: *ui.Key("console.link.what").With("Microsoft")}, {Class: "hint", Text: message("console.deed.told")}}
+	link.Inputs = []ui.Input{
+		{Kind: ui.TextInput, Name: "tenant_id", Label: message("console.link.tenant_id"), Hint: message("console.link.tenant_id_hint"), Value: tenant, Required: true},
+		{
+			Kind: ui.TextInput, Name: "object_id", Label: message("console.link.object_id"), Hint: message("console.link.object_id_hint"), Value: "maya",
+			Error: ui.Key("settings.identity.object").With("maya"), Required: true,
+		},
+		{Kind: ui.TextInput, Name: "reason", Label: message("console.reason"), Hint: message("console.reason_hint"), Required: true},
 	}
 	return map[string]ui.Page{
 		"console-access": access, "console-access-none": none, "console-access-confirm": confirm, "console-connection-new": add,
@@ -69,7 +76,7 @@ func connection() ui.ConsoleConnection {
 	roles := []ui.Choice{{Value: "agent", Label: "Agent"}, {Value: "manager", Label: "Manager", Chosen: true}}
 	return ui.ConsoleConnection{
 		Console: accessFrame(false), Action: "/admin/x", CancelURL: "#", DeleteURL: "#", Version: 3,
-		Heading: *ui.Key("console.error.field").With("Microsoft"), Submit: *ui.Key("console.save").With(),
+		Heading: ui.Plain("Microsoft"), Submit: *ui.Key("console.save").With(),
 		Values: []ui.Setting{
 			{Label: *ui.Key("console.connection.value_redirect").With(), Values: []string{"https://id.rtx.example/federation/callback"}},
 			{Label: *ui.Key("console.connection.value_logout").With(), Values: []string{"https://id.rtx.example/federation/logout"}},
@@ -92,8 +99,8 @@ func connection() ui.ConsoleConnection {
 		CreateUsers:    true, HasDomains: true, Domains: "rtx.example\nrtx-solutions.example",
 		Mappings: []ui.MappingRow{{Claims: claims, Value: "1f0a7c52-9a1e-4f7c-8a52-6d1f6f1c0b11", Roles: roles}, {Claims: claims, Roles: roles}},
 		Errors: map[string]*ui.Message{
-			"context": ui.Key("console.error.field").With("Entra proves a second step by an authentication context alone: name one."),
-			"roles":   ui.Key("console.error.field").With("There is no role \"invented\"."),
+			"context": ui.Key("settings.connection.need_context").With(),
+			"roles":   ui.Key("settings.no_role").With("invented"),
 		},
 	}
 }

@@ -12,7 +12,7 @@ func console() map[string]ui.Page {
 	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",
 		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
-		Changes: []ui.Message{*ui.Key("console.apply.turn_on_email").With()},
+		Changes: []ui.Message{*ui.Key("console.apply.turn_on.email").With()},
 		Figures: []ui.Figure{
 			{Number: 1284, Label: *ui.Key("console.apply.people").With(1284)},
 			{Number: 312, Label: *ui.Key("console.apply.without").With()},
@@ -34,7 +34,7 @@ func console() map[string]ui.Page {
 	confirm := ui.ConsoleConfirm{
 		Console: consoleFrame("/people"), Action: "/admin/x", CancelURL: "/admin", Danger: true,
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
-		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("console.error.reason").With(),
+		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("settings.reason").With(),
 	}
 	done := policy
 	done.Done = ui.Key("console.done.applied_now").With()

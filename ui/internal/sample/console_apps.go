@@ -43,7 +43,7 @@ func appPages() map[string]ui.Page {
 	once.Secret, once.NextURL = "Zk3o8s5bq0mJm2y7r1cVhVt4n6u9wXaEdFgHiKlMnOp", "#"
 	kind := *ui.Key("console.app.kind_web").With()
 	label := func(name string) ui.Message { return *ui.Key("console.override." + name).With() }
-	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: *ui.Key("console.error.field").With("Wallboard")}
+	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: ui.Plain("Wallboard")}
 	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("console.save").With()
 	rule.Notes = []ui.Note{{Class: "hint", Text: label("of"), Links: []ui.Link{{Label: "Agents", URL: "#"}}}}
 	rule.Inputs = []ui.Input{
@@ -110,7 +110,7 @@ func appForms() map[string]ui.Page {
 	name := ui.Input{Kind: ui.TextInput, Name: "name", Value: "Agent portal", Required: true}
 	redirects := ui.Input{
 		Kind: ui.LinesInput, Name: "redirect_uris", Value: "http://agents.rtx.example/callback", Required: true,
-		Error: ui.Key("console.error.field").With(`"http://agents.rtx.example/callback": http is for this machine (localhost) only; use https`),
+		Error: ui.Key("settings.client.localhost").With("http://agents.rtx.example/callback"),
 	}
 	portal := form("console.app.portal", "console.app.portal_lead", name,
 		ui.Input{Kind: ui.GroupInput, Name: "populations", Inputs: []ui.Input{first}}, redirects, ui.Input{Kind: ui.TextInput, Name: "backchannel_logout_uri", Required: true})
@@ -119,10 +119,10 @@ func appForms() map[string]ui.Page {
 		ui.Input{Kind: ui.SelectInput, Name: "token_format", Heading: "console.app.tokens", Choices: []ui.Choice{{Value: "opaque", Label: "Opaque: end at once when they are revoked", Chosen: true}}})
 	settings.Inputs[len(settings.Inputs)-1].Hint = ui.Message{}
 	settings.Console, settings.CancelURL, settings.DeleteURL, settings.DeleteTexts = appFrame("Settings"), "", "#", "console.app.delete"
-	settings.Heading, settings.Submit = *ui.Key("console.error.field").With("Agent portal"), *ui.Key("console.save").With()
+	settings.Heading, settings.Submit = ui.Plain("Agent portal"), *ui.Key("console.save").With()
 	service := form("console.app.kind_service", "console.app.service_lead", name, ui.Input{Kind: ui.GroupInput, Name: "roles", Inputs: []ui.Input{
-		{Kind: ui.CheckInput, Name: "roles", Value: "manager", Label: *ui.Key("console.error.field").With("Manager"), On: true},
-		{Kind: ui.CheckInput, Name: "roles", Value: "agent", Label: *ui.Key("console.error.field").With("Agent")},
+		{Kind: ui.CheckInput, Name: "roles", Value: "manager", Label: ui.Plain("Manager"), On: true},
+		{Kind: ui.CheckInput, Name: "roles", Value: "agent", Label: ui.Plain("Agent")},
 	}})
 	return map[string]ui.Page{"console-app-portal": portal, "console-app-settings": settings, "console-app-service": service}
 }

@@ -55,14 +55,14 @@ func fullPerson() ui.ConsolePerson {
 		PasswordSet: true, Unproved: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
 		Accounts: []ui.ElsewhereRow{
 			{Connection: "Microsoft", Linked: true, Email: "two@rtx.example", LinkedAt: on(2, 9), LastSeenAt: on(22, 8), ChangeURL: "#", Subject: []ui.Setting{
-				{Label: *ui.Key("console.link.tenant").With(), Values: []string{tenant}},
-				{Label: *ui.Key("console.link.object").With(), Values: []string{"11111111-2222-4333-8444-555555555555"}},
+				{Label: *ui.Key("console.link.tenant_id").With(), Values: []string{tenant}},
+				{Label: *ui.Key("console.link.object_id").With(), Values: []string{"11111111-2222-4333-8444-555555555555"}},
 			}},
 			{Connection: "Bluebird Repairs", ChangeURL: "#", SwitchedOff: true},
 		},
 		Factors: []ui.FactorRow{
-			{Label: *ui.Key("console.person.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), DisabledAt: on(23, 7), EnableURL: "#"},
-			{Label: *ui.Key("console.person.email_code").With(), CreatedAt: on(2, 9)},
+			{Label: *ui.Key("console.person.factor.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), DisabledAt: on(23, 7), EnableURL: "#"},
+			{Label: *ui.Key("console.person.factor.email").With(), CreatedAt: on(2, 9)},
 		},
 		Recovery: &ui.RecoveryFacts{
 			GeneratedAt: on(23, 9), SavedAt: on(23, 10), Left: 3, AgainAt: on(23, 11), ViewURL: "#",
@@ -108,24 +108,14 @@ func peopleForms() map[string]ui.Page {
 		},
 	}
 	return map[string]ui.Page{
-		"console-person-new": ui.ConsolePersonNew{
-			Console: below, Action: "/admin/people/new", CancelURL: "#", Email: "one@rtx", Roles: sampleRoles(),
-			Populations: []ui.Tick{{Value: "agents", Label: "Agents", On: true}, {Value: "contacts", Label: "Contacts"}},
-			EmailError:  ui.Key("console.person.email_taken").With(), PasswordError: ui.Key("console.error.field").With("at least 8 characters"),
-		},
-		"console-person-edit": ui.ConsolePersonEdit{
-			Console: stale, Action: "/admin/x", CancelURL: "#", Version: 3, Name: "Agent two", Email: "two@rtx.example", Locale: "de-CH",
-		},
-		"console-person-edit-fixed": ui.ConsolePersonEdit{
-			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, Name: "Agent two", Email: "two@rtx.example", EmailFixed: true,
-		},
+		"console-person-new": newPerson(below), "console-person-edit": editPerson(stale, false), "console-person-edit-fixed": editPerson(below, true),
 		"console-person-roles": ui.ConsolePersonRoles{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 3, PersonName: "Agent two", Roles: sampleRoles(),
 			RolesError: ui.Key("console.person.last_admin").With(), Told: true, Reason: "ticket 4711",
 		},
 		"console-person-password": ui.ConsolePersonPassword{
 			Console: below, Action: "/admin/x", CancelURL: "#", PersonName: "Agent two", Consequences: confirm.Consequences[2:3],
-			ReasonError: ui.Key("console.error.reason").With(),
+			ReasonError: ui.Key("settings.reason").With(),
 		},
 		"console-person-codes": ui.ConsolePersonCodes{
 			Console: below, PersonName: "Agent two", PersonEmail: "two@rtx.example", Told: true, BackURL: "#",
@@ -133,7 +123,7 @@ func peopleForms() map[string]ui.Page {
 		},
 		"console-person-reset": confirm,
 		"console-person-disable": ui.ConsoleConfirm{
-			Console: below, Action: "/admin/x", CancelURL: "#", Danger: true, ReasonError: ui.Key("console.error.reason").With(),
+			Console: below, Action: "/admin/x", CancelURL: "#", Danger: true, ReasonError: ui.Key("settings.reason").With(),
 			Heading: *ui.Key("console.deed.disable_heading").With("Agent two"), Button: *ui.Key("console.deed.disable").With(),
 			Consequences: []ui.Message{*ui.Key("console.deed.disable_hint").With(), *ui.Key("console.deed.sessions_end").With(3)},
 		},
@@ -161,7 +151,7 @@ func rolePages() map[string]ui.Page {
 			Console: below, Name: "Admin", System: true, Holders: 2, CancelURL: "#", Permissions: all,
 		},
 		"console-role-edit": roleForm(below, ticks, ui.Key("settings.role.name_taken").With(), nil),
-		"console-role-new":  roleForm(below, ticks, nil, ui.Key("console.error.reason").With()),
+		"console-role-new":  roleForm(below, ticks, nil, ui.Key("settings.reason").With()),
 		"console-role-ask": ui.ConsoleAsk{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 2, Danger: true,
 			Heading: *ui.Key("console.roles.delete_heading").With("Recovery desk"), Button: *ui.Key("console.roles.delete").With(),
@@ -174,12 +164,38 @@ func rolePages() map[string]ui.Page {
 }
 
 func roleForm(frame ui.Console, permissions []ui.Tick, name, reason *ui.Message) ui.ConsoleForm {
-	page := ui.ConsoleForm{Console: frame, Heading: *ui.Key("console.error.field").With("Recovery desk")}
+	page := ui.ConsoleForm{Console: frame, Heading: ui.Plain("Recovery desk")}
 	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", *ui.Key("console.save").With()
 	page.Inputs = []ui.Input{
 		{Kind: ui.TextInput, Name: "name", Label: *ui.Key("console.roles.name").With(), Value: "Recovery desk", Required: true, Error: name},
 		{Kind: ui.TicksInput, Name: "permissions", Label: *ui.Key("console.roles.permissions").With(), Ticks: permissions, After: []ui.Note{{Class: "hint", Text: *ui.Key("console.roles.only_own").With()}}},
 		{Kind: ui.TextInput, Name: "reason", Label: *ui.Key("console.reason").With(), Hint: *ui.Key("console.reason_hint").With(), Required: true, Error: reason},
+	}
+	return page
+}
+
+// newPerson is the form to add somebody, with what is wrong.
+func newPerson(frame ui.Console) ui.ConsoleForm {
+	page := personForm(frame, "one@rtx", sampleRoles())
+	page.Name, page.Heading, page.Submit = "console-person-new", message("console.person.new"), message("console.people.add")
+	page.Inputs[0].Error = ui.Key("settings.user.email_taken").With()
+	page.Inputs = append(page.Inputs, ui.Input{
+		Kind: ui.PasswordInput, Name: "password", Hint: message("console.person.password_optional"), Error: ui.Key("settings.user.need_password").With(),
+	})
+	return page
+}
+
+// editPerson is the form of who somebody is.
+func editPerson(frame ui.Console, fixed bool) ui.ConsoleForm {
+	page := ui.ConsoleForm{Console: frame, Name: "console-person-edit", Heading: message("console.person.edit")}
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")
+	page.Inputs = []ui.Input{
+		{Kind: ui.TextInput, Name: "name", Label: message("console.person.name"), Value: "Agent two"},
+		{Kind: ui.EmailInput, Name: "email", Label: message("console.person.email"), Value: "two@rtx.example", Fixed: fixed},
+		{Kind: ui.TextInput, Name: "locale", Label: message("console.person.locale"), Hint: message("console.person.locale_hint"), Value: "de-CH"},
+	}
+	if fixed {
+		page.Inputs[1].Hint = message("console.person.email_fixed")
 	}
 	return page
 }

@@ -63,7 +63,7 @@ func mail(kind ui.MailKind) ui.Mail {
 	f := frame()
 	m := ui.Mail{
 		MailFrame: ui.MailFrame{
-			Lang: "en", Population: "agents", Staff: true, Brand: f.Brand, Name: "Maya", Account: f.Account, HelpURL: f.HelpURL,
+			Lang: "en", Population: "agents", Staff: true, Brand: f.Brand, Name: "Maya", Account: f.Account, HelpURL: helpURL,
 			At:      time.Date(2026, time.November, 23, 14, 5, 0, 0, time.UTC),
 			Address: "203.0.113.7", UserAgent: firefox,
 		},

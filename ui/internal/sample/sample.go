@@ -36,6 +36,8 @@ func moved() ui.Frame {
 	return f
 }
 
+const helpURL = "https://help.rtx.example/"
+
 func frame() ui.Frame {
 	return ui.Frame{
 		Lang:         "en",
@@ -43,9 +45,10 @@ func frame() ui.Frame {
 		ClientName:   "Agent portal",
 		Account:      "maya@rtx.example",
 		NotYouAction: "/flow/1/restart",
-		HelpURL:      "https://help.rtx.example/",
-		PrivacyURL:   "https://rtx.example/privacy",
-		FormFields:   []ui.Field{{Name: "version", Value: "3"}},
+		Links: []ui.FooterLink{
+			{Label: "footer.privacy", URL: "https://rtx.example/privacy"}, {Label: "footer.help", URL: helpURL},
+		},
+		FormFields: []ui.Field{{Name: "version", Value: "3"}},
 	}
 }
 
@@ -127,7 +130,7 @@ func signIn() map[string]ui.Page {
 func codes() map[string]ui.Page {
 	code := ui.Code{
 		Frame: frame(), Action: "/flow/1/code", IssuerLabel: "RTX Solutions – Agent App",
-		Methods: methods(ui.MsgUseEmailCode, ui.MsgUseRecoveryCode), LastResort: true,
+		Methods: methods("method.use.email", "method.use.recovery"), LastResort: true,
 	}
 	wrong := code
 	wrong.Frame = support()
@@ -136,12 +139,12 @@ func codes() map[string]ui.Page {
 		"code": code, "code-error": wrong,
 		"recovery-code": ui.RecoveryCode{
 			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
-			Methods: methods(ui.MsgUseAuthenticator, ui.MsgUseEmailCode), LastResort: true,
+			Methods: methods("method.use.totp", "method.use.email"), LastResort: true,
 		},
 		"email-code": ui.EmailCode{
 			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
 			News: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30,
-			Methods: methods(ui.MsgUseAuthenticator, ui.MsgUseRecoveryCode), LastResort: true,
+			Methods: methods("method.use.totp", "method.use.recovery"), LastResort: true,
 		},
 		"email-code-policy": ui.EmailCode{
 			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
@@ -151,14 +154,14 @@ func codes() map[string]ui.Page {
 }
 
 func enrolment() map[string]ui.Page {
-	choices := methods(ui.MsgSetUpAuthenticator, ui.MsgUseEmailInstead)
-	choices[0].Hint = *ui.MsgSetUpAuthenticatorHint.With()
-	choices[1].Hint = *ui.MsgUseEmailInsteadHint.With()
+	choices := methods("method.set_up.totp", "method.choose.email")
+	choices[0].Hint = *ui.Key("method.hint.totp").With()
+	choices[1].Hint = *ui.Key("method.hint.email").With()
 	enrol := ui.Enrol{
 		Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
 		AccountLabel: "maya@rtx.example", QR: template.URL(qr), Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
-		Methods:    methods(ui.MsgUseEmailInstead),
+		Methods:    methods("method.choose.email"),
 	}
 	failed := enrol
 	failed.CodeError = ui.MsgCodeFormat.With()
@@ -176,7 +179,7 @@ func enrolment() map[string]ui.Page {
 		"choose-method": ui.ChooseMethod{Frame: frame(), Methods: choices},
 		"enrol-intro": ui.EnrolIntro{
 			Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
-			Methods: methods(ui.MsgUseEmailInstead),
+			Methods: methods("method.choose.email"),
 		},
 		"enrol": enrol, "enrol-error": failed, "recovery-codes": list, "recovery-codes-error": unsaved,
 		"recovery-codes-unreadable": ui.RecoveryCodes{Frame: frame(), Action: "/flow/1/saved", Unreadable: true},

@@ -286,7 +286,7 @@ type AboutPortal struct {
 // About describes the demo.
 func (d *Demo) About() About {
 	a := About{
-		Issuer: d.url(0), Console: d.url(0) + "/admin", Mailbox: d.url(4), Entra: d.url(3), People: append(people(), entraPeople()...),
+		Issuer: d.url(0), Console: d.url(0) + "/admin", Mailbox: d.url(4), Entra: d.url(3), People: append(seeded(), entraPeople()...),
 	}
 	for _, p := range d.portals {
 		a.Portals = append(a.Portals, AboutPortal{Kind: string(p.kind), URL: p.url})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
@@ -21,8 +20,8 @@ type Person struct {
 	name       string
 }
 
-// people are the demo's. Nobody has a second factor yet.
-func people() []Person {
+// seeded are the demo's. Nobody has a second factor yet.
+func seeded() []Person {
 	return []Person{
 		{Email: "admin@rtx.example", Password: "steep violet harbour", Population: idp.Agents, Roles: []string{idp.RoleAdmin}, name: "Admin"},
 		{Email: "lead@rtx.example", Password: "quiet amber lantern", Population: idp.Agents, Roles: []string{idp.RoleManager}, name: "Team lead"},
@@ -36,7 +35,7 @@ func people() []Person {
 // seed makes populations, people and clients. What exists stays as it is, so
 // that a kept data folder can be started again.
 func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
-	for _, p := range people() {
+	for _, p := range seeded() {
 		_, err := m.CreateUser(ctx, manage.NewUser{
 			Population: p.Population, Email: p.Email, Name: p.name, Password: p.Password, Roles: p.Roles,
 		})
@@ -55,21 +54,15 @@ func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
 
 // populations are the two of the demo, before the defaults are made.
 func populations() []idp.Population {
-	return []idp.Population{
-		{
-			ID: idp.Agents, Name: "RTX Solutions", SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour,
-			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX Solutions – Agent App"},
-		},
-		{
-			ID: idp.Contacts, Name: "RTX Customer Support", BrandColor: "#0f766e",
-			SessionIdle: 7 * 24 * time.Hour, SessionLifetime: 30 * 24 * time.Hour,
-			Access: idp.Access{Password: true, Federated: true}, EndOthers: true, Passwords: idp.PasswordRules{MinLength: 8},
-			KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime,
-			Policy: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX – Support Portal"},
-		},
+	list := manage.BuiltInPopulations()
+	for i := range list {
+		list[i].Access.Federated = true
 	}
+	agents, contacts := &list[0], &list[1]
+	agents.Name, agents.Policy.IssuerLabel = "RTX Solutions", "RTX Solutions – Agent App"
+	contacts.Name, contacts.Policy.IssuerLabel = "RTX Customer Support", "RTX – Support Portal"
+	contacts.BrandColor = "#0f766e"
+	return list
 }
 
 func seedPopulations(ctx context.Context, s *store.Store) error {
