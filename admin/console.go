@@ -192,6 +192,8 @@ func (v *visit) explain(err error) error {
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), "Gatehouse")
 	case errors.Is(err, idp.ErrNotFound):
 		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), "Gatehouse")
+	case errors.As(err, new(*manage.WaitError)):
+		return web.NewProblem(ui.ProblemTooMany, err).BackTo(v.backTo(), "Gatehouse")
 	case errors.Is(err, idp.ErrUnreadable):
 		return web.NewProblem(ui.ProblemUnreadable, err).BackTo(v.path(""), "Gatehouse")
 	}

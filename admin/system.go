@@ -167,7 +167,7 @@ func (v *visit) postTestMail() error {
 	switch {
 	case err == nil:
 		return v.done("/system", "console.done.mail_sent")
-	case errors.Is(err, manage.ErrForbidden):
+	case errors.Is(err, manage.ErrForbidden), errors.As(err, new(*manage.WaitError)):
 		return err
 	case errors.Is(err, manage.ErrNoMail):
 		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_off").With())

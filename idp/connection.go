@@ -195,6 +195,9 @@ type Assertion struct {
 type FederationError struct {
 	Reason FederationReason
 	Cause  error
+	// MadeUp: it hangs on what the browser brought, which anybody can make up. It is no
+	// fault of ours or of the other side's.
+	MadeUp bool
 }
 
 // FederationReason names it.

@@ -301,11 +301,12 @@ func setUp(q Question, own []idp.Method) Decision {
 }
 
 // MayDoWithout tells whether somebody may take away one of their authenticators:
-// enrolled is what would be left. Whoever could not sign in again by what the policy
-// asks for, or would have to set up another one by the password alone, may not.
-func MayDoWithout(p idp.Policy, enrolled Enrolled, now time.Time) bool {
+// enrolled is what would be left. Whoever could not sign in again by what the policy and
+// an app's override ask for, or would have to set up another one by the password alone,
+// may not.
+func MayDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
 	switch Decide(Question{
-		Policy: p, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
+		Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
 		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}},
 	}).Outcome {
 	case Satisfied, Challenge, Choose:

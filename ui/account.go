@@ -254,10 +254,12 @@ type AccountLink struct{ Email, PopulationName, URL string }
 // AccountConfirm confirms an address with a link of a mail.
 type AccountConfirm struct {
 	Frame
-	Action string
-	Email  string
-	Done   bool   // it was confirmed just now
-	URL    string // of the account
+	Action    string
+	Of        string // which account: its address, or what a stranger may read of it
+	Email     string
+	SignInURL string // where somebody who is not signed in to that account does, may be empty
+	Done      bool   // it was confirmed just now
+	URL       string // of the account
 }
 
 func (p AccountConfirm) about() about { return about{template: "account-confirm"} }

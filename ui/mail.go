@@ -390,7 +390,7 @@ func (m Mail) wordsOfKind() mailWords {
 	case MailFactorRemoved:
 		return m.removedWords()
 	case MailEmailConfirm:
-		return confirmWords()
+		return m.confirmWords()
 	case MailEmailAsked:
 		return askedWords()
 	case MailEmailTaken:

@@ -58,10 +58,10 @@ func (m Mail) removedWords() mailWords {
 
 // confirmWords are for an address whose reader may be a stranger to the account: they
 // say nothing about it.
-func confirmWords() mailWords {
+func (m Mail) confirmWords() mailWords {
 	return mailWords{
 		subject: Key("mail.email_confirm.subject").With(),
-		lead:    []*Message{Key("mail.email_confirm.text").With()},
+		lead:    []*Message{Key("mail.email_confirm.text").With(m.Account)},
 		button:  Key("mail.email_confirm.button").With(),
 		text:    []*Message{Key("mail.email_confirm.valid").With()},
 		todoFor: "mail.todo.not_asked", todo: []*Message{Key("mail.email_confirm.ignore").With()},

@@ -11,10 +11,10 @@ func invitationOperations() []operation {
 	const of = "/invitations/{invitation_id}"
 	return []operation{
 		{ID: "listInvitations", Route: "GET /invitations", Manage: "Invitations", Query: "population after limit", Answer: list{"invitations", Invitation{}}, run: listInvitations},
-		{ID: "createInvitation", Route: "POST /invitations", Manage: "Invite", Body: NewInvitation{}, Answer: Invitation{}, Created: true, Taken: "email", run: with(createInvitation)},
+		{ID: "createInvitation", Route: "POST /invitations", Manage: "Invite", Body: NewInvitation{}, Answer: Invitation{}, Created: true, Taken: "email", Waits: true, run: with(createInvitation)},
 		{ID: "getInvitation", Route: "GET " + of, Manage: "Invitation", Answer: Invitation{}, run: getInvitation},
 		{ID: "revokeInvitation", Route: "DELETE " + of, Manage: "RevokeInvitation", run: revokeInvitation},
-		{ID: "resendInvitation", Route: "POST " + of + "/resend", Manage: "ResendInvitation", Answer: Invitation{}, run: resendInvitation},
+		{ID: "resendInvitation", Route: "POST " + of + "/resend", Manage: "ResendInvitation", Answer: Invitation{}, Waits: true, run: resendInvitation},
 	}
 }
 

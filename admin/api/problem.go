@@ -105,6 +105,7 @@ var refusals = []refusal{
 func explain(v *call, err error) (Problem, http.Header) {
 	var tooLarge *http.MaxBytesError
 	var tooSoon *manage.TooSoonError
+	var later *manage.WaitError
 	var rotating *idp.RotatingError
 	var several settings.Errors
 	var wrong *mismatch
@@ -119,6 +120,9 @@ func explain(v *call, err error) (Problem, http.Header) {
 	case errors.As(err, &tooSoon):
 		wait := max(1, int((tooSoon.At.Sub(idp.Now())+time.Second-1)/time.Second))
 		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
+	case errors.As(err, &later):
+		seconds := max(1, int((later.For+time.Second-1)/time.Second))
+		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, "Too many mails went to this address, or were sent by you. Try again later."), http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 	case errors.As(err, &rotating):
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
 	case errors.Is(err, idp.ErrBusy):

@@ -16,7 +16,7 @@ func systemOperations() []operation {
 		{ID: "revokeKey", Route: "POST /keys/{key_id}/revoke", Manage: "RevokeKey", Body: Reason{}, run: because(revokeKey)},
 		{ID: "listDeliveries", Route: "GET /deliveries", Manage: "Deliveries", Answer: list{"deliveries", Delivery{}}, run: listDeliveries},
 		{ID: "retryDeliveries", Route: "POST /deliveries/{lane}/retry", Manage: "RetryDeliveries", Answer: RetriedDeliveries{}, run: retryDeliveries},
-		{ID: "testMail", Route: "POST /mail/test", Manage: "TestMail", Body: TestMail{}, run: with(testMail)},
+		{ID: "testMail", Route: "POST /mail/test", Manage: "TestMail", Body: TestMail{}, Waits: true, run: with(testMail)},
 	}
 }
 
@@ -114,7 +114,7 @@ func testMail(v *call, mail TestMail) (any, error) {
 	err := v.manage.TestMail(v.ctx, v.actor, mail.To)
 	var wrong settings.Errors
 	switch {
-	case err == nil, errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail):
+	case err == nil, errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail), errors.As(err, new(*manage.WaitError)):
 		return nil, err
 	case errors.As(err, &wrong): // manage calls every address email
 		return nil, settings.Invalid("to", wrong[0].Key, wrong[0].Args...)

@@ -18,7 +18,7 @@ func userOperations() []operation {
 		},
 		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
 		{ID: "getUser", Route: "GET " + of, Manage: "UserDetail", Answer: User{}, ETag: true, run: getUser},
-		{ID: "updateUser", Route: "PATCH " + of, Manage: "UpdateUser", IfMatch: mustMatch, Body: UserChange{}, Answer: User{}, ETag: true, run: with(updateUser)},
+		{ID: "updateUser", Route: "PATCH " + of, Manage: "UpdateUser", IfMatch: mustMatch, Body: UserChange{}, Answer: User{}, ETag: true, Waits: true, run: with(updateUser)},
 		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", Body: Reason{}, run: onUser((*manage.Manager).DeleteUser)},
 		{ID: "anonymiseUser", Route: "POST " + of + "/anonymise", Manage: "AnonymiseUser", Body: Reason{}, run: onUser((*manage.Manager).AnonymiseUser)},
 		{ID: "setRoles", Route: "PUT " + of + "/roles", Manage: "SetRoles", IfMatch: mustMatch, Body: RolesChange{}, ETag: true, run: with(setRoles)},

@@ -153,6 +153,13 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 		return nil, err
 	}
 	population := c.Param("population")
+	again, err := p.lost(c, population)
+	if err != nil {
+		return nil, err
+	}
+	if again != nil {
+		viewers = append(viewers, *again)
+	}
 	for _, s := range viewers {
 		if s.Population.ID == population {
 			self := manage.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/gin-gonic/gin"
-
 	"gatehouse/idp/manage"
-	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -70,47 +67,4 @@ func (v *visit) postCancelEmail() error {
 		return err
 	}
 	return v.done("/email", "account.done.dropped")
-}
-
-// confirm is what the link to a new address leads to. Looking at it changes nothing:
-// mail scanners do.
-func (p *Pages) confirm(c *gin.Context) error {
-	page, err := p.confirmPage(c)
-	if err != nil {
-		return err
-	}
-	return p.Web.Render(c, http.StatusOK, page)
-}
-
-// confirmPage is the page of a link that works. Nobody needs to be signed in: who has
-// the link reads the mailbox, and who asked for it had proved who they are.
-func (p *Pages) confirmPage(c *gin.Context) (ui.AccountConfirm, error) {
-	email, population, err := p.Manage.CheckEmail(c.Request.Context(), c.Param("token"))
-	if err != nil {
-		return ui.AccountConfirm{}, p.linkProblem(err)
-	}
-	return ui.AccountConfirm{
-		Frame:  p.Web.Frame(p.Web.Language(c.Request, ""), population.Brand),
-		Action: c.Request.URL.Path, Email: email, URL: p.Web.Path("%s/%s", home, population.ID),
-	}, nil
-}
-
-func (p *Pages) linkProblem(err error) error {
-	if errors.Is(err, manage.ErrLink) {
-		return web.NewProblem(ui.ProblemLink, err).BackTo(p.Web.Path(home), "Gatehouse")
-	}
-	return err
-}
-
-// postConfirm moves the account to the address of the link, once.
-func (p *Pages) postConfirm(c *gin.Context) error {
-	page, err := p.confirmPage(c)
-	if err != nil {
-		return err
-	}
-	if err := p.Manage.ConfirmEmail(c.Request.Context(), c.Param("token")); err != nil {
-		return p.linkProblem(err)
-	}
-	page.Done = true
-	return p.Web.Render(c, http.StatusOK, page)
 }

@@ -1,13 +1,13 @@
 package account
 
 import (
-	"context"
 	"encoding/base64"
 	"errors"
 	"html/template"
 	"net/http"
-	"slices"
 	"strings"
+
+	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
@@ -90,17 +90,12 @@ func (v *visit) renderEnrol(status int, p manage.PendingAuthenticator, page ui.A
 // with the first authenticator.
 func (v *visit) postEnrol() error {
 	ctx := v.Request.Context()
-	sealed, _ := base64.RawURLEncoding.DecodeString(v.PostForm("pending")) // a broken one does not open
+	sealed := pending(v.Context)
 	page := ui.AccountEnrol{Name: v.PostForm("name"), CodeError: codeProblem(v.PostForm("code"))}
 	if page.CodeError == nil {
-		err := v.pages.Manage.AddAuthenticator(ctx, v.self, sealed, page.Name, v.PostForm("code"))
+		err := v.add(sealed, page.Name)
 		switch {
 		case err == nil:
-			if err := v.prove(idp.MethodTOTP); err != nil {
-				return err
-			}
-			return v.enrolled()
-		case errors.Is(err, idp.ErrUsed): // sent twice
 			return v.enrolled()
 		case errors.Is(err, idp.ErrExpired):
 			return v.enrolAgain(page)
@@ -114,14 +109,20 @@ func (v *visit) postEnrol() error {
 			}
 		}
 	}
-	pending, err := v.pages.Manage.PendingAuthenticator(ctx, v.self, sealed)
+	begun, err := v.pages.Manage.PendingAuthenticator(ctx, v.self, sealed)
 	if errors.Is(err, idp.ErrExpired) {
 		return v.enrolAgain(page)
 	}
 	if err != nil {
 		return err
 	}
-	return v.renderEnrol(http.StatusUnprocessableEntity, pending, page)
+	return v.renderEnrol(http.StatusUnprocessableEntity, begun, page)
+}
+
+// pending is the set-up that a form confirms.
+func pending(c *gin.Context) []byte {
+	sealed, _ := base64.RawURLEncoding.DecodeString(c.PostForm("pending")) // a broken one does not open
+	return sealed
 }
 
 // enrolAgain shows a new key in the place of one that is too old.
@@ -132,36 +133,6 @@ func (v *visit) enrolAgain(page ui.AccountEnrol) error {
 	}
 	page.CodeError, page.Alert = nil, ui.Key("account.enrol.expired").With()
 	return v.renderEnrol(http.StatusUnprocessableEntity, pending, page)
-}
-
-// prove notes in the session that a code of a new authenticator was right, as a sign-in
-// does that leads through its set-up: from now on that is what the account asks for. The
-// session's privilege rises, so its cookie is another one.
-func (v *visit) prove(m idp.Method) error {
-	var cookie *http.Cookie
-	err := v.pages.Store.Do(v.Request.Context(), func(ctx context.Context) error {
-		s, err := v.pages.Store.Session(ctx, v.self.SessionID)
-		if err != nil {
-			return err
-		}
-		s, cookie = v.pages.Sessions.Renew(s)
-		s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == m }), idp.Proof{Method: m, At: idp.Now()})
-		if err := v.pages.Store.RenewSession(ctx, s); err != nil {
-			return err
-		}
-		v.self.Proofs = s.Proofs
-		return v.pages.Store.Audit(ctx, idp.AuditEvent{
-			Kind: idp.AuditSteppedUp, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID, SessionID: s.ID,
-		})
-	})
-	switch {
-	case errors.Is(err, idp.ErrExpired), errors.Is(err, idp.ErrNotFound):
-		return nil // signed out meanwhile: the next page says so
-	case err != nil:
-		return err
-	}
-	http.SetCookie(v.Writer, cookie)
-	return nil
 }
 
 func (v *visit) enrolled() error {

@@ -92,6 +92,26 @@ func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
 	})
 }
 
+// Where the policy asks for nothing, one app may, and the console does of who holds a
+// permission: there the next sign-in would set up a thief's phone by the password alone.
+func TestTheLastAuthenticatorStaysWhereAnAppOrTheConsoleAsksForIt(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), byApp)
+	r, admin, other := h.moveIn(maya), h.moveIn(noor), h.moveIn("kim@rtx.example")
+	h.SetPolicy(idp.Agents, none, manage.OnNextLogin)
+	idptest.Must(t, h.Store.GiveRole(t.Context(), admin.user.ID, idp.RoleManager))
+	for who, stays := range map[*resident]bool{admin: true, other: false} {
+		page := who.posts("/second-step/" + who.factors()[0] + "/remove")
+		if (len(who.factors()) == 1) != stays {
+			t.Errorf("%s: %q (%d), %d are left", who.user.Email, page.Heading(), page.Status, len(who.factors()))
+		}
+	}
+	app := h.AddParty(idp.Client{Populations: []string{idp.Agents}}).Client
+	h.SetOverride(app.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	want(t, r.at("/second-step/"+r.factors()[0]+"/remove"), http.StatusOK, "RTX cannot be removed")
+	want(t, r.posts("/second-step/"+r.factors()[0]+"/remove"), http.StatusConflict, "RTX cannot be removed")
+}
+
 // Two tabs that remove one authenticator each, of two: one of them stays.
 func TestTwoLastAuthenticatorsAreNotRemovedAtOnce(t *testing.T) {
 	t.Parallel()

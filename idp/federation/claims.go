@@ -262,12 +262,12 @@ func address(s string) string {
 	return kept
 }
 
-// shown is a name that shows something, or empty.
+// shown is a name that shows something, and nothing else than it says, or empty.
 func shown(name string) string {
 	if !idp.Shows(name) {
 		return ""
 	}
-	return name
+	return idp.PlainName(name)
 }
 
 func either(a, b string) string {

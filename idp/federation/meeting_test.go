@@ -20,6 +20,34 @@ func (h *house) unconfirmed() {
 	idptest.Must(h.t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
 }
 
+// Who typed a password first, theirs or another's, and then comes by Microsoft with an
+// address that nobody confirmed, confirms it as if they had come by Microsoft at once.
+func TestAPasswordThatWasTypedFirstKeepsNobodyFromConfirming(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []string{"carol@rtx.example", idptest.Alice} {
+		h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
+		h.unconfirmed()
+		h.AddUser(idp.Agents, typed)
+		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.OnNextLogin)
+		a := h.party.Begin("max_age", "60")
+		p := b.Submit(b.Get(a.URL), "/password", "email", typed, "password", idptest.Password)
+		h.db.Exec(t, `UPDATE flows SET proofs = replace(proofs, '"t":1', '"t":')`) // too old by now
+		p = b.Get(p.URL.String())
+		p = h.back(b, h.entra.SignIn(b, h.press(b, p), idptest.Alice))
+		if p.Heading() != "Confirm your email address" {
+			t.Errorf("after a password of %s: %q (%d) %s", typed, p.Heading(), p.Status, alert(p))
+			continue
+		}
+		p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice))
+		if typed == idptest.Alice { // whose account proves that it is theirs
+			p = b.Submit(p, "/password", "password", idptest.Password)
+		}
+		if p.Heading() != "Protect your account with an authenticator app" || !strings.Contains(p.Body, idptest.Alice) {
+			t.Errorf("after the code: %q (%d) %s", p.Heading(), p.Status, alert(p))
+		}
+	}
+}
+
 // rules asks for passwords of so many characters.
 func (h *house) rules(least int) {
 	h.t.Helper()
@@ -244,6 +272,17 @@ func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
 		}
 		finish(b, b.Submit(page, "/totp", "code", phone.Code(1)))
 	})
+}
+
+// A name from elsewhere loses what turns the text around it, and keeps its letters.
+func TestANameFromElsewhereLosesWhatTurnsText(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), nil)
+	h.entra.Mutate(func(c map[string]any) { c["name"] = "\u2066Alice\u202e Doe\u200f" })
+	h.signIn(idptest.NewBrowser(t), idptest.Alice)
+	if u, err := h.Store.UserByEmail(t.Context(), idp.Agents, idptest.Alice); err != nil || u.Name != "Alice Doe" {
+		t.Errorf("the name is %q (%v)", u.Name, err)
+	}
 }
 
 // What PostgreSQL cannot even look for is nobody's.

@@ -70,7 +70,7 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 		return idp.Assertion{}, err
 	}
 	if d.IssParameter && !answer.Has("iss") {
-		return idp.Assertion{}, untrusted("the answer names no issuer, and that provider's do")
+		return idp.Assertion{}, madeUp("the answer names no issuer, and that provider's do")
 	}
 	token, err := f.exchange(ctx, d, c, ask, answer.Get("code"))
 	if err != nil {
@@ -105,11 +105,11 @@ func (f *Federation) Receive(ctx context.Context, c idp.Connection, ask idp.Ask,
 func (f *Federation) checkAnswer(ctx context.Context, c idp.Connection, answer url.Values) error {
 	for _, name := range []string{"state", "code", "iss", "error"} {
 		if len(answer[name]) > 1 {
-			return untrusted("the answer has more than one %s", name)
+			return madeUp("the answer has more than one %s", name)
 		}
 	}
 	if iss := answer.Get("iss"); answer.Has("iss") && !f.isIssuer(ctx, c, iss) {
-		return untrusted("the answer names issuer %.200q", iss)
+		return madeUp("the answer names issuer %.200q", iss)
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (f *Federation) checkAnswer(ctx context.Context, c idp.Connection, answer u
 // exchange gets the tokens for a code (RFC 6749 section 4.1.3).
 func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connection, ask idp.Ask, code string) (*oauth2.Token, error) {
 	if code == "" {
-		return nil, untrusted("the answer has no code")
+		return nil, madeUp("the answer has no code")
 	}
 	client := f.client(d, c, ask)
 	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(ask.Verifier)}
@@ -157,13 +157,31 @@ func exchangeError(err error) error {
 	}
 	// The description may hold an address: its code says enough.
 	cause := fmt.Errorf("exchange the code: status %d, error %.60q %s", status, refused.ErrorCode, microsoftCode(refused.ErrorDescription))
+	code := aboutTheCode(refused.ErrorCode, status)
 	switch {
 	case refused.ErrorCode == "invalid_grant":
 		return &idp.FederationError{Reason: idp.FederationLost, Cause: cause}
 	case refused.ErrorCode == "" || status >= http.StatusInternalServerError:
-		return &idp.FederationError{Reason: idp.FederationDown, Cause: cause}
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: cause, MadeUp: code}
 	}
-	return &idp.FederationError{Reason: idp.FederationSetup, Cause: cause}
+	return &idp.FederationError{Reason: idp.FederationSetup, Cause: cause, MadeUp: code}
+}
+
+// aboutTheCode tells whether a provider may refuse the code, which the browser brought,
+// and not us.
+func aboutTheCode(code string, status int) bool {
+	switch {
+	case code == "invalid_client", code == "unauthorized_client", code == "unsupported_grant_type":
+		return false
+	case status == http.StatusUnauthorized, status == http.StatusTooManyRequests:
+		return false
+	}
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
+}
+
+// madeUp is untrusted about what the browser brought.
+func madeUp(format string, args ...any) error {
+	return &idp.FederationError{Reason: idp.FederationToken, Cause: fmt.Errorf(format, args...), MadeUp: true}
 }
 
 // assertionLifetime is how long a client assertion is good for.

@@ -156,7 +156,7 @@ func TestAnAnswerNamesItsIssuer(t *testing.T) {
 			c.change(q)
 			p.Left.RawQuery = q.Encode()
 			p = h.back(b, p)
-			if c.taken != (p.Left != nil) || !c.taken && p.Status != badGateway {
+			if c.taken != (p.Left != nil) || !c.taken && p.Status != http.StatusBadRequest {
 				t.Errorf("at %q (%d) %s, left for %v", p.Heading(), p.Status, alert(p), p.Left)
 			}
 			if got := h.lastRefusal().Detail["reason"]; !c.taken && got != string(idp.FederationToken) {

@@ -22,7 +22,7 @@ func refusal(answer url.Values) error {
 	}
 	number := microsoftCode(answer.Get("error_description"))
 	cause := fmt.Errorf("error %.60q %s", code, number)
-	return &idp.FederationError{Reason: refusalReason(code, number), Cause: cause}
+	return &idp.FederationError{Reason: refusalReason(code, number), Cause: cause, MadeUp: true}
 }
 
 func refusalReason(code, number string) idp.FederationReason {

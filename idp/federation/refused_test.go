@@ -278,7 +278,52 @@ func TestAnAnswerOfAnotherIssuer(t *testing.T) {
 	q := p.Left.Query()
 	q.Set("iss", "https://evil.example")
 	p.Left.RawQuery = q.Encode()
-	h.refused(h.back(b, p), badGateway, idp.FederationToken)
+	h.refused(h.back(b, p), http.StatusBadRequest, idp.FederationToken)
+}
+
+// Whatever a stranger brings in an answer to their own question is their fault, and no
+// alarm for the operator: no status of ours, no line of level ERROR.
+func TestAMadeUpAnswerIsNoFaultOfOurs(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), nil)
+	for name, bent := range map[string]string{
+		"no code": "", "an empty code": "code=", "a code of nobody": "code=x", "a code with a zero": "code=%00", "bytes that are no text": "code=%ff%fe",
+		"a long code": "code=" + strings.Repeat("x", 4000), "two codes": "code=a&code=b", "another issuer": "code=x&iss=https://evil.example",
+		"an error": "error=server_error", "any error": "error=%3Cb%3E", "a Microsoft error": "error=invalid_request&error_description=AADSTS90014",
+		"two errors": "error=access_denied&error=access_denied", "two states": "code=x&state=y",
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.t = t
+			h.db.Exec(t, "DELETE FROM throttles")
+			b := idptest.NewBrowser(t)
+			left := h.leave(b, h.party.Begin())
+			p := b.Get(h.Issuer + h.connection.CallbackPath() + "?state=" + url.QueryEscape(left.Query().Get("state")) + "&" + bent)
+			if p.Status < 400 || p.Status >= 500 || alert(p) == "" {
+				t.Errorf("%q (%d)", p.Heading(), p.Status)
+			}
+			if _, _, ok := p.Form("/password"); !ok {
+				t.Errorf("there is no way on: %s", p.Body)
+			}
+		})
+	}
+}
+
+// One answer that comes eight times at once (a reload, a browser that asks ahead) signs the
+// person in, and each of the eight leads on.
+func TestAnAnswerThatComesSeveralTimesAtOnceLeadsOn(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		h, b := open(t, db, nil), idptest.NewBrowser(t)
+		answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice)
+		for i, p := range idptest.Race(8, func(int) *idptest.Page { return b.Get(answer.Left.String()) }) {
+			if p.Left == nil || p.Left.Query().Get("code") == "" {
+				t.Errorf("answer %d: %q (%d), left for %v", i, p.Heading(), p.Status, p.Left)
+			}
+		}
+		if n := h.count("sessions"); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+	})
 }
 
 // The flow moved on since: its old question takes no answer.

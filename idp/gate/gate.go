@@ -66,13 +66,24 @@ func (g *Gate) Viewers(ctx context.Context, h http.Header) ([]store.SessionStand
 	if err != nil {
 		return nil, err
 	}
-	var list []store.SessionStanding
+	return g.let(found), nil
+}
+
+// After is Viewers of one population for a browser that may have lost the answer to an
+// act that gave its session another token.
+func (g *Gate) After(ctx context.Context, h http.Header, population string, a session.Act) ([]store.SessionStanding, error) {
+	found, err := g.Sessions.FindAfter(ctx, h, g.Client, population, a)
+	return g.let(found), err
+}
+
+// let are those of some sessions that may see the pages.
+func (g *Gate) let(found []store.SessionStanding) (list []store.SessionStanding) {
 	for _, s := range found {
 		if g.lets(s) {
 			list = append(list, s)
 		}
 	}
-	return list, nil
+	return list
 }
 
 // Again reads a viewer's session anew, by its id: its cookie may have been replaced.

@@ -19,6 +19,7 @@ const (
 	ForRefresh  Purpose = "hmac.refresh"  // successors of refresh tokens
 	ForRecovery Purpose = "hmac.recovery" // finding recovery codes
 	ForEmail    Purpose = "hmac.email"    // keeping email codes
+	ForSession  Purpose = "hmac.session"  // successors of a session's token
 	// ForFederation binds what another provider answers to what it was asked.
 	ForFederation Purpose = "hmac.federation"
 )

@@ -99,6 +99,21 @@ func TestALostAnswerOfAStepUpComesAgain(t *testing.T) {
 	}
 }
 
+// A sign-in that nobody knows any more says where to go on: to the app that this browser
+// came from, whatever page of it is asked for; with no app in sight, to one's account.
+func TestAForgottenSignInLeadsBackToItsApp(t *testing.T) {
+	t.Parallel()
+	h, b := alone(t), idptest.NewBrowser(t)
+	page := h.atPassword(b)
+	h.exec("DELETE FROM flows")
+	for _, at := range []string{page.URL.String(), page.URL.String() + "/federate", h.Issuer + idp.FederationCallback + "?code=x&state=y"} {
+		want(t, b.Get(at), http.StatusGone, "This sign-in timed out", "Back to Test app", home)
+	}
+	want(t, idptest.NewBrowser(t).Get(page.URL.String()), http.StatusGone, "This sign-in timed out", `href="/account"`)
+	b.Jar.SetCookies(h.site(), []*http.Cookie{{Name: "gatehouse_app", Value: "AP8", Path: "/"}})
+	want(t, b.Get(page.URL.String()), http.StatusGone, "This sign-in timed out", `href="/account"`)
+}
+
 // A sign-in in which nobody has proved anything waits a quarter of an hour, and its page
 // then starts again by itself with what was typed; from the first step on it has its time.
 func TestASignInLivesLongerOnceSomebodyProvedSomething(t *testing.T) {

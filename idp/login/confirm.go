@@ -55,10 +55,12 @@ func mapped(c idp.Connection, claim string, values []string) []string {
 }
 
 // sendConfirmation sends a code to the address. Mails to an address are counted
-// whoever causes them: nobody's mailbox is flooded from here.
+// whoever causes them, and those that one network address causes: nobody's mailbox is
+// flooded from here.
 func (l *Login) sendConfirmation(ctx context.Context, s *signIn) error {
 	a := s.notes.Pending
-	_, err := l.Limiter.Begin(ctx, l.Limiter.Confirmation(throttle.ConfirmMail, s.Population.ID, a.Who.Email))
+	_, err := l.Limiter.Begin(ctx, l.Limiter.Confirmation(throttle.ConfirmMail, s.Population.ID, a.Who.Email),
+		l.Limiter.MailFrom(idp.VisitFrom(ctx).Address))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
 		return &idp.FederationError{Reason: idp.FederationLimited, Cause: limited}

@@ -153,22 +153,32 @@ func (l *Login) goTo(c *gin.Context, s *signIn, connectionID string) error {
 	return web.Redirect(c, location)
 }
 
-// callback takes the answer of another provider, in the browser that asked.
+// callback takes the answer of another provider, in the browser that asked. An answer
+// that comes several times at once is taken once, and the others lead to where that one
+// went: its code works once, so each would say that the sign-in failed.
 func (l *Login) callback(c *gin.Context) error {
 	answer := c.Request.URL.Query()
 	q, ok := l.readState(answer.Get("state"))
 	switch {
 	case !ok && (answer.Has("code") || answer.Has("error")):
-		return web.NewProblem(ui.ProblemFlowExpired, errors.New("an answer to a sign-in without its state"))
+		return l.forgotten(c, errors.New("an answer to a sign-in without its state"))
 	case !ok:
 		return l.signedOutElsewhere(c, answer.Get("state"))
 	}
+	leave, waited, err := l.answers.take(c.Request.Context(), q.flow)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s, err := l.open(c, q.flow)
 	if err != nil {
 		return l.startAgain(c, err) // it took long there: to ask once more is quick
 	}
 	if s.over() {
 		return l.finishedAgain(c, s)
+	}
+	if q.version != s.flow.Version && (waited || !s.takesPassword()) {
+		return l.toPage(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
 	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
@@ -238,7 +248,9 @@ func (l *Login) noteDated(ctx context.Context, s *signIn, c idp.Connection, date
 // their address first.
 func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
 	user, err := l.Manage.Recognise(ctx, c, a)
-	if errors.Is(err, manage.ErrConfirm) && s.flow.UserID == "" {
+	if errors.Is(err, manage.ErrConfirm) && (s.flow.UserID == "" || s.typed()) {
+		s.flow.UserID, s.User, s.flow.Proofs, s.flow.PolicyVersion = "", idp.User{}, nil, 0
+		s.notes = Notes{Keep: s.notes.Keep}
 		return l.beginConfirm(ctx, s, c, a)
 	}
 	if errors.Is(err, manage.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
@@ -249,6 +261,11 @@ func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.A
 	}
 	return l.welcome(ctx, s, c, a, user)
 }
+
+// typed tells whether the sign-in is of somebody for no other reason than that they gave a
+// password in it: whoever comes from elsewhere then may be another, and the password
+// counts for nothing.
+func (s *signIn) typed() bool { return s.flow.SessionID == "" && s.Request.Demand.UserID == "" }
 
 // welcome adds the proof that another provider gave.
 func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion, user idp.User) error {
@@ -322,6 +339,9 @@ func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection,
 	if status := refusalStatus[refused.Reason]; status != 0 {
 		page.refused = status
 	}
+	if refused.MadeUp && page.refused >= http.StatusInternalServerError {
+		page.refused = http.StatusBadRequest
+	}
 	if s.client.Takes(connection.PopulationID) && s.flow.UserID == "" {
 		page.in.population = connection.PopulationID
 	}
@@ -333,7 +353,7 @@ func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
 	location, ok := l.Upstreams.Returned(state)
 	switch {
 	case !ok:
-		return web.NewProblem(ui.ProblemFlowExpired, errors.New("a state that is not ours"))
+		return l.forgotten(c, errors.New("a state that is not ours"))
 	case location != "":
 		return l.Web.LeadOn(c, ui.Frame{}, location) // a form of the other provider's may have led here
 	}

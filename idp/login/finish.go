@@ -22,7 +22,7 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 		return outcome{}, err
 	}
 	s.flow.SessionID = session.ID
-	s.notes.Ended = l.ending(s)
+	s.notes.Ended = &ending{At: idp.Now()}
 	if err := l.rememberBrowser(ctx, s); err != nil {
 		return outcome{}, err
 	}
@@ -111,7 +111,8 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	if s.notes.Keep {
 		begin = l.Sessions.NewKept
 	}
-	session, cookie := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
+	session, _ := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
+	session, cookie := l.Sessions.Renew(session, l.act(s))
 	l.came(s, &session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
@@ -152,7 +153,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	if session.UserID != s.User.ID || !session.Alive(s.Population, idp.Now()) {
 		return session, nil, idp.ErrExpired
 	}
-	session, cookie := l.Sessions.Renew(session)
+	session, cookie := l.Sessions.Renew(session, l.act(s))
 	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
 	l.came(s, &session)
 	if err := l.Store.RenewSession(ctx, session); err != nil {

@@ -69,6 +69,8 @@ type Login struct {
 	UpstreamKey []byte
 	Upstreams   Upstreams
 	Requests    Requests
+	// answers has answers to one sign-in's question looked at one after the other.
+	answers turns
 	// Pictures are the logos of apps.
 	Pictures *picture.Pictures
 }

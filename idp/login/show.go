@@ -26,6 +26,9 @@ func (l *Login) show(c *gin.Context) error {
 	if err != nil {
 		return l.startAgain(c, err)
 	}
+	if l.Sessions.Cookies.App(c.Request.Header) != s.client.ID {
+		http.SetCookie(c.Writer, l.Sessions.Cookies.NewApp(s.client.ID))
+	}
 	if s.over() {
 		return l.finished(s, nil)
 	}

@@ -48,11 +48,11 @@ func (l *Login) load(c *gin.Context) (*signIn, error) {
 func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	ctx := c.Request.Context()
 	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // PostgreSQL refuses to look
-		return nil, web.NewProblem(ui.ProblemFlowExpired, idp.ErrNotFound)
+		return nil, l.forgotten(c, idp.ErrNotFound)
 	}
 	flow, err := l.Store.Flow(ctx, id)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil, web.NewProblem(ui.ProblemFlowExpired, err)
+		return nil, l.forgotten(c, err)
 	}
 	if err != nil {
 		return nil, err
@@ -72,6 +72,24 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 		return nil, err
 	}
 	return s, over(l.surround(ctx, s))
+}
+
+// forgotten is the problem of a sign-in that nobody knows any more, with the way back to
+// the app that this browser came from last, or to the person's account.
+func (l *Login) forgotten(c *gin.Context, cause error) error {
+	problem := web.NewProblem(ui.ProblemFlowExpired, cause).BackTo(l.Web.Path("/account"), "Gatehouse")
+	id := l.Sessions.Cookies.App(c.Request.Header)
+	if id == "" {
+		return problem
+	}
+	client, err := l.Store.Client(c.Request.Context(), id)
+	if errors.Is(err, idp.ErrNotFound) {
+		return problem
+	}
+	if err != nil {
+		return err
+	}
+	return problem.BackTo(client.HomeURL, client.Name)
 }
 
 // over says of a sign-in whose app was deleted this very moment what the next look at

@@ -36,7 +36,7 @@ type Invitation = NewUser
 // Invite mails somebody a link by which they make themselves an account; there is none
 // before. It needs what AddUser needs, for the roles too. settings.Errors say what
 // cannot be saved; idp.ErrConflict that the population has that address, or it is
-// invited already.
+// invited already; a *WaitError that the address was mailed too often.
 func (m *Manager) Invite(ctx context.Context, a Actor, n Invitation) (InvitationEntry, error) {
 	if err := m.mayInvite(ctx, a, "Invite", n.Roles); err != nil {
 		return InvitationEntry{}, err
@@ -59,6 +59,9 @@ func (m *Manager) Invite(ctx context.Context, a Actor, n Invitation) (Invitation
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.vacant(ctx, p, n.Email); err != nil {
+			return err
+		}
+		if err := m.mailing(ctx, a, n.Email); err != nil {
 			return err
 		}
 		if err := m.Store.CreateLink(ctx, link); err != nil {
@@ -207,6 +210,9 @@ func (m *Manager) ResendInvitation(ctx context.Context, a Actor, id string) (Inv
 	}
 	l.ExpiresAt = idp.Now().Add(idp.InvitationLifetime)
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.mailing(ctx, a, l.Email); err != nil {
+			return err
+		}
 		if err := m.sendAgain(ctx, p, l, body); err != nil {
 			return err
 		}

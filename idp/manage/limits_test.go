@@ -323,7 +323,7 @@ func useOfAnAddressLink(t *testing.T, o *office) limit {
 	idptest.Must(t, o.AskEmail(t.Context(), s, "new@rtx.example"))
 	token := o.token(t, idp.EmailLink)
 	return limit{
-		try:   func(m *manage.Manager, _ int) error { return m.ConfirmEmail(t.Context(), token) },
+		try:   func(m *manage.Manager, _ int) error { return m.ConfirmEmail(t.Context(), s, token) },
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'user.changed'", want: 1,
 	}
 }

@@ -100,13 +100,17 @@ func (m *Manager) KnowsRole(ctx context.Context, id string) (bool, error) {
 	return len(found) > 0, err
 }
 
-// checkName is checkLine for a name: where there is one, it shows something.
+// checkName is checkLine for a name: where there is one, it shows something, and nothing
+// else than it says.
 func checkName(field, value string, longest int) error {
 	if err := checkLine(field, value, longest); err != nil {
 		return err
 	}
 	if value != "" && !idp.Shows(value) {
 		return invalid(field, "settings.shows_nothing")
+	}
+	if strings.ContainsFunc(value, idp.Directs) {
+		return invalid(field, "settings.turns_text")
 	}
 	return nil
 }

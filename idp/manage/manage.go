@@ -37,7 +37,7 @@ type Manager struct {
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool
-	// Throttles forgets counted failures. *throttle.Limiter does.
+	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.
 	Throttles Throttles
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation Rotation
@@ -51,13 +51,16 @@ type Mailer interface {
 	Send(ctx context.Context, m mail.Message) error
 }
 
-// Throttles forgets the failures that were counted against people.
+// Throttles counts mails, and forgets the failures that were counted against people.
 type Throttles interface {
 	// ClearAccount forgets those of a password, from browsers that the account does
 	// not know.
 	ClearAccount(ctx context.Context, population, email string) error
 	// ClearFactor forgets those of a method of second step of a person, from all browsers.
 	ClearFactor(ctx context.Context, userID string, method idp.Method) error
+	// Mailing counts a mail to an address that nobody has proved to be theirs, and says
+	// how long it has to wait, zero for not at all.
+	Mailing(ctx context.Context, sender, email string) (wait time.Duration, err error)
 }
 
 // said is an error about fields as settings has it; nil is none.

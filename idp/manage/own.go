@@ -155,7 +155,7 @@ func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, loca
 	case after.Name != before.Name && !population.Access.Password:
 		return fmt.Errorf("%w: the name", ErrElsewhere)
 	}
-	if err := checkUser(after); err != nil {
+	if err := checkChange(before, after); err != nil {
 		return err
 	}
 	if len(changed) == 0 {

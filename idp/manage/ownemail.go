@@ -45,7 +45,7 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 	case wanted.Email == user.Email:
 		return invalid("email", "settings.user.email_same")
 	}
-	if err := checkUser(wanted); err != nil {
+	if err := checkChange(user, wanted); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
@@ -73,6 +73,9 @@ func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
 // sendEmailLink writes the same rows for an address that is free and for one that is
 // somebody's; only what the mail to it says differs.
 func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, population idp.Population, wanted idp.User) error {
+	if err := m.mailing(ctx, s.actor(), wanted.Email); err != nil {
+		return err
+	}
 	owner, err := m.Store.UserByEmail(ctx, user.PopulationID, wanted.Email)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) {
 		return err
@@ -99,9 +102,9 @@ func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, popu
 	}
 	mail := ui.Mail{Kind: ui.MailEmailConfirm, URL: m.AccountURL + "/confirm/" + token}
 	mail.MailFrame = outbox.FrameFor(ctx, user, population)
-	// Whoever reads there may be a stranger until the link was used: what they call the
-	// account is its own business.
-	mail.Account, mail.Name = "", ""
+	// Whoever reads there may be a stranger until the link was used: they are told which
+	// account it is, as far as its owner needs to know it, and not whose.
+	mail.Account, mail.Name = idp.MaskEmail(user.Email), ""
 	return m.Outbox.Mail(ctx, outbox.Letter{To: wanted.Email, UserID: user.ID, Mail: mail, Lifetime: idp.EmailLifetime})
 }
 
@@ -128,15 +131,21 @@ func (m *Manager) DropEmail(ctx context.Context, s Self) error {
 	})
 }
 
-// CheckEmail says which address a link of AskEmail confirms, and whose brand the page
-// has: ErrLink. It uses nothing up.
-func (m *Manager) CheckEmail(ctx context.Context, token string) (email string, p idp.Population, err error) {
-	link, _, err := m.emailLink(ctx, token)
+// EmailMove is what a link of AskEmail does: User has Email from then on.
+type EmailMove struct {
+	User       idp.User
+	Population idp.Population
+	Email      string
+}
+
+// CheckEmail says what a link of AskEmail does: ErrLink. It uses nothing up.
+func (m *Manager) CheckEmail(ctx context.Context, token string) (EmailMove, error) {
+	link, user, err := m.emailLink(ctx, token)
 	if err != nil {
-		return "", p, err
+		return EmailMove{}, err
 	}
-	p, err = m.Store.Population(ctx, link.PopulationID)
-	return link.Email, p, err
+	p, err := m.Store.Population(ctx, link.PopulationID)
+	return EmailMove{User: user, Population: p, Email: link.Email}, err
 }
 
 func (m *Manager) emailLink(ctx context.Context, token string) (idp.Link, idp.User, error) {
@@ -154,14 +163,18 @@ func (m *Manager) emailLink(ctx context.Context, token string) (idp.Link, idp.Us
 	return link, user, err
 }
 
-// ConfirmEmail moves an account to the address that its link was sent to, and tells
-// the person at both. ErrLink: the link does not work, or somebody else got the address
-// meanwhile.
-func (m *Manager) ConfirmEmail(ctx context.Context, token string) error {
+// ConfirmEmail moves the person's account to the address that its link was sent to, and
+// tells them at both. The link says who reads the mailbox, and the session that the
+// account is theirs: either alone would give somebody the other's (ErrForbidden).
+// ErrLink: the link does not work, or somebody else got the address meanwhile.
+func (m *Manager) ConfirmEmail(ctx context.Context, s Self, token string) error {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		link, _, err := m.emailLink(ctx, token)
 		if err != nil {
 			return err
+		}
+		if link.UserID != s.UserID {
+			return fmt.Errorf("%w: a link of another account", ErrForbidden)
 		}
 		// The person before the link, as those do who delete both.
 		if err := m.Store.LockUser(ctx, link.UserID); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/session"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -22,8 +23,8 @@ const (
 	pendingLifetime = 15 * time.Minute
 )
 
-// ErrLastFactor: without this authenticator the person could not sign in as the policy
-// asks.
+// ErrLastFactor: without this authenticator the person could not sign in as the policy,
+// an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
 // mayAdd tells whether somebody with so many authenticators may have another: where
@@ -155,6 +156,24 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 	return err
 }
 
+// JustAdded tells whether a set-up was confirmed so short a time ago that the browser may
+// have lost the answer, and the code is of that authenticator: whoever sends it again
+// proves what they proved then. It writes nothing.
+func (m *Manager) JustAdded(ctx context.Context, s Self, sealed []byte, code string) (bool, error) {
+	pending, err := m.openPending(s, sealed)
+	if err != nil {
+		return false, nil // no answer of ours
+	}
+	if _, err := mfa.MatchTOTP(pending.Key, code, idp.Now(), 0); err != nil {
+		return false, nil
+	}
+	enrolment, err := m.Store.Enrolment(ctx, s.UserID)
+	since := idp.Now().Add(-session.LostAnswer)
+	return slices.ContainsFunc(enrolment.Factors, func(f idp.Factor) bool {
+		return f.ID == pending.ID && f.CreatedAt.After(since)
+	}), err
+}
+
 func factorName(name string) (string, error) {
 	name = strings.Join(strings.Fields(name), " ")
 	return name, checkName("name", name, maxFactorName)
@@ -214,8 +233,8 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err != nil {
 			return err
 		}
-		if !mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()) {
-			return ErrLastFactor
+		if may, err := m.mayDoWithout(ctx, population, user, left); err != nil || !may {
+			return errors.Join(err, ErrLastFactor)
 		}
 		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
 			return err
@@ -259,7 +278,33 @@ func (m *Manager) MayRemove(ctx context.Context, s Self, id string) (idp.Factor,
 		return idp.Factor{}, false, err
 	}
 	removed.Secret = nil
-	return removed, mfa.MayDoWithout(population.Policy, mfa.EnrolledOf(left, nil), idp.Now()), nil
+	may, err := m.mayDoWithout(ctx, population, user, left)
+	return removed, may, err
+}
+
+// mayDoWithout tells whether a person could go on everywhere with what would be left of
+// their second steps: by the policy, at each app that has rules of its own, and at the
+// console, which asks everybody who holds a permission for a second step. Where they
+// could not, the next sign-in there would set up another authenticator by the password
+// alone.
+func (m *Manager) mayDoWithout(ctx context.Context, p idp.Population, u idp.User, left idp.Enrolment) (bool, error) {
+	asked, err := m.Store.OverridesFor(ctx, p.ID, idp.ConsoleClient)
+	if err != nil {
+		return false, err
+	}
+	holds, err := m.permissionsOf(ctx, u.ID)
+	if err != nil {
+		return false, err
+	}
+	if len(holds) > 0 {
+		asked = append(asked, idp.Override{Mode: idp.OverrideRequired})
+	}
+	for _, o := range append(asked, idp.Override{}) {
+		if !mfa.MayDoWithout(p.Policy, o, mfa.EnrolledOf(left, nil), idp.Now()) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // OwnCodes are the person's new recovery codes, until they say that they have saved

@@ -53,11 +53,37 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 
 func TestNamesThatShowNothingAreRefusedAtEveryEntry(t *testing.T) {
 	t.Parallel()
+	refuseNames(t, "\u3164", "\u2800 \u2800", "\u200b", "\u202e", "\u0301", "\u00ad\ufeff")
+}
+
+// A name that turns the text around it says something else than it shows: "Maya" with a
+// mark may stand as an address of somebody else's, or swap the words of a page.
+func TestNamesThatTurnTextAreRefusedAtEveryEntry(t *testing.T) {
+	t.Parallel()
+	refuseNames(t, "Maya\u202emoc.elpmaxe@nimda", "\u2066Maya\u2069", "Maya\u200e", "\u200fMaya", "\u202aMaya\u202c", "Ma\u061cya")
+}
+
+// Who has such a name from before is disabled all the same.
+func TestAnOldNameKeepsNobodyFromDisablingItsAccount(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o *office) {
+		u, yes := o.enrolled(t, idp.Agents), true
+		o.exec(t, "UPDATE users SET name = 'Maya\u202emoc' WHERE id = '"+u.ID+"'")
+		_, version, err := o.Store.VersionedUser(t.Context(), u.ID)
+		idptest.Must(t, err)
+		_, err = o.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: ticket})
+		idptest.Must(t, err)
+	})
+}
+
+// refuseNames fails unless each of some names is refused wherever somebody gives one.
+func refuseNames(t *testing.T, names ...string) {
+	t.Helper()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, u := t.Context(), o.enrolled(t, idp.Agents)
 		_, version, err := o.Store.VersionedUser(ctx, u.ID)
 		idptest.Must(t, err)
-		for _, name := range []string{"\u3164", "\u2800 \u2800", "\u200b", "\u202e", "\u0301", "\u00ad\ufeff"} {
+		for _, name := range names {
 			for entry, err := range map[string]error{
 				"a person":      second(o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
 				"a change":      second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: version, Name: &name})),

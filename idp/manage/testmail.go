@@ -30,6 +30,9 @@ func (m *Manager) TestMail(ctx context.Context, a Actor, to string) error {
 	if err != nil {
 		return err
 	}
+	if err := m.mailing(ctx, a, to); err != nil {
+		return err
+	}
 	if err := m.Store.AskWitness(ctx); err != nil {
 		return err
 	}

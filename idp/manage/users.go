@@ -97,7 +97,7 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 	if version != c.Version && (!same || !a.Repeats) {
 		return UserDetail{}, fmt.Errorf("user: %w", idp.ErrConflict)
 	}
-	if err := checkUser(after); err != nil {
+	if err := checkChange(before, after); err != nil {
 		return UserDetail{}, err
 	}
 	if same {
@@ -119,6 +119,15 @@ func (m *Manager) UpdateUser(ctx context.Context, a Actor, id string, c UserChan
 		return UserDetail{}, err
 	}
 	return m.detail(ctx, a, after, version)
+}
+
+// checkChange is checkUser without a name that stays: rules that came later keep nobody
+// from disabling an account.
+func checkChange(before, after idp.User) error {
+	if after.Name == before.Name {
+		after.Name = ""
+	}
+	return checkUser(after)
 }
 
 // apply returns the changed user, and which fields differ but for Disabled.
@@ -162,6 +171,11 @@ func (m *Manager) saveUser(ctx context.Context, a Actor, c UserChange, before, a
 		}
 	}
 	if slices.Contains(changed, "email") {
+		if a.UserID != after.ID { // who moves their own has read a mail there
+			if err := m.mailing(ctx, a, after.Email); err != nil {
+				return err
+			}
+		}
 		if err := m.movedBy(ctx, a, before, after); err != nil {
 			return err
 		}

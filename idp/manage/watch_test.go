@@ -287,3 +287,6 @@ type nothingCounted struct{}
 
 func (nothingCounted) ClearAccount(context.Context, string, string) error    { return nil }
 func (nothingCounted) ClearFactor(context.Context, string, idp.Method) error { return nil }
+func (nothingCounted) Mailing(context.Context, string, string) (time.Duration, error) {
+	return 0, nil
+}

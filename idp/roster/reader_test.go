@@ -155,8 +155,8 @@ func TestEverythingAboutAPersonIsRead(t *testing.T) {
 	t.Parallel()
 	const tenant, object = "11111111-2222-3333-4444-555555555555", "AAAAAAAA-2222-3333-4444-555555555555"
 	csv := "Email,Name,Locale,Population,Roles,Email Verified,Disabled,Password Hash,Password Changed At,TOTP,Entra TID,Entra OID\n" +
-		"maya@rtx.example,Maya,de-CH,agents,manager; agent,yes,true," + bcrypt + ",2025-03-29,aaaq eaye auda ocaj bifq ydio b4ib ceqt," + tenant + "," + object + "\n"
-	object2 := fmt.Sprintf(`{"email":"maya@rtx.example","name":"Maya","locale":"de-CH","population":"agents","roles":["manager","agent"],"email_verified":true,`+
+		"maya@rtx.example,\u202eMaya\u202c,de-CH,agents,manager; agent,yes,true," + bcrypt + ",2025-03-29,aaaq eaye auda ocaj bifq ydio b4ib ceqt," + tenant + "," + object + "\n"
+	object2 := fmt.Sprintf(`{"email":"maya@rtx.example","name":"\u2066Maya\u2069","locale":"de-CH","population":"agents","roles":["manager","agent"],"email_verified":true,`+
 		`"disabled":"true","password_hash":%q,"password_changed_at":"2025-03-29T00:00:00Z","totp":"otpauth://totp/RTX:maya?secret=%s&issuer=RTX","entra_tid":%q,"entra_oid":%q}`,
 		bcrypt, key, tenant, object)
 	for format, text := range map[roster.Format]string{roster.CSV: csv, roster.JSONLines: object2} {

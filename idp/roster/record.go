@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/password"
 	"gatehouse/idp/settings"
@@ -73,7 +74,7 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 // record makes sense of the texts of a line. What manage refuses is left to it.
 func record(line int, population string, texts map[string]string) (Record, error) {
 	r := Record{Line: line}
-	r.Population, r.Email, r.Name, r.Locale = population, texts["email"], texts["name"], texts["locale"]
+	r.Population, r.Email, r.Name, r.Locale = population, texts["email"], idp.PlainName(texts["name"]), texts["locale"]
 	if p := texts["population"]; p != "" {
 		r.Population = p
 	}

@@ -58,6 +58,8 @@ type intrigue struct {
 	display  string
 	apps     []idp.Client // those that existed before
 	services []idp.Client
+	// prepared are accounts that the attacker made for others' addresses.
+	prepared []idp.User
 
 	// What the attacker learnt.
 	passwords map[string]bool // of people, by id
@@ -79,6 +81,7 @@ func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App) *intrigue {
 		w.drawPerson()
 	}
 	w.drawSelf()
+	w.drawPrepared()
 	w.obtain()
 	for i, p := range w.people {
 		w.people[i].open = w.reaches(p.User) != ""

@@ -111,6 +111,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.manage(ctx, ring); err != nil {
 		return err
 	}
+	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
 		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, RefreshKey: secrets[keys.ForRefresh],
 	})
@@ -220,7 +221,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForFederation} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForFederation} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err

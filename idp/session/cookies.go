@@ -1,8 +1,11 @@
 package session
 
 import (
+	"encoding/base64"
 	"net/http"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/idp"
 )
@@ -45,6 +48,25 @@ func (c Cookies) Session(h http.Header, population string) string {
 // limits end it sooner.
 func (c Cookies) NewSession(population, token string) *http.Cookie {
 	return c.cookie("session_"+population, token)
+}
+
+// App returns the client_id of the app that this browser signed in to last, empty for
+// none. It is no secret and proves nothing.
+func (c Cookies) App(h http.Header) string {
+	found := (&http.Request{Header: h}).CookiesNamed(c.name("app"))
+	if len(found) != 1 {
+		return ""
+	}
+	id, err := base64.RawURLEncoding.DecodeString(found[0].Value)
+	if err != nil || !utf8.Valid(id) || slices.Contains(id, 0) { // PostgreSQL refuses to look
+		return ""
+	}
+	return string(id)
+}
+
+// NewApp notes that app until the browser is closed.
+func (c Cookies) NewApp(clientID string) *http.Cookie {
+	return c.cookie("app", base64.RawURLEncoding.EncodeToString([]byte(clientID)))
 }
 
 // BreakGlass returns the token of a link for emergencies that this browser opened,

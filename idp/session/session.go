@@ -17,6 +17,9 @@ type Manager struct {
 	Store   *store.Store
 	Cookies Cookies
 	Outbox  *outbox.Outbox
+	// Key makes the tokens that an act brings. Without it each is another, and an answer
+	// that is lost does not come again.
+	Key []byte
 
 	seen sync.Map // of Reap: populations, with the last change whose sessions it ended
 }
@@ -36,6 +39,10 @@ func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, popu
 			hashes = append(hashes, idp.HashSecret(token))
 		}
 	}
+	return m.living(ctx, browser, clientID, populations, hashes)
+}
+
+func (m *Manager) living(ctx context.Context, browser []byte, clientID string, populations []string, hashes [][]byte) ([]store.SessionStanding, error) {
 	rows, err := m.Store.SessionsByToken(ctx, clientID, hashes)
 	if err != nil {
 		return nil, err
@@ -123,12 +130,4 @@ func (m *Manager) cookie(s idp.Session, token string) *http.Cookie {
 		return m.Cookies.KeptSession(s.PopulationID, token, s.ExpiresAt.Sub(idp.Now()))
 	}
 	return m.Cookies.NewSession(s.PopulationID, token)
-}
-
-// Renew gives a session a new token, because its privilege rises or because the
-// browser may not have received the last one.
-func (m *Manager) Renew(s idp.Session) (idp.Session, *http.Cookie) {
-	token := idp.NewSecret()
-	s.TokenHash, s.LastSeenAt = idp.HashSecret(token), idp.Now()
-	return s, m.cookie(s, token)
 }

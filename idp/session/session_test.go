@@ -192,7 +192,7 @@ func TestRenewedSessionIsFoundByItsNewTokenOnly(t *testing.T) {
 		s := v.signIn(t, w.User, w.Population)
 		old := v.header()
 		db.Age(t, "sessions", 10*time.Minute, "last_seen_at")
-		renewed, cookie := v.m.Renew(s)
+		renewed, cookie := v.m.Renew(s, session.Act{})
 		if renewed.ID != s.ID || cookie.Value == v.cookies[0].Value || cookie.Name != v.cookies[0].Name {
 			t.Errorf("the session %s became %s in %s", s.ID, renewed.ID, cookie.Name)
 		}
@@ -227,13 +227,13 @@ func TestKeptSessionOutlivesTheBrowser(t *testing.T) {
 	}
 	expectAge("new", cookie, p.KeptLifetime)
 	s.ExpiresAt = idp.Now().Add(time.Hour)
-	renewed, cookie := m.Renew(s)
+	renewed, cookie := m.Renew(s, session.Act{})
 	expectAge("renewed", cookie, time.Hour)
 	if !renewed.Kept {
 		t.Error("it is not kept any more")
 	}
 	s.ExpiresAt = idp.Now().Add(-time.Hour)
-	if _, cookie = m.Renew(s); cookie.MaxAge != 1 {
+	if _, cookie = m.Renew(s, session.Act{}); cookie.MaxAge != 1 {
 		t.Errorf("the cookie of one that has expired: %s", cookie)
 	}
 	p.KeepSignedIn = false

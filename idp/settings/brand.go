@@ -26,10 +26,13 @@ func Brand() Fields[idp.Brand] {
 	}
 }
 
-// ShowsName refuses a name that shows nothing.
+// ShowsName refuses a name that shows nothing, or something else than it says.
 func ShowsName(name string) *Error {
-	if !idp.Shows(name) {
+	switch {
+	case !idp.Shows(name):
 		return wrong("settings.shows_nothing")
+	case strings.ContainsFunc(name, idp.Directs):
+		return wrong("settings.turns_text")
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"gatehouse/idp"
 	"gatehouse/idp/settings"
@@ -31,12 +32,13 @@ func (s *Store) VersionedClients(ctx context.Context, after string, limit int) (
 	return s.versionedClients(ctx, " WHERE c.id > ? ORDER BY c.id LIMIT ?", after, limit)
 }
 
-// OverridesFor reads the overrides of the clients that take people of a population.
-func (s *Store) OverridesFor(ctx context.Context, population string) ([]idp.Override, error) {
+// OverridesFor reads the overrides of the clients that take people of a population, but for
+// those that are named.
+func (s *Store) OverridesFor(ctx context.Context, population string, except ...string) ([]idp.Override, error) {
 	rows, err := s.versionedClients(ctx, " ORDER BY c.id")
 	var list []idp.Override
 	for _, r := range rows {
-		if r.Client.Takes(population) {
+		if r.Client.Takes(population) && !slices.Contains(except, r.Client.ID) {
 			list = append(list, r.Override)
 		}
 	}

@@ -29,6 +29,9 @@ const addressMemory = 15 * time.Minute
 // confirmMemory is how long the codes for an address are counted together.
 const confirmMemory = 24 * time.Hour
 
+// codeInterval is how long codes to an address are apart at first.
+const codeInterval = 30 * time.Second
+
 // Kind names what a counter counts.
 type Kind string
 
@@ -44,6 +47,8 @@ const (
 	ConfirmMail       Kind = "confirm-mail" // codes sent there
 	MailOfAccount     Kind = "mail"         // mails that anybody may ask for
 	MailOfAddress     Kind = "mail-address" // and who asks for them
+	MailTo            Kind = "mail-to"      // mails that people here cause to an address
+	MailBy            Kind = "mail-by"      // and who of them does
 )
 
 // Counter is one budget of attempts.
@@ -154,8 +159,14 @@ var of = map[Kind]rule{
 	MailOfAddress:     {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	// Nobody can reset what is counted against an address without an account. Waits as
 	// long as mails of ours are apart leave 144 guesses a day.
-	ConfirmCode:   {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
-	ConfirmMail:   {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
+	ConfirmCode: {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
+	// One, and another after the half minute that codes are apart.
+	ConfirmMail: {free: 1, first: codeInterval, longest: MailWindow, memory: confirmMemory},
+	// An address that nobody proved to be theirs is mailed three times at once, and then
+	// more and more rarely. Whoever invites many people does so at a slower pace after
+	// two hundred.
+	MailTo:        {free: 3, first: time.Minute, longest: MailWindow, memory: confirmMemory},
+	MailBy:        {free: 200, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	MailOfAccount: {free: 1, first: MailWindow, longest: MailWindow},
 }
 

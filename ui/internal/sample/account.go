@@ -160,8 +160,10 @@ func accountLists() map[string]ui.Page {
 }
 
 func accountRest() map[string]ui.Page {
-	confirm := ui.AccountConfirm{Frame: frame(), Action: "#", Email: "maya.new@rtx.example"}
+	confirm := ui.AccountConfirm{Frame: frame(), Action: "#", Of: "maya@rtx.example", Email: "maya.new@rtx.example"}
 	confirm.Account, confirm.ClientName = "", ""
+	stranger := confirm
+	stranger.Of, stranger.Action, stranger.SignInURL = "m•••@rtx.example", "", "#"
 	done := confirm
 	done.Done, done.URL = true, "#"
 	return map[string]ui.Page{
@@ -174,6 +176,6 @@ func accountRest() map[string]ui.Page {
 		"account-who": ui.AccountWho{Frame: frame(), OtherURL: "#", Accounts: []ui.AccountLink{
 			{Email: "maya@rtx.example", PopulationName: "Agents", URL: "#"}, {Email: sampleAddress, PopulationName: "Customers", URL: "#"},
 		}},
-		"account-confirm": confirm, "account-confirm-done": done,
+		"account-confirm": confirm, "account-confirm-stranger": stranger, "account-confirm-done": done,
 	}
 }

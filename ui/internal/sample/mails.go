@@ -79,7 +79,7 @@ func mail(kind ui.MailKind) ui.Mail {
 	case ui.MailRecoveryUsed:
 		m.Left, m.App = 7, f.ClientName
 	case ui.MailEmailConfirm:
-		m.URL, m.Account, m.Name = "https://id.rtx.example/account/confirm/q0XhC8cGxP0qfVlV7Ez2W3xkW0C2b7bVnXnRk3c5bqE", "", ""
+		m.URL, m.Account, m.Name = "https://id.rtx.example/account/confirm/q0XhC8cGxP0qfVlV7Ez2W3xkW0C2b7bVnXnRk3c5bqE", "m•••@rtx.example", ""
 	case ui.MailRolesChanged:
 		m.Roles, m.ByAdmin, m.Address, m.UserAgent = "Agent, Recovery desk", true, "", ""
 	case ui.MailFactorEnabled:
