@@ -6,7 +6,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/federation/certificate"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
@@ -41,8 +42,8 @@ func (w wayIn) access() idp.Access {
 }
 
 // access is how people of a population sign in, with its connections.
-func access() section[manage.PopulationEntry, wayIn] {
-	type entry = manage.PopulationEntry
+func access() section[populations.PopulationEntry, wayIn] {
+	type entry = populations.PopulationEntry
 	fields := settings.Fields[wayIn]{
 		settings.Choice("access", func(w *wayIn) *string { return &w.Way }, byPassword, byConnection, byBoth).Must("console.access.choose"),
 	}
@@ -64,7 +65,7 @@ func access() section[manage.PopulationEntry, wayIn] {
 	}
 	x.ask = (*visit).askAccess
 	x.save = func(v *visit, e entry, w wayIn) (int64, ui.Key, error) {
-		saved, err := v.console.Manage.SaveAccess(v.Request.Context(), v.actor, change(v, e.ID, w.access()))
+		saved, err := v.console.Manage.Populations.SaveAccess(v.Request.Context(), v.actor, change(v, e.ID, w.access()))
 		var wrong settings.Errors
 		if errors.As(err, &wrong) && (wrong[0].Field == "password" || wrong[0].Field == "federated") {
 			wrong[0].Field = "access" // one input for both
@@ -77,7 +78,7 @@ func access() section[manage.PopulationEntry, wayIn] {
 
 func (v *visit) connectionRows(population string) ([]ui.ConnectionRow, error) {
 	ctx := v.Request.Context()
-	list, err := v.console.Manage.Connections(ctx, v.actor, population)
+	list, err := v.console.Manage.Connections.Connections(ctx, v.actor, population)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (v *visit) connectionRows(population string) ([]ui.ConnectionRow, error) {
 }
 
 // certificateEnds is when a connection's certificate ends, zero for none.
-func certificateEnds(c manage.ConnectionEntry) (time.Time, error) {
+func certificateEnds(c connections.ConnectionEntry) (time.Time, error) {
 	if c.Certificate == "" {
 		return time.Time{}, nil
 	}
@@ -128,8 +129,8 @@ func farEnd(c idp.Connection) ui.Message {
 func trustLabel(t idp.Trust) ui.Key { return ui.Key("console.connection.trust." + t) }
 
 // askAccess says whom a choice concerns.
-func (v *visit) askAccess(e manage.PopulationEntry, wanted wayIn) (ui.ConsoleConfirm, error) {
-	preview, err := v.console.Manage.PreviewAccess(v.Request.Context(), v.actor, e.ID)
+func (v *visit) askAccess(e populations.PopulationEntry, wanted wayIn) (ui.ConsoleConfirm, error) {
+	preview, err := v.console.Manage.Populations.PreviewAccess(v.Request.Context(), v.actor, e.ID)
 	return ui.ConsoleConfirm{
 		Heading: *ui.Key("console.access.heading").With(), Button: *ui.Key("console.access.submit").With(), Danger: !wanted.access().Password,
 		Consequences: accessConsequences(e.Access, wanted.access(), preview),
@@ -141,7 +142,7 @@ func (v *visit) askAccess(e manage.PopulationEntry, wanted wayIn) (ui.ConsoleCon
 }
 
 // accessConsequences says in sentences what a choice means.
-func accessConsequences(before, after idp.Access, p manage.AccessPreview) []ui.Message {
+func accessConsequences(before, after idp.Access, p populations.AccessPreview) []ui.Message {
 	if before == after {
 		return []ui.Message{*ui.Key("console.access.same").With()}
 	}

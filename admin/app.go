@@ -11,26 +11,27 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
 // app is the one that the address names, for who may do an operation on it. The
 // console's own client is none.
-func (v *visit) app(op string) (manage.ClientEntry, error) {
+func (v *visit) app(op string) (apps.ClientEntry, error) {
 	if err := v.need(op); err != nil {
-		return manage.ClientEntry{}, err
+		return apps.ClientEntry{}, err
 	}
 	id := v.Param("id")
 	if idp.OwnClient(id) || !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) {
-		return manage.ClientEntry{}, idp.ErrNotFound
+		return apps.ClientEntry{}, idp.ErrNotFound
 	}
-	return v.console.Manage.Client(v.Request.Context(), v.actor, id)
+	return v.console.Manage.Apps.Client(v.Request.Context(), v.actor, id)
 }
 
 // appFrame is the frame of an app's page.
-func (v *visit) appFrame(c manage.ClientEntry, current string) (ui.Console, error) {
+func (v *visit) appFrame(c apps.ClientEntry, current string) (ui.Console, error) {
 	frame, err := v.frame(v.Request.Context(), "/apps")
 	frame.Crumbs = v.appCrumbs()
 	tab := func(shown bool, label ui.Key, page string) {
@@ -62,7 +63,7 @@ func (v *visit) appConnect() error {
 	return v.renderConnect(c, "")
 }
 
-func (v *visit) renderConnect(c manage.ClientEntry, secret string) error {
+func (v *visit) renderConnect(c apps.ClientEntry, secret string) error {
 	frame, err := v.appFrame(c, "/connect")
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func (v *visit) renderSecrets(status int, alert *ui.Message) error {
 }
 
 // secretApp is an app that keeps secrets.
-func (v *visit) secretApp(op string) (manage.ClientEntry, error) {
+func (v *visit) secretApp(op string) (apps.ClientEntry, error) {
 	c, err := v.app(op)
 	if err == nil && !c.Kind.Confidential() {
 		err = idp.ErrNotFound
@@ -159,9 +160,9 @@ func (v *visit) postSecret() error {
 	if err != nil {
 		return err
 	}
-	secret, err := v.console.Manage.AddClientSecret(v.Request.Context(), v.actor, c.ID)
+	secret, err := v.console.Manage.Apps.AddClientSecret(v.Request.Context(), v.actor, c.ID)
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/apps/" + c.ID + "/secrets/add")
 	case errors.Is(err, idp.ErrTwoSecrets), errors.Is(err, idp.ErrConflict):
 		return v.renderSecrets(http.StatusConflict, ui.Key("console.app.two_secrets").With())
@@ -185,9 +186,9 @@ func (v *visit) postRemoveSecret() error {
 	if v.seenVersion() != c.Version {
 		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.stale").With())
 	}
-	err = v.console.Manage.RemoveClientSecret(v.Request.Context(), v.actor, c.ID, index)
+	err = v.console.Manage.Apps.RemoveClientSecret(v.Request.Context(), v.actor, c.ID, index)
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/apps/" + c.ID + "/secrets/remove/" + strconv.Itoa(index))
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderSecrets(http.StatusConflict, web.Said(web.Wrong(err)[0]))
@@ -211,7 +212,7 @@ func (v *visit) askDelete() error {
 	return v.renderDelete(http.StatusOK, c, nil)
 }
 
-func (v *visit) renderDelete(status int, c manage.ClientEntry, reason *ui.Message) error {
+func (v *visit) renderDelete(status int, c apps.ClientEntry, reason *ui.Message) error {
 	ctx := v.Request.Context()
 	sessions, err := v.console.Store.SessionsAtClient(ctx, c.ID, idp.Now())
 	if err != nil {
@@ -239,9 +240,9 @@ func (v *visit) postDelete() error {
 	if err != nil {
 		return err
 	}
-	err = v.console.Manage.DeleteClient(v.Request.Context(), v.actor, c.ID, v.PostForm("reason"))
+	err = v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, v.PostForm("reason"))
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/apps/" + c.ID + "/delete")
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderDelete(http.StatusUnprocessableEntity, c, ui.Key("settings.reason").With())
@@ -260,7 +261,7 @@ func (v *visit) appDeliveries() error {
 	if err != nil {
 		return err
 	}
-	lanes, err := v.console.Manage.Deliveries(v.Request.Context(), v.actor)
+	lanes, err := v.console.Manage.System.Deliveries(v.Request.Context(), v.actor)
 	if err != nil {
 		return err
 	}

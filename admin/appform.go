@@ -6,13 +6,13 @@ import (
 	"strconv"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // appFields are what the console asks of an app of a kind; tokens, of one that exists.
-func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
+func (v *visit) appFields(c apps.ClientEntry) settings.Fields[idp.Client] {
 	asked := []string{"name", "redirect_uris", "post_logout_redirect_uris"}
 	switch c.Kind {
 	case idp.WebClient:
@@ -33,8 +33,8 @@ func (v *visit) appFields(c manage.ClientEntry) settings.Fields[idp.Client] {
 }
 
 // appForm is the form of an app, with what new and existing ones have in common.
-func appForm() section[manage.ClientEntry, idp.Client] {
-	type entry = manage.ClientEntry
+func appForm() section[apps.ClientEntry, idp.Client] {
+	type entry = apps.ClientEntry
 	return section[entry, idp.Client]{
 		thing: "app", pick: (*visit).appFields,
 		seen:  func(c entry) (idp.Client, int64) { return c.Client, c.Version },
@@ -45,8 +45,8 @@ func appForm() section[manage.ClientEntry, idp.Client] {
 }
 
 // appSettings are those of an app that exists.
-func appSettings() section[manage.ClientEntry, idp.Client] {
-	type entry = manage.ClientEntry
+func appSettings() section[apps.ClientEntry, idp.Client] {
+	type entry = apps.ClientEntry
 	x := appForm()
 	x.load = func(v *visit) (entry, error) { return v.app("UpdateClient") }
 	x.home = func(c entry) string { return "/apps/" + c.ID }
@@ -59,15 +59,15 @@ func appSettings() section[manage.ClientEntry, idp.Client] {
 		return page, err
 	}
 	x.save = func(v *visit, _ entry, c idp.Client) (int64, ui.Key, error) {
-		saved, err := v.console.Manage.UpdateClient(v.Request.Context(), v.actor, manage.ClientEntry{Client: c, Version: v.seenVersion()})
+		saved, err := v.console.Manage.Apps.UpdateClient(v.Request.Context(), v.actor, apps.ClientEntry{Client: c, Version: v.seenVersion()})
 		return saved.Version, "console.done.saved", err
 	}
 	return x
 }
 
 // newAppForm is the form of an app to connect, by the template of the URL.
-func newAppForm() section[manage.ClientEntry, idp.Client] {
-	type entry = manage.ClientEntry
+func newAppForm() section[apps.ClientEntry, idp.Client] {
+	type entry = apps.ClientEntry
 	x := appForm()
 	x.load = func(v *visit) (entry, error) {
 		t, err := v.template()
@@ -88,7 +88,7 @@ func newAppForm() section[manage.ClientEntry, idp.Client] {
 		if c.Kind == idp.ServiceClient {
 			c.Scopes = []string{idp.AdminScope}
 		}
-		made, secret, err := v.console.Manage.AddClient(v.Request.Context(), v.actor, c)
+		made, secret, err := v.console.Manage.Apps.AddClient(v.Request.Context(), v.actor, c)
 		switch {
 		case err != nil:
 			return err
@@ -127,7 +127,7 @@ func (v *visit) appSettings() error {
 
 // checkApp reads what the description does not say, and says what is wrong about an app,
 // also what the operation could do without.
-func (v *visit) checkApp(now manage.ClientEntry, c *idp.Client) (wrong settings.Errors) {
+func (v *visit) checkApp(now apps.ClientEntry, c *idp.Client) (wrong settings.Errors) {
 	if c.Kind != idp.ServiceClient {
 		c.Populations = v.postedPopulations()
 		if len(c.RedirectURIs) == 0 {
@@ -138,10 +138,10 @@ func (v *visit) checkApp(now manage.ClientEntry, c *idp.Client) (wrong settings.
 		wrong = wrong.And(settings.Error{Field: "backchannel_logout_uri", Key: "console.app.need_logout"})
 	}
 	if now.ID != "" && c.TokenFormat != now.TokenFormat {
-		manage.MatchLifetime(c)
+		apps.MatchLifetime(c)
 	}
 	var more settings.Errors
-	errors.As(v.console.Manage.CheckClient(v.Request.Context(), c), &more)
+	errors.As(v.console.Manage.Apps.CheckClient(v.Request.Context(), c), &more)
 	return wrong.And(more...)
 }
 
@@ -161,7 +161,7 @@ func (v *visit) postedPopulations() (list []string) {
 }
 
 // askMoreOfApp adds to the form what the description does not say.
-func (v *visit) askMoreOfApp(now manage.ClientEntry, c idp.Client, page *ui.ConsoleForm) (err error) {
+func (v *visit) askMoreOfApp(now apps.ClientEntry, c idp.Client, page *ui.ConsoleForm) (err error) {
 	page.Name = "console-app-form"
 	if t, found := v.template(); found == nil && now.ID == "" {
 		page.Lead, page.Submit = *t.lead.With(), *ui.Key("console.apps.connect").With()
@@ -207,7 +207,7 @@ func (v *visit) dressApp(i *ui.Input, c idp.Client) (err error) {
 // populationSelects ask for populations in their order: one field each, and one or
 // two more.
 func (v *visit) populationSelects(chosen []string, one bool) (list []ui.Input, err error) {
-	all, err := v.console.Manage.Populations(v.Request.Context(), v.actor)
+	all, err := v.console.Manage.Populations.Populations(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (v *visit) populationSelects(chosen []string, one bool) (list []ui.Input, e
 
 // roleBoxes are the roles that the viewer may give to a service.
 func (v *visit) roleBoxes(chosen []string) (list []ui.Input, err error) {
-	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	for _, r := range roles {
 		if has := slices.Contains(chosen, r.ID); has || v.holds(r.Permissions) {
 			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: ui.Plain(r.Name), Value: r.ID, On: has})

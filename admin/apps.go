@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/entry"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -14,7 +16,7 @@ import (
 // need refuses who may not do an operation at all, before a page about it is built.
 func (v *visit) need(op string) error {
 	if !v.actor.May(op) {
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	}
 	return nil
 }
@@ -25,7 +27,7 @@ func (v *visit) askFresh(page string) error { return v.proveAgain(v.path(page)) 
 // apps lists the apps.
 func (v *visit) apps() error {
 	ctx := v.Request.Context()
-	clients, next, err := v.console.Manage.Clients(ctx, v.actor, manage.Cursor(v.Query("after")), 0)
+	clients, next, err := v.console.Manage.Apps.Clients(ctx, v.actor, entry.Cursor(v.Query("after")), 0)
 	if err != nil {
 		return broken(err)
 	}
@@ -62,7 +64,7 @@ func broken(err error) error {
 
 // populationNames are the names of all populations by their ids.
 func (v *visit) populationNames() (map[string]string, error) {
-	list, err := v.console.Manage.Populations(v.Request.Context(), v.actor)
+	list, err := v.console.Manage.Populations.Populations(v.Request.Context(), v.actor)
 	names := map[string]string{}
 	for _, p := range list {
 		names[p.ID] = v.populationName(p.Population)
@@ -70,7 +72,7 @@ func (v *visit) populationNames() (map[string]string, error) {
 	return names, err
 }
 
-func (v *visit) appRow(c manage.ClientEntry, names map[string]string) ui.AppRow {
+func (v *visit) appRow(c apps.ClientEntry, names map[string]string) ui.AppRow {
 	row := ui.AppRow{Name: c.Name, URL: v.path("/apps/" + c.ID), Kind: *kindOf(c.Kind).With()}
 	var populations []string
 	for _, id := range c.Populations {

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -81,7 +82,7 @@ func (v *visit) kindText(kind idp.AuditKind) string {
 
 // auditFilter is what an address narrows the log by.
 type auditFilter struct {
-	query manage.AuditQuery
+	query system.AuditQuery
 	// values are the parameters that were given, without those of paging.
 	values url.Values
 	page   ui.ConsoleAudit // with what is wrong
@@ -112,9 +113,9 @@ func (v *visit) auditFilter() (auditFilter, error) {
 		}
 		return value
 	}
-	f.query = manage.AuditQuery{
+	f.query = system.AuditQuery{
 		Kind: idp.AuditKind(plain("kind")), ClientID: plain("app"), PopulationID: plain("population"),
-		After: manage.Cursor(v.Query("after")),
+		After: entry.Cursor(v.Query("after")),
 	}
 	var err error
 	if f.query.UserID, f.page.PersonError, err = v.auditPerson(f, "person"); err != nil {
@@ -208,7 +209,7 @@ func (v *visit) audit() error {
 	if f.wrong {
 		status = http.StatusUnprocessableEntity
 	} else {
-		events, next, err := v.console.Manage.Audit(ctx, v.actor, f.query)
+		events, next, err := v.console.Manage.System.Audit(ctx, v.actor, f.query)
 		if err != nil {
 			return broken(err)
 		}
@@ -458,7 +459,7 @@ func (v *visit) exportAudit() error {
 	return web.Whole(v.Writer, begin, func(row func()) error {
 		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
 		out.SetEscapeHTML(false)
-		return v.console.Manage.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
+		return v.console.Manage.System.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
 			row()
 			return out.Encode(exported(e))
 		})

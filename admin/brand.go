@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // brand is how a population shows itself.
-func brand() section[manage.PopulationEntry, idp.Brand] {
-	type entry = manage.PopulationEntry
+func brand() section[populations.PopulationEntry, idp.Brand] {
+	type entry = populations.PopulationEntry
 	x := populationSection("brand", "SaveBrand", settings.Brand(), func(p idp.Population) idp.Brand { return p.Brand })
 	x.more = func(v *visit, _ entry, b idp.Brand, page *ui.ConsoleForm) error {
 		color := &page.Inputs[1]
@@ -23,7 +24,7 @@ func brand() section[manage.PopulationEntry, idp.Brand] {
 		return nil
 	}
 	x.save = func(v *visit, e entry, b idp.Brand) (int64, ui.Key, error) {
-		saved, err := v.console.Manage.SaveBrand(v.Request.Context(), v.actor, change(v, e.ID, b))
+		saved, err := v.console.Manage.Populations.SaveBrand(v.Request.Context(), v.actor, change(v, e.ID, b))
 		return saved.Version, "console.done.saved", err
 	}
 	return x
@@ -63,9 +64,9 @@ func (v *visit) postPopulation() error {
 	}
 	id := strings.TrimSpace(v.PostForm("id"))
 	var wrong settings.Errors
-	_, err := v.console.Manage.AddPopulation(v.Request.Context(), v.actor, id, v.PostForm("name"))
+	_, err := v.console.Manage.Populations.AddPopulation(v.Request.Context(), v.actor, id, v.PostForm("name"))
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/authentication/new")
 	case errors.Is(err, idp.ErrConflict):
 		return v.renderNewPopulation(http.StatusUnprocessableEntity, settings.Invalid("id", "console.brand.id_taken"))

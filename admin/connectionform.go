@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
@@ -24,9 +25,9 @@ const spareMappings = 3
 // connecting is a connection of a population: one that exists, or one that a template
 // begins.
 type connecting struct {
-	manage.ConnectionEntry
+	connections.ConnectionEntry
 
-	population manage.PopulationEntry
+	population populations.PopulationEntry
 	template   connectionTemplate
 }
 
@@ -40,7 +41,7 @@ func (v *visit) connectionFields(c connecting) settings.Fields[idp.Connection] {
 		"issuer": entra && fresh, "tenants": !entra || fresh && c.strangers(), "any_tenant": !entra || fresh, "personal_accounts": !entra || fresh,
 		"own_redirect": fresh, "context": !entra, "domains": entra && fresh && c.strangers(), "domain_hint": !entra,
 	}
-	return manage.ConnectionFields().Only(func(s settings.Spec) bool { return !left[s.Name] })
+	return connections.ConnectionFields().Only(func(s settings.Spec) bool { return !left[s.Name] })
 }
 
 // connectionForm is the form of a connection, with what new and existing ones have in
@@ -69,7 +70,7 @@ func newConnectionForm() section[connecting, idp.Connection] {
 		return page, err
 	}
 	x.add = func(v *visit, _ connecting, wanted idp.Connection) error {
-		added, err := v.console.Manage.AddConnection(v.Request.Context(), v.actor, v.connectionChange(wanted))
+		added, err := v.console.Manage.Connections.AddConnection(v.Request.Context(), v.actor, v.connectionChange(wanted))
 		if err != nil {
 			return err
 		}
@@ -96,7 +97,7 @@ func connectionSettings() section[connecting, idp.Connection] {
 	}
 	x.save = func(v *visit, _ connecting, wanted idp.Connection) (int64, ui.Key, error) {
 		wanted.Version = v.seenVersion()
-		saved, err := v.console.Manage.UpdateConnection(v.Request.Context(), v.actor, v.connectionChange(wanted))
+		saved, err := v.console.Manage.Connections.UpdateConnection(v.Request.Context(), v.actor, v.connectionChange(wanted))
 		return saved.Version, "console.done.connection_saved", err
 	}
 	return x
@@ -115,7 +116,7 @@ func (v *visit) checkConnection(now connecting, c *idp.Connection) (wrong settin
 	if strings.TrimSpace(v.PostForm("reason")) == "" {
 		wrong = wrong.And(settings.Error{Field: "reason", Key: "settings.reason"})
 	}
-	return wrong.And(v.console.Manage.CheckConnection(c)...)
+	return wrong.And(v.console.Manage.Connections.CheckConnection(c)...)
 }
 
 func (v *visit) postedMappings() (list []idp.RoleMapping) {
@@ -129,8 +130,8 @@ func (v *visit) postedMappings() (list []idp.RoleMapping) {
 }
 
 // connectionChange is what a form asks for.
-func (v *visit) connectionChange(wanted idp.Connection) manage.ConnectionChange {
-	change := manage.ConnectionChange{Connection: wanted, Reason: v.PostForm("reason")}
+func (v *visit) connectionChange(wanted idp.Connection) connections.ConnectionChange {
+	change := connections.ConnectionChange{Connection: wanted, Reason: v.PostForm("reason")}
 	switch v.PostForm("credential") {
 	case withSecret:
 		change.ClientSecret = v.PostForm("client_secret")

@@ -5,11 +5,13 @@ import (
 	"net/http"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/ui"
 )
 
-func connectionPage(c manage.ConnectionEntry) string {
+func connectionPage(c connections.ConnectionEntry) string {
 	return "/authentication/" + c.PopulationID + "/connections/" + c.ID
 }
 
@@ -55,7 +57,7 @@ func (v *visit) newConnection() error {
 }
 
 // connectionFrame is the frame of the pages of connections: back to the list.
-func (v *visit) connectionFrame(p manage.PopulationEntry) (ui.Console, error) {
+func (v *visit) connectionFrame(p populations.PopulationEntry) (ui.Console, error) {
 	frame, err := v.frame(v.Request.Context(), "/authentication/"+p.ID)
 	frame.Crumbs = append(v.crumbs(),
 		ui.Link{Label: v.text("console.nav.authentication", populationLabel(p.Population)), URL: v.path("/authentication/" + p.ID)},
@@ -64,7 +66,7 @@ func (v *visit) connectionFrame(p manage.PopulationEntry) (ui.Console, error) {
 }
 
 // templateNamed is the one of the address.
-func (v *visit) templateNamed() (connectionTemplate, manage.PopulationEntry, error) {
+func (v *visit) templateNamed() (connectionTemplate, populations.PopulationEntry, error) {
 	p, err := v.populationFor("AddConnection")
 	if err != nil {
 		return connectionTemplate{}, p, err
@@ -92,16 +94,16 @@ func (v *visit) startedConnection() (c connecting, err error) {
 }
 
 // connectionNamed is the one of the address, of the population of the address.
-func (v *visit) connectionNamed(op string) (manage.ConnectionEntry, manage.PopulationEntry, error) {
+func (v *visit) connectionNamed(op string) (connections.ConnectionEntry, populations.PopulationEntry, error) {
 	p, err := v.populationFor(op)
 	if err != nil {
-		return manage.ConnectionEntry{}, p, err
+		return connections.ConnectionEntry{}, p, err
 	}
 	id := v.Param("connection")
 	if !identifier.MatchString(id) {
-		return manage.ConnectionEntry{}, p, idp.ErrNotFound
+		return connections.ConnectionEntry{}, p, idp.ErrNotFound
 	}
-	c, err := v.console.Manage.Connection(v.Request.Context(), v.actor, id)
+	c, err := v.console.Manage.Connections.Connection(v.Request.Context(), v.actor, id)
 	if err == nil && c.PopulationID != p.ID {
 		err = idp.ErrNotFound
 	}
@@ -135,7 +137,7 @@ func (v *visit) askDeleteConnection() error {
 	return v.renderDeleteConnection(http.StatusOK, c, p, c.Version, nil, nil)
 }
 
-func (v *visit) renderDeleteConnection(status int, c manage.ConnectionEntry, p manage.PopulationEntry, seen int64, wrong, alert *ui.Message) error {
+func (v *visit) renderDeleteConnection(status int, c connections.ConnectionEntry, p populations.PopulationEntry, seen int64, wrong, alert *ui.Message) error {
 	people, sessions, err := v.console.Store.CountThrough(v.Request.Context(), c.ID)
 	if err != nil {
 		return err
@@ -165,9 +167,9 @@ func (v *visit) postDeleteConnection() error {
 	if err != nil {
 		return err
 	}
-	err = v.console.Manage.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), v.PostForm("reason"))
+	err = v.console.Manage.Connections.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), v.PostForm("reason"))
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh(connectionPage(c) + "/delete")
 	case errors.Is(err, idp.ErrInvalid):
 		var reason, alert *ui.Message

@@ -10,7 +10,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 const (
@@ -27,9 +28,9 @@ func entraForm(more ...string) []string {
 }
 
 // connect adds a connection past the console.
-func (h *house) connect(population string, change func(c *manage.ConnectionChange)) manage.ConnectionEntry {
+func (h *house) connect(population string, change func(c *connections.ConnectionChange)) connections.ConnectionEntry {
 	h.t.Helper()
-	c := manage.ConnectionChange{
+	c := connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: population, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Tenants: []string{tenantID}, ClientID: "app-1",
 		},
@@ -38,7 +39,7 @@ func (h *house) connect(population string, change func(c *manage.ConnectionChang
 	if change != nil {
 		change(&c)
 	}
-	e, err := h.Manage.AddConnection(h.t.Context(), manage.System(), c)
+	e, err := h.Manage.Connections.AddConnection(h.t.Context(), authz.System(), c)
 	idptest.Must(h.t, err)
 	return e
 }
@@ -159,7 +160,7 @@ func TestATemplateSaysWhoMayCome(t *testing.T) {
 // breaksGlass signs in where passwords are no longer taken: by a link for emergencies.
 func (h *house) breaksGlass(email string) *idptest.Browser {
 	h.t.Helper()
-	token, err := h.Manage.BreakGlass(h.t.Context())
+	token, err := h.Manage.Links.BreakGlass(h.t.Context())
 	idptest.Must(h.t, err)
 	b := idptest.NewBrowser(h.t)
 	page := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), token)
@@ -203,7 +204,7 @@ func TestPortalAccessIsChangedInTwoSteps(t *testing.T) {
 		// What is the only way in cannot be switched off.
 		admins, err := h.Store.UserByEmail(t.Context(), idp.Agents, "admin@rtx.example")
 		idptest.Must(t, err)
-		idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{UserID: admins.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
+		idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{UserID: admins.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
 		want(t, only, http.StatusOK, "Change portal access?", "signed out now, including you")
 		want(t, b.Submit(only, "/confirm", "reason", "go live"), http.StatusOK, "Sign in to Gatehouse")
 		b = h.breaksGlass("glass@rtx.example")
@@ -302,7 +303,7 @@ func TestConnectedAccountsAreChangedByWhoManagesPeople(t *testing.T) {
 	h := open(t, idptest.Alone(t))
 	c, u := h.connect(idp.Agents, nil), h.person("somebody@rtx.example")
 	admin := h.person("above@rtx.example", idp.RoleAdmin)
-	idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{UserID: u.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
+	idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{UserID: u.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
 	h.person("desk@rtx.example", h.role(idp.PermissionAgentRecovery))
 	b, _ := h.enters("desk@rtx.example")
 	page := h.page(b, "/people/"+u.ID)

@@ -14,6 +14,7 @@ import (
 	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -38,7 +39,7 @@ type Console struct {
 type visit struct {
 	*gin.Context
 	console *Console
-	actor   manage.Actor
+	actor   authz.Actor
 	viewer  store.SessionStanding
 	// stepUpACR is what a fresh second step of the viewer takes, empty for any.
 	stepUpACR idp.ACR
@@ -184,15 +185,15 @@ func (v *visit) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, manage.ErrGone):
+	case errors.Is(err, authz.ErrGone):
 		return v.console.signIn(v.Context, v.backTo(), gate.Ask{})
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(v.backTo())
-	case errors.Is(err, manage.ErrForbidden):
+	case errors.Is(err, authz.ErrForbidden):
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), "Gatehouse")
 	case errors.Is(err, idp.ErrNotFound):
 		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), "Gatehouse")
-	case errors.As(err, new(*manage.WaitError)):
+	case errors.As(err, new(*authz.WaitError)):
 		return web.NewProblem(ui.ProblemTooMany, err).BackTo(v.backTo(), "Gatehouse")
 	case errors.Is(err, idp.ErrUnreadable):
 		return web.NewProblem(ui.ProblemUnreadable, err).BackTo(v.path(""), "Gatehouse")

@@ -7,7 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/gate"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -39,37 +39,37 @@ func (a *Console) enter(c *gin.Context) (*visit, error) {
 // visitor is, of several who are signed in, the first who holds a permission.
 func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.SessionStanding) (*visit, error) {
 	for _, s := range viewers {
-		acr, at, err := a.Manage.StrongStep(ctx, s.User.ID, s.Session.Proofs)
+		acr, at, err := a.Manage.Self.StrongStep(ctx, s.User.ID, s.Session.Proofs)
 		if err != nil {
 			return nil, err
 		}
-		actor, err := a.Manage.ActorOf(ctx, s.User.ID, at)
+		actor, err := a.Manage.Authz.ActorOf(ctx, s.User.ID, at)
 		if err != nil {
 			return nil, err
 		}
 		if len(actor.Permissions) > 0 {
-			c.Request = c.Request.WithContext(a.Manage.Watch(ctx, a.again(s)))
+			c.Request = c.Request.WithContext(a.Manage.Authz.Watch(ctx, a.again(s)))
 			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: acr}, nil
 		}
 	}
-	return nil, web.NewProblem(ui.ProblemForbidden, manage.ErrForbidden)
+	return nil, web.NewProblem(ui.ProblemForbidden, authz.ErrForbidden)
 }
 
 // again reads a visitor anew, for the end of what they began.
-func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (manage.Actor, error) {
-	return func(ctx context.Context) (manage.Actor, error) {
+func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
+	return func(ctx context.Context) (authz.Actor, error) {
 		now, ok, err := a.gate().Again(ctx, seen)
 		if err == nil && !ok {
-			err = manage.ErrGone
+			err = authz.ErrGone
 		}
 		if err != nil {
-			return manage.Actor{}, err
+			return authz.Actor{}, err
 		}
-		_, at, err := a.Manage.StrongStep(ctx, now.User.ID, now.Session.Proofs)
+		_, at, err := a.Manage.Self.StrongStep(ctx, now.User.ID, now.Session.Proofs)
 		if err != nil {
-			return manage.Actor{}, err
+			return authz.Actor{}, err
 		}
-		return a.Manage.ActorOf(ctx, now.User.ID, at)
+		return a.Manage.Authz.ActorOf(ctx, now.User.ID, at)
 	}
 }
 
@@ -93,11 +93,11 @@ func (v *visit) stepUp() error {
 // proveAgain asks the viewer for a fresh second step, the strongest of theirs that works,
 // and returns to a page.
 func (v *visit) proveAgain(page string) error {
-	return v.console.signIn(v.Context, page, gate.Ask{ACR: v.stepUpACR, MaxAge: manage.FreshSecondStep, UserID: v.viewer.User.ID})
+	return v.console.signIn(v.Context, page, gate.Ask{ACR: v.stepUpACR, MaxAge: authz.FreshSecondStep, UserID: v.viewer.User.ID})
 }
 
 // fresh tells whether the viewer's second step is young enough for what is
 // sensitive.
 func (v *visit) fresh() bool {
-	return !v.actor.SecondStepAt.IsZero() && idp.Now().Sub(v.actor.SecondStepAt) <= manage.FreshSecondStep
+	return !v.actor.SecondStepAt.IsZero() && idp.Now().Sub(v.actor.SecondStepAt) <= authz.FreshSecondStep
 }

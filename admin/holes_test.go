@@ -9,7 +9,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // Each of these was a hole that a review found, or a door that it tried.
@@ -22,18 +24,18 @@ func TestManagingPeopleDoesNotMoveTheirEmailCodes(t *testing.T) {
 	v := app.AddUser(idp.Agents, "victim@rtx.example")
 	party := app.AddParty(idp.Client{})
 	idptest.Enrol(idptest.NewBrowser(t), party, party.Begin(), v.Email)
-	actor := manage.Actor{
+	actor := authz.Actor{
 		UserID: app.AddUser(idp.Agents, "weak@rtx.example").ID, Permissions: []string{idp.PermissionUsers}, SecondStepAt: idp.Now(),
 	}
-	d, err := app.Manage.UserDetail(t.Context(), actor, v.ID)
+	d, err := app.Manage.People.UserDetail(t.Context(), actor, v.ID)
 	idptest.Must(t, err)
 	to := "evil@evil.example"
-	change := manage.UserChange{Version: d.Version, Email: &to, Reason: "x"}
-	if _, err := app.Manage.UpdateUser(t.Context(), actor, v.ID, change); !errors.Is(err, manage.ErrForbidden) {
+	change := people.UserChange{Version: d.Version, Email: &to, Reason: "x"}
+	if _, err := app.Manage.People.UpdateUser(t.Context(), actor, v.ID, change); !errors.Is(err, authz.ErrForbidden) {
 		t.Errorf("a new address: %v", err)
 	}
 	actor.Permissions = append(actor.Permissions, idp.PermissionAgentRecovery)
-	if _, err := app.Manage.UpdateUser(t.Context(), actor, v.ID, change); err != nil {
+	if _, err := app.Manage.People.UpdateUser(t.Context(), actor, v.ID, change); err != nil {
 		t.Errorf("with the permission: %v", err)
 	}
 }
@@ -43,19 +45,19 @@ func TestManagingPeopleDoesNotMoveTheirEmailCodes(t *testing.T) {
 func TestTheAdminScopeIsNotForAnyApp(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t))
-	actor := manage.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}, SecondStepAt: idp.Now()}
+	actor := authz.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}, SecondStepAt: idp.Now()}
 	app := idp.Client{
 		Name: "Harmless", Kind: idp.SPAClient, Populations: []string{idp.Agents}, RedirectURIs: []string{"https://evil.example/cb"},
 		Scopes: []string{"openid", idp.AdminScope},
 	}
-	if _, _, err := h.Manage.AddClient(t.Context(), actor, app); !errors.Is(err, manage.ErrForbidden) {
+	if _, _, err := h.Manage.Apps.AddClient(t.Context(), actor, app); !errors.Is(err, authz.ErrForbidden) {
 		t.Errorf("a new app: %v", err)
 	}
 	app.Scopes = []string{"openid"}
-	e, _, err := h.Manage.AddClient(t.Context(), actor, app)
+	e, _, err := h.Manage.Apps.AddClient(t.Context(), actor, app)
 	idptest.Must(t, err)
 	e.Scopes = append(e.Scopes, idp.AdminScope)
-	if _, err := h.Manage.UpdateClient(t.Context(), actor, e); !errors.Is(err, manage.ErrForbidden) {
+	if _, err := h.Manage.Apps.UpdateClient(t.Context(), actor, e); !errors.Is(err, authz.ErrForbidden) {
 		t.Errorf("an app that exists: %v", err)
 	}
 }
@@ -64,15 +66,15 @@ func TestTheAdminScopeIsNotForAnyApp(t *testing.T) {
 func TestRedirectURIsTakeAFreshSecondStep(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t))
-	actor := manage.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}}
+	actor := authz.Actor{UserID: h.person("weak@rtx.example").ID, Permissions: []string{idp.PermissionClients}}
 	p := h.AddParty(idp.Client{Kind: idp.SPAClient})
-	e, err := h.Manage.Client(t.Context(), actor, p.Client.ID)
+	e, err := h.Manage.Apps.Client(t.Context(), actor, p.Client.ID)
 	idptest.Must(t, err)
 	e.Name = "Another name"
-	e, err = h.Manage.UpdateClient(t.Context(), actor, e)
+	e, err = h.Manage.Apps.UpdateClient(t.Context(), actor, e)
 	idptest.Must(t, err)
 	e.RedirectURIs = append(e.RedirectURIs, "https://evil.example/cb")
-	if _, err := h.Manage.UpdateClient(t.Context(), actor, e); !errors.Is(err, manage.ErrStepUp) {
+	if _, err := h.Manage.Apps.UpdateClient(t.Context(), actor, e); !errors.Is(err, authz.ErrStepUp) {
 		t.Errorf("a redirect URI: %v", err)
 	}
 }
@@ -84,7 +86,7 @@ func TestNoGrantOutlivesAChangeOfPassword(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		v := h.person("maya@rtx.example")
-		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		p := h.AddParty(idp.Client{})
 		p.OAuth.Scopes = []string{"openid", "offline_access"}
 		passwords := []string{password, "another good password"}
@@ -105,7 +107,7 @@ func TestNoGrantOutlivesAChangeOfPassword(t *testing.T) {
 					}
 				})
 			}
-			idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), v.ID, passwords[(round+1)%2], "stolen"))
+			idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), v.ID, passwords[(round+1)%2], "stolen"))
 			close(stop)
 			asking.Wait()
 			var n int
@@ -122,7 +124,7 @@ func TestNamesAreTextAndRedirectsStay(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t))
 	h.person("root@rtx.example", idp.RoleAdmin)
-	_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{
+	_, err := h.Manage.People.CreateUser(t.Context(), people.NewUser{
 		Population: idp.Agents, Email: "x@rtx.example", Name: `"><script>alert(1)</script>`, Password: password,
 	})
 	idptest.Must(t, err)

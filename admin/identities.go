@@ -7,14 +7,15 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // accountsOf fills in who a person is at the connections of their population. Who may
 // not link sees what there is.
-func (v *visit) accountsOf(page *ui.ConsolePerson, d manage.UserDetail) error {
+func (v *visit) accountsOf(page *ui.ConsolePerson, d people.UserDetail) error {
 	connections, err := v.console.Store.Connections(v.Request.Context(), d.PopulationID)
 	if err != nil {
 		return err
@@ -22,7 +23,7 @@ func (v *visit) accountsOf(page *ui.ConsolePerson, d manage.UserDetail) error {
 	at := v.path("/people/" + d.ID)
 	for _, c := range connections {
 		row := ui.ElsewhereRow{Connection: c.Name, SwitchedOff: !c.Enabled}
-		i := slices.IndexFunc(d.Identities, func(i manage.IdentityEntry) bool { return i.ConnectionID == c.ID })
+		i := slices.IndexFunc(d.Identities, func(i people.IdentityEntry) bool { return i.ConnectionID == c.ID })
 		switch {
 		case i >= 0:
 			identity := d.Identities[i]
@@ -55,7 +56,7 @@ func subjectParts(c idp.Connection, subject string) []ui.Setting {
 
 // linking is a person, and the connection of their population to link them through.
 type linking struct {
-	manage.UserDetail
+	people.UserDetail
 
 	through idp.Connection
 }
@@ -77,16 +78,16 @@ func (v *visit) linkNamed() (l linking, err error) {
 }
 
 // link is the form of who a person is at a connection.
-func link() section[linking, manage.NewIdentity] {
-	return section[linking, manage.NewIdentity]{
+func link() section[linking, connections.NewIdentity] {
+	return section[linking, connections.NewIdentity]{
 		thing: "link", early: true,
 		load: (*visit).linkNamed, // the operation refuses who may not, and the audit log has it
-		pick: func(_ *visit, l linking) settings.Fields[manage.NewIdentity] {
-			return manage.IdentityFields(l.through.Kind)
+		pick: func(_ *visit, l linking) settings.Fields[connections.NewIdentity] {
+			return connections.IdentityFields(l.through.Kind)
 		},
 		home:  func(l linking) string { return "/people/" + l.ID + "/connect/" + l.through.ID },
-		check: func(*visit, linking, *manage.NewIdentity) settings.Errors { return nil },
-		seen: func(l linking) (n manage.NewIdentity, version int64) {
+		check: func(*visit, linking, *connections.NewIdentity) settings.Errors { return nil },
+		seen: func(l linking) (n connections.NewIdentity, version int64) {
 			if len(l.through.Tenants) == 1 {
 				n.TenantID = l.through.Tenants[0]
 			}
@@ -97,7 +98,7 @@ func link() section[linking, manage.NewIdentity] {
 			page.CancelURL, page.Heading = v.path("/people/"+l.ID), *ui.Key("console.link.heading").With(calls(l.UserDetail), l.through.Name)
 			return page, err
 		},
-		more: func(v *visit, l linking, _ manage.NewIdentity, page *ui.ConsoleForm) error {
+		more: func(v *visit, l linking, _ connections.NewIdentity, page *ui.ConsoleForm) error {
 			page.Name, page.Submit = "console-person-link", *ui.Key("console.link.link").With()
 			for _, told := range v.andTold(*ui.Key("console.link.what").With(l.through.Name)) {
 				page.Notes = append(page.Notes, ui.Note{Class: "hint", Text: told})
@@ -105,9 +106,9 @@ func link() section[linking, manage.NewIdentity] {
 			page.Inputs = append(page.Inputs, v.reasonInput())
 			return nil
 		},
-		add: func(v *visit, l linking, n manage.NewIdentity) error {
+		add: func(v *visit, l linking, n connections.NewIdentity) error {
 			n.UserID, n.ConnectionID, n.Reason = l.ID, l.through.ID, v.PostForm("reason")
-			err := v.console.Manage.LinkIdentity(v.Request.Context(), v.actor, n)
+			err := v.console.Manage.Connections.LinkIdentity(v.Request.Context(), v.actor, n)
 			switch {
 			case errors.Is(err, idp.ErrConflict):
 				return fmt.Errorf("%w: %w", err, settings.Invalid("", "console.link.taken"))
@@ -128,13 +129,13 @@ func (v *visit) askLink() error {
 }
 
 // identity is the one that a deed is about, by its connection.
-func (s subject) identity() (manage.IdentityEntry, error) {
+func (s subject) identity() (people.IdentityEntry, error) {
 	for _, i := range s.Identities {
 		if i.ConnectionID == s.object {
 			return i, nil
 		}
 	}
-	return manage.IdentityEntry{}, idp.ErrNotFound
+	return people.IdentityEntry{}, idp.ErrNotFound
 }
 
 func unlinkDeed() deed {
@@ -152,7 +153,7 @@ func unlinkDeed() deed {
 			return w
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.UnlinkIdentity(v.Request.Context(), v.actor, s.ID, s.object, reason)
+			err := v.console.Manage.Connections.UnlinkIdentity(v.Request.Context(), v.actor, s.ID, s.object, reason)
 			return v.saying(s.page(), "console.done.unlinked"), err
 		},
 	}

@@ -7,7 +7,10 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -30,7 +33,7 @@ func (v *visit) inviteURL(population string) string {
 	return v.path("/people/invite?population=" + url.QueryEscape(population))
 }
 
-func (v *visit) invitationsURL(population string, after manage.Cursor) string {
+func (v *visit) invitationsURL(population string, after entry.Cursor) string {
 	q := url.Values{"population": {population}}
 	if after != "" {
 		q.Set("after", string(after))
@@ -55,8 +58,8 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 	if err != nil {
 		return err
 	}
-	query := manage.InvitationQuery{Population: current.ID, After: manage.Cursor(v.Query("after"))}
-	list, next, err := v.console.Manage.Invitations(ctx, v.actor, query)
+	query := links.InvitationQuery{Population: current.ID, After: entry.Cursor(v.Query("after"))}
+	list, next, err := v.console.Manage.Links.Invitations(ctx, v.actor, query)
 	if err != nil {
 		return broken(err)
 	}
@@ -81,12 +84,12 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 	return v.render(status, page)
 }
 
-func (v *visit) invitationRows(list []manage.InvitationEntry) ([]ui.InvitationRow, error) {
-	all, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow, error) {
+	all, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
 	}
-	known := map[string]manage.RoleEntry{}
+	known := map[string]roles.RoleEntry{}
 	for _, r := range all {
 		known[r.ID] = r
 	}
@@ -113,16 +116,16 @@ func (v *visit) invitationRows(list []manage.InvitationEntry) ([]ui.InvitationRo
 
 // postResend sends an invitation again.
 func (v *visit) postResend() error {
-	e, err := v.console.Manage.ResendInvitation(v.Request.Context(), v.actor, v.Param("id"))
+	e, err := v.console.Manage.Links.ResendInvitation(v.Request.Context(), v.actor, v.Param("id"))
 	return v.invitationDone(e.PopulationID, "console.done.invitation_resent", err)
 }
 
 // postRevoke takes an invitation back.
 func (v *visit) postRevoke() error {
 	// For the page to return to, if it is the viewer's to see.
-	e, err := v.console.Manage.Invitation(v.Request.Context(), v.actor, v.Param("id"))
-	if err == nil || errors.Is(err, manage.ErrForbidden) {
-		err = v.console.Manage.RevokeInvitation(v.Request.Context(), v.actor, v.Param("id"))
+	e, err := v.console.Manage.Links.Invitation(v.Request.Context(), v.actor, v.Param("id"))
+	if err == nil || errors.Is(err, authz.ErrForbidden) {
+		err = v.console.Manage.Links.RevokeInvitation(v.Request.Context(), v.actor, v.Param("id"))
 	}
 	return v.invitationDone(e.PopulationID, "console.done.invitation_revoked", err)
 }
@@ -133,7 +136,7 @@ func (v *visit) invitationDone(population string, what ui.Key, err error) error 
 		return v.renderInvitations(http.StatusConflict, ui.Key("console.invitations.gone").With())
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderInvitations(http.StatusConflict, web.Said(web.Wrong(err)[0]))
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/people/invitations")
 	case err != nil:
 		return err

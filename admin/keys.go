@@ -6,14 +6,15 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
 
 // signingKey is the key that the address names.
 func (v *visit) signingKey() (store.SigningKey, error) {
-	list, err := v.console.Manage.SigningKeys(v.Request.Context(), v.actor)
+	list, err := v.console.Manage.System.SigningKeys(v.Request.Context(), v.actor)
 	if err != nil {
 		return store.SigningKey{}, err
 	}
@@ -45,7 +46,7 @@ func (v *visit) renderRevokeKey(status int, k store.SigningKey, reason *ui.Messa
 		return err
 	}
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.system"), URL: v.path("/system")}}
-	use, err := manage.UseOf(v.Request.Context(), v.console.Store, k.Algorithm)
+	use, err := system.UseOf(v.Request.Context(), v.console.Store, k.Algorithm)
 	if err != nil {
 		return err
 	}
@@ -71,9 +72,9 @@ func (v *visit) postRevokeKey() error {
 	if err != nil {
 		return err
 	}
-	err = v.console.Manage.RevokeKey(v.Request.Context(), v.actor, k.ID, v.PostForm("reason"))
+	err = v.console.Manage.System.RevokeKey(v.Request.Context(), v.actor, k.ID, v.PostForm("reason"))
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/system/keys/" + k.ID + "/revoke")
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderRevokeKey(http.StatusUnprocessableEntity, k, ui.Key("settings.reason").With())

@@ -6,7 +6,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 const password = idptest.Password
@@ -28,7 +29,7 @@ func open(t *testing.T, db *idptest.Database) *house {
 // person adds somebody with roles.
 func (h *house) person(email string, roles ...string) idp.User {
 	h.t.Helper()
-	u, err := h.Manage.CreateUser(h.t.Context(), manage.NewUser{
+	u, err := h.Manage.People.CreateUser(h.t.Context(), people.NewUser{
 		Population: idp.Agents, Email: email, Name: "Somebody", Password: password, Roles: roles,
 	})
 	idptest.Must(h.t, err)
@@ -54,7 +55,7 @@ func TestTheConsoleLeadsThroughSetUpWhateverThePolicy(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		h.person("admin@rtx.example", idp.RoleAdmin)
-		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		_, page := h.enters("admin@rtx.example")
 		want(t, page, http.StatusOK, "Overview", "admin@rtx.example", "Agent Authentication", "First steps")
 	})

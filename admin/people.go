@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -60,7 +62,7 @@ func (v *visit) shown() (all []idp.Population, current idp.Population, err error
 		i = slices.IndexFunc(all, named)
 	}
 	if i < 0 || len(all) == 0 {
-		return nil, current, manage.ErrForbidden
+		return nil, current, authz.ErrForbidden
 	}
 	return all, all[i], nil
 }
@@ -72,7 +74,7 @@ const (
 )
 
 // listURL is a page of the list of people; what is empty is left out.
-func (v *visit) listURL(population, filter, search string, after manage.Cursor) string {
+func (v *visit) listURL(population, filter, search string, after entry.Cursor) string {
 	q := url.Values{"population": {population}}
 	for name, value := range map[string]string{"filter": filter, "q": search, "after": string(after)} {
 		if value != "" {
@@ -90,7 +92,7 @@ func (v *visit) people() error {
 		return err
 	}
 	search, filter := strings.TrimSpace(v.Query("q")), v.Query("filter")
-	query := manage.UserQuery{Population: current.ID, Prefix: search, After: manage.Cursor(v.Query("after"))}
+	query := people.UserQuery{Population: current.ID, Prefix: search, After: entry.Cursor(v.Query("after"))}
 	switch filter {
 	case onlyAlone:
 		query.WithoutSecondStep = true
@@ -100,7 +102,7 @@ func (v *visit) people() error {
 	default:
 		filter = ""
 	}
-	list, next, err := v.console.Manage.Users(ctx, v.actor, query)
+	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 	if err != nil {
 		return broken(err)
 	}
@@ -151,8 +153,8 @@ func (v *visit) filters(population, current, search string) []ui.NavItem {
 	return list
 }
 
-func (v *visit) personRows(list []manage.UserEntry, alone bool) ([]ui.PersonRow, error) {
-	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+func (v *visit) personRows(list []people.UserEntry, alone bool) ([]ui.PersonRow, error) {
+	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +185,8 @@ func (v *visit) exportPeople() error {
 	if err != nil {
 		return err
 	}
-	query := manage.UserQuery{Population: current.ID, WithoutSecondStep: true, Limit: exportPage}
-	list, next, err := v.console.Manage.Users(ctx, v.actor, query)
+	query := people.UserQuery{Population: current.ID, WithoutSecondStep: true, Limit: exportPage}
+	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 	if err != nil {
 		return broken(err)
 	}
@@ -204,14 +206,14 @@ func (v *visit) exportPeople() error {
 			return err
 		}
 		query.After = next
-		if list, next, err = v.console.Manage.Users(ctx, v.actor, query); err != nil {
+		if list, next, err = v.console.Manage.People.Users(ctx, v.actor, query); err != nil {
 			// Half a list must not pass for the whole.
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-func personLine(e manage.UserEntry) []string {
+func personLine(e people.UserEntry) []string {
 	disabled, last := "no", ""
 	if e.Disabled {
 		disabled = "yes"
@@ -253,7 +255,7 @@ func (v *visit) givable(held []string) ([]ui.Tick, error) {
 	if !v.actor.May("SetRoles") {
 		return nil, nil
 	}
-	roles, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	ticks := make([]ui.Tick, len(roles))
 	for i, r := range roles {
 		ticks[i] = ui.Tick{

@@ -11,7 +11,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
 )
 
 const notAllowed = "This account cannot open this page"
@@ -19,7 +20,7 @@ const notAllowed = "This account cannot open this page"
 // newRole makes a role with these permissions, by its name.
 func (h *house) newRole(name string, permissions ...string) string {
 	h.t.Helper()
-	r, err := h.Manage.CreateRole(h.t.Context(), manage.System(), name, permissions, "")
+	r, err := h.Manage.Roles.CreateRole(h.t.Context(), authz.System(), name, permissions, "")
 	idptest.Must(h.t, err)
 	return r.ID
 }
@@ -27,7 +28,7 @@ func (h *house) newRole(name string, permissions ...string) string {
 // contact adds somebody without a role to the contacts.
 func (h *house) contact(email, name string) idp.User {
 	h.t.Helper()
-	u, err := h.Manage.CreateUser(h.t.Context(), manage.NewUser{Population: idp.Contacts, Email: email, Name: name, Password: password})
+	u, err := h.Manage.People.CreateUser(h.t.Context(), people.NewUser{Population: idp.Contacts, Email: email, Name: name, Password: password})
 	idptest.Must(h.t, err)
 	return u
 }
@@ -49,7 +50,7 @@ func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
 		h.contact("Zoe.Muster@customer.example", "Zoë Beispiel-Muster")
 		off := h.contact("other@customer.example", "Other")
 		disabled := true
-		_, err := h.Manage.UpdateUser(t.Context(), manage.System(), off.ID, manage.UserChange{Version: 1, Disabled: &disabled})
+		_, err := h.Manage.People.UpdateUser(t.Context(), authz.System(), off.ID, people.UserChange{Version: 1, Disabled: &disabled})
 		idptest.Must(t, err)
 		b, _ := h.enters("admin@rtx.example")
 		want(t, h.page(b, "/people"), http.StatusOK, "People", "admin@rtx.example", "Admin", "Authenticator app", "Add a person")
@@ -101,7 +102,7 @@ func TestALongListGoesOnAndIsExportedWhole(t *testing.T) {
 	b, _ := h.enters("admin@rtx.example")
 	names := []string{"=HYPERLINK(\"http://evil.example\")", "@sum", "Ordinary, with a comma"}
 	for i := range 205 {
-		_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{
+		_, err := h.Manage.People.CreateUser(t.Context(), people.NewUser{
 			Population: idp.Contacts, Email: "contact" + string(rune('a'+i/26)) + string(rune('a'+i%26)) + "@customer.example", Name: names[i%3],
 		})
 		idptest.Must(t, err)
@@ -199,7 +200,7 @@ func TestRecoveryCodesAreShownOnceAndTheAgentIsTold(t *testing.T) {
 	set := h.enrolment(agent.ID).Recovery
 	rows, err := h.Store.RecoveryCodes(t.Context(), set.ID)
 	idptest.Must(t, err)
-	all, err := h.Manage.OpenRecoveryCodes(t.Context(), set.ID)
+	all, err := h.Manage.Factors.OpenRecoveryCodes(t.Context(), set.ID)
 	idptest.Must(t, err)
 	idptest.Must(t, h.Store.UseRecoveryCode(t.Context(), rows[0].ID, idp.Now()))
 	b, _ := h.enters("desk@rtx.example")
@@ -248,7 +249,7 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 	helper := h.person("helper@rtx.example", h.newRole("Helper", idp.PermissionUsers, idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionRoles))
 	custom := h.newRole("Clerk", idp.PermissionAudit)
 	b, _ := h.enters("helper@rtx.example")
-	sessions, _, err := h.Manage.ListSessions(t.Context(), manage.System(), manage.SessionQuery{UserID: admin.ID})
+	sessions, _, err := h.Manage.People.ListSessions(t.Context(), authz.System(), people.SessionQuery{UserID: admin.ID})
 	idptest.Must(t, err)
 	events := h.Audited(idp.AuditOperationRefused)
 	post := func(path string, pairs ...string) {
@@ -286,7 +287,7 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 	page := h.page(b, up)
 	want(t, page, http.StatusOK, "Somebody", "admin@rtx.example", "Admin", "10 left")
 	lacks(t, page, "Edit details", "Delete", "Reset MFA", "View codes", "Change roles", "Sign out everywhere")
-	after, err := h.Manage.UserDetail(t.Context(), manage.System(), admin.ID)
+	after, err := h.Manage.People.UserDetail(t.Context(), authz.System(), admin.ID)
 	idptest.Must(t, err)
 	if after.Version != 1 || after.Disabled || len(after.Factors) != 1 || len(after.Sessions) != len(sessions) || len(after.Roles) != 1 {
 		t.Errorf("something changed: %+v", after)
@@ -331,7 +332,7 @@ func TestAnOldSecondStepIsAskedForFirst(t *testing.T) {
 	} {
 		want(t, b.Post(h.Issuer+"/admin"+path, fields), http.StatusOK, again)
 	}
-	if now, err := h.Manage.UserDetail(t.Context(), manage.System(), agent.ID); err != nil || now.Version != 1 || len(now.Roles) != 0 {
+	if now, err := h.Manage.People.UserDetail(t.Context(), authz.System(), agent.ID); err != nil || now.Version != 1 || len(now.Roles) != 0 {
 		t.Errorf("something changed: %+v, error %v", now, err)
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"strconv"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -17,12 +20,12 @@ import (
 const historyLength = 50
 
 // personNamed is the one that the address names.
-func (v *visit) personNamed() (manage.UserDetail, error) {
-	return v.console.Manage.UserDetail(v.Request.Context(), v.actor, v.Param("id"))
+func (v *visit) personNamed() (people.UserDetail, error) {
+	return v.console.Manage.People.UserDetail(v.Request.Context(), v.actor, v.Param("id"))
 }
 
 // calls is how the pages call a person.
-func calls(d manage.UserDetail) string {
+func calls(d people.UserDetail) string {
 	if d.Name != "" {
 		return d.Name
 	}
@@ -32,15 +35,15 @@ func calls(d manage.UserDetail) string {
 // reaches tells whether an operation on a person is open to the viewer: they hold a
 // permission for it, the person none that the viewer lacks, and a second step of theirs
 // is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d manage.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
+func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
 
 // helps is reaches for what concerns the person's second step.
-func (v *visit) helps(op string, d manage.UserDetail) bool {
+func (v *visit) helps(op string, d people.UserDetail) bool {
 	return v.reaches(op, d) && v.actor.Can(secondStepPermission(d.PopulationID))
 }
 
 // isViewer tells whether the viewer looks at themselves.
-func (v *visit) isViewer(d manage.UserDetail) bool { return d.ID == v.actor.UserID }
+func (v *visit) isViewer(d people.UserDetail) bool { return d.ID == v.actor.UserID }
 
 // person is the page of one.
 func (v *visit) person() error {
@@ -53,7 +56,7 @@ func (v *visit) person() error {
 
 // personFrame is the frame of a person's pages: back to the list, and on those below
 // the page of the person to that.
-func (v *visit) personFrame(d manage.UserDetail, below bool) (ui.Console, error) {
+func (v *visit) personFrame(d people.UserDetail, below bool) (ui.Console, error) {
 	frame, err := v.frame(v.Request.Context(), "/people")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.people"), URL: v.listURL(d.PopulationID, "", "", "")}}
 	if below {
@@ -63,7 +66,7 @@ func (v *visit) personFrame(d manage.UserDetail, below bool) (ui.Console, error)
 }
 
 // renderPerson shows a person, with what could not be done.
-func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message) error {
+func (v *visit) renderPerson(status int, d people.UserDetail, alert *ui.Message) error {
 	ctx := v.Request.Context()
 	frame, err := v.personFrame(d, false)
 	if err != nil {
@@ -98,7 +101,7 @@ func (v *visit) renderPerson(status int, d manage.UserDetail, alert *ui.Message)
 }
 
 // addresses fills in where the viewer may change what.
-func (v *visit) addresses(page *ui.ConsolePerson, d manage.UserDetail) {
+func (v *visit) addresses(page *ui.ConsolePerson, d people.UserDetail) {
 	at := func(page string) string { return v.path("/people/" + d.ID + page) }
 	if v.reaches("UpdateUser", d) {
 		page.EditURL = at("/edit")
@@ -126,7 +129,7 @@ func (v *visit) addresses(page *ui.ConsolePerson, d manage.UserDetail) {
 	deed(others && v.reaches("DeleteUser", d), "console.deed.delete", "console.deed.delete_hint", "/delete", true)
 }
 
-func (v *visit) factorRow(d manage.UserDetail, f idp.Factor) ui.FactorRow {
+func (v *visit) factorRow(d people.UserDetail, f idp.Factor) ui.FactorRow {
 	row := ui.FactorRow{Label: factorLabel(f), CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt}
 	if !f.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
 		row.EnableURL = v.path("/people/" + d.ID + "/enable-factor/" + f.ID)
@@ -141,7 +144,7 @@ func factorLabel(f idp.Factor) ui.Message {
 	return *ui.MethodKey("console.person.factor.", string(f.Method)).With()
 }
 
-func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
+func (v *visit) recoveryFacts(d people.UserDetail) *ui.RecoveryFacts {
 	if d.Recovery == nil {
 		return nil
 	}
@@ -163,16 +166,16 @@ func (v *visit) recoveryFacts(d manage.UserDetail) *ui.RecoveryFacts {
 }
 
 // mayViewCodes: an agent's only.
-func (v *visit) mayViewCodes(d manage.UserDetail) bool {
+func (v *visit) mayViewCodes(d people.UserDetail) bool {
 	return d.PopulationID == idp.Agents && v.helps("ViewRecoveryCodes", d)
 }
 
 // sessionsOf fills in where a person is signed in.
-func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d manage.UserDetail) error {
+func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
 	if page.ShowSessions = v.actor.May("ListSessions"); !page.ShowSessions {
 		return nil
 	}
-	list, next, err := v.console.Manage.ListSessions(ctx, v.actor, manage.SessionQuery{UserID: d.ID})
+	list, next, err := v.console.Manage.People.ListSessions(ctx, v.actor, people.SessionQuery{UserID: d.ID})
 	if err != nil {
 		return err
 	}
@@ -211,11 +214,11 @@ func (v *visit) appNames() (map[string]string, error) {
 }
 
 // historyOf fills in what happened to a person last.
-func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d manage.UserDetail) error {
+func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
 	if page.ShowHistory = v.actor.May("Audit"); !page.ShowHistory {
 		return nil
 	}
-	events, _, err := v.console.Manage.Audit(ctx, v.actor, manage.AuditQuery{UserID: d.ID, Limit: historyLength})
+	events, _, err := v.console.Manage.System.Audit(ctx, v.actor, system.AuditQuery{UserID: d.ID, Limit: historyLength})
 	if err != nil {
 		return err
 	}
@@ -236,10 +239,10 @@ func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d manage.
 
 // editable is the person that the address names, for a page that an operation is
 // asked for on.
-func (v *visit) editable(op string) (manage.UserDetail, error) {
+func (v *visit) editable(op string) (people.UserDetail, error) {
 	d, err := v.personNamed()
 	if err == nil && !v.reaches(op, d) {
-		err = manage.ErrForbidden
+		err = authz.ErrForbidden
 	}
 	return d, err
 }
@@ -262,7 +265,7 @@ func (v *visit) personRoles() error {
 	return v.renderPersonRoles(http.StatusOK, d, roleIDs(d), ui.ConsolePersonRoles{})
 }
 
-func roleIDs(d manage.UserDetail) (ids []string) {
+func roleIDs(d people.UserDetail) (ids []string) {
 	for _, r := range d.Roles {
 		ids = append(ids, r.ID)
 	}
@@ -270,7 +273,7 @@ func roleIDs(d manage.UserDetail) (ids []string) {
 }
 
 // renderPersonRoles shows a page that says what is wrong, with these roles ticked.
-func (v *visit) renderPersonRoles(status int, d manage.UserDetail, ticked []string, page ui.ConsolePersonRoles) error {
+func (v *visit) renderPersonRoles(status int, d people.UserDetail, ticked []string, page ui.ConsolePersonRoles) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
@@ -288,15 +291,15 @@ func (v *visit) renderPersonRoles(status int, d manage.UserDetail, ticked []stri
 // postPersonRoles gives somebody the roles that are ticked, and no others.
 func (v *visit) postPersonRoles() error {
 	id, wanted := v.Param("id"), v.PostFormArray("roles")
-	err := v.console.Manage.SetRoles(v.Request.Context(), v.actor, id, v.version(), wanted, v.PostForm("reason"))
+	err := v.console.Manage.People.SetRoles(v.Request.Context(), v.actor, id, v.version(), wanted, v.PostForm("reason"))
 	if err == nil {
 		return v.done("/people/"+id, "console.done.roles_saved")
 	}
 	invalid, stale, last := errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrConflict), errors.Is(err, idp.ErrLastAdmin)
 	switch {
-	case errors.Is(err, manage.ErrUnchanged):
+	case errors.Is(err, authz.ErrUnchanged):
 		return v.done("/people/"+id, "console.done.unchanged")
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/people/" + id + "/roles")
 	case !invalid && !stale && !last:
 		return err
@@ -333,7 +336,7 @@ func (v *visit) askPassword() error {
 	return v.renderPassword(http.StatusOK, d, nil)
 }
 
-func (v *visit) renderPassword(status int, d manage.UserDetail, wrong error) error {
+func (v *visit) renderPassword(status int, d people.UserDetail, wrong error) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
@@ -350,11 +353,11 @@ func (v *visit) renderPassword(status int, d manage.UserDetail, wrong error) err
 // postPassword sets somebody's password.
 func (v *visit) postPassword() error {
 	id := v.Param("id")
-	err := v.console.Manage.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))
+	err := v.console.Manage.People.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))
 	switch {
 	case err == nil:
 		return v.done("/people/"+id, "console.done.password_set")
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/people/" + id + "/password")
 	case !errors.Is(err, idp.ErrInvalid):
 		return err
@@ -373,7 +376,7 @@ func (v *visit) askState() error {
 		return err
 	}
 	if v.isViewer(d) {
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	}
 	if !v.fresh() { // better now than after the reason
 		return v.askFresh("/people/" + d.ID + "/state")
@@ -381,7 +384,7 @@ func (v *visit) askState() error {
 	return v.renderState(http.StatusOK, d, nil)
 }
 
-func (v *visit) renderState(status int, d manage.UserDetail, wrong *ui.Message) error {
+func (v *visit) renderState(status int, d people.UserDetail, wrong *ui.Message) error {
 	frame, err := v.personFrame(d, true)
 	if err != nil {
 		return err
@@ -415,13 +418,13 @@ func (v *visit) postState() error {
 	} else if v.PostForm("state") != "enabled" {
 		return web.BadForm(errors.New("neither disabled nor enabled"))
 	}
-	saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, id, manage.UserChange{
+	saved, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, id, people.UserChange{
 		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),
 	})
 	switch {
 	case err == nil:
 		return v.saved("/people/"+id, v.version(), saved.Version, done)
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/people/" + id + "/state")
 	case web.SaidAt(err, "reason") != nil:
 		d, found := v.editable("UpdateUser")
@@ -437,7 +440,7 @@ func (v *visit) postState() error {
 // refusedFor shows the person as they are, with why an operation was not carried
 // out; what has no such words is returned.
 func (v *visit) refusedFor(err error) error {
-	var soon *manage.TooSoonError
+	var soon *factors.TooSoonError
 	var alert *ui.Message
 	switch {
 	case errors.As(err, &soon):

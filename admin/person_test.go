@@ -9,7 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
 )
 
 // helped is an agent who has signed in, and an admin at work.
@@ -109,7 +110,7 @@ func TestSessionsAreEnded(t *testing.T) {
 
 func (h *house) sessionsOf(userID string) []string {
 	h.t.Helper()
-	list, _, err := h.Manage.ListSessions(h.t.Context(), manage.System(), manage.SessionQuery{UserID: userID})
+	list, _, err := h.Manage.People.ListSessions(h.t.Context(), authz.System(), people.SessionQuery{UserID: userID})
 	idptest.Must(h.t, err)
 	ids := make([]string, len(list))
 	for i, s := range list {

@@ -6,7 +6,9 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -15,7 +17,7 @@ import (
 // subject is whom a deed concerns, and of theirs what: a session, a factor or a
 // connected account, by its id.
 type subject struct {
-	manage.UserDetail
+	people.UserDetail
 	object string
 }
 
@@ -58,7 +60,7 @@ func always(subject) error { return nil }
 
 // sessionsEnd says how many sessions end. Who does not manage sessions does not see
 // how many there are.
-func (v *visit) sessionsEnd(d manage.UserDetail) ui.Message {
+func (v *visit) sessionsEnd(d people.UserDetail) ui.Message {
 	if !v.actor.May("ListSessions") {
 		return *ui.Key("console.deed.all_sessions_end").With()
 	}
@@ -92,8 +94,8 @@ func signOutDeed() deed {
 			return w
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			apps := manage.AppAccess(v.PostForm("offline") == "on")
-			_, err := v.console.Manage.SignOut(v.Request.Context(), v.actor, s.ID, reason, apps)
+			apps := people.AppAccess(v.PostForm("offline") == "on")
+			_, err := v.console.Manage.People.SignOut(v.Request.Context(), v.actor, s.ID, reason, apps)
 			return v.saying(s.page(), "console.done.signed_out"), err
 		},
 	}
@@ -127,19 +129,19 @@ func endSessionDeed() deed {
 			if _, err := s.session(); err != nil && v.actor.May("EndSession") {
 				return nil, err
 			}
-			return v.saying(s.page(), "console.done.session_ended"), v.console.Manage.EndSession(v.Request.Context(), v.actor, s.object, reason)
+			return v.saying(s.page(), "console.done.session_ended"), v.console.Manage.People.EndSession(v.Request.Context(), v.actor, s.object, reason)
 		},
 	}
 }
 
 // kept is the access that a deed is about.
-func (s subject) kept() (manage.KeptAccess, error) {
+func (s subject) kept() (people.KeptAccess, error) {
 	for _, k := range s.Kept {
 		if k.ID == s.object {
 			return k, nil
 		}
 	}
-	return manage.KeptAccess{}, idp.ErrNotFound
+	return people.KeptAccess{}, idp.ErrNotFound
 }
 
 func endAccessDeed() deed {
@@ -162,7 +164,7 @@ func endAccessDeed() deed {
 			if _, err := s.kept(); err != nil && v.actor.May("EndGrant") {
 				return nil, err
 			}
-			return v.saying(s.page(), "console.done.access_ended"), v.console.Manage.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
+			return v.saying(s.page(), "console.done.access_ended"), v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
 		},
 	}
 }
@@ -177,7 +179,7 @@ func resetDeed() deed {
 					v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.reset_again").With())...)
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			return v.saying(s.page(), "console.done.mfa_reset"), v.console.Manage.ResetMFA(v.Request.Context(), v.actor, s.ID, reason)
+			return v.saying(s.page(), "console.done.mfa_reset"), v.console.Manage.Factors.ResetMFA(v.Request.Context(), v.actor, s.ID, reason)
 		},
 	}
 }
@@ -199,7 +201,7 @@ func viewDeed() deed {
 				v.andTold(*ui.Key("console.deed.codes_left").With(s.RecoveryLeft), *ui.Key("console.deed.recorded").With())...)
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			codes, err := v.console.Manage.ViewRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
+			codes, err := v.console.Manage.Factors.ViewRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
 			return func() error { return v.renderCodes(s, codes) }, err
 		},
 	}
@@ -226,7 +228,7 @@ func regenerateDeed() deed {
 			case len(mfa.Possessions(s.Factors)) == 0:
 				return idp.ErrNotFound
 			case !s.RegenerateAt.IsZero():
-				return &manage.TooSoonError{At: s.RegenerateAt}
+				return &factors.TooSoonError{At: s.RegenerateAt}
 			}
 			return nil
 		},
@@ -236,7 +238,7 @@ func regenerateDeed() deed {
 					*ui.Key("console.deed.regenerate_wait").With())...)
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.RegenerateRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
+			err := v.console.Manage.Factors.RegenerateRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying(s.page(), "console.done.codes_generated"), err
 		},
 	}
@@ -266,7 +268,7 @@ func enableDeed() deed {
 				v.andTold(*ui.Key("console.deed.factor_tried").With(since), *ui.Key("console.deed.factor_works").With())...)
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)
+			err := v.console.Manage.Factors.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)
 			return v.saying(s.page(), "console.done.factor_enabled"), err
 		},
 	}
@@ -281,7 +283,7 @@ func pauseDeed() deed {
 				*ui.Key("console.deed.throttle_counts").With(), *ui.Key("console.deed.throttle_sure").With())
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.ClearThrottle(v.Request.Context(), v.actor, s.ID, reason)
+			err := v.console.Manage.People.ClearThrottle(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying(s.page(), "console.done.throttle_cleared"), err
 		},
 	}
@@ -298,7 +300,7 @@ func anonymiseDeed() deed {
 				*ui.Key("console.deed.anonymise_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With())
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.AnonymiseUser(v.Request.Context(), v.actor, s.ID, reason)
+			err := v.console.Manage.People.AnonymiseUser(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying(s.page(), "console.done.person_anonymised"), err
 		},
 	}
@@ -315,7 +317,7 @@ func deleteDeed() deed {
 				*ui.Key("console.deed.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With())
 		},
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
+			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying("/people", "console.done.person_deleted"), err
 		},
 	}
@@ -349,7 +351,7 @@ func (v *visit) askDeed() error {
 		return err
 	}
 	if !d.may(v, s) {
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	}
 	if err := d.there(s); err != nil {
 		return v.refusedFor(err)

@@ -7,13 +7,15 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // personForm is the form of somebody who is not there yet, added or invited.
-func personForm(op, at string) section[manage.NewUser, manage.NewUser] {
-	type person = manage.NewUser
+func personForm(op, at string) section[people.NewUser, people.NewUser] {
+	type person = people.NewUser
 	return section[person, person]{
 		thing: "person", fields: manage.NewUserFields(),
 		load:  func(v *visit) (person, error) { return person{Population: v.Query("population")}, v.need(op) },
@@ -30,7 +32,7 @@ func personForm(op, at string) section[manage.NewUser, manage.NewUser] {
 
 // dressPerson makes inputs of the form what it has: populations to choose from, and the
 // roles that the viewer may give.
-func (v *visit) dressPerson(n manage.NewUser, takes func(idp.Population) bool, page *ui.ConsoleForm) error {
+func (v *visit) dressPerson(n people.NewUser, takes func(idp.Population) bool, page *ui.ConsoleForm) error {
 	inputNamed(page.Inputs, "email").Kind = ui.EmailInput
 	populations, err := v.console.Store.Populations(v.Request.Context())
 	if err != nil {
@@ -59,9 +61,9 @@ func taken(err error, key string) error {
 }
 
 // newPerson is the form to add somebody.
-func newPerson() section[manage.NewUser, manage.NewUser] {
+func newPerson() section[people.NewUser, people.NewUser] {
 	x := personForm("AddUser", "/people/new")
-	x.more = func(v *visit, _, n manage.NewUser, page *ui.ConsoleForm) error {
+	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
 		page.Name, page.Heading, page.Submit = "console-person-new", *ui.Key("console.person.new").With(), *ui.Key("console.people.add").With()
 		err := v.dressPerson(n, func(idp.Population) bool { return true }, page)
 		page.Inputs = append(page.Inputs, ui.Input{
@@ -69,9 +71,9 @@ func newPerson() section[manage.NewUser, manage.NewUser] {
 		})
 		return err
 	}
-	x.add = func(v *visit, _, n manage.NewUser) error {
+	x.add = func(v *visit, _, n people.NewUser) error {
 		n.Password = v.PostForm("password")
-		u, err := v.console.Manage.AddUser(v.Request.Context(), v.actor, n)
+		u, err := v.console.Manage.People.AddUser(v.Request.Context(), v.actor, n)
 		if err != nil {
 			return taken(err, "settings.user.email_taken")
 		}
@@ -81,18 +83,18 @@ func newPerson() section[manage.NewUser, manage.NewUser] {
 }
 
 // invitation is the form to invite somebody.
-func invitation() section[manage.NewUser, manage.NewUser] {
+func invitation() section[people.NewUser, people.NewUser] {
 	x := personForm("Invite", "/people/invite")
-	x.more = func(v *visit, _, n manage.NewUser, page *ui.ConsoleForm) error {
+	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
 		page.Name, page.Heading, page.Submit = "console-invite", *ui.Key("console.invite.heading").With(), *ui.Key("console.invite.send").With()
 		page.Lead = *ui.Key("console.invite.lead").With()
 		inputNamed(page.Inputs, "name").Hint = *ui.Key("console.invite.name_hint").With()
 		return v.dressPerson(n, func(p idp.Population) bool { return p.Access.Password }, page)
 	}
-	x.add = func(v *visit, _, n manage.NewUser) error {
-		e, err := v.console.Manage.Invite(v.Request.Context(), v.actor, n)
+	x.add = func(v *visit, _, n people.NewUser) error {
+		e, err := v.console.Manage.Links.Invite(v.Request.Context(), v.actor, n)
 		switch {
-		case errors.Is(err, manage.ErrNoMail):
+		case errors.Is(err, system.ErrNoMail):
 			return fmt.Errorf("%w: %w: %w", idp.ErrConflict, err, settings.Invalid("", "settings.invitation.no_mail"))
 		case err != nil:
 			return taken(err, "console.invite.taken")
@@ -104,7 +106,7 @@ func invitation() section[manage.NewUser, manage.NewUser] {
 
 // withRoles shows a form on which roles may be given. That asks for a fresh second step:
 // better now than after the form.
-func (v *visit) withRoles(x section[manage.NewUser, manage.NewUser]) error {
+func (v *visit) withRoles(x section[people.NewUser, people.NewUser]) error {
 	if _, err := x.load(v); err == nil && v.actor.May("SetRoles") && !v.fresh() {
 		return v.proveAgain(v.backTo())
 	}
@@ -113,10 +115,10 @@ func (v *visit) withRoles(x section[manage.NewUser, manage.NewUser]) error {
 
 // changedPerson is the form of who somebody is; done, the person is shown. Another
 // address asks for a fresh second step.
-func changedPerson() section[manage.UserDetail, idp.User] {
-	type detail = manage.UserDetail
+func changedPerson() section[people.UserDetail, idp.User] {
+	type detail = people.UserDetail
 	return section[detail, idp.User]{
-		thing: "person", fields: manage.PersonFields(), early: true,
+		thing: "person", fields: people.PersonFields(), early: true,
 		load:  (*visit).personNamed, // the operation refuses who may not, and the audit log has it
 		home:  func(d detail) string { return "/people/" + d.ID + "/edit" },
 		seen:  func(d detail) (idp.User, int64) { return d.User, d.Version },
@@ -135,7 +137,7 @@ func changedPerson() section[manage.UserDetail, idp.User] {
 			return nil
 		},
 		add: func(v *visit, d detail, u idp.User) error {
-			saved, err := v.console.Manage.UpdateUser(v.Request.Context(), v.actor, d.ID, manage.UserChange{
+			saved, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, d.ID, people.UserChange{
 				Version: v.version(), Name: &u.Name, Email: &u.Email, Locale: &u.Locale,
 			})
 			if err != nil {

@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -34,13 +35,15 @@ func (v *visit) tabs(p idp.Population, current string) (list []ui.NavItem) {
 }
 
 // policy is the MFA policy of a population.
-func policy() section[manage.PopulationEntry, idp.Policy] {
-	type entry = manage.PopulationEntry
-	x := populationSection("mfa", "SavePolicy", manage.PolicyFields(), func(p idp.Population) idp.Policy { return p.Policy })
+func policy() section[populations.PopulationEntry, idp.Policy] {
+	type entry = populations.PopulationEntry
+	x := populationSection("mfa", "SavePolicy", populations.PolicyFields(), func(p idp.Population) idp.Policy { return p.Policy })
 	x.thing = "policy"
 	x.seen = func(e entry) (idp.Policy, int64) { return e.Policy, e.Policy.Version }
 	x.confirmAt = func(e entry) string { return "/authentication/" + e.ID + "/apply" }
-	x.check = func(v *visit, _ entry, p *idp.Policy) settings.Errors { return v.console.Manage.CheckPolicy(p) }
+	x.check = func(v *visit, _ entry, p *idp.Policy) settings.Errors {
+		return v.console.Manage.Populations.CheckPolicy(p)
+	}
 	x.more = func(v *visit, e entry, _ idp.Policy, page *ui.ConsoleForm) (err error) {
 		if v.console.Manage.Mailer == nil {
 			last := &page.Inputs[len(page.Inputs)-1]
@@ -54,7 +57,7 @@ func policy() section[manage.PopulationEntry, idp.Policy] {
 	x.save = func(v *visit, e entry, p idp.Policy) (int64, ui.Key, error) {
 		c := change(v, e.ID, p)
 		c.To.Version = c.Version
-		saved, err := v.console.Manage.SavePolicy(v.Request.Context(), v.actor, c)
+		saved, err := v.console.Manage.Populations.SavePolicy(v.Request.Context(), v.actor, c)
 		return saved.Version, appliedAs(c.Apply, "console.done.applied_now"), err
 	}
 	return x
@@ -92,8 +95,8 @@ func (v *visit) ownRules(p idp.Population) ([]ui.Link, error) {
 }
 
 // askPolicy is the choice when a policy applies, with the numbers.
-func (v *visit) askPolicy(e manage.PopulationEntry, wanted idp.Policy) (ui.ConsoleConfirm, error) {
-	preview, err := v.console.Manage.PreviewPolicy(v.Request.Context(), v.actor, e.ID, wanted)
+func (v *visit) askPolicy(e populations.PopulationEntry, wanted idp.Policy) (ui.ConsoleConfirm, error) {
+	preview, err := v.console.Manage.Populations.PreviewPolicy(v.Request.Context(), v.actor, e.ID, wanted)
 	page := v.applying(preview, "console.apply.immediately_hint")
 	page.Changes = policyChanges(e.Policy, wanted)
 	if !wanted.SecondStep() {
@@ -110,7 +113,7 @@ func (v *visit) askPolicy(e manage.PopulationEntry, wanted idp.Policy) (ui.Conso
 }
 
 // applying is a choice when a change of MFA applies, with the numbers.
-func (v *visit) applying(p manage.Preview, immediately ui.Key) ui.ConsoleConfirm {
+func (v *visit) applying(p populations.Preview, immediately ui.Key) ui.ConsoleConfirm {
 	return ui.ConsoleConfirm{
 		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
 		Apply: v.applyChoices(v.text(immediately, p.Sessions)+v.untilJWTsEnd(p.JWTFor), v.text("console.apply.next_login_hint")),
@@ -152,11 +155,11 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 }
 
 // override is an app's own MFA rule.
-func override() section[manage.ClientEntry, idp.Override] {
-	type entry = manage.ClientEntry
+func override() section[apps.ClientEntry, idp.Override] {
+	type entry = apps.ClientEntry
 	home := func(c entry) string { return "/apps/" + c.ID + "/mfa" }
 	return section[entry, idp.Override]{
-		thing: "override", fields: manage.OverrideFields(), load: (*visit).ruledApp, home: home,
+		thing: "override", fields: populations.OverrideFields(), load: (*visit).ruledApp, home: home,
 		confirmAt: func(c entry) string { return "/apps/" + c.ID + "/apply" },
 		frame: func(v *visit, c entry) (page ui.ConsoleForm, err error) {
 			page.Console, err = v.appFrame(c, "/mfa")
@@ -170,18 +173,18 @@ func override() section[manage.ClientEntry, idp.Override] {
 		},
 		seen: func(c entry) (idp.Override, int64) {
 			o := c.Override
-			manage.OverrideFields().Defaults(&o)
+			populations.OverrideFields().Defaults(&o)
 			return o, o.Version
 		},
 		check: func(_ *visit, _ entry, o *idp.Override) settings.Errors {
 			if o.Mode != idp.OverrideRequired { // without scripts a form sends it all the same
 				o.MinACR, o.Federated = "", false
 			}
-			return manage.CheckOverride(o)
+			return populations.CheckOverride(o)
 		},
 		more: (*visit).groupOverride,
 		ask: func(v *visit, c entry, o idp.Override) (ui.ConsoleConfirm, error) {
-			preview, err := v.console.Manage.PreviewOverride(v.Request.Context(), v.actor, c.ID, o)
+			preview, err := v.console.Manage.Populations.PreviewOverride(v.Request.Context(), v.actor, c.ID, o)
 			page := v.applying(preview, "console.apply.immediately_app")
 			page.Changes = overrideChanges(c.Name, o)
 			return page, err
@@ -189,14 +192,14 @@ func override() section[manage.ClientEntry, idp.Override] {
 		save: func(v *visit, c entry, o idp.Override) (int64, ui.Key, error) {
 			wanted := change(v, c.ID, o)
 			wanted.To.Version = wanted.Version
-			saved, err := v.console.Manage.SaveOverride(v.Request.Context(), v.actor, wanted)
+			saved, err := v.console.Manage.Populations.SaveOverride(v.Request.Context(), v.actor, wanted)
 			return saved.Version, appliedAs(wanted.Apply, "console.done.rule_now"), err
 		},
 	}
 }
 
 // ruledApp is an app that people sign in to.
-func (v *visit) ruledApp() (manage.ClientEntry, error) {
+func (v *visit) ruledApp() (apps.ClientEntry, error) {
 	c, err := v.app("SaveOverride")
 	if err == nil && c.Kind == idp.ServiceClient {
 		err = idp.ErrNotFound
@@ -206,7 +209,7 @@ func (v *visit) ruledApp() (manage.ClientEntry, error) {
 
 // groupOverride puts what goes with required only together, and names the rules that the
 // app follows otherwise.
-func (v *visit) groupOverride(c manage.ClientEntry, o idp.Override, page *ui.ConsoleForm) error {
+func (v *visit) groupOverride(c apps.ClientEntry, o idp.Override, page *ui.ConsoleForm) error {
 	least, federated := page.Inputs[1], page.Inputs[2]
 	strong := o.MinACR.Rank() >= idp.ACRMFA.Rank()
 	least.Kind, federated.Kind = ui.SelectInput, ui.CheckInput

@@ -4,39 +4,40 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
 )
 
 // passwords are the password requirements of a population.
-func passwords() section[manage.PopulationEntry, idp.PasswordRules] {
-	type entry = manage.PopulationEntry
-	x := populationSection("passwords", "Requirements", manage.PasswordFields(), func(p idp.Population) idp.PasswordRules { return p.Passwords })
+func passwords() section[populations.PopulationEntry, idp.PasswordRules] {
+	type entry = populations.PopulationEntry
+	x := populationSection("passwords", "Requirements", populations.PasswordFields(), func(p idp.Population) idp.PasswordRules { return p.Passwords })
 	x.more = notePasswords
 	x.ask = (*visit).askPasswords
 	x.save = func(v *visit, e entry, r idp.PasswordRules) (int64, ui.Key, error) {
 		c := change(v, e.ID, r)
-		saved, err := v.console.Manage.SavePasswordRules(v.Request.Context(), v.actor, c)
+		saved, err := v.console.Manage.Populations.SavePasswordRules(v.Request.Context(), v.actor, c)
 		return saved.Version, appliedAs(c.Apply, "console.done.applied_now"), err
 	}
 	return x
 }
 
 // appliedAs is what to say after a change, by the choice when it applies.
-func appliedAs(a manage.Apply, immediately ui.Key) ui.Key {
+func appliedAs(a populations.Apply, immediately ui.Key) ui.Key {
 	switch a {
-	case manage.Immediately:
+	case populations.Immediately:
 		return immediately
-	case manage.OnlyNew:
+	case populations.OnlyNew:
 		return "console.done.passwords_new"
-	case manage.OnNextLogin:
+	case populations.OnNextLogin:
 	}
 	return "console.done.applied_later"
 }
 
 // notePasswords says what the rules are for, and what passwords in use must be.
-func notePasswords(v *visit, e manage.PopulationEntry, _ idp.PasswordRules, page *ui.ConsoleForm) error {
+func notePasswords(v *visit, e populations.PopulationEntry, _ idp.PasswordRules, page *ui.ConsoleForm) error {
 	if e.Access.Federated { // people sign in elsewhere, where none of this applies
 		page.Notes = append(page.Notes, note("hint", "console.passwords.elsewhere"))
 	}
@@ -44,7 +45,7 @@ func notePasswords(v *visit, e manage.PopulationEntry, _ idp.PasswordRules, page
 		input := &page.Inputs[i]
 		switch input.Name {
 		case "min_length":
-			if least := manage.NewPasswordRules(e.Population, idp.User{}).MinLength; !e.Policy.SecondStep() && least > e.Passwords.MinLength {
+			if least := people.NewPasswordRules(e.Population, idp.User{}).MinLength; !e.Policy.SecondStep() && least > e.Passwords.MinLength {
 				input.After = append(input.After, note("hint", "console.passwords.alone", least))
 			}
 			input.After = append(input.After, note("hint", "console.passwords.always"))
@@ -91,8 +92,8 @@ func ruleList(r idp.PasswordRules) []ui.Message {
 }
 
 // askPasswords is the choice when rules apply, with the numbers.
-func (v *visit) askPasswords(e manage.PopulationEntry, r idp.PasswordRules) (ui.ConsoleConfirm, error) {
-	preview, err := v.console.Manage.PreviewPasswordRules(v.Request.Context(), v.actor, e.ID, r)
+func (v *visit) askPasswords(e populations.PopulationEntry, r idp.PasswordRules) (ui.ConsoleConfirm, error) {
+	preview, err := v.console.Manage.Populations.PreviewPasswordRules(v.Request.Context(), v.actor, e.ID, r)
 	now := v.text("console.apply.passwords_now", preview.Sessions) + v.untilJWTsEnd(preview.JWTFor)
 	page := ui.ConsoleConfirm{
 		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
@@ -103,7 +104,7 @@ func (v *visit) askPasswords(e manage.PopulationEntry, r idp.PasswordRules) (ui.
 			{Number: preview.Sessions, Label: *ui.Key("console.apply.sessions").With()},
 		},
 		Apply: v.applyChoices(now, v.text("console.apply.passwords_next"), ui.Choice{
-			Value: string(manage.OnlyNew), Label: v.text("console.apply.passwords_new"), Hint: v.text("console.apply.passwords_new_hint"),
+			Value: string(populations.OnlyNew), Label: v.text("console.apply.passwords_new"), Hint: v.text("console.apply.passwords_new_hint"),
 		}),
 	}
 	if r.ExpiryDays > 0 {
@@ -126,12 +127,14 @@ func (v *visit) inWords(r idp.PasswordRules) string {
 }
 
 // sessions is the session configuration of a population.
-func sessions() section[manage.PopulationEntry, manage.SessionRules] {
-	type entry = manage.PopulationEntry
-	x := populationSection("sessions", "Requirements", manage.SessionFields(), manage.SessionRulesOf)
-	x.check = func(_ *visit, _ entry, r *manage.SessionRules) settings.Errors { return manage.CheckSessionRules(r) }
-	x.ask = func(v *visit, e entry, r manage.SessionRules) (ui.ConsoleConfirm, error) {
-		preview, err := v.console.Manage.PreviewSessionRules(v.Request.Context(), v.actor, e.ID, r)
+func sessions() section[populations.PopulationEntry, populations.SessionRules] {
+	type entry = populations.PopulationEntry
+	x := populationSection("sessions", "Requirements", populations.SessionFields(), populations.SessionRulesOf)
+	x.check = func(_ *visit, _ entry, r *populations.SessionRules) settings.Errors {
+		return populations.CheckSessionRules(r)
+	}
+	x.ask = func(v *visit, e entry, r populations.SessionRules) (ui.ConsoleConfirm, error) {
+		preview, err := v.console.Manage.Populations.PreviewSessionRules(v.Request.Context(), v.actor, e.ID, r)
 		return ui.ConsoleConfirm{
 			Heading: *ui.Key("console.sessions.confirm").With(), Button: *ui.Key("console.sessions.submit").With(), Danger: preview.Ending > 0,
 			Consequences: []ui.Message{
@@ -139,8 +142,8 @@ func sessions() section[manage.PopulationEntry, manage.SessionRules] {
 			},
 		}, err
 	}
-	x.save = func(v *visit, e entry, r manage.SessionRules) (int64, ui.Key, error) {
-		saved, err := v.console.Manage.SaveSessionRules(v.Request.Context(), v.actor, change(v, e.ID, r))
+	x.save = func(v *visit, e entry, r populations.SessionRules) (int64, ui.Key, error) {
+		saved, err := v.console.Manage.Populations.SaveSessionRules(v.Request.Context(), v.actor, change(v, e.ID, r))
 		return saved.Version, "console.done.saved", err
 	}
 	return x

@@ -7,7 +7,8 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -36,7 +37,7 @@ func (v *visit) roles() error {
 	if err := v.need("UpdateRole"); err != nil {
 		return err
 	}
-	list, err := v.console.Manage.Roles(ctx, v.actor)
+	list, err := v.console.Manage.Roles.Roles(ctx, v.actor)
 	if err != nil {
 		return err
 	}
@@ -55,17 +56,17 @@ func (v *visit) roles() error {
 }
 
 // named is the role that the address names.
-func (v *visit) namedRole() (manage.RoleEntry, error) {
+func (v *visit) namedRole() (roles.RoleEntry, error) {
 	if err := v.need("UpdateRole"); err != nil {
-		return manage.RoleEntry{}, err
+		return roles.RoleEntry{}, err
 	}
-	list, err := v.console.Manage.Roles(v.Request.Context(), v.actor)
+	list, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	if err != nil {
-		return manage.RoleEntry{}, err
+		return roles.RoleEntry{}, err
 	}
-	i := slices.IndexFunc(list, func(r manage.RoleEntry) bool { return r.ID == v.Param("id") })
+	i := slices.IndexFunc(list, func(r roles.RoleEntry) bool { return r.ID == v.Param("id") })
 	if i < 0 {
-		return manage.RoleEntry{}, idp.ErrNotFound
+		return roles.RoleEntry{}, idp.ErrNotFound
 	}
 	return list[i], nil
 }
@@ -80,7 +81,7 @@ func (v *visit) role() error {
 }
 
 // renderRole shows a role to be read, with what could not be done.
-func (v *visit) renderRole(status int, r manage.RoleEntry, alert *ui.Message) error {
+func (v *visit) renderRole(status int, r roles.RoleEntry, alert *ui.Message) error {
 	page, err := v.rolePage(r, r.Role)
 	if err != nil {
 		return err
@@ -96,10 +97,10 @@ func (v *visit) renderRole(status int, r manage.RoleEntry, alert *ui.Message) er
 }
 
 // changeable tells whether the viewer may change a role.
-func (v *visit) changeable(r manage.RoleEntry) bool { return !r.System && v.holds(r.Permissions) }
+func (v *visit) changeable(r roles.RoleEntry) bool { return !r.System && v.holds(r.Permissions) }
 
 // rolePage is the page of a role, with name and permissions as somebody wants them.
-func (v *visit) rolePage(r manage.RoleEntry, wanted idp.Role) (ui.ConsoleRole, error) {
+func (v *visit) rolePage(r roles.RoleEntry, wanted idp.Role) (ui.ConsoleRole, error) {
 	frame, err := v.frame(v.Request.Context(), "/roles")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.roles"), URL: v.path("/roles")}}
 	page := ui.ConsoleRole{
@@ -111,10 +112,10 @@ func (v *visit) rolePage(r manage.RoleEntry, wanted idp.Role) (ui.ConsoleRole, e
 }
 
 // roleForm is the form of a role, with what new and existing ones have in common.
-func roleForm() section[manage.RoleEntry, idp.Role] {
-	type entry = manage.RoleEntry
+func roleForm() section[roles.RoleEntry, idp.Role] {
+	type entry = roles.RoleEntry
 	return section[entry, idp.Role]{
-		thing: "roles", fields: manage.RoleFields(),
+		thing: "roles", fields: roles.RoleFields(),
 		seen:  func(r entry) (idp.Role, int64) { return r.Role, r.Version },
 		kept:  func(r entry) idp.Role { return idp.Role{ID: r.ID} },
 		check: func(*visit, entry, *idp.Role) settings.Errors { return nil }, // the operation does: first whether the viewer may
@@ -162,13 +163,13 @@ func (v *visit) permissionTicks(r idp.Role) (list []ui.Tick) {
 }
 
 // newRole is the form to make one.
-func newRole() section[manage.RoleEntry, idp.Role] {
+func newRole() section[roles.RoleEntry, idp.Role] {
 	x := roleForm()
-	x.load = func(v *visit) (manage.RoleEntry, error) { return manage.RoleEntry{}, v.need("CreateRole") }
+	x.load = func(v *visit) (roles.RoleEntry, error) { return roles.RoleEntry{}, v.need("CreateRole") }
 	x.at = func(*visit) string { return "/roles/new" }
 	x.early = true
-	x.add = func(v *visit, _ manage.RoleEntry, r idp.Role) error {
-		made, err := v.console.Manage.CreateRole(v.Request.Context(), v.actor, r.Name, r.Permissions, v.PostForm("reason"))
+	x.add = func(v *visit, _ roles.RoleEntry, r idp.Role) error {
+		made, err := v.console.Manage.Roles.CreateRole(v.Request.Context(), v.actor, r.Name, r.Permissions, v.PostForm("reason"))
 		if err != nil {
 			return err
 		}
@@ -178,13 +179,13 @@ func newRole() section[manage.RoleEntry, idp.Role] {
 }
 
 // changedRole is the form to change one; done, the role is shown.
-func changedRole() section[manage.RoleEntry, idp.Role] {
+func changedRole() section[roles.RoleEntry, idp.Role] {
 	x := roleForm()
 	x.load = (*visit).namedRole // the operation refuses who may not, and the audit log has it
-	x.home = func(r manage.RoleEntry) string { return "/roles/" + r.ID + "/edit" }
+	x.home = func(r roles.RoleEntry) string { return "/roles/" + r.ID + "/edit" }
 	x.early = true
-	x.add = func(v *visit, r manage.RoleEntry, wanted idp.Role) error {
-		saved, err := v.console.Manage.UpdateRole(v.Request.Context(), v.actor, manage.RoleEntry{Role: wanted, Version: v.seenVersion()}, v.PostForm("reason"))
+	x.add = func(v *visit, r roles.RoleEntry, wanted idp.Role) error {
+		saved, err := v.console.Manage.Roles.UpdateRole(v.Request.Context(), v.actor, roles.RoleEntry{Role: wanted, Version: v.seenVersion()}, v.PostForm("reason"))
 		if err != nil {
 			if _, found := v.changingRole(); found != nil { // no form for who may not
 				return found
@@ -205,10 +206,10 @@ func (v *visit) editRole() error {
 }
 
 // changingRole is the role that the address names, for a page on which it changes.
-func (v *visit) changingRole() (manage.RoleEntry, error) {
+func (v *visit) changingRole() (roles.RoleEntry, error) {
 	r, err := v.namedRole()
 	if err == nil && !v.changeable(r) {
-		err = manage.ErrForbidden
+		err = authz.ErrForbidden
 	}
 	return r, err
 }
@@ -216,10 +217,10 @@ func (v *visit) changingRole() (manage.RoleEntry, error) {
 // roleRefused is what becomes of an operation on a role that was refused.
 func (v *visit) roleRefused(err error, page string) error {
 	switch {
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh(page)
 	case errors.Is(err, idp.ErrSystemRole):
-		return fmt.Errorf("%w: %w", manage.ErrForbidden, err)
+		return fmt.Errorf("%w: %w", authz.ErrForbidden, err)
 	}
 	return err
 }
@@ -239,7 +240,7 @@ func (v *visit) askDeleteRole() error {
 	return v.renderDeleteRole(http.StatusOK, r, nil)
 }
 
-func (v *visit) renderDeleteRole(status int, r manage.RoleEntry, wrong *ui.Message) error {
+func (v *visit) renderDeleteRole(status int, r roles.RoleEntry, wrong *ui.Message) error {
 	page, err := v.rolePage(r, r.Role)
 	if err != nil {
 		return err
@@ -256,7 +257,7 @@ func (v *visit) renderDeleteRole(status int, r manage.RoleEntry, wrong *ui.Messa
 // postDeleteRole removes one.
 func (v *visit) postDeleteRole() error {
 	id := v.Param("id")
-	err := v.console.Manage.DeleteRole(v.Request.Context(), v.actor, id, v.version(), v.PostForm("reason"))
+	err := v.console.Manage.Roles.DeleteRole(v.Request.Context(), v.actor, id, v.version(), v.PostForm("reason"))
 	if err == nil {
 		return v.done("/roles", "console.done.role_deleted")
 	}

@@ -7,7 +7,8 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -278,7 +279,7 @@ func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
 		return nil
 	case err == nil:
 		return v.saved(x.path(v, o), v.seenVersion(), version, done)
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh(x.path(v, o))
 	case !errors.As(err, &wrong) && errors.Is(err, idp.ErrConflict):
 		return x.stale(v)
@@ -300,9 +301,9 @@ func answers(field string) bool {
 }
 
 // change is the change that a posted form asks for.
-func change[T any](v *visit, id string, wanted T) manage.Change[T] {
-	return manage.Change[T]{
-		ID: id, Version: v.seenVersion(), To: wanted, Apply: manage.Apply(v.PostForm("apply")),
+func change[T any](v *visit, id string, wanted T) populations.Change[T] {
+	return populations.Change[T]{
+		ID: id, Version: v.seenVersion(), To: wanted, Apply: populations.Apply(v.PostForm("apply")),
 		PasswordAlone: v.PostForm("password_alone") != "", Reason: v.PostForm("reason"),
 	}
 }
@@ -311,15 +312,15 @@ func change[T any](v *visit, id string, wanted T) manage.Change[T] {
 func (v *visit) applyChoices(now, next string, more ...ui.Choice) ui.Input {
 	return ui.Input{
 		Name: "apply", Label: *ui.Key("console.apply.heading").With(), Choices: append([]ui.Choice{
-			{Value: string(manage.Immediately), Label: v.text("console.apply.immediately"), Hint: now},
-			{Value: string(manage.OnNextLogin), Label: v.text("console.apply.next_login"), Hint: next},
+			{Value: string(populations.Immediately), Label: v.text("console.apply.immediately"), Hint: now},
+			{Value: string(populations.OnNextLogin), Label: v.text("console.apply.next_login"), Hint: next},
 		}, more...),
 	}
 }
 
 // populationSection is a section of a population's authentication.
-func populationSection[T any](tab, op string, fields settings.Fields[T], of func(idp.Population) T) section[manage.PopulationEntry, T] {
-	type entry = manage.PopulationEntry
+func populationSection[T any](tab, op string, fields settings.Fields[T], of func(idp.Population) T) section[populations.PopulationEntry, T] {
+	type entry = populations.PopulationEntry
 	home := func(e entry) string { return "/authentication/" + e.ID + "/" + tab }
 	return section[entry, T]{
 		thing: tab, fields: fields, home: home, confirmAt: func(e entry) string { return home(e) + "/apply" },
@@ -341,13 +342,13 @@ func populationSection[T any](tab, op string, fields settings.Fields[T], of func
 }
 
 // populationFor is the population that the URL names, for those who may do an operation.
-func (v *visit) populationFor(op string) (manage.PopulationEntry, error) {
+func (v *visit) populationFor(op string) (populations.PopulationEntry, error) {
 	if err := v.need(op); err != nil {
-		return manage.PopulationEntry{}, err
+		return populations.PopulationEntry{}, err
 	}
 	id := v.Param("population")
 	if !identifier.MatchString(id) {
-		return manage.PopulationEntry{}, idp.ErrNotFound
+		return populations.PopulationEntry{}, idp.ErrNotFound
 	}
-	return v.console.Manage.Population(v.Request.Context(), v.actor, id)
+	return v.console.Manage.Populations.Population(v.Request.Context(), v.actor, id)
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -16,14 +17,14 @@ import (
 // setup is the page behind the link that the first start prints. Looking at it uses
 // nothing up.
 func (a *Console) setup(c *gin.Context) error {
-	if err := a.Manage.CheckSetup(c.Request.Context(), c.Param("token")); err != nil {
+	if err := a.Manage.Links.CheckSetup(c.Request.Context(), c.Param("token")); err != nil {
 		return setupProblem(err)
 	}
 	return a.renderSetup(c, http.StatusOK, ui.Setup{})
 }
 
 func setupProblem(err error) error {
-	if errors.Is(err, manage.ErrLink) {
+	if errors.Is(err, links.ErrLink) {
 		return web.NewProblem(ui.ProblemLink, err)
 	}
 	return err
@@ -41,7 +42,7 @@ func (a *Console) postSetup(c *gin.Context) error {
 		return web.BadForm(err)
 	}
 	page := ui.Setup{Email: strings.TrimSpace(c.PostForm("email")), Name: c.PostForm("name")}
-	_, err := a.Manage.CreateAdmin(c.Request.Context(), c.Param("token"), manage.NewUser{
+	_, err := a.Manage.Links.CreateAdmin(c.Request.Context(), c.Param("token"), people.NewUser{
 		Email: page.Email, Name: page.Name, Password: c.PostForm("password"),
 	})
 	switch {

@@ -7,17 +7,18 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 )
 
 func TestTheLinkMakesOneAdmin(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
-		if has, err := h.Manage.HasAdmin(t.Context()); err != nil || has {
+		if has, err := h.Manage.Links.HasAdmin(t.Context()); err != nil || has {
 			t.Fatalf("an empty database has an admin: %t, %v", has, err)
 		}
-		token, err := h.Manage.SetupLink(t.Context(), manage.FirstSetupLifetime)
+		token, err := h.Manage.Links.SetupLink(t.Context(), links.FirstSetupLifetime)
 		idptest.Must(t, err)
 		b, url := idptest.NewBrowser(t), h.Issuer+"/admin/setup/"+token
 		page := b.Get(url)
@@ -44,11 +45,11 @@ func TestOfTwoAtOnceOneBecomesAdmin(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
-		token, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
+		token, err := h.Manage.Links.SetupLink(t.Context(), links.SetupLifetime)
 		idptest.Must(t, err)
 		made := 0
 		for _, err := range idptest.Race(8, func(i int) error {
-			_, err := h.Manage.CreateAdmin(t.Context(), token, manage.NewUser{
+			_, err := h.Manage.Links.CreateAdmin(t.Context(), token, people.NewUser{
 				Email: string(rune('a'+i)) + "@rtx.example", Password: password,
 			})
 			return err
@@ -67,17 +68,17 @@ func TestASetupLinkEnds(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
-		old, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
+		old, err := h.Manage.Links.SetupLink(t.Context(), links.SetupLifetime)
 		idptest.Must(t, err)
-		token, err := h.Manage.SetupLink(t.Context(), manage.SetupLifetime)
+		token, err := h.Manage.Links.SetupLink(t.Context(), links.SetupLifetime)
 		idptest.Must(t, err)
 		b := idptest.NewBrowser(t)
 		want(t, b.Get(h.Issuer+"/admin/setup/"+token), http.StatusOK, "Create the first admin")
 		want(t, b.Get(h.Issuer+"/admin/setup/"+old), http.StatusGone, "This link does not work any more")
 		want(t, b.Get(h.Issuer+"/admin/setup/guessed"), http.StatusGone, "This link does not work any more")
-		db.Age(t, "links", manage.SetupLifetime+time.Second)
+		db.Age(t, "links", links.SetupLifetime+time.Second)
 		want(t, b.Get(h.Issuer+"/admin/setup/"+token), http.StatusGone, "This link does not work any more")
-		token, err = h.Manage.SetupLink(t.Context(), manage.FirstSetupLifetime)
+		token, err = h.Manage.Links.SetupLink(t.Context(), links.FirstSetupLifetime)
 		idptest.Must(t, err)
 		h.person("root@rtx.example", idp.RoleAdmin) // made otherwise
 		want(t, b.Get(h.Issuer+"/admin/setup/"+token), http.StatusGone, "This link does not work any more")

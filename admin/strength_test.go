@@ -8,7 +8,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // An admin who has an authenticator does what is sensitive with that: an email code lets
@@ -22,7 +23,7 @@ func TestAnEmailCodeIsNoFreshStepOfAnAdminWithAnAuthenticator(t *testing.T) {
 	page := b.Submit(b.Get(h.Issuer+"/admin"), "/password", "email", "ada@rtx.example", "password", password)
 	phone := idptest.Scan(t, page)
 	b.Submit(b.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes")
-	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: true}, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: true}, populations.OnNextLogin)
 
 	b = idptest.NewBrowser(t)
 	page = b.Submit(b.Get(h.Issuer+"/admin"), "/password", "email", "ada@rtx.example", "password", password)
@@ -40,7 +41,7 @@ func TestAnEmailCodeIsNoFreshStepOfAnAdminWithAnAuthenticator(t *testing.T) {
 			t.Errorf("%s: %d %q (%s)", name, page.Status, page.Heading(), page.URL)
 		}
 	}
-	if roles, err := h.Manage.Roles(t.Context(), manage.System()); err != nil || len(roles) != 3 {
+	if roles, err := h.Manage.Roles.Roles(t.Context(), authz.System()); err != nil || len(roles) != 3 {
 		t.Errorf("%d roles (%v)", len(roles), err)
 	}
 	page = b.Submit(h.page(b, "/roles/new"), "/totp", "code", phone.Code(1))
@@ -79,7 +80,7 @@ func TestTheConsoleOffersNoWayAround(t *testing.T) {
 
 	admin := h.person("ada@rtx.example", idp.RoleAdmin)
 	idptest.Must(t, h.Store.CreateIdentity(t.Context(), idp.Identity{ConnectionID: c.ID, Subject: "a/b", UserID: admin.ID, CreatedAt: idp.Now()}))
-	app, _, err := h.Manage.AddClient(t.Context(), manage.System(), idp.Client{
+	app, _, err := h.Manage.Apps.AddClient(t.Context(), authz.System(), idp.Client{
 		Name: "Tools", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://tools.example/cb"}, Scopes: []string{"openid", idp.AdminScope},
 	})
 	idptest.Must(t, err)

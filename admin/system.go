@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -33,7 +34,7 @@ func (v *visit) system() error {
 
 func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) error {
 	if !v.maySystem() {
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	}
 	ctx := v.Request.Context()
 	frame, err := v.frame(ctx, "/system")
@@ -101,7 +102,7 @@ func (v *visit) systemKeys(page *ui.ConsoleSystem) error {
 }
 
 func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
-	lanes, err := v.console.Manage.Deliveries(v.Request.Context(), v.actor)
+	lanes, err := v.console.Manage.System.Deliveries(v.Request.Context(), v.actor)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (v *visit) postRetry() error {
 	if !identifier.MatchString(lane) {
 		return web.BadForm(idp.ErrInvalid)
 	}
-	if _, err := v.console.Manage.RetryDeliveries(v.Request.Context(), v.actor, lane); err != nil {
+	if _, err := v.console.Manage.System.RetryDeliveries(v.Request.Context(), v.actor, lane); err != nil {
 		return err
 	}
 	return v.done("/system", "console.done.retried")
@@ -163,13 +164,13 @@ func (v *visit) postTestMail() error {
 		return err
 	}
 	to := strings.TrimSpace(v.PostForm("to"))
-	err := v.console.Manage.TestMail(v.Request.Context(), v.actor, to)
+	err := v.console.Manage.System.TestMail(v.Request.Context(), v.actor, to)
 	switch {
 	case err == nil:
 		return v.done("/system", "console.done.mail_sent")
-	case errors.Is(err, manage.ErrForbidden), errors.As(err, new(*manage.WaitError)):
+	case errors.Is(err, authz.ErrForbidden), errors.As(err, new(*authz.WaitError)):
 		return err
-	case errors.Is(err, manage.ErrNoMail):
+	case errors.Is(err, system.ErrNoMail):
 		return v.renderSystem(http.StatusUnprocessableEntity, to, ui.Key("console.system.mail_off").With())
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderSystem(http.StatusUnprocessableEntity, to, web.Said(web.Wrong(err)[0]))

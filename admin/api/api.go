@@ -14,6 +14,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/web"
 	"gatehouse/mfa"
 )
@@ -108,7 +109,7 @@ type call struct {
 	text      func(key string, args ...any) string
 	document  *document
 	operation *operation
-	actor     manage.Actor
+	actor     authz.Actor
 	// stepUpACR is what a fresh second step of the caller takes, empty for any.
 	stepUpACR idp.ACR
 	body      []byte
@@ -151,7 +152,7 @@ func (a *API) enter(v *call) error {
 	if err == nil && len(v.body) > 0 { // which may have taken its time
 		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
 	}
-	v.ctx = v.manage.Watch(v.ctx, func(ctx context.Context) (manage.Actor, error) {
+	v.ctx = v.manage.Authz.Watch(v.ctx, func(ctx context.Context) (authz.Actor, error) {
 		actor, _, err := a.identify(ctx, token)
 		return actor, err
 	})
@@ -173,24 +174,24 @@ func (a *API) survive(c *gin.Context, v *call) {
 
 // identify finds out who stands behind a bearer token now, what they may do, and what a
 // fresh second step of theirs takes.
-func (a *API) identify(ctx context.Context, token string) (manage.Actor, idp.ACR, error) {
+func (a *API) identify(ctx context.Context, token string) (authz.Actor, idp.ACR, error) {
 	access, err := a.cfg.Tokens.AdminToken(ctx, token)
 	if err != nil {
-		return manage.Actor{}, "", err
+		return authz.Actor{}, "", err
 	}
 	if access.UserID == "" {
-		actor, err := a.cfg.Manage.ActorOfRoles(ctx, access.Roles)
+		actor, err := a.cfg.Manage.Authz.ActorOfRoles(ctx, access.Roles)
 		actor.Service, actor.Repeats = access.ClientID, true
 		return actor, "", err
 	}
 	if !strongEnough(access.Proofs) {
-		return manage.Actor{}, "", errSecondStep
+		return authz.Actor{}, "", errSecondStep
 	}
-	acr, at, err := a.cfg.Manage.StrongStep(ctx, access.UserID, access.Proofs)
+	acr, at, err := a.cfg.Manage.Self.StrongStep(ctx, access.UserID, access.Proofs)
 	if err != nil {
-		return manage.Actor{}, acr, err
+		return authz.Actor{}, acr, err
 	}
-	actor, err := a.cfg.Manage.ActorOf(ctx, access.UserID, at)
+	actor, err := a.cfg.Manage.Authz.ActorOf(ctx, access.UserID, at)
 	actor.Repeats = true
 	return actor, acr, err
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/web"
 )
 
@@ -36,10 +36,10 @@ type AuditEvent struct {
 	Detail     map[string]string `json:"detail"`
 }
 
-func (v *call) auditQuery() manage.AuditQuery {
+func (v *call) auditQuery() system.AuditQuery {
 	from, _ := time.Parse(time.RFC3339, v.Query("from")) // which were checked
 	to, _ := time.Parse(time.RFC3339, v.Query("to"))
-	q := manage.AuditQuery{
+	q := system.AuditQuery{
 		Kind: idp.AuditKind(v.Query("kind")), UserID: v.Query("user_id"), ActorID: v.Query("actor_id"),
 		ClientID: v.Query("client_id"), PopulationID: v.Query("population"), From: from, To: to,
 	}
@@ -48,7 +48,7 @@ func (v *call) auditQuery() manage.AuditQuery {
 }
 
 func listAuditEvents(v *call) (any, error) {
-	events, next, err := v.manage.Audit(v.ctx, v.actor, v.auditQuery())
+	events, next, err := v.manage.System.Audit(v.ctx, v.actor, v.auditQuery())
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func exportAuditEvents(v *call) (any, error) {
 	return nil, web.Whole(v.Writer, begin, func(row func()) error {
 		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
 		out.SetEscapeHTML(false)
-		return v.manage.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error {
+		return v.manage.System.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error {
 			row()
 			return out.Encode(eventOf(e))
 		})

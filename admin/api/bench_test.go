@@ -10,7 +10,8 @@ import (
 	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
 )
 
 // BenchmarkOverhead compares requests with the operations under them: what the API
@@ -21,8 +22,8 @@ func BenchmarkOverhead(b *testing.B) {
 	for range 50 {
 		o.someone(idp.Contacts)
 	}
-	actor := func() manage.Actor {
-		a, err := o.Manage.ActorOfRoles(b.Context(), o.tokens["all"].Roles)
+	actor := func() authz.Actor {
+		a, err := o.Manage.Authz.ActorOfRoles(b.Context(), o.tokens["all"].Roles)
 		idptest.Must(b, err)
 		return a
 	}
@@ -31,15 +32,15 @@ func BenchmarkOverhead(b *testing.B) {
 		operation          func() error
 	}{
 		"getUser": {"GET", "/users/" + u.ID, "", func() error {
-			_, err := o.Manage.UserDetail(b.Context(), actor(), u.ID)
+			_, err := o.Manage.People.UserDetail(b.Context(), actor(), u.ID)
 			return err
 		}},
 		"listUsers": {"GET", "/users?population=contacts&limit=50", "", func() error {
-			_, _, err := o.Manage.Users(b.Context(), actor(), manage.UserQuery{Population: idp.Contacts, Limit: 50})
+			_, _, err := o.Manage.People.Users(b.Context(), actor(), people.UserQuery{Population: idp.Contacts, Limit: 50})
 			return err
 		}},
 		"previewMFAPolicy": {"POST", "/populations/agents/mfa-policy/preview", `{"authenticator":true,"email_code":false,"issuer_label":"Portal"}`, func() error {
-			_, err := o.Manage.PreviewPolicy(b.Context(), actor(), idp.Agents, idp.Policy{Authenticator: true})
+			_, err := o.Manage.Populations.PreviewPolicy(b.Context(), actor(), idp.Agents, idp.Policy{Authenticator: true})
 			return err
 		}},
 	} {

@@ -5,7 +5,8 @@ import (
 	"strconv"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 )
 
@@ -23,7 +24,7 @@ func clientOperations() []operation {
 		{ID: "saveMFAOverride", Route: "PUT " + of + "/mfa-override", Manage: "SaveOverride", IfMatch: mustMatch, Body: "MFAOverrideChange", Answer: "MFAOverride", ETag: true, run: saveMFAOverride},
 		{
 			ID: "previewMFAOverride", Route: "POST " + of + "/mfa-override/preview", Manage: "PreviewOverride", Body: "MFAOverrideSettings", Answer: Preview{},
-			run: previews(manage.OverrideFields(), "client_id", (*manage.Manager).PreviewOverride, previewOf),
+			run: previews(populations.OverrideFields(), "client_id", (*populations.Manager).PreviewOverride, previewOf),
 		},
 	}
 }
@@ -35,21 +36,21 @@ type ClientSecret struct {
 
 func listClients(v *call) (any, error) {
 	after, limit := v.page()
-	all, next, err := v.manage.Clients(v.ctx, v.actor, after, limit)
+	all, next, err := v.manage.Apps.Clients(v.ctx, v.actor, after, limit)
 	if err != nil {
 		return nil, err
 	}
 	return rows(v, all, next, clientOf), nil
 }
 
-func clientOf(e manage.ClientEntry) object {
+func clientOf(e apps.ClientEntry) object {
 	body := withVersion(settings.Client(), e.Client, e.Version)
 	maps.Copy(body, object{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
 	return body
 }
 
 // client answers with a client as it is now.
-func (v *call) client(e manage.ClientEntry, err error) (any, error) {
+func (v *call) client(e apps.ClientEntry, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func createClient(v *call) (any, error) {
 		return nil, err
 	}
 	c.ID = chosen.ID
-	e, secret, err := v.manage.AddClient(v.ctx, v.actor, c, chosen.Secret)
+	e, secret, err := v.manage.Apps.AddClient(v.ctx, v.actor, c, chosen.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func createClient(v *call) (any, error) {
 }
 
 func getClient(v *call) (any, error) {
-	return v.client(v.manage.Client(v.ctx, v.actor, v.Param("client_id")))
+	return v.client(v.manage.Apps.Client(v.ctx, v.actor, v.Param("client_id")))
 }
 
 func updateClient(v *call) (any, error) {
@@ -87,15 +88,15 @@ func updateClient(v *call) (any, error) {
 		return nil, err
 	}
 	change.To.ID = change.ID
-	return v.client(v.manage.UpdateClient(v.ctx, v.actor, manage.ClientEntry{Version: change.Version, Client: change.To, Given: change.Given}))
+	return v.client(v.manage.Apps.UpdateClient(v.ctx, v.actor, apps.ClientEntry{Version: change.Version, Client: change.To, Given: change.Given}))
 }
 
 func deleteClient(v *call, reason string) error {
-	return v.manage.DeleteClient(v.ctx, v.actor, v.Param("client_id"), reason)
+	return v.manage.Apps.DeleteClient(v.ctx, v.actor, v.Param("client_id"), reason)
 }
 
 func addClientSecret(v *call) (any, error) {
-	secret, err := v.manage.AddClientSecret(v.ctx, v.actor, v.Param("client_id"))
+	secret, err := v.manage.Apps.AddClientSecret(v.ctx, v.actor, v.Param("client_id"))
 	return ClientSecret{Secret: secret}, err
 }
 
@@ -104,20 +105,20 @@ func removeClientSecret(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, v.manage.RemoveClientSecret(v.ctx, v.actor, v.Param("client_id"), index)
+	return nil, v.manage.Apps.RemoveClientSecret(v.ctx, v.actor, v.Param("client_id"), index)
 }
 
 func getMFAOverride(v *call) (any, error) {
-	return v.override(v.manage.Override(v.ctx, v.actor, v.Param("client_id")))
+	return v.override(v.manage.Populations.Override(v.ctx, v.actor, v.Param("client_id")))
 }
 
 func saveMFAOverride(v *call) (any, error) {
-	change, err := changeOf(v, v.Param("client_id"), manage.OverrideFields())
+	change, err := changeOf(v, v.Param("client_id"), populations.OverrideFields())
 	if err != nil {
 		return nil, err
 	}
 	change.To.Version = change.Version
-	return v.override(v.manage.SaveOverride(v.ctx, v.actor, change))
+	return v.override(v.manage.Populations.SaveOverride(v.ctx, v.actor, change))
 }
 
 // override answers with a client's override. Its version is 0 before the first change.
@@ -125,7 +126,7 @@ func (v *call) override(o idp.Override, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	fields := manage.OverrideFields()
+	fields := populations.OverrideFields()
 	fields.Defaults(&o)
 	v.Header("ETag", etag(o.Version))
 	return withVersion(fields, o, o.Version), nil

@@ -7,7 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/federation/certificate"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/settings"
 )
 
@@ -95,14 +95,14 @@ func (d *document) describeConnection(why properties) {
 }
 
 func listConnections(v *call) (any, error) {
-	entries, err := v.manage.Connections(v.ctx, v.actor, v.Query("population"))
+	entries, err := v.manage.Connections.Connections(v.ctx, v.actor, v.Query("population"))
 	if err != nil {
 		return nil, err
 	}
 	return rows(v, entries, "", connectionOf), nil
 }
 
-func connectionOf(e manage.ConnectionEntry) object {
+func connectionOf(e connections.ConnectionEntry) object {
 	body := withVersion(connectionFields(), e.Connection, e.Version)
 	maps.Copy(body, object{
 		"id": e.ID, "population": e.PopulationID, "kind": e.Kind, "redirect_uri": e.RedirectURI, "has_secret": e.HasSecret,
@@ -119,7 +119,7 @@ func connectionOf(e manage.ConnectionEntry) object {
 }
 
 // connection answers with a connection as it is now.
-func (v *call) connection(e manage.ConnectionEntry, err error) (any, error) {
+func (v *call) connection(e connections.ConnectionEntry, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -127,17 +127,17 @@ func (v *call) connection(e manage.ConnectionEntry, err error) (any, error) {
 }
 
 // connectionChange puts what a body says onto a connection.
-func (v *call) connectionChange(c idp.Connection) (manage.ConnectionChange, error) {
+func (v *call) connectionChange(c idp.Connection) (connections.ConnectionChange, error) {
 	beside, err := read[besideConnection](v)
 	if err != nil {
-		return manage.ConnectionChange{}, err
+		return connections.ConnectionChange{}, err
 	}
 	c.Roles = each(beside.Roles, func(m GivenRole) idp.RoleMapping {
 		return idp.RoleMapping{Claim: m.Claim, Value: m.Value, RoleID: m.RoleID}
 	})
 	c.PopulationID, c.Kind = beside.Population, beside.Kind
 	err = decodeOnto(v, connectionFields(), &c)
-	return manage.ConnectionChange{
+	return connections.ConnectionChange{
 		Connection: c, ClientSecret: beside.ClientSecret, NewCertificate: beside.NewCertificate, Reason: beside.Reason,
 	}, err
 }
@@ -147,7 +147,7 @@ func createConnection(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := v.manage.AddConnection(v.ctx, v.actor, change)
+	e, err := v.manage.Connections.AddConnection(v.ctx, v.actor, change)
 	if err != nil {
 		return nil, err
 	}
@@ -155,13 +155,13 @@ func createConnection(v *call) (any, error) {
 }
 
 func getConnection(v *call) (any, error) {
-	return v.connection(v.manage.Connection(v.ctx, v.actor, v.Param("connection_id")))
+	return v.connection(v.manage.Connections.Connection(v.ctx, v.actor, v.Param("connection_id")))
 }
 
 // updateConnection changes a connection. Whether it has a redirect URI of its own stays
 // where nothing is said.
 func updateConnection(v *call) (any, error) {
-	now, err := v.manage.Connection(v.ctx, v.actor, v.Param("connection_id"))
+	now, err := v.manage.Connections.Connection(v.ctx, v.actor, v.Param("connection_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -169,15 +169,15 @@ func updateConnection(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.connection(v.manage.UpdateConnection(v.ctx, v.actor, change))
+	return v.connection(v.manage.Connections.UpdateConnection(v.ctx, v.actor, change))
 }
 
 func deleteConnection(v *call, reason string) error {
-	return v.manage.DeleteConnection(v.ctx, v.actor, v.Param("connection_id"), v.version(), reason)
+	return v.manage.Connections.DeleteConnection(v.ctx, v.actor, v.Param("connection_id"), v.version(), reason)
 }
 
 func getConnectionCertificate(v *call) (any, error) {
-	e, err := v.manage.Connection(v.ctx, v.actor, v.Param("connection_id"))
+	e, err := v.manage.Connections.Connection(v.ctx, v.actor, v.Param("connection_id"))
 	switch {
 	case err != nil:
 		return nil, err

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/settings"
 )
 
@@ -24,28 +26,28 @@ func (d *document) describe() {
 
 	brand := d.thing("Brand", specs(settings.Brand()))
 	d.sets("BrandChange", brand, nil, later(settings.Brand())...)
-	registration := d.thing("Registration", specs(manage.RegistrationFields()))
+	registration := d.thing("Registration", specs(populations.RegistrationFields()))
 	d.sets("RegistrationChange", registration, nil)
-	access := d.thing("Access", specs(manage.AccessFields()))
+	access := d.thing("Access", specs(populations.AccessFields()))
 	d.sets("AccessChange", access, why)
-	policy := d.thing("MFAPolicy", specs(manage.PolicyFields()))
+	policy := d.thing("MFAPolicy", specs(populations.PolicyFields()))
 	d.sets("MFAPolicySettings", policy, nil)
-	d.sets("MFAPolicyChange", policy, and(d.applying(manage.Immediately, manage.OnNextLogin), properties{"password_alone": flag()}), "password_alone")
-	passwords := d.thing("PasswordRequirements", specs(manage.PasswordFields()))
+	d.sets("MFAPolicyChange", policy, and(d.applying(populations.Immediately, populations.OnNextLogin), properties{"password_alone": flag()}), "password_alone")
+	passwords := d.thing("PasswordRequirements", specs(populations.PasswordFields()))
 	d.sets("PasswordRequirementsSettings", passwords, nil)
-	d.sets("PasswordRequirementsChange", passwords, d.applying(manage.Immediately, manage.OnNextLogin, manage.OnlyNew))
-	sessions := d.thing("SessionConfiguration", specs(manage.SessionFields()))
+	d.sets("PasswordRequirementsChange", passwords, d.applying(populations.Immediately, populations.OnNextLogin, populations.OnlyNew))
+	sessions := d.thing("SessionConfiguration", specs(populations.SessionFields()))
 	d.sets("SessionConfigurationSettings", sessions, nil)
 	d.sets("SessionConfigurationChange", sessions, why)
-	override := d.thing("MFAOverride", specs(manage.OverrideFields()))
+	override := d.thing("MFAOverride", specs(populations.OverrideFields()))
 	d.sets("MFAOverrideSettings", override, nil, "min_acr", "federated")
-	d.sets("MFAOverrideChange", override, d.applying(manage.Immediately, manage.OnNextLogin), "min_acr", "federated")
-	role := d.thing("Role", specs(manage.RoleFields()))
+	d.sets("MFAOverrideChange", override, d.applying(populations.Immediately, populations.OnNextLogin), "min_acr", "federated")
+	role := d.thing("Role", specs(roles.RoleFields()))
 	d.sets("RoleChange", role, why)
 	client := d.thing("OAuthClient", specs(settings.Client()))
 	chosen := properties{
-		"id":     d.describedAs("NewOAuthClient", "id", object{"type": "string", "pattern": manage.ClientIDs, "minLength": 3, "maxLength": 100}),
-		"secret": d.describedAs("NewOAuthClient", "secret", object{"type": "string", "pattern": manage.SecretForm, "minLength": 43, "maxLength": 200}),
+		"id":     d.describedAs("NewOAuthClient", "id", object{"type": "string", "pattern": apps.ClientIDs, "minLength": 3, "maxLength": 100}),
+		"secret": d.describedAs("NewOAuthClient", "secret", object{"type": "string", "pattern": apps.SecretForm, "minLength": 43, "maxLength": 200}),
 	}
 	d.sets("NewOAuthClient", client, chosen, without(and(client, chosen), "name", "kind")...)
 	d.sets("OAuthClientChange", only(client, without(client, "kind")...), nil, later(settings.Client())...)
@@ -133,9 +135,9 @@ func camel(name string) string {
 }
 
 // applying is what goes with a change that applies at once or later.
-func (d *document) applying(when ...manage.Apply) properties {
+func (d *document) applying(when ...populations.Apply) properties {
 	name := "Apply"
-	if slices.Contains(when, manage.OnlyNew) {
+	if slices.Contains(when, populations.OnlyNew) {
 		name = "ApplyPasswords"
 	}
 	d.schemas[name] = d.describedAs("Apply", "apply", object{"type": "string", "enum": when})

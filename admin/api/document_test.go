@@ -16,7 +16,7 @@ import (
 	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 )
 
 var update = flag.Bool("update", false, "write admin/openapi.yaml")
@@ -38,10 +38,10 @@ func TestTheDocumentIsWritten(t *testing.T) {
 func TestTheDocumentSaysWhatTheCodeDoes(t *testing.T) {
 	operations, err := api.Operations()
 	idptest.Must(t, err)
-	left := manage.Operations()
+	left := authz.Operations()
 	documented := map[string]bool{}
 	for _, op := range operations {
-		permissions, ok := manage.Operations()[op.Manage]
+		permissions, ok := authz.Operations()[op.Manage]
 		slices.Sort(permissions)
 		if !ok || !slices.Equal(permissions, slices.Sorted(slices.Values(op.Permissions()))) {
 			t.Errorf("%s: the document allows %s by %q, the rule says %q", op.ID, op.Manage, op.Permissions(), permissions)
@@ -120,7 +120,7 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 func TestOnlyBearerTokensCount(t *testing.T) {
 	o := open(t, idptest.Alone(t).URL)
 	bare := o.someone(idp.Agents, idp.RoleAdmin)
-	o.person("stale", bare, manage.FreshSecondStep*2)
+	o.person("stale", bare, authz.FreshSecondStep*2)
 	o.tokens["password"] = idp.AdminAccess{UserID: bare.ID, Scopes: []string{idp.AdminScope}, Proofs: []idp.Proof{{Method: idp.MethodPassword, At: idp.Now()}}}
 	o.tokens["scopeless"] = idp.AdminAccess{UserID: bare.ID}
 	get, sensitive := o.find["listRoles"], o.find["rotateKeys"]

@@ -233,7 +233,7 @@ func (o *Operation) Sample() map[string]any {
 }
 
 // candidates are texts of which one fits any schema of the document.
-var candidates = []string{"sample", "x@rtx.example", "session.created", "#0a5c36", `"1"`, "2026-01-02T03:04:05Z", ""}
+var candidates = []string{"sample", "x@rtx.example", "session.created", "#0a5c36", `"1"`, "2026-01-02T03:04:05Z", "", strings.Repeat("0123456789_", 4)}
 
 func sample(name string, s field) any {
 	switch s.object["type"] {

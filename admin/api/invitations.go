@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
 )
 
 func invitationOperations() []operation {
@@ -40,7 +40,7 @@ type Invitation struct {
 	Expired    bool      `json:"expired"`
 }
 
-func invitationOf(e manage.InvitationEntry) Invitation {
+func invitationOf(e links.InvitationEntry) Invitation {
 	return Invitation{
 		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Locale: e.Locale, Roles: full(e.Roles),
 		SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now()),
@@ -49,7 +49,7 @@ func invitationOf(e manage.InvitationEntry) Invitation {
 
 func listInvitations(v *call) (any, error) {
 	after, limit := v.page()
-	all, next, err := v.manage.Invitations(v.ctx, v.actor, manage.InvitationQuery{Population: v.Query("population"), After: after, Limit: limit})
+	all, next, err := v.manage.Links.Invitations(v.ctx, v.actor, links.InvitationQuery{Population: v.Query("population"), After: after, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func listInvitations(v *call) (any, error) {
 }
 
 func createInvitation(v *call, n NewInvitation) (any, error) {
-	e, err := v.manage.Invite(v.ctx, v.actor, manage.Invitation{
+	e, err := v.manage.Links.Invite(v.ctx, v.actor, links.Invitation{
 		Population: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, Roles: n.Roles,
 	})
 	if err != nil {
@@ -67,15 +67,15 @@ func createInvitation(v *call, n NewInvitation) (any, error) {
 }
 
 func getInvitation(v *call) (any, error) {
-	e, err := v.manage.Invitation(v.ctx, v.actor, v.Param("invitation_id"))
+	e, err := v.manage.Links.Invitation(v.ctx, v.actor, v.Param("invitation_id"))
 	return invitationOf(e), err
 }
 
 func resendInvitation(v *call) (any, error) {
-	e, err := v.manage.ResendInvitation(v.ctx, v.actor, v.Param("invitation_id"))
+	e, err := v.manage.Links.ResendInvitation(v.ctx, v.actor, v.Param("invitation_id"))
 	return invitationOf(e), err
 }
 
 func revokeInvitation(v *call) (any, error) {
-	return nil, v.manage.RevokeInvitation(v.ctx, v.actor, v.Param("invitation_id"))
+	return nil, v.manage.Links.RevokeInvitation(v.ctx, v.actor, v.Param("invitation_id"))
 }

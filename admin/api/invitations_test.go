@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/admin/api"
 	"gatehouse/idp/mail"
+	"gatehouse/idp/manage"
 )
 
 // taken takes every mail.
@@ -19,7 +20,7 @@ func TestInvitations(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		guest := object{"population": "contacts", "email": "guest@rtx.example", "name": "Guest", "roles": []string{"manager"}}
 		want(t, "without mail", o.ask("all", "createInvitation", "/invitations", guest), http.StatusConflict, "conflict")
-		o.Manage.Mailer = taken{}
+		o.refit(func(p *manage.Parts) { p.Mailer = taken{} })
 		made := o.ask("all", "createInvitation", "/invitations", guest)
 		want(t, "invite", made, http.StatusCreated, "")
 		e := into[api.Invitation](t, made)
@@ -56,7 +57,7 @@ func TestRegistrationIsSaved(t *testing.T) {
 		rules := object{"open": true, "allowed": []string{"RTX.example", "bücher.example"}, "denied": []string{}}
 		etag := o.ask("all", "getPopulation", path, nil).header.Get("ETag")
 		want(t, "without mail", o.ask("all", "saveRegistration", path+"/registration", rules, "If-Match", etag), http.StatusUnprocessableEntity, "unprocessable")
-		o.Manage.Mailer = taken{}
+		o.refit(func(p *manage.Parts) { p.Mailer = taken{} })
 		saved := o.ask("all", "saveRegistration", path+"/registration", rules, "If-Match", etag)
 		want(t, "save", saved, http.StatusOK, "")
 		r := into[api.Population](t, saved).Settings.Registration

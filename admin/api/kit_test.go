@@ -18,6 +18,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 	"gatehouse/ui"
 )
 
@@ -53,10 +54,16 @@ func (o *office) AdminToken(_ context.Context, token string) (idp.AdminAccess, e
 	return access, nil
 }
 
+// refit makes the operations anew, with other parts.
+func (o *office) refit(change func(*manage.Parts)) {
+	change(&o.Manage.Parts)
+	*o.Manage = *manage.New(o.Manage.Parts)
+}
+
 func open(t testing.TB, databaseURL string) *office {
 	t.Helper()
 	o := &office{App: idptest.Start(t, databaseURL, ""), t: t, tokens: map[string]idp.AdminAccess{}, find: map[string]*api.Operation{}}
-	o.Manage.Rotation = o.Keys
+	o.refit(func(p *manage.Parts) { p.Rotation = o.Keys })
 	a, err := api.New(api.Config{Manage: o.Manage, Tokens: o, Text: texts(t)})
 	idptest.Must(t, err)
 	o.engine = gin.New()
@@ -111,7 +118,7 @@ func (o *office) person(token string, u idp.User, ago time.Duration) {
 // someone adds a person.
 func (o *office) someone(population string, roles ...string) idp.User {
 	o.t.Helper()
-	u, err := o.Manage.CreateUser(o.t.Context(), manage.NewUser{Population: population, Email: idp.NewID() + "@rtx.example", Name: "Somebody", Roles: roles})
+	u, err := o.Manage.People.CreateUser(o.t.Context(), people.NewUser{Population: population, Email: idp.NewID() + "@rtx.example", Name: "Somebody", Roles: roles})
 	idptest.Must(o.t, err)
 	return u
 }

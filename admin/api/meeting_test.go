@@ -9,6 +9,7 @@ import (
 	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage"
 )
 
 // A person is the same in a list and alone.
@@ -158,7 +159,7 @@ func TestAServiceIsFoundAsActor(t *testing.T) {
 // length, size or characters, and what is beyond is refused at its field.
 func TestLimitsOfTheDocumentAreTheServers(t *testing.T) {
 	o := open(t, idptest.Alone(t).URL)
-	o.Manage.Mailer = taken{}
+	o.refit(func(p *manage.Parts) { p.Mailer = taken{} })
 	url := func(n int, letter string) string {
 		return "https://rtx.example/" + strings.Repeat(letter, n-len("https://rtx.example/"))
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 )
 
 // operation is one method of one path: what the document says of it beside its prose
@@ -79,7 +79,7 @@ func operations() []*operation {
 }
 
 // permissions are those of which one is enough.
-func (o *operation) permissions() []string { return manage.Operations()[o.Manage] }
+func (o *operation) permissions() []string { return authz.Operations()[o.Manage] }
 
 // status is that of an operation that was carried out.
 func (o *operation) status() int {

@@ -9,18 +9,19 @@ import (
 	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 // objects are what the paths of requests name.
 func (o *office) objects(population string) map[string]string {
 	o.t.Helper()
-	client, _, err := o.Manage.CreateClient(o.t.Context(), idp.Client{Name: "App", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://rtx.example/cb"}})
+	client, _, err := o.Manage.Apps.CreateClient(o.t.Context(), idp.Client{Name: "App", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://rtx.example/cb"}})
 	idptest.Must(o.t, err)
 	user := o.someone(population)
 	role := idp.Role{ID: idp.NewID(), Name: "Custom " + population}
 	idptest.Must(o.t, o.Store.CreateRole(o.t.Context(), role))
-	connection, err := o.Manage.AddConnection(o.t.Context(), manage.System(), manage.ConnectionChange{
+	connection, err := o.Manage.Connections.AddConnection(o.t.Context(), authz.System(), connections.ConnectionChange{
 		Connection:     idp.Connection{PopulationID: population, Kind: idp.OIDCConnection, Name: "Partner", Issuer: "https://login.partner.example", ClientID: idp.NewID()},
 		NewCertificate: true,
 	})
@@ -66,7 +67,7 @@ func allowed(op *api.Operation, population string) []string {
 			return nil
 		}
 	}
-	return manage.Operations()[op.Manage]
+	return authz.Operations()[op.Manage]
 }
 
 // Every operation, with no permission, each single one, and all; services try it on

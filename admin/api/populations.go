@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 )
 
@@ -17,43 +18,43 @@ func populationOperations() []operation {
 		{ID: "getPopulation", Route: "GET " + of, Manage: "Population", Answer: "Population", ETag: true, run: getPopulation},
 		{
 			ID: "saveBrand", Route: "PUT " + of + "/brand", Manage: "SaveBrand", IfMatch: mustMatch, Body: "BrandChange", Answer: "Population", ETag: true,
-			run: saves(settings.Brand(), (*manage.Manager).SaveBrand, population),
+			run: saves(settings.Brand(), (*populations.Manager).SaveBrand, population),
 		},
 		{
 			ID: "saveRegistration", Route: "PUT " + of + "/registration", Manage: "SaveRegistration", IfMatch: mustMatch, Body: "RegistrationChange", Answer: "Population", ETag: true,
-			run: saves(manage.RegistrationFields(), (*manage.Manager).SaveRegistration, population),
+			run: saves(populations.RegistrationFields(), (*populations.Manager).SaveRegistration, population),
 		},
 		{ID: "getMFAPolicy", Route: "GET " + of + "/mfa-policy", Manage: "Policy", Answer: "MFAPolicy", ETag: true, run: getMFAPolicy},
 		{ID: "saveMFAPolicy", Route: "PUT " + of + "/mfa-policy", Manage: "SavePolicy", IfMatch: mustMatch, Body: "MFAPolicyChange", Answer: "MFAPolicy", ETag: true, run: saveMFAPolicy},
 		{
 			ID: "previewMFAPolicy", Route: "POST " + of + "/mfa-policy/preview", Manage: "PreviewPolicy", Body: "MFAPolicySettings", Answer: Preview{},
-			run: previews(manage.PolicyFields(), "population_id", (*manage.Manager).PreviewPolicy, previewOf),
+			run: previews(populations.PolicyFields(), "population_id", (*populations.Manager).PreviewPolicy, previewOf),
 		},
 		{ID: "getPasswordRequirements", Route: "GET " + of + "/password-requirements", Manage: "Requirements", Answer: "PasswordRequirements", ETag: true, run: rules(passwords)},
 		{
 			ID: "savePasswordRequirements", Route: "PUT " + of + "/password-requirements", Manage: "SavePasswordRules", IfMatch: mustMatch,
 			Body: "PasswordRequirementsChange", Answer: "PasswordRequirements", ETag: true,
-			run: saves(manage.PasswordFields(), (*manage.Manager).SavePasswordRules, passwords),
+			run: saves(populations.PasswordFields(), (*populations.Manager).SavePasswordRules, passwords),
 		},
 		{
 			ID: "previewPasswordRequirements", Route: "POST " + of + "/password-requirements/preview", Manage: "PreviewPasswordRules",
 			Body: "PasswordRequirementsSettings", Answer: PasswordRequirementsPreview{},
-			run: previews(manage.PasswordFields(), "population_id", (*manage.Manager).PreviewPasswordRules, passwordsPreviewOf),
+			run: previews(populations.PasswordFields(), "population_id", (*populations.Manager).PreviewPasswordRules, passwordsPreviewOf),
 		},
 		{ID: "getSessionConfiguration", Route: "GET " + of + "/session-configuration", Manage: "Requirements", Answer: "SessionConfiguration", ETag: true, run: rules(sessionRules)},
 		{
 			ID: "saveSessionConfiguration", Route: "PUT " + of + "/session-configuration", Manage: "SaveSessionRules", IfMatch: mustMatch,
 			Body: "SessionConfigurationChange", Answer: "SessionConfiguration", ETag: true,
-			run: saves(manage.SessionFields(), (*manage.Manager).SaveSessionRules, sessionRules),
+			run: saves(populations.SessionFields(), (*populations.Manager).SaveSessionRules, sessionRules),
 		},
 		{
 			ID: "previewSessionConfiguration", Route: "POST " + of + "/session-configuration/preview", Manage: "PreviewSessionRules",
 			Body: "SessionConfigurationSettings", Answer: SessionConfigurationPreview{},
-			run: previews(manage.SessionFields(), "population_id", (*manage.Manager).PreviewSessionRules, sessionsPreviewOf),
+			run: previews(populations.SessionFields(), "population_id", (*populations.Manager).PreviewSessionRules, sessionsPreviewOf),
 		},
 		{
 			ID: "saveAccess", Route: "PUT " + of + "/access", Manage: "SaveAccess", IfMatch: mustMatch, Body: "AccessChange", Answer: "Population", ETag: true,
-			run: saves(manage.AccessFields(), (*manage.Manager).SaveAccess, population),
+			run: saves(populations.AccessFields(), (*populations.Manager).SaveAccess, population),
 		},
 		{ID: "previewAccess", Route: "GET " + of + "/access/preview", Manage: "PreviewAccess", Answer: AccessPreview{}, run: previewAccess},
 	}
@@ -104,15 +105,15 @@ type AccessPreview struct {
 // saves is an operation that changes a setting of a population.
 func saves[T any](
 	fields settings.Fields[T],
-	save func(*manage.Manager, context.Context, manage.Actor, manage.Change[T]) (manage.PopulationEntry, error),
-	show func(v *call, e manage.PopulationEntry) any,
+	save func(*populations.Manager, context.Context, authz.Actor, populations.Change[T]) (populations.PopulationEntry, error),
+	show func(v *call, e populations.PopulationEntry) any,
 ) handler {
 	return func(v *call) (any, error) {
 		change, err := changeOf(v, v.Param("population_id"), fields)
 		if err != nil {
 			return nil, err
 		}
-		e, err := save(v.manage, v.ctx, v.actor, change)
+		e, err := save(v.manage.Populations, v.ctx, v.actor, change)
 		if err != nil {
 			return nil, err
 		}
@@ -123,14 +124,14 @@ func saves[T any](
 // previews is an operation that counts whom a T would concern; id is the parameter that
 // names whose it would be.
 func previews[T, P, A any](
-	fields settings.Fields[T], id string, preview func(*manage.Manager, context.Context, manage.Actor, string, T) (P, error), show func(P) A,
+	fields settings.Fields[T], id string, preview func(*populations.Manager, context.Context, authz.Actor, string, T) (P, error), show func(P) A,
 ) handler {
 	return func(v *call) (any, error) {
 		t, err := decoded(v, fields)
 		if err != nil {
 			return nil, err
 		}
-		p, err := preview(v.manage, v.ctx, v.actor, v.Param(id), t)
+		p, err := preview(v.manage.Populations, v.ctx, v.actor, v.Param(id), t)
 		if err != nil {
 			return nil, err
 		}
@@ -139,9 +140,9 @@ func previews[T, P, A any](
 }
 
 // rules is an operation that reads what passwords or sessions of a population must be.
-func rules(show func(v *call, e manage.PopulationEntry) any) handler {
+func rules(show func(v *call, e populations.PopulationEntry) any) handler {
 	return func(v *call) (any, error) {
-		e, err := v.manage.Requirements(v.ctx, v.actor, v.Param("population_id"))
+		e, err := v.manage.Populations.Requirements(v.ctx, v.actor, v.Param("population_id"))
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +151,7 @@ func rules(show func(v *call, e manage.PopulationEntry) any) handler {
 }
 
 func listPopulations(v *call) (any, error) {
-	all, err := v.manage.Populations(v.ctx, v.actor)
+	all, err := v.manage.Populations.Populations(v.ctx, v.actor)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func listPopulations(v *call) (any, error) {
 }
 
 func createPopulation(v *call, n NewPopulation) (any, error) {
-	e, err := v.manage.AddPopulation(v.ctx, v.actor, n.ID, n.Name)
+	e, err := v.manage.Populations.AddPopulation(v.ctx, v.actor, n.ID, n.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -166,24 +167,26 @@ func createPopulation(v *call, n NewPopulation) (any, error) {
 }
 
 func getPopulation(v *call) (any, error) {
-	e, err := v.manage.Population(v.ctx, v.actor, v.Param("population_id"))
+	e, err := v.manage.Populations.Population(v.ctx, v.actor, v.Param("population_id"))
 	if err != nil {
 		return nil, err
 	}
 	return population(v, e), nil
 }
 
-func population(v *call, e manage.PopulationEntry) any { return v.tagged(e.Version, populationOf(e)) }
+func population(v *call, e populations.PopulationEntry) any {
+	return v.tagged(e.Version, populationOf(e))
+}
 
-func populationOf(e manage.PopulationEntry) object {
+func populationOf(e populations.PopulationEntry) object {
 	body := settings.Brand().Encode(e.Population.Brand)
 	body["id"] = e.ID
 	if e.Version != 0 {
 		body["version"] = e.Version
 		body["settings"] = object{
-			"access": manage.AccessFields().Encode(e.Access), "registration": manage.RegistrationFields().Encode(e.Registration),
+			"access": populations.AccessFields().Encode(e.Access), "registration": populations.RegistrationFields().Encode(e.Registration),
 			"session_idle": seconds(e.SessionIdle), "session_lifetime": seconds(e.SessionLifetime),
-			"password_min_length": e.Passwords.MinLength, "mfa_policy": withVersion(manage.PolicyFields(), e.Policy, e.Policy.Version),
+			"password_min_length": e.Passwords.MinLength, "mfa_policy": withVersion(populations.PolicyFields(), e.Policy, e.Policy.Version),
 		}
 	}
 	return body
@@ -191,8 +194,8 @@ func populationOf(e manage.PopulationEntry) object {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func passwords(v *call, e manage.PopulationEntry) any {
-	fields := manage.PasswordFields()
+func passwords(v *call, e populations.PopulationEntry) any {
+	fields := populations.PasswordFields()
 	body := withVersion(fields, e.Passwords, e.Version)
 	if e.PasswordsAtSignIn != (idp.PasswordRules{}) {
 		body["at_sign_in"] = fields.Encode(e.PasswordsAtSignIn)
@@ -200,46 +203,46 @@ func passwords(v *call, e manage.PopulationEntry) any {
 	return v.tagged(e.Version, body)
 }
 
-func sessionRules(v *call, e manage.PopulationEntry) any {
-	return v.tagged(e.Version, withVersion(manage.SessionFields(), manage.SessionRulesOf(e.Population), e.Version))
+func sessionRules(v *call, e populations.PopulationEntry) any {
+	return v.tagged(e.Version, withVersion(populations.SessionFields(), populations.SessionRulesOf(e.Population), e.Version))
 }
 
 func getMFAPolicy(v *call) (any, error) {
-	return v.policy(v.manage.Policy(v.ctx, v.actor, v.Param("population_id")))
+	return v.policy(v.manage.Populations.Policy(v.ctx, v.actor, v.Param("population_id")))
 }
 
 func saveMFAPolicy(v *call) (any, error) {
-	change, err := changeOf(v, v.Param("population_id"), manage.PolicyFields())
+	change, err := changeOf(v, v.Param("population_id"), populations.PolicyFields())
 	if err != nil {
 		return nil, err
 	}
 	change.To.Version = change.Version
-	return v.policy(v.manage.SavePolicy(v.ctx, v.actor, change))
+	return v.policy(v.manage.Populations.SavePolicy(v.ctx, v.actor, change))
 }
 
 func (v *call) policy(p idp.Policy, err error) (any, error) {
-	return v.tagged(p.Version, withVersion(manage.PolicyFields(), p, p.Version)), err
+	return v.tagged(p.Version, withVersion(populations.PolicyFields(), p, p.Version)), err
 }
 
-func previewOf(p manage.Preview) Preview {
+func previewOf(p populations.Preview) Preview {
 	return Preview{
 		People: p.People, WithoutFactor: p.WithoutFactor, Sessions: p.Sessions, JWTSeconds: seconds(p.JWTFor),
 		Clients: each(p.Clients, func(c idp.Client) NamedClient { return NamedClient{ID: c.ID, Name: c.Name} }),
 	}
 }
 
-func passwordsPreviewOf(p manage.PasswordsPreview) PasswordRequirementsPreview {
+func passwordsPreviewOf(p populations.PasswordsPreview) PasswordRequirementsPreview {
 	return PasswordRequirementsPreview{
 		People: p.People, Expired: p.Expired, Elsewhere: p.Elsewhere, Sessions: p.Sessions, JWTSeconds: seconds(p.JWTFor),
 	}
 }
 
-func sessionsPreviewOf(p manage.SessionsPreview) SessionConfigurationPreview {
+func sessionsPreviewOf(p populations.SessionsPreview) SessionConfigurationPreview {
 	return SessionConfigurationPreview{Sessions: p.Sessions, Ending: p.Ending}
 }
 
 func previewAccess(v *call) (any, error) {
-	p, err := v.manage.PreviewAccess(v.ctx, v.actor, v.Param("population_id"))
+	p, err := v.manage.Populations.PreviewAccess(v.ctx, v.actor, v.Param("population_id"))
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/settings"
 )
 
@@ -82,8 +84,8 @@ var refusals = []refusal{
 	{idp.ErrTokenInvalid, http.StatusUnauthorized, ProblemCodeInvalidToken, "The access token does not work here, or no longer."},
 	{idp.ErrScopeInsufficient, http.StatusForbidden, ProblemCodeInsufficientScope, "The access token lacks the scope " + idp.AdminScope + "."},
 	{errSecondStep, http.StatusUnauthorized, ProblemCodeInsufficientUserAuthentication, "Sign in with a second step."},
-	{manage.ErrStepUp, http.StatusUnauthorized, ProblemCodeInsufficientUserAuthentication, "This needs a second step of at most 10 minutes ago."},
-	{manage.ErrForbidden, http.StatusForbidden, ProblemCodeForbidden, "Your roles do not allow this, or not for this person, app or role."},
+	{authz.ErrStepUp, http.StatusUnauthorized, ProblemCodeInsufficientUserAuthentication, "This needs a second step of at most 10 minutes ago."},
+	{authz.ErrForbidden, http.StatusForbidden, ProblemCodeForbidden, "Your roles do not allow this, or not for this person, app or role."},
 	{errNoIfMatch, http.StatusPreconditionRequired, ProblemCodePreconditionRequired, "Send the resource's ETag as If-Match."},
 	{errStale, http.StatusPreconditionFailed, ProblemCodeStale, "Somebody else changed this since you read it. Nothing was changed now."},
 	{errMediaType, http.StatusUnsupportedMediaType, ProblemCodeUnsupportedMediaType, "Send the body as application/json in UTF-8, unencoded."},
@@ -93,7 +95,7 @@ var refusals = []refusal{
 	{idp.ErrSystemRole, http.StatusConflict, ProblemCodeConflict, "A system role cannot be changed."},
 	{idp.ErrInUse, http.StatusConflict, ProblemCodeConflict, "It is in use."},
 	{idp.ErrTwoSecrets, http.StatusConflict, ProblemCodeConflict, "There are two secrets already: remove one first."},
-	{manage.ErrNoMail, http.StatusConflict, ProblemCodeConflict, "No mail server is configured."},
+	{system.ErrNoMail, http.StatusConflict, ProblemCodeConflict, "No mail server is configured."},
 	{idp.ErrConflict, http.StatusConflict, ProblemCodeConflict, "That is taken, or somebody else changed it at the same moment."},
 	{idp.ErrNotFound, http.StatusNotFound, ProblemCodeNotFound, "There is no such thing."},
 	{idp.ErrUnreadable, http.StatusConflict, ProblemCodeConflict, "This can no longer be read: the master key that it was encrypted with is lost, or it was damaged. Make it anew."},
@@ -104,8 +106,8 @@ var refusals = []refusal{
 // nil.
 func explain(v *call, err error) (Problem, http.Header) {
 	var tooLarge *http.MaxBytesError
-	var tooSoon *manage.TooSoonError
-	var later *manage.WaitError
+	var tooSoon *factors.TooSoonError
+	var later *authz.WaitError
 	var rotating *idp.RotatingError
 	var several settings.Errors
 	var wrong *mismatch
@@ -186,8 +188,8 @@ func challenge(v *call, r refusal) http.Header {
 			acr = v.stepUpACR
 		}
 		text += `, error="` + string(r.code) + `", acr_values="` + string(acr) + `"`
-		if errors.Is(r.err, manage.ErrStepUp) {
-			text += `, max_age="` + strconv.Itoa(int(manage.FreshSecondStep/time.Second)) + `"`
+		if errors.Is(r.err, authz.ErrStepUp) {
+			text += `, max_age="` + strconv.Itoa(int(authz.FreshSecondStep/time.Second)) + `"`
 		}
 	default:
 		return nil

@@ -6,6 +6,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/manage/people"
 )
 
 func recoveryOperations() []operation {
@@ -16,11 +19,11 @@ func recoveryOperations() []operation {
 		{ID: "viewRecoveryCodes", Route: "POST " + of + "/recovery-codes/view", Manage: "ViewRecoveryCodes", Body: Reason{}, Answer: RecoveryCodes{}, run: viewRecoveryCodes},
 		{
 			ID: "regenerateRecoveryCodes", Route: "POST " + of + "/recovery-codes/regenerate", Manage: "RegenerateRecoveryCodes", Body: Reason{}, Waits: true,
-			run: onUser((*manage.Manager).RegenerateRecoveryCodes),
+			run: onUser(inFactors, (*factors.Manager).RegenerateRecoveryCodes),
 		},
-		{ID: "resetMFA", Route: "POST " + of + "/reset-mfa", Manage: "ResetMFA", Body: Reason{}, run: onUser((*manage.Manager).ResetMFA)},
+		{ID: "resetMFA", Route: "POST " + of + "/reset-mfa", Manage: "ResetMFA", Body: Reason{}, run: onUser(inFactors, (*factors.Manager).ResetMFA)},
 		{ID: "setPassword", Route: "PUT " + of + "/password", Manage: "SetPassword", Body: PasswordChange{}, run: with(setPassword)},
-		{ID: "clearThrottle", Route: "POST " + of + "/clear-throttle", Manage: "ClearThrottle", Body: Reason{}, run: onUser((*manage.Manager).ClearThrottle)},
+		{ID: "clearThrottle", Route: "POST " + of + "/clear-throttle", Manage: "ClearThrottle", Body: Reason{}, run: onUser(inPeople, (*people.Manager).ClearThrottle)},
 	}
 }
 
@@ -62,12 +65,18 @@ type RecoveryCodes struct {
 }
 
 // onUser is an operation on a person that takes a reason and answers nothing.
-func onUser(do func(*manage.Manager, context.Context, manage.Actor, string, string) error) handler {
-	return because(func(v *call, reason string) error { return do(v.manage, v.ctx, v.actor, v.Param("user_id"), reason) })
+func onUser[Room any](room func(*manage.Manager) Room, do func(Room, context.Context, authz.Actor, string, string) error) handler {
+	return because(func(v *call, reason string) error {
+		return do(room(v.manage), v.ctx, v.actor, v.Param("user_id"), reason)
+	})
 }
 
+func inFactors(m *manage.Manager) *factors.Manager { return m.Factors }
+
+func inPeople(m *manage.Manager) *people.Manager { return m.People }
+
 func listFactors(v *call) (any, error) {
-	d, err := v.manage.UserDetail(v.ctx, v.actor, v.Param("user_id"))
+	d, err := v.manage.People.UserDetail(v.ctx, v.actor, v.Param("user_id"))
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +96,7 @@ func factorOf(f idp.Factor) Factor {
 }
 
 func enableFactor(v *call, reason string) error {
-	return v.manage.EnableFactor(v.ctx, v.actor, v.Param("user_id"), v.Param("factor_id"), reason)
+	return v.manage.Factors.EnableFactor(v.ctx, v.actor, v.Param("user_id"), v.Param("factor_id"), reason)
 }
 
 func viewRecoveryCodes(v *call) (any, error) {
@@ -95,10 +104,10 @@ func viewRecoveryCodes(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes, err := v.manage.ViewRecoveryCodes(v.ctx, v.actor, v.Param("user_id"), reason)
+	codes, err := v.manage.Factors.ViewRecoveryCodes(v.ctx, v.actor, v.Param("user_id"), reason)
 	return RecoveryCodes{Codes: full(codes)}, err
 }
 
 func setPassword(v *call, change PasswordChange) (any, error) {
-	return nil, v.manage.SetPassword(v.ctx, v.actor, v.Param("user_id"), change.Password, change.Reason)
+	return nil, v.manage.People.SetPassword(v.ctx, v.actor, v.Param("user_id"), change.Password, change.Reason)
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/entry"
 	"gatehouse/idp/web"
 )
 
@@ -97,7 +97,7 @@ func (m *mismatch) parameter(name string, c complaint) {
 func (v *call) narrowed() error {
 	wrong := &mismatch{status: http.StatusUnprocessableEntity}
 	for name, known := range map[string]func(context.Context, string) (bool, error){
-		"population": v.manage.KnowsPopulation, "role": v.manage.KnowsRole,
+		"population": v.manage.Populations.KnowsPopulation, "role": v.manage.Roles.KnowsRole,
 	} {
 		id := v.Query(name)
 		if id == "" {
@@ -263,9 +263,9 @@ func (v *call) version() int64 {
 }
 
 // page is which page of a list is asked for.
-func (v *call) page() (after manage.Cursor, limit int) {
+func (v *call) page() (after entry.Cursor, limit int) {
 	limit, _ = strconv.Atoi(v.Query("limit")) // which was checked
-	return manage.Cursor(v.Query("after")), limit
+	return entry.Cursor(v.Query("after")), limit
 }
 
 // tagged is an answer with the version that it has, where the caller may change it.
@@ -298,7 +298,7 @@ func full(list []string) []string { return append([]string{}, list...) }
 
 // rows are an answer that is a list; next is where its next page begins, empty for the
 // last.
-func rows[T, U any](v *call, items []T, next manage.Cursor, f func(T) U) map[string]any {
+func rows[T, U any](v *call, items []T, next entry.Cursor, f func(T) U) map[string]any {
 	answer, _ := v.operation.Answer.(list)
 	body := map[string]any{answer.name: each(items, f)}
 	if next != "" {

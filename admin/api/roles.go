@@ -5,7 +5,7 @@ import (
 	"maps"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/roles"
 )
 
 func roleOperations() []operation {
@@ -20,25 +20,25 @@ func roleOperations() []operation {
 }
 
 func listRoles(v *call) (any, error) {
-	all, err := v.manage.Roles(v.ctx, v.actor)
+	all, err := v.manage.Roles.Roles(v.ctx, v.actor)
 	if err != nil {
 		return nil, err
 	}
 	return rows(v, all, "", roleOf), nil
 }
 
-func roleOf(e manage.RoleEntry) object {
-	body := withVersion(manage.RoleFields(), e.Role, e.Version)
+func roleOf(e roles.RoleEntry) object {
+	body := withVersion(roles.RoleFields(), e.Role, e.Version)
 	maps.Copy(body, object{"id": e.ID, "system": e.System, "holders": e.Holders})
 	return body
 }
 
 func createRole(v *call) (any, error) {
-	c, err := changeOf(v, "", manage.RoleFields())
+	c, err := changeOf(v, "", roles.RoleFields())
 	if err != nil {
 		return nil, err
 	}
-	e, err := v.manage.CreateRole(v.ctx, v.actor, c.To.Name, c.To.Permissions, c.Reason)
+	e, err := v.manage.Roles.CreateRole(v.ctx, v.actor, c.To.Name, c.To.Permissions, c.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func createRole(v *call) (any, error) {
 }
 
 func getRole(v *call) (any, error) {
-	all, err := v.manage.Roles(v.ctx, v.actor)
+	all, err := v.manage.Roles.Roles(v.ctx, v.actor)
 	if err != nil {
 		return nil, err
 	}
@@ -59,12 +59,12 @@ func getRole(v *call) (any, error) {
 }
 
 func updateRole(v *call) (any, error) {
-	c, err := changeOf(v, v.Param("role_id"), manage.RoleFields())
+	c, err := changeOf(v, v.Param("role_id"), roles.RoleFields())
 	if err != nil {
 		return nil, err
 	}
 	c.To.ID = c.ID
-	e, err := v.manage.UpdateRole(v.ctx, v.actor, manage.RoleEntry{Version: c.Version, Role: c.To}, c.Reason)
+	e, err := v.manage.Roles.UpdateRole(v.ctx, v.actor, roles.RoleEntry{Version: c.Version, Role: c.To}, c.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -72,5 +72,5 @@ func updateRole(v *call) (any, error) {
 }
 
 func deleteRole(v *call, reason string) error {
-	return v.manage.DeleteRole(v.ctx, v.actor, v.Param("role_id"), v.version(), reason)
+	return v.manage.Roles.DeleteRole(v.ctx, v.actor, v.Param("role_id"), v.version(), reason)
 }

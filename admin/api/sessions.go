@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 )
 
 func sessionOperations() []operation {
@@ -59,19 +59,19 @@ type OfflineAccess struct {
 
 // listSessions lists all, or those of the person whom the path names.
 func listSessions(v *call) (any, error) {
-	q := manage.SessionQuery{Population: v.Query("population"), UserID: v.Query("user_id")}
+	q := people.SessionQuery{Population: v.Query("population"), UserID: v.Query("user_id")}
 	if id := v.Param("user_id"); id != "" {
 		q.UserID = id
 	}
 	q.After, q.Limit = v.page()
-	all, next, err := v.manage.ListSessions(v.ctx, v.actor, q)
+	all, next, err := v.manage.People.ListSessions(v.ctx, v.actor, q)
 	if err != nil {
 		return nil, err
 	}
 	return rows(v, all, next, sessionOf), nil
 }
 
-func sessionOf(e manage.SessionEntry) Session {
+func sessionOf(e people.SessionEntry) Session {
 	return Session{
 		ID: e.ID, UserID: e.UserID, Email: e.Email, Population: e.PopulationID,
 		Methods: each(e.Proofs, func(p idp.Proof) string { return string(p.Method) }),
@@ -81,21 +81,21 @@ func sessionOf(e manage.SessionEntry) Session {
 }
 
 func endSession(v *call, reason string) error {
-	return v.manage.EndSession(v.ctx, v.actor, v.Param("session_id"), reason)
+	return v.manage.People.EndSession(v.ctx, v.actor, v.Param("session_id"), reason)
 }
 
 func signOut(v *call, body SignOut) (any, error) {
-	apps := manage.AppAccess(body.OfflineAccess == nil || *body.OfflineAccess)
-	n, err := v.manage.SignOut(v.ctx, v.actor, v.Param("user_id"), body.Reason, apps)
+	apps := people.AppAccess(body.OfflineAccess == nil || *body.OfflineAccess)
+	n, err := v.manage.People.SignOut(v.ctx, v.actor, v.Param("user_id"), body.Reason, apps)
 	return SignedOut{Ended: n}, err
 }
 
 func listOfflineAccess(v *call) (any, error) {
-	all, err := v.manage.ListGrants(v.ctx, v.actor, v.Param("user_id"))
+	all, err := v.manage.People.ListGrants(v.ctx, v.actor, v.Param("user_id"))
 	if err != nil {
 		return nil, err
 	}
-	return rows(v, all, "", func(k manage.KeptAccess) OfflineAccess {
+	return rows(v, all, "", func(k people.KeptAccess) OfflineAccess {
 		return OfflineAccess{
 			ID: k.ID, ClientID: k.ClientID, Scopes: full(k.Scopes), SessionID: k.SessionID, Address: k.Address, UserAgent: k.UserAgent,
 			CreatedAt: k.CreatedAt, LastUsedAt: k.LastUsedAt, ExpiresAt: k.ExpiresAt,
@@ -104,5 +104,5 @@ func listOfflineAccess(v *call) (any, error) {
 }
 
 func endOfflineAccess(v *call, reason string) error {
-	return v.manage.EndGrant(v.ctx, v.actor, v.Param("user_id"), v.Param("grant_id"), reason)
+	return v.manage.People.EndGrant(v.ctx, v.actor, v.Param("user_id"), v.Param("grant_id"), reason)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 )
 
@@ -27,21 +27,21 @@ func decodeOnto[T any](v *call, fields settings.Fields[T], t *T) error {
 }
 
 // changeOf is the change of a T that a body asks for.
-func changeOf[T any](v *call, id string, fields settings.Fields[T]) (manage.Change[T], error) {
+func changeOf[T any](v *call, id string, fields settings.Fields[T]) (populations.Change[T], error) {
 	beside, err := read[struct {
-		Apply         manage.Apply `json:"apply"`
-		PasswordAlone bool         `json:"password_alone"`
-		Reason        string       `json:"reason"`
+		Apply         populations.Apply `json:"apply"`
+		PasswordAlone bool              `json:"password_alone"`
+		Reason        string            `json:"reason"`
 	}](v)
 	if err != nil {
-		return manage.Change[T]{}, err
+		return populations.Change[T]{}, err
 	}
 	body, err := read[map[string]json.RawMessage](v)
 	if err != nil {
-		return manage.Change[T]{}, err
+		return populations.Change[T]{}, err
 	}
 	to, err := decoded(v, fields)
-	return manage.Change[T]{
+	return populations.Change[T]{
 		ID: id, Version: v.version(), To: to, Given: slices.Collect(maps.Keys(body)), Apply: beside.Apply, PasswordAlone: beside.PasswordAlone, Reason: beside.Reason,
 	}, err
 }

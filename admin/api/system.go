@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/settings"
 )
 
@@ -63,7 +64,7 @@ type TestMail struct {
 }
 
 func listKeys(v *call) (any, error) {
-	keys, err := v.manage.SigningKeys(v.ctx, v.actor)
+	keys, err := v.manage.System.SigningKeys(v.ctx, v.actor)
 	now, all := idp.Now(), make([]SigningKey, len(keys))
 	for i, k := range keys {
 		all[i] = SigningKey{
@@ -85,16 +86,16 @@ func rotateKeys(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := v.manage.RotateKeys(v.ctx, v.actor, reason)
+	n, err := v.manage.System.RotateKeys(v.ctx, v.actor, reason)
 	return RotatedKeys{Rotated: n}, err
 }
 
 func revokeKey(v *call, reason string) error {
-	return v.manage.RevokeKey(v.ctx, v.actor, v.Param("key_id"), reason)
+	return v.manage.System.RevokeKey(v.ctx, v.actor, v.Param("key_id"), reason)
 }
 
 func listDeliveries(v *call) (any, error) {
-	lanes, err := v.manage.Deliveries(v.ctx, v.actor)
+	lanes, err := v.manage.System.Deliveries(v.ctx, v.actor)
 	all := make([]Delivery, len(lanes))
 	for i, l := range lanes {
 		all[i] = Delivery{
@@ -106,15 +107,15 @@ func listDeliveries(v *call) (any, error) {
 }
 
 func retryDeliveries(v *call) (any, error) {
-	n, err := v.manage.RetryDeliveries(v.ctx, v.actor, v.Param("lane"))
+	n, err := v.manage.System.RetryDeliveries(v.ctx, v.actor, v.Param("lane"))
 	return RetriedDeliveries{Retried: n}, err
 }
 
 func testMail(v *call, mail TestMail) (any, error) {
-	err := v.manage.TestMail(v.ctx, v.actor, mail.To)
+	err := v.manage.System.TestMail(v.ctx, v.actor, mail.To)
 	var wrong settings.Errors
 	switch {
-	case err == nil, errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrNoMail), errors.As(err, new(*manage.WaitError)):
+	case err == nil, errors.Is(err, authz.ErrForbidden), errors.Is(err, system.ErrNoMail), errors.As(err, new(*authz.WaitError)):
 		return nil, err
 	case errors.As(err, &wrong): // manage calls every address email
 		return nil, settings.Invalid("to", wrong[0].Key, wrong[0].Args...)

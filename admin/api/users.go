@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
 )
 
 func userOperations() []operation {
@@ -19,8 +21,8 @@ func userOperations() []operation {
 		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
 		{ID: "getUser", Route: "GET " + of, Manage: "UserDetail", Answer: User{}, ETag: true, run: getUser},
 		{ID: "updateUser", Route: "PATCH " + of, Manage: "UpdateUser", IfMatch: mustMatch, Body: UserChange{}, Answer: User{}, ETag: true, Waits: true, run: with(updateUser)},
-		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", Body: Reason{}, run: onUser((*manage.Manager).DeleteUser)},
-		{ID: "anonymiseUser", Route: "POST " + of + "/anonymise", Manage: "AnonymiseUser", Body: Reason{}, run: onUser((*manage.Manager).AnonymiseUser)},
+		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", Body: Reason{}, run: onUser(inPeople, (*people.Manager).DeleteUser)},
+		{ID: "anonymiseUser", Route: "POST " + of + "/anonymise", Manage: "AnonymiseUser", Body: Reason{}, run: onUser(inPeople, (*people.Manager).AnonymiseUser)},
 		{ID: "setRoles", Route: "PUT " + of + "/roles", Manage: "SetRoles", IfMatch: mustMatch, Body: RolesChange{}, ETag: true, run: with(setRoles)},
 		{ID: "listIdentities", Route: "GET " + of + "/identities", Manage: "Identities", Answer: list{"identities", Identity{}}, run: listIdentities},
 		{ID: "linkIdentity", Route: "POST " + of + "/identities", Manage: "LinkIdentity", Body: NewIdentity{}, run: with(linkIdentity)},
@@ -103,19 +105,19 @@ func (v *call) flagged(name string) *bool {
 
 func listUsers(v *call) (any, error) {
 	without := v.flagged("without_second_step")
-	q := manage.UserQuery{
+	q := people.UserQuery{
 		Population: v.Query("population"), Prefix: v.Query("prefix"), Role: v.Query("role"),
 		WithoutSecondStep: without != nil && *without, Disabled: v.flagged("disabled"),
 	}
 	q.After, q.Limit = v.page()
-	all, next, err := v.manage.Users(v.ctx, v.actor, q)
+	all, next, err := v.manage.People.Users(v.ctx, v.actor, q)
 	if err != nil {
 		return nil, err
 	}
 	return rows(v, all, next, userOf), nil
 }
 
-func userOf(e manage.UserEntry) User {
+func userOf(e people.UserEntry) User {
 	return User{
 		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Locale: e.Locale, Disabled: e.Disabled,
 		PasswordSet: e.PasswordSet, Roles: full(e.Roles), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version,
@@ -124,13 +126,13 @@ func userOf(e manage.UserEntry) User {
 }
 
 func createUser(v *call, n NewUser) (any, error) {
-	u, err := v.manage.AddUser(v.ctx, v.actor, manage.NewUser{
+	u, err := v.manage.People.AddUser(v.ctx, v.actor, people.NewUser{
 		Population: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, Password: n.Password, Roles: n.Roles,
 	})
 	if err != nil {
 		return nil, err
 	}
-	d, err := v.manage.UserDetail(v.ctx, v.actor, u.ID)
+	d, err := v.manage.People.UserDetail(v.ctx, v.actor, u.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +140,8 @@ func createUser(v *call, n NewUser) (any, error) {
 }
 
 // detailOf is a person as one of a list.
-func detailOf(d manage.UserDetail) User {
-	return userOf(manage.UserEntry{
+func detailOf(d people.UserDetail) User {
+	return userOf(people.UserEntry{
 		User: d.User, Roles: each(d.Roles, func(r idp.Role) string { return r.ID }), PasswordSet: d.PasswordSet, Version: d.Version,
 		Authenticator: slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP }),
 		Recovery:      d.RecoveryLeft > 0, LastSignInAt: d.LastSignInAt,
@@ -147,7 +149,7 @@ func detailOf(d manage.UserDetail) User {
 }
 
 // user answers with a person as they are now.
-func (v *call) user(d manage.UserDetail, err error) (any, error) {
+func (v *call) user(d people.UserDetail, err error) (any, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -155,11 +157,11 @@ func (v *call) user(d manage.UserDetail, err error) (any, error) {
 }
 
 func getUser(v *call) (any, error) {
-	return v.user(v.manage.UserDetail(v.ctx, v.actor, v.Param("user_id")))
+	return v.user(v.manage.People.UserDetail(v.ctx, v.actor, v.Param("user_id")))
 }
 
 func updateUser(v *call, change UserChange) (any, error) {
-	return v.user(v.manage.UpdateUser(v.ctx, v.actor, v.Param("user_id"), manage.UserChange{
+	return v.user(v.manage.People.UpdateUser(v.ctx, v.actor, v.Param("user_id"), people.UserChange{
 		Version: v.version(), Name: change.Name, Email: change.Email, Locale: change.Locale, Disabled: change.Disabled,
 		Reason: change.Reason,
 	}))
@@ -167,9 +169,9 @@ func updateUser(v *call, change UserChange) (any, error) {
 
 func setRoles(v *call, change RolesChange) (any, error) {
 	version := v.version()
-	err := v.manage.SetRoles(v.ctx, v.actor, v.Param("user_id"), version, change.Roles, change.Reason)
+	err := v.manage.People.SetRoles(v.ctx, v.actor, v.Param("user_id"), version, change.Roles, change.Reason)
 	version++ // a change is one step
-	if unchanged := new(manage.UnchangedError); errors.As(err, &unchanged) {
+	if unchanged := new(authz.UnchangedError); errors.As(err, &unchanged) {
 		version, err = unchanged.Version, nil
 	}
 	if err == nil {
@@ -179,11 +181,11 @@ func setRoles(v *call, change RolesChange) (any, error) {
 }
 
 func listIdentities(v *call) (any, error) {
-	all, err := v.manage.Identities(v.ctx, v.actor, v.Param("user_id"))
+	all, err := v.manage.Connections.Identities(v.ctx, v.actor, v.Param("user_id"))
 	if err != nil {
 		return nil, err
 	}
-	return rows(v, all, "", func(e manage.IdentityEntry) Identity {
+	return rows(v, all, "", func(e people.IdentityEntry) Identity {
 		return Identity{
 			ConnectionID: e.ConnectionID, Connection: e.Connection, Subject: e.Subject, Email: e.Email,
 			CreatedAt: e.CreatedAt, LastSeenAt: e.LastSeenAt,
@@ -192,12 +194,12 @@ func listIdentities(v *call) (any, error) {
 }
 
 func linkIdentity(v *call, n NewIdentity) (any, error) {
-	return nil, v.manage.LinkIdentity(v.ctx, v.actor, manage.NewIdentity{
+	return nil, v.manage.Connections.LinkIdentity(v.ctx, v.actor, connections.NewIdentity{
 		UserID: v.Param("user_id"), ConnectionID: n.ConnectionID, TenantID: n.TenantID, ObjectID: n.ObjectID,
 		Subject: n.Subject, Reason: n.Reason,
 	})
 }
 
 func unlinkIdentity(v *call, reason string) error {
-	return v.manage.UnlinkIdentity(v.ctx, v.actor, v.Param("user_id"), v.Param("connection_id"), reason)
+	return v.manage.Connections.UnlinkIdentity(v.ctx, v.actor, v.Param("user_id"), v.Param("connection_id"), reason)
 }

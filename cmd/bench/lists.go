@@ -17,6 +17,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/store"
 )
 
@@ -36,7 +40,7 @@ const (
 // may see all.
 type listBench struct {
 	*manage.Manager
-	actor  manage.Actor
+	actor  authz.Actor
 	people []samplePerson // as many as listTimes
 	events []idp.AuditEvent
 	apps   []string // in the order of lists.sql: the first ten are the agents'
@@ -81,7 +85,7 @@ func measureLists(ctx context.Context, o options, data string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	b := &listBench{Manager: &manage.Manager{Store: s}, actor: manage.System()}
+	b := &listBench{Manager: manage.New(manage.Parts{Store: s}), actor: authz.System()}
 	if err := b.sample(ctx, database, o); err != nil {
 		return fmt.Errorf("prepare the lists: %w", err)
 	}
@@ -169,14 +173,14 @@ func (b *listBench) sample(ctx context.Context, database string, o options) erro
 // after is a cursor into the middle of a list, as the operation would give one if
 // the pages before were read. The form is manage's own affair: one that has changed
 // ends the run.
-func after(list, id string, key []byte, at time.Time) manage.Cursor {
+func after(list, id string, key []byte, at time.Time) entry.Cursor {
 	text, _ := json.Marshal(struct { // strings, bytes and a time always marshal
 		List string    `json:"l"`
 		ID   string    `json:"i"`
 		Key  []byte    `json:"k,omitempty"`
 		At   time.Time `json:"t,omitzero"`
 	}{list, id, key, at})
-	return manage.Cursor(base64.RawURLEncoding.EncodeToString(text))
+	return entry.Cursor(base64.RawURLEncoding.EncodeToString(text))
 }
 
 // exports prints how fast the two exports go, each with its page of the newest.
@@ -191,7 +195,7 @@ func (b *listBench) exports(ctx context.Context) error {
 	fmt.Printf("| people without a second step, CSV | %d | **%.0f** |\n", n, float64(n)/idp.Now().Sub(begin).Seconds())
 	begin, n = idp.Now(), 0
 	out, enough := json.NewEncoder(io.Discard), errors.New("enough")
-	err = b.ExportAudit(ctx, b.actor, manage.AuditQuery{}, func(e idp.AuditEvent) error {
+	err = b.System.ExportAudit(ctx, b.actor, system.AuditQuery{}, func(e idp.AuditEvent) error {
 		if n++; n > exportRows {
 			return enough
 		}
@@ -207,9 +211,9 @@ func (b *listBench) exports(ctx context.Context) error {
 // exportPeople does what the console's download does.
 func (b *listBench) exportPeople(ctx context.Context) (n int, err error) {
 	w := csv.NewWriter(io.Discard)
-	q := manage.UserQuery{WithoutSecondStep: true, Limit: 200}
+	q := people.UserQuery{WithoutSecondStep: true, Limit: 200}
 	for n < exportRows {
-		list, next, err := b.Users(ctx, b.actor, q)
+		list, next, err := b.People.Users(ctx, b.actor, q)
 		if err != nil {
 			return n, err
 		}

@@ -79,7 +79,7 @@ func fillLists(ctx context.Context, w world, users, events int) error {
 // listWorld makes apps and a small population.
 func listWorld(ctx context.Context, srv *server.Server) error {
 	for i := range listApps {
-		_, _, err := srv.Manage.CreateClient(ctx, idp.Client{
+		_, _, err := srv.Manage.Apps.CreateClient(ctx, idp.Client{
 			Name: "App " + strconv.Itoa(i), Populations: []string{idp.Agents}, RedirectURIs: []string{redirectURI}, HomeURL: "https://app.example/",
 		})
 		if err != nil {

@@ -14,7 +14,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/password"
 	"gatehouse/idp/server"
 )
@@ -79,7 +80,7 @@ func (m *mailBench) fill(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
-	c, secret, err := srv.Manage.CreateClient(ctx, idp.Client{
+	c, secret, err := srv.Manage.Apps.CreateClient(ctx, idp.Client{
 		Name: "Support portal", Populations: []string{idp.Contacts}, RedirectURIs: []string{redirectURI}, HomeURL: "https://app.example/",
 	})
 	if err != nil {
@@ -90,8 +91,8 @@ func (m *mailBench) fill(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = srv.Manage.SavePolicy(ctx, manage.System(), manage.Change[idp.Policy]{
-		ID: idp.Contacts, To: idp.Policy{Version: before.Policy.Version, EmailCode: true}, Apply: manage.OnNextLogin,
+	_, err = srv.Manage.Populations.SavePolicy(ctx, authz.System(), populations.Change[idp.Policy]{
+		ID: idp.Contacts, To: idp.Policy{Version: before.Policy.Version, EmailCode: true}, Apply: populations.OnNextLogin,
 	})
 	if err != nil {
 		return err

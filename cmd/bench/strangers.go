@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/password"
 	"gatehouse/idp/server"
 )
@@ -169,18 +170,18 @@ func fillStrangers(ctx context.Context, w *world) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.Close()) }()
-	c, secret, err := srv.Manage.CreateClient(ctx, idp.Client{
+	c, secret, err := srv.Manage.Apps.CreateClient(ctx, idp.Client{
 		Name: "Support portal", Populations: []string{idp.Contacts}, RedirectURIs: []string{redirectURI}, HomeURL: "https://app.example/",
 	})
 	if err != nil {
 		return err
 	}
 	w.Clients = []benchClient{{ID: c.ID, Secret: secret}}
-	p, err := srv.Manage.Population(ctx, manage.System(), idp.Contacts)
+	p, err := srv.Manage.Populations.Population(ctx, authz.System(), idp.Contacts)
 	if err != nil {
 		return err
 	}
-	_, err = srv.Manage.SaveRegistration(ctx, manage.System(), manage.Change[idp.Registration]{
+	_, err = srv.Manage.Populations.SaveRegistration(ctx, authz.System(), populations.Change[idp.Registration]{
 		ID:      idp.Contacts,
 		Version: p.Version, To: idp.Registration{Open: true},
 	})

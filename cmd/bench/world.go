@@ -84,7 +84,7 @@ func newWorld(ctx context.Context, data, database string, o options) (world, err
 func (w *world) fill(ctx context.Context, srv *server.Server, o options) error {
 	for _, alg := range []idp.Algorithm{idp.ES256, idp.RS256} {
 		for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
-			c, secret, err := srv.Manage.CreateClient(ctx, idp.Client{
+			c, secret, err := srv.Manage.Apps.CreateClient(ctx, idp.Client{
 				Name: "Agent portal", Populations: []string{idp.Agents}, RedirectURIs: []string{redirectURI},
 				HomeURL: "https://app.example/", SigningAlg: alg, TokenFormat: format,
 			})

@@ -16,6 +16,9 @@ import (
 	"gatehouse/idp/keys"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
@@ -234,7 +237,7 @@ func (c keysRevoke) say(ctx context.Context, t terminal, st *store.Store) error 
 	if i < 0 {
 		return fmt.Errorf("there is no signing key %s: see gatehouse keys list", c.KID)
 	}
-	use, err := manage.UseOf(ctx, st, rows[i].Algorithm)
+	use, err := system.UseOf(ctx, st, rows[i].Algorithm)
 	if err != nil {
 		return err
 	}
@@ -264,12 +267,12 @@ func (c keysReencrypt) Run(ctx context.Context, t terminal) error {
 	return closing(err, st)
 }
 
-func (s storage) manager(ctx context.Context) (*manage.Manager, *store.Store, error) {
+func (s storage) manager(ctx context.Context, more ...func(*manage.Parts)) (*manage.Manager, *store.Store, error) {
 	st, ring, err := s.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := server.NewManager(ctx, s.config(), st, ring)
+	m, err := server.NewManager(ctx, s.config(), st, ring, more...)
 	if err == nil {
 		err = m.EnsureDefaults(ctx)
 	}
@@ -297,7 +300,7 @@ func (c adminCreate) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := m.SetupLink(ctx, manage.SetupLifetime)
+	token, err := m.Links.SetupLink(ctx, links.SetupLifetime)
 	if err == nil {
 		_, err = fmt.Printf("%s/admin/setup/%s\n", c.Issuer, token)
 	}
@@ -316,7 +319,7 @@ func (c adminBreakGlass) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := m.BreakGlass(ctx)
+	token, err := m.Links.BreakGlass(ctx)
 	if err == nil {
 		_, err = fmt.Printf("%s/login/break-glass/%s\n", c.Issuer, token)
 	}
@@ -336,7 +339,7 @@ func (c adminServiceClient) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	client, secret, err := m.CreateClient(ctx, idp.Client{
+	client, secret, err := m.Apps.CreateClient(ctx, idp.Client{
 		Name: c.Name, Kind: idp.ServiceClient, Roles: c.Role, Scopes: []string{idp.AdminScope},
 	})
 	if err == nil {
@@ -358,20 +361,19 @@ type mailTest struct {
 
 // Run sends one mail and says what the server answered.
 func (c mailTest) Run(ctx context.Context) error {
-	m, st, err := c.manager(ctx)
+	sender, err := mail.New(c.mailFlags.config())
 	if err != nil {
 		return err
 	}
-	sender, err := mail.New(c.mailFlags.config())
-	if err != nil {
-		return closing(err, st)
-	}
 	pages, err := ui.New(ui.Options{})
 	if err != nil {
-		return closing(err, st)
+		return closing(err, sender)
 	}
-	m.Mailer, m.Write = sender, pages.WriteMail
-	err = m.TestMail(ctx, manage.System(), c.To)
+	m, st, err := c.manager(ctx, func(p *manage.Parts) { p.Mailer, p.Write = sender, pages.WriteMail })
+	if err != nil {
+		return closing(err, sender)
+	}
+	err = m.System.TestMail(ctx, authz.System(), c.To)
 	if err == nil {
 		_, err = fmt.Println("sent")
 	}

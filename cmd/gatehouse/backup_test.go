@@ -16,7 +16,9 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/keys"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 )
@@ -42,9 +44,9 @@ func names(t *testing.T, s *store.Store) []string {
 
 func rename(t *testing.T, s *server.Server, name string) {
 	t.Helper()
-	e, err := s.Manage.Requirements(t.Context(), manage.System(), idp.Agents)
+	e, err := s.Manage.Populations.Requirements(t.Context(), authz.System(), idp.Agents)
 	idptest.Must(t, err)
-	_, err = s.Manage.SaveBrand(t.Context(), manage.System(), manage.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: name}})
+	_, err = s.Manage.Populations.SaveBrand(t.Context(), authz.System(), populations.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: name}})
 	idptest.Must(t, err)
 }
 
@@ -191,7 +193,7 @@ func TestReadinessNoticesADamagedDatabase(t *testing.T) {
 func TestALostMasterKeyHasAWayOut(t *testing.T) {
 	data, ctx := t.TempDir(), t.Context()
 	s := house(t, data)
-	u, err := s.Manage.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example", Name: "Maya", Password: idptest.Password})
+	u, err := s.Manage.People.CreateUser(ctx, people.NewUser{Population: idp.Agents, Email: "maya@rtx.example", Name: "Maya", Password: idptest.Password})
 	idptest.Must(t, err)
 	idptest.Must(t, s.Store.CreateFactor(ctx, idp.Factor{
 		ID: "f", UserID: u.ID, Method: idp.MethodTOTP, Secret: s.Manage.Keyring.Seal([]byte("key"), keyring.AAD("factors", "f", "secret")), CreatedAt: idp.Now(),

@@ -7,7 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keys"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/server"
 )
 
@@ -50,7 +50,7 @@ func (c keysForget) Run(ctx context.Context, t terminal) error {
 		return closing(err, st)
 	}
 	for _, id := range users {
-		err := m.ResetMFA(ctx, manage.System(), id, "the master key was lost")
+		err := m.Factors.ResetMFA(ctx, authz.System(), id, "the master key was lost")
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return closing(fmt.Errorf("reset the second steps of %s, run it again for the rest: %w", id, err), st)
 		}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/roster"
 )
 
@@ -41,7 +41,7 @@ func (c importUsers) Run(ctx context.Context) error {
 		return err
 	}
 	i := roster.Import{
-		Manage: m, Actor: manage.System(), Format: format, Population: c.Population, From: c.From,
+		Manage: m, Actor: authz.System(), Format: format, Population: c.Population, From: c.From,
 		DryRun: c.DryRun, AllOrNothing: c.AllOrNothing, Reason: c.Reason,
 		Open: func() (io.ReadCloser, error) { return os.Open(c.File) },
 		Tell: func(o roster.Outcome) { c.say(os.Stdout, o) },

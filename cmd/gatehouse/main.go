@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -61,11 +61,11 @@ func newCommands() (*commands, error) {
 	c.Client.Edit.described = flagsOf(texts, "app", settings.Client(), "kind")
 	set := &c.Population.Set
 	set.Brand.described = flagsOf(texts, "brand", settings.Brand())
-	set.Registration.described = flagsOf(texts, "registration", manage.RegistrationFields())
-	set.Passwords.described = flagsOf(texts, "passwords", manage.PasswordFields())
-	set.Sessions.described = flagsOf(texts, "sessions", manage.SessionFields())
-	set.MFA.described = flagsOf(texts, "policy", manage.PolicyFields())
-	set.Access.described = flagsOf(texts, "access.access", manage.AccessFields())
+	set.Registration.described = flagsOf(texts, "registration", populations.RegistrationFields())
+	set.Passwords.described = flagsOf(texts, "passwords", populations.PasswordFields())
+	set.Sessions.described = flagsOf(texts, "sessions", populations.SessionFields())
+	set.MFA.described = flagsOf(texts, "policy", populations.PolicyFields())
+	set.Access.described = flagsOf(texts, "access.access", populations.AccessFields())
 	return c, nil
 }
 

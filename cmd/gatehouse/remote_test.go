@@ -92,7 +92,7 @@ func (d *desk) note(r *http.Request) {
 // service makes a service client that may ask for the scope of the API.
 func (d *desk) service(roles ...string) (id, secret string) {
 	d.t.Helper()
-	c, secret, err := d.Manage.CreateClient(d.t.Context(), idp.Client{
+	c, secret, err := d.Manage.Apps.CreateClient(d.t.Context(), idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Roles: roles, Scopes: []string{idp.AdminScope},
 	})
 	idptest.Must(d.t, err)
@@ -441,7 +441,7 @@ func TestRefusedAccess(t *testing.T) {
 	d.refused("403 forbidden", "audit list", "--output", "table")
 	d.refused("ids of what there is", "user show nobody")
 	d.refused("/email: ", "user create", "--email", "nobody")
-	c, secret, err := d.Manage.CreateClient(t.Context(), idp.Client{Name: "Tickets", Kind: idp.ServiceClient, Scopes: []string{"tickets:read"}})
+	c, secret, err := d.Manage.Apps.CreateClient(t.Context(), idp.Client{Name: "Tickets", Kind: idp.ServiceClient, Scopes: []string{"tickets:read"}})
 	idptest.Must(t, err)
 	other := filepath.Join(t.TempDir(), "other")
 	idptest.Must(t, os.WriteFile(other, []byte(secret), 0o600))

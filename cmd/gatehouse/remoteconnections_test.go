@@ -11,7 +11,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 func TestConnections(t *testing.T) {
@@ -136,7 +137,7 @@ func (d *desk) signsIn(access string) {
 func (d *desk) connection(c idp.Connection) (id string) {
 	d.t.Helper()
 	c.PopulationID, c.Name, c.ClientID, c.Enabled = idp.Agents, "Partner", "gatehouse", true
-	e, err := d.Manage.AddConnection(d.t.Context(), manage.System(), manage.ConnectionChange{Connection: c, NewCertificate: true})
+	e, err := d.Manage.Connections.AddConnection(d.t.Context(), authz.System(), connections.ConnectionChange{Connection: c, NewCertificate: true})
 	idptest.Must(d.t, err)
 	return e.ID
 }

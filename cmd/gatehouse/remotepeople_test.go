@@ -15,7 +15,7 @@ func (d *desk) enrolled(u idp.User) (factorID string) {
 	d.t.Helper()
 	f := idp.Factor{ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Name: "Phone", Secret: []byte("sealed"), CreatedAt: idp.Now()}
 	idptest.Must(d.t, d.Store.CreateFactor(d.t.Context(), f))
-	idptest.Must(d.t, d.Manage.MakeRecoveryCodes(d.t.Context(), u.ID))
+	idptest.Must(d.t, d.Manage.Factors.MakeRecoveryCodes(d.t.Context(), u.ID))
 	d.db.Age(d.t, "recovery_sets", 3*time.Hour, "created_at")
 	return f.ID
 }

@@ -81,11 +81,11 @@ func (c *serveCommand) Run(ctx context.Context) error {
 
 // offerSetup prints a link to create the first admin, as long as there is none.
 func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
-	has, err := m.HasAdmin(ctx)
+	has, err := m.Links.HasAdmin(ctx)
 	if err != nil || has {
 		return err
 	}
-	token, err := m.FirstSetupLink(ctx)
+	token, err := m.Links.FirstSetupLink(ctx)
 	if err != nil {
 		return err
 	}

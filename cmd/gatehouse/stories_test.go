@@ -12,7 +12,11 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // Stories are what people do and see, in plain text: testdata/stories. A story has a
@@ -163,7 +167,7 @@ func (s *story) carryOut(ts *testscript.TestScript, name string, c command, neg 
 
 func (s *story) person(args []string) {
 	name := strings.ToUpper(args[0][:1]) + strings.Split(args[0], "@")[0][1:]
-	_, err := s.Manage.CreateUser(s.t.Context(), manage.NewUser{
+	_, err := s.Manage.People.CreateUser(s.t.Context(), people.NewUser{
 		Population: idp.Agents, Email: args[0], Name: name, Password: idptest.Password, Roles: args[1:],
 	})
 	idptest.Must(s.t, err)
@@ -176,13 +180,13 @@ func (s *story) policy(args []string) {
 	if !ok {
 		s.ts.Fatalf("there is no policy %q", args[0])
 	}
-	s.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+	s.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 }
 
 func (s *story) microsoft() {
 	ctx := s.t.Context()
 	s.entra = idptest.StartEntra(s.t, s.Issuer, nil)
-	_, err := s.Manage.AddConnection(ctx, manage.System(), manage.ConnectionChange{
+	_, err := s.Manage.Connections.AddConnection(ctx, authz.System(), connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: s.entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp, CreateUsers: true,
@@ -190,9 +194,9 @@ func (s *story) microsoft() {
 		ClientSecret: idptest.EntraSecret,
 	})
 	idptest.Must(s.t, err)
-	p, err := s.Manage.Population(ctx, manage.System(), idp.Agents)
+	p, err := s.Manage.Populations.Population(ctx, authz.System(), idp.Agents)
 	idptest.Must(s.t, err)
-	_, err = s.Manage.SaveAccess(ctx, manage.System(), manage.Change[idp.Access]{
+	_, err = s.Manage.Populations.SaveAccess(ctx, authz.System(), populations.Change[idp.Access]{
 		ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(s.t, err)
@@ -212,7 +216,7 @@ func (s *story) open(what string) {
 		s.at.attempt = s.party.Begin()
 		target = s.at.attempt.URL
 	case "setup":
-		token, err := s.Manage.SetupLink(s.t.Context(), manage.SetupLifetime)
+		token, err := s.Manage.Links.SetupLink(s.t.Context(), links.SetupLifetime)
 		idptest.Must(s.t, err)
 		target = s.Issuer + "/admin/setup/" + token
 	}

@@ -14,6 +14,8 @@ import (
 	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
@@ -51,7 +53,7 @@ type Identities interface {
 	Of(ctx context.Context, userID string) ([]Identity, error)
 	// Unlink takes one from the person, with its audit event and mail.
 	// idp.ErrNotFound: they have none of that id.
-	Unlink(ctx context.Context, s manage.Self, id string) error
+	Unlink(ctx context.Context, s self.Self, id string) error
 }
 
 // visit is one request of somebody who looks after their account.
@@ -59,7 +61,7 @@ type visit struct {
 	*gin.Context
 	pages  *Pages
 	viewer store.SessionStanding
-	self   manage.Self
+	self   self.Self
 }
 
 // handler serves a page or carries out what one posted.
@@ -162,8 +164,8 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	}
 	for _, s := range viewers {
 		if s.Population.ID == population {
-			self := manage.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}
-			c.Request = c.Request.WithContext(p.Manage.Watch(c.Request.Context(), p.again(s)))
+			self := self.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}
+			c.Request = c.Request.WithContext(p.Manage.Authz.Watch(c.Request.Context(), p.again(s)))
 			return &visit{Context: c, pages: p, viewer: s, self: self}, nil
 		}
 	}
@@ -184,13 +186,13 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 }
 
 // again reads a visitor anew, for the end of what they began.
-func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (manage.Actor, error) {
-	return func(ctx context.Context) (manage.Actor, error) {
+func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
+	return func(ctx context.Context) (authz.Actor, error) {
 		now, ok, err := p.gate().Again(ctx, seen)
 		if err == nil && !ok {
-			err = manage.ErrGone
+			err = authz.ErrGone
 		}
-		return manage.Actor{UserID: now.User.ID}, err
+		return authz.Actor{UserID: now.User.ID}, err
 	}
 }
 
@@ -223,11 +225,11 @@ func (v *visit) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, manage.ErrGone):
+	case errors.Is(err, authz.ErrGone):
 		return v.pages.gate().SignIn(v.Context, v.back(), gate.Ask{})
-	case errors.Is(err, manage.ErrStepUp):
+	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(err)
-	case errors.Is(err, manage.ErrForbidden), errors.Is(err, manage.ErrElsewhere):
+	case errors.Is(err, authz.ErrForbidden), errors.Is(err, self.ErrElsewhere):
 		return web.NewProblem(ui.ProblemForbidden, err).BackTo(v.path(""), v.viewer.Population.Name)
 	case errors.Is(err, idp.ErrNotFound):
 		return web.NewProblem(ui.ProblemNotFound, err).BackTo(v.path(""), v.viewer.Population.Name)
@@ -240,12 +242,12 @@ func (v *visit) explain(err error) error {
 // proveAgain asks the viewer for what a sensitive change takes, and returns to the page
 // that was asked for, or whose form was posted.
 func (v *visit) proveAgain(cause error) error {
-	acr, _, err := v.pages.Manage.StepUp(v.Request.Context(), v.self)
+	acr, _, err := v.pages.Manage.Self.StepUp(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
-	ask := gate.Ask{ACR: acr, MaxAge: manage.FreshSecondStep, UserID: v.self.UserID}
-	var missing *manage.StepUpError
+	ask := gate.Ask{ACR: acr, MaxAge: authz.FreshSecondStep, UserID: v.self.UserID}
+	var missing *authz.StepUpError
 	if errors.As(cause, &missing) && missing.Anew || acr != "" && !v.viewer.Judged.SecondStep() {
 		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
 	}
@@ -267,8 +269,8 @@ func (v *visit) back() string {
 // proved asks for what a sensitive change takes before the form of it is filled in:
 // better now than afterwards.
 func (v *visit) proved() error {
-	if _, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self); err != nil || !proved {
-		return errors.Join(err, manage.ErrStepUp)
+	if _, proved, err := v.pages.Manage.Self.StepUp(v.Request.Context(), v.self); err != nil || !proved {
+		return errors.Join(err, authz.ErrStepUp)
 	}
 	return nil
 }
@@ -346,7 +348,7 @@ func (v *visit) signsInElsewhere() bool {
 }
 
 // own reads the viewer's account.
-func (v *visit) own() (manage.Own, error) { return v.pages.Manage.Own(v.Request.Context(), v.self) }
+func (v *visit) own() (self.Own, error) { return v.pages.Manage.Self.Own(v.Request.Context(), v.self) }
 
 func (v *visit) render(status int, page ui.Page) error {
 	v.pages.gate().Refill(v.Context, v.self.UserID, v.lang())

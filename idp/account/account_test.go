@@ -12,7 +12,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/self"
 )
 
 // looks are all pages that somebody with an authenticator can look at.
@@ -278,9 +281,9 @@ func TestActivityIsInPlainWords(t *testing.T) {
 		foreign := h.moveIn(noor)
 		h.another(noor)
 		reason := "a secret suspicion"
-		_, err := h.Manage.SignOut(t.Context(), manage.System(), foreign.user.ID, reason, manage.EndAppAccess)
+		_, err := h.Manage.People.SignOut(t.Context(), authz.System(), foreign.user.ID, reason, people.EndAppAccess)
 		idptest.Must(t, err)
-		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), r.user.ID, newPassword, reason))
+		idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), r.user.ID, newPassword, reason))
 		page := r.Submit(r.at("/activity"), "/password", "email", maya, "password", newPassword)
 		want(t, page, http.StatusOK, "Recent activity", "You signed in", "Your password was changed", "not by you", "127.0.0.1")
 		for _, text := range []string{noor, reason, "console.event", "account.event", "password.accepted"} {
@@ -313,7 +316,7 @@ func TestDataIsTakenAlong(t *testing.T) {
 		r := h.moveIn(maya)
 		foreign := h.moveIn(noor)
 		page := r.Submit(r.at("/data"), "/data")
-		var data manage.OwnData
+		var data self.OwnData
 		if err := json.Unmarshal([]byte(page.Body), &data); err != nil || page.Status != http.StatusOK {
 			t.Fatalf("%d, %v:\n%s", page.Status, err, page.Body)
 		}
@@ -411,7 +414,7 @@ func TestAThrottledPasswordIsNotByAnAdmin(t *testing.T) {
 func TestTheAddressSaysWhoseAccountItIs(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
-	h.SetPolicy(idp.Contacts, none, manage.OnNextLogin)
+	h.SetPolicy(idp.Contacts, none, populations.OnNextLogin)
 	r := h.moveIn(maya)
 	h.AddUser(idp.Contacts, "maya@customer.example")
 	page := r.Get(h.Issuer + "/account/contacts/sessions")
@@ -485,16 +488,16 @@ func TestADisabledPersonIsOut(t *testing.T) {
 func TestPopulationsThatComeLater(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
-	_, err := h.Manage.AddPopulation(t.Context(), manage.System(), "partners", "Partners")
+	_, err := h.Manage.Populations.AddPopulation(t.Context(), authz.System(), "partners", "Partners")
 	idptest.Must(t, err)
-	h.SetPolicy("partners", none, manage.OnNextLogin)
+	h.SetPolicy("partners", none, populations.OnNextLogin)
 	h.AddUser("partners", maya)
 	b := idptest.NewBrowser(t)
 	page := b.Get(h.Issuer + "/account/partners")
 	page = b.Submit(b.Get(page.URL.String()+"?as=partners"), "/password", "population", "partners", "email", maya, "password", idptest.Password)
 	want(t, page, http.StatusOK, "Your account", "Partners", maya)
 	for _, id := range []string{"callback", "confirm"} {
-		if _, err := h.Manage.AddPopulation(t.Context(), manage.System(), id, "X"); !errors.Is(err, idp.ErrInvalid) {
+		if _, err := h.Manage.Populations.AddPopulation(t.Context(), authz.System(), id, "X"); !errors.Is(err, idp.ErrInvalid) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}

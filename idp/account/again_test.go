@@ -7,7 +7,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // Taking the last authenticator away and adding one again is no way around the two hours
@@ -17,7 +18,7 @@ func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		r := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		made := func() int { return h.Audited(idp.AuditRecoveryGenerated) }
 		before := made()
 		h.exec("UPDATE recovery_codes SET used_at = (SELECT created_at FROM recovery_sets) WHERE position = 0")
@@ -60,10 +61,10 @@ func TestAResetBringsNewCodesAtOnce(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r := h.moveIn(maya)
-	h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 	r.posts("/second-step/" + r.factors()[0] + "/remove")
-	idptest.Must(t, h.Manage.ResetMFA(t.Context(), manage.System(), r.user.ID, "lost"))
-	h.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
+	idptest.Must(t, h.Manage.Factors.ResetMFA(t.Context(), authz.System(), r.user.ID, "lost"))
+	h.SetPolicy(idp.Agents, byApp, populations.OnNextLogin)
 	b, page := h.another(maya)
 	phone := idptest.Scan(t, page)
 	page = b.Submit(page, "/enrol", "code", phone.Code(0))
@@ -89,7 +90,7 @@ func TestAddingAnAuthenticatorNeverGoesRound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, idptest.Alone(t), c.before)
 			r := h.moveIn(maya)
-			h.SetPolicy(idp.Agents, c.after, manage.OnNextLogin)
+			h.SetPolicy(idp.Agents, c.after, populations.OnNextLogin)
 			if c.remove {
 				want(t, r.posts("/second-step/"+r.factors()[0]+"/remove"), http.StatusOK, "Second step")
 			}

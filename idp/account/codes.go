@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/factors"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -17,7 +17,7 @@ func (v *visit) codes() error {
 }
 
 func (v *visit) renderCodes(status int, savedError *ui.Message) error {
-	list, err := v.pages.Manage.OwnCodes(v.Request.Context(), v.self)
+	list, err := v.pages.Manage.Self.OwnCodes(v.Request.Context(), v.self)
 	if errors.Is(err, idp.ErrNotFound) {
 		return v.renderSet(http.StatusOK, nil)
 	}
@@ -55,7 +55,7 @@ func (v *visit) renderSet(status int, alert *ui.Message) error {
 // downloadCodes is the file behind "Download". It works as long as the page that shows
 // the codes does.
 func (v *visit) downloadCodes() error {
-	list, err := v.pages.Manage.OwnCodes(v.Request.Context(), v.self)
+	list, err := v.pages.Manage.Self.OwnCodes(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -69,8 +69,8 @@ func (v *visit) downloadCodes() error {
 
 // postCodes makes new recovery codes, two hours after the last ones at the earliest.
 func (v *visit) postCodes() error {
-	err := v.pages.Manage.RegenerateOwnCodes(v.Request.Context(), v.self)
-	var tooSoon *manage.TooSoonError
+	err := v.pages.Manage.Self.RegenerateOwnCodes(v.Request.Context(), v.self)
+	var tooSoon *factors.TooSoonError
 	switch {
 	case errors.As(err, &tooSoon):
 		return v.renderSet(http.StatusConflict, nil)
@@ -85,7 +85,7 @@ func (v *visit) postSaved() error {
 	if v.PostForm("saved") == "" {
 		return v.renderCodes(http.StatusUnprocessableEntity, ui.MsgConfirmSaved.With())
 	}
-	err := v.pages.Manage.SaveOwnCodes(v.Request.Context(), v.self)
+	err := v.pages.Manage.Self.SaveOwnCodes(v.Request.Context(), v.self)
 	if err != nil && !errors.Is(err, idp.ErrNotFound) { // another tab was faster
 		return err
 	}

@@ -8,7 +8,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/gate"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -30,8 +32,8 @@ func (p *Pages) confirm(c *gin.Context) error {
 
 // move is what the link does, and the session of that account in this browser, nil for
 // none.
-func (p *Pages) move(c *gin.Context) (manage.EmailMove, *store.SessionStanding, error) {
-	move, err := p.Manage.CheckEmail(c.Request.Context(), c.Param("token"))
+func (p *Pages) move(c *gin.Context) (self.EmailMove, *store.SessionStanding, error) {
+	move, err := p.Manage.Self.CheckEmail(c.Request.Context(), c.Param("token"))
 	if err != nil {
 		return move, nil, p.linkProblem(err)
 	}
@@ -44,13 +46,13 @@ func (p *Pages) move(c *gin.Context) (manage.EmailMove, *store.SessionStanding, 
 	return move, nil, err
 }
 
-func (p *Pages) signInToConfirm(c *gin.Context, move manage.EmailMove) error {
+func (p *Pages) signInToConfirm(c *gin.Context, move self.EmailMove) error {
 	return p.gate().SignIn(c, c.Request.URL.Path, gate.Ask{Population: move.Population.ID, UserID: move.User.ID})
 }
 
 // confirmPage says which account gets which address. A stranger who reads the mailbox
 // sees as much of the present address as its owner needs to know it.
-func (p *Pages) confirmPage(c *gin.Context, move manage.EmailMove, viewer *store.SessionStanding) ui.AccountConfirm {
+func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.SessionStanding) ui.AccountConfirm {
 	at := p.Web.Path("%s/confirm/%s", home, c.Param("token"))
 	page := ui.AccountConfirm{
 		Frame: p.Web.Frame(p.Web.Language(c.Request, ""), move.Population.Brand),
@@ -64,7 +66,7 @@ func (p *Pages) confirmPage(c *gin.Context, move manage.EmailMove, viewer *store
 }
 
 func (p *Pages) linkProblem(err error) error {
-	if errors.Is(err, manage.ErrLink) {
+	if errors.Is(err, links.ErrLink) {
 		return web.NewProblem(ui.ProblemLink, err).BackTo(p.Web.Path(home), "Gatehouse")
 	}
 	return err
@@ -80,9 +82,9 @@ func (p *Pages) postConfirm(c *gin.Context) error {
 		return p.signInToConfirm(c, move)
 	}
 	page := p.confirmPage(c, move, viewer)
-	self := manage.Self{UserID: viewer.User.ID, SessionID: viewer.Session.ID, Proofs: viewer.Session.Proofs}
-	err = p.Manage.ConfirmEmail(p.Manage.Watch(c.Request.Context(), p.again(*viewer)), self, c.Param("token"))
-	if errors.Is(err, manage.ErrGone) {
+	self := self.Self{UserID: viewer.User.ID, SessionID: viewer.Session.ID, Proofs: viewer.Session.Proofs}
+	err = p.Manage.Self.ConfirmEmail(p.Manage.Authz.Watch(c.Request.Context(), p.again(*viewer)), self, c.Param("token"))
+	if errors.Is(err, authz.ErrGone) {
 		return p.signInToConfirm(c, move)
 	}
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"net/http"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/self"
 	"gatehouse/ui"
 )
 
@@ -36,7 +37,7 @@ func (v *visit) identities() ([]Identity, error) {
 }
 
 // onlyWay tells whether somebody could not sign in without one of these.
-func onlyWay(own manage.Own, list []Identity) bool {
+func onlyWay(own self.Own, list []Identity) bool {
 	return len(list) == 1 && !(own.PasswordSet && own.Population.Access.Password)
 }
 
@@ -51,7 +52,7 @@ func (v *visit) postUnlink() error {
 		return err
 	}
 	if onlyWay(own, list) {
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	}
 	if err := v.proved(); err != nil {
 		return err
@@ -72,7 +73,7 @@ func (v *visit) data() error {
 
 // postData is the download: a form and not a link, since the audit log keeps it.
 func (v *visit) postData() error {
-	data, err := v.pages.Manage.TakeOwnData(v.Request.Context(), v.self)
+	data, err := v.pages.Manage.Self.TakeOwnData(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (v *visit) postData() error {
 			return err
 		}
 		for _, i := range list {
-			data.Identities = append(data.Identities, manage.OwnIdentity{Provider: i.Provider, Account: i.Account, LinkedAt: i.LinkedAt})
+			data.Identities = append(data.Identities, self.OwnIdentity{Provider: i.Provider, Account: i.Account, LinkedAt: i.LinkedAt})
 		}
 	}
 	v.Header("Content-Type", "application/json")

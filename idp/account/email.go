@@ -4,7 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 	"gatehouse/ui"
 )
 
@@ -42,14 +43,14 @@ func (v *visit) renderEmail(status int, page ui.AccountEmail) error {
 // postEmail asks for another address. Whether somebody has it is not said.
 func (v *visit) postEmail() error {
 	wanted := v.PostForm("email")
-	err := v.pages.Manage.AskEmail(v.Request.Context(), v.self, wanted)
+	err := v.pages.Manage.Self.AskEmail(v.Request.Context(), v.self, wanted)
 	if err == nil {
 		return v.done("/email", "account.done.asked")
 	}
 	page := ui.AccountEmail{Wanted: wanted}
-	var wait *manage.WaitError
+	var wait *authz.WaitError
 	switch {
-	case errors.Is(err, manage.ErrNoMail):
+	case errors.Is(err, system.ErrNoMail):
 		return v.renderEmail(http.StatusConflict, page)
 	case errors.As(err, &wait):
 		page.Alert = ui.Key("account.email.wait").With(wait.For)
@@ -63,7 +64,7 @@ func (v *visit) postEmail() error {
 
 // postCancelEmail takes the wish for another address back.
 func (v *visit) postCancelEmail() error {
-	if err := v.pages.Manage.DropEmail(v.Request.Context(), v.self); err != nil {
+	if err := v.pages.Manage.Self.DropEmail(v.Request.Context(), v.self); err != nil {
 		return err
 	}
 	return v.done("/email", "account.done.dropped")

@@ -10,7 +10,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 const (
@@ -170,7 +171,7 @@ func TestLinksToNewAddresses(t *testing.T) {
 			t.Error("an expired link works")
 		}
 		fourth := ask("four@rtx.example")
-		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), r.user.ID, newPassword, "stolen"))
+		idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), r.user.ID, newPassword, "stolen"))
 		if works(fourth) {
 			t.Error("a link outlives a new password")
 		}
@@ -253,7 +254,7 @@ func TestWithoutAMailServerAddressesStay(t *testing.T) {
 	t.Parallel()
 	db := idptest.Alone(t)
 	h := &house{App: idptest.Start(t, db.URL, ""), t: t, db: db}
-	h.SetPolicy(idp.Agents, none, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, none, populations.OnNextLogin)
 	r := h.moveIn(maya)
 	want(t, r.at("/email"), http.StatusOK, "Email", "No mail can be sent")
 	want(t, r.posts("/email", "email", fresh), http.StatusConflict, "Email", "No mail can be sent")

@@ -10,7 +10,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/self"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -22,7 +23,7 @@ func (v *visit) secondStep() error {
 		return err
 	}
 	if !own.Local {
-		return manage.ErrElsewhere
+		return self.ErrElsewhere
 	}
 	page := ui.AccountSecondStep{Console: v.frame("/second-step"), Policy: *policyText(own.Population.Policy).With()}
 	for _, f := range mfa.Possessions(own.Factors) {
@@ -58,7 +59,7 @@ func policyText(p idp.Policy) ui.Key {
 // enrol begins the set-up of another authenticator. Nothing is stored until a code
 // confirms it.
 func (v *visit) enrol() error {
-	pending, err := v.pages.Manage.BeginAuthenticator(v.Request.Context(), v.self)
+	pending, err := v.pages.Manage.Self.BeginAuthenticator(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (v *visit) enrol() error {
 // every screen.
 const qrPixels = 416
 
-func (v *visit) renderEnrol(status int, p manage.PendingAuthenticator, page ui.AccountEnrol) error {
+func (v *visit) renderEnrol(status int, p self.PendingAuthenticator, page ui.AccountEnrol) error {
 	otpauth := mfa.TOTPURL(p.Issuer, p.Account, p.Key)
 	image, err := mfa.TOTPImage(otpauth, qrPixels)
 	if err != nil {
@@ -109,7 +110,7 @@ func (v *visit) postEnrol() error {
 			}
 		}
 	}
-	begun, err := v.pages.Manage.PendingAuthenticator(ctx, v.self, sealed)
+	begun, err := v.pages.Manage.Self.PendingAuthenticator(ctx, v.self, sealed)
 	if errors.Is(err, idp.ErrExpired) {
 		return v.enrolAgain(page)
 	}
@@ -127,7 +128,7 @@ func pending(c *gin.Context) []byte {
 
 // enrolAgain shows a new key in the place of one that is too old.
 func (v *visit) enrolAgain(page ui.AccountEnrol) error {
-	pending, err := v.pages.Manage.BeginAuthenticator(v.Request.Context(), v.self)
+	pending, err := v.pages.Manage.Self.BeginAuthenticator(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func codeProblem(input string) *ui.Message {
 
 // factor is the one that the address names.
 func (v *visit) factor() (idp.Factor, bool, error) {
-	return v.pages.Manage.MayRemove(v.Request.Context(), v.self, v.Param("factor"))
+	return v.pages.Manage.Self.MayRemove(v.Request.Context(), v.self, v.Param("factor"))
 }
 
 // rename is the form of an authenticator's name.
@@ -188,11 +189,11 @@ func (v *visit) renderRename(status int, name string, wrong *ui.Message) error {
 // postRename gives an authenticator another name.
 func (v *visit) postRename() error {
 	name := v.PostForm("name")
-	err := v.pages.Manage.RenameAuthenticator(v.Request.Context(), v.self, v.Param("factor"), name)
+	err := v.pages.Manage.Self.RenameAuthenticator(v.Request.Context(), v.self, v.Param("factor"), name)
 	if err == nil {
 		return v.done("/second-step", "account.done.renamed")
 	}
-	if errors.Is(err, manage.ErrUnchanged) {
+	if errors.Is(err, authz.ErrUnchanged) {
 		return v.done("/second-step", "account.done.unchanged")
 	}
 	if _, text := fieldError(err); text != nil {
@@ -245,9 +246,9 @@ func (v *visit) postRemove() error {
 	if err != nil {
 		return err
 	}
-	err = v.pages.Manage.RemoveAuthenticator(v.Request.Context(), v.self, f.ID)
+	err = v.pages.Manage.Self.RemoveAuthenticator(v.Request.Context(), v.self, f.ID)
 	switch {
-	case errors.Is(err, manage.ErrLastFactor):
+	case errors.Is(err, self.ErrLastFactor):
 		return v.renderLast(http.StatusConflict, f)
 	case err != nil:
 		return err

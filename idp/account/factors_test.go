@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 func TestAuthenticatorsAreAddedNamedAndRemoved(t *testing.T) {
@@ -81,7 +81,7 @@ func TestTheLastAuthenticatorStaysWhereThePolicyAsksForIt(t *testing.T) {
 			t.Fatal("it is gone")
 		}
 		// With email codes beside it the policy is content without.
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		page = r.at("/second-step/" + id + "/remove")
 		want(t, page, http.StatusOK, "Remove RTX?", "your last one", "10 recovery codes stop working")
 		want(t, r.Submit(page, "/remove"), http.StatusOK, "Second step", "None is set up.")
@@ -98,7 +98,7 @@ func TestTheLastAuthenticatorStaysWhereAnAppOrTheConsoleAsksForIt(t *testing.T) 
 	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)
 	r, admin, other := h.moveIn(maya), h.moveIn(noor), h.moveIn("kim@rtx.example")
-	h.SetPolicy(idp.Agents, none, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, none, populations.OnNextLogin)
 	idptest.Must(t, h.Store.GiveRole(t.Context(), admin.user.ID, idp.RoleManager))
 	for who, stays := range map[*resident]bool{admin: true, other: false} {
 		page := who.posts("/second-step/" + who.factors()[0] + "/remove")
@@ -107,7 +107,7 @@ func TestTheLastAuthenticatorStaysWhereAnAppOrTheConsoleAsksForIt(t *testing.T) 
 		}
 	}
 	app := h.AddParty(idp.Client{Populations: []string{idp.Agents}}).Client
-	h.SetOverride(app.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	h.SetOverride(app.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 	want(t, r.at("/second-step/"+r.factors()[0]+"/remove"), http.StatusOK, "RTX cannot be removed")
 	want(t, r.posts("/second-step/"+r.factors()[0]+"/remove"), http.StatusConflict, "RTX cannot be removed")
 }
@@ -196,7 +196,7 @@ func TestTheFirstAuthenticatorComesWithCodes(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byEmail)
 		r := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		page := r.at("/second-step/add")
 		want(t, page, http.StatusOK, "Add an authenticator app")
 		r.phone = idptest.Scan(t, page)
@@ -342,7 +342,7 @@ func TestASessionFromBeforeThePolicy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := open(t, idptest.Alone(t), none)
 			r := h.moveIn(maya)
-			h.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+			h.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 			want(t, r.at(""), http.StatusOK, "Your account") // it goes on
 			page := r.at("/email")
 			want(t, page, http.StatusOK, "Enter your password again")

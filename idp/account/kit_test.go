@@ -9,7 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 const (
@@ -41,7 +41,7 @@ func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, box: box}
-	h.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 	return h
 }
 

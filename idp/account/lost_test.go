@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 const sessionCookie = "gatehouse_session_agents"
@@ -39,9 +39,9 @@ func (h *house) site() *url.URL {
 // firstPhone is somebody on the page that sets up their first authenticator.
 func (h *house) firstPhone(email string) (r *resident, form *idptest.Page) {
 	h.t.Helper()
-	h.SetPolicy(h.AddUser("agents", "nobody-"+email).PopulationID, byEmail, manage.OnNextLogin)
+	h.SetPolicy(h.AddUser("agents", "nobody-"+email).PopulationID, byEmail, populations.OnNextLogin)
 	r = h.moveIn(email)
-	h.SetPolicy(r.user.PopulationID, byBoth, manage.OnNextLogin)
+	h.SetPolicy(r.user.PopulationID, byBoth, populations.OnNextLogin)
 	form = r.at("/second-step/add")
 	r.phone = idptest.Scan(h.t, form)
 	return r, form

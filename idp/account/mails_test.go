@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/ui"
 )
 
@@ -33,7 +33,7 @@ func notices() []ui.MailKind {
 func TestEachNoticeSaysWhoAndLeadsToAPageWhereOneCanAct(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), none)
-	h.SetPolicy(idp.Contacts, none, manage.OnNextLogin)
+	h.SetPolicy(idp.Contacts, none, populations.OnNextLogin)
 	for _, population := range []string{idp.Agents, idp.Contacts} {
 		p, err := h.Store.Population(t.Context(), population)
 		idptest.Must(t, err)

@@ -13,7 +13,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/account"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -26,7 +26,7 @@ func (e elsewhere) Of(_ context.Context, userID string) ([]account.Identity, err
 	return e[userID], nil
 }
 
-func (e elsewhere) Unlink(_ context.Context, s manage.Self, id string) error {
+func (e elsewhere) Unlink(_ context.Context, s self.Self, id string) error {
 	i := slices.IndexFunc(e[s.UserID], func(i account.Identity) bool { return i.ID == id })
 	if i < 0 {
 		return idp.ErrNotFound

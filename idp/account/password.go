@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
@@ -15,7 +17,7 @@ import (
 // password is the form to change it.
 func (v *visit) password() error {
 	if !v.local() {
-		return manage.ErrElsewhere
+		return self.ErrElsewhere
 	}
 	if err := v.provedStep(); err != nil {
 		return err
@@ -26,9 +28,9 @@ func (v *visit) password() error {
 // provedStep asks for the second step of whoever has one; the present password is asked
 // for by the form.
 func (v *visit) provedStep() error {
-	acr, proved, err := v.pages.Manage.StepUp(v.Request.Context(), v.self)
+	acr, proved, err := v.pages.Manage.Self.StepUp(v.Request.Context(), v.self)
 	if err == nil && acr != "" && !proved {
-		err = manage.ErrStepUp
+		err = authz.ErrStepUp
 	}
 	return err
 }
@@ -40,7 +42,7 @@ func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
 	page.Action, page.Email = v.path("/password"), v.viewer.User.Email
 	page.New.NoFocus = true
 	if page.New.Rules == nil {
-		page.New.Rules = manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, nil)
+		page.New.Rules = people.PasswordRuleList(v.viewer.Population, v.viewer.User, true, nil)
 	}
 	page.EndsOthers = v.viewer.Population.EndOthers
 	return v.render(status, page)
@@ -51,7 +53,7 @@ func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
 func (v *visit) postPassword() error {
 	current, plain := v.PostForm("current"), v.PostForm("password")
 	if !v.local() {
-		return manage.ErrElsewhere
+		return self.ErrElsewhere
 	}
 	if err := v.provedStep(); err != nil {
 		return err
@@ -68,8 +70,8 @@ func (v *visit) postPassword() error {
 	if err != nil {
 		return err
 	}
-	err = v.pages.Manage.ChangePassword(ctx, v.self, current, plain)
-	if errors.Is(err, manage.ErrWrongPassword) {
+	err = v.pages.Manage.Self.ChangePassword(ctx, v.self, current, plain)
+	if errors.Is(err, self.ErrWrongPassword) {
 		return v.passwordRefused()
 	}
 	if errors.Is(err, idp.ErrBusy) {
@@ -135,11 +137,11 @@ func (v *visit) audit(kind idp.AuditKind, detail map[string]string) error {
 
 // broken is the field of a new password that was refused.
 func (v *visit) broken(err error) ui.NewPassword {
-	var weak *manage.PasswordError
+	var weak *people.PasswordError
 	if !errors.As(err, &weak) {
 		return ui.NewPassword{Error: ui.MsgPasswordMissing.With()}
 	}
 	return ui.NewPassword{
-		Rules: manage.PasswordRuleList(v.viewer.Population, v.viewer.User, true, weak.Reasons), Error: ui.MsgPasswordBroken.With(),
+		Rules: people.PasswordRuleList(v.viewer.Population, v.viewer.User, true, weak.Reasons), Error: ui.MsgPasswordBroken.With(),
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"strconv"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/self"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -18,7 +19,7 @@ func (v *visit) overview() error {
 	if err != nil {
 		return err
 	}
-	sessions, err := v.pages.Manage.OwnSessions(v.Request.Context(), v.self)
+	sessions, err := v.pages.Manage.Self.OwnSessions(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (v *visit) elsewhere() *ui.Message {
 }
 
 // protection are the rows of password and second step.
-func (v *visit) protection(own manage.Own) []ui.AccountRow {
+func (v *visit) protection(own self.Own) []ui.AccountRow {
 	password := ui.AccountRow{Label: *ui.Key("account.nav.password").With(), Text: *ui.Key("account.overview.password_set").With(), URL: v.path("/password")}
 	if !own.PasswordChangedAt.IsZero() {
 		password.Text = *ui.Key("account.overview.password").With(own.PasswordChangedAt)
@@ -97,7 +98,7 @@ func (v *visit) profile() error {
 	return v.renderProfile(http.StatusOK, own, own.Name, own.Locale, nil, nil)
 }
 
-func (v *visit) renderProfile(status int, own manage.Own, name, locale string, nameError, alert *ui.Message) error {
+func (v *visit) renderProfile(status int, own self.Own, name, locale string, nameError, alert *ui.Message) error {
 	page := ui.AccountProfile{
 		Console: v.frame("/profile"), Action: v.path("/profile"), Version: own.Version, Name: name, NameError: nameError,
 		NameFixed: !own.Population.Access.Password,
@@ -127,11 +128,11 @@ func (v *visit) postProfile() error {
 		name = own.Name
 	}
 	seen, _ := strconv.ParseInt(v.PostForm("version"), 10, 64) // a broken one is stale
-	err = v.pages.Manage.SaveOwn(v.Request.Context(), v.self, seen, name, locale)
+	err = v.pages.Manage.Self.SaveOwn(v.Request.Context(), v.self, seen, name, locale)
 	if err == nil {
 		return v.done("/profile", "account.done.saved")
 	}
-	if errors.Is(err, manage.ErrUnchanged) {
+	if errors.Is(err, authz.ErrUnchanged) {
 		return v.done("/profile", "account.done.unchanged")
 	}
 	if errors.Is(err, idp.ErrConflict) {

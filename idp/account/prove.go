@@ -9,7 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 )
@@ -19,14 +20,14 @@ import (
 func (v *visit) add(sealed []byte, name string) error {
 	var cookie *http.Cookie
 	err := v.pages.Store.Do(v.Request.Context(), func(ctx context.Context) error {
-		err := v.pages.Manage.AddAuthenticator(ctx, v.self, sealed, name, v.PostForm("code"))
+		err := v.pages.Manage.Self.AddAuthenticator(ctx, v.self, sealed, name, v.PostForm("code"))
 		if err != nil {
 			return err
 		}
 		cookie, err = v.prove(ctx, idp.MethodTOTP)
 		return err
 	})
-	if errors.Is(err, idp.ErrUsed) || errors.Is(err, manage.ErrStepUp) || errors.Is(err, manage.ErrForbidden) {
+	if errors.Is(err, idp.ErrUsed) || errors.Is(err, authz.ErrStepUp) || errors.Is(err, authz.ErrForbidden) {
 		return v.addedBefore(sealed, err)
 	}
 	if err == nil {
@@ -46,7 +47,7 @@ func (v *visit) prove(ctx context.Context, m idp.Method) (*http.Cookie, error) {
 	s, cookie := v.pages.Sessions.Renew(s, v.pages.act(v.Context, v.viewer.Population.ID))
 	s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == m }), idp.Proof{Method: m, At: idp.Now()})
 	if err := v.pages.Store.RenewSession(ctx, s); errors.Is(err, idp.ErrExpired) {
-		return nil, manage.ErrGone
+		return nil, authz.ErrGone
 	} else if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (p *Pages) act(c *gin.Context, population string) session.Act {
 // have arrived. Otherwise the authenticator is refused for a reason.
 func (v *visit) addedBefore(sealed []byte, refused error) error {
 	ctx := v.Request.Context()
-	confirmed, err := v.pages.Manage.JustAdded(ctx, v.self, sealed, v.PostForm("code"))
+	confirmed, err := v.pages.Manage.Self.JustAdded(ctx, v.self, sealed, v.PostForm("code"))
 	if err != nil {
 		return err
 	}
@@ -95,8 +96,8 @@ func (p *Pages) lost(c *gin.Context, population string) (*store.SessionStanding,
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	self := manage.Self{UserID: found[0].User.ID, SessionID: found[0].Session.ID, Proofs: found[0].Session.Proofs}
-	added, err := p.Manage.JustAdded(ctx, self, pending(c), c.PostForm("code"))
+	self := self.Self{UserID: found[0].User.ID, SessionID: found[0].Session.ID, Proofs: found[0].Session.Proofs}
+	added, err := p.Manage.Self.JustAdded(ctx, self, pending(c), c.PostForm("code"))
 	if err != nil || !added {
 		return nil, err
 	}

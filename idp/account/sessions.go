@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/entry"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
 // sessions lists where the viewer is signed in.
 func (v *visit) sessions() error {
-	list, err := v.pages.Manage.OwnSessions(v.Request.Context(), v.self)
+	list, err := v.pages.Manage.Self.OwnSessions(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (v *visit) sessions() error {
 	if len(list) > 1 {
 		page.OthersAction = v.path("/sessions/end-others")
 	}
-	kept, err := v.pages.Manage.OwnGrants(v.Request.Context(), v.self)
+	kept, err := v.pages.Manage.Self.OwnGrants(v.Request.Context(), v.self)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (v *visit) appNames() (map[string]string, error) {
 
 // postEnd ends one session of the viewer.
 func (v *visit) postEnd() error {
-	if err := v.pages.Manage.EndOwnSession(v.Request.Context(), v.self, v.PostForm("session")); err != nil {
+	if err := v.pages.Manage.Self.EndOwnSession(v.Request.Context(), v.self, v.PostForm("session")); err != nil {
 		return err
 	}
 	return v.done("/sessions", "account.done.session_ended")
@@ -67,7 +67,7 @@ func (v *visit) postEnd() error {
 
 // postEndOthers ends all sessions of the viewer but this one.
 func (v *visit) postEndOthers() error {
-	if err := v.pages.Manage.EndOtherSessions(v.Request.Context(), v.self, v.PostForm("offline") == "on"); err != nil {
+	if err := v.pages.Manage.Self.EndOtherSessions(v.Request.Context(), v.self, v.PostForm("offline") == "on"); err != nil {
 		return err
 	}
 	return v.done("/sessions", "account.done.others_ended")
@@ -75,7 +75,7 @@ func (v *visit) postEndOthers() error {
 
 // postEndAccess ends the access that an app keeps of the viewer.
 func (v *visit) postEndAccess() error {
-	if err := v.pages.Manage.EndOwnGrant(v.Request.Context(), v.self, v.PostForm("access")); err != nil {
+	if err := v.pages.Manage.Self.EndOwnGrant(v.Request.Context(), v.self, v.PostForm("access")); err != nil {
 		return err
 	}
 	return v.done("/sessions", "account.done.access_ended")
@@ -104,7 +104,7 @@ var eventTexts = map[idp.AuditKind]ui.Key{
 
 // activity lists what happened to the account.
 func (v *visit) activity() error {
-	events, next, err := v.pages.Manage.OwnActivity(v.Request.Context(), v.self, manage.Cursor(v.Query("after")))
+	events, next, err := v.pages.Manage.Self.OwnActivity(v.Request.Context(), v.self, entry.Cursor(v.Query("after")))
 	if field, _ := fieldError(err); field != "" {
 		return web.BadForm(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 // byMail signs the person in with an email code, in a browser of a thief who has the
@@ -41,7 +41,7 @@ func TestAnEmailCodeChangesNothingForSomebodyWithAnAuthenticator(t *testing.T) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
 		id := owner.factors()[0]
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		h.exec("UPDATE recovery_sets SET saved_at = NULL")
 		thief := owner.byMail()
 		for name, page := range map[string]func() *idptest.Page{
@@ -85,7 +85,7 @@ func TestTheAppOpensWhatAnEmailCodeDoesNot(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		r := owner.byMail()
 		want(t, r.second(r.at("/second-step/add")), http.StatusOK, "Add an authenticator app")
 		r.adds("Tablet")
@@ -110,7 +110,7 @@ func TestGuessesDoNotLowerWhatFactorsTake(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		thief := owner.byMail()
 		guess := thief.at("/second-step/add")
 		thief.Submit(guess, "/totp", "code", wrong(owner.phone))
@@ -176,7 +176,7 @@ func TestAnEmailCodeOpensNoBudgetForTheAuthenticator(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byApp)
 		owner := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		for range 3 {
 			thief := owner.byMail()
 			thief.Submit(thief.at("/second-step/add"), "/totp", "code", wrong(owner.phone))
@@ -231,7 +231,7 @@ func TestCodesOfAFirstAuthenticatorAreShownWhereItWasSetUp(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, byEmail)
 		r := h.moveIn(maya)
-		h.SetPolicy(idp.Agents, byBoth, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, byBoth, populations.OnNextLogin)
 		page := r.at("/second-step/add")
 		phone := idptest.Scan(t, page)
 		page = r.Submit(page, "/second-step/add", "code", phone.Code(0))

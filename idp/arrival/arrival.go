@@ -12,6 +12,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -44,7 +46,7 @@ var purposes = []purpose{
 // Routes registers the pages, behind the refusal of cross-site posts.
 func (a *Arrival) Routes(r *gin.RouterGroup) {
 	for _, p := range purposes {
-		g := r.Group(manage.LinkPath(p.kind), a.Web.SameOrigin())
+		g := r.Group(links.LinkPath(p.kind), a.Web.SameOrigin())
 		g.GET("/:token", a.Web.Handle(func(c *gin.Context) error { return a.show(c, p) }))
 		g.POST("/:token", a.Web.Handle(func(c *gin.Context) error { return a.post(c, p) }))
 	}
@@ -52,7 +54,7 @@ func (a *Arrival) Routes(r *gin.RouterGroup) {
 
 // show is what a link opens. It uses nothing up: mail scanners follow links too.
 func (a *Arrival) show(c *gin.Context, p purpose) error {
-	open, err := a.Manage.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
+	open, err := a.Manage.Links.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
 		return p.explain(err)
 	}
@@ -61,19 +63,19 @@ func (a *Arrival) show(c *gin.Context, p purpose) error {
 
 // explain gives a link that does not work a page that says what to do.
 func (p purpose) explain(err error) error {
-	if errors.Is(err, manage.ErrLink) {
+	if errors.Is(err, links.ErrLink) {
 		return web.NewProblem(p.problem, err)
 	}
 	return err
 }
 
-func (a *Arrival) render(c *gin.Context, status int, p purpose, open manage.OpenLink, page ui.LinkPassword) error {
+func (a *Arrival) render(c *gin.Context, status int, p purpose, open links.OpenLink, page ui.LinkPassword) error {
 	page.Frame, page.Purpose, page.Email = a.frame(c, open.Population), p.page, open.Email
 	page.New.NoFocus = page.WithName() && (page.NameError != nil || page.Name == "" && page.New.Error == nil)
 	if page.New.Rules == nil {
 		page.New.Rules = open.Rules(nil)
 	}
-	page.Action = a.Web.Path("%s/%s", manage.LinkPath(p.kind), c.Param("token"))
+	page.Action = a.Web.Path("%s/%s", links.LinkPath(p.kind), c.Param("token"))
 	return a.Web.Render(c, status, page)
 }
 
@@ -87,8 +89,8 @@ func (a *Arrival) post(c *gin.Context, p purpose) error {
 		return web.BadForm(err)
 	}
 	ctx := c.Request.Context()
-	in := manage.Arrival{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: a.Web.Language(c.Request, "")}
-	arrived, err := a.Manage.Arrive(ctx, p.kind, c.Param("token"), in)
+	in := links.Arrival{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: a.Web.Language(c.Request, "")}
+	arrived, err := a.Manage.Links.Arrive(ctx, p.kind, c.Param("token"), in)
 	switch {
 	case err == nil:
 		return a.arrived(c, p, arrived)
@@ -102,8 +104,8 @@ func (a *Arrival) post(c *gin.Context, p purpose) error {
 
 // again shows the form with what needs mending; the link is as it was. On a conflict the
 // address has an account by now.
-func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, wrong error) error {
-	open, err := a.Manage.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
+func (a *Arrival) again(c *gin.Context, p purpose, in links.Arrival, wrong error) error {
+	open, err := a.Manage.Links.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
 		return p.explain(err)
 	}
@@ -113,7 +115,7 @@ func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, wrong erro
 		return a.render(c, http.StatusConflict, p, open, page)
 	}
 	page.NameError = web.SaidAt(wrong, "name")
-	var weak *manage.PasswordError
+	var weak *people.PasswordError
 	switch {
 	case errors.As(wrong, &weak):
 		page.New = ui.NewPassword{Error: ui.MsgPasswordBroken.With(), Rules: open.Rules(weak.Reasons)}
@@ -125,8 +127,8 @@ func (a *Arrival) again(c *gin.Context, p purpose, in manage.Arrival, wrong erro
 
 // busy shows the form again where there is too much to do for a hash; the link is as
 // it was.
-func (a *Arrival) busy(c *gin.Context, p purpose, in manage.Arrival) error {
-	open, err := a.Manage.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
+func (a *Arrival) busy(c *gin.Context, p purpose, in links.Arrival) error {
+	open, err := a.Manage.Links.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
 		return p.explain(err)
 	}
@@ -135,7 +137,7 @@ func (a *Arrival) busy(c *gin.Context, p purpose, in manage.Arrival) error {
 }
 
 // arrived says what was done, and leads on.
-func (a *Arrival) arrived(c *gin.Context, p purpose, done manage.Arrived) error {
+func (a *Arrival) arrived(c *gin.Context, p purpose, done links.Arrived) error {
 	links, err := a.onward(c, done)
 	if err != nil {
 		return err
@@ -147,12 +149,12 @@ func (a *Arrival) arrived(c *gin.Context, p purpose, done manage.Arrived) error 
 
 // onward is where to sign in: the sign-in that asked for the link where this browser
 // still has it, else the app that it was for, else every app of the population.
-func (a *Arrival) onward(c *gin.Context, done manage.Arrived) ([]ui.Link, error) {
+func (a *Arrival) onward(c *gin.Context, done links.Arrived) ([]ui.Link, error) {
 	ctx := c.Request.Context()
 	if underWay, err := a.underWay(ctx, c.Request.Header, done.Onward.FlowID); err != nil || underWay {
 		return []ui.Link{{URL: a.SignIn(done.Onward.FlowID)}}, err
 	}
-	clients, err := a.Manage.Destinations(ctx, done.Population.ID)
+	clients, err := a.Manage.Links.Destinations(ctx, done.Population.ID)
 	var links []ui.Link
 	for _, client := range clients {
 		link := ui.Link{Label: client.Name, URL: client.HomeURL}

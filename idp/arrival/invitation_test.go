@@ -9,7 +9,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/settings"
 )
 
@@ -22,11 +24,11 @@ const (
 	invitedName = "Jo <b>& Co</b>"
 )
 
-var desk = manage.Invitation{Population: idp.Agents, Email: invited, Name: invitedName, Roles: []string{idp.RoleManager}}
+var desk = links.Invitation{Population: idp.Agents, Email: invited, Name: invitedName, Roles: []string{idp.RoleManager}}
 
-func (h *house) invite(n manage.Invitation) manage.InvitationEntry {
+func (h *house) invite(n links.Invitation) links.InvitationEntry {
 	h.t.Helper()
-	e, err := h.Manage.Invite(h.t.Context(), manage.System(), n)
+	e, err := h.Manage.Links.Invite(h.t.Context(), authz.System(), n)
 	idptest.Must(h.t, err)
 	return e
 }
@@ -118,7 +120,7 @@ func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 		moved := "maya@other.example"
 		d, version, err := h.Store.VersionedUser(t.Context(), h.user.ID)
 		idptest.Must(t, err)
-		_, err = h.Manage.UpdateUser(t.Context(), manage.System(), d.ID, manage.UserChange{Version: version, Email: &moved})
+		_, err = h.Manage.People.UpdateUser(t.Context(), authz.System(), d.ID, people.UserChange{Version: version, Email: &moved})
 		idptest.Must(t, err)
 		u, err := h.Store.User(t.Context(), h.user.ID)
 		if err != nil || u.EmailVerified {
@@ -136,17 +138,17 @@ func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
 		ctx, b := t.Context(), idptest.NewBrowser(t)
 		e := h.invite(desk)
 		first := h.invitedLink()
-		if _, err := h.Manage.Invite(ctx, manage.System(), desk); !errors.Is(err, idp.ErrConflict) {
+		if _, err := h.Manage.Links.Invite(ctx, authz.System(), desk); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("invited twice: %v", err)
 		}
 		same := desk
 		same.Email = "JO+desk@xn--bcher-kva.example"
-		if _, err := h.Manage.Invite(ctx, manage.System(), same); !errors.Is(err, idp.ErrConflict) {
+		if _, err := h.Manage.Links.Invite(ctx, authz.System(), same); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("invited twice in another spelling: %v", err)
 		}
 		db.Age(t, "links", idp.InvitationLifetime, "expires_at", "created_at")
 		want(t, b.Get(first), http.StatusGone, deadInvite)
-		again, err := h.Manage.ResendInvitation(ctx, manage.System(), e.ID)
+		again, err := h.Manage.Links.ResendInvitation(ctx, authz.System(), e.ID)
 		idptest.Must(t, err)
 		if again.Expired(idp.Now()) {
 			t.Errorf("it was sent again and expires %s", again.ExpiresAt)
@@ -154,17 +156,17 @@ func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
 		second := h.invitedLink()
 		want(t, b.Get(first), http.StatusGone, deadInvite)
 		want(t, b.Get(second), http.StatusOK, welcome)
-		list, next, err := h.Manage.Invitations(ctx, manage.System(), manage.InvitationQuery{Population: idp.Agents})
+		list, next, err := h.Manage.Links.Invitations(ctx, authz.System(), links.InvitationQuery{Population: idp.Agents})
 		if err != nil || next != "" || len(list) != 1 || list[0].Name != invitedName || list[0].Roles[0] != idp.RoleManager {
 			t.Errorf("the list is %+v, %q, %v", list, next, err)
 		}
-		idptest.Must(t, h.Manage.RevokeInvitation(ctx, manage.System(), e.ID))
+		idptest.Must(t, h.Manage.Links.RevokeInvitation(ctx, authz.System(), e.ID))
 		want(t, b.Get(second), http.StatusGone, deadInvite)
 		want(t, post(b, second, "password", fresh), http.StatusGone, deadInvite)
 		for name, err := range map[string]error{
-			"revoke": h.Manage.RevokeInvitation(ctx, manage.System(), e.ID),
-			"resend": second2(h.Manage.ResendInvitation(ctx, manage.System(), e.ID)),
-			"read":   second2(h.Manage.Invitation(ctx, manage.System(), e.ID)),
+			"revoke": h.Manage.Links.RevokeInvitation(ctx, authz.System(), e.ID),
+			"resend": second2(h.Manage.Links.ResendInvitation(ctx, authz.System(), e.ID)),
+			"read":   second2(h.Manage.Links.Invitation(ctx, authz.System(), e.ID)),
 		} {
 			if !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("%s after it was revoked: %v", name, err)
@@ -176,7 +178,7 @@ func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
 		db.Age(t, "links", idp.InvitationLifetime, "expires_at")
 		h.invite(desk)
 		want(t, submit(b, h.invitedLink(), "password", fresh), http.StatusOK, ready)
-		if _, err := h.Manage.Invite(ctx, manage.System(), desk); !errors.Is(err, idp.ErrConflict) {
+		if _, err := h.Manage.Links.Invite(ctx, authz.System(), desk); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("invited with an account: %v", err)
 		}
 	})
@@ -205,24 +207,24 @@ func TestNobodyInvitesUpward(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		ctx := t.Context()
-		manager, err := h.Manage.ActorOfRoles(ctx, []string{idp.RoleManager})
+		manager, err := h.Manage.Authz.ActorOfRoles(ctx, []string{idp.RoleManager})
 		idptest.Must(t, err)
 		admin := desk
 		admin.Roles = []string{idp.RoleAdmin}
-		if _, err := h.Manage.Invite(ctx, manager, admin); !errors.Is(err, manage.ErrForbidden) {
+		if _, err := h.Manage.Links.Invite(ctx, manager, admin); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("a manager invites an admin: %v", err)
 		}
 		e := h.invite(admin)
 		for name, err := range map[string]error{
-			"resends": second2(h.Manage.ResendInvitation(ctx, manager, e.ID)),
-			"revokes": h.Manage.RevokeInvitation(ctx, manager, e.ID),
+			"resends": second2(h.Manage.Links.ResendInvitation(ctx, manager, e.ID)),
+			"revokes": h.Manage.Links.RevokeInvitation(ctx, manager, e.ID),
 		} {
-			if !errors.Is(err, manage.ErrForbidden) {
+			if !errors.Is(err, authz.ErrForbidden) {
 				t.Errorf("a manager %s the invitation of an admin: %v", name, err)
 			}
 		}
-		plain := manage.Invitation{Population: idp.Contacts, Email: "c@rtx.example"}
-		if _, err := h.Manage.Invite(ctx, manager, plain); err != nil {
+		plain := links.Invitation{Population: idp.Contacts, Email: "c@rtx.example"}
+		if _, err := h.Manage.Links.Invite(ctx, manager, plain); err != nil {
 			t.Errorf("a manager invites a contact: %v", err)
 		}
 	})
@@ -234,19 +236,19 @@ func TestWhoCannotBeInvited(t *testing.T) {
 	h := open(t, idptest.Alone(t), idp.Policy{})
 	h.exec("UPDATE populations SET access_password = FALSE WHERE id = 'contacts'")
 	for name, c := range map[string]struct {
-		manage.Invitation
+		links.Invitation
 		field string
 	}{
-		"no address":        {manage.Invitation{Population: idp.Agents}, "email"},
-		"a header":          {manage.Invitation{Population: idp.Agents, Email: "a@b.example\r\nBcc: c@d.example"}, "email"},
-		"a name and all":    {manage.Invitation{Population: idp.Agents, Email: "Jo <jo@b.example>"}, "email"},
-		"two":               {manage.Invitation{Population: idp.Agents, Email: "a@b.example, c@d.example"}, "email"},
-		"a bad name":        {manage.Invitation{Population: idp.Agents, Email: "a@b.example", Name: "a\x00b"}, "name"},
-		"no population":     {manage.Invitation{Population: "none", Email: "a@b.example"}, "population"},
-		"no such role":      {manage.Invitation{Population: idp.Agents, Email: "a@b.example", Roles: []string{"none"}}, "roles"},
-		"no password there": {manage.Invitation{Population: idp.Contacts, Email: "a@b.example"}, "population"},
+		"no address":        {links.Invitation{Population: idp.Agents}, "email"},
+		"a header":          {links.Invitation{Population: idp.Agents, Email: "a@b.example\r\nBcc: c@d.example"}, "email"},
+		"a name and all":    {links.Invitation{Population: idp.Agents, Email: "Jo <jo@b.example>"}, "email"},
+		"two":               {links.Invitation{Population: idp.Agents, Email: "a@b.example, c@d.example"}, "email"},
+		"a bad name":        {links.Invitation{Population: idp.Agents, Email: "a@b.example", Name: "a\x00b"}, "name"},
+		"no population":     {links.Invitation{Population: "none", Email: "a@b.example"}, "population"},
+		"no such role":      {links.Invitation{Population: idp.Agents, Email: "a@b.example", Roles: []string{"none"}}, "roles"},
+		"no password there": {links.Invitation{Population: idp.Contacts, Email: "a@b.example"}, "population"},
 	} {
-		_, err := h.Manage.Invite(t.Context(), manage.System(), c.Invitation)
+		_, err := h.Manage.Links.Invite(t.Context(), authz.System(), c.Invitation)
 		var field settings.Errors
 		if !errors.As(err, &field) || field[0].Field != c.field {
 			t.Errorf("%s: %v, want %s", name, err, c.field)

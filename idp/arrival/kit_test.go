@@ -11,7 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 const (
@@ -43,7 +43,7 @@ func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
 	h.party = app.AddParty(idp.Client{HomeURL: home, Populations: []string{idp.Agents, idp.Contacts}})
 	for _, population := range []string{idp.Agents, idp.Contacts} {
-		app.SetPolicy(population, p, manage.OnNextLogin)
+		app.SetPolicy(population, p, populations.OnNextLogin)
 	}
 	return h
 }

@@ -9,7 +9,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 )
 
@@ -18,10 +20,10 @@ const newcomer = "sam@customer.example"
 // openRegistration lets contacts make themselves an account.
 func (h *house) openRegistration(r idp.Registration) {
 	h.t.Helper()
-	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Contacts)
+	p, err := h.Manage.Populations.Population(h.t.Context(), authz.System(), idp.Contacts)
 	idptest.Must(h.t, err)
 	r.Open = true
-	_, err = h.Manage.SaveRegistration(h.t.Context(), manage.System(), manage.Change[idp.Registration]{ID: idp.Contacts, Version: p.Version, To: r})
+	_, err = h.Manage.Populations.SaveRegistration(h.t.Context(), authz.System(), populations.Change[idp.Registration]{ID: idp.Contacts, Version: p.Version, To: r})
 	idptest.Must(h.t, err)
 }
 
@@ -78,7 +80,7 @@ func TestRegistrationTellsNothing(t *testing.T) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		h.AddUser(idp.Contacts, "Known@customer.example")
-		h.invite(manage.Invitation{Population: idp.Contacts, Email: "guest@customer.example", Roles: []string{idp.RoleAgent}})
+		h.invite(links.Invitation{Population: idp.Contacts, Email: "guest@customer.example", Roles: []string{idp.RoleAgent}})
 		old := h.link("guest@customer.example")
 		answers := map[string]bool{}
 		for _, address := range []string{"known@customer.example", "ｋnown@customer.example", "guest@customer.example", newcomer, "o'brien+a@customer.example"} {
@@ -208,18 +210,18 @@ func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
 		h.openRegistration(idp.Registration{})
 		body := []byte(`{"population":"contacts","email":"` + newcomer + `"}`)
 		h.openRegistration(idp.Registration{Denied: []string{"customer.example"}})
-		idptest.Must(t, h.Manage.CarryOut(t.Context(), "registration", body))
+		idptest.Must(t, h.Manage.Links.CarryOut(t.Context(), "registration", body))
 		if n := h.count("links") + h.count("outbox"); n != 0 {
 			t.Errorf("%d links and mails", n)
 		}
 		h.openRegistration(idp.Registration{})
 		for range 2 { // after a crash it is carried out again
-			idptest.Must(t, h.Manage.CarryOut(t.Context(), "registration", body))
+			idptest.Must(t, h.Manage.Links.CarryOut(t.Context(), "registration", body))
 		}
 		if n := h.count("links"); n != 2 { // the first may be in a mail: both work
 			t.Errorf("%d links", n)
 		}
-		if err := h.Manage.CarryOut(t.Context(), "nonsense", body); err == nil {
+		if err := h.Manage.Links.CarryOut(t.Context(), "nonsense", body); err == nil {
 			t.Error("a request of no kind was carried out")
 		}
 	})
@@ -231,10 +233,10 @@ func TestSaveRegistration(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{})
 		ctx := t.Context()
-		p, err := h.Manage.Population(ctx, manage.System(), idp.Contacts)
+		p, err := h.Manage.Populations.Population(ctx, authz.System(), idp.Contacts)
 		idptest.Must(t, err)
 		save := func(r idp.Registration, version int64) error {
-			_, err := h.Manage.SaveRegistration(ctx, manage.System(), manage.Change[idp.Registration]{ID: idp.Contacts, Version: version, To: r})
+			_, err := h.Manage.Populations.SaveRegistration(ctx, authz.System(), populations.Change[idp.Registration]{ID: idp.Contacts, Version: version, To: r})
 			return err
 		}
 		for bad, field := range map[string]string{"exa mple.com": "allowed", "com": "allowed", "a..b": "allowed", "*.rtx.example": "allowed", "maya@rtx.example": "allowed"} {
@@ -247,7 +249,7 @@ func TestSaveRegistration(t *testing.T) {
 		if err := save(idp.Registration{}, p.Version); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("somebody else's change was overwritten: %v", err)
 		}
-		after, err := h.Manage.Population(ctx, manage.System(), idp.Contacts)
+		after, err := h.Manage.Populations.Population(ctx, authz.System(), idp.Contacts)
 		idptest.Must(t, err)
 		if r := after.Registration; !r.Open || !slices.Equal(r.Allowed, []string{"rtx.example", "xn--bcher-kva.example"}) || !slices.Equal(r.Denied, []string{"x.example"}) {
 			t.Errorf("saved as %+v", r)

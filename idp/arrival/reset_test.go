@@ -12,7 +12,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/throttle"
 )
 
@@ -87,7 +87,7 @@ func TestAfterAResetTheMailboxIsNoSecondStep(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, idp.Policy{Authenticator: true})
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), email)
-		h.SetPolicy(idp.Agents, either, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, either, populations.OnNextLogin)
 		const offer = "Enter OTP received via email"
 		b := idptest.NewBrowser(t)
 		wantText(t, b.Submit(h.at(b), "/password", "email", email, "password", idptest.Password), http.StatusOK, offer)

@@ -8,7 +8,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
 	"gatehouse/ui"
 )
 
@@ -20,7 +22,7 @@ func locked(t *testing.T, db *idptest.Database) (h *house, admin idp.User, phone
 	admin = h.AddUser(idp.Agents, "boss@rtx.example")
 	idptest.Must(t, h.Store.GiveRole(t.Context(), admin.ID, idp.RoleAdmin))
 	_, phone, _ = idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), admin.Email)
-	idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{
+	idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{
 		UserID: admin.ID, ConnectionID: h.connection.ID, TenantID: idptest.HomeTenant, ObjectID: "99999999-aaaa-4bbb-8ccc-000000000001",
 	}))
 	h.allow(idp.Access{Federated: true})
@@ -31,7 +33,7 @@ func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, admin, phone := locked(t, db)
-		token, err := h.Manage.BreakGlass(t.Context())
+		token, err := h.Manage.Links.BreakGlass(t.Context())
 		idptest.Must(t, err)
 		link := h.Issuer + "/login/break-glass/" + token
 		if n := h.count("outbox WHERE kind = '" + string(ui.MailBreakGlass) + "'"); n != 1 || h.Audited(idp.AuditBreakGlassOffered) != 1 {
@@ -65,7 +67,7 @@ func TestBreakGlass(t *testing.T) {
 func TestBreakGlassIsForTheConsoleAlone(t *testing.T) {
 	t.Parallel()
 	h, _, _ := locked(t, idptest.Alone(t))
-	token, err := h.Manage.BreakGlass(t.Context())
+	token, err := h.Manage.Links.BreakGlass(t.Context())
 	idptest.Must(t, err)
 	b := idptest.NewBrowser(t)
 	b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), "/break-glass/"+token)
@@ -83,9 +85,9 @@ func TestBreakGlassIsForTheConsoleAlone(t *testing.T) {
 func TestBreakGlassEnds(t *testing.T) {
 	t.Parallel()
 	h, _, _ := locked(t, idptest.Alone(t))
-	old, err := h.Manage.BreakGlass(t.Context())
+	old, err := h.Manage.Links.BreakGlass(t.Context())
 	idptest.Must(t, err)
-	newer, err := h.Manage.BreakGlass(t.Context())
+	newer, err := h.Manage.Links.BreakGlass(t.Context())
 	idptest.Must(t, err)
 	b := idptest.NewBrowser(t)
 	for token, want := range map[string]int{old: http.StatusGone, newer: http.StatusOK, "x": http.StatusGone, "%00": http.StatusGone} {
@@ -93,7 +95,7 @@ func TestBreakGlassEnds(t *testing.T) {
 			t.Errorf("%.5s: status %d, want %d", token, p.Status, want)
 		}
 	}
-	h.db.Age(t, "links", manage.BreakGlassLifetime+time.Second)
+	h.db.Age(t, "links", links.BreakGlassLifetime+time.Second)
 	if p := b.Get(h.Issuer + "/login/break-glass/" + newer); p.Status != http.StatusGone {
 		t.Errorf("an hour later: status %d", p.Status)
 	}

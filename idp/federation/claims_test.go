@@ -6,7 +6,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 )
 
 // wrongTypes are values that no claim may have that has to be there.
@@ -30,7 +30,7 @@ func TestEachRequiredClaimIsRequired(t *testing.T) {
 		h := open(t, idptest.Alone(t), nil)
 		id, who := h.connection.ID, idptest.Alice
 		if kind == "generic" {
-			id, who = h.connect(func(n *manage.ConnectionChange) { h.generic(n); n.Domains = []string{"generic.example"} }).ID, idptest.Gina
+			id, who = h.connect(func(n *connections.ConnectionChange) { h.generic(n); n.Domains = []string{"generic.example"} }).ID, idptest.Gina
 		}
 		come := func(t *testing.T, change func(map[string]any)) {
 			t.Helper()
@@ -91,7 +91,7 @@ func TestTokensOfAnotherMomentOrParty(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
-		generic := h.connect(func(n *manage.ConnectionChange) {
+		generic := h.connect(func(n *connections.ConnectionChange) {
 			h.generic(n)
 			n.Trust, n.Domains, n.CreateUsers = idp.Trusted, []string{"generic.example"}, true
 		})

@@ -9,7 +9,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // FuzzCallback: no answer is our fault, none leads out of here, and none signs anybody
@@ -17,7 +19,7 @@ import (
 func FuzzCallback(f *testing.F) {
 	app := idptest.Start(f, idptest.Migrated(f), "")
 	entra := idptest.StartEntra(f, app.Issuer, nil)
-	c, err := app.Manage.AddConnection(f.Context(), manage.System(), manage.ConnectionChange{
+	c, err := app.Manage.Connections.AddConnection(f.Context(), authz.System(), connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp, CreateUsers: true,
@@ -25,9 +27,9 @@ func FuzzCallback(f *testing.F) {
 		ClientSecret: idptest.EntraSecret,
 	})
 	idptest.Must(f, err)
-	p, err := app.Manage.Population(f.Context(), manage.System(), idp.Agents)
+	p, err := app.Manage.Populations.Population(f.Context(), authz.System(), idp.Agents)
 	idptest.Must(f, err)
-	_, err = app.Manage.SaveAccess(f.Context(), manage.System(), manage.Change[idp.Access]{
+	_, err = app.Manage.Populations.SaveAccess(f.Context(), authz.System(), populations.Change[idp.Access]{
 		ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(f, err)

@@ -11,7 +11,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // house is a provider whose agents may come through a simulated Entra.
@@ -27,7 +29,7 @@ type house struct {
 
 // open starts it with a connection to HomeTenant that makes accounts; change may alter
 // that, nil leaves it.
-func open(t *testing.T, db *idptest.Database, change func(*manage.ConnectionChange)) *house {
+func open(t *testing.T, db *idptest.Database, change func(*connections.ConnectionChange)) *house {
 	t.Helper()
 	app, mail := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, mail: mail, entra: idptest.StartEntra(t, app.Issuer, nil)}
@@ -38,9 +40,9 @@ func open(t *testing.T, db *idptest.Database, change func(*manage.ConnectionChan
 }
 
 // connect adds a connection.
-func (h *house) connect(change func(*manage.ConnectionChange)) idp.Connection {
+func (h *house) connect(change func(*connections.ConnectionChange)) idp.Connection {
 	h.t.Helper()
-	n := manage.ConnectionChange{
+	n := connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: h.entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp, CreateUsers: true,
@@ -50,7 +52,7 @@ func (h *house) connect(change func(*manage.ConnectionChange)) idp.Connection {
 	if change != nil {
 		change(&n)
 	}
-	entry, err := h.Manage.AddConnection(h.t.Context(), manage.System(), n)
+	entry, err := h.Manage.Connections.AddConnection(h.t.Context(), authz.System(), n)
 	if err != nil {
 		h.t.Fatalf("adding a connection: %v", err)
 	}
@@ -60,23 +62,23 @@ func (h *house) connect(change func(*manage.ConnectionChange)) idp.Connection {
 // allow sets the portal access of agents.
 func (h *house) allow(a idp.Access) {
 	h.t.Helper()
-	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
+	p, err := h.Manage.Populations.Population(h.t.Context(), authz.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SaveAccess(h.t.Context(), manage.System(), manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: a})
+	_, err = h.Manage.Populations.SaveAccess(h.t.Context(), authz.System(), populations.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: a})
 	idptest.Must(h.t, err)
 }
 
 // anyone lets everybody at Entra come.
-func anyone(n *manage.ConnectionChange) {
+func anyone(n *connections.ConnectionChange) {
 	n.Tenants, n.AnyTenant, n.PersonalAccounts, n.ClientID = nil, true, true, idptest.OpenApp
 }
 
 // ours names the domain of the directory: its word is enough for people who have an
 // account already, with a second step too.
-func ours(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} }
+func ours(n *connections.ConnectionChange) { n.Domains = []string{"home.example"} }
 
 // generic is a connection to the plain OpenID provider.
-func (h *house) generic(n *manage.ConnectionChange) {
+func (h *house) generic(n *connections.ConnectionChange) {
 	n.Kind, n.Tenants, n.Issuer, n.ClientID, n.Name = idp.OIDCConnection, nil, h.entra.Issuer("generic"), idptest.GenericApp, "Generic"
 }
 

@@ -10,7 +10,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 	"gatehouse/ui"
 )
 
@@ -76,7 +79,7 @@ func TestANewPersonComesTwiceAtOnce(t *testing.T) {
 func TestSomebodyInvitedComesThroughEntra(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	_, err := h.Manage.Invite(t.Context(), manage.System(), manage.Invitation{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
+	_, err := h.Manage.Links.Invite(t.Context(), authz.System(), links.Invitation{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
 	idptest.Must(t, err)
 	page := b.Get(invitationLink(t, h, h.mail.Next(idptest.Alice).Text))
 	h.signIn(idptest.NewBrowser(t), idptest.Alice) // first
@@ -98,7 +101,7 @@ func invitationLink(t *testing.T, h *house, text string) string {
 // Somebody is disabled between Entra and the second step of ours.
 func TestDisabledBeforeTheLocalStep(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { ours(n); n.Trust = idp.LocalStep })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { ours(n); n.Trust = idp.LocalStep })
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
 	b := idptest.NewBrowser(t)
@@ -110,7 +113,7 @@ func TestDisabledBeforeTheLocalStep(t *testing.T) {
 	yes := true
 	_, version, err := h.Store.VersionedUser(t.Context(), alice.ID)
 	idptest.Must(t, err)
-	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), alice.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: "left"})
+	_, err = h.Manage.People.UpdateUser(t.Context(), authz.System(), alice.ID, people.UserChange{Version: version, Disabled: &yes, Reason: "left"})
 	idptest.Must(t, err)
 	b.Submit(p, "/totp", "code", phone.Code(1))
 	if n := h.count("sessions"); n != before {

@@ -9,11 +9,14 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/entra"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // open for everybody at Entra, without evidence of anything.
-func openWide(n *manage.ConnectionChange) {
+func openWide(n *connections.ConnectionChange) {
 	anyone(n)
 	n.Trust = idp.Trusted
 }
@@ -44,7 +47,7 @@ func TestNOAuthTakeover(t *testing.T) {
 			t.Error("Mallory is linked or signed in")
 		}
 		// Even with Alice's mailbox she would need Alice's password, and her second step.
-		idptest.Must(t, h.Manage.ClearThrottle(t.Context(), manage.System(), alice.ID, "she asked"))
+		idptest.Must(t, h.Manage.People.ClearThrottle(t.Context(), authz.System(), alice.ID, "she asked"))
 		h.db.Age(t, "throttles", time.Hour)
 		b = idptest.NewBrowser(t)
 		p = b.Submit(h.come(b, h.party.Begin(), idptest.Mallory), "/confirm", "code", h.mail.Code(idptest.Alice))
@@ -161,7 +164,7 @@ func TestAConfirmedAddressLinksAtOnce(t *testing.T) {
 // is that everybody's address is theirs: an account with permissions asks for more.
 func TestAnAccountWithPermissionsIsNeverTakenByAnAddress(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.Domains = []string{"home.example"} }), idptest.NewBrowser(t)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	idptest.Must(t, h.Store.GiveRole(t.Context(), alice.ID, idp.RoleManager))
 	p := h.come(b, h.party.Begin(), idptest.Alice)
@@ -177,12 +180,12 @@ func TestAnAccountWithPermissionsIsNeverTakenByAnAddress(t *testing.T) {
 func TestAnAccountThatCannotProveItselfIsLinkedByAnAdmin(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	alice, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
+	alice, err := h.Manage.People.CreateUser(t.Context(), people.NewUser{Population: idp.Agents, Email: idptest.Alice, Roles: []string{idp.RoleManager}})
 	idptest.Must(t, err)
 	p := h.come(b, h.party.Begin(), idptest.Alice)
 	p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice))
 	h.refused(p, forbidden, idp.FederationProof)
-	idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{
+	idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{
 		UserID: alice.ID, ConnectionID: h.connection.ID, TenantID: idptest.HomeTenant, ObjectID: idptest.AliceOID,
 	}))
 	if got := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject; got != alice.ID {
@@ -206,7 +209,7 @@ func TestAnEmailThatChangesUpstreamChangesNothingHere(t *testing.T) {
 
 func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Domains = []string{"home.example"} })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.Domains = []string{"home.example"} })
 	first := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Arthur, func(p *entra.Person) { p.Email = idptest.Alice }))
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Arthur)
@@ -220,7 +223,7 @@ func TestTwoIdentitiesClaimOneAddress(t *testing.T) {
 
 func TestNobodyIsMadeWhereTheConnectionMakesNobody(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.CreateUsers = false })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.CreateUsers = false })
 	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationUnknown)
 	if n := h.count("users"); n != 0 {
 		t.Errorf("%d people were made", n)
@@ -236,7 +239,7 @@ func TestWithoutAnAddressNobodyIsFound(t *testing.T) {
 // A guest's address is their home directory's word, not this one's.
 func TestAGuestConfirmsTheirAddress(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) {
 		n.Tenants, n.ClientID, n.Domains = []string{idptest.OtherTenant}, idptest.OpenApp, []string{"home.example", "other.example"}
 	})
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice)
@@ -248,7 +251,7 @@ func TestAGuestConfirmsTheirAddress(t *testing.T) {
 func TestMappedRolesFollowTheDirectory(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, func(n *manage.ConnectionChange) {
+		h := open(t, db, func(n *connections.ConnectionChange) {
 			n.Claims.Department = "department"
 			n.Roles = []idp.RoleMapping{
 				{Claim: "groups", Value: "g1", RoleID: idp.RoleManager},
@@ -276,11 +279,11 @@ func TestMappedRolesFollowTheDirectory(t *testing.T) {
 // More groups than the token holds: none counts, and the audit log says why.
 func TestGroupsOverageFailsClosed(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) {
 		n.Roles = []idp.RoleMapping{{Claim: "groups", Value: "g", RoleID: idp.RoleManager}}
 	})
 	arthur := h.AddUser(idp.Agents, idptest.Arthur)
-	idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{
+	idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{
 		UserID: arthur.ID, ConnectionID: h.connection.ID, TenantID: idptest.HomeTenant, ObjectID: "33333333-aaaa-4bbb-8ccc-000000000002",
 	}))
 	idptest.Must(t, h.Store.GiveRole(t.Context(), arthur.ID, idp.RoleManager))
@@ -293,7 +296,7 @@ func TestGroupsOverageFailsClosed(t *testing.T) {
 
 func TestTheLastAdminStaysOne(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) {
 		n.Roles = []idp.RoleMapping{{Claim: "roles", Value: "Boss", RoleID: idp.RoleAdmin}}
 	})
 	alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
@@ -362,7 +365,7 @@ func TestAnAddressThatOnlyLooksTheSame(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, openWide)
-		_, err := h.Manage.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "bossa@rtx.example"})
+		_, err := h.Manage.People.CreateUser(t.Context(), people.NewUser{Population: idp.Agents, Email: "bossa@rtx.example"})
 		idptest.Must(t, err)
 		for _, email := range []string{"boßa@rtx.example", "BOßA@rtx.example"} {
 			for _, confirmed := range []bool{true, false} {
@@ -385,7 +388,7 @@ func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
 	t.Parallel()
 	for domain, want := range map[string]string{"generic.example": "One moment…", "other.example": "Confirm your email address"} {
 		h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-		generic := h.connect(func(n *manage.ConnectionChange) {
+		generic := h.connect(func(n *connections.ConnectionChange) {
 			h.generic(n)
 			n.Trust, n.Domains = idp.Trusted, []string{domain}
 		})
@@ -400,7 +403,7 @@ func TestAPlainProviderConfirmsItsOwnDomains(t *testing.T) {
 // xms_edov speaks of "email": where another claim is the address, it confirms nothing.
 func TestXmsEdovConfirmsOneClaim(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Claims.Email = "preferred_username" }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.Claims.Email = "preferred_username" }), idptest.NewBrowser(t)
 	h.AddUser(idp.Agents, idptest.Arthur)
 	h.entra.Mutate(func(claims map[string]any) { claims["preferred_username"] = idptest.Arthur })
 	if p := h.come(b, h.party.Begin(), idptest.Alice); p.Heading() != "Confirm your email address" || h.count("identities") != 0 {
@@ -413,21 +416,23 @@ func TestXmsEdovConfirmsOneClaim(t *testing.T) {
 func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h, system := open(t, db, nil), manage.System()
+		h, system := open(t, db, nil), authz.System()
 		alice := h.signIn(idptest.NewBrowser(t), idptest.Alice).ID.Subject
 		idptest.Must(t, h.Store.GiveRole(t.Context(), alice, idp.RoleAdmin))
-		p, err := h.Manage.Population(t.Context(), system, idp.Agents)
+		p, err := h.Manage.Populations.Population(t.Context(), system, idp.Agents)
 		idptest.Must(t, err)
-		off := manage.ConnectionChange{Connection: h.connection, Reason: "moved"}
+		off := connections.ConnectionChange{Connection: h.connection, Reason: "moved"}
 		off.Enabled = false
 		for name, do := range map[string]func() error{
-			"unlink": func() error { return h.Manage.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left") },
-			"delete": func() error {
-				return h.Manage.DeleteConnection(t.Context(), system, h.connection.ID, h.connection.Version, "moved")
+			"unlink": func() error {
+				return h.Manage.Connections.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left")
 			},
-			"switch off": func() error { _, err := h.Manage.UpdateConnection(t.Context(), system, off); return err },
+			"delete": func() error {
+				return h.Manage.Connections.DeleteConnection(t.Context(), system, h.connection.ID, h.connection.Version, "moved")
+			},
+			"switch off": func() error { _, err := h.Manage.Connections.UpdateConnection(t.Context(), system, off); return err },
 			"passwords alone": func() error {
-				_, err := h.Manage.SaveAccess(t.Context(), system, manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true}})
+				_, err := h.Manage.Populations.SaveAccess(t.Context(), system, populations.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true}})
 				return err
 			},
 		} {
@@ -441,7 +446,7 @@ func TestTheOnlyAdminIsNotShutOut(t *testing.T) {
 		// Once somebody else can come in, it may go.
 		boss := h.AddUser(idp.Agents, "boss@rtx.example")
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))
-		idptest.Must(t, h.Manage.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left"))
+		idptest.Must(t, h.Manage.Connections.UnlinkIdentity(t.Context(), system, alice, h.connection.ID, "left"))
 	})
 }
 
@@ -453,7 +458,7 @@ func TestAnAccountWithAnAuthenticatorIsLinkedByThat(t *testing.T) {
 	idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.EmailVerified = false }))
 	h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
-	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: true}, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: true}, populations.OnNextLogin)
 	p := h.come(b, h.party.Begin(), idptest.Alice)
 	p = b.Submit(p, "/confirm", "code", h.mail.Code(idptest.Alice))
 	p = b.Submit(p, "/password", "password", idptest.Password)

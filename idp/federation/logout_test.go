@@ -9,7 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 func living(h *house) int { return h.count("sessions WHERE ended_at IS NULL") }
@@ -64,7 +65,7 @@ func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
-		generic := h.connect(func(n *manage.ConnectionChange) {
+		generic := h.connect(func(n *connections.ConnectionChange) {
 			h.generic(n)
 			n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 		})
@@ -109,7 +110,7 @@ func TestBackChannelLogoutFromTheOtherSide(t *testing.T) {
 // comeGeneric signs Gina in through the plain OpenID provider.
 func (h *house) comeGeneric(b *idptest.Browser) idp.Connection {
 	h.t.Helper()
-	generic := h.connect(func(n *manage.ConnectionChange) {
+	generic := h.connect(func(n *connections.ConnectionChange) {
 		h.generic(n)
 		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 	})
@@ -178,7 +179,7 @@ func TestALogoutTokenWorksOnce(t *testing.T) {
 
 func TestSigningOutHereSignsOutThere(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	tokens := h.signIn(b, idptest.Alice)
 	p := b.Get(h.Issuer + "/end_session?" + url.Values{
 		"id_token_hint": {tokens.RawID}, "post_logout_redirect_uri": {"https://portal.example/bye"}, "state": {"s"},
@@ -209,7 +210,7 @@ func TestWhatIsToldAtSignOutIsKeptWithTheSession(t *testing.T) {
 	t.Parallel()
 	for _, ends := range []bool{true, false} {
 		idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-			h, b := open(t, db, func(n *manage.ConnectionChange) { n.EndUpstream = ends }), idptest.NewBrowser(t)
+			h, b := open(t, db, func(n *connections.ConnectionChange) { n.EndUpstream = ends }), idptest.NewBrowser(t)
 			tokens := h.signIn(b, idptest.Alice)
 			kept := func() (sealed []byte) {
 				idptest.Must(t, db.SQL().QueryRowContext(t.Context(), "SELECT upstream_sign_out FROM sessions").Scan(&sealed))
@@ -232,7 +233,7 @@ func TestWhatIsToldAtSignOutIsKeptWithTheSession(t *testing.T) {
 // A token that makes the address too long is left out; the hint says whom it means.
 func TestALongTokenIsNoHint(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	h.entra.Mutate(func(c map[string]any) { c["department"] = strings.Repeat("long ", 1000) })
 	tokens := h.signIn(b, idptest.Alice)
 	p := b.Get(h.Issuer + "/end_session?" + url.Values{"id_token_hint": {tokens.RawID}}.Encode())
@@ -245,7 +246,7 @@ func TestADeletedConnectionEndsItsSessions(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
 	h.signIn(b, idptest.Alice)
-	idptest.Must(t, h.Manage.DeleteConnection(t.Context(), manage.System(), h.connection.ID, h.connection.Version, "moved"))
+	idptest.Must(t, h.Manage.Connections.DeleteConnection(t.Context(), authz.System(), h.connection.ID, h.connection.Version, "moved"))
 	if living(h) != 0 || h.count("identities") != 0 {
 		t.Errorf("%d sessions live, %d identities", living(h), h.count("identities"))
 	}

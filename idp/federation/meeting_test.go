@@ -11,7 +11,9 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/entra"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // unconfirmed has Alice's own directory say nothing about her address.
@@ -28,7 +30,7 @@ func TestAPasswordThatWasTypedFirstKeepsNobodyFromConfirming(t *testing.T) {
 		h, b := open(t, idptest.Alone(t), openWide), idptest.NewBrowser(t)
 		h.unconfirmed()
 		h.AddUser(idp.Agents, typed)
-		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, populations.OnNextLogin)
 		a := h.party.Begin("max_age", "60")
 		p := b.Submit(b.Get(a.URL), "/password", "email", typed, "password", idptest.Password)
 		h.db.Exec(t, `UPDATE flows SET proofs = replace(proofs, '"t":1', '"t":')`) // too old by now
@@ -51,10 +53,10 @@ func TestAPasswordThatWasTypedFirstKeepsNobodyFromConfirming(t *testing.T) {
 // rules asks for passwords of so many characters.
 func (h *house) rules(least int) {
 	h.t.Helper()
-	p, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
+	p, err := h.Manage.Populations.Population(h.t.Context(), authz.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.Change[idp.PasswordRules]{
-		ID: idp.Agents, Version: p.Version, To: idp.PasswordRules{MinLength: least}, Apply: manage.OnNextLogin,
+	_, err = h.Manage.Populations.SavePasswordRules(h.t.Context(), authz.System(), populations.Change[idp.PasswordRules]{
+		ID: idp.Agents, Version: p.Version, To: idp.PasswordRules{MinLength: least}, Apply: populations.OnNextLogin,
 	})
 	idptest.Must(h.t, err)
 }
@@ -91,7 +93,7 @@ func TestASecondPersonConfirmsTheirAddress(t *testing.T) {
 // "Not you?": Entra would send the same person back for ever, if it was not told.
 func TestNotYouAsksForAnotherAccount(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.Trust = idp.LocalStep }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.Trust = idp.LocalStep }), idptest.NewBrowser(t)
 	a := h.party.Begin("login_hint", idptest.Alice)
 	p := b.Submit(h.come(b, a, idptest.Alice), "/restart")
 	left := h.press(b, p)
@@ -132,7 +134,7 @@ func TestAWeakPasswordLinks(t *testing.T) {
 			alice := h.AddUser(idp.Agents, idptest.Alice)
 			h.allow(access)
 			h.rules(40)
-			h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+			h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 			b, a := idptest.NewBrowser(t), h.party.Begin()
 			p := b.Submit(h.come(b, a, idptest.Alice), "/confirm", "code", h.mail.Code(idptest.Alice))
 			p = b.Submit(p, "/password", "password", idptest.Password)
@@ -157,13 +159,13 @@ func TestACodeDoesNotOpenAConnectionThatIsGone(t *testing.T) {
 	t.Parallel()
 	for name, shut := range map[string]func(*house) error{
 		"switched off": func(h *house) error {
-			n := manage.ConnectionChange{Connection: h.connection}
+			n := connections.ConnectionChange{Connection: h.connection}
 			n.Enabled = false
-			_, err := h.Manage.UpdateConnection(t.Context(), manage.System(), n)
+			_, err := h.Manage.Connections.UpdateConnection(t.Context(), authz.System(), n)
 			return err
 		},
 		"deleted": func(h *house) error {
-			return h.Manage.DeleteConnection(t.Context(), manage.System(), h.connection.ID, h.connection.Version, "moved")
+			return h.Manage.Connections.DeleteConnection(t.Context(), authz.System(), h.connection.ID, h.connection.Version, "moved")
 		},
 		"access": func(h *house) error { h.allow(idp.Access{Password: true}); return nil },
 	} {
@@ -202,7 +204,7 @@ func TestAMailboxAddsNoIdentityToWhoSignsInElsewhere(t *testing.T) {
 // Entra is down, or cannot prove more: a password and a code of ours do.
 func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { ours(n); n.Context = "c1" })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { ours(n); n.Context = "c1" })
 	h.AddUser(idp.Agents, idptest.Alice)
 	_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), idptest.Alice)
 	b := idptest.NewBrowser(t)
@@ -222,7 +224,7 @@ func TestAPasswordHelpsWhereEntraDoesNot(t *testing.T) {
 func TestASignInJustTooLongAgo(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	generic := h.connect(func(n *manage.ConnectionChange) {
+	generic := h.connect(func(n *connections.ConnectionChange) {
 		h.generic(n)
 		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 	})
@@ -255,7 +257,7 @@ func TestBreakGlassIsUsedByAStepUp(t *testing.T) {
 		if p := h.back(b, h.entra.SignIn(b, h.press(b, b.Get(h.Issuer+"/admin")), idptest.Alice)); p.Status != ok || !strings.HasPrefix(p.URL.Path, "/admin") {
 			t.Fatalf("Alice is at %s: %q (%d)", p.URL, p.Heading(), p.Status)
 		}
-		token, err := h.Manage.BreakGlass(t.Context())
+		token, err := h.Manage.Links.BreakGlass(t.Context())
 		idptest.Must(t, err)
 		b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), "/break-glass/"+token)
 		left := b.Get(console).Left
@@ -308,7 +310,7 @@ func TestNamesThatNoDatabaseTakes(t *testing.T) {
 func TestAUsedBreakGlassEndsWithItsSession(t *testing.T) {
 	t.Parallel()
 	h, admin, phone := locked(t, idptest.Alone(t))
-	token, err := h.Manage.BreakGlass(t.Context())
+	token, err := h.Manage.Links.BreakGlass(t.Context())
 	idptest.Must(t, err)
 	b := idptest.NewBrowser(t)
 	p := b.Submit(b.Get(h.Issuer+"/login/break-glass/"+token), "/break-glass/"+token)

@@ -9,7 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/settings"
 )
 
@@ -77,9 +78,9 @@ func TestAConnectionSwitchesToARedirectURIOfItsOwn(t *testing.T) {
 		if p := idptest.NewBrowser(t).Get(h.at(answer, idp.FederationCallback+"/"+h.connection.ID)); p.Left != nil || p.Status < 400 {
 			t.Errorf("at its own address before the switch: %q (%d)", p.Heading(), p.Status)
 		}
-		change := manage.ConnectionChange{Connection: h.connection, Reason: "apart"}
+		change := connections.ConnectionChange{Connection: h.connection, Reason: "apart"}
 		change.OwnRedirect = true
-		entry, err := h.Manage.UpdateConnection(t.Context(), manage.System(), change)
+		entry, err := h.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change)
 		idptest.Must(t, err)
 		h.connection = entry.Connection
 		if entry.RedirectURI != h.Issuer+idp.FederationCallback+"/"+entry.ID {
@@ -100,7 +101,7 @@ func TestAConnectionSwitchesToARedirectURIOfItsOwn(t *testing.T) {
 // Sign-out at the other side comes back to the connection's own address, too.
 func TestSigningOutThereComesBackToTheOwnAddress(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.EndUpstream = true }), idptest.NewBrowser(t)
 	tokens := h.signIn(b, idptest.Alice)
 	p := b.Get(h.Issuer + "/end_session?" + url.Values{
 		"id_token_hint": {tokens.RawID}, "post_logout_redirect_uri": {"https://portal.example/bye"},
@@ -120,7 +121,7 @@ func TestSigningOutThereComesBackToTheOwnAddress(t *testing.T) {
 func TestAnAnswerNamesItsIssuer(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), nil)
-	generic := h.connect(func(n *manage.ConnectionChange) {
+	generic := h.connect(func(n *connections.ConnectionChange) {
 		h.generic(n)
 		n.Trust, n.Domains, n.CreateUsers = idp.Trusted, []string{"generic.example"}, true
 	})
@@ -172,18 +173,18 @@ func TestTheSameConnectionIsAddedOnce(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		tenants := []string{"44444444-aaaa-4bbb-8ccc-000000000002", "44444444-aaaa-4bbb-8ccc-000000000001"}
-		h.connect(func(n *manage.ConnectionChange) { n.Tenants = tenants })
-		h.connect(func(n *manage.ConnectionChange) { anyone(n) })
+		h.connect(func(n *connections.ConnectionChange) { n.Tenants = tenants })
+		h.connect(func(n *connections.ConnectionChange) { anyone(n) })
 		h.connect(h.generic)
 		for name, c := range map[string]struct {
-			change func(*manage.ConnectionChange)
+			change func(*connections.ConnectionChange)
 			field  string
 		}{
-			"the same organisation":             {func(*manage.ConnectionChange) {}, "tenants"},
-			"switched off":                      {func(n *manage.ConnectionChange) { n.Enabled = false }, "tenants"},
-			"by another name and client":        {func(n *manage.ConnectionChange) { n.Name, n.ClientID = "Else", "else" }, "tenants"},
-			"with a slash":                      {func(n *manage.ConnectionChange) { n.Issuer += "/" }, "tenants"},
-			"two organisations, the other way ": {func(n *manage.ConnectionChange) { n.Tenants = []string{tenants[1], tenants[0], tenants[1]} }, "tenants"},
+			"the same organisation":             {func(*connections.ConnectionChange) {}, "tenants"},
+			"switched off":                      {func(n *connections.ConnectionChange) { n.Enabled = false }, "tenants"},
+			"by another name and client":        {func(n *connections.ConnectionChange) { n.Name, n.ClientID = "Else", "else" }, "tenants"},
+			"with a slash":                      {func(n *connections.ConnectionChange) { n.Issuer += "/" }, "tenants"},
+			"two organisations, the other way ": {func(n *connections.ConnectionChange) { n.Tenants = []string{tenants[1], tenants[0], tenants[1]} }, "tenants"},
 			"anybody":                           {anyone, "any_tenant"},
 			"the same issuer and client":        {h.generic, "client_id"},
 		} {
@@ -193,26 +194,26 @@ func TestTheSameConnectionIsAddedOnce(t *testing.T) {
 				t.Errorf("%s: %v, want field %s", name, err, c.field)
 			}
 		}
-		for name, change := range map[string]func(*manage.ConnectionChange){
-			"for others":       func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts },
-			"another client":   func(n *manage.ConnectionChange) { h.generic(n); n.ClientID = "else" },
-			"one organisation": func(n *manage.ConnectionChange) { n.Tenants = tenants[:1] },
+		for name, change := range map[string]func(*connections.ConnectionChange){
+			"for others":       func(n *connections.ConnectionChange) { n.PopulationID = idp.Contacts },
+			"another client":   func(n *connections.ConnectionChange) { h.generic(n); n.ClientID = "else" },
+			"one organisation": func(n *connections.ConnectionChange) { n.Tenants = tenants[:1] },
 		} {
 			if err := h.addAgain(change); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		change := manage.ConnectionChange{Connection: h.connection, Reason: "x"}
+		change := connections.ConnectionChange{Connection: h.connection, Reason: "x"}
 		change.Tenants = tenants
 		var field settings.Errors
-		if _, err := h.Manage.UpdateConnection(t.Context(), manage.System(), change); !errors.As(err, &field) || field[0].Field != "tenants" {
+		if _, err := h.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change); !errors.As(err, &field) || field[0].Field != "tenants" {
 			t.Errorf("changed into another one: %v", err)
 		}
 	})
 }
 
-func (h *house) addAgain(change func(*manage.ConnectionChange)) error {
-	n := manage.ConnectionChange{
+func (h *house) addAgain(change func(*connections.ConnectionChange)) error {
+	n := connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Again", Enabled: true, Issuer: h.entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp,
@@ -220,7 +221,7 @@ func (h *house) addAgain(change func(*manage.ConnectionChange)) error {
 		ClientSecret: idptest.EntraSecret,
 	}
 	change(&n)
-	_, err := h.Manage.AddConnection(h.t.Context(), manage.System(), n)
+	_, err := h.Manage.Connections.AddConnection(h.t.Context(), authz.System(), n)
 	return err
 }
 
@@ -232,7 +233,7 @@ func TestTheSameConnectionIsAddedOnceInARace(t *testing.T) {
 		h.AddUser(idp.Agents, "admin@rtx.example")
 		before, added := h.count("connections"), 0
 		for _, err := range idptest.Race(8, func(int) error {
-			return h.addAgain(func(n *manage.ConnectionChange) { n.ClientID = "x"; n.Tenants = []string{idptest.OtherTenant} })
+			return h.addAgain(func(n *connections.ConnectionChange) { n.ClientID = "x"; n.Tenants = []string{idptest.OtherTenant} })
 		}) {
 			if err == nil {
 				added++
@@ -266,16 +267,16 @@ func TestConnectionsThatAreTheSameStandOnce(t *testing.T) {
 		}
 		claim(t, h.signIn(idptest.NewBrowser(t), idptest.Alice), "sub", user.ID)
 
-		entry, err := h.Manage.Connection(t.Context(), manage.System(), twin.ID)
+		entry, err := h.Manage.Connections.Connection(t.Context(), authz.System(), twin.ID)
 		if err != nil || entry.InsteadOf != h.connection.Name {
 			t.Errorf("offered instead: %q, %v", entry.InsteadOf, err)
 		}
-		change := manage.ConnectionChange{Connection: entry.Connection, Reason: "x"}
+		change := connections.ConnectionChange{Connection: entry.Connection, Reason: "x"}
 		change.Name, change.Enabled = "Old twin", false
-		entry, err = h.Manage.UpdateConnection(t.Context(), manage.System(), change)
+		entry, err = h.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change)
 		idptest.Must(t, err)
 		change.Version, change.Enabled = entry.Version, true
-		if _, err := h.Manage.UpdateConnection(t.Context(), manage.System(), change); !errors.Is(err, idp.ErrInvalid) {
+		if _, err := h.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change); !errors.Is(err, idp.ErrInvalid) {
 			t.Errorf("switched on again: %v", err)
 		}
 	})

@@ -10,7 +10,10 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/entra"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // Whatever is wrong with an answer: a page that says what to do, the reason in the
@@ -108,7 +111,7 @@ func TestKeysThatDoNotCome(t *testing.T) {
 
 func TestWhatMicrosoftRefuses(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.ClientID = idptest.AssignedApp })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.ClientID = idptest.AssignedApp })
 	b := idptest.NewBrowser(t)
 	t.Run("not assigned", func(t *testing.T) {
 		h.t = t
@@ -195,7 +198,7 @@ func TestOneAnswerLetsOneIn(t *testing.T) {
 
 func TestATenantThatMayNotCome(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) {
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) {
 		n.Tenants, n.ClientID = []string{idptest.HomeTenant, "44444444-aaaa-4bbb-8ccc-000000000001"}, idptest.OpenApp
 	})
 	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Bob), forbidden, idp.FederationTenant)
@@ -204,12 +207,12 @@ func TestATenantThatMayNotCome(t *testing.T) {
 
 func TestPersonalAccountsOnlyIfAllowed(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { anyone(n); n.PersonalAccounts, n.Trust = false, idp.Trusted })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { anyone(n); n.PersonalAccounts, n.Trust = false, idp.Trusted })
 	left := h.leave(idptest.NewBrowser(t), h.party.Begin())
 	if !strings.Contains(left.Path, "/organizations/") {
 		t.Errorf("asked at %s", left)
 	}
-	h = open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { anyone(n); n.Trust = idp.Trusted })
+	h = open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { anyone(n); n.Trust = idp.Trusted })
 	claim(t, h.signIn(idptest.NewBrowser(t), idptest.Dora), "email", idptest.Dora)
 }
 
@@ -220,7 +223,7 @@ func TestADisabledAccountStaysOut(t *testing.T) {
 	user, err := h.Store.UserByEmail(t.Context(), idp.Agents, idptest.Alice)
 	idptest.Must(t, err)
 	disabled := true
-	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), user.ID, manage.UserChange{Version: version(t, h, user.ID), Disabled: &disabled, Reason: "left"})
+	_, err = h.Manage.People.UpdateUser(t.Context(), authz.System(), user.ID, people.UserChange{Version: version(t, h, user.ID), Disabled: &disabled, Reason: "left"})
 	idptest.Must(t, err)
 	p := h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice)
 	if p.Status != forbidden || p.Left != nil || h.lastRefusal().Detail["reason"] != string(idp.FederationDisabled) {
@@ -230,7 +233,7 @@ func TestADisabledAccountStaysOut(t *testing.T) {
 
 func version(t *testing.T, h *house, id string) int64 {
 	t.Helper()
-	d, err := h.Manage.UserDetail(t.Context(), manage.System(), id)
+	d, err := h.Manage.People.UserDetail(t.Context(), authz.System(), id)
 	idptest.Must(t, err)
 	return d.Version
 }
@@ -255,7 +258,7 @@ func TestMadeUpAnswersAreLimited(t *testing.T) {
 func TestUserinfoOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	generic := h.connect(func(n *manage.ConnectionChange) {
+	generic := h.connect(func(n *connections.ConnectionChange) {
 		h.generic(n)
 		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 	})
@@ -269,7 +272,7 @@ func TestUserinfoOfSomebodyElse(t *testing.T) {
 func TestAnAnswerOfAnotherIssuer(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	generic := h.connect(func(n *manage.ConnectionChange) {
+	generic := h.connect(func(n *connections.ConnectionChange) {
 		h.generic(n)
 		n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 	})
@@ -343,7 +346,7 @@ func TestADisabledAccountIsNotLinked(t *testing.T) {
 	alice, yes := h.AddUser(idp.Agents, idptest.Alice), true
 	_, version, err := h.Store.VersionedUser(t.Context(), alice.ID)
 	idptest.Must(t, err)
-	_, err = h.Manage.UpdateUser(t.Context(), manage.System(), alice.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: "left"})
+	_, err = h.Manage.People.UpdateUser(t.Context(), authz.System(), alice.ID, people.UserChange{Version: version, Disabled: &yes, Reason: "left"})
 	idptest.Must(t, err)
 	h.refused(h.come(idptest.NewBrowser(t), h.party.Begin(), idptest.Alice), forbidden, idp.FederationDisabled)
 }
@@ -353,10 +356,10 @@ func TestADisabledAccountIsNotLinked(t *testing.T) {
 func TestAConnectionOfOthers(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-	others := h.connect(func(n *manage.ConnectionChange) { n.PopulationID = idp.Contacts })
-	p, err := h.Manage.Population(t.Context(), manage.System(), idp.Contacts)
+	others := h.connect(func(n *connections.ConnectionChange) { n.PopulationID = idp.Contacts })
+	p, err := h.Manage.Populations.Population(t.Context(), authz.System(), idp.Contacts)
 	idptest.Must(t, err)
-	_, err = h.Manage.SaveAccess(t.Context(), manage.System(), manage.Change[idp.Access]{
+	_, err = h.Manage.Populations.SaveAccess(t.Context(), authz.System(), populations.Change[idp.Access]{
 		ID: idp.Contacts, Version: p.Version, To: idp.Access{Password: true, Federated: true},
 	})
 	idptest.Must(t, err)

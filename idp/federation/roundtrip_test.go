@@ -6,7 +6,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // trips goes on with a sign-in until it ends at the app or for good, and counts how often
@@ -53,15 +54,15 @@ func TestASilentUpstreamIsAskedOnceAtMost(t *testing.T) {
 		"acr_values=mfa": {"acr_values", string(idp.ACRMFA)},
 		"all":            {"prompt", "login", "max_age", "0", "acr_values", string(idp.ACRMFA)},
 	}
-	for trust, change := range map[string]func(*manage.ConnectionChange){
+	for trust, change := range map[string]func(*connections.ConnectionChange){
 		"trusted":  nil,
-		"local":    func(n *manage.ConnectionChange) { n.Trust = idp.LocalStep },
-		"evidence": func(n *manage.ConnectionChange) { n.Trust, n.Context = idp.EvidenceRequired, "c1" },
+		"local":    func(n *connections.ConnectionChange) { n.Trust = idp.LocalStep },
+		"evidence": func(n *connections.ConnectionChange) { n.Trust, n.Context = idp.EvidenceRequired, "c1" },
 	} {
 		for name, pairs := range asks {
 			t.Run(trust+"/"+name, func(t *testing.T) {
 				h, b := open(t, idptest.Alone(t), change), idptest.NewBrowser(t)
-				h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+				h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 				h.entra.Mutate(silentAbout("auth_time"))
 				var phone *idptest.Authenticator
 				for _, turn := range []string{"first", "second"} { // the second in the session of the first

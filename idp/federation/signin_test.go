@@ -8,7 +8,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/entra"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 func TestSomebodyComesThroughEntra(t *testing.T) {
@@ -44,7 +45,7 @@ func TestSomebodyComesThroughEntra(t *testing.T) {
 // What is asked of Entra is what the app asked of us.
 func TestTheRequestIsPassedOn(t *testing.T) {
 	t.Parallel()
-	h, b := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.DomainHint = "home.example" }), idptest.NewBrowser(t)
+	h, b := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.DomainHint = "home.example" }), idptest.NewBrowser(t)
 	q := h.leave(b, h.party.Begin("login_hint", idptest.Alice, "ui_locales", "de", "prompt", "login")).Query()
 	for name, want := range map[string]string{
 		"login_hint": idptest.Alice, "ui_locales": "de", "prompt": "login", "domain_hint": "home.example", "max_age": "",
@@ -80,7 +81,7 @@ func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
 func TestEvidenceRaisesACR(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, func(n *manage.ConnectionChange) { n.Context = "c1" })
+		h := open(t, db, func(n *connections.ConnectionChange) { n.Context = "c1" })
 		b := idptest.NewBrowser(t)
 		claim(t, h.signIn(b, idptest.Alice), "acr", string(idp.ACRFederated))
 		// The app asks for more: Entra is asked again, for the context that proves it.
@@ -108,8 +109,8 @@ func TestAnUnmetDemandIsToldToTheApp(t *testing.T) {
 
 func TestStatesOfTrust(t *testing.T) {
 	t.Parallel()
-	context := func(trust idp.Trust) func(*manage.ConnectionChange) {
-		return func(n *manage.ConnectionChange) { n.Trust, n.Context = trust, "c1" }
+	context := func(trust idp.Trust) func(*connections.ConnectionChange) {
+		return func(n *connections.ConnectionChange) { n.Trust, n.Context = trust, "c1" }
 	}
 	t.Run("evidence that comes", func(t *testing.T) {
 		h := open(t, idptest.Alone(t), context(idp.EvidenceRequired))
@@ -147,7 +148,7 @@ func TestAGenericProvider(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db, nil)
 		h.entra.ChangePerson(entra.Generic, idptest.Gina, func(p *entra.Person) { p.AMR = []string{"pwd", "otp", "mfa", "made-up"} })
-		generic := h.connect(func(n *manage.ConnectionChange) {
+		generic := h.connect(func(n *connections.ConnectionChange) {
 			h.generic(n)
 			n.Trust, n.Domains = idp.Trusted, []string{"generic.example"}
 		})
@@ -165,7 +166,7 @@ func TestAGenericProvider(t *testing.T) {
 
 func TestACertificateProvesWhoWeAre(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), func(n *manage.ConnectionChange) { n.ClientSecret, n.NewCertificate = "", true })
+	h := open(t, idptest.Alone(t), func(n *connections.ConnectionChange) { n.ClientSecret, n.NewCertificate = "", true })
 	certificate := parse(t, h.connection.Certificate)
 	idptest.Must(t, h.entra.ChangeApp(idptest.HomeApp, func(a *entra.App) { a.Secrets, a.Certificates = nil, certificate }))
 	claim(t, h.signIn(idptest.NewBrowser(t), idptest.Alice), "amr", "fed")
@@ -225,7 +226,7 @@ func TestPortalAccess(t *testing.T) {
 		h := open(t, db, nil)
 		boss := h.AddUser(idp.Agents, "boss@rtx.example")
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))
-		idptest.Must(t, h.Manage.LinkIdentity(t.Context(), manage.System(), manage.NewIdentity{
+		idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{
 			UserID: boss.ID, ConnectionID: h.connection.ID, TenantID: idptest.HomeTenant, ObjectID: "99999999-aaaa-4bbb-8ccc-000000000001",
 		}))
 		b := idptest.NewBrowser(t)

@@ -8,7 +8,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // silentAbout has the other side leave out a claim.
@@ -115,8 +116,8 @@ func TestAProviderThatIsAskedWhenAndDoesNotSay(t *testing.T) {
 	for name, trust := range map[string]idp.Trust{"trusted": idp.Trusted, "counted as a password": idp.LocalStep} {
 		t.Run(name, func(t *testing.T) {
 			h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
-			h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
-			generic := h.connect(func(n *manage.ConnectionChange) {
+			h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
+			generic := h.connect(func(n *connections.ConnectionChange) {
 				h.generic(n)
 				n.Trust, n.Domains = trust, []string{"generic.example"}
 			})
@@ -179,7 +180,7 @@ func TestAnAdminOfASilentEntraProvesASecondStepHere(t *testing.T) {
 func TestARequestForFederatedLeadsThere(t *testing.T) {
 	t.Parallel()
 	h, b := open(t, idptest.Alone(t), ours), idptest.NewBrowser(t)
-	h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	alice := h.AddUser(idp.Agents, idptest.Alice)
 	h.signIn(idptest.NewBrowser(t), idptest.Alice) // linked
 	byPassword := func(a idptest.Attempt) *idptest.Page {
@@ -224,14 +225,14 @@ func TestARequestForFederatedWithoutAnotherProvider(t *testing.T) {
 		"acr_values": {"acr_values", string(idp.ACRFederated)},
 		"essential":  {"claims", `{"id_token":{"acr":{"essential":true,"value":"` + string(idp.ACRFederated) + `"}}}`},
 	} {
-		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		b := idptest.NewBrowser(t)
 		p := b.Submit(b.Get(h.party.Begin(essential...).URL), "/password", "email", alice.Email, "password", idptest.Password)
 		if p.Left == nil || p.Left.Query().Get("error") != "unmet_authentication_requirements" {
 			t.Errorf("%s, by password: %q (%d), left for %v", name, p.Heading(), p.Status, p.Left)
 		}
 	}
-	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "RTX"}, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "RTX"}, populations.OnNextLogin)
 	b, a := idptest.NewBrowser(t), h.party.Begin("acr_values", string(idp.ACRFederated))
 	page := b.Submit(b.Get(a.URL), "/password", "email", alice.Email, "password", idptest.Password)
 	_, page = setsUp(t, b, page)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 )
@@ -59,7 +59,7 @@ func StartWith(tb testing.TB, cfg server.Config, path string) *App {
 // AddUser makes a person with Password.
 func (a *App) AddUser(population, email string) idp.User {
 	a.tb.Helper()
-	u, err := a.Manage.CreateUser(a.tb.Context(), manage.NewUser{
+	u, err := a.Manage.People.CreateUser(a.tb.Context(), people.NewUser{
 		Population: population, Email: email, Name: "Somebody", Password: Password,
 	})
 	if err != nil {

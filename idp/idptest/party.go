@@ -43,7 +43,7 @@ func (a *App) AddParty(c idp.Client) *Party {
 	if len(c.RedirectURIs) == 0 && c.Kind != idp.ServiceClient {
 		c.RedirectURIs = []string{RedirectURI}
 	}
-	client, secret, err := a.Manage.CreateClient(a.tb.Context(), c)
+	client, secret, err := a.Manage.Apps.CreateClient(a.tb.Context(), c)
 	if err != nil {
 		a.tb.Fatalf("adding a client: %v", err)
 	}

@@ -57,7 +57,7 @@ func TestTheLogoOfAnAppComesFromUs(t *testing.T) {
 	if p := b.Get(h.Issuer + "/apps/invented/logo"); p.Status != http.StatusNotFound {
 		t.Errorf("an invented app: %d", p.Status)
 	}
-	_, _, err = h.Manage.CreateClient(t.Context(), idp.Client{
+	_, _, err = h.Manage.Apps.CreateClient(t.Context(), idp.Client{
 		Name: "Bad", Populations: []string{idp.Agents}, RedirectURIs: []string{idptest.RedirectURI}, LogoURI: "http://rtx.example/logo.png",
 	})
 	if err == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -16,7 +16,7 @@ import (
 // showBreakGlass is the page behind a link for emergencies. Looking at it uses nothing
 // up.
 func (l *Login) showBreakGlass(c *gin.Context) error {
-	if err := l.Manage.CheckBreakGlass(c.Request.Context(), c.Param("token"), false); err != nil {
+	if err := l.Manage.Links.CheckBreakGlass(c.Request.Context(), c.Param("token"), false); err != nil {
 		return linkProblem(err)
 	}
 	return l.Web.Render(c, http.StatusOK, ui.BreakGlass{
@@ -25,7 +25,7 @@ func (l *Login) showBreakGlass(c *gin.Context) error {
 }
 
 func linkProblem(err error) error {
-	if errors.Is(err, manage.ErrLink) {
+	if errors.Is(err, links.ErrLink) {
 		return web.NewProblem(ui.ProblemLink, err)
 	}
 	return err
@@ -34,7 +34,7 @@ func linkProblem(err error) error {
 // postBreakGlass keeps the link in this browser and goes to the console, whose sign-in
 // takes a password with it.
 func (l *Login) postBreakGlass(c *gin.Context) error {
-	if err := l.Manage.CheckBreakGlass(c.Request.Context(), c.Param("token"), false); err != nil {
+	if err := l.Manage.Links.CheckBreakGlass(c.Request.Context(), c.Param("token"), false); err != nil {
 		return linkProblem(err)
 	}
 	http.SetCookie(c.Writer, l.Sessions.Cookies.NewBreakGlass(c.Param("token")))
@@ -49,8 +49,8 @@ func (l *Login) brokeGlass(ctx context.Context, s *signIn) (bool, error) {
 	if token == "" || s.client.ID != idp.ConsoleClient {
 		return false, nil
 	}
-	err := l.Manage.CheckBreakGlass(ctx, token, s.stepsUp())
-	if errors.Is(err, manage.ErrLink) {
+	err := l.Manage.Links.CheckBreakGlass(ctx, token, s.stepsUp())
+	if errors.Is(err, links.ErrLink) {
 		return false, nil
 	}
 	return err == nil, err
@@ -64,15 +64,15 @@ func (l *Login) useBreakGlass(ctx context.Context, s *signIn) error {
 	}
 	token := l.Sessions.Cookies.BreakGlass(s.header)
 	if s.stepsUp() { // it may have been used for the session; if not, it is now
-		err := l.Manage.CheckBreakGlass(ctx, token, false)
-		if errors.Is(err, manage.ErrLink) {
+		err := l.Manage.Links.CheckBreakGlass(ctx, token, false)
+		if errors.Is(err, links.ErrLink) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return l.Manage.UseBreakGlass(ctx, token, s.User)
+	return l.Manage.Links.UseBreakGlass(ctx, token, s.User)
 }
 
 // stepsUp tells whether the flow is for more proof of somebody who is signed in.

@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/password"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
@@ -22,7 +22,7 @@ func (s *signIn) judge(plain string) {
 	s.notes.Judged = s.Population.PasswordsAtSignIn
 	s.notes.Weak = nil
 	if s.Population.Access.Password || !s.notes.Pending.proved() { // one that links is never typed again
-		s.notes.Weak = manage.JudgeSignIn(s.Population, s.User, plain)
+		s.notes.Weak = people.JudgeSignIn(s.Population, s.User, plain)
 	}
 }
 
@@ -63,7 +63,7 @@ func (l *Login) renderChange(c *gin.Context, s *signIn, p changePage) error {
 		Frame: l.frame(c, s), Action: l.action(s, "change"), Email: s.User.Email, Why: *why(p.state.Reasons),
 		EndsOthers: s.Population.EndOthers, RetryAfter: retryAfter(c, p.limited),
 		New: ui.NewPassword{
-			Rules: manage.PasswordRuleList(s.Population, s.User, true, p.broken), HintURL: l.action(s, "judge"), Error: p.err,
+			Rules: people.PasswordRuleList(s.Population, s.User, true, p.broken), HintURL: l.action(s, "judge"), Error: p.err,
 		},
 	}
 	if p.limited != nil {
@@ -103,14 +103,14 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 	if err != nil {
 		return err
 	}
-	hash, err := l.Manage.HashReplacement(password.ForKnown(ctx), s.Population, s.User, plain)
+	hash, err := l.Manage.People.HashReplacement(password.ForKnown(ctx), s.Population, s.User, plain)
 	if page.busy = errors.Is(err, idp.ErrBusy); page.busy {
 		if err := attempt.NotMade(ctx); err != nil {
 			return err
 		}
 		return l.renderChange(c, s, page)
 	}
-	var weak *manage.PasswordError
+	var weak *people.PasswordError
 	if errors.As(err, &weak) {
 		page.broken, page.err = weak.Reasons, ui.MsgPasswordBroken.With()
 		return l.renderChange(c, s, page)
@@ -120,9 +120,9 @@ func (l *Login) postChange(c *gin.Context, s *signIn) error {
 	}
 	err = l.advance(c, s, func(ctx context.Context) error {
 		s.notes.Weak = nil
-		spared := manage.Spared{Session: s.flow.SessionID, Flow: s.flow.ID}
+		spared := people.Spared{Session: s.flow.SessionID, Flow: s.flow.ID}
 		e := s.audit(idp.AuditPasswordChanged, map[string]string{"why": describe(state.Reasons)})
-		if err := l.Manage.ReplacePassword(ctx, s.Population, s.User, hash, spared, e); err != nil {
+		if err := l.Manage.People.ReplacePassword(ctx, s.Population, s.User, hash, spared, e); err != nil {
 			return err
 		}
 		return attempt.Succeeded(ctx)
@@ -154,7 +154,7 @@ func (l *Login) postJudge(c *gin.Context, s *signIn) error {
 		return nil
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, gin.H{"broken": manage.BrokenRules(s.Population, s.User, c.PostForm("password"))})
+	c.JSON(http.StatusOK, gin.H{"broken": people.BrokenRules(s.Population, s.User, c.PostForm("password"))})
 	return nil
 }
 

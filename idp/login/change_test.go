@@ -10,7 +10,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 const (
@@ -19,24 +20,24 @@ const (
 )
 
 // require puts rules of passwords in force.
-func (h *house) require(r idp.PasswordRules, apply manage.Apply) {
+func (h *house) require(r idp.PasswordRules, apply populations.Apply) {
 	h.t.Helper()
-	seen, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
+	seen, err := h.Manage.Populations.Population(h.t.Context(), authz.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	_, err = h.Manage.SavePasswordRules(h.t.Context(), manage.System(), manage.Change[idp.PasswordRules]{
+	_, err = h.Manage.Populations.SavePasswordRules(h.t.Context(), authz.System(), populations.Change[idp.PasswordRules]{
 		ID: idp.Agents, Version: seen.Version, To: r, Apply: apply,
 	})
 	idptest.Must(h.t, err)
 }
 
 // sessions changes how long sessions last.
-func (h *house) sessions(change func(r *manage.SessionRules)) {
+func (h *house) sessions(change func(r *populations.SessionRules)) {
 	h.t.Helper()
-	seen, err := h.Manage.Population(h.t.Context(), manage.System(), idp.Agents)
+	seen, err := h.Manage.Populations.Population(h.t.Context(), authz.System(), idp.Agents)
 	idptest.Must(h.t, err)
-	rules := manage.SessionRulesOf(seen.Population)
+	rules := populations.SessionRulesOf(seen.Population)
 	change(&rules)
-	_, err = h.Manage.SaveSessionRules(h.t.Context(), manage.System(), manage.Change[manage.SessionRules]{
+	_, err = h.Manage.Populations.SaveSessionRules(h.t.Context(), authz.System(), populations.Change[populations.SessionRules]{
 		ID: idp.Agents, Version: seen.Version, To: rules,
 	})
 	idptest.Must(h.t, err)
@@ -76,11 +77,11 @@ func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
 		phone, _ := h.enrol(first)
 
 		// Only for new passwords: nobody is asked.
-		h.require(withDigit, manage.OnlyNew)
+		h.require(withDigit, populations.OnlyNew)
 		wantLeft(t, h.withPassword(idptest.NewBrowser(t), idptest.Password, phone))
 
 		// On next login: sessions go on, whoever signs in is asked, after the second step.
-		h.require(withDigit, manage.OnNextLogin)
+		h.require(withDigit, populations.OnNextLogin)
 		if got := h.silent(first); got != "" {
 			t.Errorf("single sign-on after it: %q", got)
 		}
@@ -111,7 +112,7 @@ func TestThreeWaysToApplyRulesOfPasswords(t *testing.T) {
 		// Immediately: everybody is signed out, and asked at the next sign-in.
 		b = idptest.NewBrowser(t)
 		wantLeft(t, h.withPassword(b, better, phone))
-		h.require(withSpecial, manage.Immediately)
+		h.require(withSpecial, populations.Immediately)
 		if got := h.silent(b); got != "login_required" {
 			t.Errorf("single sign-on after it: %q", got)
 		}
@@ -140,7 +141,7 @@ func TestExpiredPasswordIsChanged(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
-		h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, manage.OnNextLogin)
+		h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, populations.OnNextLogin)
 		wantLeft(t, h.withPassword(idptest.NewBrowser(t), idptest.Password, phone))
 		h.exec("UPDATE users SET password_changed_at = '2020-01-01 00:00:00'")
 		b := idptest.NewBrowser(t)
@@ -161,7 +162,7 @@ func TestExpiryOnlyForNewPasswords(t *testing.T) {
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	h.exec("UPDATE users SET password_changed_at = '2020-01-01 00:00:00'")
-	h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, manage.OnlyNew)
+	h.require(idp.PasswordRules{MinLength: 8, ExpiryDays: 90}, populations.OnlyNew)
 	wantLeft(t, h.withPassword(idptest.NewBrowser(t), idptest.Password, phone))
 	h.exec("UPDATE populations SET expiry_since = '2019-12-31 00:00:00'")
 	want(t, h.withPassword(idptest.NewBrowser(t), idptest.Password, phone), http.StatusOK, asksForAnother)
@@ -172,11 +173,11 @@ func TestFormerPasswordsAreRefused(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
-		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2, Digit: true}, manage.OnlyNew)
-		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), h.user.ID, better, ""))
-		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), h.user.ID, "8 patient horses", ""))
-		h.require(idp.PasswordRules{MinLength: 17, NoReuse: 2}, manage.OnNextLogin)
-		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2}, manage.OnlyNew)
+		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2, Digit: true}, populations.OnlyNew)
+		idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), h.user.ID, better, ""))
+		idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), h.user.ID, "8 patient horses", ""))
+		h.require(idp.PasswordRules{MinLength: 17, NoReuse: 2}, populations.OnNextLogin)
+		h.require(idp.PasswordRules{MinLength: 8, NoReuse: 2}, populations.OnlyNew)
 		h.exec("UPDATE populations SET passwords_at_sign_in = '{\"min_length\":17}'")
 		b := idptest.NewBrowser(t)
 		page := h.withPassword(b, "8 patient horses", phone)
@@ -200,7 +201,7 @@ func TestRulesThatChangeUnderWay(t *testing.T) {
 		h.forget()
 		b := idptest.NewBrowser(t)
 		page := h.atCode(b)
-		h.require(withDigit, manage.OnNextLogin)
+		h.require(withDigit, populations.OnNextLogin)
 		page = b.Submit(page, "/totp", "code", phone.Code(0))
 		want(t, page, http.StatusOK, "Enter your password again")
 		page = b.Submit(page, "/password", "password", idptest.Password)
@@ -212,11 +213,11 @@ func TestRulesThatChangeUnderWay(t *testing.T) {
 		wantLeft(t, b.Submit(page, "/change", "password", better))
 
 		// And once more while the page that asks for another password is open.
-		h.require(idp.PasswordRules{MinLength: 8, Digit: true, Upper: true}, manage.OnNextLogin)
+		h.require(idp.PasswordRules{MinLength: 8, Digit: true, Upper: true}, populations.OnNextLogin)
 		b = idptest.NewBrowser(t)
 		page = h.withPassword(b, better, phone)
 		want(t, page, http.StatusOK, asksForAnother)
-		h.require(withSpecial, manage.OnNextLogin)
+		h.require(withSpecial, populations.OnNextLogin)
 		page = b.Submit(page, "/change", "password", "8 Patienthorses")
 		want(t, page, http.StatusOK, "Enter your password again")
 	})
@@ -234,7 +235,7 @@ func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
 			ends bool
 			want string
 		}{{false, ""}, {true, "login_required"}} {
-			h.sessions(func(r *manage.SessionRules) { r.EndOthers = c.ends })
+			h.sessions(func(r *populations.SessionRules) { r.EndOthers = c.ends })
 			plain, next := idptest.Password, "8 patient horses"
 			rules := withDigit
 			if i > 0 {
@@ -244,7 +245,7 @@ func TestChangedPasswordSignsOutElsewhere(t *testing.T) {
 			party.OAuth.Scopes = []string{"openid", "offline_access"}
 			attempt := party.Begin()
 			tokens := party.Exchange(attempt, elsewhere.Get(attempt.URL).Left)
-			h.require(rules, manage.OnNextLogin)
+			h.require(rules, populations.OnNextLogin)
 			// Another sign-in of theirs stands in the middle.
 			middle := idptest.NewBrowser(t)
 			h.forget()
@@ -277,7 +278,7 @@ func TestOfTwoTabsOneChangesThePassword(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
-		h.require(withDigit, manage.OnNextLogin)
+		h.require(withDigit, populations.OnNextLogin)
 		b := idptest.NewBrowser(t)
 		page := h.withPassword(b, idptest.Password, phone)
 		target, fields, ok := page.Form("/change")
@@ -313,7 +314,7 @@ func TestPasswordsOfFourKibibytes(t *testing.T) {
 	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
-	h.require(withDigit, manage.OnNextLogin)
+	h.require(withDigit, populations.OnNextLogin)
 	b := idptest.NewBrowser(t)
 	page := h.withPassword(b, idptest.Password, phone)
 	longest := strings.Repeat("7 patient horses, ", 4096/18+1)[:4095] + "x"
@@ -329,7 +330,7 @@ func TestRulesAreToldWhileSomebodyTypes(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		phone, _ := h.enrol(idptest.NewBrowser(t))
-		h.require(withDigit, manage.OnNextLogin)
+		h.require(withDigit, populations.OnNextLogin)
 		b := idptest.NewBrowser(t)
 		early := h.atPassword(b)
 		hint := func(b *idptest.Browser, flow, typed string) (int, []string) {
@@ -377,7 +378,7 @@ func TestNewPasswordsAreTriedAtAPace(t *testing.T) {
 	t.Parallel()
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
-	h.require(withDigit, manage.OnNextLogin)
+	h.require(withDigit, populations.OnNextLogin)
 	b := idptest.NewBrowser(t)
 	page := h.withPassword(b, idptest.Password, phone)
 	var last *idptest.Page

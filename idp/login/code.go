@@ -161,7 +161,7 @@ func (s *signIn) usable(m idp.Method) []idp.Factor {
 func (l *Login) matchAny(factors []idp.Factor, code string) (factorID string, step int64, err error) {
 	var refused error
 	for _, f := range factors {
-		secret, err := l.Manage.OpenFactor(f)
+		secret, err := l.Manage.Factors.OpenFactor(f)
 		if errors.Is(err, idp.ErrUnreadable) { // another one may still do
 			refused = cmp.Or(refused, err)
 			continue

@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/factors"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -24,7 +24,7 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 	if _, ok := s.next().(ShowCodes); !ok || s.over() {
 		return l.tooLate(c, s)
 	}
-	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	codes, err := l.Manage.Factors.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowCodes); !ok {
 		return l.tooLate(c, s)
 	}
-	_, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	_, err := l.Manage.Factors.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	switch {
 	case errors.Is(err, idp.ErrUnreadable):
 		return l.advance(c, s, func(context.Context) error {
@@ -83,8 +83,8 @@ func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
-		err := l.Manage.RegenerateOwn(ctx, s.User.ID, s.provedAt(idp.MethodRecovery))
-		var tooSoon *manage.TooSoonError
+		err := l.Manage.Self.RegenerateOwn(ctx, s.User.ID, s.provedAt(idp.MethodRecovery))
+		var tooSoon *factors.TooSoonError
 		if errors.As(err, &tooSoon) { // another tab was faster
 			return nil
 		}

@@ -178,7 +178,7 @@ func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) e
 // confirmed goes on with somebody who has read the code.
 func (l *Login) confirmed(ctx context.Context, s *signIn, c idp.Connection) error {
 	a := s.notes.Pending
-	user, signIn, err := l.Manage.Confirmed(ctx, c, a.Who)
+	user, signIn, err := l.Manage.Connections.Confirmed(ctx, c, a.Who)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (l *Login) linkAssertion(ctx context.Context, s *signIn) error {
 	}
 	connection, err := l.openConnection(ctx, s, s.notes.Pending.Connection)
 	if err == nil {
-		err = l.Manage.LinkProved(ctx, connection, s.notes.Pending.Who, s.User)
+		err = l.Manage.Connections.LinkProved(ctx, connection, s.notes.Pending.Who, s.User)
 	}
 	var refused *idp.FederationError
 	if errors.As(err, &refused) { // linked, switched off or deleted meanwhile: they are signed in nevertheless

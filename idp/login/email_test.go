@@ -10,7 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/mfa"
 )
 
@@ -20,7 +20,7 @@ func mailed(t *testing.T, db *idptest.Database, p idp.Policy) (*house, *idptest.
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, user: app.AddUser(idp.Agents, email)}
 	h.party = app.AddParty(idp.Client{HomeURL: home})
-	app.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+	app.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 	return h, box
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/throttle"
 	"gatehouse/mfa"
 )
@@ -62,8 +62,8 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 		if err := l.stillWithout(ctx, s); err != nil {
 			return err
 		}
-		f := manage.NewFactor{ID: idp.NewID(), Method: m.id, Secret: secret, LastStep: last, At: now}
-		if err := l.Manage.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
+		f := factors.NewFactor{ID: idp.NewID(), Method: m.id, Secret: secret, LastStep: last, At: now}
+		if err := l.Manage.Factors.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
 			return err
 		}
 		s.notes.Key, s.notes.KeyOf = nil, ""

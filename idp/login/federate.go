@@ -17,7 +17,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
@@ -247,13 +247,13 @@ func (l *Login) noteDated(ctx context.Context, s *signIn, c idp.Connection, date
 // arrive takes somebody in whom another provider vouches for, or has them confirm
 // their address first.
 func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
-	user, err := l.Manage.Recognise(ctx, c, a)
-	if errors.Is(err, manage.ErrConfirm) && (s.flow.UserID == "" || s.typed()) {
+	user, err := l.Manage.Connections.Recognise(ctx, c, a)
+	if errors.Is(err, connections.ErrConfirm) && (s.flow.UserID == "" || s.typed()) {
 		s.flow.UserID, s.User, s.flow.Proofs, s.flow.PolicyVersion = "", idp.User{}, nil, 0
 		s.notes = Notes{Keep: s.notes.Keep}
 		return l.beginConfirm(ctx, s, c, a)
 	}
-	if errors.Is(err, manage.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
+	if errors.Is(err, connections.ErrConfirm) || err == nil && s.flow.UserID != "" && s.flow.UserID != user.ID {
 		return &idp.FederationError{Reason: idp.FederationOther, Cause: errors.New("somebody else than the sign-in is of")}
 	}
 	if err != nil {

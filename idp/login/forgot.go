@@ -9,7 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -88,7 +89,7 @@ func (l *Login) forgot(c *gin.Context) error {
 
 func (l *Login) renderForgot(c *gin.Context, s *signIn, p idp.Population, page askPage) error {
 	if p.Access.Password && !l.mails() {
-		return web.NewProblem(ui.ProblemNotFound, manage.ErrNoMail)
+		return web.NewProblem(ui.ProblemNotFound, system.ErrNoMail)
 	}
 	_, others, err := l.choices(c.Request.Context(), s, p.ID, "/forgot")
 	if err != nil {
@@ -128,7 +129,7 @@ func (l *Login) backTo(s *signIn, p idp.Population) string {
 func (l *Login) postForgot(c *gin.Context, s *signIn) error {
 	return l.ask(c, s, asking{
 		step: "forgot", open: func(p idp.Population) bool { return p.Access.Password },
-		take: l.Manage.AskReset, render: l.renderForgot,
+		take: l.Manage.Links.AskReset, render: l.renderForgot,
 	})
 }
 
@@ -136,7 +137,7 @@ func (l *Login) postForgot(c *gin.Context, s *signIn) error {
 type asking struct {
 	step   string
 	open   func(p idp.Population) bool
-	take   func(ctx context.Context, r manage.LinkRequest) error
+	take   func(ctx context.Context, r links.LinkRequest) error
 	render func(c *gin.Context, s *signIn, p idp.Population, page askPage) error
 }
 
@@ -187,8 +188,8 @@ func (l *Login) takeOnce(ctx context.Context, s *signIn, a asking, in credential
 		if err != nil {
 			return err
 		}
-		return a.take(ctx, manage.LinkRequest{
-			Population: p.ID, Email: in.email, Lang: lang, Onward: manage.Onward{ClientID: s.client.ID, FlowID: s.flow.ID},
+		return a.take(ctx, links.LinkRequest{
+			Population: p.ID, Email: in.email, Lang: lang, Onward: links.Onward{ClientID: s.client.ID, FlowID: s.flow.ID},
 		})
 	})
 }
@@ -231,6 +232,6 @@ func (l *Login) renderRegister(c *gin.Context, s *signIn, p idp.Population, page
 // a mail that says so: the same answer after the same work.
 func (l *Login) postRegister(c *gin.Context, s *signIn) error {
 	return l.ask(c, s, asking{
-		step: "register", open: idp.Population.Registers, take: l.Manage.AskRegistration, render: l.renderRegister,
+		step: "register", open: idp.Population.Registers, take: l.Manage.Links.AskRegistration, render: l.renderRegister,
 	})
 }

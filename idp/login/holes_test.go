@@ -8,7 +8,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // Each of these was a hole that a review found.
@@ -49,7 +51,7 @@ func TestThePasswordAloneMakesNoBrowserOnesOwn(t *testing.T) {
 	h := alone(t)
 	phone, _ := h.enrol(idptest.NewBrowser(t))
 	lax := h.AddParty(idp.Client{Name: "Lax"})
-	h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+	h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin)
 	compared := 0
 	for range 3 {
 		b := idptest.NewBrowser(t)
@@ -87,7 +89,7 @@ func TestAnOpenSessionYieldsNoRecoveryCodes(t *testing.T) {
 		if n := len(idptest.RecoveryCodes(page)); n != 0 {
 			t.Errorf("%d new recovery codes without any proof", n)
 		}
-		idptest.Must(t, h.Manage.RegenerateRecoveryCodes(t.Context(), manage.System(), h.user.ID, "lost"))
+		idptest.Must(t, h.Manage.Factors.RegenerateRecoveryCodes(t.Context(), authz.System(), h.user.ID, "lost"))
 		if n := len(idptest.RecoveryCodes(again())); n != 0 {
 			t.Errorf("%d recovery codes are shown without any proof", n)
 		}
@@ -114,11 +116,11 @@ func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		strict, lax := h.AddParty(idp.Client{Name: "Strict"}), h.AddParty(idp.Client{Name: "Lax"})
-		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin)
 		b := idptest.NewBrowser(t)
 		h.enrol(b)
 		wantLeft(t, b.Get(strict.Begin().URL))
-		h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.Immediately)
+		h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.Immediately)
 		page := b.Get(lax.Begin("prompt", "login").URL)
 		wantLeft(t, b.Submit(page, "/password", "password", idptest.Password))
 		want(t, b.Get(strict.Begin().URL), http.StatusOK, "Enter the code from your app")
@@ -131,11 +133,11 @@ func TestAParkedSignInEndsToo(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(h *house){
 		"sign out": func(h *house) {
-			_, err := h.Manage.SignOut(h.t.Context(), manage.System(), h.user.ID, "stolen", manage.EndAppAccess)
+			_, err := h.Manage.People.SignOut(h.t.Context(), authz.System(), h.user.ID, "stolen", people.EndAppAccess)
 			idptest.Must(h.t, err)
 		},
 		"immediately": func(h *house) {
-			h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.Immediately)
+			h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, populations.Immediately)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,10 +179,10 @@ func TestEmailCodesComeFirstUnderAnOlderPolicyToo(t *testing.T) {
 	t.Parallel()
 	h, box := mailed(t, idptest.Alone(t), idp.Policy{})
 	strict := h.AddParty(idp.Client{Name: "Strict"})
-	h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 	b := idptest.NewBrowser(t)
 	wantLeft(t, h.accepted(b))
-	h.SetPolicy(idp.Agents, either, manage.OnNextLogin)
+	h.SetPolicy(idp.Agents, either, populations.OnNextLogin)
 	page := b.Get(strict.Begin().URL)
 	want(t, page, http.StatusOK, mailHeading)
 	page = b.Submit(page, "/resend")
@@ -205,7 +207,7 @@ func TestWhatWasProvedUnderOlderPoliciesIsAskedForAgain(t *testing.T) {
 			}
 		}
 		idptest.Must(t, h.Store.RenewSession(t.Context(), s))
-		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "Another"}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "Another"}, populations.OnNextLogin)
 		a := h.party.Begin("max_age", "3600")
 		page := b.Submit(b.Get(a.URL), "/password", "password", idptest.Password)
 		want(t, page, http.StatusOK, "Enter the code from your app")

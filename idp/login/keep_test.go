@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 // Who may stay signed in is asked on the first page, and their session lasts as long as
@@ -38,7 +38,7 @@ func TestStayingSignedIn(t *testing.T) {
 		if is, age := kept(idptest.NewBrowser(t), "keep", "yes"); is || age != 0 {
 			t.Errorf("not offered: kept %t, cookie for %d", is, age)
 		}
-		h.sessions(func(r *manage.SessionRules) {
+		h.sessions(func(r *populations.SessionRules) {
 			r.KeepSignedIn, r.KeptIdle, r.KeptLifetime = true, 48*time.Hour, 72*time.Hour
 		})
 		if !offered() {
@@ -57,7 +57,7 @@ func TestStayingSignedIn(t *testing.T) {
 			t.Errorf("after two days without use: %q", got)
 		}
 		h.exec("UPDATE sessions SET last_seen_at = '" + old + "', created_at = '" + old + "'")
-		h.sessions(func(r *manage.SessionRules) { r.KeepSignedIn = false })
+		h.sessions(func(r *populations.SessionRules) { r.KeepSignedIn = false })
 		if got := h.silent(b); got != "login_required" {
 			t.Errorf("once it is not offered any more: %q", got)
 		}
@@ -68,7 +68,7 @@ func TestStayingSignedIn(t *testing.T) {
 func TestChoiceToStayIsRemembered(t *testing.T) {
 	t.Parallel()
 	h := alone(t)
-	h.sessions(func(r *manage.SessionRules) { r.KeepSignedIn = true })
+	h.sessions(func(r *populations.SessionRules) { r.KeepSignedIn = true })
 	b := idptest.NewBrowser(t)
 	page := b.Submit(h.atPassword(b), "/password", "email", email, "password", "wrong", "keep", "yes")
 	wantText(t, page, http.StatusUnprocessableEntity, `name="keep" value="yes" checked`)

@@ -7,7 +7,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // A password that came by mail is one factor with the mailbox. Replacing it, where the
@@ -17,18 +18,18 @@ func TestAReplacedPasswordThatCameByMailStaysOne(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h, box := mailed(t, db, either)
-		h.require(withDigit, manage.OnNextLogin)
+		h.require(withDigit, populations.OnNextLogin)
 		strict := h.AddParty(idp.Client{Name: "Strict"})
-		h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+		h.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 		lax := h.AddParty(idp.Client{Name: "Lax"})
-		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
-		idptest.Must(t, h.Manage.SetPassword(t.Context(), manage.System(), h.user.ID, better, "begin"))
+		h.SetOverride(lax.Client.ID, idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin)
+		idptest.Must(t, h.Manage.People.SetPassword(t.Context(), authz.System(), h.user.ID, better, "begin"))
 		owner := idptest.NewBrowser(t)
 		page := owner.Submit(owner.Get(strict.Begin().URL), "/password", "email", email, "password", better)
 		page = owner.Submit(page, "/email", "code", box.Code(email))
 		phone := idptest.Scan(t, page)
 		wantLeft(t, owner.Submit(owner.Submit(page, "/enrol", "code", phone.Code(0)), "/saved", "saved", "yes"))
-		h.require(withSpecial, manage.OnNextLogin)
+		h.require(withSpecial, populations.OnNextLogin)
 		h.exec("UPDATE users SET password_by_mail_at = created_at")
 
 		thief := idptest.NewBrowser(t)

@@ -8,7 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/mfa"
 )
 
@@ -92,7 +92,7 @@ func TestFewCodesLeftCanBeRenewed(t *testing.T) {
 func TestAnAppsOwnRuleSetsUpAnAuthenticator(t *testing.T) {
 	t.Parallel()
 	h, _ := mailed(t, idptest.Alone(t), idp.Policy{})
-	h.SetOverride(h.party.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	h.SetOverride(h.party.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 	page := h.accepted(idptest.NewBrowser(t))
 	wantText(t, page, http.StatusOK, "otpauth://totp/")
 	if strings.Contains(page.Body, "otpauth://totp/:") {

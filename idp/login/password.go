@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
@@ -89,7 +89,7 @@ func (l *Login) passwordRight(c *gin.Context, s *signIn, in credentials, user id
 	switch {
 	case errors.Is(err, errPasswordChanged):
 		return l.passwordRefused(c, s, in, user, attempt)
-	case errors.Is(err, manage.ErrLink):
+	case errors.Is(err, links.ErrLink):
 		return l.passwordElsewhere(c, s, in)
 	}
 	return err

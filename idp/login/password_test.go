@@ -11,7 +11,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 )
 
 const refusal = "That email and password do not match."
@@ -49,8 +49,8 @@ func TestEveryWrongSignInGetsTheSameAnswer(t *testing.T) {
 		h.AddUser(idp.Contacts, "customer@rtx.example")
 		left := h.AddUser(idp.Agents, "left@rtx.example")
 		h.exec("UPDATE users SET disabled = TRUE WHERE id = '" + left.ID + "'")
-		invited := manage.NewUser{Population: idp.Agents, Email: "invited@rtx.example"}
-		if _, err := h.Manage.CreateUser(t.Context(), invited); err != nil {
+		invited := people.NewUser{Population: idp.Agents, Email: "invited@rtx.example"}
+		if _, err := h.Manage.People.CreateUser(t.Context(), invited); err != nil {
 			t.Fatal(err)
 		}
 
@@ -135,7 +135,7 @@ func TestTheLongestPasswordWorks(t *testing.T) {
 	t.Parallel()
 	h := alone(t)
 	long := strings.Repeat("long pass ", 408) + "word 🔑" // 4096 bytes and some less
-	if _, err := h.Manage.CreateUser(t.Context(), manage.NewUser{
+	if _, err := h.Manage.People.CreateUser(t.Context(), people.NewUser{
 		Population: idp.Agents, Email: "long@rtx.example", Password: long,
 	}); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // A thief who has given the old password, and stands in the middle of the sign-in,
@@ -15,10 +16,10 @@ func TestHelpEndsSignInsUnderWay(t *testing.T) {
 	t.Parallel()
 	for name, help := range map[string]func(h *house) error{
 		"reset": func(h *house) error {
-			return h.Manage.ResetMFA(h.t.Context(), manage.System(), h.user.ID, "stolen")
+			return h.Manage.Factors.ResetMFA(h.t.Context(), authz.System(), h.user.ID, "stolen")
 		},
 		"new password": func(h *house) error {
-			return h.Manage.SetPassword(h.t.Context(), manage.System(), h.user.ID, "another long password", "stolen")
+			return h.Manage.People.SetPassword(h.t.Context(), authz.System(), h.user.ID, "another long password", "stolen")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,7 +44,7 @@ func TestAChangeOfPasswordRacesASignIn(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
-		h.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		h.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		passwords := []string{idptest.Password, "another long password"}
 		for round := range 8 {
 			h.calm()
@@ -51,7 +52,7 @@ func TestAChangeOfPasswordRacesASignIn(t *testing.T) {
 			form := h.atPassword(b)
 			idptest.Race(2, func(i int) error {
 				if i == 0 {
-					return h.Manage.SetPassword(t.Context(), manage.System(), h.user.ID, passwords[(round+1)%2], "race")
+					return h.Manage.People.SetPassword(t.Context(), authz.System(), h.user.ID, passwords[(round+1)%2], "race")
 				}
 				b.Submit(form, "/password", "email", email, "password", passwords[round%2])
 				return nil

@@ -154,7 +154,7 @@ func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p en
 }
 
 func (l *Login) renderCodes(c *gin.Context, s *signIn, savedError *ui.Message) error {
-	codes, err := l.Manage.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
+	codes, err := l.Manage.Factors.OpenRecoveryCodes(c.Request.Context(), s.enrolment.Recovery.ID)
 	if errors.Is(err, idp.ErrUnreadable) {
 		slog.ErrorContext(c.Request.Context(), "show recovery codes", "cause", err)
 		return l.render(c, s, http.StatusOK, ui.RecoveryCodes{Frame: l.frame(c, s), Action: l.action(s, "saved"), Unreadable: true})

@@ -9,7 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 // An authenticator whose master key is gone is no fault of ours that a person meets:
@@ -18,7 +18,7 @@ func TestAnAuthenticatorThatNobodyCanReadIsSaidSo(t *testing.T) {
 	t.Parallel()
 	db := idptest.Alone(t)
 	app := idptest.Start(t, db.URL, "")
-	app.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.OnNextLogin)
+	app.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, populations.OnNextLogin)
 	u := app.AddUser(idp.Agents, "maya@rtx.example")
 	party := app.AddParty(idp.Client{})
 	lost, err := keyring.Parse(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("l", keyring.KeySize))))

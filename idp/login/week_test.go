@@ -11,7 +11,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/mail"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/server"
 	"gatehouse/idp/throttle"
 )
@@ -38,7 +38,7 @@ func besieged(t *testing.T, db *idptest.Database) (h *house, own *idptest.Browse
 	h.party = app.AddParty(idp.Client{HomeURL: home})
 	own = idptest.NewBrowser(t)
 	phone, _ = h.enrol(own)
-	app.SetPolicy(idp.Agents, either, manage.OnNextLogin)
+	app.SetPolicy(idp.Agents, either, populations.OnNextLogin)
 	return h, own, phone, box
 }
 

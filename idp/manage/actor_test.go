@@ -18,6 +18,9 @@ import (
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/session"
 	"gatehouse/idp/settings"
@@ -51,11 +54,10 @@ func inOffice(t *testing.T, test func(t *testing.T, o *office)) {
 		idptest.Must(t, err)
 		pages, err := newPages()
 		idptest.Must(t, err)
+		o.Manager = &manage.Manager{Parts: manage.Parts{
+			Keyring: ring, RecoveryKey: []byte("recovery key"), Mailer: o, Write: pages.WriteMail, Reap: func() { o.reaped.Add(1) },
+		}}
 		o.Manager = o.on(db.Store)
-		o.Keyring, o.RecoveryKey, o.Mailer, o.Write = ring, []byte("recovery key"), o, pages.WriteMail
-		o.Outbox = outbox.New(db.Store, ring)
-		o.Sessions.Outbox = o.Outbox
-		o.Reap = func() { o.reaped.Add(1) }
 		idptest.Must(t, o.EnsureDefaults(t.Context()))
 		test(t, o)
 	})
@@ -63,20 +65,22 @@ func inOffice(t *testing.T, test func(t *testing.T, o *office)) {
 
 // on is the office's manager on another connection to its database.
 func (o *office) on(s *store.Store) *manage.Manager {
-	m := manager(s)
-	m.Sessions = &session.Manager{Store: s}
-	if o.Manager != nil {
-		m.Keyring, m.RecoveryKey, m.Mailer, m.Write, m.Reap = o.Keyring, o.RecoveryKey, o.Mailer, o.Write, o.Reap
-		m.Outbox = outbox.New(s, o.Keyring)
-		m.Sessions.Outbox = m.Outbox
-	}
-	return m
+	p := o.Parts
+	p.Store, p.Hasher, p.Outbox = s, hasher, outbox.New(s, o.Keyring)
+	p.Sessions = &session.Manager{Store: s, Outbox: p.Outbox}
+	return manage.New(p)
+}
+
+// refit makes the rooms anew, with other parts.
+func (o *office) refit(change func(*manage.Parts)) {
+	change(&o.Parts)
+	*o.Manager = *manage.New(o.Parts)
 }
 
 // person adds somebody.
 func (o *office) person(t *testing.T, population string, roles ...string) idp.User {
 	t.Helper()
-	u, err := o.CreateUser(t.Context(), manage.NewUser{
+	u, err := o.People.CreateUser(t.Context(), people.NewUser{
 		Population: population, Email: idp.NewID() + "@rtx.example", Name: "Maya", Locale: "de", Roles: roles,
 	})
 	idptest.Must(t, err)
@@ -101,7 +105,7 @@ func (o *office) enrolled(t *testing.T, population string, roles ...string) idp.
 			ID: idp.NewID(), UserID: u.ID, Method: method, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
 		}))
 	}
-	idptest.Must(t, o.MakeRecoveryCodes(t.Context(), u.ID))
+	idptest.Must(t, o.Factors.MakeRecoveryCodes(t.Context(), u.ID))
 	idptest.Must(t, o.db.MarkRecoverySaved(t.Context(), o.enrolment(t, u).Recovery.ID, idp.Now()))
 	o.db.Age(t, "recovery_sets", 3*time.Hour)
 	return u
@@ -202,11 +206,11 @@ func (o *office) events(t *testing.T, kind idp.AuditKind, userID string) []idp.A
 }
 
 // holder may do what the permissions allow, with a second step of just now.
-func holder(permissions ...string) manage.Actor {
-	return manage.Actor{UserID: "ada", Permissions: permissions, SecondStepAt: idp.Now()}
+func holder(permissions ...string) authz.Actor {
+	return authz.Actor{UserID: "ada", Permissions: permissions, SecondStepAt: idp.Now()}
 }
 
-func everything() manage.Actor { return holder(idp.Permissions()...) }
+func everything() authz.Actor { return holder(idp.Permissions()...) }
 
 const ticket = "ticket 4711"
 
@@ -218,7 +222,7 @@ type operation struct {
 	// sensitive asks for a fresh second step and a reason, too.
 	sensitive bool
 	target    idp.User
-	do        func(a manage.Actor, reason string) error
+	do        func(a authz.Actor, reason string) error
 	// prepare makes it possible once more, where it is not at any time.
 	prepare func()
 }
@@ -227,31 +231,31 @@ type operation struct {
 func (o *office) operations(t *testing.T) []operation {
 	t.Helper()
 	ctx := t.Context()
-	client, _, err := o.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
+	client, _, err := o.Apps.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
 	idptest.Must(t, err)
 	list := []operation{
-		{"SavePolicy", idp.PermissionAuthentication, true, idp.User{}, func(a manage.Actor, reason string) error {
-			_, err := o.SavePolicy(ctx, a, manage.Change[idp.Policy]{
-				ID: idp.Contacts, To: o.policy(t, idp.Contacts), Apply: manage.Immediately, Reason: reason,
+		{"SavePolicy", idp.PermissionAuthentication, true, idp.User{}, func(a authz.Actor, reason string) error {
+			_, err := o.Populations.SavePolicy(ctx, a, populations.Change[idp.Policy]{
+				ID: idp.Contacts, To: o.policy(t, idp.Contacts), Apply: populations.Immediately, Reason: reason,
 			})
 			return err
 		}, nil},
-		{"SaveOverride", idp.PermissionAuthentication, true, idp.User{}, func(a manage.Actor, reason string) error {
-			_, err := o.SaveOverride(ctx, a, manage.Change[idp.Override]{
-				ID: client.ID, To: o.override(t, client.ID), Apply: manage.Immediately, Reason: reason,
+		{"SaveOverride", idp.PermissionAuthentication, true, idp.User{}, func(a authz.Actor, reason string) error {
+			_, err := o.Populations.SaveOverride(ctx, a, populations.Change[idp.Override]{
+				ID: client.ID, To: o.override(t, client.ID), Apply: populations.Immediately, Reason: reason,
 			})
 			return err
 		}, nil},
-		{"PreviewPolicy", idp.PermissionAuthentication, false, idp.User{}, func(a manage.Actor, _ string) error {
-			_, err := o.PreviewPolicy(ctx, a, idp.Contacts, idp.Policy{})
+		{"PreviewPolicy", idp.PermissionAuthentication, false, idp.User{}, func(a authz.Actor, _ string) error {
+			_, err := o.Populations.PreviewPolicy(ctx, a, idp.Contacts, idp.Policy{})
 			return err
 		}, nil},
-		{"PreviewOverride", idp.PermissionAuthentication, false, idp.User{}, func(a manage.Actor, _ string) error {
-			_, err := o.PreviewOverride(ctx, a, client.ID, idp.Override{})
+		{"PreviewOverride", idp.PermissionAuthentication, false, idp.User{}, func(a authz.Actor, _ string) error {
+			_, err := o.Populations.PreviewOverride(ctx, a, client.ID, idp.Override{})
 			return err
 		}, nil},
-		{"TestMail", idp.PermissionAuthentication, false, idp.User{}, func(a manage.Actor, _ string) error {
-			return o.TestMail(ctx, a, "maya@rtx.example")
+		{"TestMail", idp.PermissionAuthentication, false, idp.User{}, func(a authz.Actor, _ string) error {
+			return o.System.TestMail(ctx, a, "maya@rtx.example")
 		}, nil},
 	}
 	for population, permission := range map[string]string{
@@ -272,21 +276,21 @@ func (o *office) operationsOn(t *testing.T, population, permission string) []ope
 		viewers = ""
 	}
 	return []operation{
-		{"ResetMFA of " + population, permission, true, reset, func(a manage.Actor, reason string) error {
-			return o.ResetMFA(ctx, a, reset.ID, reason)
+		{"ResetMFA of " + population, permission, true, reset, func(a authz.Actor, reason string) error {
+			return o.Factors.ResetMFA(ctx, a, reset.ID, reason)
 		}, nil},
-		{"RegenerateRecoveryCodes of " + population, permission, true, regenerated, func(a manage.Actor, reason string) error {
-			return o.RegenerateRecoveryCodes(ctx, a, regenerated.ID, reason)
+		{"RegenerateRecoveryCodes of " + population, permission, true, regenerated, func(a authz.Actor, reason string) error {
+			return o.Factors.RegenerateRecoveryCodes(ctx, a, regenerated.ID, reason)
 		}, func() { o.db.Age(t, "recovery_sets", 2*time.Hour, "created_at") }},
-		{"ViewRecoveryCodes of " + population, viewers, true, viewed, func(a manage.Actor, reason string) error {
-			codes, err := o.ViewRecoveryCodes(ctx, a, viewed.ID, reason)
+		{"ViewRecoveryCodes of " + population, viewers, true, viewed, func(a authz.Actor, reason string) error {
+			codes, err := o.Factors.ViewRecoveryCodes(ctx, a, viewed.ID, reason)
 			if (len(codes) == 10) != (err == nil) {
 				t.Errorf("%d codes with %v", len(codes), err)
 			}
 			return err
 		}, nil},
-		{"SetPassword of " + population, idp.PermissionUsers, true, renewed, func(a manage.Actor, reason string) error {
-			return o.SetPassword(ctx, a, renewed.ID, "gentle maple corner", reason)
+		{"SetPassword of " + population, idp.PermissionUsers, true, renewed, func(a authz.Actor, reason string) error {
+			return o.People.SetPassword(ctx, a, renewed.ID, "gentle maple corner", reason)
 		}, nil},
 	}
 }
@@ -296,9 +300,9 @@ func (o *office) operationsOn(t *testing.T, population, permission string) []ope
 func (op operation) refusal(permissions []string, second, reason string) error {
 	switch {
 	case op.permission == "" || !slices.Contains(permissions, op.permission):
-		return manage.ErrForbidden
+		return authz.ErrForbidden
 	case op.sensitive && second != "fresh":
-		return manage.ErrStepUp
+		return authz.ErrStepUp
 	case op.sensitive && reason == "":
 		return settings.Invalid("reason", "settings.reason")
 	}
@@ -307,7 +311,7 @@ func (op operation) refusal(permissions []string, second, reason string) error {
 
 // expectOutcome fails unless the operation answers as it should, and leaves no trace
 // of what is refused but in the audit log.
-func (o *office) expectOutcome(t *testing.T, name string, op operation, a manage.Actor, reason string, want error) {
+func (o *office) expectOutcome(t *testing.T, name string, op operation, a authz.Actor, reason string, want error) {
 	t.Helper()
 	if op.permission == "" && want == nil {
 		t.Fatalf("%s: nobody may", name)
@@ -354,7 +358,7 @@ func TestOneRightPermissionAFreshSecondStepAndAReasonPass(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		for _, op := range o.operations(t) {
 			for _, permission := range idp.Permissions() {
-				for second, age := range map[string]time.Duration{"fresh": 9 * time.Minute, "old": manage.FreshSecondStep + time.Second, "none": 0} {
+				for second, age := range map[string]time.Duration{"fresh": 9 * time.Minute, "old": authz.FreshSecondStep + time.Second, "none": 0} {
 					for _, reason := range []string{ticket, ""} {
 						a := holder(permission)
 						if a.SecondStepAt = idp.Now().Add(-age); second == "none" {
@@ -375,12 +379,12 @@ func TestAllPermissionsAndTheCommandLinePassAndNoneDoesNot(t *testing.T) {
 		for _, op := range o.operations(t) {
 			var nobody error
 			if op.permission == "" { // not even the command line
-				nobody = manage.ErrForbidden
+				nobody = authz.ErrForbidden
 			}
 			o.expectOutcome(t, op.name+" with all permissions", op, everything(), ticket, nobody)
-			o.expectOutcome(t, op.name+" from the command line", op, manage.System(), "", nobody)
-			o.expectOutcome(t, op.name+" by nobody", op, manage.Actor{}, ticket, manage.ErrForbidden)
-			o.expectOutcome(t, op.name+" without permissions", op, holder(), ticket, manage.ErrForbidden)
+			o.expectOutcome(t, op.name+" from the command line", op, authz.System(), "", nobody)
+			o.expectOutcome(t, op.name+" by nobody", op, authz.Actor{}, ticket, authz.ErrForbidden)
+			o.expectOutcome(t, op.name+" without permissions", op, holder(), ticket, authz.ErrForbidden)
 		}
 	})
 }
@@ -425,9 +429,9 @@ func TestNobodyReachesUpward(t *testing.T) {
 			"the role Agent":                       {[]string{idp.RoleAgent}, nil},
 			"a colleague":                          {[]string{o.role(t, helpdesk...)}, nil},
 			"somebody with less":                   {[]string{o.role(t, idp.PermissionUsers)}, nil},
-			"an admin":                             {[]string{idp.RoleAdmin}, manage.ErrForbidden},
-			"a manager, who may end sessions":      {[]string{idp.RoleManager}, manage.ErrForbidden},
-			"a colleague who may read the log too": {[]string{o.role(t, helpdesk...), o.role(t, idp.PermissionAudit)}, manage.ErrForbidden},
+			"an admin":                             {[]string{idp.RoleAdmin}, authz.ErrForbidden},
+			"a manager, who may end sessions":      {[]string{idp.RoleManager}, authz.ErrForbidden},
+			"a colleague who may read the log too": {[]string{o.role(t, helpdesk...), o.role(t, idp.PermissionAudit)}, authz.ErrForbidden},
 		} {
 			for _, population := range []string{idp.Agents, idp.Contacts} {
 				for _, op := range o.operationsOn(t, population, "") {
@@ -436,7 +440,7 @@ func TestNobodyReachesUpward(t *testing.T) {
 					}
 					want := c.want
 					if strings.HasPrefix(op.name, "ViewRecoveryCodes") && population == idp.Contacts {
-						want = manage.ErrForbidden
+						want = authz.ErrForbidden
 					}
 					op.permission = "some"
 					o.expectOutcome(t, op.name+", "+name, op, holder(helpdesk...), ticket, want)
@@ -458,7 +462,7 @@ func TestRecoveryAloneReachesPlainAgentsOnly(t *testing.T) {
 					idptest.Must(t, o.db.GiveRole(t.Context(), op.target.ID, role))
 				}
 				if role == idp.RoleAdmin || role == idp.RoleManager {
-					want = manage.ErrForbidden
+					want = authz.ErrForbidden
 				}
 				o.expectOutcome(t, op.name+" "+role, op, holder(idp.PermissionAgentRecovery), ticket, want)
 			}
@@ -472,7 +476,7 @@ func TestActorHasThePermissionsOfTheirRolesAsTheyAreNow(t *testing.T) {
 		u, at := o.person(t, idp.Agents, idp.RoleAgent), idp.Now()
 		expect := func(when string, want ...string) {
 			t.Helper()
-			a, err := o.ActorOf(t.Context(), u.ID, at)
+			a, err := o.Authz.ActorOf(t.Context(), u.ID, at)
 			idptest.Must(t, err)
 			if a.UserID != u.ID || !a.SecondStepAt.Equal(at) {
 				t.Errorf("%s: %+v", when, a)
@@ -499,12 +503,12 @@ func TestNobodyThereIsNotFound(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		_, errView := o.ViewRecoveryCodes(ctx, everything(), "nobody", ticket)
+		_, errView := o.Factors.ViewRecoveryCodes(ctx, everything(), "nobody", ticket)
 		for name, err := range map[string]error{
-			"reset": o.ResetMFA(ctx, everything(), "nobody", ticket), "view": errView,
-			"regenerate":     o.RegenerateRecoveryCodes(ctx, everything(), "nobody", ticket),
-			"regenerate own": o.RegenerateOwn(ctx, "nobody", idp.Now()),
-			"set a password": o.SetPassword(ctx, everything(), "nobody", "gentle maple corner", ticket),
+			"reset": o.Factors.ResetMFA(ctx, everything(), "nobody", ticket), "view": errView,
+			"regenerate":     o.Factors.RegenerateRecoveryCodes(ctx, everything(), "nobody", ticket),
+			"regenerate own": o.Self.RegenerateOwn(ctx, "nobody", idp.Now()),
+			"set a password": o.People.SetPassword(ctx, everything(), "nobody", "gentle maple corner", ticket),
 		} {
 			if !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)

@@ -11,6 +11,12 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/throttle"
 )
 
@@ -18,30 +24,30 @@ func TestSecretsOfAnAppRotate(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		app, first, err := o.AddClient(ctx, everything(), idp.Client{
+		app, first, err := o.Apps.AddClient(ctx, everything(), idp.Client{
 			ID: "mine", Name: "App", Populations: []string{idp.Agents}, SecretHashes: [][]byte{idp.HashSecret("mine")},
 		})
 		if err != nil || app.ID != "mine" || app.Secrets != 1 || app.SecretHashes != nil || first == "" || app.Override.Mode != idp.OverrideInherit {
 			t.Fatalf("%+v, %v", app, err)
 		}
-		expectField(t, "the last", o.RemoveClientSecret(ctx, everything(), app.ID, 0), "index")
-		other, err := o.AddClientSecret(ctx, everything(), app.ID)
+		expectField(t, "the last", o.Apps.RemoveClientSecret(ctx, everything(), app.ID, 0), "index")
+		other, err := o.Apps.AddClientSecret(ctx, everything(), app.ID)
 		idptest.Must(t, err)
-		if _, err := o.AddClientSecret(ctx, everything(), app.ID); !errors.Is(err, idp.ErrTwoSecrets) {
+		if _, err := o.Apps.AddClientSecret(ctx, everything(), app.ID); !errors.Is(err, idp.ErrTwoSecrets) {
 			t.Errorf("a third secret: %v", err)
 		}
-		expectField(t, "none", o.RemoveClientSecret(ctx, everything(), app.ID, 2), "index")
-		idptest.Must(t, o.RemoveClientSecret(ctx, everything(), app.ID, 0))
+		expectField(t, "none", o.Apps.RemoveClientSecret(ctx, everything(), app.ID, 2), "index")
+		idptest.Must(t, o.Apps.RemoveClientSecret(ctx, everything(), app.ID, 0))
 		stored, err := o.db.Client(ctx, app.ID)
 		if err != nil || len(stored.SecretHashes) != 1 || !bytes.Equal(stored.SecretHashes[0], idp.HashSecret(other)) {
 			t.Errorf("%+v, %v", stored, err)
 		}
-		public, secret, err := o.AddClient(ctx, everything(), idp.Client{Name: "Page", Kind: idp.SPAClient, Populations: []string{idp.Agents}})
+		public, secret, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: "Page", Kind: idp.SPAClient, Populations: []string{idp.Agents}})
 		if err != nil || secret != "" {
 			t.Fatalf("%q, %v", secret, err)
 		}
-		expectField(t, "of a page", second(o.AddClientSecret(ctx, everything(), public.ID)), "auth_method")
-		if e, err := o.Client(ctx, holder(idp.PermissionClients), app.ID); err != nil || e.Override != (idp.Override{}) {
+		expectField(t, "of a page", second(o.Apps.AddClientSecret(ctx, everything(), public.ID)), "auth_method")
+		if e, err := o.Apps.Client(ctx, holder(idp.PermissionClients), app.ID); err != nil || e.Override != (idp.Override{}) {
 			t.Errorf("who manages apps alone sees %+v, %v", e.Override, err)
 		}
 	})
@@ -52,7 +58,7 @@ func TestAppsThatCannotBeSavedByAnAdmin(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		good := idp.Client{Name: "App", Populations: []string{idp.Agents}, HomeURL: "https://rtx.example/"}
-		app, _, err := o.AddClient(ctx, everything(), good)
+		app, _, err := o.Apps.AddClient(ctx, everything(), good)
 		idptest.Must(t, err)
 		for field, change := range map[string]func(c *idp.Client){
 			"name":          func(c *idp.Client) { c.Name = "A\x00pp" },
@@ -67,11 +73,11 @@ func TestAppsThatCannotBeSavedByAnAdmin(t *testing.T) {
 			c, e := good, app
 			change(&c)
 			change(&e.Client)
-			expectField(t, "add "+field, third(o.AddClient(ctx, everything(), c)), field)
-			expectField(t, "change "+field, second(o.UpdateClient(ctx, everything(), e)), field)
+			expectField(t, "add "+field, third(o.Apps.AddClient(ctx, everything(), c)), field)
+			expectField(t, "change "+field, second(o.Apps.UpdateClient(ctx, everything(), e)), field)
 		}
 		app.Kind, app.SecretHashes, app.Name = idp.NativeClient, [][]byte{idp.HashSecret("mine")}, "Renamed"
-		after, err := o.UpdateClient(ctx, everything(), app)
+		after, err := o.Apps.UpdateClient(ctx, everything(), app)
 		stored, errStored := o.db.Client(ctx, app.ID)
 		if err != nil || errStored != nil || after.Kind != idp.WebClient || stored.Name != "Renamed" ||
 			bytes.Equal(stored.SecretHashes[0], idp.HashSecret("mine")) {
@@ -86,36 +92,36 @@ func TestAppsGoWithWhatTheyHold(t *testing.T) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
 		s := o.signedIn(t, u)
-		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}, BackchannelLogoutURI: "https://rtx.example/out", RedirectURIs: []string{"https://rtx.example/cb"}})
+		app, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}, BackchannelLogoutURI: "https://rtx.example/out", RedirectURIs: []string{"https://rtx.example/cb"}})
 		idptest.Must(t, err)
 		g, _ := idptest.Grant(app.Client, s)
 		g.CodeUsedAt = idp.Now()
 		idptest.Must(t, o.db.CreateGrant(ctx, g))
-		list, next, err := o.ListSessions(ctx, everything(), manage.SessionQuery{UserID: u.ID})
+		list, next, err := o.People.ListSessions(ctx, everything(), people.SessionQuery{UserID: u.ID})
 		if err != nil || next != "" || len(list) != 1 || list[0].Email != u.Email || fmt.Sprint(list[0].Clients) != "["+app.ID+"]" || list[0].TokenHash != nil {
 			t.Fatalf("%+v, %v", list, err)
 		}
-		if n, err := o.SignOut(ctx, everything(), u.ID, ticket, manage.EndAppAccess); n != 1 || err != nil {
+		if n, err := o.People.SignOut(ctx, everything(), u.ID, ticket, people.EndAppAccess); n != 1 || err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
-		if list, _, err := o.ListSessions(ctx, everything(), manage.SessionQuery{}); err != nil || len(list) != 0 {
+		if list, _, err := o.People.ListSessions(ctx, everything(), people.SessionQuery{}); err != nil || len(list) != 0 {
 			t.Errorf("%+v, %v", list, err)
 		}
-		idptest.Must(t, o.EndSession(ctx, everything(), s.ID, ticket)) // it has ended
-		lanes, err := o.Deliveries(ctx, everything())
+		idptest.Must(t, o.People.EndSession(ctx, everything(), s.ID, ticket)) // it has ended
+		lanes, err := o.System.Deliveries(ctx, everything())
 		if err != nil || len(lanes) != 1 || lanes[0].Lane != app.ID || lanes[0].Waiting != 1 {
 			t.Errorf("%+v, %v", lanes, err)
 		}
 		_, err = o.db.ClaimDeliveries(ctx, app.ID, idp.Now(), time.Hour, 10)
 		idptest.Must(t, err)
-		if n, err := o.RetryDeliveries(ctx, everything(), app.ID); n != 1 || err != nil {
+		if n, err := o.System.RetryDeliveries(ctx, everything(), app.ID); n != 1 || err != nil {
 			t.Errorf("%d made due, %v", n, err)
 		}
-		idptest.Must(t, o.DeleteClient(ctx, everything(), app.ID, ticket))
+		idptest.Must(t, o.Apps.DeleteClient(ctx, everything(), app.ID, ticket))
 		if _, err := o.db.Client(ctx, app.ID); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("the app is %v", err)
 		}
-		if lanes, err := o.Deliveries(ctx, everything()); err != nil || lanes[0].Waiting != 0 {
+		if lanes, err := o.System.Deliveries(ctx, everything()); err != nil || lanes[0].Waiting != 0 {
 			t.Errorf("%+v, %v", lanes, err)
 		}
 	})
@@ -126,13 +132,13 @@ func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		for name, remove := range map[string]func(id string) error{
-			"delete":    func(id string) error { return o.DeleteUser(ctx, everything(), id, ticket) },
-			"anonymise": func(id string) error { return o.AnonymiseUser(ctx, everything(), id, ticket) },
+			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, ticket) },
+			"anonymise": func(id string) error { return o.People.AnonymiseUser(ctx, everything(), id, ticket) },
 		} {
 			u := o.enrolled(t, idp.Agents, idp.RoleManager)
 			o.signedIn(t, u)
 			idptest.Must(t, o.db.RememberBrowser(ctx, u.ID, []byte("browser"), idp.Now()))
-			idptest.Must(t, o.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
+			idptest.Must(t, o.People.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
 			o.signedIn(t, u)
 			idptest.Must(t, remove(u.ID))
 			for _, table := range []string{"factors", "recovery_sets", "recovery_codes", "known_browsers", "user_words", "user_roles"} {
@@ -173,20 +179,20 @@ func TestWhoIsDisabledIsOutEverywhere(t *testing.T) {
 		ctx := t.Context()
 		u, other := o.person(t, idp.Agents), o.person(t, idp.Agents)
 		o.signedIn(t, u)
-		d, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
+		d, err := o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
 		if err != nil || !d.Disabled || len(d.Sessions) != 0 || len(o.events(t, idp.AuditUserDisabled, u.ID)) != 1 {
 			t.Errorf("%+v, %v", d, err)
 		}
-		d, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Disabled: ptr(false), Reason: ticket})
+		d, err = o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 2, Disabled: ptr(false), Reason: ticket})
 		if err != nil || d.Disabled || len(o.events(t, idp.AuditUserEnabled, u.ID)) != 1 {
 			t.Errorf("%+v, %v", d, err)
 		}
-		for field, c := range map[string]manage.UserChange{
+		for field, c := range map[string]people.UserChange{
 			"email":  {Version: 3, Email: ptr(" " + strings.ToUpper(other.Email))},
 			"name":   {Version: 3, Name: ptr("Ada\x00")},
 			"locale": {Version: 3, Locale: ptr("d e")},
 		} {
-			expectField(t, field, second(o.UpdateUser(ctx, everything(), u.ID, c)), field)
+			expectField(t, field, second(o.People.UpdateUser(ctx, everything(), u.ID, c)), field)
 		}
 	})
 }
@@ -196,7 +202,7 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		limiter := throttle.New(o.db.Store, []byte("key"))
-		o.Throttles = limiter
+		o.refit(func(p *manage.Parts) { p.Throttles = limiter })
 		u := o.enrolled(t, idp.Agents)
 		e := o.enrolment(t, u)
 		counters := []throttle.Counter{
@@ -207,7 +213,7 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 			_, err := limiter.Begin(ctx, counters...)
 			idptest.Must(t, err)
 		}
-		if err := o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.Factors.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("one that is not disabled: %v", err)
 		}
 		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
@@ -215,12 +221,12 @@ func TestClosedDoorsOpenAgain(t *testing.T) {
 		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		other := o.enrolled(t, idp.Agents)
-		if err := o.EnableFactor(ctx, everything(), other.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
+		if err := o.Factors.EnableFactor(ctx, everything(), other.ID, e.Of(idp.MethodTOTP)[0].ID, ticket); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("another person's: %v", err)
 		}
-		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket))
-		idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, e.Recovery.ID, ticket))
-		idptest.Must(t, o.ClearThrottle(ctx, everything(), u.ID, ticket))
+		idptest.Must(t, o.Factors.EnableFactor(ctx, everything(), u.ID, e.Of(idp.MethodTOTP)[0].ID, ticket))
+		idptest.Must(t, o.Factors.EnableFactor(ctx, everything(), u.ID, e.Recovery.ID, ticket))
+		idptest.Must(t, o.People.ClearThrottle(ctx, everything(), u.ID, ticket))
 		e = o.enrolment(t, u)
 		if n := query[int](t, o, "SELECT COUNT(*) FROM throttles"); n != 0 || !e.Of(idp.MethodTOTP)[0].DisabledAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
 			t.Errorf("%d counters, %+v", n, e)
@@ -233,27 +239,27 @@ func TestRolesAreManaged(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.person(t, idp.Agents)
-		r, err := o.CreateRole(ctx, everything(), "  Help   desk ", []string{idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionSessions}, ticket)
+		r, err := o.Roles.CreateRole(ctx, everything(), "  Help   desk ", []string{idp.PermissionSessions, idp.PermissionAgentRecovery, idp.PermissionSessions}, ticket)
 		if err != nil || r.Name != "Help desk" || fmt.Sprint(r.Permissions) != "[agents.recovery sessions.manage]" {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		expectField(t, "the same name", second(o.CreateRole(ctx, everything(), "help DESK", nil, ticket)), "name")
-		expectField(t, "no name", second(o.CreateRole(ctx, everything(), "", nil, ticket)), "name")
-		expectField(t, "invented", second(o.CreateRole(ctx, manage.System(), "R", []string{"everything"}, ticket)), "permissions")
-		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 1, []string{r.ID, idp.RoleAgent}, ticket))
-		expectField(t, "invented role", o.SetRoles(ctx, everything(), u.ID, 2, []string{"invented"}, ticket), "roles")
-		if err := o.DeleteRole(ctx, everything(), r.ID, 1, ticket); !errors.Is(err, idp.ErrInUse) {
+		expectField(t, "the same name", second(o.Roles.CreateRole(ctx, everything(), "help DESK", nil, ticket)), "name")
+		expectField(t, "no name", second(o.Roles.CreateRole(ctx, everything(), "", nil, ticket)), "name")
+		expectField(t, "invented", second(o.Roles.CreateRole(ctx, authz.System(), "R", []string{"everything"}, ticket)), "permissions")
+		idptest.Must(t, o.People.SetRoles(ctx, everything(), u.ID, 1, []string{r.ID, idp.RoleAgent}, ticket))
+		expectField(t, "invented role", o.People.SetRoles(ctx, everything(), u.ID, 2, []string{"invented"}, ticket), "roles")
+		if err := o.Roles.DeleteRole(ctx, everything(), r.ID, 1, ticket); !errors.Is(err, idp.ErrInUse) {
 			t.Errorf("a role with holders: %v", err)
 		}
-		list, err := o.Roles(ctx, everything())
+		list, err := o.Roles.Roles(ctx, everything())
 		if err != nil || len(list) != 4 || list[0].ID != r.ID || list[0].Holders != 1 {
 			t.Errorf("%+v, %v", list, err)
 		}
-		idptest.Must(t, o.SetRoles(ctx, everything(), u.ID, 2, nil, ticket))
-		idptest.Must(t, o.DeleteRole(ctx, everything(), r.ID, 1, ticket))
+		idptest.Must(t, o.People.SetRoles(ctx, everything(), u.ID, 2, nil, ticket))
+		idptest.Must(t, o.Roles.DeleteRole(ctx, everything(), r.ID, 1, ticket))
 		for _, err := range []error{
-			o.DeleteRole(ctx, everything(), idp.RoleAgent, 1, ticket),
-			second(o.UpdateRole(ctx, manage.System(), manage.RoleEntry{Role: idp.Role{ID: idp.RoleAdmin, Name: "A"}, Version: 1}, "")),
+			o.Roles.DeleteRole(ctx, everything(), idp.RoleAgent, 1, ticket),
+			second(o.Roles.UpdateRole(ctx, authz.System(), roles.RoleEntry{Role: idp.Role{ID: idp.RoleAdmin, Name: "A"}, Version: 1}, "")),
 		} {
 			if !errors.Is(err, idp.ErrSystemRole) {
 				t.Errorf("a system role: %v", err)
@@ -262,7 +268,7 @@ func TestRolesAreManaged(t *testing.T) {
 		// An older version's Admin gets what is new.
 		o.exec(t, "UPDATE roles SET permissions = 'users.manage' WHERE id = 'admin'")
 		idptest.Must(t, o.EnsureDefaults(ctx))
-		if list, err := o.Roles(ctx, everything()); err != nil || len(list[0].Permissions) != len(idp.Permissions()) {
+		if list, err := o.Roles.Roles(ctx, everything()); err != nil || len(list[0].Permissions) != len(idp.Permissions()) {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})
@@ -272,15 +278,15 @@ func TestPopulationsAreManaged(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		p, err := o.AddPopulation(ctx, everything(), "partners", "Partners: all")
+		p, err := o.Populations.AddPopulation(ctx, everything(), "partners", "Partners: all")
 		if err != nil || !p.Policy.Authenticator || p.Policy.IssuerLabel != "Partners all" {
 			t.Fatalf("%+v, %v", p, err)
 		}
-		if _, err := o.AddPopulation(ctx, everything(), "partners", "P"); !errors.Is(err, idp.ErrConflict) {
+		if _, err := o.Populations.AddPopulation(ctx, everything(), "partners", "P"); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("twice: %v", err)
 		}
 		for _, id := range []string{"", "p", "Partners", "1p", "a b", "a_b", strings.Repeat("a", 33), "a\n", "new", "confirm", "callback"} {
-			expectField(t, id, second(o.AddPopulation(ctx, everything(), id, "P")), "id")
+			expectField(t, id, second(o.Populations.AddPopulation(ctx, everything(), id, "P")), "id")
 		}
 		for field, c := range map[string]idp.Brand{
 			"name":        {},
@@ -289,9 +295,9 @@ func TestPopulationsAreManaged(t *testing.T) {
 			"help_url":    {Name: "P", HelpURL: "javascript:alert(1)"},
 			"privacy_url": {Name: "P", PrivacyURL: "https://" + strings.Repeat("a", 500)},
 		} {
-			expectField(t, field, second(o.SaveBrand(ctx, everything(), manage.Change[idp.Brand]{ID: "partners", To: c})), field)
+			expectField(t, field, second(o.Populations.SaveBrand(ctx, everything(), populations.Change[idp.Brand]{ID: "partners", To: c})), field)
 		}
-		seen, err := o.Population(ctx, holder(idp.PermissionUsers), "partners")
+		seen, err := o.Populations.Population(ctx, holder(idp.PermissionUsers), "partners")
 		if err != nil || seen.Name == "" || seen.Policy != (idp.Policy{}) || seen.SessionIdle != 0 {
 			t.Errorf("who manages people sees %+v, %v", seen, err)
 		}
@@ -313,9 +319,9 @@ func TestAuditLogIsReadAndExported(t *testing.T) {
 			events = events[n:]
 		}
 		var read []idp.AuditEvent
-		q := manage.AuditQuery{Kind: idp.AuditSignedIn, Limit: 200}
+		q := system.AuditQuery{Kind: idp.AuditSignedIn, Limit: 200}
 		for {
-			page, next, err := o.Audit(ctx, everything(), q)
+			page, next, err := o.System.Audit(ctx, everything(), q)
 			idptest.Must(t, err)
 			read = append(read, page...)
 			if q.After = next; next == "" {
@@ -334,7 +340,7 @@ func TestAuditLogIsReadAndExported(t *testing.T) {
 			t.Errorf("%d events", len(read))
 		}
 		n := 0
-		idptest.Must(t, o.ExportAudit(ctx, everything(), manage.AuditQuery{UserID: "u1", ActorID: "a", ClientID: "c", PopulationID: idp.Agents}, func(e idp.AuditEvent) error {
+		idptest.Must(t, o.System.ExportAudit(ctx, everything(), system.AuditQuery{UserID: "u1", ActorID: "a", ClientID: "c", PopulationID: idp.Agents}, func(e idp.AuditEvent) error {
 			n++
 			return nil
 		}))
@@ -342,20 +348,20 @@ func TestAuditLogIsReadAndExported(t *testing.T) {
 			t.Errorf("%d of u1 were exported", n)
 		}
 		full := errors.New("disk full")
-		err := o.ExportAudit(ctx, everything(), manage.AuditQuery{}, func(idp.AuditEvent) error { return full })
+		err := o.System.ExportAudit(ctx, everything(), system.AuditQuery{}, func(idp.AuditEvent) error { return full })
 		if !errors.Is(err, full) {
 			t.Errorf("an export that cannot be written: %v", err)
 		}
 		at := read[600].At
 		n = 0
-		idptest.Must(t, o.ExportAudit(ctx, everything(), manage.AuditQuery{Kind: idp.AuditSignedIn, To: at}, func(e idp.AuditEvent) error {
+		idptest.Must(t, o.System.ExportAudit(ctx, everything(), system.AuditQuery{Kind: idp.AuditSignedIn, To: at}, func(e idp.AuditEvent) error {
 			if n++; !e.At.Before(at) {
 				t.Errorf("%s is not before %s", e.At, at)
 			}
 			return nil
 		}))
 		m := 0
-		idptest.Must(t, o.ExportAudit(ctx, everything(), manage.AuditQuery{Kind: idp.AuditSignedIn, From: at}, func(idp.AuditEvent) error { m++; return nil }))
+		idptest.Must(t, o.System.ExportAudit(ctx, everything(), system.AuditQuery{Kind: idp.AuditSignedIn, From: at}, func(idp.AuditEvent) error { m++; return nil }))
 		if n == 0 || m == 0 || n+m != query[int](t, o, "SELECT COUNT(*) FROM audit_events WHERE kind = 'session.created'") {
 			t.Errorf("%d before, %d from then on", n, m)
 		}
@@ -369,15 +375,15 @@ func TestPagesOfSessionsAndAppsAreComplete(t *testing.T) {
 		u := o.person(t, idp.Agents)
 		for range 7 {
 			o.signedIn(t, u)
-			_, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}})
+			_, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: "App", Populations: []string{idp.Agents}})
 			idptest.Must(t, err)
 		}
 		gone := o.signedIn(t, u)
-		idptest.Must(t, o.EndSession(ctx, everything(), gone.ID, ticket))
-		for _, q := range []manage.SessionQuery{{}, {Population: idp.Agents}, {UserID: u.ID}} {
+		idptest.Must(t, o.People.EndSession(ctx, everything(), gone.ID, ticket))
+		for _, q := range []people.SessionQuery{{}, {Population: idp.Agents}, {UserID: u.ID}} {
 			seen := map[string]bool{}
 			for q.Limit = 3; ; {
-				page, next, err := o.ListSessions(ctx, everything(), q)
+				page, next, err := o.People.ListSessions(ctx, everything(), q)
 				idptest.Must(t, err)
 				for _, s := range page {
 					if seen[s.ID] || s.ID == gone.ID {
@@ -393,12 +399,12 @@ func TestPagesOfSessionsAndAppsAreComplete(t *testing.T) {
 				t.Errorf("%+v: %d sessions", q, len(seen))
 			}
 		}
-		if list, _, err := o.ListSessions(ctx, everything(), manage.SessionQuery{Population: idp.Contacts}); err != nil || len(list) != 0 {
+		if list, _, err := o.People.ListSessions(ctx, everything(), people.SessionQuery{Population: idp.Contacts}); err != nil || len(list) != 0 {
 			t.Errorf("contacts: %+v, %v", list, err)
 		}
-		seen, after := 0, manage.Cursor("")
+		seen, after := 0, entry.Cursor("")
 		for {
-			page, next, err := o.Clients(ctx, everything(), after, 3)
+			page, next, err := o.Apps.Clients(ctx, everything(), after, 3)
 			idptest.Must(t, err)
 			seen += len(page)
 			if after = next; next == "" {

@@ -11,6 +11,13 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/throttle"
 )
 
@@ -35,11 +42,11 @@ type aim struct {
 	session    idp.Session
 	grant      idp.Grant
 	factor     string
-	connection manage.ConnectionEntry
-	app        manage.ClientEntry
-	service    manage.ClientEntry
-	role       manage.RoleEntry
-	population manage.PopulationEntry
+	connection connections.ConnectionEntry
+	app        apps.ClientEntry
+	service    apps.ClientEntry
+	role       roles.RoleEntry
+	population populations.PopulationEntry
 }
 
 // aimAt adds an agent with an authenticator, who used email codes and is linked through a
@@ -48,7 +55,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	t.Helper()
 	ctx := t.Context()
 	a := aim{connection: o.connected(t, nil)}
-	role, err := o.CreateRole(ctx, everything(), "Role "+idp.NewID(), permissions, ticket)
+	role, err := o.Roles.CreateRole(ctx, everything(), "Role "+idp.NewID(), permissions, ticket)
 	idptest.Must(t, err)
 	a.role = role
 	a.user = o.enrolled(t, idp.Agents, role.ID)
@@ -60,21 +67,21 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	}))
 	a.connection.Linked = true
 	a.session = o.signedIn(t, a.user)
-	app, _, err := o.AddClient(ctx, everything(), idp.Client{
+	app, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{
 		Name: "Tools", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://tools.example/cb"}, Scopes: []string{"openid", idp.AdminScope},
 	})
 	idptest.Must(t, err)
 	a.app = app
-	_, err = o.AddClientSecret(ctx, everything(), app.ID)
+	_, err = o.Apps.AddClientSecret(ctx, everything(), app.ID)
 	idptest.Must(t, err)
 	a.app.Version++
 	a.grant, _ = idptest.Grant(app.Client, a.session)
 	idptest.Must(t, o.db.CreateGrant(ctx, a.grant))
-	a.service, _, err = o.AddClient(ctx, everything(), idp.Client{
+	a.service, _, err = o.Apps.AddClient(ctx, everything(), idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
 	idptest.Must(t, err)
-	a.population, err = o.Population(ctx, everything(), idp.Agents)
+	a.population, err = o.Populations.Population(ctx, everything(), idp.Agents)
 	idptest.Must(t, err)
 	_, a.version, err = o.db.VersionedUser(ctx, a.user.ID)
 	idptest.Must(t, err)
@@ -85,7 +92,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 // reached.
 type reach struct {
 	name string
-	do   func(a manage.Actor, at aim) error
+	do   func(a authz.Actor, at aim) error
 	// around: it gets around a second step, and takes the right to reset it.
 	around bool
 	// others: it concerns those who hold more alone.
@@ -97,123 +104,125 @@ type reach struct {
 func (o *office) reaches(t *testing.T) map[string][]reach {
 	t.Helper()
 	ctx := t.Context()
-	client := func(a manage.Actor, e manage.ClientEntry, change func(c *manage.ClientEntry)) error {
+	client := func(a authz.Actor, e apps.ClientEntry, change func(c *apps.ClientEntry)) error {
 		change(&e)
-		return second(o.UpdateClient(ctx, a, e))
+		return second(o.Apps.UpdateClient(ctx, a, e))
 	}
-	update := func(name string, do func(c *manage.ConnectionChange)) reach {
-		return reach{name, func(a manage.Actor, at aim) error {
-			return second(o.UpdateConnection(ctx, a, change(at.connection, do)))
+	update := func(name string, do func(c *connections.ConnectionChange)) reach {
+		return reach{name, func(a authz.Actor, at aim) error {
+			return second(o.Connections.UpdateConnection(ctx, a, change(at.connection, do)))
 		}, true, false}
 	}
-	changed := func(change func(c *manage.ClientEntry)) func(a manage.Actor, at aim) error {
-		return func(a manage.Actor, at aim) error { return client(a, at.app, change) }
+	changed := func(change func(c *apps.ClientEntry)) func(a authz.Actor, at aim) error {
+		return func(a authz.Actor, at aim) error { return client(a, at.app, change) }
 	}
 	return map[string][]reach{
-		"LinkIdentity": {{"to an account of one's own", func(a manage.Actor, at aim) error {
-			partner, err := o.AddConnection(ctx, everything(), generic(nil))
+		"LinkIdentity": {{"to an account of one's own", func(a authz.Actor, at aim) error {
+			partner, err := o.Connections.AddConnection(ctx, everything(), generic(nil))
 			idptest.Must(t, err)
-			return o.LinkIdentity(ctx, a, manage.NewIdentity{UserID: at.user.ID, ConnectionID: partner.ID, Subject: "mine", Reason: ticket})
+			return o.Connections.LinkIdentity(ctx, a, connections.NewIdentity{UserID: at.user.ID, ConnectionID: partner.ID, Subject: "mine", Reason: ticket})
 		}, true, false}},
-		"UnlinkIdentity": {{"", func(a manage.Actor, at aim) error {
-			return o.UnlinkIdentity(ctx, a, at.user.ID, at.connection.ID, ticket)
+		"UnlinkIdentity": {{"", func(a authz.Actor, at aim) error {
+			return o.Connections.UnlinkIdentity(ctx, a, at.user.ID, at.connection.ID, ticket)
 		}, true, false}},
-		"SetPassword": {{"", func(a manage.Actor, at aim) error {
-			return o.SetPassword(ctx, a, at.user.ID, "gentle maple corner", ticket)
+		"SetPassword": {{"", func(a authz.Actor, at aim) error {
+			return o.People.SetPassword(ctx, a, at.user.ID, "gentle maple corner", ticket)
 		}, true, false}},
 		"UpdateUser": {
-			{"address", func(a manage.Actor, at aim) error {
-				return second(o.UpdateUser(ctx, a, at.user.ID, manage.UserChange{Version: at.version, Email: ptr(idp.NewID() + "@evil.example")}))
+			{"address", func(a authz.Actor, at aim) error {
+				return second(o.People.UpdateUser(ctx, a, at.user.ID, people.UserChange{Version: at.version, Email: ptr(idp.NewID() + "@evil.example")}))
 			}, true, false},
-			{"name", func(a manage.Actor, at aim) error {
-				return second(o.UpdateUser(ctx, a, at.user.ID, manage.UserChange{Version: at.version, Name: ptr("Eve")}))
+			{"name", func(a authz.Actor, at aim) error {
+				return second(o.People.UpdateUser(ctx, a, at.user.ID, people.UserChange{Version: at.version, Name: ptr("Eve")}))
 			}, false, true},
-			{"state", func(a manage.Actor, at aim) error {
-				return second(o.UpdateUser(ctx, a, at.user.ID, manage.UserChange{Version: at.version, Disabled: ptr(true), Reason: ticket}))
+			{"state", func(a authz.Actor, at aim) error {
+				return second(o.People.UpdateUser(ctx, a, at.user.ID, people.UserChange{Version: at.version, Disabled: ptr(true), Reason: ticket}))
 			}, false, true},
 		},
-		"ResetMFA": {{"", func(a manage.Actor, at aim) error { return o.ResetMFA(ctx, a, at.user.ID, ticket) }, true, false}},
-		"EnableFactor": {{"", func(a manage.Actor, at aim) error {
-			return o.EnableFactor(ctx, a, at.user.ID, at.factor, ticket)
+		"ResetMFA": {{"", func(a authz.Actor, at aim) error { return o.Factors.ResetMFA(ctx, a, at.user.ID, ticket) }, true, false}},
+		"EnableFactor": {{"", func(a authz.Actor, at aim) error {
+			return o.Factors.EnableFactor(ctx, a, at.user.ID, at.factor, ticket)
 		}, true, false}},
-		"ViewRecoveryCodes": {{"", func(a manage.Actor, at aim) error {
-			return second(o.ViewRecoveryCodes(ctx, a, at.user.ID, ticket))
+		"ViewRecoveryCodes": {{"", func(a authz.Actor, at aim) error {
+			return second(o.Factors.ViewRecoveryCodes(ctx, a, at.user.ID, ticket))
 		}, true, false}},
-		"RegenerateRecoveryCodes": {{"", func(a manage.Actor, at aim) error {
-			return o.RegenerateRecoveryCodes(ctx, a, at.user.ID, ticket)
+		"RegenerateRecoveryCodes": {{"", func(a authz.Actor, at aim) error {
+			return o.Factors.RegenerateRecoveryCodes(ctx, a, at.user.ID, ticket)
 		}, true, false}},
-		"DeleteUser":    {{"", func(a manage.Actor, at aim) error { return o.DeleteUser(ctx, a, at.user.ID, ticket) }, false, true}},
-		"AnonymiseUser": {{"", func(a manage.Actor, at aim) error { return o.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
-		"ClearThrottle": {{"", func(a manage.Actor, at aim) error { return o.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
-		"EndGrant":      {{"", func(a manage.Actor, at aim) error { return o.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
-		"EndSession":    {{"", func(a manage.Actor, at aim) error { return o.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
-		"SignOut": {{"", func(a manage.Actor, at aim) error {
-			return second(o.SignOut(ctx, a, at.user.ID, ticket, manage.EndAppAccess))
+		"DeleteUser":    {{"", func(a authz.Actor, at aim) error { return o.People.DeleteUser(ctx, a, at.user.ID, ticket) }, false, true}},
+		"AnonymiseUser": {{"", func(a authz.Actor, at aim) error { return o.People.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
+		"ClearThrottle": {{"", func(a authz.Actor, at aim) error { return o.People.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
+		"EndGrant":      {{"", func(a authz.Actor, at aim) error { return o.People.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
+		"EndSession":    {{"", func(a authz.Actor, at aim) error { return o.People.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
+		"SignOut": {{"", func(a authz.Actor, at aim) error {
+			return second(o.People.SignOut(ctx, a, at.user.ID, ticket, people.EndAppAccess))
 		}, false, true}},
-		"SetRoles": {{"", func(a manage.Actor, at aim) error {
-			return o.SetRoles(ctx, a, at.user.ID, at.version, nil, ticket)
+		"SetRoles": {{"", func(a authz.Actor, at aim) error {
+			return o.People.SetRoles(ctx, a, at.user.ID, at.version, nil, ticket)
 		}, false, true}},
-		"UpdateRole": {{"", func(a manage.Actor, at aim) error {
+		"UpdateRole": {{"", func(a authz.Actor, at aim) error {
 			at.role.Name = "Mine"
-			return second(o.UpdateRole(ctx, a, at.role, ticket))
+			return second(o.Roles.UpdateRole(ctx, a, at.role, ticket))
 		}, false, true}},
-		"AddUser": {{"with the role", func(a manage.Actor, at aim) error {
-			return second(o.AddUser(ctx, a, manage.NewUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}))
+		"AddUser": {{"with the role", func(a authz.Actor, at aim) error {
+			return second(o.People.AddUser(ctx, a, people.NewUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}))
 		}, false, true}},
-		"ImportUser": {{"with the role", func(a manage.Actor, at aim) error {
-			return second(o.ImportUser(ctx, a, manage.ImportedUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}, ticket))
+		"ImportUser": {{"with the role", func(a authz.Actor, at aim) error {
+			return second(o.Connections.ImportUser(ctx, a, connections.ImportedUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}, ticket))
 		}, false, true}},
-		"Invite": {{"with the role", func(a manage.Actor, at aim) error {
-			return second(o.Invite(ctx, a, manage.Invitation{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}))
+		"Invite": {{"with the role", func(a authz.Actor, at aim) error {
+			return second(o.Links.Invite(ctx, a, links.Invitation{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Roles: []string{at.role.ID}}))
 		}, false, true}},
-		"CreateRole": {{"with as much", func(a manage.Actor, at aim) error {
-			return second(o.CreateRole(ctx, a, "Role "+idp.NewID(), at.role.Permissions, ticket))
+		"CreateRole": {{"with as much", func(a authz.Actor, at aim) error {
+			return second(o.Roles.CreateRole(ctx, a, "Role "+idp.NewID(), at.role.Permissions, ticket))
 		}, false, true}},
-		"AddClient": {{"with the role", func(a manage.Actor, at aim) error {
-			return third(o.AddClient(ctx, a, idp.Client{Name: "Mine", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{at.role.ID}}))
+		"AddClient": {{"with the role", func(a authz.Actor, at aim) error {
+			return third(o.Apps.AddClient(ctx, a, idp.Client{Name: "Mine", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{at.role.ID}}))
 		}, false, true}},
 		"UpdateClient": {
-			{"redirect URIs", changed(func(c *manage.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
-			{"another redirect URI", changed(func(c *manage.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
-			{"where to go on from a sign-out", changed(func(c *manage.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
-			{"the scope goes and the codes too", changed(func(c *manage.ClientEntry) {
+			{"redirect URIs", changed(func(c *apps.ClientEntry) { c.RedirectURIs = []string{"https://evil.example/cb"} }), false, true},
+			{"another redirect URI", changed(func(c *apps.ClientEntry) { c.RedirectURIs = append(c.RedirectURIs, "https://evil.example/cb") }), false, true},
+			{"where to go on from a sign-out", changed(func(c *apps.ClientEntry) { c.PostLogoutRedirectURIs = []string{"https://evil.example/"} }), false, true},
+			{"the scope goes and the codes too", changed(func(c *apps.ClientEntry) {
 				c.RedirectURIs, c.Scopes = []string{"https://evil.example/cb"}, []string{"openid"}
 			}), false, true},
-			{"grant types", changed(func(c *manage.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
-			{"PKCE", changed(func(c *manage.ClientEntry) { c.PKCEOptional = true }), false, true},
-			{"populations", changed(func(c *manage.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
-			{"sign-out notices", changed(func(c *manage.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
-			{"a service's scopes", func(a manage.Actor, at aim) error {
-				return client(a, at.service, func(c *manage.ClientEntry) { c.Scopes = append(c.Scopes, "reports") })
+			{"grant types", changed(func(c *apps.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
+			{"PKCE", changed(func(c *apps.ClientEntry) { c.PKCEOptional = true }), false, true},
+			{"populations", changed(func(c *apps.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
+			{"sign-out notices", changed(func(c *apps.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
+			{"a service's scopes", func(a authz.Actor, at aim) error {
+				return client(a, at.service, func(c *apps.ClientEntry) { c.Scopes = append(c.Scopes, "reports") })
 			}, false, true},
 		},
-		"DeleteClient": {{"", func(a manage.Actor, at aim) error { return o.DeleteClient(ctx, a, at.app.ID, ticket) }, false, true}},
-		"AddClientSecret": {{"of a service", func(a manage.Actor, at aim) error {
-			return second(o.AddClientSecret(ctx, a, at.service.ID))
+		"DeleteClient": {{"", func(a authz.Actor, at aim) error { return o.Apps.DeleteClient(ctx, a, at.app.ID, ticket) }, false, true}},
+		"AddClientSecret": {{"of a service", func(a authz.Actor, at aim) error {
+			return second(o.Apps.AddClientSecret(ctx, a, at.service.ID))
 		}, false, true}},
-		"RemoveClientSecret": {{"", func(a manage.Actor, at aim) error { return o.RemoveClientSecret(ctx, a, at.app.ID, 0) }, false, true}},
+		"RemoveClientSecret": {{"", func(a authz.Actor, at aim) error { return o.Apps.RemoveClientSecret(ctx, a, at.app.ID, 0) }, false, true}},
 		"UpdateConnection": {
-			update("evidence", func(c *manage.ConnectionChange) { c.Trust, c.Context = idp.EvidenceRequired, "c1" }),
-			update("another organisation", func(c *manage.ConnectionChange) { c.Tenants = []string{fabrikam} }),
-			update("another organisation too", func(c *manage.ConnectionChange) { c.Tenants = append(c.Tenants, fabrikam) }),
-			update("any organisation", func(c *manage.ConnectionChange) { c.Tenants, c.AnyTenant, c.Trust = nil, true, idp.Trusted }),
-			update("personal accounts", func(c *manage.ConnectionChange) { c.PersonalAccounts, c.Trust = true, idp.Trusted }),
-			update("another client", func(c *manage.ConnectionChange) { c.ClientID = "mine" }),
-			update("another secret", func(c *manage.ConnectionChange) { c.ClientSecret = "mine" }),
-			update("a certificate", func(c *manage.ConnectionChange) { c.NewCertificate = true }),
-			update("another claim", func(c *manage.ConnectionChange) { c.Claims.Email = "nickname" }),
-			update("new accounts", func(c *manage.ConnectionChange) { c.CreateUsers = true }),
-			update("domains", func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} }),
-			update("a role", func(c *manage.ConnectionChange) { c.Roles = []idp.RoleMapping{mapsTo("roles", "x", idp.RoleAgent)} }),
+			update("evidence", func(c *connections.ConnectionChange) { c.Trust, c.Context = idp.EvidenceRequired, "c1" }),
+			update("another organisation", func(c *connections.ConnectionChange) { c.Tenants = []string{fabrikam} }),
+			update("another organisation too", func(c *connections.ConnectionChange) { c.Tenants = append(c.Tenants, fabrikam) }),
+			update("any organisation", func(c *connections.ConnectionChange) { c.Tenants, c.AnyTenant, c.Trust = nil, true, idp.Trusted }),
+			update("personal accounts", func(c *connections.ConnectionChange) { c.PersonalAccounts, c.Trust = true, idp.Trusted }),
+			update("another client", func(c *connections.ConnectionChange) { c.ClientID = "mine" }),
+			update("another secret", func(c *connections.ConnectionChange) { c.ClientSecret = "mine" }),
+			update("a certificate", func(c *connections.ConnectionChange) { c.NewCertificate = true }),
+			update("another claim", func(c *connections.ConnectionChange) { c.Claims.Email = "nickname" }),
+			update("new accounts", func(c *connections.ConnectionChange) { c.CreateUsers = true }),
+			update("domains", func(c *connections.ConnectionChange) { c.Domains = []string{"rtx.example"} }),
+			update("a role", func(c *connections.ConnectionChange) {
+				c.Roles = []idp.RoleMapping{mapsTo("roles", "x", idp.RoleAgent)}
+			}),
 		},
-		"DeleteConnection": {{"", func(a manage.Actor, at aim) error {
-			return o.DeleteConnection(ctx, a, at.connection.ID, at.connection.Version, ticket)
+		"DeleteConnection": {{"", func(a authz.Actor, at aim) error {
+			return o.Connections.DeleteConnection(ctx, a, at.connection.ID, at.connection.Version, ticket)
 		}, true, false}},
-		"AddConnection": {{"for everybody's addresses", func(a manage.Actor, _ aim) error {
-			return second(o.AddConnection(ctx, a, entra(func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} })))
+		"AddConnection": {{"for everybody's addresses", func(a authz.Actor, _ aim) error {
+			return second(o.Connections.AddConnection(ctx, a, entra(func(c *connections.ConnectionChange) { c.Domains = []string{"rtx.example"} })))
 		}, true, false}},
-		"SaveAccess": {{"opens the connection", func(a manage.Actor, at aim) error {
-			return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{
+		"SaveAccess": {{"opens the connection", func(a authz.Actor, at aim) error {
+			return second(o.Populations.SaveAccess(ctx, a, populations.Change[idp.Access]{
 				ID: idp.Agents, Version: at.population.Version, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 			}))
 		}, true, false}},
@@ -234,7 +243,7 @@ func TestEveryOperationIsKnownToReachSomebodyOrNobody(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		reaches := o.reaches(t)
-		for op := range maps.Keys(manage.Operations()) {
+		for op := range maps.Keys(authz.Operations()) {
 			if _, reaches := reaches[op]; reaches == slices.Contains(harmless, op) {
 				t.Errorf("whether %s reaches somebody is said once", op)
 			}
@@ -244,14 +253,14 @@ func TestEveryOperationIsKnownToReachSomebodyOrNobody(t *testing.T) {
 
 // expectNobodyReached tries an operation with each set that lacks something, and fails
 // unless it is refused and changes nothing.
-func (o *office) expectNobodyReached(t *testing.T, name string, at aim, do func(a manage.Actor, at aim) error, lacks func(set []string) bool) {
+func (o *office) expectNobodyReached(t *testing.T, name string, at aim, do func(a authz.Actor, at aim) error, lacks func(set []string) bool) {
 	t.Helper()
 	for _, set := range sets() {
 		if !lacks(set) {
 			continue
 		}
 		before := o.state(t)
-		if err := do(holder(set...), at); !errors.Is(err, manage.ErrForbidden) {
+		if err := do(holder(set...), at); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("%s with %v: %v", name, set, err)
 		}
 		if after := o.state(t); after != before && name != "LinkIdentity to an account of one's own" { // which adds a connection
@@ -296,7 +305,7 @@ func TestWhoHoldsAllReachesEverybody(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.admin(t)
-		o.Throttles = throttle.New(o.db.Store, []byte("key"))
+		o.refit(func(p *manage.Parts) { p.Throttles = throttle.New(o.db.Store, []byte("key")) })
 		for op, list := range o.reaches(t) {
 			for i, r := range list {
 				at := o.aimAt(t, idp.Permissions()...)
@@ -317,9 +326,9 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 		ctx := t.Context()
 		manager := holder(idp.PermissionUsers)
 		trusted := o.connected(t, nil)
-		local := o.connected(t, func(c *manage.ConnectionChange) { c.Trust = idp.LocalStep })
+		local := o.connected(t, func(c *connections.ConnectionChange) { c.Trust = idp.LocalStep })
 		n := 0
-		linked := func(c manage.ConnectionEntry) func(u idp.User) {
+		linked := func(c connections.ConnectionEntry) func(u idp.User) {
 			return func(u idp.User) {
 				n++
 				idptest.Must(t, o.db.CreateIdentity(ctx, idp.Identity{ConnectionID: c.ID, Subject: idp.EntraSubject(contoso, guid(n)), UserID: u.ID}))
@@ -346,25 +355,25 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 				do  func(u idp.User) error
 			}{
 				"email": {c.email, func(u idp.User) error {
-					return second(o.UpdateUser(ctx, manager, u.ID, manage.UserChange{Version: 1, Email: ptr(idp.NewID() + "@rtx.example")}))
+					return second(o.People.UpdateUser(ctx, manager, u.ID, people.UserChange{Version: 1, Email: ptr(idp.NewID() + "@rtx.example")}))
 				}},
 				"spelling": {true, func(u idp.User) error {
-					return second(o.UpdateUser(ctx, manager, u.ID, manage.UserChange{Version: 1, Email: ptr("X" + u.Email[1:])}))
+					return second(o.People.UpdateUser(ctx, manager, u.ID, people.UserChange{Version: 1, Email: ptr("X" + u.Email[1:])}))
 				}},
-				"password": {c.password, func(u idp.User) error { return o.SetPassword(ctx, manager, u.ID, "gentle maple corner", ticket) }},
+				"password": {c.password, func(u idp.User) error { return o.People.SetPassword(ctx, manager, u.ID, "gentle maple corner", ticket) }},
 				"connect": {c.connect, func(u idp.User) error {
-					partner, err := o.AddConnection(ctx, everything(), generic(nil))
+					partner, err := o.Connections.AddConnection(ctx, everything(), generic(nil))
 					idptest.Must(t, err)
-					return o.LinkIdentity(ctx, manager, manage.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: idp.NewID(), Reason: ticket})
+					return o.Connections.LinkIdentity(ctx, manager, connections.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: idp.NewID(), Reason: ticket})
 				}},
 			} {
-				u, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "x" + idp.NewID() + "@rtx.example"})
+				u, err := o.People.CreateUser(ctx, people.NewUser{Population: idp.Agents, Email: "x" + idp.NewID() + "@rtx.example"})
 				idptest.Must(t, err)
 				c.have(u)
-				if err := act.do(u); errors.Is(err, manage.ErrForbidden) == act.may || !act.may && err == nil {
+				if err := act.do(u); errors.Is(err, authz.ErrForbidden) == act.may || !act.may && err == nil {
 					t.Errorf("%s of somebody with %s: %v", what, name, err)
 				}
-				d, err := o.UserDetail(ctx, manager, u.ID)
+				d, err := o.People.UserDetail(ctx, manager, u.ID)
 				idptest.Must(t, err)
 				offered := map[string]bool{
 					"email": manager.MayMoveEmail(d.Person), "spelling": manager.MayOn("UpdateUser", d.Person),
@@ -388,22 +397,22 @@ func TestThePolicySaysWhatIsGotAround(t *testing.T) {
 		move := func() error {
 			_, version, err := o.db.VersionedUser(ctx, plain.ID)
 			idptest.Must(t, err)
-			return second(o.UpdateUser(ctx, manager, plain.ID, manage.UserChange{Version: version, Email: ptr(idp.NewID() + "@rtx.example")}))
+			return second(o.People.UpdateUser(ctx, manager, plain.ID, people.UserChange{Version: version, Email: ptr(idp.NewID() + "@rtx.example")}))
 		}
 		idptest.Must(t, move())
-		idptest.Must(t, o.SetPassword(ctx, manager, phone.ID, "gentle maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(ctx, manager, phone.ID, "gentle maple corner", ticket))
 		put := func(p idp.Policy) {
 			p.Version, p.IssuerLabel = o.policy(t, idp.Agents).Version, "RTX"
-			_, err := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: manage.OnNextLogin, PasswordAlone: true, Reason: ticket})
+			_, err := o.Populations.SavePolicy(ctx, everything(), populations.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: populations.OnNextLogin, PasswordAlone: true, Reason: ticket})
 			idptest.Must(t, err)
 		}
 		put(idp.Policy{Authenticator: true, EmailCode: true})
-		if err := move(); !errors.Is(err, manage.ErrForbidden) {
+		if err := move(); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("another address with email codes on: %v", err)
 		}
-		idptest.Must(t, o.SetPassword(ctx, manager, phone.ID, "another maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(ctx, manager, phone.ID, "another maple corner", ticket))
 		put(idp.Policy{})
-		if err := o.SetPassword(ctx, manager, phone.ID, "a third maple corner", ticket); !errors.Is(err, manage.ErrForbidden) {
+		if err := o.People.SetPassword(ctx, manager, phone.ID, "a third maple corner", ticket); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("a password where nothing else is asked for: %v", err)
 		}
 	})
@@ -417,21 +426,21 @@ func TestLooksOfAConnectionTakeNoMore(t *testing.T) {
 		o.admin(t)
 		at := o.aimAt(t, idp.Permissions()...)
 		e := at.connection
-		for name, do := range map[string]func(c *manage.ConnectionChange){
-			"name":   func(c *manage.ConnectionChange) { c.Name = "Work account" },
-			"hint":   func(c *manage.ConnectionChange) { c.DomainHint = "rtx.example" },
-			"ending": func(c *manage.ConnectionChange) { c.EndUpstream = !c.EndUpstream },
+		for name, do := range map[string]func(c *connections.ConnectionChange){
+			"name":   func(c *connections.ConnectionChange) { c.Name = "Work account" },
+			"hint":   func(c *connections.ConnectionChange) { c.DomainHint = "rtx.example" },
+			"ending": func(c *connections.ConnectionChange) { c.EndUpstream = !c.EndUpstream },
 		} {
-			changed, err := o.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(e, do))
+			changed, err := o.Connections.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(e, do))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			e = changed
 		}
-		off, err := o.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(e, func(c *manage.ConnectionChange) { c.Enabled = false }))
+		off, err := o.Connections.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(e, func(c *connections.ConnectionChange) { c.Enabled = false }))
 		idptest.Must(t, err)
-		err = second(o.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(off, func(c *manage.ConnectionChange) { c.Enabled = true })))
-		if !errors.Is(err, manage.ErrForbidden) {
+		err = second(o.Connections.UpdateConnection(t.Context(), holder(idp.PermissionAuthentication), change(off, func(c *connections.ConnectionChange) { c.Enabled = true })))
+		if !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("on again: %v", err)
 		}
 	})
@@ -443,15 +452,17 @@ func TestNobodyLinksAnAccountThatGetsRolesTheyLack(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, manager := t.Context(), holder(idp.PermissionUsers, idp.PermissionAgentRecovery)
-		c := o.connected(t, func(c *manage.ConnectionChange) { c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)} })
+		c := o.connected(t, func(c *connections.ConnectionChange) {
+			c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)}
+		})
 		u := o.person(t, idp.Agents)
 		for name, err := range map[string]error{
-			"link": o.LinkIdentity(ctx, manager, manage.NewIdentity{UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket}),
-			"import": second(o.ImportUser(ctx, manager, manage.ImportedUser{
+			"link": o.Connections.LinkIdentity(ctx, manager, connections.NewIdentity{UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket}),
+			"import": second(o.Connections.ImportUser(ctx, manager, connections.ImportedUser{
 				Population: idp.Agents, Email: "x@rtx.example", TenantID: contoso, ObjectID: oid,
 			}, ticket)),
 		} {
-			if !errors.Is(err, manage.ErrForbidden) {
+			if !errors.Is(err, authz.ErrForbidden) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -463,14 +474,14 @@ func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T)
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		e := o.connected(t, func(c *manage.ConnectionChange) {
+		e := o.connected(t, func(c *connections.ConnectionChange) {
 			c.Roles, c.Domains = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)}, []string{"rtx.example"}
 		})
 		c, err := o.db.Connection(ctx, e.ID)
 		idptest.Must(t, err)
 		come := func(u idp.User, n int, roles ...string) error {
 			return o.db.Do(ctx, func(ctx context.Context) error {
-				_, err := o.Recognise(ctx, c, idp.Assertion{Subject: idp.EntraSubject(contoso, guid(n)), Email: u.Email, EmailConfirmed: true, AppRoles: roles})
+				_, err := o.Connections.Recognise(ctx, c, idp.Assertion{Subject: idp.EntraSubject(contoso, guid(n)), Email: u.Email, EmailConfirmed: true, AppRoles: roles})
 				return err
 			})
 		}
@@ -478,7 +489,7 @@ func TestAnAddressAloneBringsNoPermissionsToAnAccountWithAPassword(t *testing.T)
 		for _, u := range []idp.User{prepared, other} {
 			o.exec(t, fmt.Sprintf("UPDATE users SET password_hash = '$argon2id$known' WHERE id = '%s'", u.ID))
 		}
-		if err := come(prepared, 1, "Admin"); !errors.Is(err, manage.ErrConfirm) {
+		if err := come(prepared, 1, "Admin"); !errors.Is(err, connections.ErrConfirm) {
 			t.Errorf("an admin to be, into an account with a password: %v", err)
 		}
 		idptest.Must(t, come(other, 2))
@@ -496,11 +507,11 @@ func TestNamingDomainsTakesTheRightToResetPeople(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		o.person(t, idp.Contacts)
 		name := func(permissions ...string) error {
-			return second(o.AddConnection(t.Context(), holder(permissions...), entra(func(c *manage.ConnectionChange) {
+			return second(o.Connections.AddConnection(t.Context(), holder(permissions...), entra(func(c *connections.ConnectionChange) {
 				c.PopulationID, c.Domains = idp.Contacts, []string{"rtx.example"}
 			})))
 		}
-		if err := name(idp.PermissionAuthentication, idp.PermissionUsers); !errors.Is(err, manage.ErrForbidden) {
+		if err := name(idp.PermissionAuthentication, idp.PermissionUsers); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("without the right: %v", err)
 		}
 		idptest.Must(t, name(idp.PermissionAuthentication, idp.PermissionUsers, idp.PermissionContactReset))

@@ -11,6 +11,8 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -36,9 +38,9 @@ func newCrowd(b *testing.B) *crowd {
 	ring, err := keyring.LoadFile(b.TempDir() + "/master.key")
 	idptest.Must(b, err)
 	box := outbox.New(s, ring)
-	c := &crowd{Manager: &manage.Manager{
+	c := &crowd{Manager: manage.New(manage.Parts{
 		Store: s, Hasher: hasher, Keyring: ring, Outbox: box, Sessions: &session.Manager{Store: s, Outbox: box},
-	}}
+	})}
 	idptest.Must(b, c.EnsureDefaults(b.Context()))
 	c.outside, err = sql.Open("pgx", url)
 	idptest.Must(b, err)
@@ -101,8 +103,8 @@ func (c *crowd) changeNow(b *testing.B, seen idp.Policy) idp.Policy {
 	if seen.IssuerLabel = "RTX"; seen.Version%2 == 0 {
 		seen.IssuerLabel = "RTX Solutions"
 	}
-	saved, err := c.SavePolicy(b.Context(), manage.System(), manage.Change[idp.Policy]{
-		ID: idp.Agents, To: seen, Apply: manage.Immediately,
+	saved, err := c.Populations.SavePolicy(b.Context(), authz.System(), populations.Change[idp.Policy]{
+		ID: idp.Agents, To: seen, Apply: populations.Immediately,
 	})
 	idptest.Must(b, err)
 	return saved

@@ -8,7 +8,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/system"
 )
 
 // differences are what an event says of before and after.
@@ -48,28 +51,28 @@ func TestTheAuditLogSaysWhatWasBeforeAndAfter(t *testing.T) {
 				}
 			}
 		}
-		app, secret, err := o.AddClient(ctx, everything(), idp.Client{
+		app, secret, err := o.Apps.AddClient(ctx, everything(), idp.Client{
 			Name: "App", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://rtx.example/cb"}, Scopes: []string{"openid", "email"},
 		})
 		idptest.Must(t, err)
 		app.RedirectURIs, app.Scopes = []string{"https://rtx.example/cb", "https://new.example/cb"}, []string{"openid"}
-		app, err = o.UpdateClient(ctx, everything(), app)
+		app, err = o.Apps.UpdateClient(ctx, everything(), app)
 		idptest.Must(t, err)
 		expect(idp.AuditClientChanged, map[string]string{
 			"before.redirect_uris": "https://rtx.example/cb", "after.redirect_uris": "https://rtx.example/cb https://new.example/cb",
 			"before.scopes": "openid email", "after.scopes": "openid",
 		})
-		added, err := o.AddClientSecret(ctx, everything(), app.ID)
+		added, err := o.Apps.AddClientSecret(ctx, everything(), app.ID)
 		idptest.Must(t, err)
 		expect(idp.AuditSecretAdded, map[string]string{"before.secrets": "1", "after.secrets": "2"})
-		idptest.Must(t, o.RemoveClientSecret(ctx, everything(), app.ID, 0))
+		idptest.Must(t, o.Apps.RemoveClientSecret(ctx, everything(), app.ID, 0))
 		expect(idp.AuditSecretRemoved, map[string]string{"before.secrets": "2", "after.secrets": "1"})
 		if n := query[int](t, o, "SELECT COUNT(*) FROM audit_events WHERE detail LIKE '%"+secret+"%' OR detail LIKE '%"+added+"%'"); n != 0 {
 			t.Error("the audit log holds a secret")
 		}
 
-		c := o.connected(t, func(c *manage.ConnectionChange) { c.Tenants = []string{contoso} })
-		_, err = o.UpdateConnection(ctx, everything(), change(c, func(c *manage.ConnectionChange) {
+		c := o.connected(t, func(c *connections.ConnectionChange) { c.Tenants = []string{contoso} })
+		_, err = o.Connections.UpdateConnection(ctx, everything(), change(c, func(c *connections.ConnectionChange) {
 			c.Trust, c.Tenants, c.Issuer, c.ClientSecret = idp.LocalStep, []string{contoso, fabrikam}, "https://login.microsoftonline.us", "their secret too"
 		}))
 		idptest.Must(t, err)
@@ -79,7 +82,7 @@ func TestTheAuditLogSaysWhatWasBeforeAndAfter(t *testing.T) {
 		})
 
 		u := o.person(t, idp.Agents)
-		_, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Email: ptr("new@rtx.example")})
+		_, err = o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 1, Email: ptr("new@rtx.example")})
 		idptest.Must(t, err)
 		expect(idp.AuditUserChanged, map[string]string{"before.email": u.Email, "after.email": "new@rtx.example"})
 	})
@@ -92,11 +95,11 @@ func TestAddressesGoWithThePerson(t *testing.T) {
 		ctx := t.Context()
 		o.admin(t)
 		for name, remove := range map[string]func(id string) error{
-			"delete":    func(id string) error { return o.DeleteUser(ctx, everything(), id, ticket) },
-			"anonymise": func(id string) error { return o.AnonymiseUser(ctx, everything(), id, ticket) },
+			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, ticket) },
+			"anonymise": func(id string) error { return o.People.AnonymiseUser(ctx, everything(), id, ticket) },
 		} {
 			u := o.person(t, idp.Agents)
-			_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 1, Email: ptr("moved-" + name + "@rtx.example")})
+			_, err := o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 1, Email: ptr("moved-" + name + "@rtx.example")})
 			idptest.Must(t, err)
 			idptest.Must(t, remove(u.ID))
 			e := o.events(t, idp.AuditUserChanged, u.ID)[0]
@@ -113,13 +116,13 @@ func TestActsOfAServiceAreFoundByItsID(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		service := manage.Actor{Service: "nightly", Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
+		service := authz.Actor{Service: "nightly", Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
 		u := o.person(t, idp.Agents)
-		_, err := o.UpdateUser(ctx, service, u.ID, manage.UserChange{Version: 1, Name: ptr("Ada")})
+		_, err := o.People.UpdateUser(ctx, service, u.ID, people.UserChange{Version: 1, Name: ptr("Ada")})
 		idptest.Must(t, err)
-		_, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Name: ptr("Eve")})
+		_, err = o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 2, Name: ptr("Eve")})
 		idptest.Must(t, err)
-		list, _, err := o.Audit(ctx, everything(), manage.AuditQuery{ActorID: "nightly"})
+		list, _, err := o.System.Audit(ctx, everything(), system.AuditQuery{ActorID: "nightly"})
 		idptest.Must(t, err)
 		if len(list) != 1 || list[0].ActorID != "" || list[0].Detail["service"] != "nightly" || list[0].UserID != u.ID {
 			t.Errorf("%+v", list)
@@ -132,7 +135,7 @@ func TestActsOfServicesOfBeforeAreFound(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		app, _, err := o.AddClient(ctx, everything(), idp.Client{Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}})
+		app, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}})
 		idptest.Must(t, err)
 		idptest.Must(t, o.db.Audit(ctx, idp.AuditEvent{Kind: "test.event", Detail: map[string]string{"service": app.ID, "reason": "x"}}))
 		idptest.Must(t, o.db.Audit(ctx, idp.AuditEvent{Kind: "test.event", ActorID: "ada", Detail: map[string]string{"service": "other"}}))

@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 )
 
 func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
@@ -29,7 +30,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 			{idp.NativeClient, idp.NoClientAuth, false},
 		} {
 			before := idp.Now()
-			made, secret, err := m.CreateClient(t.Context(), idp.Client{Name: "App", Kind: c.kind, Populations: []string{idp.Agents}})
+			made, secret, err := m.Apps.CreateClient(t.Context(), idp.Client{Name: "App", Kind: c.kind, Populations: []string{idp.Agents}})
 			idptest.Must(t, err)
 			if (secret != "") != c.secret || len(made.SecretHashes) > 1 || made.ID == "" || made.CreatedAt.Before(before) {
 				t.Errorf("%s: secret %q, %+v", c.kind, secret, made)
@@ -69,7 +70,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 func TestJWTAccessTokensLiveFiveMinutes(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
-		made, _, err := m.CreateClient(t.Context(), idp.Client{Name: "App", TokenFormat: idp.JWTToken, Populations: []string{idp.Agents}})
+		made, _, err := m.Apps.CreateClient(t.Context(), idp.Client{Name: "App", TokenFormat: idp.JWTToken, Populations: []string{idp.Agents}})
 		if err != nil || made.AccessTTL != 5*time.Minute {
 			t.Errorf("%s, %v", made.AccessTTL, err)
 		}
@@ -80,7 +81,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
-		made, secret, err := m.CreateClient(t.Context(), asked)
+		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {
 			t.Error("a client with secrets of its own got another one")
@@ -88,7 +89,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 		if diff := cmp.Diff(asked, made); diff != "" {
 			t.Error(diff)
 		}
-		if _, _, err := m.CreateClient(t.Context(), asked); !errors.Is(err, idp.ErrConflict) {
+		if _, _, err := m.Apps.CreateClient(t.Context(), asked); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("the same id again: %v", err)
 		}
 		if events, err := db.AuditEvents(t.Context(), idp.AuditClientCreated, "", 10); err != nil || len(events) != 1 {
@@ -133,7 +134,7 @@ func TestClientsThatCannotBeSaved(t *testing.T) {
 				RedirectURIs: []string{"https://rtx.example/cb"},
 			}
 			c.change(&client)
-			made, secret, err := m.CreateClient(t.Context(), client)
+			made, secret, err := m.Apps.CreateClient(t.Context(), client)
 			expectField(t, name, err, c.field)
 			_, err = db.Client(t.Context(), made.ID)
 			if (err == nil) != (c.field == "") || c.field != "" && secret != "" {
@@ -192,7 +193,7 @@ func TestRedirectURIsThatMayBeRegistered(t *testing.T) {
 				if who == everybody || who == natives && kind == idp.NativeClient {
 					field = ""
 				}
-				_, _, err := m.CreateClient(t.Context(), idp.Client{
+				_, _, err := m.Apps.CreateClient(t.Context(), idp.Client{
 					Name: "App", Kind: kind, Populations: []string{idp.Agents}, RedirectURIs: []string{uri},
 				})
 				expectField(t, string(kind)+" "+uri, err, field)
@@ -206,8 +207,8 @@ func TestDatabaseThatFailsIsNoFieldsFault(t *testing.T) {
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, _, errClient := m.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
-		_, errUser := m.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
+		_, _, errClient := m.Apps.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
+		_, errUser := m.People.CreateUser(ctx, people.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
 		for _, err := range []error{errClient, errUser} {
 			if err == nil || errors.Is(err, idp.ErrInvalid) {
 				t.Errorf("got %v", err)

@@ -17,6 +17,9 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 )
 
@@ -29,8 +32,8 @@ const (
 )
 
 // entra is a connection that can be added: one organisation's, by a secret.
-func entra(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
-	c := manage.ConnectionChange{
+func entra(change func(c *connections.ConnectionChange)) connections.ConnectionChange {
+	c := connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true,
 			Tenants: []string{contoso, idp.NewID()}, ClientID: idp.NewID(), // no two are the same
@@ -44,8 +47,8 @@ func entra(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
 }
 
 // generic is one of another provider.
-func generic(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
-	return entra(func(c *manage.ConnectionChange) {
+func generic(change func(c *connections.ConnectionChange)) connections.ConnectionChange {
+	return entra(func(c *connections.ConnectionChange) {
 		c.Kind, c.Issuer, c.Tenants = idp.OIDCConnection, "https://login.partner.example", nil
 		if change != nil {
 			change(c)
@@ -54,8 +57,8 @@ func generic(change func(c *manage.ConnectionChange)) manage.ConnectionChange {
 }
 
 // change is what a form posts that shows a connection and keeps its secret.
-func change(e manage.ConnectionEntry, do func(c *manage.ConnectionChange)) manage.ConnectionChange {
-	c := manage.ConnectionChange{Connection: e.Connection, Reason: ticket}
+func change(e connections.ConnectionEntry, do func(c *connections.ConnectionChange)) connections.ConnectionChange {
+	c := connections.ConnectionChange{Connection: e.Connection, Reason: ticket}
 	if do != nil {
 		do(&c)
 	}
@@ -63,14 +66,14 @@ func change(e manage.ConnectionEntry, do func(c *manage.ConnectionChange)) manag
 }
 
 // connected adds a connection of agents.
-func (o *office) connected(t *testing.T, change func(c *manage.ConnectionChange)) manage.ConnectionEntry {
+func (o *office) connected(t *testing.T, change func(c *connections.ConnectionChange)) connections.ConnectionEntry {
 	t.Helper()
 	n := entra(change)
-	e, err := o.AddConnection(t.Context(), everything(), n)
+	e, err := o.Connections.AddConnection(t.Context(), everything(), n)
 	var field settings.Errors
 	if errors.As(err, &field) && field[0].Field == "tenants" { // there is one already: for one more organisation
 		n.Tenants = append(n.Tenants, idp.NewID())
-		e, err = o.AddConnection(t.Context(), everything(), n)
+		e, err = o.Connections.AddConnection(t.Context(), everything(), n)
 	}
 	idptest.Must(t, err)
 	return e
@@ -102,92 +105,92 @@ func mapsTo(claim, value, role string) idp.RoleMapping {
 
 func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
-	type edit = func(c *manage.ConnectionChange)
-	roles := func(list ...idp.RoleMapping) edit { return func(c *manage.ConnectionChange) { c.Roles = list } }
-	domains := func(list ...string) edit { return func(c *manage.ConnectionChange) { c.Domains = list } }
-	issuer := func(url string) edit { return func(c *manage.ConnectionChange) { c.Issuer = url } }
+	type edit = func(c *connections.ConnectionChange)
+	roles := func(list ...idp.RoleMapping) edit { return func(c *connections.ConnectionChange) { c.Roles = list } }
+	domains := func(list ...string) edit { return func(c *connections.ConnectionChange) { c.Domains = list } }
+	issuer := func(url string) edit { return func(c *connections.ConnectionChange) { c.Issuer = url } }
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
-			make  func(edit) manage.ConnectionChange
+			make  func(edit) connections.ConnectionChange
 			edit  edit
 			field string
 		}{
 			"one organisation":       {entra, nil, ""},
-			"two organisations":      {entra, func(c *manage.ConnectionChange) { c.Tenants = append(c.Tenants, fabrikam) }, ""},
-			"a tenant in capitals":   {entra, func(c *manage.ConnectionChange) { c.Tenants = []string{" " + strings.ToUpper(contoso) + " "} }, ""},
-			"any organisation":       {entra, func(c *manage.ConnectionChange) { c.Tenants, c.AnyTenant = nil, true }, ""},
-			"personal accounts":      {entra, func(c *manage.ConnectionChange) { c.Tenants, c.PersonalAccounts = nil, true }, ""},
-			"a certificate":          {entra, func(c *manage.ConnectionChange) { c.ClientSecret, c.NewCertificate = "", true }, ""},
+			"two organisations":      {entra, func(c *connections.ConnectionChange) { c.Tenants = append(c.Tenants, fabrikam) }, ""},
+			"a tenant in capitals":   {entra, func(c *connections.ConnectionChange) { c.Tenants = []string{" " + strings.ToUpper(contoso) + " "} }, ""},
+			"any organisation":       {entra, func(c *connections.ConnectionChange) { c.Tenants, c.AnyTenant = nil, true }, ""},
+			"personal accounts":      {entra, func(c *connections.ConnectionChange) { c.Tenants, c.PersonalAccounts = nil, true }, ""},
+			"a certificate":          {entra, func(c *connections.ConnectionChange) { c.ClientSecret, c.NewCertificate = "", true }, ""},
 			"another provider":       {generic, nil, ""},
 			"another cloud":          {entra, issuer("https://login.microsoftonline.us/"), ""},
-			"evidence, by a context": {entra, func(c *manage.ConnectionChange) { c.Trust, c.Context = idp.EvidenceRequired, "c99" }, ""},
-			"evidence, not Entra's":  {generic, func(c *manage.ConnectionChange) { c.Trust = idp.EvidenceRequired }, ""},
+			"evidence, by a context": {entra, func(c *connections.ConnectionChange) { c.Trust, c.Context = idp.EvidenceRequired, "c99" }, ""},
+			"evidence, not Entra's":  {generic, func(c *connections.ConnectionChange) { c.Trust = idp.EvidenceRequired }, ""},
 			"domains":                {entra, domains("rtx.example", "RTX.Example", "a-b.co"), ""},
 			"domains of a partner":   {generic, domains("partner.example"), ""},
 			"roles":                  {entra, roles(mapsTo("groups", oid, idp.RoleAgent), mapsTo("roles", oid, idp.RoleAgent)), ""},
 			"a hundred mappings":     {entra, roles(many(100, toAgent)...), ""},
-			"claims and hint":        {entra, func(c *manage.ConnectionChange) { c.Claims.Name, c.DomainHint = " given_name ", "RTX.example" }, ""},
+			"claims and hint":        {entra, func(c *connections.ConnectionChange) { c.Claims.Name, c.DomainHint = " given_name ", "RTX.example" }, ""},
 
-			"no name":                    {entra, func(c *manage.ConnectionChange) { c.Name = " \n" }, "name"},
-			"a long name":                {entra, func(c *manage.ConnectionChange) { c.Name = strings.Repeat("n", 300) }, "name"},
-			"a name with an escape":      {entra, func(c *manage.ConnectionChange) { c.Name = "Micro\x1bsoft" }, "name"},
-			"no client":                  {entra, func(c *manage.ConnectionChange) { c.ClientID = " " }, "client_id"},
-			"a long client":              {entra, func(c *manage.ConnectionChange) { c.ClientID = strings.Repeat("c", 101) }, "client_id"},
-			"a claim with a NUL":         {entra, func(c *manage.ConnectionChange) { c.Claims.Email = "ma\x00il" }, "email_claim"},
-			"a long claim":               {entra, func(c *manage.ConnectionChange) { c.Claims.Department = strings.Repeat("d", 101) }, "department_claim"},
-			"a claim that is no text":    {entra, func(c *manage.ConnectionChange) { c.Claims.Name = "\xff" }, "name_claim"},
+			"no name":                    {entra, func(c *connections.ConnectionChange) { c.Name = " \n" }, "name"},
+			"a long name":                {entra, func(c *connections.ConnectionChange) { c.Name = strings.Repeat("n", 300) }, "name"},
+			"a name with an escape":      {entra, func(c *connections.ConnectionChange) { c.Name = "Micro\x1bsoft" }, "name"},
+			"no client":                  {entra, func(c *connections.ConnectionChange) { c.ClientID = " " }, "client_id"},
+			"a long client":              {entra, func(c *connections.ConnectionChange) { c.ClientID = strings.Repeat("c", 101) }, "client_id"},
+			"a claim with a NUL":         {entra, func(c *connections.ConnectionChange) { c.Claims.Email = "ma\x00il" }, "email_claim"},
+			"a long claim":               {entra, func(c *connections.ConnectionChange) { c.Claims.Department = strings.Repeat("d", 101) }, "department_claim"},
+			"a claim that is no text":    {entra, func(c *connections.ConnectionChange) { c.Claims.Name = "\xff" }, "name_claim"},
 			"no issuer":                  {generic, issuer(" "), "issuer"},
 			"plain http":                 {generic, issuer("http://login.partner.example"), "issuer"},
 			"no URL":                     {generic, issuer("login.partner.example"), "issuer"},
 			"an issuer with a query":     {generic, issuer("https://login.partner.example/?a=b"), "issuer"},
 			"an issuer with a fragment":  {generic, issuer("https://login.partner.example/#a"), "issuer"},
 			"an issuer with a password":  {generic, issuer("https://a:b@login.partner.example/"), "issuer"},
-			"a kind of its own":          {generic, func(c *manage.ConnectionChange) { c.Kind = "saml" }, "kind"},
-			"no kind":                    {generic, func(c *manage.ConnectionChange) { c.Kind = "" }, "kind"},
-			"tenants elsewhere":          {generic, func(c *manage.ConnectionChange) { c.Tenants = []string{contoso} }, "tenants"},
-			"personal accounts of else":  {generic, func(c *manage.ConnectionChange) { c.PersonalAccounts = true }, "tenants"},
-			"nobody":                     {entra, func(c *manage.ConnectionChange) { c.Tenants = nil }, "tenants"},
-			"a domain as tenant":         {entra, func(c *manage.ConnectionChange) { c.Tenants = []string{"contoso.onmicrosoft.com"} }, "tenants"},
-			"the common tenant":          {entra, func(c *manage.ConnectionChange) { c.Tenants = []string{"common"} }, "tenants"},
-			"personal accounts by tid":   {entra, func(c *manage.ConnectionChange) { c.Tenants = []string{idp.PersonalTenant} }, "tenants"},
-			"101 tenants":                {entra, func(c *manage.ConnectionChange) { c.Tenants = many(101, guid) }, "tenants"},
-			"named and any":              {entra, func(c *manage.ConnectionChange) { c.AnyTenant = true }, "any_tenant"},
-			"another trust":              {entra, func(c *manage.ConnectionChange) { c.Trust = "blind" }, "trust"},
-			"evidence without a context": {entra, func(c *manage.ConnectionChange) { c.Trust = idp.EvidenceRequired }, "context"},
-			"a context that is none":     {entra, func(c *manage.ConnectionChange) { c.Context = "c100" }, "context"},
-			"roles by anybody's word": {entra, func(c *manage.ConnectionChange) {
+			"a kind of its own":          {generic, func(c *connections.ConnectionChange) { c.Kind = "saml" }, "kind"},
+			"no kind":                    {generic, func(c *connections.ConnectionChange) { c.Kind = "" }, "kind"},
+			"tenants elsewhere":          {generic, func(c *connections.ConnectionChange) { c.Tenants = []string{contoso} }, "tenants"},
+			"personal accounts of else":  {generic, func(c *connections.ConnectionChange) { c.PersonalAccounts = true }, "tenants"},
+			"nobody":                     {entra, func(c *connections.ConnectionChange) { c.Tenants = nil }, "tenants"},
+			"a domain as tenant":         {entra, func(c *connections.ConnectionChange) { c.Tenants = []string{"contoso.onmicrosoft.com"} }, "tenants"},
+			"the common tenant":          {entra, func(c *connections.ConnectionChange) { c.Tenants = []string{"common"} }, "tenants"},
+			"personal accounts by tid":   {entra, func(c *connections.ConnectionChange) { c.Tenants = []string{idp.PersonalTenant} }, "tenants"},
+			"101 tenants":                {entra, func(c *connections.ConnectionChange) { c.Tenants = many(101, guid) }, "tenants"},
+			"named and any":              {entra, func(c *connections.ConnectionChange) { c.AnyTenant = true }, "any_tenant"},
+			"another trust":              {entra, func(c *connections.ConnectionChange) { c.Trust = "blind" }, "trust"},
+			"evidence without a context": {entra, func(c *connections.ConnectionChange) { c.Trust = idp.EvidenceRequired }, "context"},
+			"a context that is none":     {entra, func(c *connections.ConnectionChange) { c.Context = "c100" }, "context"},
+			"roles by anybody's word": {entra, func(c *connections.ConnectionChange) {
 				c.Tenants, c.AnyTenant, c.Roles = nil, true, []idp.RoleMapping{mapsTo("roles", "Boss", idp.RoleAgent)}
 			}, "roles"},
 			"a URL as domain": {entra, domains("https://rtx.example"), "domains"},
 			"a top level":     {entra, domains("com"), "domains"},
 			"51 domains":      {entra, domains(many(51, domain)...), "domains"},
-			"domains of anybody": {entra, func(c *manage.ConnectionChange) {
+			"domains of anybody": {entra, func(c *connections.ConnectionChange) {
 				c.Tenants, c.AnyTenant, c.Domains = nil, true, []string{"rtx.example"}
 			}, "domains"},
-			"domains beside personal accounts": {entra, func(c *manage.ConnectionChange) {
+			"domains beside personal accounts": {entra, func(c *connections.ConnectionChange) {
 				c.PersonalAccounts, c.Domains = true, []string{"rtx.example"}
 			}, "domains"},
-			"a hint that is none":      {entra, func(c *manage.ConnectionChange) { c.DomainHint = "organizations" }, "domain_hint"},
+			"a hint that is none":      {entra, func(c *connections.ConnectionChange) { c.DomainHint = "organizations" }, "domain_hint"},
 			"a mapping of addresses":   {entra, roles(mapsTo("email", "maya@rtx.example", idp.RoleAgent)), "roles"},
 			"a mapping of nothing":     {entra, roles(mapsTo("groups", "", idp.RoleAgent)), "roles"},
 			"a mapping twice":          {entra, roles(toAgent(1), toAgent(1)), "roles"},
 			"a mapping with a newline": {entra, roles(mapsTo("roles", "a\nb", idp.RoleAgent)), "roles"},
 			"101 mappings":             {entra, roles(many(101, toAgent)...), "roles"},
 			"a role that is not there": {entra, roles(mapsTo("groups", oid, "invented")), "roles"},
-			"no proof of who we are":   {entra, func(c *manage.ConnectionChange) { c.ClientSecret = "" }, "client_secret"},
-			"two proofs":               {entra, func(c *manage.ConnectionChange) { c.NewCertificate = true }, "client_secret"},
-			"a long secret":            {entra, func(c *manage.ConnectionChange) { c.ClientSecret = strings.Repeat("s", 1001) }, "client_secret"},
-			"no reason":                {entra, func(c *manage.ConnectionChange) { c.Reason = " " }, "reason"},
+			"no proof of who we are":   {entra, func(c *connections.ConnectionChange) { c.ClientSecret = "" }, "client_secret"},
+			"two proofs":               {entra, func(c *connections.ConnectionChange) { c.NewCertificate = true }, "client_secret"},
+			"a long secret":            {entra, func(c *connections.ConnectionChange) { c.ClientSecret = strings.Repeat("s", 1001) }, "client_secret"},
+			"no reason":                {entra, func(c *connections.ConnectionChange) { c.Reason = " " }, "reason"},
 		} {
 			before := o.state(t)
-			e, err := o.AddConnection(t.Context(), everything(), c.make(c.edit))
+			e, err := o.Connections.AddConnection(t.Context(), everything(), c.make(c.edit))
 			expectField(t, name, err, c.field)
 			if changed := o.state(t) != before; changed != (c.field == "") {
 				t.Errorf("%s: changed %t", name, changed)
 			}
 			o.forget(t, e) // the next one may be the same
 		}
-		_, err := o.AddConnection(t.Context(), everything(), entra(func(c *manage.ConnectionChange) { c.PopulationID = "partners" }))
+		_, err := o.Connections.AddConnection(t.Context(), everything(), entra(func(c *connections.ConnectionChange) { c.PopulationID = "partners" }))
 		expectField(t, "of no population", err, "population")
 	})
 }
@@ -196,22 +199,22 @@ func TestConnectionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 func TestIssuersOfAPrivateNetwork(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		o.PrivateNetworks = true
+		o.refit(func(p *manage.Parts) { p.PrivateNetworks = true })
 		for issuer, field := range map[string]string{
 			"http://localhost:8083": "", "https://localhost:8083": "", "": "issuer", "http://": "issuer",
 			"http://localhost/?a": "issuer", "http://localhost/#a": "issuer", "ftp://localhost": "issuer", "http://a:b@localhost": "issuer",
 		} {
-			_, err := o.AddConnection(t.Context(), everything(), generic(func(c *manage.ConnectionChange) { c.Issuer = issuer }))
+			_, err := o.Connections.AddConnection(t.Context(), everything(), generic(func(c *connections.ConnectionChange) { c.Issuer = issuer }))
 			expectField(t, issuer, err, field)
 		}
 	})
 }
 
 // forget deletes a connection that was added.
-func (o *office) forget(t *testing.T, e manage.ConnectionEntry) {
+func (o *office) forget(t *testing.T, e connections.ConnectionEntry) {
 	t.Helper()
 	if e.Version > 0 {
-		idptest.Must(t, o.DeleteConnection(t.Context(), everything(), e.ID, e.Version, "the next one may be the same"))
+		idptest.Must(t, o.Connections.DeleteConnection(t.Context(), everything(), e.ID, e.Version, "the next one may be the same"))
 	}
 }
 
@@ -219,29 +222,29 @@ func TestConnectionGetsWhatFollowsFromItsKind(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
-			change manage.ConnectionChange
+			change connections.ConnectionChange
 			trust  idp.Trust
 			issuer string
 		}{
 			"named tenants":     {entra(nil), idp.Trusted, idp.EntraAuthority},
-			"any organisation":  {entra(func(c *manage.ConnectionChange) { c.Tenants, c.AnyTenant = nil, true }), idp.LocalStep, idp.EntraAuthority},
-			"personal accounts": {entra(func(c *manage.ConnectionChange) { c.PersonalAccounts = true }), idp.LocalStep, idp.EntraAuthority},
+			"any organisation":  {entra(func(c *connections.ConnectionChange) { c.Tenants, c.AnyTenant = nil, true }), idp.LocalStep, idp.EntraAuthority},
+			"personal accounts": {entra(func(c *connections.ConnectionChange) { c.PersonalAccounts = true }), idp.LocalStep, idp.EntraAuthority},
 			"another provider":  {generic(nil), idp.LocalStep, "https://login.partner.example"},
-			"another cloud":     {entra(func(c *manage.ConnectionChange) { c.Issuer = "https://login.microsoftonline.us/" }), idp.Trusted, "https://login.microsoftonline.us"},
-			"an admin's word":   {generic(func(c *manage.ConnectionChange) { c.Trust, c.ClientID = idp.Trusted, "another" }), idp.Trusted, "https://login.partner.example"},
+			"another cloud":     {entra(func(c *connections.ConnectionChange) { c.Issuer = "https://login.microsoftonline.us/" }), idp.Trusted, "https://login.microsoftonline.us"},
+			"an admin's word":   {generic(func(c *connections.ConnectionChange) { c.Trust, c.ClientID = idp.Trusted, "another" }), idp.Trusted, "https://login.partner.example"},
 		} {
-			e, err := o.AddConnection(t.Context(), everything(), c.change)
+			e, err := o.Connections.AddConnection(t.Context(), everything(), c.change)
 			idptest.Must(t, err)
 			if e.Trust != c.trust || e.Issuer != c.issuer || e.Version != 1 || e.Linked {
 				t.Errorf("%s: %+v", name, e)
 			}
-			read, err := o.Connection(t.Context(), everything(), e.ID)
+			read, err := o.Connections.Connection(t.Context(), everything(), e.ID)
 			idptest.Must(t, err)
 			if diff := cmp.Diff(e, read); diff != "" {
 				t.Errorf("%s: %s", name, diff)
 			}
 		}
-		untidy := o.connected(t, func(c *manage.ConnectionChange) {
+		untidy := o.connected(t, func(c *connections.ConnectionChange) {
 			c.Issuer = "https://login.partner.microsoftonline.cn"
 			c.Name, c.Tenants, c.Domains = "  Contoso \t Ltd ", []string{strings.ToUpper(contoso), contoso, " "}, []string{" RTX.example "}
 		})
@@ -249,7 +252,7 @@ func TestConnectionGetsWhatFollowsFromItsKind(t *testing.T) {
 			t.Errorf("%+v", untidy)
 		}
 		for population, want := range map[string]int{idp.Agents: 7, idp.Contacts: 0, "": 7} {
-			list, err := o.Connections(t.Context(), everything(), population)
+			list, err := o.Connections.Connections(t.Context(), everything(), population)
 			idptest.Must(t, err)
 			if len(list) != want {
 				t.Errorf("%d connections of %q", len(list), population)
@@ -280,14 +283,14 @@ func TestWhatProvesWhoWeAre(t *testing.T) {
 		if !e.HasSecret || e.Secret != nil || e.Key != nil || e.Certificate != "" {
 			t.Errorf("%+v", e)
 		}
-		kept, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Contoso" }))
+		kept, err := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Name = "Contoso" }))
 		idptest.Must(t, err)
 		if after := o.sealed(t, e.ID); !bytes.Equal(after.Secret, now.Secret) || after.Name != "Contoso" || kept.Version != 2 || after.Version != 2 {
 			t.Errorf("%+v", after)
 		}
 		var certificates []string
 		for range 2 {
-			kept, err = o.UpdateConnection(t.Context(), everything(), change(kept, func(c *manage.ConnectionChange) { c.NewCertificate = true }))
+			kept, err = o.Connections.UpdateConnection(t.Context(), everything(), change(kept, func(c *connections.ConnectionChange) { c.NewCertificate = true }))
 			idptest.Must(t, err)
 			now = o.sealed(t, e.ID)
 			der, err := o.Keyring.Open(now.Key, keyring.AAD("connections", e.ID, "private_key"))
@@ -304,7 +307,7 @@ func TestWhatProvesWhoWeAre(t *testing.T) {
 			}
 			certificates = append(certificates, now.Certificate)
 		}
-		kept, err = o.UpdateConnection(t.Context(), everything(), change(kept, func(c *manage.ConnectionChange) { c.ClientSecret = "another" }))
+		kept, err = o.Connections.UpdateConnection(t.Context(), everything(), change(kept, func(c *connections.ConnectionChange) { c.ClientSecret = "another" }))
 		idptest.Must(t, err)
 		if now = o.sealed(t, e.ID); !kept.HasSecret || now.Key != nil || now.Certificate != "" {
 			t.Errorf("%+v", kept)
@@ -316,8 +319,8 @@ func TestWhatProvesWhoWeAre(t *testing.T) {
 func TestSecretsCannotBePlanted(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		e := o.connected(t, func(c *manage.ConnectionChange) { c.Secret, c.Key, c.Certificate = []byte("x"), []byte("y"), "z" })
-		_, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) {
+		e := o.connected(t, func(c *connections.ConnectionChange) { c.Secret, c.Key, c.Certificate = []byte("x"), []byte("y"), "z" })
+		_, err := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) {
 			c.Secret, c.Key, c.Certificate = []byte("x"), []byte("y"), "z"
 			c.PopulationID, c.Kind = idp.Contacts, idp.OIDCConnection
 		}))
@@ -331,21 +334,21 @@ func TestSecretsCannotBePlanted(t *testing.T) {
 
 func TestIssuerStaysWhilePeopleAreLinked(t *testing.T) {
 	t.Parallel()
-	elsewhere := func(c *manage.ConnectionChange) { c.Issuer, c.ClientSecret = "https://evil.example", "a secret" }
+	elsewhere := func(c *connections.ConnectionChange) { c.Issuer, c.ClientSecret = "https://evil.example", "a secret" }
 	inOffice(t, func(t *testing.T, o *office) {
-		e, err := o.AddConnection(t.Context(), everything(), generic(nil))
+		e, err := o.Connections.AddConnection(t.Context(), everything(), generic(nil))
 		idptest.Must(t, err)
 		u := o.person(t, idp.Agents)
-		idptest.Must(t, o.LinkIdentity(t.Context(), everything(), manage.NewIdentity{UserID: u.ID, ConnectionID: e.ID, Subject: "maya", Reason: ticket}))
-		if e, err = o.Connection(t.Context(), everything(), e.ID); err != nil || !e.Linked {
+		idptest.Must(t, o.Connections.LinkIdentity(t.Context(), everything(), connections.NewIdentity{UserID: u.ID, ConnectionID: e.ID, Subject: "maya", Reason: ticket}))
+		if e, err = o.Connections.Connection(t.Context(), everything(), e.ID); err != nil || !e.Linked {
 			t.Fatalf("%+v, %v", e, err)
 		}
-		_, err = o.UpdateConnection(t.Context(), everything(), change(e, elsewhere))
+		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, elsewhere))
 		expectField(t, "linked", err, "issuer")
-		idptest.Must(t, o.UnlinkIdentity(t.Context(), everything(), u.ID, e.ID, ticket))
-		_, err = o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Issuer = "https://evil.example" }))
+		idptest.Must(t, o.Connections.UnlinkIdentity(t.Context(), everything(), u.ID, e.ID, ticket))
+		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Issuer = "https://evil.example" }))
 		expectField(t, "with the secret of before", err, "client_secret")
-		_, err = o.UpdateConnection(t.Context(), everything(), change(e, elsewhere))
+		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, elsewhere))
 		expectField(t, "unlinked", err, "")
 	})
 }
@@ -354,16 +357,16 @@ func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		e := o.connected(t, nil)
-		_, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Other" }))
+		_, err := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Name = "Other" }))
 		idptest.Must(t, err)
 		before := o.state(t)
-		_, errUpdate := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Name = "Stale" }))
-		_, errAccess := o.SaveAccess(t.Context(), everything(), manage.Change[idp.Access]{
+		_, errUpdate := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Name = "Stale" }))
+		_, errAccess := o.Populations.SaveAccess(t.Context(), everything(), populations.Change[idp.Access]{
 			ID: idp.Agents, Version: 99, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 		})
 		for name, err := range map[string]error{
 			"update": errUpdate, "access": errAccess,
-			"delete": o.DeleteConnection(t.Context(), everything(), e.ID, e.Version, ticket),
+			"delete": o.Connections.DeleteConnection(t.Context(), everything(), e.ID, e.Version, ticket),
 		} {
 			if !errors.Is(err, idp.ErrConflict) {
 				t.Errorf("%s: %v", name, err)
@@ -372,10 +375,10 @@ func TestConnectionsAreChangedByWhoeverSawThemLast(t *testing.T) {
 		if after := o.state(t); after != before {
 			t.Errorf("something was changed: %s, then %s", before, after)
 		}
-		idptest.Must(t, o.DeleteConnection(t.Context(), everything(), e.ID, e.Version+1, ticket))
-		_, errRead := o.Connection(t.Context(), everything(), e.ID)
-		_, errUpdate = o.UpdateConnection(t.Context(), everything(), change(e, nil))
-		for i, err := range []error{errRead, errUpdate, o.DeleteConnection(t.Context(), everything(), e.ID, 3, ticket)} {
+		idptest.Must(t, o.Connections.DeleteConnection(t.Context(), everything(), e.ID, e.Version+1, ticket))
+		_, errRead := o.Connections.Connection(t.Context(), everything(), e.ID)
+		_, errUpdate = o.Connections.UpdateConnection(t.Context(), everything(), change(e, nil))
+		for i, err := range []error{errRead, errUpdate, o.Connections.DeleteConnection(t.Context(), everything(), e.ID, 3, ticket)} {
 			if !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("%d, once it is gone: %v", i, err)
 			}
@@ -395,7 +398,7 @@ func TestDeletedConnectionTakesItsSessionsAlong(t *testing.T) {
 		_, local := o.through(t, u, "")
 		theirs, goesOn := o.through(t, bystander, "")
 		o.grant(t, app, theirs, func(g *idp.Grant) { g.Offline = true })
-		idptest.Must(t, o.DeleteConnection(t.Context(), everything(), c.ID, c.Version, ticket))
+		idptest.Must(t, o.Connections.DeleteConnection(t.Context(), everything(), c.ID, c.Version, ticket))
 		if o.alive(t, token) != 0 || o.alive(t, local, goesOn) != 2 {
 			t.Error("the wrong sessions ended")
 		}
@@ -405,7 +408,7 @@ func TestDeletedConnectionTakesItsSessionsAlong(t *testing.T) {
 		if n := query[int](t, o, "SELECT COUNT(*) FROM grants WHERE revoked_at IS NULL AND user_id = ?", bystander.ID); n != 1 {
 			t.Errorf("of somebody else %d grants are left", n)
 		}
-		if list, err := o.Identities(t.Context(), everything(), u.ID); err != nil || len(list) != 0 {
+		if list, err := o.Connections.Identities(t.Context(), everything(), u.ID); err != nil || len(list) != 0 {
 			t.Errorf("%+v, %v", list, err)
 		}
 		if list := o.events(t, idp.AuditSignedOut, u.ID); len(list) != 1 || list[0].SessionID != began.ID || list[0].ActorID != "ada" {
@@ -439,14 +442,14 @@ func TestWhatIsDoneToConnectionsIsAudited(t *testing.T) {
 			}
 		}
 		expect(idp.AuditConnectionCreated, e.ID, `"Microsoft"`, contoso, "trust trusted", "a new client secret")
-		changed, err := o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) {
+		changed, err := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) {
 			c.Trust, c.NewCertificate, c.CreateUsers, c.Roles = idp.LocalStep, true, true, []idp.RoleMapping{mapsTo("groups", oid, idp.RoleAgent)}
 		}))
 		idptest.Must(t, err)
 		expect(idp.AuditConnectionChanged, e.ID, "trust trusted", "trust local", "new accounts on", oid, "a new certificate")
 		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Password: true, Federated: true}))
 		expect(idp.AuditAccessChanged, "before.federated:false", "after.federated:true")
-		idptest.Must(t, o.DeleteConnection(t.Context(), everything(), e.ID, changed.Version, ticket))
+		idptest.Must(t, o.Connections.DeleteConnection(t.Context(), everything(), e.ID, changed.Version, ticket))
 		expect(idp.AuditConnectionDeleted, e.ID, "trust local")
 	})
 }
@@ -457,34 +460,34 @@ func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, e, u := t.Context(), o.connected(t, nil), o.person(t, idp.Agents)
-		identity := manage.NewIdentity{UserID: u.ID, ConnectionID: e.ID, TenantID: contoso, ObjectID: oid}
-		for name, do := range map[string]func(a manage.Actor, reason string) error{
-			"AddConnection": func(a manage.Actor, reason string) error {
-				return second(o.AddConnection(ctx, a, entra(func(c *manage.ConnectionChange) { c.Reason = reason })))
+		identity := connections.NewIdentity{UserID: u.ID, ConnectionID: e.ID, TenantID: contoso, ObjectID: oid}
+		for name, do := range map[string]func(a authz.Actor, reason string) error{
+			"AddConnection": func(a authz.Actor, reason string) error {
+				return second(o.Connections.AddConnection(ctx, a, entra(func(c *connections.ConnectionChange) { c.Reason = reason })))
 			},
-			"UpdateConnection": func(a manage.Actor, reason string) error {
-				return second(o.UpdateConnection(ctx, a, change(e, func(c *manage.ConnectionChange) { c.Reason = reason })))
+			"UpdateConnection": func(a authz.Actor, reason string) error {
+				return second(o.Connections.UpdateConnection(ctx, a, change(e, func(c *connections.ConnectionChange) { c.Reason = reason })))
 			},
-			"DeleteConnection": func(a manage.Actor, reason string) error {
-				return o.DeleteConnection(ctx, a, e.ID, e.Version, reason)
+			"DeleteConnection": func(a authz.Actor, reason string) error {
+				return o.Connections.DeleteConnection(ctx, a, e.ID, e.Version, reason)
 			},
-			"SaveAccess": func(a manage.Actor, reason string) error {
-				return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{
+			"SaveAccess": func(a authz.Actor, reason string) error {
+				return second(o.Populations.SaveAccess(ctx, a, populations.Change[idp.Access]{
 					ID: idp.Agents, Version: 1, To: idp.Access{Password: true, Federated: true}, Reason: reason,
 				}))
 			},
-			"LinkIdentity": func(a manage.Actor, reason string) error {
+			"LinkIdentity": func(a authz.Actor, reason string) error {
 				n := identity
 				n.Reason = reason
-				return o.LinkIdentity(ctx, a, n)
+				return o.Connections.LinkIdentity(ctx, a, n)
 			},
-			"UnlinkIdentity": func(a manage.Actor, reason string) error {
-				return o.UnlinkIdentity(ctx, a, u.ID, e.ID, reason)
+			"UnlinkIdentity": func(a authz.Actor, reason string) error {
+				return o.Connections.UnlinkIdentity(ctx, a, u.ID, e.ID, reason)
 			},
 		} {
 			before, stale := o.state(t), everything()
-			stale.SecondStepAt = idp.Now().Add(-manage.FreshSecondStep - time.Second)
-			if err := do(stale, ticket); !errors.Is(err, manage.ErrStepUp) {
+			stale.SecondStepAt = idp.Now().Add(-authz.FreshSecondStep - time.Second)
+			if err := do(stale, ticket); !errors.Is(err, authz.ErrStepUp) {
 				t.Errorf("%s with an old second step: %v", name, err)
 			}
 			expectField(t, name+" without a reason", do(everything(), "  "), "reason")
@@ -499,14 +502,16 @@ func TestConnectionsAskForASecondStepAndAReason(t *testing.T) {
 func TestMappedRoleIsInUse(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		role, err := o.CreateRole(t.Context(), everything(), "Auditor", []string{idp.PermissionAudit}, ticket)
+		role, err := o.Roles.CreateRole(t.Context(), everything(), "Auditor", []string{idp.PermissionAudit}, ticket)
 		idptest.Must(t, err)
-		e := o.connected(t, func(c *manage.ConnectionChange) { c.Roles = []idp.RoleMapping{mapsTo("roles", "Auditor", role.ID)} })
-		if err := o.DeleteRole(t.Context(), everything(), role.ID, 1, ticket); !errors.Is(err, idp.ErrInUse) {
+		e := o.connected(t, func(c *connections.ConnectionChange) {
+			c.Roles = []idp.RoleMapping{mapsTo("roles", "Auditor", role.ID)}
+		})
+		if err := o.Roles.DeleteRole(t.Context(), everything(), role.ID, 1, ticket); !errors.Is(err, idp.ErrInUse) {
 			t.Errorf("mapped: %v", err)
 		}
-		_, err = o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Roles = nil }))
+		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Roles = nil }))
 		idptest.Must(t, err)
-		idptest.Must(t, o.DeleteRole(t.Context(), everything(), role.ID, 1, ticket))
+		idptest.Must(t, o.Roles.DeleteRole(t.Context(), everything(), role.ID, 1, ticket))
 	})
 }

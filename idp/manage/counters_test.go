@@ -7,6 +7,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/throttle"
 )
 
@@ -19,22 +20,22 @@ func TestWhatForgetsWrongCodes(t *testing.T) {
 		left int
 	}{
 		"reset": {func(t *testing.T, o *office, u idp.User) error {
-			return o.ResetMFA(t.Context(), everything(), u.ID, ticket)
+			return o.Factors.ResetMFA(t.Context(), everything(), u.ID, ticket)
 		}, 0},
 		"new codes": {func(t *testing.T, o *office, u idp.User) error {
 			o.db.Age(t, "recovery_sets", 3*time.Hour, "created_at")
-			return o.RegenerateRecoveryCodes(t.Context(), everything(), u.ID, ticket)
+			return o.Factors.RegenerateRecoveryCodes(t.Context(), everything(), u.ID, ticket)
 		}, 2},
 		"authenticator removed": {func(t *testing.T, o *office, u idp.User) error {
 			o.exec(t, "UPDATE policies SET email_code = TRUE")
 			proofs := []idp.Proof{{Method: idp.MethodPassword, At: idp.Now()}, {Method: idp.MethodTOTP, At: idp.Now()}}
-			return o.RemoveAuthenticator(t.Context(), manage.Self{UserID: u.ID, SessionID: "session", Proofs: proofs}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID)
+			return o.Self.RemoveAuthenticator(t.Context(), self.Self{UserID: u.ID, SessionID: "session", Proofs: proofs}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID)
 		}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inOffice(t, func(t *testing.T, o *office) {
 				limiter := throttle.New(o.db.Store, []byte("key"))
-				o.Throttles = limiter
+				o.refit(func(p *manage.Parts) { p.Throttles = limiter })
 				u := o.enrolled(t, idp.Agents)
 				for _, kind := range kinds {
 					_, err := limiter.Begin(t.Context(), limiter.Factor(kind, u.ID))

@@ -1,5 +1,5 @@
-// Package manage owns the operations on people, populations and clients: the
-// rules of what may be saved, and the audit events that go with it. API,
-// console, self-service and command line all call it, and nothing else writes
-// these.
+// Package manage puts the rooms together in which people, populations, clients and links
+// are managed, and makes what every installation begins with. API, console, account pages
+// and commands call the rooms; sign-in and provider write what belongs to a sign-in
+// themselves.
 package manage

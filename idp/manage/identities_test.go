@@ -9,14 +9,14 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/ui"
 )
 
 // linked links somebody with the first account of the first organisation.
-func (o *office) linked(t *testing.T, u idp.User, c manage.ConnectionEntry) {
+func (o *office) linked(t *testing.T, u idp.User, c connections.ConnectionEntry) {
 	t.Helper()
-	idptest.Must(t, o.LinkIdentity(t.Context(), everything(), manage.NewIdentity{
+	idptest.Must(t, o.Connections.LinkIdentity(t.Context(), everything(), connections.NewIdentity{
 		UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket,
 	}))
 }
@@ -26,37 +26,37 @@ func TestAnAdminLinksAPersonWithAnAccount(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, u := t.Context(), o.person(t, idp.Agents)
 		c := o.connected(t, nil)
-		partner, err := o.AddConnection(ctx, everything(), generic(nil))
+		partner, err := o.Connections.AddConnection(ctx, everything(), generic(nil))
 		idptest.Must(t, err)
-		foreign, err := o.AddConnection(ctx, everything(), entra(func(c *manage.ConnectionChange) { c.PopulationID = idp.Contacts }))
+		foreign, err := o.Connections.AddConnection(ctx, everything(), entra(func(c *connections.ConnectionChange) { c.PopulationID = idp.Contacts }))
 		idptest.Must(t, err)
 		for name, n := range map[string]struct {
-			identity manage.NewIdentity
+			identity connections.NewIdentity
 			field    string
 		}{
-			"no tenant":             {manage.NewIdentity{ConnectionID: c.ID, ObjectID: oid}, "tenant_id"},
-			"a domain":              {manage.NewIdentity{ConnectionID: c.ID, TenantID: "rtx.example", ObjectID: oid}, "tenant_id"},
-			"another organisation":  {manage.NewIdentity{ConnectionID: c.ID, TenantID: fabrikam, ObjectID: oid}, "tenant_id"},
-			"a personal account":    {manage.NewIdentity{ConnectionID: c.ID, TenantID: idp.PersonalTenant, ObjectID: oid}, "tenant_id"},
-			"no object":             {manage.NewIdentity{ConnectionID: c.ID, TenantID: contoso}, "object_id"},
-			"an address as object":  {manage.NewIdentity{ConnectionID: c.ID, TenantID: contoso, ObjectID: "maya@rtx.example"}, "object_id"},
-			"no subject":            {manage.NewIdentity{ConnectionID: partner.ID, TenantID: contoso, ObjectID: oid}, "subject"},
-			"a long subject":        {manage.NewIdentity{ConnectionID: partner.ID, Subject: strings.Repeat("s", 256)}, "subject"},
-			"a subject with a NUL":  {manage.NewIdentity{ConnectionID: partner.ID, Subject: "ma\x00ya"}, "subject"},
-			"of another population": {manage.NewIdentity{ConnectionID: foreign.ID, TenantID: contoso, ObjectID: oid}, "connection_id"},
+			"no tenant":             {connections.NewIdentity{ConnectionID: c.ID, ObjectID: oid}, "tenant_id"},
+			"a domain":              {connections.NewIdentity{ConnectionID: c.ID, TenantID: "rtx.example", ObjectID: oid}, "tenant_id"},
+			"another organisation":  {connections.NewIdentity{ConnectionID: c.ID, TenantID: fabrikam, ObjectID: oid}, "tenant_id"},
+			"a personal account":    {connections.NewIdentity{ConnectionID: c.ID, TenantID: idp.PersonalTenant, ObjectID: oid}, "tenant_id"},
+			"no object":             {connections.NewIdentity{ConnectionID: c.ID, TenantID: contoso}, "object_id"},
+			"an address as object":  {connections.NewIdentity{ConnectionID: c.ID, TenantID: contoso, ObjectID: "maya@rtx.example"}, "object_id"},
+			"no subject":            {connections.NewIdentity{ConnectionID: partner.ID, TenantID: contoso, ObjectID: oid}, "subject"},
+			"a long subject":        {connections.NewIdentity{ConnectionID: partner.ID, Subject: strings.Repeat("s", 256)}, "subject"},
+			"a subject with a NUL":  {connections.NewIdentity{ConnectionID: partner.ID, Subject: "ma\x00ya"}, "subject"},
+			"of another population": {connections.NewIdentity{ConnectionID: foreign.ID, TenantID: contoso, ObjectID: oid}, "connection_id"},
 		} {
 			before := o.state(t)
 			n.identity.UserID, n.identity.Reason = u.ID, ticket
-			expectField(t, name, o.LinkIdentity(ctx, everything(), n.identity), n.field)
+			expectField(t, name, o.Connections.LinkIdentity(ctx, everything(), n.identity), n.field)
 			if after := o.state(t); after != before {
 				t.Errorf("%s: something was changed: %s, then %s", name, before, after)
 			}
 		}
-		idptest.Must(t, o.LinkIdentity(ctx, everything(), manage.NewIdentity{
+		idptest.Must(t, o.Connections.LinkIdentity(ctx, everything(), connections.NewIdentity{
 			UserID: u.ID, ConnectionID: c.ID, TenantID: " " + strings.ToUpper(contoso), ObjectID: strings.ToUpper(oid) + " ", Reason: ticket,
 		}))
-		idptest.Must(t, o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "Maya", Reason: ticket}))
-		list, err := o.Identities(ctx, everything(), u.ID)
+		idptest.Must(t, o.Connections.LinkIdentity(ctx, everything(), connections.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "Maya", Reason: ticket}))
+		list, err := o.Connections.Identities(ctx, everything(), u.ID)
 		idptest.Must(t, err)
 		var got []string
 		for _, i := range list {
@@ -80,13 +80,13 @@ func TestNobodyIsLinkedTwice(t *testing.T) {
 		c, u, victim := o.connected(t, nil), o.person(t, idp.Agents), o.person(t, idp.Agents)
 		o.linked(t, u, c)
 		before := o.state(t)
-		for name, n := range map[string]manage.NewIdentity{
+		for name, n := range map[string]connections.NewIdentity{
 			"the account of somebody else": {UserID: victim.ID, ObjectID: oid},
 			"a second account":             {UserID: u.ID, ObjectID: other},
 			"the same once more":           {UserID: u.ID, ObjectID: oid},
 		} {
 			n.ConnectionID, n.TenantID, n.Reason = c.ID, contoso, ticket
-			if err := o.LinkIdentity(t.Context(), everything(), n); !errors.Is(err, idp.ErrConflict) {
+			if err := o.Connections.LinkIdentity(t.Context(), everything(), n); !errors.Is(err, idp.ErrConflict) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -104,7 +104,7 @@ func TestUnlinkedPersonIsSignedOutEverywhere(t *testing.T) {
 		s, token := o.through(t, u, c.ID)
 		o.grant(t, app, s, func(g *idp.Grant) { g.Offline = true })
 		_, local := o.through(t, u, "")
-		idptest.Must(t, o.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket))
+		idptest.Must(t, o.Connections.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket))
 		if o.alive(t, token, local) != 0 {
 			t.Error("a session lives on")
 		}
@@ -116,12 +116,12 @@ func TestUnlinkedPersonIsSignedOutEverywhere(t *testing.T) {
 			t.Errorf("%+v", list)
 		}
 		for name, err := range map[string]error{
-			"once more":               o.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket),
-			"from no connection":      o.UnlinkIdentity(ctx, everything(), u.ID, "none", ticket),
-			"nobody":                  o.UnlinkIdentity(ctx, everything(), "nobody", c.ID, ticket),
-			"link nobody":             o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: "nobody", ConnectionID: c.ID, Reason: ticket}),
-			"link with no connection": o.LinkIdentity(ctx, everything(), manage.NewIdentity{UserID: u.ID, ConnectionID: "none", Reason: ticket}),
-			"whose identities":        second(o.Identities(ctx, everything(), "nobody")),
+			"once more":               o.Connections.UnlinkIdentity(ctx, everything(), u.ID, c.ID, ticket),
+			"from no connection":      o.Connections.UnlinkIdentity(ctx, everything(), u.ID, "none", ticket),
+			"nobody":                  o.Connections.UnlinkIdentity(ctx, everything(), "nobody", c.ID, ticket),
+			"link nobody":             o.Connections.LinkIdentity(ctx, everything(), connections.NewIdentity{UserID: "nobody", ConnectionID: c.ID, Reason: ticket}),
+			"link with no connection": o.Connections.LinkIdentity(ctx, everything(), connections.NewIdentity{UserID: u.ID, ConnectionID: "none", Reason: ticket}),
+			"whose identities":        second(o.Connections.Identities(ctx, everything(), "nobody")),
 		} {
 			if !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("%s: %v", name, err)

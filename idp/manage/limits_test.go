@@ -13,6 +13,13 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/settings"
 )
 
@@ -35,9 +42,9 @@ func (o *office) atOnce(t *testing.T, l limit) {
 	managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 	for _, err := range idptest.Race(crowdOfActs, func(i int) error { return l.try(managers[i%2], i) }) {
 		var field settings.Errors
-		var wait *manage.WaitError
+		var wait *authz.WaitError
 		if err != nil && !errors.As(err, &field) && !errors.As(err, &wait) && !isAny(err, idp.ErrConflict, idp.ErrUsed, idp.ErrTwoSecrets,
-			idp.ErrLastAdmin, idp.ErrInUse, idp.ErrNotFound, manage.ErrForbidden, manage.ErrLink, manage.ErrUnchanged) {
+			idp.ErrLastAdmin, idp.ErrInUse, idp.ErrNotFound, authz.ErrForbidden, links.ErrLink, authz.ErrUnchanged) {
 			t.Errorf("one came too late and was told: %v", err)
 		}
 	}
@@ -82,10 +89,10 @@ var limits = map[string]func(t *testing.T, o *office) limit{
 	"links for emergencies":        breakGlassLinks,
 }
 
-func (o *office) self(t *testing.T, u idp.User) manage.Self {
+func (o *office) self(t *testing.T, u idp.User) self.Self {
 	t.Helper()
 	now := idp.Now()
-	return manage.Self{UserID: u.ID, SessionID: o.signedIn(t, u).ID, Proofs: []idp.Proof{
+	return self.Self{UserID: u.ID, SessionID: o.signedIn(t, u).ID, Proofs: []idp.Proof{
 		{Method: idp.MethodPassword, At: now}, {Method: idp.MethodTOTP, At: now},
 	}}
 }
@@ -98,9 +105,9 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 		}))
 	}
 	s := o.self(t, u)
-	var begun [crowdOfActs]manage.PendingAuthenticator
+	var begun [crowdOfActs]self.PendingAuthenticator
 	for i := range begun {
-		p, err := o.BeginAuthenticator(t.Context(), s)
+		p, err := o.Self.BeginAuthenticator(t.Context(), s)
 		idptest.Must(t, err)
 		begun[i] = p
 	}
@@ -110,7 +117,7 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 			if err != nil {
 				return err
 			}
-			return m.AddAuthenticator(t.Context(), s, begun[i].Sealed, fmt.Sprint("Phone ", i), code)
+			return m.Self.AddAuthenticator(t.Context(), s, begun[i].Sealed, fmt.Sprint("Phone ", i), code)
 		},
 		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 10,
 	}
@@ -124,9 +131,9 @@ func lastAuthenticator(t *testing.T, o *office) limit {
 	s, two := o.self(t, u), o.enrolment(t, u).Of(idp.MethodTOTP)
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			err := m.RemoveAuthenticator(t.Context(), s, two[i%2].ID)
-			if errors.Is(err, manage.ErrLastFactor) {
-				err = manage.ErrForbidden
+			err := m.Self.RemoveAuthenticator(t.Context(), s, two[i%2].ID)
+			if errors.Is(err, self.ErrLastFactor) {
+				err = authz.ErrForbidden
 			}
 			return err
 		},
@@ -138,7 +145,7 @@ func identityOfAPerson(t *testing.T, o *office) limit {
 	u, c := o.enrolled(t, idp.Agents), o.connected(t, nil)
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			return m.LinkIdentity(t.Context(), everything(), manage.NewIdentity{
+			return m.Connections.LinkIdentity(t.Context(), everything(), connections.NewIdentity{
 				UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: guid(i), Reason: ticket,
 			})
 		},
@@ -149,7 +156,7 @@ func identityOfAPerson(t *testing.T, o *office) limit {
 func accountOfAnAddress(t *testing.T, _ *office) limit {
 	return limit{
 		try: func(m *manage.Manager, _ int) error {
-			return second(m.AddUser(t.Context(), everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
+			return second(m.People.AddUser(t.Context(), everything(), people.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
 		},
 		there: "SELECT COUNT(*) FROM users", want: 1,
 	}
@@ -164,9 +171,9 @@ func lastAdmin(t *testing.T, o *office) limit {
 				return err
 			}
 			if i%3 == 0 {
-				return second(m.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: version, Disabled: ptr(true), Reason: ticket}))
+				return second(m.People.UpdateUser(t.Context(), everything(), u.ID, people.UserChange{Version: version, Disabled: ptr(true), Reason: ticket}))
 			}
-			return m.SetRoles(t.Context(), everything(), u.ID, version, nil, ticket)
+			return m.People.SetRoles(t.Context(), everything(), u.ID, version, nil, ticket)
 		},
 		there: "SELECT COUNT(*) FROM users u JOIN user_roles r ON r.user_id = u.id WHERE r.role_id = ? AND NOT u.disabled",
 		args:  []any{idp.RoleAdmin}, want: 1,
@@ -177,7 +184,7 @@ func secretsOfAnApp(t *testing.T, o *office) limit {
 	app := o.app(t, nil, idp.Agents)
 	return limit{
 		try: func(m *manage.Manager, _ int) error {
-			return second(m.AddClientSecret(t.Context(), everything(), app.ID))
+			return second(m.Apps.AddClientSecret(t.Context(), everything(), app.ID))
 		},
 		there: "SELECT (LENGTH(secret_hashes) - LENGTH(REPLACE(secret_hashes, '\"', ''))) / 2 FROM clients WHERE id = ?", args: []any{app.ID}, want: 2,
 	}
@@ -186,25 +193,27 @@ func secretsOfAnApp(t *testing.T, o *office) limit {
 func lastSecretOfAnApp(t *testing.T, o *office) limit {
 	l := secretsOfAnApp(t, o)
 	id, _ := l.args[0].(string)
-	idptest.Must(t, second(o.AddClientSecret(t.Context(), everything(), id)))
+	idptest.Must(t, second(o.Apps.AddClientSecret(t.Context(), everything(), id)))
 	l.want = 1
-	l.try = func(m *manage.Manager, i int) error { return m.RemoveClientSecret(t.Context(), everything(), id, i%2) }
+	l.try = func(m *manage.Manager, i int) error {
+		return m.Apps.RemoveClientSecret(t.Context(), everything(), id, i%2)
+	}
 	return l
 }
 
 func nameOfANewRole(t *testing.T, _ *office) limit {
 	return limit{
 		try: func(m *manage.Manager, _ int) error {
-			return second(m.CreateRole(t.Context(), everything(), "Night shift", nil, ticket))
+			return second(m.Roles.CreateRole(t.Context(), everything(), "Night shift", nil, ticket))
 		},
 		there: "SELECT COUNT(*) FROM roles WHERE NOT system", want: 1,
 	}
 }
 
 func nameOfAChangedRole(t *testing.T, o *office) limit {
-	var made [crowdOfActs]manage.RoleEntry
+	var made [crowdOfActs]roles.RoleEntry
 	for i := range made {
-		e, err := o.CreateRole(t.Context(), everything(), fmt.Sprint("Shift ", i), nil, ticket)
+		e, err := o.Roles.CreateRole(t.Context(), everything(), fmt.Sprint("Shift ", i), nil, ticket)
 		idptest.Must(t, err)
 		made[i] = e
 	}
@@ -212,7 +221,7 @@ func nameOfAChangedRole(t *testing.T, o *office) limit {
 		try: func(m *manage.Manager, i int) error {
 			e := made[i]
 			e.Name = "Night shift"
-			return second(m.UpdateRole(t.Context(), everything(), e, ticket))
+			return second(m.Roles.UpdateRole(t.Context(), everything(), e, ticket))
 		},
 		there: "SELECT COUNT(*) FROM roles WHERE name = 'Night shift'", want: 1,
 	}
@@ -221,7 +230,9 @@ func nameOfAChangedRole(t *testing.T, o *office) limit {
 func sameConnection(t *testing.T, _ *office) limit {
 	n := entra(nil)
 	return limit{
-		try:   func(m *manage.Manager, _ int) error { return second(m.AddConnection(t.Context(), everything(), n)) },
+		try: func(m *manage.Manager, _ int) error {
+			return second(m.Connections.AddConnection(t.Context(), everything(), n))
+		},
 		there: "SELECT COUNT(*) FROM connections", want: 1,
 	}
 }
@@ -229,7 +240,7 @@ func sameConnection(t *testing.T, _ *office) limit {
 func idOfAPopulation(t *testing.T, _ *office) limit {
 	return limit{
 		try: func(m *manage.Manager, _ int) error {
-			return second(m.AddPopulation(t.Context(), everything(), "partners", "Partners"))
+			return second(m.Populations.AddPopulation(t.Context(), everything(), "partners", "Partners"))
 		},
 		there: "SELECT COUNT(*) FROM policies WHERE population_id = 'partners'", want: 1,
 	}
@@ -238,7 +249,7 @@ func idOfAPopulation(t *testing.T, _ *office) limit {
 func invitationOfAnAddress(t *testing.T, _ *office) limit {
 	return limit{
 		try: func(m *manage.Manager, _ int) error {
-			return second(m.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example"}))
+			return second(m.Links.Invite(t.Context(), everything(), links.Invitation{Population: idp.Agents, Email: "new@rtx.example"}))
 		},
 		there: "SELECT COUNT(*) FROM outbox", want: 1,
 	}
@@ -264,30 +275,30 @@ func (o *office) arrives(t *testing.T, kind idp.LinkKind) limit {
 	}
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			return second(m.Arrive(t.Context(), kind, token, manage.Arrival{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
+			return second(m.Links.Arrive(t.Context(), kind, token, links.Arrival{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
 		},
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = ?", args: []any{string(done[kind])}, want: 1,
 	}
 }
 
 func useOfAnInvitation(t *testing.T, o *office) limit {
-	idptest.Must(t, second(o.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example"})))
+	idptest.Must(t, second(o.Links.Invite(t.Context(), everything(), links.Invitation{Population: idp.Agents, Email: "new@rtx.example"})))
 	return o.arrives(t, idp.InvitationLink)
 }
 
 // asks carries out a request for a link.
 func (o *office) asks(t *testing.T, m *manage.Manager, kind, population, email string) error {
 	t.Helper()
-	body, err := json.Marshal(manage.LinkRequest{Population: population, Email: email})
+	body, err := json.Marshal(links.LinkRequest{Population: population, Email: email})
 	if err != nil {
 		return err
 	}
-	return m.CarryOut(t.Context(), kind, body)
+	return m.Links.CarryOut(t.Context(), kind, body)
 }
 
 func useOfARegistration(t *testing.T, o *office) limit {
 	p := o.entry(t, idp.Contacts)
-	idptest.Must(t, second(o.SaveRegistration(t.Context(), everything(), manage.Change[idp.Registration]{
+	idptest.Must(t, second(o.Populations.SaveRegistration(t.Context(), everything(), populations.Change[idp.Registration]{
 		ID: idp.Contacts, Version: p.Version, To: idp.Registration{Open: true},
 	})))
 	idptest.Must(t, o.asks(t, o.Manager, "registration", idp.Contacts, "new@rtx.example"))
@@ -312,7 +323,7 @@ func linksToAnotherAddress(t *testing.T, o *office) limit {
 	s := o.self(t, o.enrolled(t, idp.Agents))
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			return m.AskEmail(t.Context(), s, fmt.Sprintf("new%d@rtx.example", i))
+			return m.Self.AskEmail(t.Context(), s, fmt.Sprintf("new%d@rtx.example", i))
 		},
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'email_change.asked'", want: 1,
 	}
@@ -320,17 +331,17 @@ func linksToAnotherAddress(t *testing.T, o *office) limit {
 
 func useOfAnAddressLink(t *testing.T, o *office) limit {
 	s := o.self(t, o.enrolled(t, idp.Agents))
-	idptest.Must(t, o.AskEmail(t.Context(), s, "new@rtx.example"))
+	idptest.Must(t, o.Self.AskEmail(t.Context(), s, "new@rtx.example"))
 	token := o.token(t, idp.EmailLink)
 	return limit{
-		try:   func(m *manage.Manager, _ int) error { return m.ConfirmEmail(t.Context(), s, token) },
+		try:   func(m *manage.Manager, _ int) error { return m.Self.ConfirmEmail(t.Context(), s, token) },
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'user.changed'", want: 1,
 	}
 }
 
 func setupLinks(t *testing.T, _ *office) limit {
 	return limit{
-		try:   func(m *manage.Manager, _ int) error { return second(m.SetupLink(t.Context(), time.Hour)) },
+		try:   func(m *manage.Manager, _ int) error { return second(m.Links.SetupLink(t.Context(), time.Hour)) },
 		there: "SELECT COUNT(*) FROM links", want: 1,
 	}
 }
@@ -338,13 +349,13 @@ func setupLinks(t *testing.T, _ *office) limit {
 func firstAdmin(t *testing.T, o *office) limit {
 	var tokens [crowdOfActs]string
 	for i := range tokens {
-		token, err := o.FirstSetupLink(t.Context())
+		token, err := o.Links.FirstSetupLink(t.Context())
 		idptest.Must(t, err)
 		tokens[i] = token
 	}
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			return second(m.CreateAdmin(t.Context(), tokens[i], manage.NewUser{
+			return second(m.Links.CreateAdmin(t.Context(), tokens[i], people.NewUser{
 				Email: fmt.Sprintf("admin%d@rtx.example", i), Password: "gentle maple corner",
 			}))
 		},
@@ -354,7 +365,7 @@ func firstAdmin(t *testing.T, o *office) limit {
 
 func breakGlassLinks(t *testing.T, _ *office) limit {
 	return limit{
-		try:   func(m *manage.Manager, _ int) error { return second(m.BreakGlass(t.Context())) },
+		try:   func(m *manage.Manager, _ int) error { return second(m.Links.BreakGlass(t.Context())) },
 		there: "SELECT COUNT(*) FROM links", want: 1,
 	}
 }
@@ -363,11 +374,11 @@ func breakGlassLinks(t *testing.T, _ *office) limit {
 // others are added at once.
 func TestPopulationsAddedAtOnceAllReachOurOwnPages(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
-		idptest.Must(t, o.EnsureConsole(t.Context(), "https://id.rtx.example/admin/callback"))
-		idptest.Must(t, o.EnsureAccount(t.Context(), "https://id.rtx.example/account/callback"))
+		idptest.Must(t, o.Apps.EnsureConsole(t.Context(), "https://id.rtx.example/admin/callback"))
+		idptest.Must(t, o.Apps.EnsureAccount(t.Context(), "https://id.rtx.example/account/callback"))
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		for _, err := range idptest.Race(crowdOfActs, func(i int) error {
-			return second(managers[i%2].AddPopulation(t.Context(), everything(), fmt.Sprint("group-", i), "Group"))
+			return second(managers[i%2].Populations.AddPopulation(t.Context(), everything(), fmt.Sprint("group-", i), "Group"))
 		}) {
 			idptest.Must(t, err)
 		}
@@ -386,16 +397,16 @@ func TestARoleThatAConnectionGivesStays(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		for range 5 {
-			role, err := o.CreateRole(t.Context(), everything(), idp.NewID()[:20], nil, ticket)
+			role, err := o.Roles.CreateRole(t.Context(), everything(), idp.NewID()[:20], nil, ticket)
 			idptest.Must(t, err)
-			n := entra(func(c *manage.ConnectionChange) {
+			n := entra(func(c *connections.ConnectionChange) {
 				c.Roles = []idp.RoleMapping{mapsTo("groups", guid(1), role.ID)}
 			})
 			idptest.Race(2, func(i int) error {
 				if i == 0 {
-					return managers[0].DeleteRole(t.Context(), everything(), role.ID, role.Version, ticket)
+					return managers[0].Roles.DeleteRole(t.Context(), everything(), role.ID, role.Version, ticket)
 				}
-				return second(managers[1].AddConnection(t.Context(), everything(), n))
+				return second(managers[1].Connections.AddConnection(t.Context(), everything(), n))
 			})
 		}
 		list, err := o.db.Connections(t.Context(), "")

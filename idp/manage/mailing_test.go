@@ -9,6 +9,9 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
@@ -48,20 +51,20 @@ var mailRules = map[ui.MailKind]mailRule{
 }
 
 func inviteAndRevoke(t *testing.T, o *office, _ int) error {
-	e, err := o.Invite(t.Context(), everything(), manage.Invitation{Population: idp.Agents, Email: victim, Name: "Victim"})
+	e, err := o.Links.Invite(t.Context(), everything(), links.Invitation{Population: idp.Agents, Email: victim, Name: "Victim"})
 	if err != nil {
 		return err
 	}
-	_, err = o.ResendInvitation(t.Context(), everything(), e.ID)
-	return errors.Join(err, o.RevokeInvitation(t.Context(), everything(), e.ID))
+	_, err = o.Links.ResendInvitation(t.Context(), everything(), e.ID)
+	return errors.Join(err, o.Links.RevokeInvitation(t.Context(), everything(), e.ID))
 }
 
 func askForTheVictims(t *testing.T, o *office, _ int) error {
-	return o.AskEmail(t.Context(), o.self(t, o.enrolled(t, idp.Agents)), victim)
+	return o.Self.AskEmail(t.Context(), o.self(t, o.enrolled(t, idp.Agents)), victim)
 }
 
 func testToVictim(t *testing.T, o *office, _ int) error {
-	return o.TestMail(t.Context(), everything(), victim)
+	return o.System.TestMail(t.Context(), everything(), victim)
 }
 
 func moveToVictim(t *testing.T, o *office, _ int) error {
@@ -69,9 +72,9 @@ func moveToVictim(t *testing.T, o *office, _ int) error {
 	_, version, err := o.Store.VersionedUser(t.Context(), u.ID)
 	idptest.Must(t, err)
 	email := victim
-	_, err = o.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: version, Email: &email})
+	_, err = o.People.UpdateUser(t.Context(), everything(), u.ID, people.UserChange{Version: version, Email: &email})
 	if err == nil {
-		idptest.Must(t, o.DeleteUser(t.Context(), everything(), u.ID, ticket))
+		idptest.Must(t, o.People.DeleteUser(t.Context(), everything(), u.ID, ticket))
 	}
 	return err
 }
@@ -91,14 +94,14 @@ func TestNobodyFillsTheMailboxOfAStranger(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			inOffice(t, func(t *testing.T, o *office) {
-				o.Throttles = throttle.New(o.db.Store, []byte("a key of tests"))
+				o.refit(func(p *manage.Parts) { p.Throttles = throttle.New(o.db.Store, []byte("a key of tests")) })
 				refused := 0
 				for i := range 8 {
 					if i >= 3 { // the wait, on a machine of any speed
 						o.db.Age(t, "throttles", -time.Hour, "next_at")
 					}
 					err := rule.drive(t, o, i)
-					var wait *manage.WaitError
+					var wait *authz.WaitError
 					switch {
 					case errors.As(err, &wait):
 						refused++
@@ -122,15 +125,15 @@ func TestNobodyFillsTheMailboxOfAStranger(t *testing.T) {
 func TestMailsOfOneSenderAreSlowedDown(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		o.Throttles = throttle.New(o.db.Store, []byte("a key of tests"))
-		test := func(a manage.Actor, i int) error {
-			return o.TestMail(t.Context(), a, fmt.Sprintf("victim%d@elsewhere.example", i))
+		o.refit(func(p *manage.Parts) { p.Throttles = throttle.New(o.db.Store, []byte("a key of tests")) })
+		test := func(a authz.Actor, i int) error {
+			return o.System.TestMail(t.Context(), a, fmt.Sprintf("victim%d@elsewhere.example", i))
 		}
 		idptest.Must(t, test(everything(), 0))
 		o.exec(t, "UPDATE throttles SET failures = 199 WHERE kind = 'mail-by'")
 		idptest.Must(t, test(everything(), 1))
 		o.db.Age(t, "throttles", -time.Hour, "next_at") // the wait, on a machine of any speed
-		if err := test(everything(), 2); !errors.As(err, new(*manage.WaitError)) {
+		if err := test(everything(), 2); !errors.As(err, new(*authz.WaitError)) {
 			t.Errorf("the next: %v", err)
 		}
 		another := everything()

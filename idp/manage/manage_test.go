@@ -12,6 +12,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/password"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
@@ -19,7 +20,9 @@ import (
 
 var hasher = password.New(password.Params{Memory: 64, Time: 1, Threads: 1})
 
-func manager(s *store.Store) *manage.Manager { return &manage.Manager{Store: s, Hasher: hasher} }
+func manager(s *store.Store) *manage.Manager {
+	return manage.New(manage.Parts{Store: s, Hasher: hasher})
+}
 
 // withDefaults is a database with the populations and roles of every
 // installation.
@@ -74,7 +77,7 @@ func TestDefaultsAreSafe(t *testing.T) {
 func TestSystemRolesHoldWhatTheyShould(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
-		u, err := m.CreateUser(t.Context(), manage.NewUser{
+		u, err := m.People.CreateUser(t.Context(), people.NewUser{
 			Population: idp.Agents, Email: "maya@rtx.example", Roles: []string{idp.RoleAdmin, idp.RoleManager, idp.RoleAgent},
 		})
 		idptest.Must(t, err)
@@ -126,7 +129,7 @@ func TestCreatedUserCanSignIn(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		before := idp.Now()
-		u, err := m.CreateUser(t.Context(), manage.NewUser{
+		u, err := m.People.CreateUser(t.Context(), people.NewUser{
 			Population: idp.Contacts, Email: " Maya@rtx.example ", Name: " Maya ", Locale: "de", Password: "gentle maple corner",
 		})
 		idptest.Must(t, err)
@@ -157,7 +160,7 @@ func TestCreatedUserCanSignIn(t *testing.T) {
 func TestUserWithoutPasswordHasNoHash(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
-		u, err := m.CreateUser(t.Context(), manage.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
+		u, err := m.People.CreateUser(t.Context(), people.NewUser{Population: idp.Agents, Email: "maya@rtx.example"})
 		if err != nil || u.PasswordHash != "" {
 			t.Errorf("%q, %v", u.PasswordHash, err)
 		}
@@ -168,38 +171,38 @@ func TestUsersThatCannotBeSaved(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		for name, c := range map[string]struct {
-			change func(n *manage.NewUser)
+			change func(n *people.NewUser)
 			field  string
 		}{
-			"as it is":                 {func(*manage.NewUser) {}, ""},
-			"no population":            {func(n *manage.NewUser) { n.Population = "" }, "population"},
-			"another population":       {func(n *manage.NewUser) { n.Population = "partners" }, "population"},
-			"no address":               {func(n *manage.NewUser) { n.Email = " " }, "email"},
-			"no domain":                {func(n *manage.NewUser) { n.Email = "robin" }, "email"},
-			"a name with the address":  {func(n *manage.NewUser) { n.Email = "Robin <robin@rtx.example>" }, "email"},
-			"in angle brackets":        {func(n *manage.NewUser) { n.Email = "<robin@rtx.example>" }, "email"},
-			"two addresses":            {func(n *manage.NewUser) { n.Email = "robin@rtx.example, kim@rtx.example" }, "email"},
-			"a second line":            {func(n *manage.NewUser) { n.Email = "robin@rtx.example\r\nBcc: all@rtx.example" }, "email"},
-			"a comment":                {func(n *manage.NewUser) { n.Email = "robin(x)@rtx.example" }, "email"},
-			"quotes":                   {func(n *manage.NewUser) { n.Email = `"robin"@rtx.example` }, "email"},
-			"the longest address":      {func(n *manage.NewUser) { n.Email = strings.Repeat("r", 254-12) + "@rtx.example" }, ""},
-			"too long an address":      {func(n *manage.NewUser) { n.Email = strings.Repeat("r", 255-12) + "@rtx.example" }, "email"},
-			"umlauts":                  {func(n *manage.NewUser) { n.Email = "jörg@rtx.example" }, ""},
-			"the longest name":         {func(n *manage.NewUser) { n.Name = strings.Repeat("玛", 200) }, ""},
-			"too long a name":          {func(n *manage.NewUser) { n.Name = strings.Repeat("玛", 201) }, "name"},
-			"a short password":         {func(n *manage.NewUser) { n.Password = "x7!kQ2m" }, "password"},
-			"eight characters":         {func(n *manage.NewUser) { n.Password = "x7!kQ2mw" }, ""},
-			"a common password":        {func(n *manage.NewUser) { n.Password = "password1" }, "password"},
-			"the address as password":  {func(n *manage.NewUser) { n.Password = "robin@rtx.example" }, "password"},
-			"the product as password":  {func(n *manage.NewUser) { n.Password = "gatehouse" }, "password"},
-			"an endless password":      {func(n *manage.NewUser) { n.Password = strings.Repeat("x7!kQ2mw", 1000) }, "password"},
-			"a role that is not there": {func(n *manage.NewUser) { n.Roles = []string{idp.RoleAgent, "root"} }, "roles"},
+			"as it is":                 {func(*people.NewUser) {}, ""},
+			"no population":            {func(n *people.NewUser) { n.Population = "" }, "population"},
+			"another population":       {func(n *people.NewUser) { n.Population = "partners" }, "population"},
+			"no address":               {func(n *people.NewUser) { n.Email = " " }, "email"},
+			"no domain":                {func(n *people.NewUser) { n.Email = "robin" }, "email"},
+			"a name with the address":  {func(n *people.NewUser) { n.Email = "Robin <robin@rtx.example>" }, "email"},
+			"in angle brackets":        {func(n *people.NewUser) { n.Email = "<robin@rtx.example>" }, "email"},
+			"two addresses":            {func(n *people.NewUser) { n.Email = "robin@rtx.example, kim@rtx.example" }, "email"},
+			"a second line":            {func(n *people.NewUser) { n.Email = "robin@rtx.example\r\nBcc: all@rtx.example" }, "email"},
+			"a comment":                {func(n *people.NewUser) { n.Email = "robin(x)@rtx.example" }, "email"},
+			"quotes":                   {func(n *people.NewUser) { n.Email = `"robin"@rtx.example` }, "email"},
+			"the longest address":      {func(n *people.NewUser) { n.Email = strings.Repeat("r", 254-12) + "@rtx.example" }, ""},
+			"too long an address":      {func(n *people.NewUser) { n.Email = strings.Repeat("r", 255-12) + "@rtx.example" }, "email"},
+			"umlauts":                  {func(n *people.NewUser) { n.Email = "jörg@rtx.example" }, ""},
+			"the longest name":         {func(n *people.NewUser) { n.Name = strings.Repeat("玛", 200) }, ""},
+			"too long a name":          {func(n *people.NewUser) { n.Name = strings.Repeat("玛", 201) }, "name"},
+			"a short password":         {func(n *people.NewUser) { n.Password = "x7!kQ2m" }, "password"},
+			"eight characters":         {func(n *people.NewUser) { n.Password = "x7!kQ2mw" }, ""},
+			"a common password":        {func(n *people.NewUser) { n.Password = "password1" }, "password"},
+			"the address as password":  {func(n *people.NewUser) { n.Password = "robin@rtx.example" }, "password"},
+			"the product as password":  {func(n *people.NewUser) { n.Password = "gatehouse" }, "password"},
+			"an endless password":      {func(n *people.NewUser) { n.Password = strings.Repeat("x7!kQ2mw", 1000) }, "password"},
+			"a role that is not there": {func(n *people.NewUser) { n.Roles = []string{idp.RoleAgent, "root"} }, "roles"},
 		} {
-			n := manage.NewUser{Population: idp.Agents, Email: "robin@rtx.example", Name: "Robin", Password: "gentle maple corner"}
+			n := people.NewUser{Population: idp.Agents, Email: "robin@rtx.example", Name: "Robin", Password: "gentle maple corner"}
 			c.change(&n)
 			before, err := db.AuditEvents(t.Context(), idp.AuditUserCreated, "", 100)
 			idptest.Must(t, err)
-			_, err = m.CreateUser(t.Context(), n)
+			_, err = m.People.CreateUser(t.Context(), n)
 			expectField(t, name, err, c.field)
 			after, err := db.AuditEvents(t.Context(), idp.AuditUserCreated, "", 100)
 			idptest.Must(t, err)
@@ -234,7 +237,7 @@ func TestPasswordThatStandsAloneIsLonger(t *testing.T) {
 			{"strict", "x7!kQ2mwZ9pL4vR", "password"},
 			{"strict", "x7!kQ2mwZ9pL4vR8tB3c", ""},
 		} {
-			_, err := m.CreateUser(t.Context(), manage.NewUser{
+			_, err := m.People.CreateUser(t.Context(), people.NewUser{
 				Population: c.population, Email: idp.NewID() + "@rtx.example", Password: c.password,
 			})
 			expectField(t, c.population+" "+c.password, err, c.field)
@@ -246,7 +249,7 @@ func TestAddressIsTakenHoweverItIsSpelled(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		create := func(population, email string) error {
-			_, err := m.CreateUser(t.Context(), manage.NewUser{Population: population, Email: email})
+			_, err := m.People.CreateUser(t.Context(), people.NewUser{Population: population, Email: email})
 			return err
 		}
 		idptest.Must(t, create(idp.Agents, "Maya@rtx.example"))

@@ -10,7 +10,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/ui"
 )
 
@@ -36,7 +37,7 @@ func TestNewPasswordSignsOutEverywhere(t *testing.T) {
 		idptest.Must(t, o.db.SetPasswordHash(t.Context(), b.user.ID, hash, idp.Now()))
 
 		at := idp.Now()
-		idptest.Must(t, o.SetPassword(t.Context(), holder(idp.PermissionUsers), b.user.ID, plain, ticket))
+		idptest.Must(t, o.People.SetPassword(t.Context(), holder(idp.PermissionUsers), b.user.ID, plain, ticket))
 		if !o.matches(t, b.user, plain) || o.matches(t, b.user, old) {
 			t.Error("the password is not the new one")
 		}
@@ -70,8 +71,8 @@ func TestPasswordsThatCanBeSetAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		// Contacts have a password alone, which has to be longer.
-		_, err := o.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
-			ID: idp.Contacts, To: idp.Policy{Version: 1}, Apply: manage.OnNextLogin, PasswordAlone: true,
+		_, err := o.Populations.SavePolicy(t.Context(), authz.System(), populations.Change[idp.Policy]{
+			ID: idp.Contacts, To: idp.Policy{Version: 1}, Apply: populations.OnNextLogin, PasswordAlone: true,
 		})
 		idptest.Must(t, err)
 		people := map[string]idp.User{idp.Agents: o.person(t, idp.Agents), idp.Contacts: o.person(t, idp.Contacts)}
@@ -96,7 +97,7 @@ func TestPasswordsThatCanBeSetAndThoseThatCannot(t *testing.T) {
 			if c.ok {
 				field = ""
 			}
-			err := o.SetPassword(t.Context(), everything(), u.ID, c.password, ticket)
+			err := o.People.SetPassword(t.Context(), everything(), u.ID, c.password, ticket)
 			expectField(t, name, err, field)
 			if changed := o.state(t) != before; changed != c.ok || c.ok && !o.matches(t, u, c.password) {
 				t.Errorf("%s: changed %t", name, changed)

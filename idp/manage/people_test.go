@@ -10,23 +10,26 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/system"
 )
 
 // named adds somebody with a name.
 func (o *office) named(t *testing.T, population, email, name string) idp.User {
 	t.Helper()
-	u, err := o.CreateUser(t.Context(), manage.NewUser{Population: population, Email: email, Name: name})
+	u, err := o.People.CreateUser(t.Context(), people.NewUser{Population: population, Email: email, Name: name})
 	idptest.Must(t, err)
 	return u
 }
 
 // all reads a list to its end, page by page; between is called before each page but
 // the first.
-func all(t *testing.T, o *office, q manage.UserQuery, between func()) []manage.UserEntry {
+func all(t *testing.T, o *office, q people.UserQuery, between func()) []people.UserEntry {
 	t.Helper()
-	var list []manage.UserEntry
+	var list []people.UserEntry
 	for {
-		page, next, err := o.Users(t.Context(), everything(), q)
+		page, next, err := o.People.Users(t.Context(), everything(), q)
 		idptest.Must(t, err)
 		list = append(list, page...)
 		if next == "" {
@@ -40,7 +43,7 @@ func all(t *testing.T, o *office, q manage.UserQuery, between func()) []manage.U
 	}
 }
 
-func emails(list []manage.UserEntry) []string {
+func emails(list []people.UserEntry) []string {
 	var texts []string
 	for _, e := range list {
 		texts = append(texts, e.Email)
@@ -92,17 +95,17 @@ func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
 			"\u202e":                        "",
 			strings.Repeat("a ", 200) + "q": "",
 		} {
-			list := all(t, o, manage.UserQuery{Prefix: prefix, Limit: 2}, func() {})
+			list := all(t, o, people.UserQuery{Prefix: prefix, Limit: 2}, func() {})
 			got := emails(list)
 			slices.Sort(got)
 			if strings.Join(got, " ") != want {
 				t.Errorf("%q finds %v, want %v", prefix, got, want)
 			}
 		}
-		if list := all(t, o, manage.UserQuery{Prefix: "maya", Population: idp.Agents, Limit: 1}, func() {}); len(list) != 1 {
+		if list := all(t, o, people.UserQuery{Prefix: "maya", Population: idp.Agents, Limit: 1}, func() {}); len(list) != 1 {
 			t.Errorf("among agents: %v", emails(list))
 		}
-		expectField(t, "10 kB", third(o.Users(t.Context(), everything(), manage.UserQuery{Prefix: strings.Repeat("m", 10_000)})), "prefix")
+		expectField(t, "10 kB", third(o.People.Users(t.Context(), everything(), people.UserQuery{Prefix: strings.Repeat("m", 10_000)})), "prefix")
 	})
 }
 
@@ -113,37 +116,37 @@ func TestHostileQueriesFindNothingAndBreakNothing(t *testing.T) {
 		ctx := t.Context()
 		for _, bad := range []string{"\x00", "a\xff", "' OR 1=1 --", strings.Repeat("x", 10_000)} {
 			for name, err := range map[string]error{
-				"population": third(o.Users(ctx, everything(), manage.UserQuery{Population: bad})),
-				"role":       third(o.Users(ctx, everything(), manage.UserQuery{Role: bad})),
-				"person":     second(o.UserDetail(ctx, everything(), bad)),
-				"sessions":   third(o.ListSessions(ctx, everything(), manage.SessionQuery{UserID: bad, Population: bad})),
-				"audit":      third(o.Audit(ctx, everything(), manage.AuditQuery{ActorID: bad, Kind: idp.AuditKind(bad)})),
-				"client":     second(o.Client(ctx, everything(), bad)),
-				"role id":    o.DeleteRole(ctx, everything(), bad, 1, ticket),
-				"lane":       second(o.RetryDeliveries(ctx, everything(), bad)),
-				"brand":      second(o.Population(ctx, everything(), bad)),
+				"population": third(o.People.Users(ctx, everything(), people.UserQuery{Population: bad})),
+				"role":       third(o.People.Users(ctx, everything(), people.UserQuery{Role: bad})),
+				"person":     second(o.People.UserDetail(ctx, everything(), bad)),
+				"sessions":   third(o.People.ListSessions(ctx, everything(), people.SessionQuery{UserID: bad, Population: bad})),
+				"audit":      third(o.System.Audit(ctx, everything(), system.AuditQuery{ActorID: bad, Kind: idp.AuditKind(bad)})),
+				"client":     second(o.Apps.Client(ctx, everything(), bad)),
+				"role id":    o.Roles.DeleteRole(ctx, everything(), bad, 1, ticket),
+				"lane":       second(o.System.RetryDeliveries(ctx, everything(), bad)),
+				"brand":      second(o.Populations.Population(ctx, everything(), bad)),
 			} {
 				if err != nil && !isAny(err, idp.ErrNotFound, idp.ErrInvalid) {
 					t.Errorf("%s %.20q: %v", name, bad, err)
 				}
 			}
 			for name, err := range map[string]error{
-				"people":   third(o.Users(ctx, everything(), manage.UserQuery{After: manage.Cursor(bad)})),
-				"sessions": third(o.ListSessions(ctx, everything(), manage.SessionQuery{After: manage.Cursor(bad)})),
-				"audit":    third(o.Audit(ctx, everything(), manage.AuditQuery{After: manage.Cursor(bad)})),
-				"clients":  third(o.Clients(ctx, everything(), manage.Cursor(bad), 0)),
+				"people":   third(o.People.Users(ctx, everything(), people.UserQuery{After: entry.Cursor(bad)})),
+				"sessions": third(o.People.ListSessions(ctx, everything(), people.SessionQuery{After: entry.Cursor(bad)})),
+				"audit":    third(o.System.Audit(ctx, everything(), system.AuditQuery{After: entry.Cursor(bad)})),
+				"clients":  third(o.Apps.Clients(ctx, everything(), entry.Cursor(bad), 0)),
 			} {
 				expectField(t, name, err, "after")
 			}
 		}
 		o.person(t, idp.Agents)
-		_, other, err := o.Audit(ctx, everything(), manage.AuditQuery{Limit: 1})
+		_, other, err := o.System.Audit(ctx, everything(), system.AuditQuery{Limit: 1})
 		if idptest.Must(t, err); other == "" {
 			t.Fatal("one page is all")
 		}
-		expectField(t, "another list's", third(o.Users(ctx, everything(), manage.UserQuery{After: other})), "after")
+		expectField(t, "another list's", third(o.People.Users(ctx, everything(), people.UserQuery{After: other})), "after")
 		for _, limit := range []int{-1, 201} {
-			expectField(t, "limit", third(o.Users(ctx, everything(), manage.UserQuery{Limit: limit})), "limit")
+			expectField(t, "limit", third(o.People.Users(ctx, everything(), people.UserQuery{Limit: limit})), "limit")
 		}
 	})
 }
@@ -158,7 +161,7 @@ func TestPagesOfPeopleAreCompleteWhileOthersCome(t *testing.T) {
 			wanted[u.ID] = true
 		}
 		n := 0
-		for _, q := range []manage.UserQuery{
+		for _, q := range []people.UserQuery{
 			{Limit: 5},
 			{Limit: 5, Population: idp.Agents},
 			{Limit: 4, Prefix: "an"},
@@ -194,21 +197,21 @@ func TestPeopleAreNarrowedDown(t *testing.T) {
 		bare, set := o.person(t, idp.Agents, idp.RoleManager), o.enrolled(t, idp.Agents)
 		contact := o.person(t, idp.Contacts)
 		yes, no := true, false
-		_, err := o.UpdateUser(ctx, everything(), contact.ID, manage.UserChange{Version: 1, Disabled: &yes, Reason: ticket})
+		_, err := o.People.UpdateUser(ctx, everything(), contact.ID, people.UserChange{Version: 1, Disabled: &yes, Reason: ticket})
 		idptest.Must(t, err)
 		for name, c := range map[string]struct {
-			query manage.UserQuery
+			query people.UserQuery
 			want  []idp.User
 		}{
-			"everybody":             {manage.UserQuery{}, []idp.User{bare, set, contact}},
-			"agents":                {manage.UserQuery{Population: idp.Agents}, []idp.User{bare, set}},
-			"of a role":             {manage.UserQuery{Role: idp.RoleManager}, []idp.User{bare}},
-			"of a role, by name":    {manage.UserQuery{Role: idp.RoleManager, Prefix: "maya"}, []idp.User{bare}},
-			"without a second step": {manage.UserQuery{WithoutSecondStep: true}, []idp.User{bare, contact}},
-			"of those, agents":      {manage.UserQuery{WithoutSecondStep: true, Population: idp.Agents}, []idp.User{bare}},
-			"disabled":              {manage.UserQuery{Disabled: &yes}, []idp.User{contact}},
-			"not disabled":          {manage.UserQuery{Disabled: &no, Prefix: "maya"}, []idp.User{bare, set}},
-			"an invented role":      {manage.UserQuery{Role: "invented"}, nil},
+			"everybody":             {people.UserQuery{}, []idp.User{bare, set, contact}},
+			"agents":                {people.UserQuery{Population: idp.Agents}, []idp.User{bare, set}},
+			"of a role":             {people.UserQuery{Role: idp.RoleManager}, []idp.User{bare}},
+			"of a role, by name":    {people.UserQuery{Role: idp.RoleManager, Prefix: "maya"}, []idp.User{bare}},
+			"without a second step": {people.UserQuery{WithoutSecondStep: true}, []idp.User{bare, contact}},
+			"of those, agents":      {people.UserQuery{WithoutSecondStep: true, Population: idp.Agents}, []idp.User{bare}},
+			"disabled":              {people.UserQuery{Disabled: &yes}, []idp.User{contact}},
+			"not disabled":          {people.UserQuery{Disabled: &no, Prefix: "maya"}, []idp.User{bare, set}},
+			"an invented role":      {people.UserQuery{Role: "invented"}, nil},
 		} {
 			c.query.Limit = 10
 			got := emails(all(t, o, c.query, func() {}))
@@ -222,8 +225,8 @@ func TestPeopleAreNarrowedDown(t *testing.T) {
 				t.Errorf("%s: %v, want %v", name, got, want)
 			}
 		}
-		idptest.Must(t, o.ResetMFA(ctx, everything(), set.ID, ticket))
-		if list := all(t, o, manage.UserQuery{WithoutSecondStep: true, Limit: 10}, func() {}); len(list) != 3 {
+		idptest.Must(t, o.Factors.ResetMFA(ctx, everything(), set.ID, ticket))
+		if list := all(t, o, people.UserQuery{WithoutSecondStep: true, Limit: 10}, func() {}); len(list) != 3 {
 			t.Errorf("after a reset %d have no second step", len(list))
 		}
 	})
@@ -234,16 +237,16 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		u := o.enrolled(t, idp.Agents, idp.RoleManager)
-		idptest.Must(t, o.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(ctx, everything(), u.ID, "gentle maple corner", ticket))
 		s := o.signedIn(t, u)
 		idptest.Must(t, o.db.Audit(ctx, idp.AuditEvent{Kind: idp.AuditSignedIn, UserID: u.ID}))
-		list := all(t, o, manage.UserQuery{Limit: 10}, func() {})
+		list := all(t, o, people.UserQuery{Limit: 10}, func() {})
 		e := list[0]
 		if e.PasswordHash != "" || !e.Authenticator || !e.Recovery || !slices.Equal(e.Roles, []string{idp.RoleManager}) ||
 			idp.Now().Sub(e.LastSignInAt) > time.Minute {
 			t.Errorf("%+v", e)
 		}
-		d, err := o.UserDetail(ctx, everything(), u.ID)
+		d, err := o.People.UserDetail(ctx, everything(), u.ID)
 		idptest.Must(t, err)
 		if d.PasswordHash != "" || !d.PasswordSet || d.RecoveryLeft != 10 || len(d.Factors) != 2 || len(d.Roles) != 1 || d.Version != 1 {
 			t.Errorf("%+v", d)
@@ -256,7 +259,7 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 		if len(d.Sessions) != 1 || d.Sessions[0].ID != s.ID || d.Sessions[0].TokenHash != nil || d.Sessions[0].BrowserHash != nil {
 			t.Errorf("%+v", d.Sessions)
 		}
-		if d, err = o.UserDetail(ctx, holder(idp.PermissionAgentRecovery), u.ID); err != nil || d.Sessions != nil {
+		if d, err = o.People.UserDetail(ctx, holder(idp.PermissionAgentRecovery), u.ID); err != nil || d.Sessions != nil {
 			t.Errorf("who may recover sees sessions %+v, %v", d.Sessions, err)
 		}
 		// Those who may only recover see their own.
@@ -264,7 +267,7 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 		for permission, population := range map[string]string{
 			idp.PermissionAgentRecovery: idp.Agents, idp.PermissionContactReset: idp.Contacts,
 		} {
-			list, _, err := o.Users(ctx, holder(permission), manage.UserQuery{})
+			list, _, err := o.People.Users(ctx, holder(permission), people.UserQuery{})
 			if err != nil || len(list) != 1 || list[0].PopulationID != population {
 				t.Errorf("%s sees %+v, %v", permission, list, err)
 			}
@@ -282,14 +285,14 @@ func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
 		}
 		o.exec(t, "UPDATE users SET indexed = FALSE")
 		o.exec(t, "DELETE FROM user_words")
-		if list := all(t, o, manage.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 0 {
+		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 0 {
 			t.Fatalf("found %v", emails(list))
 		}
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		for _, err := range idptest.Race(4, func(i int) error { return managers[i%2].EnsureDefaults(t.Context()) }) {
 			idptest.Must(t, err)
 		}
-		if list := all(t, o, manage.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 3 {
+		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 3 {
 			t.Errorf("found %v", emails(list))
 		}
 	})

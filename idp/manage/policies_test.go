@@ -14,6 +14,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/store"
 )
 
@@ -44,7 +46,7 @@ func (o *office) app(t *testing.T, change func(c *idp.Client), populations ...st
 	if change != nil {
 		change(&c)
 	}
-	c, _, err := o.CreateClient(t.Context(), c)
+	c, _, err := o.Apps.CreateClient(t.Context(), c)
 	idptest.Must(t, err)
 	return c
 }
@@ -84,9 +86,9 @@ func (o *office) grant(t *testing.T, c idp.Client, s idp.Session, change func(g 
 }
 
 // save changes a population's policy as an admin who has seen the present one.
-func (o *office) save(t *testing.T, population string, apply manage.Apply) idp.Policy {
+func (o *office) save(t *testing.T, population string, apply populations.Apply) idp.Policy {
 	t.Helper()
-	p, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+	p, err := o.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
 		ID: population, To: otherLabel(o.policy(t, population)), Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
@@ -104,60 +106,62 @@ func otherLabel(p idp.Policy) idp.Policy {
 }
 
 // saveOverride is save for a client.
-func (o *office) saveOverride(t *testing.T, c idp.Client, v idp.Override, apply manage.Apply) idp.Override {
+func (o *office) saveOverride(t *testing.T, c idp.Client, v idp.Override, apply populations.Apply) idp.Override {
 	t.Helper()
 	v.Version = o.override(t, c.ID).Version
-	v, err := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{ID: c.ID, To: v, Apply: apply, Reason: ticket})
+	v, err := o.Populations.SaveOverride(t.Context(), everything(), populations.Change[idp.Override]{ID: c.ID, To: v, Apply: apply, Reason: ticket})
 	idptest.Must(t, err)
 	return v
 }
 
 func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
-	label := func(l string) func(c *manage.Change[idp.Policy]) {
-		return func(c *manage.Change[idp.Policy]) { c.To.IssuerLabel = l }
+	label := func(l string) func(c *populations.Change[idp.Policy]) {
+		return func(c *populations.Change[idp.Policy]) { c.To.IssuerLabel = l }
 	}
 	nothing := idp.Policy{Version: 1, IssuerLabel: "RTX"}
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
-			change func(c *manage.Change[idp.Policy])
+			change func(c *populations.Change[idp.Policy])
 			field  string
 		}{
-			"as it is":                 {func(*manage.Change[idp.Policy]) {}, ""},
-			"no label":                 {label(""), "issuer_label"},
-			"a blank label":            {label(" \t\u00a0\n "), "issuer_label"},
-			"64 characters":            {label(strings.Repeat("玛", 64)), ""},
-			"65 characters":            {label(strings.Repeat("玛", 65)), "issuer_label"},
-			"64 once it is tidied up":  {label("  " + strings.Repeat("x", 31) + "   " + strings.Repeat("y", 32) + " "), ""},
-			"a colon":                  {label("RTX: agents"), "issuer_label"},
-			"a NUL":                    {label("RTX\x00"), "issuer_label"},
-			"an escape":                {label("RTX\x1b[31m"), "issuer_label"},
-			"a control character, C1":  {label("RTX\u0090x"), "issuer_label"},
-			"invalid UTF-8":            {label("RTX\xff"), "issuer_label"},
-			"an emoji":                 {label("RTX 🔑 玛雅"), ""},
-			"email code":               {func(c *manage.Change[idp.Policy]) { c.To.EmailCode = true }, ""},
-			"email code alone":         {func(c *manage.Change[idp.Policy]) { c.To = idp.Policy{Version: 1, EmailCode: true} }, ""},
-			"a colon that nobody sees": {func(c *manage.Change[idp.Policy]) { c.To = idp.Policy{Version: 1, EmailCode: true, IssuerLabel: ":"} }, "issuer_label"},
-			"nothing":                  {func(c *manage.Change[idp.Policy]) { c.To = nothing }, "password_alone"},
-			"nothing, and meant":       {func(c *manage.Change[idp.Policy]) { c.To, c.PasswordAlone = nothing, true }, ""},
-			"on next login":            {func(c *manage.Change[idp.Policy]) { c.Apply = manage.OnNextLogin }, ""},
-			"no apply":                 {func(c *manage.Change[idp.Policy]) { c.Apply = "" }, "apply"},
-			"another apply":            {func(c *manage.Change[idp.Policy]) { c.Apply = "tomorrow" }, "apply"},
+			"as it is":                {func(*populations.Change[idp.Policy]) {}, ""},
+			"no label":                {label(""), "issuer_label"},
+			"a blank label":           {label(" \t\u00a0\n "), "issuer_label"},
+			"64 characters":           {label(strings.Repeat("玛", 64)), ""},
+			"65 characters":           {label(strings.Repeat("玛", 65)), "issuer_label"},
+			"64 once it is tidied up": {label("  " + strings.Repeat("x", 31) + "   " + strings.Repeat("y", 32) + " "), ""},
+			"a colon":                 {label("RTX: agents"), "issuer_label"},
+			"a NUL":                   {label("RTX\x00"), "issuer_label"},
+			"an escape":               {label("RTX\x1b[31m"), "issuer_label"},
+			"a control character, C1": {label("RTX\u0090x"), "issuer_label"},
+			"invalid UTF-8":           {label("RTX\xff"), "issuer_label"},
+			"an emoji":                {label("RTX 🔑 玛雅"), ""},
+			"email code":              {func(c *populations.Change[idp.Policy]) { c.To.EmailCode = true }, ""},
+			"email code alone":        {func(c *populations.Change[idp.Policy]) { c.To = idp.Policy{Version: 1, EmailCode: true} }, ""},
+			"a colon that nobody sees": {func(c *populations.Change[idp.Policy]) {
+				c.To = idp.Policy{Version: 1, EmailCode: true, IssuerLabel: ":"}
+			}, "issuer_label"},
+			"nothing":            {func(c *populations.Change[idp.Policy]) { c.To = nothing }, "password_alone"},
+			"nothing, and meant": {func(c *populations.Change[idp.Policy]) { c.To, c.PasswordAlone = nothing, true }, ""},
+			"on next login":      {func(c *populations.Change[idp.Policy]) { c.Apply = populations.OnNextLogin }, ""},
+			"no apply":           {func(c *populations.Change[idp.Policy]) { c.Apply = "" }, "apply"},
+			"another apply":      {func(c *populations.Change[idp.Policy]) { c.Apply = "tomorrow" }, "apply"},
 		} {
-			c2 := manage.Change[idp.Policy]{
+			c2 := populations.Change[idp.Policy]{
 				ID: idp.Agents, To: idp.Policy{Authenticator: true, IssuerLabel: "RTX"},
-				Apply: manage.Immediately, Reason: ticket,
+				Apply: populations.Immediately, Reason: ticket,
 			}
 			// Something else first, so that each case is a change.
-			_, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+			_, err := o.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
 				ID: idp.Agents, To: idp.Policy{Version: o.policy(t, idp.Agents).Version, Authenticator: true, IssuerLabel: "Before"},
-				Apply: manage.OnNextLogin, Reason: ticket,
+				Apply: populations.OnNextLogin, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			c.change(&c2)
 			c2.To.Version = o.policy(t, idp.Agents).Version
 			before := o.state(t)
-			_, err = o.SavePolicy(t.Context(), everything(), c2)
+			_, err = o.Populations.SavePolicy(t.Context(), everything(), c2)
 			expectField(t, name, err, c.field)
 			if changed := o.state(t) != before; changed != (c.field == "") {
 				t.Errorf("%s: changed %t", name, changed)
@@ -169,17 +173,17 @@ func TestPoliciesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 func TestEmailCodesNeedAMailServer(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		o.Mailer = nil
-		change := manage.Change[idp.Policy]{
+		o.refit(func(p *manage.Parts) { p.Mailer = nil })
+		change := populations.Change[idp.Policy]{
 			ID: idp.Agents, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "RTX", EmailCode: true},
-			Apply: manage.Immediately, Reason: ticket,
+			Apply: populations.Immediately, Reason: ticket,
 		}
-		for name, a := range map[string]manage.Actor{"an admin": everything(), "the command line": manage.System()} {
-			_, err := o.SavePolicy(t.Context(), a, change)
+		for name, a := range map[string]authz.Actor{"an admin": everything(), "the command line": authz.System()} {
+			_, err := o.Populations.SavePolicy(t.Context(), a, change)
 			expectField(t, name, err, "email_code")
 		}
 		change.To.EmailCode = false
-		_, err := o.SavePolicy(t.Context(), everything(), change)
+		_, err := o.Populations.SavePolicy(t.Context(), everything(), change)
 		expectField(t, "without", err, "")
 	})
 }
@@ -188,14 +192,14 @@ func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, before := t.Context(), o.state(t)
-		_, errPolicy := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{
-			ID: "partners", To: o.policy(t, idp.Agents), Apply: manage.Immediately, Reason: ticket,
+		_, errPolicy := o.Populations.SavePolicy(ctx, everything(), populations.Change[idp.Policy]{
+			ID: "partners", To: o.policy(t, idp.Agents), Apply: populations.Immediately, Reason: ticket,
 		})
-		_, errOverride := o.SaveOverride(ctx, everything(), manage.Change[idp.Override]{
-			ID: "nothing", To: idp.Override{Mode: idp.OverrideOff}, Apply: manage.Immediately, Reason: ticket,
+		_, errOverride := o.Populations.SaveOverride(ctx, everything(), populations.Change[idp.Override]{
+			ID: "nothing", To: idp.Override{Mode: idp.OverrideOff}, Apply: populations.Immediately, Reason: ticket,
 		})
-		_, errPreview := o.PreviewPolicy(ctx, everything(), "partners", idp.Policy{})
-		_, errAtClient := o.PreviewOverride(ctx, everything(), "nothing", idp.Override{})
+		_, errPreview := o.Populations.PreviewPolicy(ctx, everything(), "partners", idp.Policy{})
+		_, errAtClient := o.Populations.PreviewOverride(ctx, everything(), "nothing", idp.Override{})
 		for i, err := range []error{errPolicy, errOverride, errPreview, errAtClient} {
 			if !errors.Is(err, idp.ErrNotFound) {
 				t.Errorf("%d: %v", i, err)
@@ -210,9 +214,9 @@ func TestNoPolicyOfWhatIsNotThere(t *testing.T) {
 func TestLabelIsTidiedUp(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		saved, err := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+		saved, err := o.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
 			ID: idp.Contacts, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: " \n RTX \t Support\u3000 portal  "},
-			Apply: manage.OnNextLogin, Reason: ticket,
+			Apply: populations.OnNextLogin, Reason: ticket,
 		})
 		idptest.Must(t, err)
 		want := idp.Policy{Version: 2, Authenticator: true, IssuerLabel: "RTX Support portal"}
@@ -232,11 +236,11 @@ func TestVersionsAreOneSequence(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
 		got := []int64{
-			o.save(t, idp.Agents, manage.Immediately).Version,
-			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideOff}, manage.Immediately).Version,
-			o.save(t, idp.Contacts, manage.OnNextLogin).Version,
-			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideInherit}, manage.OnNextLogin).Version,
-			o.save(t, idp.Agents, manage.OnNextLogin).Version,
+			o.save(t, idp.Agents, populations.Immediately).Version,
+			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideOff}, populations.Immediately).Version,
+			o.save(t, idp.Contacts, populations.OnNextLogin).Version,
+			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideInherit}, populations.OnNextLogin).Version,
+			o.save(t, idp.Agents, populations.OnNextLogin).Version,
 		}
 		if diff := cmp.Diff([]int64{2, 3, 4, 5, 6}, got); diff != "" {
 			t.Error(diff)
@@ -254,15 +258,15 @@ func TestMinVersionRisesImmediatelyAndNeverFalls(t *testing.T) {
 		app := o.app(t, nil, idp.Agents)
 		required := idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}
 		for i, c := range []struct {
-			apply            manage.Apply
+			apply            populations.Apply
 			policy, override int64 // the MinVersions then
 			reaped           int64
 		}{
-			{manage.OnNextLogin, 0, 0, 0},
-			{manage.Immediately, 4, 5, 2},
-			{manage.OnNextLogin, 4, 5, 2},
-			{manage.OnNextLogin, 4, 5, 2},
-			{manage.Immediately, 10, 11, 4},
+			{populations.OnNextLogin, 0, 0, 0},
+			{populations.Immediately, 4, 5, 2},
+			{populations.OnNextLogin, 4, 5, 2},
+			{populations.OnNextLogin, 4, 5, 2},
+			{populations.Immediately, 10, 11, 4},
 		} {
 			o.save(t, idp.Agents, c.apply)
 			required.Federated = !required.Federated
@@ -285,15 +289,15 @@ func TestWhatAnotherAdminChangedIsNotOverwritten(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
-		o.save(t, idp.Agents, manage.Immediately)
-		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideOff}, manage.Immediately)
+		o.save(t, idp.Agents, populations.Immediately)
+		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideOff}, populations.Immediately)
 		before := o.state(t)
 		for _, base := range []int64{0, 1, 4, 1000} {
-			for _, apply := range []manage.Apply{manage.Immediately, manage.OnNextLogin} {
-				_, errPolicy := o.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+			for _, apply := range []populations.Apply{populations.Immediately, populations.OnNextLogin} {
+				_, errPolicy := o.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
 					ID: idp.Agents, To: idp.Policy{Version: base, EmailCode: true}, Apply: apply, Reason: ticket,
 				})
-				_, errOverride := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{
+				_, errOverride := o.Populations.SaveOverride(t.Context(), everything(), populations.Change[idp.Override]{
 					ID: app.ID, To: idp.Override{Version: base, Mode: idp.OverrideRequired}, Apply: apply, Reason: ticket,
 				})
 				if !errors.Is(errPolicy, idp.ErrConflict) || !errors.Is(errOverride, idp.ErrConflict) {
@@ -330,16 +334,16 @@ func TestOneOfTenAdminsSaves(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		app := o.app(t, nil, idp.Agents)
-		applies := []manage.Apply{manage.Immediately, manage.OnNextLogin}
+		applies := []populations.Apply{populations.Immediately, populations.OnNextLogin}
 		o.expectOneWinner(t, isConflict, func(m *manage.Manager, i int) error {
-			_, err := m.SavePolicy(t.Context(), everything(), manage.Change[idp.Policy]{
+			_, err := m.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
 				ID: idp.Agents, To: idp.Policy{Version: 1, Authenticator: true, IssuerLabel: "Admin " + strconv.Itoa(i)},
 				Apply: applies[i/2%2], Reason: ticket,
 			})
 			return err
 		})
 		o.expectOneWinner(t, isConflict, func(m *manage.Manager, i int) error {
-			_, err := m.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{
+			_, err := m.Populations.SaveOverride(t.Context(), everything(), populations.Change[idp.Override]{
 				ID: app.ID, To: idp.Override{Mode: idp.OverrideRequired}, Apply: applies[i/2%2], Reason: ticket,
 			})
 			return err
@@ -360,12 +364,12 @@ func TestChangeOfAPolicyIsAudited(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.7", RequestID: "r1"})
 		app := o.app(t, nil, idp.Agents)
-		_, err := o.SavePolicy(ctx, holder(idp.PermissionAuthentication), manage.Change[idp.Policy]{
-			ID: idp.Agents, To: idp.Policy{Version: 1, EmailCode: true}, Apply: manage.Immediately, Reason: " ticket\n4711 ",
+		_, err := o.Populations.SavePolicy(ctx, holder(idp.PermissionAuthentication), populations.Change[idp.Policy]{
+			ID: idp.Agents, To: idp.Policy{Version: 1, EmailCode: true}, Apply: populations.Immediately, Reason: " ticket\n4711 ",
 		})
 		idptest.Must(t, err)
-		_, err = o.SaveOverride(ctx, manage.System(), manage.Change[idp.Override]{
-			ID: app.ID, To: idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, Apply: manage.OnNextLogin,
+		_, err = o.Populations.SaveOverride(ctx, authz.System(), populations.Change[idp.Override]{
+			ID: app.ID, To: idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, Apply: populations.OnNextLogin,
 		})
 		idptest.Must(t, err)
 		got := append(o.events(t, idp.AuditPolicyChanged, ""), o.events(t, idp.AuditOverrideChanged, "")...)
@@ -430,8 +434,8 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 				return err
 			}))
 			ctx, policy := store.CountStatements(t.Context())
-			_, err := o.SavePolicy(ctx, everything(), manage.Change[idp.Policy]{
-				ID: idp.Agents, To: otherLabel(o.policy(t, idp.Agents)), Apply: manage.Immediately, Reason: ticket,
+			_, err := o.Populations.SavePolicy(ctx, everything(), populations.Change[idp.Policy]{
+				ID: idp.Agents, To: otherLabel(o.policy(t, idp.Agents)), Apply: populations.Immediately, Reason: ticket,
 			})
 			idptest.Must(t, err)
 			if n := o.alive(t, tokens...); n != 0 {
@@ -439,7 +443,7 @@ func TestImmediatelyIsOneWriteHoweverManySessions(t *testing.T) {
 			}
 			v := idp.Override{Version: o.override(t, app.ID).Version, Mode: idp.OverrideRequired, Federated: len(counts) > 0}
 			ctx, override := store.CountStatements(t.Context())
-			_, err = o.SaveOverride(ctx, everything(), manage.Change[idp.Override]{ID: app.ID, To: v, Apply: manage.Immediately, Reason: ticket})
+			_, err = o.Populations.SaveOverride(ctx, everything(), populations.Change[idp.Override]{ID: app.ID, To: v, Apply: populations.Immediately, Reason: ticket})
 			idptest.Must(t, err)
 			counts = append(counts, [2]int64{policy.Load(), override.Load()})
 		}
@@ -457,11 +461,11 @@ func TestOnNextLoginLeavesSessionsAsTheyAre(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		_, agent := o.session(t, o.person(t, idp.Agents), nil)
 		_, contact := o.session(t, o.person(t, idp.Contacts), nil)
-		o.save(t, idp.Agents, manage.OnNextLogin)
+		o.save(t, idp.Agents, populations.OnNextLogin)
 		if n := o.alive(t, agent, contact); n != 2 {
 			t.Errorf("%d of two live on", n)
 		}
-		o.save(t, idp.Agents, manage.Immediately)
+		o.save(t, idp.Agents, populations.Immediately)
 		if o.alive(t, agent) != 0 || o.alive(t, contact) != 1 {
 			t.Error("Immediately ended too little, or another population's")
 		}
@@ -478,33 +482,33 @@ func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 		app := o.app(t, nil, idp.Agents)
 		for name, c := range map[string]struct {
 			override idp.Override
-			apply    manage.Apply
+			apply    populations.Apply
 			field    string
 		}{
-			"inherit":                         {idp.Override{Mode: idp.OverrideInherit}, manage.Immediately, ""},
-			"off":                             {idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin, ""},
-			"required":                        {idp.Override{Mode: idp.OverrideRequired}, manage.Immediately, ""},
-			"at least two steps":              {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRTwoStep}, manage.Immediately, ""},
-			"at least MFA, federated too":     {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, manage.Immediately, ""},
-			"no mode":                         {idp.Override{}, manage.Immediately, "mode"},
-			"another mode":                    {idp.Override{Mode: "maybe"}, manage.Immediately, "mode"},
-			"off with a least acr":            {idp.Override{Mode: idp.OverrideOff, MinACR: idp.ACRMFA}, manage.Immediately, "min_acr"},
-			"off, federated too":              {idp.Override{Mode: idp.OverrideOff, Federated: true}, manage.Immediately, "min_acr"},
-			"inherit with a least acr":        {idp.Override{Mode: idp.OverrideInherit, MinACR: idp.ACRTwoStep}, manage.Immediately, "min_acr"},
-			"inherit, federated too":          {idp.Override{Mode: idp.OverrideInherit, Federated: true}, manage.Immediately, "min_acr"},
-			"at least a password":             {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPassword}, manage.Immediately, "min_acr"},
-			"what nobody can reach":           {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPasskey}, manage.Immediately, "min_acr"},
-			"an alias":                        {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRRefedsMFA}, manage.Immediately, "min_acr"},
-			"an acr that we do not know":      {idp.Override{Mode: idp.OverrideRequired, MinACR: "gold"}, manage.Immediately, "min_acr"},
+			"inherit":                         {idp.Override{Mode: idp.OverrideInherit}, populations.Immediately, ""},
+			"off":                             {idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin, ""},
+			"required":                        {idp.Override{Mode: idp.OverrideRequired}, populations.Immediately, ""},
+			"at least two steps":              {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRTwoStep}, populations.Immediately, ""},
+			"at least MFA, federated too":     {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA, Federated: true}, populations.Immediately, ""},
+			"no mode":                         {idp.Override{}, populations.Immediately, "mode"},
+			"another mode":                    {idp.Override{Mode: "maybe"}, populations.Immediately, "mode"},
+			"off with a least acr":            {idp.Override{Mode: idp.OverrideOff, MinACR: idp.ACRMFA}, populations.Immediately, "min_acr"},
+			"off, federated too":              {idp.Override{Mode: idp.OverrideOff, Federated: true}, populations.Immediately, "min_acr"},
+			"inherit with a least acr":        {idp.Override{Mode: idp.OverrideInherit, MinACR: idp.ACRTwoStep}, populations.Immediately, "min_acr"},
+			"inherit, federated too":          {idp.Override{Mode: idp.OverrideInherit, Federated: true}, populations.Immediately, "min_acr"},
+			"at least a password":             {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPassword}, populations.Immediately, "min_acr"},
+			"what nobody can reach":           {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPasskey}, populations.Immediately, "min_acr"},
+			"an alias":                        {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRRefedsMFA}, populations.Immediately, "min_acr"},
+			"an acr that we do not know":      {idp.Override{Mode: idp.OverrideRequired, MinACR: "gold"}, populations.Immediately, "min_acr"},
 			"no apply":                        {idp.Override{Mode: idp.OverrideOff}, "", "apply"},
 			"another apply":                   {idp.Override{Mode: idp.OverrideOff}, "tomorrow", "apply"},
-			"a MinVersion of the admin's own": {idp.Override{Mode: idp.OverrideOff, MinVersion: 1000}, manage.OnNextLogin, ""},
+			"a MinVersion of the admin's own": {idp.Override{Mode: idp.OverrideOff, MinVersion: 1000}, populations.OnNextLogin, ""},
 		} {
-			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRTwoStep, Federated: true}, manage.OnNextLogin)
+			o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRTwoStep, Federated: true}, populations.OnNextLogin)
 			v, before := c.override, o.state(t)
 			now := o.override(t, app.ID)
 			v.Version = now.Version
-			saved, err := o.SaveOverride(t.Context(), everything(), manage.Change[idp.Override]{ID: app.ID, To: v, Apply: c.apply, Reason: ticket})
+			saved, err := o.Populations.SaveOverride(t.Context(), everything(), populations.Change[idp.Override]{ID: app.ID, To: v, Apply: c.apply, Reason: ticket})
 			expectField(t, name, err, c.field)
 			if changed := o.state(t) != before; changed != (c.field == "") {
 				t.Errorf("%s: changed %t", name, changed)
@@ -514,7 +518,7 @@ func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			}
 			want := v
 			want.Version, want.MinVersion = now.Version+1, now.MinVersion
-			if want.Version = query[int64](t, o, "SELECT value FROM policy_sequence"); c.apply == manage.Immediately {
+			if want.Version = query[int64](t, o, "SELECT value FROM policy_sequence"); c.apply == populations.Immediately {
 				want.MinVersion = want.Version
 			}
 			for _, got := range []idp.Override{saved, o.override(t, app.ID)} {

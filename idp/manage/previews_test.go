@@ -11,7 +11,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/store"
 )
 
@@ -45,7 +46,7 @@ func inTown(t *testing.T, test func(t *testing.T, o *town)) {
 
 		old, _ := o.session(t, maya, nil)
 		o.grant(t, w.jwt, old, nil)
-		o.save(t, idp.Agents, manage.Immediately) // ends it
+		o.save(t, idp.Agents, populations.Immediately) // ends it
 		s, _ := o.session(t, maya, nil)
 		o.grant(t, w.jwt, s, nil)
 		o.grant(t, w.jwt, s, nil) // a second sign-in at the same app
@@ -77,7 +78,7 @@ func (o *office) rows(t *testing.T) map[string]int {
 }
 
 // expectPreview fails unless a preview says so, and wrote nothing.
-func (w *town) expectPreview(t *testing.T, name string, want manage.Preview, preview func() (manage.Preview, error)) {
+func (w *town) expectPreview(t *testing.T, name string, want populations.Preview, preview func() (populations.Preview, error)) {
 	t.Helper()
 	before, state := w.rows(t), w.state(t)
 	got, err := preview()
@@ -94,18 +95,18 @@ func (w *town) expectPreview(t *testing.T, name string, want manage.Preview, pre
 func TestPreviewOfAPolicyCountsWhomItConcerns(t *testing.T) {
 	t.Parallel()
 	inTown(t, func(t *testing.T, w *town) {
-		agents := manage.Preview{
+		agents := populations.Preview{
 			Affected: store.Affected{People: 3, WithoutAuthenticator: 2, Sessions: 3},
 			Clients:  []idp.Client{w.jwt, w.opaque, w.support}, JWTFor: 5 * time.Minute,
 		}
-		contacts := manage.Preview{
+		contacts := populations.Preview{
 			Affected: store.Affected{People: 1, WithoutAuthenticator: 1, Sessions: 1},
 			Clients:  []idp.Client{w.support}, JWTFor: 2 * time.Minute,
 		}
 		for name, c := range map[string]struct {
 			population string
 			policy     idp.Policy
-			want       manage.Preview
+			want       populations.Preview
 			without    int64
 		}{
 			"agents, authenticator":    {idp.Agents, idp.Policy{Authenticator: true}, agents, 2},
@@ -116,8 +117,8 @@ func TestPreviewOfAPolicyCountsWhomItConcerns(t *testing.T) {
 			"contacts, nothing at all": {idp.Contacts, idp.Policy{}, contacts, 0},
 		} {
 			c.want.WithoutFactor = c.without
-			w.expectPreview(t, name, c.want, func() (manage.Preview, error) {
-				return w.PreviewPolicy(t.Context(), holder(idp.PermissionAuthentication), c.population, c.policy)
+			w.expectPreview(t, name, c.want, func() (populations.Preview, error) {
+				return w.Populations.PreviewPolicy(t.Context(), holder(idp.PermissionAuthentication), c.population, c.policy)
 			})
 		}
 	})
@@ -131,12 +132,12 @@ func TestPreviewOfAnOverrideCountsTheSessionsAtItsApp(t *testing.T) {
 		check := func(name string, c idp.Client, v idp.Override, affected store.Affected, without, sessions int64) {
 			t.Helper()
 			affected.Sessions = sessions
-			want := manage.Preview{Affected: affected, WithoutFactor: without, Clients: []idp.Client{c}}
+			want := populations.Preview{Affected: affected, WithoutFactor: without, Clients: []idp.Client{c}}
 			if c.TokenFormat == idp.JWTToken {
 				want.JWTFor = c.AccessTTL
 			}
-			w.expectPreview(t, name, want, func() (manage.Preview, error) {
-				return w.PreviewOverride(t.Context(), holder(idp.PermissionAuthentication), c.ID, v)
+			w.expectPreview(t, name, want, func() (populations.Preview, error) {
+				return w.Populations.PreviewOverride(t.Context(), holder(idp.PermissionAuthentication), c.ID, v)
 			})
 		}
 		check("off", w.jwt, idp.Override{Mode: idp.OverrideOff}, agents, 0, 2)
@@ -146,8 +147,8 @@ func TestPreviewOfAnOverrideCountsTheSessionsAtItsApp(t *testing.T) {
 		check("MFA of both", w.support, required(idp.ACRMFA), both, 3, 1)
 
 		// With email codes, agents have a factor for two steps, and none for MFA.
-		_, err := w.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
-			ID: idp.Agents, To: idp.Policy{Version: w.policy(t, idp.Agents).Version, EmailCode: true}, Apply: manage.OnNextLogin,
+		_, err := w.Populations.SavePolicy(t.Context(), authz.System(), populations.Change[idp.Policy]{
+			ID: idp.Agents, To: idp.Policy{Version: w.policy(t, idp.Agents).Version, EmailCode: true}, Apply: populations.OnNextLogin,
 		})
 		idptest.Must(t, err)
 		check("required, with email codes", w.support, required(""), both, 1, 1)
@@ -155,7 +156,7 @@ func TestPreviewOfAnOverrideCountsTheSessionsAtItsApp(t *testing.T) {
 		check("MFA, with email codes", w.support, required(idp.ACRMFA), both, 3, 1)
 
 		// What an override has ended at one app is over there, and goes on elsewhere.
-		w.saveOverride(t, w.jwt, required(""), manage.Immediately)
+		w.saveOverride(t, w.jwt, required(""), populations.Immediately)
 		check("after Immediately", w.jwt, required(""), agents, 0, 0)
 		check("after Immediately, elsewhere", w.opaque, required(""), agents, 0, 1)
 	})

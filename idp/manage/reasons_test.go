@@ -11,42 +11,44 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
 
 // powers are the operations on roles and accounts that need a reason, each with the
 // event that keeps it.
-func (o *office) powers(t *testing.T) map[idp.AuditKind]func(a manage.Actor, reason string) error {
+func (o *office) powers(t *testing.T) map[idp.AuditKind]func(a authz.Actor, reason string) error {
 	t.Helper()
 	ctx := t.Context()
-	changed, err := o.CreateRole(ctx, everything(), "Changed "+idp.NewID(), []string{idp.PermissionUsers}, ticket)
+	changed, err := o.Roles.CreateRole(ctx, everything(), "Changed "+idp.NewID(), []string{idp.PermissionUsers}, ticket)
 	idptest.Must(t, err)
-	gone, err := o.CreateRole(ctx, everything(), "Gone "+idp.NewID(), nil, ticket)
+	gone, err := o.Roles.CreateRole(ctx, everything(), "Gone "+idp.NewID(), nil, ticket)
 	idptest.Must(t, err)
 	given, on, off := o.person(t, idp.Agents), o.person(t, idp.Agents), o.person(t, idp.Agents)
-	_, err = o.UpdateUser(ctx, everything(), off.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
+	_, err = o.People.UpdateUser(ctx, everything(), off.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})
 	idptest.Must(t, err)
-	return map[idp.AuditKind]func(a manage.Actor, reason string) error{
-		idp.AuditRoleCreated: func(a manage.Actor, reason string) error {
-			return second(o.CreateRole(ctx, a, "Made "+idp.NewID(), []string{idp.PermissionUsers}, reason))
+	return map[idp.AuditKind]func(a authz.Actor, reason string) error{
+		idp.AuditRoleCreated: func(a authz.Actor, reason string) error {
+			return second(o.Roles.CreateRole(ctx, a, "Made "+idp.NewID(), []string{idp.PermissionUsers}, reason))
 		},
-		idp.AuditRoleChanged: func(a manage.Actor, reason string) error {
+		idp.AuditRoleChanged: func(a authz.Actor, reason string) error {
 			after := changed
 			after.Permissions = nil
-			return second(o.UpdateRole(ctx, a, after, reason))
+			return second(o.Roles.UpdateRole(ctx, a, after, reason))
 		},
-		idp.AuditRoleDeleted: func(a manage.Actor, reason string) error {
-			return o.DeleteRole(ctx, a, gone.ID, gone.Version, reason)
+		idp.AuditRoleDeleted: func(a authz.Actor, reason string) error {
+			return o.Roles.DeleteRole(ctx, a, gone.ID, gone.Version, reason)
 		},
-		idp.AuditRolesChanged: func(a manage.Actor, reason string) error {
-			return o.SetRoles(ctx, a, given.ID, 1, []string{idp.RoleManager}, reason)
+		idp.AuditRolesChanged: func(a authz.Actor, reason string) error {
+			return o.People.SetRoles(ctx, a, given.ID, 1, []string{idp.RoleManager}, reason)
 		},
-		idp.AuditUserDisabled: func(a manage.Actor, reason string) error {
-			return second(o.UpdateUser(ctx, a, on.ID, manage.UserChange{Version: 1, Disabled: ptr(true), Reason: reason}))
+		idp.AuditUserDisabled: func(a authz.Actor, reason string) error {
+			return second(o.People.UpdateUser(ctx, a, on.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: reason}))
 		},
-		idp.AuditUserEnabled: func(a manage.Actor, reason string) error {
-			return second(o.UpdateUser(ctx, a, off.ID, manage.UserChange{Version: 2, Disabled: ptr(false), Reason: reason}))
+		idp.AuditUserEnabled: func(a authz.Actor, reason string) error {
+			return second(o.People.UpdateUser(ctx, a, off.ID, people.UserChange{Version: 2, Disabled: ptr(false), Reason: reason}))
 		},
 	}
 }
@@ -64,10 +66,10 @@ func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
 		powers := o.powers(t)
 		before := o.standing(t)
 		old, never := everything(), everything()
-		old.SecondStepAt, never.SecondStepAt = idp.Now().Add(-manage.FreshSecondStep-time.Second), time.Time{}
+		old.SecondStepAt, never.SecondStepAt = idp.Now().Add(-authz.FreshSecondStep-time.Second), time.Time{}
 		for kind, do := range powers {
-			for _, a := range []manage.Actor{old, never} {
-				if err := do(a, ticket); !errors.Is(err, manage.ErrStepUp) {
+			for _, a := range []authz.Actor{old, never} {
+				if err := do(a, ticket); !errors.Is(err, authz.ErrStepUp) {
 					t.Errorf("%s with an old second step: %v", kind, err)
 				}
 			}
@@ -89,7 +91,7 @@ func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
 		}
 		// A shell on the server needs neither.
 		for kind, do := range o.powers(t) {
-			if err := do(manage.System(), ""); err != nil {
+			if err := do(authz.System(), ""); err != nil {
 				t.Errorf("%s from the command line: %v", kind, err)
 			}
 		}
@@ -104,11 +106,11 @@ func TestOtherChangesOfAPersonNeedNoReason(t *testing.T) {
 		u := o.person(t, idp.Agents)
 		old := everything()
 		old.SecondStepAt = time.Time{}
-		_, err := o.UpdateUser(ctx, old, u.ID, manage.UserChange{Version: 1, Name: ptr("Ada"), Disabled: ptr(false)})
+		_, err := o.People.UpdateUser(ctx, old, u.ID, people.UserChange{Version: 1, Name: ptr("Ada"), Disabled: ptr(false)})
 		idptest.Must(t, err)
-		_, err = o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 2, Email: ptr("ada@rtx.example")})
+		_, err = o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 2, Email: ptr("ada@rtx.example")})
 		idptest.Must(t, err)
-		_, err = o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example", Roles: []string{idp.RoleManager}})
+		_, err = o.People.AddUser(ctx, everything(), people.NewUser{Population: idp.Agents, Email: "new@rtx.example", Roles: []string{idp.RoleManager}})
 		idptest.Must(t, err)
 	})
 }
@@ -120,7 +122,7 @@ func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
 		u := o.person(t, idp.Agents)
 		expectRoles := func(version int64, roles, want []string) {
 			t.Helper()
-			if err := o.SetRoles(ctx, everything(), u.ID, version, roles, ticket); !errors.Is(err, manage.ErrUnchanged) {
+			if err := o.People.SetRoles(ctx, everything(), u.ID, version, roles, ticket); !errors.Is(err, authz.ErrUnchanged) {
 				idptest.Must(t, err)
 			}
 			o.expectLetters(t, ui.MailRolesChanged, u, true, len(want))
@@ -137,11 +139,11 @@ func TestPeopleAreToldOfTheirRolesAndTheirAccount(t *testing.T) {
 		expectRoles(2, nil, []string{"", "Agent, Manager"})
 
 		for i, kind := range []ui.MailKind{ui.MailAccountDisabled, ui.MailAccountEnabled} {
-			_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: int64(3 + i), Disabled: ptr(i == 0), Reason: ticket})
+			_, err := o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: int64(3 + i), Disabled: ptr(i == 0), Reason: ticket})
 			idptest.Must(t, err)
 			o.expectLetters(t, kind, u, true, 1)
 		}
-		_, err := o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: 5, Name: ptr("Ada"), Disabled: ptr(false)})
+		_, err := o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: 5, Name: ptr("Ada"), Disabled: ptr(false)})
 		idptest.Must(t, err)
 		o.expectLetters(t, ui.MailAccountEnabled, u, true, 1)
 		o.expectLetters(t, ui.MailEmailChanged, u, true, 0)
@@ -153,7 +155,7 @@ func TestAnotherAddressIsToldAtBoth(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Contacts)
 		const now = "moved@rtx.example"
-		_, err := o.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: 1, Email: ptr(now)})
+		_, err := o.People.UpdateUser(t.Context(), everything(), u.ID, people.UserChange{Version: 1, Email: ptr(now)})
 		idptest.Must(t, err)
 		list := o.letters(t, ui.MailEmailChanged, u)
 		slices.SortFunc(list, func(a, b letter) int { return strings.Compare(fmt.Sprint(b.Mail.Former), fmt.Sprint(a.Mail.Former)) })
@@ -175,7 +177,7 @@ func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
-		o.Throttles = throttle.New(o.db.Store, []byte("key"))
+		o.refit(func(p *manage.Parts) { p.Throttles = throttle.New(o.db.Store, []byte("key")) })
 		u := o.enrolled(t, idp.Agents)
 		e := o.enrolment(t, u)
 		_, err := o.db.DisableFactor(ctx, e.Of(idp.MethodTOTP)[0].ID, idp.Now())
@@ -183,7 +185,7 @@ func TestWhoseFactorIsEnabledIsTold(t *testing.T) {
 		_, err = o.db.DisableFactor(ctx, e.Recovery.ID, idp.Now())
 		idptest.Must(t, err)
 		for _, id := range []string{e.Of(idp.MethodTOTP)[0].ID, e.Recovery.ID} {
-			idptest.Must(t, o.EnableFactor(ctx, everything(), u.ID, id, ticket))
+			idptest.Must(t, o.Factors.EnableFactor(ctx, everything(), u.ID, id, ticket))
 		}
 		o.expectLetters(t, ui.MailFactorEnabled, u, true, 2)
 		var methods []string
@@ -203,8 +205,8 @@ func TestNoPowerIsUsedUnseen(t *testing.T) {
 		for _, table := range []string{"outbox", "audit_events"} {
 			powers := o.powers(t)
 			mover := o.person(t, idp.Agents)
-			powers["user.moved"] = func(a manage.Actor, _ string) error {
-				return second(o.UpdateUser(t.Context(), a, mover.ID, manage.UserChange{Version: 1, Email: ptr(table + "@rtx.example")}))
+			powers["user.moved"] = func(a authz.Actor, _ string) error {
+				return second(o.People.UpdateUser(t.Context(), a, mover.ID, people.UserChange{Version: 1, Email: ptr(table + "@rtx.example")}))
 			}
 			for kind, do := range powers {
 				if table == "outbox" && strings.HasPrefix(string(kind), "role.") {

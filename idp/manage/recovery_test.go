@@ -14,6 +14,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/outbox"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -22,7 +24,7 @@ import (
 // codes opens those of a person that were not used.
 func (o *office) codes(t *testing.T, u idp.User) []string {
 	t.Helper()
-	codes, err := o.OpenRecoveryCodes(t.Context(), o.enrolment(t, u).Recovery.ID)
+	codes, err := o.Factors.OpenRecoveryCodes(t.Context(), o.enrolment(t, u).Recovery.ID)
 	idptest.Must(t, err)
 	return codes
 }
@@ -39,7 +41,7 @@ func TestRecoveryCodesAreStoredSealedAndOpenAgain(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u, before := o.person(t, idp.Agents), idp.Now()
-		idptest.Must(t, o.MakeRecoveryCodes(t.Context(), u.ID))
+		idptest.Must(t, o.Factors.MakeRecoveryCodes(t.Context(), u.ID))
 		e := o.enrolment(t, u)
 		if e.RecoveryLeft != 10 || e.Recovery.CreatedAt.Before(before) || !e.Recovery.SavedAt.IsZero() || !e.Recovery.DisabledAt.IsZero() {
 			t.Errorf("%d left of %+v", e.RecoveryLeft, e.Recovery)
@@ -67,7 +69,7 @@ func TestRecoveryCodesAreStoredSealedAndOpenAgain(t *testing.T) {
 		if diff := cmp.Diff(slices.Delete(slices.Clone(codes), 3, 4), o.codes(t, u)); diff != "" {
 			t.Errorf("after one was used: %s", diff)
 		}
-		if none, err := o.OpenRecoveryCodes(t.Context(), "no set"); err != nil || len(none) != 0 {
+		if none, err := o.Factors.OpenRecoveryCodes(t.Context(), "no set"); err != nil || len(none) != 0 {
 			t.Errorf("codes of no set: %q, %v", none, err)
 		}
 	})
@@ -79,10 +81,10 @@ func TestSwappedRecoveryCodesDoNotOpen(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Agents)
 		o.exec(t, "UPDATE recovery_codes SET sealed = (SELECT c.sealed FROM recovery_codes c WHERE c.position = 9) WHERE position = 0")
-		if codes, err := o.OpenRecoveryCodes(t.Context(), o.enrolment(t, u).Recovery.ID); err == nil || codes != nil {
+		if codes, err := o.Factors.OpenRecoveryCodes(t.Context(), o.enrolment(t, u).Recovery.ID); err == nil || codes != nil {
 			t.Errorf("%q, %v", codes, err)
 		}
-		if codes, err := o.ViewRecoveryCodes(t.Context(), everything(), u.ID, ticket); err == nil || codes != nil {
+		if codes, err := o.Factors.ViewRecoveryCodes(t.Context(), everything(), u.ID, ticket); err == nil || codes != nil {
 			t.Errorf("viewed %q, %v", codes, err)
 		}
 		if n := len(o.events(t, idp.AuditRecoveryViewed, "")) + len(o.letters(t, ui.MailRecoveryViewed, u)); n != 0 {
@@ -95,12 +97,12 @@ func TestSwappedRecoveryCodesDoNotOpen(t *testing.T) {
 func (o *office) regenerations(t *testing.T) map[string]func(m *manage.Manager, u idp.User) error {
 	t.Helper()
 	return map[string]func(m *manage.Manager, u idp.User) error{
-		"own": func(m *manage.Manager, u idp.User) error { return m.RegenerateOwn(t.Context(), u.ID, idp.Now()) },
+		"own": func(m *manage.Manager, u idp.User) error { return m.Self.RegenerateOwn(t.Context(), u.ID, idp.Now()) },
 		"by an admin": func(m *manage.Manager, u idp.User) error {
-			return m.RegenerateRecoveryCodes(t.Context(), everything(), u.ID, ticket)
+			return m.Factors.RegenerateRecoveryCodes(t.Context(), everything(), u.ID, ticket)
 		},
 		"from the command line": func(m *manage.Manager, u idp.User) error {
-			return m.RegenerateRecoveryCodes(t.Context(), manage.System(), u.ID, "")
+			return m.Factors.RegenerateRecoveryCodes(t.Context(), authz.System(), u.ID, "")
 		},
 	}
 }
@@ -154,15 +156,15 @@ func TestOwnSetNeedsAFreshSecondStep(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Contacts)
 		before := o.state(t)
-		for name, at := range map[string]time.Time{"never": {}, "too old": idp.Now().Add(-manage.FreshSecondStep - time.Second)} {
-			if err := o.RegenerateOwn(t.Context(), u.ID, at); !errors.Is(err, manage.ErrStepUp) {
+		for name, at := range map[string]time.Time{"never": {}, "too old": idp.Now().Add(-authz.FreshSecondStep - time.Second)} {
+			if err := o.Self.RegenerateOwn(t.Context(), u.ID, at); !errors.Is(err, authz.ErrStepUp) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
 		if after := o.state(t); after != before {
 			t.Errorf("from %s to %s", before, after)
 		}
-		if err := o.RegenerateOwn(t.Context(), u.ID, idp.Now().Add(-9*time.Minute)); err != nil {
+		if err := o.Self.RegenerateOwn(t.Context(), u.ID, idp.Now().Add(-9*time.Minute)); err != nil {
 			t.Errorf("nine minutes: %v", err)
 		}
 	})
@@ -180,7 +182,7 @@ func TestNoNewSetWithinTwoHoursWhoeverAsks(t *testing.T) {
 					set, before := o.enrolment(t, u).Recovery, o.state(t)
 					for again, regenerate := range o.regenerations(t) {
 						err := regenerate(o.Manager, u)
-						var soon *manage.TooSoonError
+						var soon *factors.TooSoonError
 						if !errors.As(err, &soon) || !soon.At.Equal(set.CreatedAt.Add(2*time.Hour)) {
 							t.Errorf("%s, then %s %s later: %v, generated at %s", name, again, age, err, set.CreatedAt)
 						} else if !strings.Contains(err.Error(), soon.At.Format(time.RFC3339)) {
@@ -211,7 +213,7 @@ func TestNoRecoveryCodesWithoutAnAuthenticator(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if codes, err := o.ViewRecoveryCodes(t.Context(), everything(), u.ID, ticket); !errors.Is(err, idp.ErrNotFound) || codes != nil {
+		if codes, err := o.Factors.ViewRecoveryCodes(t.Context(), everything(), u.ID, ticket); !errors.Is(err, idp.ErrNotFound) || codes != nil {
 			t.Errorf("viewed %q, %v", codes, err)
 		}
 		if after := o.state(t); after != before {
@@ -226,7 +228,7 @@ func TestOneOfTenMakesANewSet(t *testing.T) {
 		u := o.enrolled(t, idp.Agents)
 		ways := o.regenerations(t)
 		o.expectOneWinner(t, func(err error) bool {
-			var soon *manage.TooSoonError
+			var soon *factors.TooSoonError
 			return errors.As(err, &soon)
 		}, func(m *manage.Manager, i int) error {
 			return ways[[]string{"own", "by an admin"}[i/2%2]](m, u)
@@ -247,9 +249,9 @@ func TestViewedCodesAreThoseThatWereNotUsed(t *testing.T) {
 		o.enrolled(t, idp.Agents)
 		all := o.codes(t, u)
 		before := o.enrolment(t, u)
-		view := func(a manage.Actor, reason string, want []string) {
+		view := func(a authz.Actor, reason string, want []string) {
 			t.Helper()
-			got, err := o.ViewRecoveryCodes(t.Context(), a, u.ID, reason)
+			got, err := o.Factors.ViewRecoveryCodes(t.Context(), a, u.ID, reason)
 			idptest.Must(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
@@ -261,11 +263,11 @@ func TestViewedCodesAreThoseThatWereNotUsed(t *testing.T) {
 		}
 		o.use(t, u, all[0])
 		o.use(t, u, all[9])
-		view(manage.System(), "", all[1:9])
+		view(authz.System(), "", all[1:9])
 		for _, code := range all[1:9] {
 			o.use(t, u, code)
 		}
-		if got, err := o.ViewRecoveryCodes(t.Context(), everything(), u.ID, "again"); err != nil || len(got) != 0 {
+		if got, err := o.Factors.ViewRecoveryCodes(t.Context(), everything(), u.ID, "again"); err != nil || len(got) != 0 {
 			t.Errorf("none left: %q, %v", got, err)
 		}
 
@@ -401,7 +403,7 @@ func TestResetTakesAllFactorsAndSignsOutEverywhere(t *testing.T) {
 		if e := o.enrolment(t, b.user); len(e.Of(idp.MethodTOTP)) != 1 || e.First(idp.MethodEmail) == nil || e.Recovery == nil {
 			t.Fatalf("enrolled %+v", e)
 		}
-		idptest.Must(t, o.ResetMFA(t.Context(), holder(idp.PermissionAgentRecovery), b.user.ID, ticket))
+		idptest.Must(t, o.Factors.ResetMFA(t.Context(), holder(idp.PermissionAgentRecovery), b.user.ID, ticket))
 		if diff := cmp.Diff(idp.Enrolment{}, o.enrolment(t, b.user)); diff != "" {
 			t.Error(diff)
 		}
@@ -428,15 +430,15 @@ func TestEnrolmentAfterAResetMakesAFreshSet(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.enrolled(t, idp.Contacts)
-		idptest.Must(t, o.RegenerateOwn(t.Context(), u.ID, idp.Now()))
-		idptest.Must(t, o.ResetMFA(t.Context(), holder(idp.PermissionContactReset), u.ID, ticket))
-		idptest.Must(t, o.MakeRecoveryCodes(t.Context(), u.ID))
+		idptest.Must(t, o.Self.RegenerateOwn(t.Context(), u.ID, idp.Now()))
+		idptest.Must(t, o.Factors.ResetMFA(t.Context(), holder(idp.PermissionContactReset), u.ID, ticket))
+		idptest.Must(t, o.Factors.MakeRecoveryCodes(t.Context(), u.ID))
 		if n := len(o.codes(t, u)); n != 10 {
 			t.Errorf("%d codes", n)
 		}
 		// Somebody with nothing to lose is told all the same.
 		plain := o.person(t, idp.Contacts)
-		idptest.Must(t, o.ResetMFA(t.Context(), manage.System(), plain.ID, ""))
+		idptest.Must(t, o.Factors.ResetMFA(t.Context(), authz.System(), plain.ID, ""))
 		o.expectLetters(t, ui.MailMFAReset, plain, true, 1)
 	})
 }

@@ -6,7 +6,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/store"
 )
 
@@ -15,11 +15,11 @@ import (
 func TestAServiceThatIsRefusedAgainAndAgainIsOneRow(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		a := manage.Actor{Service: "robot", Permissions: []string{idp.PermissionKeys}}
+		a := authz.Actor{Service: "robot", Permissions: []string{idp.PermissionKeys}}
 		ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: "192.0.2.1"})
 		const n = 200
 		for range n {
-			if _, err := o.Roles(ctx, a); !errors.Is(err, manage.ErrForbidden) {
+			if _, err := o.Roles.Roles(ctx, a); !errors.Is(err, authz.ErrForbidden) {
 				t.Fatalf("refused with %v", err)
 			}
 		}

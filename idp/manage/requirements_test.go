@@ -11,18 +11,20 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/password"
 	"gatehouse/ui"
 )
 
 // require changes the password requirements as an admin who has seen the present ones.
-func (o *office) require(t *testing.T, population string, r idp.PasswordRules, apply manage.Apply) manage.PopulationEntry {
+func (o *office) require(t *testing.T, population string, r idp.PasswordRules, apply populations.Apply) populations.PopulationEntry {
 	t.Helper()
-	seen, err := o.Population(t.Context(), everything(), population)
+	seen, err := o.Populations.Population(t.Context(), everything(), population)
 	idptest.Must(t, err)
 	before, err := o.db.PolicyVersion(t.Context())
 	idptest.Must(t, err)
-	e, err := o.SavePasswordRules(t.Context(), everything(), manage.Change[idp.PasswordRules]{
+	e, err := o.Populations.SavePasswordRules(t.Context(), everything(), populations.Change[idp.PasswordRules]{
 		ID: population, Version: seen.Version, To: r, Apply: apply, Reason: ticket,
 	})
 	idptest.Must(t, err)
@@ -41,34 +43,34 @@ func everyRule(days int) idp.PasswordRules {
 func TestRequirementsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		ok := manage.Change[idp.PasswordRules]{
-			ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 12}, Apply: manage.OnNextLogin, Reason: ticket,
+		ok := populations.Change[idp.PasswordRules]{
+			ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 12}, Apply: populations.OnNextLogin, Reason: ticket,
 		}
 		for name, c := range map[string]struct {
-			change func(c *manage.Change[idp.PasswordRules])
+			change func(c *populations.Change[idp.PasswordRules])
 			field  string
 		}{
-			"no length":          {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 0 }, "min_length"},
-			"7 characters":       {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 7 }, "min_length"},
-			"8 characters":       {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 8 }, ""},
-			"64 characters":      {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 64 }, ""},
-			"65 characters":      {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 65 }, "min_length"},
-			"what nobody types":  {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = 5000 }, "min_length"},
-			"a negative length":  {func(c *manage.Change[idp.PasswordRules]) { c.To.MinLength = -1 }, "min_length"},
-			"all there is":       {func(c *manage.Change[idp.PasswordRules]) { c.To = everyRule(3650) }, ""},
-			"25 passwords":       {func(c *manage.Change[idp.PasswordRules]) { c.To.NoReuse = 25 }, "no_reuse"},
-			"negative passwords": {func(c *manage.Change[idp.PasswordRules]) { c.To.NoReuse = -1 }, "no_reuse"},
-			"eleven years":       {func(c *manage.Change[idp.PasswordRules]) { c.To.ExpiryDays = 3651 }, "expiry_days"},
-			"expired already":    {func(c *manage.Change[idp.PasswordRules]) { c.To.ExpiryDays = -1 }, "expiry_days"},
-			"no choice":          {func(c *manage.Change[idp.PasswordRules]) { c.Apply = "" }, "apply"},
-			"another choice":     {func(c *manage.Change[idp.PasswordRules]) { c.Apply = "tomorrow" }, "apply"},
-			"no reason":          {func(c *manage.Change[idp.PasswordRules]) { c.Reason = " " }, "reason"},
+			"no length":          {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 0 }, "min_length"},
+			"7 characters":       {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 7 }, "min_length"},
+			"8 characters":       {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 8 }, ""},
+			"64 characters":      {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 64 }, ""},
+			"65 characters":      {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 65 }, "min_length"},
+			"what nobody types":  {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = 5000 }, "min_length"},
+			"a negative length":  {func(c *populations.Change[idp.PasswordRules]) { c.To.MinLength = -1 }, "min_length"},
+			"all there is":       {func(c *populations.Change[idp.PasswordRules]) { c.To = everyRule(3650) }, ""},
+			"25 passwords":       {func(c *populations.Change[idp.PasswordRules]) { c.To.NoReuse = 25 }, "no_reuse"},
+			"negative passwords": {func(c *populations.Change[idp.PasswordRules]) { c.To.NoReuse = -1 }, "no_reuse"},
+			"eleven years":       {func(c *populations.Change[idp.PasswordRules]) { c.To.ExpiryDays = 3651 }, "expiry_days"},
+			"expired already":    {func(c *populations.Change[idp.PasswordRules]) { c.To.ExpiryDays = -1 }, "expiry_days"},
+			"no choice":          {func(c *populations.Change[idp.PasswordRules]) { c.Apply = "" }, "apply"},
+			"another choice":     {func(c *populations.Change[idp.PasswordRules]) { c.Apply = "tomorrow" }, "apply"},
+			"no reason":          {func(c *populations.Change[idp.PasswordRules]) { c.Reason = " " }, "reason"},
 		} {
 			change := ok
 			change.Version = o.entry(t, idp.Agents).Version
 			c.change(&change)
 			before := o.population(t, idp.Agents)
-			_, err := o.SavePasswordRules(t.Context(), everything(), change)
+			_, err := o.Populations.SavePasswordRules(t.Context(), everything(), change)
 			expectField(t, name, err, c.field)
 			after := o.population(t, idp.Agents)
 			if c.field != "" && (after.Passwords != before.Passwords || after.PasswordsAtSignIn != before.PasswordsAtSignIn) {
@@ -81,9 +83,9 @@ func TestRequirementsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	})
 }
 
-func (o *office) entry(t *testing.T, id string) manage.PopulationEntry {
+func (o *office) entry(t *testing.T, id string) populations.PopulationEntry {
 	t.Helper()
-	e, err := o.Population(t.Context(), everything(), id)
+	e, err := o.Populations.Population(t.Context(), everything(), id)
 	idptest.Must(t, err)
 	return e
 }
@@ -98,21 +100,21 @@ func TestThreeWaysToApplyRequirements(t *testing.T) {
 		s, _ := o.session(t, u, nil)
 		lives := func() bool { return s.Alive(o.population(t, idp.Agents), idp.Now()) }
 
-		e := o.require(t, idp.Agents, first, manage.OnlyNew)
+		e := o.require(t, idp.Agents, first, populations.OnlyNew)
 		if p := o.population(t, idp.Agents); p.Passwords != first || p.PasswordsAtSignIn != (idp.PasswordRules{}) || p.ExpirySince.IsZero() || !lives() {
 			t.Errorf("only new ones: %+v", p)
 		}
 		since := o.population(t, idp.Agents).ExpirySince
-		e2 := o.require(t, idp.Agents, first, manage.OnNextLogin)
+		e2 := o.require(t, idp.Agents, first, populations.OnNextLogin)
 		if p := o.population(t, idp.Agents); p.PasswordsAtSignIn != first || e2.Version != e.Version+1 || !lives() || !p.ExpirySince.Equal(since) {
 			t.Errorf("on next login: %+v", p)
 		}
-		o.require(t, idp.Agents, laxer, manage.OnlyNew)
+		o.require(t, idp.Agents, laxer, populations.OnlyNew)
 		if p := o.population(t, idp.Agents); p.Passwords != laxer || p.PasswordsAtSignIn != (idp.PasswordRules{MinLength: 10}) || !lives() {
 			t.Errorf("only new ones, which may be shorter: %+v", p)
 		}
 		reaped := o.reaped.Load()
-		saved := o.require(t, idp.Agents, first, manage.Immediately)
+		saved := o.require(t, idp.Agents, first, populations.Immediately)
 		p := o.population(t, idp.Agents)
 		if p.PasswordsAtSignIn != first || lives() || o.reaped.Load() != reaped+1 || saved.MinVersion != p.MinVersion {
 			t.Errorf("immediately: %+v", p)
@@ -135,8 +137,8 @@ func TestRequirementsAreSavedOnceByAnybody(t *testing.T) {
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
 		saved := 0
 		for _, err := range idptest.Race(6, func(i int) error {
-			_, err := managers[i%2].SavePasswordRules(t.Context(), everything(), manage.Change[idp.PasswordRules]{
-				ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 9 + i}, Apply: manage.OnlyNew, Reason: ticket,
+			_, err := managers[i%2].Populations.SavePasswordRules(t.Context(), everything(), populations.Change[idp.PasswordRules]{
+				ID: idp.Agents, Version: 1, To: idp.PasswordRules{MinLength: 9 + i}, Apply: populations.OnlyNew, Reason: ticket,
 			})
 			return err
 		}) {
@@ -165,12 +167,12 @@ func TestPreviewOfRequirementsCountsPeople(t *testing.T) {
 			idptest.Must(t, o.db.CreateUser(t.Context(), other))
 		}
 		before := o.state(t)
-		got, err := o.PreviewPasswordRules(t.Context(), everything(), idp.Agents, idp.PasswordRules{MinLength: 8, ExpiryDays: 90})
+		got, err := o.Populations.PreviewPasswordRules(t.Context(), everything(), idp.Agents, idp.PasswordRules{MinLength: 8, ExpiryDays: 90})
 		idptest.Must(t, err)
 		if got.Expired != 1 || got.Sessions != 1 || got.JWTFor != 5*time.Minute || got.People+got.Elsewhere != 3 {
 			t.Errorf("%+v", got)
 		}
-		if got, err = o.PreviewPasswordRules(t.Context(), everything(), idp.Agents, idp.PasswordRules{MinLength: 8}); err != nil || got.Expired != 0 {
+		if got, err = o.Populations.PreviewPasswordRules(t.Context(), everything(), idp.Agents, idp.PasswordRules{MinLength: 8}); err != nil || got.Expired != 0 {
 			t.Errorf("without an expiry: %+v (%v)", got, err)
 		}
 		if o.state(t) != before {
@@ -212,7 +214,7 @@ func TestWhatASignInIsJudgedBy(t *testing.T) {
 			c.population.Passwords = c.population.PasswordsAtSignIn
 		}
 		var got []password.Kind
-		for _, r := range manage.JudgeSignIn(c.population, c.user, c.password) {
+		for _, r := range people.JudgeSignIn(c.population, c.user, c.password) {
 			got = append(got, r.Kind)
 		}
 		if !slices.Equal(got, c.want) {
@@ -226,19 +228,19 @@ func TestPasswordsAreNotUsedAgain(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Agents)
 		set := func(plain string) error {
-			return o.SetPassword(t.Context(), everything(), u.ID, plain, ticket)
+			return o.People.SetPassword(t.Context(), everything(), u.ID, plain, ticket)
 		}
 		const a, b, c, d = "gentle maple corner", "quiet harbour lantern", "silver pebble garden", "narrow willow bridge"
 		idptest.Must(t, set(a))
 		idptest.Must(t, set(b))
 		idptest.Must(t, set(a)) // there is no rule
-		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8, NoReuse: 3}, manage.OnlyNew)
+		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8, NoReuse: 3}, populations.OnlyNew)
 		for i, step := range []struct {
 			plain string
 			ok    bool
 		}{{a, false}, {b, true}, {a, false}, {c, true}, {a, false}, {b, false}, {c, false}, {d, true}, {a, true}, {d, false}} {
 			err := set(step.plain)
-			var weak *manage.PasswordError
+			var weak *people.PasswordError
 			switch {
 			case step.ok && err != nil:
 				t.Errorf("step %d, %s: %v", i, step.plain, err)
@@ -246,7 +248,7 @@ func TestPasswordsAreNotUsedAgain(t *testing.T) {
 				t.Errorf("step %d, %s: %v", i, step.plain, err)
 			}
 		}
-		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8}, manage.OnlyNew)
+		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8}, populations.OnlyNew)
 		idptest.Must(t, set(a))
 	})
 }
@@ -256,11 +258,11 @@ func TestUnusableFormerHashesMatchNothing(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		u := o.person(t, idp.Agents)
-		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8, NoReuse: 3}, manage.OnlyNew)
+		o.require(t, idp.Agents, idp.PasswordRules{MinLength: 8, NoReuse: 3}, populations.OnlyNew)
 		for range 2 {
 			idptest.Must(t, o.db.SetPasswordHash(t.Context(), u.ID, "$argon2id$v=19$m=99999999,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", idp.Now()))
 		}
-		idptest.Must(t, o.SetPassword(t.Context(), everything(), u.ID, "gentle maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(t.Context(), everything(), u.ID, "gentle maple corner", ticket))
 	})
 }
 
@@ -272,7 +274,7 @@ func TestReasonsHaveWords(t *testing.T) {
 	p := idp.Population{Brand: idp.Brand{Name: "RTX"}, Passwords: everyRule(90)}
 	broken := []password.Reason{{Kind: password.TooLong, Number: password.MaxBytes}, {Kind: password.Reused, Number: 24}}
 	seen := map[string]bool{}
-	list := manage.PasswordRuleList(p, idp.User{}, true, broken)
+	list := people.PasswordRuleList(p, idp.User{}, true, broken)
 	for _, rule := range list {
 		text := pages.Text("en", rule.Text)
 		if text == string(rule.Text.Key) || strings.Contains(text, "{") || seen[rule.Kind] {
@@ -287,14 +289,14 @@ func TestReasonsHaveWords(t *testing.T) {
 		t.Errorf("%d rules", len(list))
 	}
 	p.Passwords = idp.PasswordRules{MinLength: 8}
-	list = manage.PasswordRuleList(p, idp.User{}, true, nil)
+	list = people.PasswordRuleList(p, idp.User{}, true, nil)
 	if len(list) != 4 || list[0].Text.Args[0] != 15 || list[3].Kind != "same" || !list[3].Later {
 		t.Errorf("without a second step: %+v", list)
 	}
 	if text := pages.Text("en", *ui.MsgPasswordExpired.With(90)); !strings.Contains(text, "90 days") {
 		t.Error(text)
 	}
-	if got := manage.BrokenRules(p, idp.User{Name: "Maya Lindqvist"}, "lindqvist"); !slices.Equal(got, []string{"too_short", "personal"}) {
+	if got := people.BrokenRules(p, idp.User{Name: "Maya Lindqvist"}, "lindqvist"); !slices.Equal(got, []string{"too_short", "personal"}) {
 		t.Errorf("broken: %v", got)
 	}
 }

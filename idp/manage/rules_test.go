@@ -5,28 +5,35 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
+	"gatehouse/idp/manage/system"
 )
 
 // Whatever takes an actor has a rule, and every rule is some method's.
 func TestEveryOperationHasARule(t *testing.T) {
 	t.Parallel()
-	manager, actor := reflect.TypeFor[*manage.Manager](), reflect.TypeFor[manage.Actor]()
 	methods := map[string]bool{}
-	for i := range manager.NumMethod() {
-		method := manager.Method(i)
-		for in := range method.Type.NumIn() {
-			if method.Type.In(in) == actor {
+	for _, room := range rooms() {
+		for i := range room.NumMethod() {
+			if method := room.Method(i); takesActor(method.Type) && !slices.Contains(steps, method.Name) {
 				methods[method.Name] = true
 			}
 		}
 	}
-	operations := manage.Operations()
+	operations := authz.Operations()
 	for name := range methods {
 		if len(operations[name]) == 0 {
 			t.Errorf("%s takes an actor and has no rule", name)
@@ -44,6 +51,42 @@ func TestEveryOperationHasARule(t *testing.T) {
 	}
 }
 
+// steps are methods that operations of other rooms call, after they were allowed.
+var steps = []string{
+	"Allow", "Detail", "Forbid", "Mailing", "MayRead", "MayVouch", "SaveUser", "Target", "Through", "Unlink", "WayMade",
+}
+
+// A room that grows beyond this holds two concerns.
+func TestRoomsStaySmall(t *testing.T) {
+	t.Parallel()
+	for _, room := range rooms() {
+		if n := room.NumMethod(); n > 40 {
+			t.Errorf("%s has %d exported methods", room, n)
+		}
+	}
+}
+
+// rooms are the types of all rooms.
+func rooms() []reflect.Type {
+	house := reflect.TypeFor[manage.Manager]()
+	list := []reflect.Type{reflect.PointerTo(house)}
+	for i := range house.NumField() {
+		if t := house.Field(i).Type; t.Kind() == reflect.Pointer && strings.HasPrefix(t.Elem().PkgPath(), house.PkgPath()+"/") {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+func takesActor(method reflect.Type) bool {
+	for in := range method.NumIn() {
+		if method.In(in) == reflect.TypeFor[authz.Actor]() {
+			return true
+		}
+	}
+	return false
+}
+
 // attempt is a way to ask for an operation that changes nothing when it is allowed:
 // it fails for another reason.
 type attempt struct {
@@ -51,85 +94,91 @@ type attempt struct {
 	// allowed are the permissions that count for what it concerns; nil: all of the
 	// rule.
 	allowed []string
-	do      func(a manage.Actor) error
+	do      func(a authz.Actor) error
 }
 
 // attempts are all operations, with and without those whom they concern.
 func (o *office) attempts(t *testing.T) []attempt {
 	t.Helper()
 	ctx := t.Context()
-	client, _, err := o.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
+	client, _, err := o.Apps.CreateClient(ctx, idp.Client{Name: "App", Populations: []string{idp.Agents}})
 	idptest.Must(t, err)
 	list := []attempt{
-		{"PreviewPolicy", nil, func(a manage.Actor) error {
-			return second(o.PreviewPolicy(ctx, a, idp.Agents, idp.Policy{}))
+		{"PreviewPolicy", nil, func(a authz.Actor) error {
+			return second(o.Populations.PreviewPolicy(ctx, a, idp.Agents, idp.Policy{}))
 		}},
-		{"PreviewOverride", nil, func(a manage.Actor) error {
-			return second(o.PreviewOverride(ctx, a, client.ID, idp.Override{}))
+		{"PreviewOverride", nil, func(a authz.Actor) error {
+			return second(o.Populations.PreviewOverride(ctx, a, client.ID, idp.Override{}))
 		}},
-		{"SavePolicy", nil, func(a manage.Actor) error { return second(o.SavePolicy(ctx, a, manage.Change[idp.Policy]{})) }},
-		{"SaveOverride", nil, func(a manage.Actor) error { return second(o.SaveOverride(ctx, a, manage.Change[idp.Override]{})) }},
-		{"TestMail", nil, func(a manage.Actor) error { return o.TestMail(ctx, a, "nobody") }},
-		{"Populations", nil, func(a manage.Actor) error { return second(o.Populations(ctx, a)) }},
-		{"Population", nil, func(a manage.Actor) error { return second(o.Population(ctx, a, idp.Agents)) }},
-		{"AddPopulation", nil, func(a manage.Actor) error { return second(o.AddPopulation(ctx, a, "", "")) }},
-		{"SaveBrand", nil, func(a manage.Actor) error {
-			return second(o.SaveBrand(ctx, a, manage.Change[idp.Brand]{ID: idp.Agents}))
+		{"SavePolicy", nil, func(a authz.Actor) error {
+			return second(o.Populations.SavePolicy(ctx, a, populations.Change[idp.Policy]{}))
 		}},
-		{"Requirements", nil, func(a manage.Actor) error { return second(o.Requirements(ctx, a, idp.Agents)) }},
-		{"PreviewPasswordRules", nil, func(a manage.Actor) error {
-			return second(o.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
+		{"SaveOverride", nil, func(a authz.Actor) error {
+			return second(o.Populations.SaveOverride(ctx, a, populations.Change[idp.Override]{}))
 		}},
-		{"SavePasswordRules", nil, func(a manage.Actor) error {
-			return second(o.SavePasswordRules(ctx, a, manage.Change[idp.PasswordRules]{ID: idp.Agents}))
+		{"TestMail", nil, func(a authz.Actor) error { return o.System.TestMail(ctx, a, "nobody") }},
+		{"Populations", nil, func(a authz.Actor) error { return second(o.Populations.Populations(ctx, a)) }},
+		{"Population", nil, func(a authz.Actor) error { return second(o.Populations.Population(ctx, a, idp.Agents)) }},
+		{"AddPopulation", nil, func(a authz.Actor) error { return second(o.Populations.AddPopulation(ctx, a, "", "")) }},
+		{"SaveBrand", nil, func(a authz.Actor) error {
+			return second(o.Populations.SaveBrand(ctx, a, populations.Change[idp.Brand]{ID: idp.Agents}))
 		}},
-		{"PreviewSessionRules", nil, func(a manage.Actor) error {
-			return second(o.PreviewSessionRules(ctx, a, idp.Agents, manage.SessionRules{}))
+		{"Requirements", nil, func(a authz.Actor) error { return second(o.Populations.Requirements(ctx, a, idp.Agents)) }},
+		{"PreviewPasswordRules", nil, func(a authz.Actor) error {
+			return second(o.Populations.PreviewPasswordRules(ctx, a, idp.Agents, idp.PasswordRules{}))
 		}},
-		{"SaveSessionRules", nil, func(a manage.Actor) error {
-			return second(o.SaveSessionRules(ctx, a, manage.Change[manage.SessionRules]{ID: idp.Agents}))
+		{"SavePasswordRules", nil, func(a authz.Actor) error {
+			return second(o.Populations.SavePasswordRules(ctx, a, populations.Change[idp.PasswordRules]{ID: idp.Agents}))
 		}},
-		{"Users", nil, func(a manage.Actor) error { return third(o.Users(ctx, a, manage.UserQuery{})) }},
-		{"AddUser", nil, func(a manage.Actor) error { return second(o.AddUser(ctx, a, manage.NewUser{})) }},
-		{"Invite", nil, func(a manage.Actor) error { return second(o.Invite(ctx, a, manage.Invitation{})) }},
-		{"Invitations", nil, func(a manage.Actor) error { return third(o.Invitations(ctx, a, manage.InvitationQuery{})) }},
-		{"Invitation", nil, func(a manage.Actor) error { return second(o.Invitation(ctx, a, "none")) }},
-		{"ResendInvitation", nil, func(a manage.Actor) error { return second(o.ResendInvitation(ctx, a, "none")) }},
-		{"RevokeInvitation", nil, func(a manage.Actor) error { return o.RevokeInvitation(ctx, a, "none") }},
-		{"SaveRegistration", nil, func(a manage.Actor) error {
-			return second(o.SaveRegistration(ctx, a, manage.Change[idp.Registration]{ID: idp.Agents}))
+		{"PreviewSessionRules", nil, func(a authz.Actor) error {
+			return second(o.Populations.PreviewSessionRules(ctx, a, idp.Agents, populations.SessionRules{}))
 		}},
-		{"ImportUser", nil, func(a manage.Actor) error { return second(o.ImportUser(ctx, a, manage.ImportedUser{}, ticket)) }},
-		{"ListSessions", nil, func(a manage.Actor) error { return third(o.ListSessions(ctx, a, manage.SessionQuery{})) }},
-		{"Roles", nil, func(a manage.Actor) error { return second(o.Roles(ctx, a)) }},
-		{"CreateRole", nil, func(a manage.Actor) error { return second(o.CreateRole(ctx, a, "", nil, ticket)) }},
-		{"UpdateRole", nil, func(a manage.Actor) error {
-			return second(o.UpdateRole(ctx, a, manage.RoleEntry{Role: idp.Role{ID: idp.RoleAgent}}, ticket))
+		{"SaveSessionRules", nil, func(a authz.Actor) error {
+			return second(o.Populations.SaveSessionRules(ctx, a, populations.Change[populations.SessionRules]{ID: idp.Agents}))
 		}},
-		{"DeleteRole", nil, func(a manage.Actor) error { return o.DeleteRole(ctx, a, idp.RoleAgent, 1, ticket) }},
-		{"Clients", nil, func(a manage.Actor) error { return third(o.Clients(ctx, a, "", 1)) }},
-		{"Client", nil, func(a manage.Actor) error { return second(o.Client(ctx, a, client.ID)) }},
-		{"AddClient", nil, func(a manage.Actor) error { return third(o.AddClient(ctx, a, idp.Client{})) }},
-		{"UpdateClient", nil, func(a manage.Actor) error {
-			return second(o.UpdateClient(ctx, a, manage.ClientEntry{Client: idp.Client{ID: client.ID}}))
+		{"Users", nil, func(a authz.Actor) error { return third(o.People.Users(ctx, a, people.UserQuery{})) }},
+		{"AddUser", nil, func(a authz.Actor) error { return second(o.People.AddUser(ctx, a, people.NewUser{})) }},
+		{"Invite", nil, func(a authz.Actor) error { return second(o.Links.Invite(ctx, a, links.Invitation{})) }},
+		{"Invitations", nil, func(a authz.Actor) error { return third(o.Links.Invitations(ctx, a, links.InvitationQuery{})) }},
+		{"Invitation", nil, func(a authz.Actor) error { return second(o.Links.Invitation(ctx, a, "none")) }},
+		{"ResendInvitation", nil, func(a authz.Actor) error { return second(o.Links.ResendInvitation(ctx, a, "none")) }},
+		{"RevokeInvitation", nil, func(a authz.Actor) error { return o.Links.RevokeInvitation(ctx, a, "none") }},
+		{"SaveRegistration", nil, func(a authz.Actor) error {
+			return second(o.Populations.SaveRegistration(ctx, a, populations.Change[idp.Registration]{ID: idp.Agents}))
 		}},
-		{"DeleteClient", nil, func(a manage.Actor) error { return o.DeleteClient(ctx, a, client.ID, "") }},
-		{"AddClientSecret", nil, func(a manage.Actor) error {
+		{"ImportUser", nil, func(a authz.Actor) error {
+			return second(o.Connections.ImportUser(ctx, a, connections.ImportedUser{}, ticket))
+		}},
+		{"ListSessions", nil, func(a authz.Actor) error { return third(o.People.ListSessions(ctx, a, people.SessionQuery{})) }},
+		{"Roles", nil, func(a authz.Actor) error { return second(o.Roles.Roles(ctx, a)) }},
+		{"CreateRole", nil, func(a authz.Actor) error { return second(o.Roles.CreateRole(ctx, a, "", nil, ticket)) }},
+		{"UpdateRole", nil, func(a authz.Actor) error {
+			return second(o.Roles.UpdateRole(ctx, a, roles.RoleEntry{Role: idp.Role{ID: idp.RoleAgent}}, ticket))
+		}},
+		{"DeleteRole", nil, func(a authz.Actor) error { return o.Roles.DeleteRole(ctx, a, idp.RoleAgent, 1, ticket) }},
+		{"Clients", nil, func(a authz.Actor) error { return third(o.Apps.Clients(ctx, a, "", 1)) }},
+		{"Client", nil, func(a authz.Actor) error { return second(o.Apps.Client(ctx, a, client.ID)) }},
+		{"AddClient", nil, func(a authz.Actor) error { return third(o.Apps.AddClient(ctx, a, idp.Client{})) }},
+		{"UpdateClient", nil, func(a authz.Actor) error {
+			return second(o.Apps.UpdateClient(ctx, a, apps.ClientEntry{Client: idp.Client{ID: client.ID}}))
+		}},
+		{"DeleteClient", nil, func(a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, "") }},
+		{"AddClientSecret", nil, func(a authz.Actor) error {
 			a.SecondStepAt = time.Time{}
-			return second(o.AddClientSecret(ctx, a, client.ID))
+			return second(o.Apps.AddClientSecret(ctx, a, client.ID))
 		}},
-		{"RemoveClientSecret", nil, func(a manage.Actor) error { return o.RemoveClientSecret(ctx, a, client.ID, 0) }},
-		{"Audit", nil, func(a manage.Actor) error { return third(o.Audit(ctx, a, manage.AuditQuery{})) }},
-		{"ExportAudit", nil, func(a manage.Actor) error {
-			return o.ExportAudit(ctx, a, manage.AuditQuery{UserID: "nobody"}, func(idp.AuditEvent) error { return nil })
+		{"RemoveClientSecret", nil, func(a authz.Actor) error { return o.Apps.RemoveClientSecret(ctx, a, client.ID, 0) }},
+		{"Audit", nil, func(a authz.Actor) error { return third(o.System.Audit(ctx, a, system.AuditQuery{})) }},
+		{"ExportAudit", nil, func(a authz.Actor) error {
+			return o.System.ExportAudit(ctx, a, system.AuditQuery{UserID: "nobody"}, func(idp.AuditEvent) error { return nil })
 		}},
-		{"Deliveries", nil, func(a manage.Actor) error { return second(o.Deliveries(ctx, a)) }},
-		{"Policy", nil, func(a manage.Actor) error { return second(o.Policy(ctx, a, idp.Agents)) }},
-		{"Override", nil, func(a manage.Actor) error { return second(o.Override(ctx, a, client.ID)) }},
-		{"SigningKeys", nil, func(a manage.Actor) error { return second(o.SigningKeys(ctx, a)) }},
-		{"RotateKeys", nil, func(a manage.Actor) error { return second(o.RotateKeys(ctx, a, "")) }},
-		{"RevokeKey", nil, func(a manage.Actor) error { return o.RevokeKey(ctx, a, "", "") }},
-		{"RetryDeliveries", nil, func(a manage.Actor) error { return second(o.RetryDeliveries(ctx, a, "nowhere")) }},
+		{"Deliveries", nil, func(a authz.Actor) error { return second(o.System.Deliveries(ctx, a)) }},
+		{"Policy", nil, func(a authz.Actor) error { return second(o.Populations.Policy(ctx, a, idp.Agents)) }},
+		{"Override", nil, func(a authz.Actor) error { return second(o.Populations.Override(ctx, a, client.ID)) }},
+		{"SigningKeys", nil, func(a authz.Actor) error { return second(o.System.SigningKeys(ctx, a)) }},
+		{"RotateKeys", nil, func(a authz.Actor) error { return second(o.System.RotateKeys(ctx, a, "")) }},
+		{"RevokeKey", nil, func(a authz.Actor) error { return o.System.RevokeKey(ctx, a, "", "") }},
+		{"RetryDeliveries", nil, func(a authz.Actor) error { return second(o.System.RetryDeliveries(ctx, a, "nowhere")) }},
 	}
 	list = append(list, o.attemptsOnConnections(t)...)
 	return append(append(list, o.attemptsOn(t, idp.Agents)...), o.attemptsOn(t, idp.Contacts)...)
@@ -141,18 +190,18 @@ func (o *office) attemptsOnConnections(t *testing.T) []attempt {
 	ctx := t.Context()
 	c := o.connected(t, nil)
 	return []attempt{
-		{"Connections", nil, func(a manage.Actor) error { return second(o.Connections(ctx, a, idp.Agents)) }},
-		{"Connection", nil, func(a manage.Actor) error { return second(o.Connection(ctx, a, c.ID)) }},
-		{"AddConnection", nil, func(a manage.Actor) error {
-			return second(o.AddConnection(ctx, a, manage.ConnectionChange{Reason: ticket}))
+		{"Connections", nil, func(a authz.Actor) error { return second(o.Connections.Connections(ctx, a, idp.Agents)) }},
+		{"Connection", nil, func(a authz.Actor) error { return second(o.Connections.Connection(ctx, a, c.ID)) }},
+		{"AddConnection", nil, func(a authz.Actor) error {
+			return second(o.Connections.AddConnection(ctx, a, connections.ConnectionChange{Reason: ticket}))
 		}},
-		{"UpdateConnection", nil, func(a manage.Actor) error {
-			return second(o.UpdateConnection(ctx, a, manage.ConnectionChange{Connection: idp.Connection{ID: c.ID}, Reason: ticket}))
+		{"UpdateConnection", nil, func(a authz.Actor) error {
+			return second(o.Connections.UpdateConnection(ctx, a, connections.ConnectionChange{Connection: idp.Connection{ID: c.ID}, Reason: ticket}))
 		}},
-		{"DeleteConnection", nil, func(a manage.Actor) error { return o.DeleteConnection(ctx, a, c.ID, -1, ticket) }},
-		{"PreviewAccess", nil, func(a manage.Actor) error { return second(o.PreviewAccess(ctx, a, idp.Agents)) }},
-		{"SaveAccess", nil, func(a manage.Actor) error {
-			return second(o.SaveAccess(ctx, a, manage.Change[idp.Access]{ID: idp.Agents, Version: -1, Reason: ticket}))
+		{"DeleteConnection", nil, func(a authz.Actor) error { return o.Connections.DeleteConnection(ctx, a, c.ID, -1, ticket) }},
+		{"PreviewAccess", nil, func(a authz.Actor) error { return second(o.Populations.PreviewAccess(ctx, a, idp.Agents)) }},
+		{"SaveAccess", nil, func(a authz.Actor) error {
+			return second(o.Populations.SaveAccess(ctx, a, populations.Change[idp.Access]{ID: idp.Agents, Version: -1, Reason: ticket}))
 		}},
 	}
 }
@@ -170,27 +219,31 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 	}
 	seers := append([]string{idp.PermissionUsers, idp.PermissionSessions}, reset...)
 	return []attempt{
-		{"Users", seers, func(a manage.Actor) error {
-			return third(o.Users(ctx, a, manage.UserQuery{Population: population, Limit: 1}))
+		{"Users", seers, func(a authz.Actor) error {
+			return third(o.People.Users(ctx, a, people.UserQuery{Population: population, Limit: 1}))
 		}},
-		{"UserDetail", seers, func(a manage.Actor) error { return second(o.UserDetail(ctx, a, u.ID)) }},
-		{"UpdateUser", nil, func(a manage.Actor) error { return second(o.UpdateUser(ctx, a, u.ID, manage.UserChange{Version: -1})) }},
-		{"DeleteUser", nil, func(a manage.Actor) error { return o.DeleteUser(ctx, a, u.ID, "") }},
-		{"AnonymiseUser", nil, func(a manage.Actor) error { return o.AnonymiseUser(ctx, a, u.ID, "") }},
-		{"SetPassword", nil, func(a manage.Actor) error { return o.SetPassword(ctx, a, u.ID, "gentle maple corner", "") }},
-		{"ClearThrottle", nil, func(a manage.Actor) error { return o.ClearThrottle(ctx, a, u.ID, "") }},
-		{"SetRoles", nil, func(a manage.Actor) error { return o.SetRoles(ctx, a, u.ID, -1, nil, ticket) }},
-		{"Identities", seers, func(a manage.Actor) error { return second(o.Identities(ctx, a, u.ID)) }},
-		{"LinkIdentity", nil, func(a manage.Actor) error { return o.LinkIdentity(ctx, a, manage.NewIdentity{UserID: plain.ID}) }},
-		{"UnlinkIdentity", nil, func(a manage.Actor) error { return o.UnlinkIdentity(ctx, a, u.ID, "none", "") }},
-		{"ViewRecoveryCodes", viewers, func(a manage.Actor) error { return second(o.ViewRecoveryCodes(ctx, a, u.ID, "")) }},
-		{"RegenerateRecoveryCodes", reset, func(a manage.Actor) error { return o.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},
-		{"ResetMFA", reset, func(a manage.Actor) error { return o.ResetMFA(ctx, a, u.ID, "") }},
-		{"EnableFactor", reset, func(a manage.Actor) error { return o.EnableFactor(ctx, a, u.ID, "none", "") }},
-		{"ListGrants", nil, func(a manage.Actor) error { return second(o.ListGrants(ctx, a, u.ID)) }},
-		{"EndGrant", nil, func(a manage.Actor) error { return o.EndGrant(ctx, a, u.ID, "none", ticket) }},
-		{"EndSession", nil, func(a manage.Actor) error { return o.EndSession(ctx, a, s.ID, "") }},
-		{"SignOut", nil, func(a manage.Actor) error { return second(o.SignOut(ctx, a, u.ID, "", manage.EndAppAccess)) }},
+		{"UserDetail", seers, func(a authz.Actor) error { return second(o.People.UserDetail(ctx, a, u.ID)) }},
+		{"UpdateUser", nil, func(a authz.Actor) error {
+			return second(o.People.UpdateUser(ctx, a, u.ID, people.UserChange{Version: -1}))
+		}},
+		{"DeleteUser", nil, func(a authz.Actor) error { return o.People.DeleteUser(ctx, a, u.ID, "") }},
+		{"AnonymiseUser", nil, func(a authz.Actor) error { return o.People.AnonymiseUser(ctx, a, u.ID, "") }},
+		{"SetPassword", nil, func(a authz.Actor) error { return o.People.SetPassword(ctx, a, u.ID, "gentle maple corner", "") }},
+		{"ClearThrottle", nil, func(a authz.Actor) error { return o.People.ClearThrottle(ctx, a, u.ID, "") }},
+		{"SetRoles", nil, func(a authz.Actor) error { return o.People.SetRoles(ctx, a, u.ID, -1, nil, ticket) }},
+		{"Identities", seers, func(a authz.Actor) error { return second(o.Connections.Identities(ctx, a, u.ID)) }},
+		{"LinkIdentity", nil, func(a authz.Actor) error {
+			return o.Connections.LinkIdentity(ctx, a, connections.NewIdentity{UserID: plain.ID})
+		}},
+		{"UnlinkIdentity", nil, func(a authz.Actor) error { return o.Connections.UnlinkIdentity(ctx, a, u.ID, "none", "") }},
+		{"ViewRecoveryCodes", viewers, func(a authz.Actor) error { return second(o.Factors.ViewRecoveryCodes(ctx, a, u.ID, "")) }},
+		{"RegenerateRecoveryCodes", reset, func(a authz.Actor) error { return o.Factors.RegenerateRecoveryCodes(ctx, a, u.ID, "") }},
+		{"ResetMFA", reset, func(a authz.Actor) error { return o.Factors.ResetMFA(ctx, a, u.ID, "") }},
+		{"EnableFactor", reset, func(a authz.Actor) error { return o.Factors.EnableFactor(ctx, a, u.ID, "none", "") }},
+		{"ListGrants", nil, func(a authz.Actor) error { return second(o.People.ListGrants(ctx, a, u.ID)) }},
+		{"EndGrant", nil, func(a authz.Actor) error { return o.People.EndGrant(ctx, a, u.ID, "none", ticket) }},
+		{"EndSession", nil, func(a authz.Actor) error { return o.People.EndSession(ctx, a, s.ID, "") }},
+		{"SignOut", nil, func(a authz.Actor) error { return second(o.People.SignOut(ctx, a, u.ID, "", people.EndAppAccess)) }},
 	}
 }
 
@@ -213,7 +266,7 @@ func TestOperationsAskForTheirPermissions(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		attempts := o.attempts(t)
-		left := manage.Operations()
+		left := authz.Operations()
 		before := o.state(t)
 		sets := [][]string{{}, idp.Permissions()}
 		for _, p := range idp.Permissions() {
@@ -224,13 +277,13 @@ func TestOperationsAskForTheirPermissions(t *testing.T) {
 			delete(left, at.op)
 			allowed := at.allowed
 			if allowed == nil {
-				allowed = manage.Operations()[at.op]
+				allowed = authz.Operations()[at.op]
 			}
 			for _, set := range sets {
 				seen := query[int](t, o, refusals)
 				err := at.do(holder(set...))
 				may := slices.ContainsFunc(set, func(p string) bool { return slices.Contains(allowed, p) })
-				if errors.Is(err, manage.ErrForbidden) == may {
+				if errors.Is(err, authz.ErrForbidden) == may {
 					t.Errorf("%s with %v: %v", at.op, set, err)
 				}
 				if n := query[int](t, o, refusals) - seen; !may && n != 1 {

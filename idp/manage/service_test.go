@@ -15,7 +15,7 @@ import (
 func TestServiceGetsTheDefaultsOfItsKind(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
-		made, secret, err := m.CreateClient(t.Context(), idp.Client{
+		made, secret, err := m.Apps.CreateClient(t.Context(), idp.Client{
 			Name: "Reports", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{idp.RoleManager},
 		})
 		idptest.Must(t, err)
@@ -72,7 +72,7 @@ func TestServicesThatCannotBeSaved(t *testing.T) {
 				Name: "Reports", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{idp.RoleManager},
 			}
 			c.change(&client)
-			made, _, err := m.CreateClient(t.Context(), client)
+			made, _, err := m.Apps.CreateClient(t.Context(), client)
 			expectField(t, name, err, c.field)
 			if _, err = db.Client(t.Context(), made.ID); (err == nil) != (c.field == "") {
 				t.Errorf("%s: saved %t", name, err == nil)

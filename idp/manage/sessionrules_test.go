@@ -7,7 +7,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 const day = 24 * time.Hour
@@ -16,36 +16,36 @@ func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		for name, c := range map[string]struct {
-			change func(r *manage.SessionRules)
+			change func(r *populations.SessionRules)
 			field  string
 		}{
-			"as it is":                   {func(*manage.SessionRules) {}, ""},
-			"five minutes":               {func(r *manage.SessionRules) { r.Idle = 5 * time.Minute }, ""},
-			"less than five minutes":     {func(r *manage.SessionRules) { r.Idle = 5*time.Minute - 1 }, "session_idle"},
-			"negative":                   {func(r *manage.SessionRules) { r.Idle = -time.Hour }, "session_idle"},
-			"idle for longer than it is": {func(r *manage.SessionRules) { r.Idle = 25 * time.Hour }, "session_idle"},
-			"400 days":                   {func(r *manage.SessionRules) { r.Lifetime = 400 * day }, ""},
-			"401 days":                   {func(r *manage.SessionRules) { r.Lifetime = 401 * day }, "session_lifetime"},
-			"kept":                       {func(r *manage.SessionRules) { r.KeepSignedIn = true }, ""},
-			"kept for longer than it is": {func(r *manage.SessionRules) { r.KeepSignedIn, r.KeptIdle = true, 91*day }, "kept_idle"},
-			"kept for less":              {func(r *manage.SessionRules) { r.KeepSignedIn, r.KeptIdle = true, 30*time.Minute }, "kept_idle"},
-			"kept, at most for less": {func(r *manage.SessionRules) {
+			"as it is":                   {func(*populations.SessionRules) {}, ""},
+			"five minutes":               {func(r *populations.SessionRules) { r.Idle = 5 * time.Minute }, ""},
+			"less than five minutes":     {func(r *populations.SessionRules) { r.Idle = 5*time.Minute - 1 }, "session_idle"},
+			"negative":                   {func(r *populations.SessionRules) { r.Idle = -time.Hour }, "session_idle"},
+			"idle for longer than it is": {func(r *populations.SessionRules) { r.Idle = 25 * time.Hour }, "session_idle"},
+			"400 days":                   {func(r *populations.SessionRules) { r.Lifetime = 400 * day }, ""},
+			"401 days":                   {func(r *populations.SessionRules) { r.Lifetime = 401 * day }, "session_lifetime"},
+			"kept":                       {func(r *populations.SessionRules) { r.KeepSignedIn = true }, ""},
+			"kept for longer than it is": {func(r *populations.SessionRules) { r.KeepSignedIn, r.KeptIdle = true, 91*day }, "kept_idle"},
+			"kept for less":              {func(r *populations.SessionRules) { r.KeepSignedIn, r.KeptIdle = true, 30*time.Minute }, "kept_idle"},
+			"kept, at most for less": {func(r *populations.SessionRules) {
 				r.KeepSignedIn, r.KeptIdle, r.KeptLifetime = true, time.Hour, 2*time.Hour
 			}, "kept_lifetime"},
-			"kept for two years":          {func(r *manage.SessionRules) { r.KeepSignedIn, r.KeptLifetime = true, 800*day }, "kept_lifetime"},
-			"nonsense that is turned off": {func(r *manage.SessionRules) { r.KeptIdle, r.KeptLifetime = -1, 0 }, ""},
-			"nobody is signed out":        {func(r *manage.SessionRules) { r.EndOthers = false }, ""},
+			"kept for two years":          {func(r *populations.SessionRules) { r.KeepSignedIn, r.KeptLifetime = true, 800*day }, "kept_lifetime"},
+			"nonsense that is turned off": {func(r *populations.SessionRules) { r.KeptIdle, r.KeptLifetime = -1, 0 }, ""},
+			"nobody is signed out":        {func(r *populations.SessionRules) { r.EndOthers = false }, ""},
 		} {
 			seen := o.entry(t, idp.Agents)
-			wanted := manage.SessionRules{
+			wanted := populations.SessionRules{
 				Idle: time.Hour, Lifetime: day, KeptIdle: idp.DefaultKeptIdle, KeptLifetime: idp.DefaultKeptLifetime, EndOthers: true,
 			}
 			c.change(&wanted)
-			_, err := o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
+			_, err := o.Populations.SaveSessionRules(t.Context(), everything(), populations.Change[populations.SessionRules]{
 				ID: idp.Agents, Version: seen.Version, To: wanted, Reason: ticket,
 			})
 			expectField(t, name, err, c.field)
-			after := manage.SessionRulesOf(o.population(t, idp.Agents))
+			after := populations.SessionRulesOf(o.population(t, idp.Agents))
 			if !wanted.KeepSignedIn {
 				after.KeptIdle, after.KeptLifetime = wanted.KeptIdle, wanted.KeptLifetime // which stay as they were
 			}
@@ -53,8 +53,8 @@ func TestLimitsOfSessionsThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 				t.Errorf("%s: %+v", name, after)
 			}
 		}
-		_, err := o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
-			ID: idp.Agents, Version: 1, To: manage.SessionRulesOf(o.population(t, idp.Agents)), Reason: ticket,
+		_, err := o.Populations.SaveSessionRules(t.Context(), everything(), populations.Change[populations.SessionRules]{
+			ID: idp.Agents, Version: 1, To: populations.SessionRulesOf(o.population(t, idp.Agents)), Reason: ticket,
 		})
 		if !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("over what somebody else saved: %v", err)
@@ -74,17 +74,17 @@ func TestLowerLimitsCountAtOnce(t *testing.T) {
 			return s
 		}
 		fresh, idle, old, kept := aged(false, time.Hour, time.Minute), aged(false, 3*day, 2*day), aged(false, 20*day, time.Minute), aged(true, 20*day, 2*day)
-		rules := manage.SessionRulesOf(o.population(t, idp.Contacts))
-		save := func(change func(r *manage.SessionRules)) manage.SessionsPreview {
+		rules := populations.SessionRulesOf(o.population(t, idp.Contacts))
+		save := func(change func(r *populations.SessionRules)) populations.SessionsPreview {
 			t.Helper()
 			change(&rules)
 			before := o.state(t)
-			preview, err := o.PreviewSessionRules(t.Context(), everything(), idp.Contacts, rules)
+			preview, err := o.Populations.PreviewSessionRules(t.Context(), everything(), idp.Contacts, rules)
 			idptest.Must(t, err)
 			if o.state(t) != before {
 				t.Error("a preview changed something")
 			}
-			_, err = o.SaveSessionRules(t.Context(), everything(), manage.Change[manage.SessionRules]{
+			_, err = o.Populations.SaveSessionRules(t.Context(), everything(), populations.Change[populations.SessionRules]{
 				ID: idp.Contacts, Version: o.entry(t, idp.Contacts).Version, To: rules, Reason: ticket,
 			})
 			idptest.Must(t, err)
@@ -105,22 +105,22 @@ func TestLowerLimitsCountAtOnce(t *testing.T) {
 			}
 		}
 		expectLiving("before", fresh, idle, old, kept)
-		if p := save(func(r *manage.SessionRules) { r.KeepSignedIn = true }); p != (manage.SessionsPreview{Sessions: 4}) {
+		if p := save(func(r *populations.SessionRules) { r.KeepSignedIn = true }); p != (populations.SessionsPreview{Sessions: 4}) {
 			t.Errorf("more for those who stay: %+v", p)
 		}
-		if p := save(func(r *manage.SessionRules) { r.Idle = day }); p != (manage.SessionsPreview{Sessions: 4, Ending: 1}) {
+		if p := save(func(r *populations.SessionRules) { r.Idle = day }); p != (populations.SessionsPreview{Sessions: 4, Ending: 1}) {
 			t.Errorf("a day without use: %+v", p)
 		}
 		expectLiving("a day without use", fresh, old, kept)
-		if p := save(func(r *manage.SessionRules) { r.Lifetime = 10 * day }); p != (manage.SessionsPreview{Sessions: 3, Ending: 1}) {
+		if p := save(func(r *populations.SessionRules) { r.Lifetime = 10 * day }); p != (populations.SessionsPreview{Sessions: 3, Ending: 1}) {
 			t.Errorf("ten days at most: %+v", p)
 		}
 		expectLiving("ten days at most", fresh, kept)
-		if p := save(func(r *manage.SessionRules) { r.KeepSignedIn = false }); p != (manage.SessionsPreview{Sessions: 2, Ending: 1}) {
+		if p := save(func(r *populations.SessionRules) { r.KeepSignedIn = false }); p != (populations.SessionsPreview{Sessions: 2, Ending: 1}) {
 			t.Errorf("nobody stays signed in: %+v", p)
 		}
 		expectLiving("nobody stays signed in", fresh)
-		save(func(r *manage.SessionRules) { r.KeepSignedIn, r.Idle, r.Lifetime = true, 30*day, 30*day })
+		save(func(r *populations.SessionRules) { r.KeepSignedIn, r.Idle, r.Lifetime = true, 30*day, 30*day })
 		expectLiving("everything longer than ever", fresh)
 
 		events := o.events(t, idp.AuditSessionRules, "")

@@ -6,7 +6,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/self"
 	"gatehouse/idp/settings"
 )
 
@@ -28,23 +31,23 @@ func TestOneMailboxIsOneAccountAtEveryEntry(t *testing.T) {
 					t.Errorf("%s takes %q: %v", way, spelling, err)
 				}
 			}
-			_, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: spelling})
+			_, err := o.People.CreateUser(ctx, people.NewUser{Population: idp.Agents, Email: spelling})
 			conflict("the command line", err)
-			_, err = o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: spelling})
+			_, err = o.People.AddUser(ctx, everything(), people.NewUser{Population: idp.Agents, Email: spelling})
 			conflict("the API", err)
-			_, err = o.Invite(ctx, everything(), manage.Invitation{Population: idp.Agents, Email: spelling})
+			_, err = o.Links.Invite(ctx, everything(), links.Invitation{Population: idp.Agents, Email: spelling})
 			conflict("an invitation", err)
-			_, err = o.ImportUser(ctx, everything(), manage.ImportedUser{Population: idp.Agents, Email: spelling}, "x")
+			_, err = o.Connections.ImportUser(ctx, everything(), connections.ImportedUser{Population: idp.Agents, Email: spelling}, "x")
 			conflict("an import", err)
 			_, version, err := o.Store.VersionedUser(ctx, other.ID)
 			idptest.Must(t, err)
-			_, err = o.UpdateUser(ctx, everything(), other.ID, manage.UserChange{Version: version, Email: &spelling})
+			_, err = o.People.UpdateUser(ctx, everything(), other.ID, people.UserChange{Version: version, Email: &spelling})
 			conflict("a change", err)
 			if u, err := o.Store.UserByEmail(ctx, idp.Agents, spelling); err != nil || u.ID != owner.ID {
 				t.Errorf("%q finds %q, %v", spelling, u.ID, err)
 			}
 		}
-		stranger, err := o.CreateUser(ctx, manage.NewUser{Population: idp.Agents, Email: "\u200bmaya@RTX。example. "})
+		stranger, err := o.People.CreateUser(ctx, people.NewUser{Population: idp.Agents, Email: "\u200bmaya@RTX。example. "})
 		if err != nil || stranger.Email != "maya@RTX.example" {
 			t.Errorf("kept as %q, %v", stranger.Email, err)
 		}
@@ -71,7 +74,7 @@ func TestAnOldNameKeepsNobodyFromDisablingItsAccount(t *testing.T) {
 		o.exec(t, "UPDATE users SET name = 'Maya\u202emoc' WHERE id = '"+u.ID+"'")
 		_, version, err := o.Store.VersionedUser(t.Context(), u.ID)
 		idptest.Must(t, err)
-		_, err = o.UpdateUser(t.Context(), everything(), u.ID, manage.UserChange{Version: version, Disabled: &yes, Reason: ticket})
+		_, err = o.People.UpdateUser(t.Context(), everything(), u.ID, people.UserChange{Version: version, Disabled: &yes, Reason: ticket})
 		idptest.Must(t, err)
 	})
 }
@@ -85,21 +88,21 @@ func refuseNames(t *testing.T, names ...string) {
 		idptest.Must(t, err)
 		for _, name := range names {
 			for entry, err := range map[string]error{
-				"a person":      second(o.AddUser(ctx, everything(), manage.NewUser{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
-				"a change":      second(o.UpdateUser(ctx, everything(), u.ID, manage.UserChange{Version: version, Name: &name})),
-				"an import":     second(o.ImportUser(ctx, everything(), manage.ImportedUser{Population: idp.Agents, Email: "new@rtx.example", Name: name}, "x")),
-				"an invitation": second(o.Invite(ctx, everything(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
-				"a role":        second(o.CreateRole(ctx, everything(), name, nil, "x")),
-				"a population":  second(o.AddPopulation(ctx, everything(), "partners", name)),
-				"a connection": second(o.AddConnection(ctx, everything(), manage.ConnectionChange{Reason: "x", Connection: idp.Connection{
+				"a person":      second(o.People.AddUser(ctx, everything(), people.NewUser{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
+				"a change":      second(o.People.UpdateUser(ctx, everything(), u.ID, people.UserChange{Version: version, Name: &name})),
+				"an import":     second(o.Connections.ImportUser(ctx, everything(), connections.ImportedUser{Population: idp.Agents, Email: "new@rtx.example", Name: name}, "x")),
+				"an invitation": second(o.Links.Invite(ctx, everything(), links.Invitation{Population: idp.Agents, Email: "new@rtx.example", Name: name})),
+				"a role":        second(o.Roles.CreateRole(ctx, everything(), name, nil, "x")),
+				"a population":  second(o.Populations.AddPopulation(ctx, everything(), "partners", name)),
+				"a connection": second(o.Connections.AddConnection(ctx, everything(), connections.ConnectionChange{Reason: "x", Connection: idp.Connection{
 					Name: name, PopulationID: idp.Agents, Kind: idp.EntraConnection, ClientID: "x", AnyTenant: true,
 				}})),
 			} {
 				expectField(t, entry+" "+name, err, "name")
 			}
-			_, _, err := o.AddClient(ctx, everything(), idp.Client{Name: name, Kind: idp.SPAClient, RedirectURIs: []string{"https://app.example/"}, Populations: []string{idp.Agents}})
+			_, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: name, Kind: idp.SPAClient, RedirectURIs: []string{"https://app.example/"}, Populations: []string{idp.Agents}})
 			expectField(t, "an app "+name, err, "name")
-			err = o.RenameAuthenticator(ctx, manage.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID, name)
+			err = o.Self.RenameAuthenticator(ctx, self.Self{UserID: u.ID, Proofs: idptest.Proofs()[:2]}, o.enrolment(t, u).Of(idp.MethodTOTP)[0].ID, name)
 			expectField(t, "an authenticator "+name, err, "name")
 		}
 	})

@@ -12,6 +12,8 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 )
 
 // post lets the office send to a mailbox.
@@ -21,7 +23,7 @@ func (o *office) post(t *testing.T) *idptest.Mailbox {
 	sender, err := mail.New(mail.Config{Server: box.Address, Security: mail.Plain, From: "RTX <no-reply@rtx.example>"})
 	idptest.Must(t, err)
 	t.Cleanup(func() { _ = sender.Close() })
-	o.Mailer = sender
+	o.refit(func(p *manage.Parts) { p.Mailer = sender })
 	return box
 }
 
@@ -43,13 +45,13 @@ func TestTestMailArrivesAtOnce(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		box := o.post(t)
 		// No second step, no reason: it changes nothing.
-		idptest.Must(t, o.TestMail(t.Context(), manage.Actor{UserID: "ada", Permissions: []string{idp.PermissionAuthentication}}, " maya@rtx.example "))
+		idptest.Must(t, o.System.TestMail(t.Context(), authz.Actor{UserID: "ada", Permissions: []string{idp.PermissionAuthentication}}, " maya@rtx.example "))
 		got := box.All("")
 		if len(got) != 1 || got[0].To != "maya@rtx.example" || got[0].Subject != "Test mail" || got[0].Text == "" || got[0].HTML == "" {
 			t.Fatalf("%d mails: %.200q", len(got), got)
 		}
 		o.expectTested(t, 1, "ada", map[string]string{"to": "m•••@rtx.example", "outcome": "sent"})
-		idptest.Must(t, o.TestMail(t.Context(), manage.System(), "kim@rtx.example"))
+		idptest.Must(t, o.System.TestMail(t.Context(), authz.System(), "kim@rtx.example"))
 		o.expectTested(t, 2, "", map[string]string{"to": "k•••@rtx.example", "outcome": "sent", "by": "the command line"})
 		if n := query[int](t, o, "SELECT COUNT(*) FROM outbox"); n != 0 || len(box.All("kim@rtx.example")) != 1 {
 			t.Errorf("%d in the outbox, %d arrived", n, len(box.All("")))
@@ -65,7 +67,7 @@ func TestTestMailNeedsOneAddress(t *testing.T) {
 			"", " ", "maya", "Maya <maya@rtx.example>", "maya@rtx.example, kim@rtx.example",
 			"maya@rtx.example\r\nBcc: all@rtx.example", strings.Repeat("m", 250) + "@rtx.example",
 		} {
-			expectField(t, to, o.TestMail(t.Context(), everything(), to), "email")
+			expectField(t, to, o.System.TestMail(t.Context(), everything(), to), "email")
 		}
 		if n := len(box.All("")) + len(o.events(t, idp.AuditMailTested, "")); n != 0 {
 			t.Errorf("%d traces", n)
@@ -77,10 +79,10 @@ func TestTestMailSaysWhatTheServerSays(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		box := o.post(t)
-		idptest.Must(t, o.TestMail(t.Context(), manage.System(), "kim@rtx.example")) // now it surely serves
+		idptest.Must(t, o.System.TestMail(t.Context(), authz.System(), "kim@rtx.example")) // now it surely serves
 		box.Down()
-		err := o.TestMail(t.Context(), everything(), "maya@rtx.example")
-		if err == nil || errors.Is(err, idp.ErrInvalid) || errors.Is(err, manage.ErrNoMail) {
+		err := o.System.TestMail(t.Context(), everything(), "maya@rtx.example")
+		if err == nil || errors.Is(err, idp.ErrInvalid) || errors.Is(err, system.ErrNoMail) {
 			t.Fatalf("%v", err)
 		}
 		if strings.Contains(err.Error(), "maya@") {
@@ -88,7 +90,7 @@ func TestTestMailSaysWhatTheServerSays(t *testing.T) {
 		}
 		o.expectTested(t, 2, "ada", map[string]string{"to": "m•••@rtx.example", "outcome": err.Error()})
 		box.Up()
-		if err := o.TestMail(t.Context(), everything(), "maya@rtx.example"); err != nil || box.Next("maya@rtx.example").Text == "" {
+		if err := o.System.TestMail(t.Context(), everything(), "maya@rtx.example"); err != nil || box.Next("maya@rtx.example").Text == "" {
 			t.Errorf("when it is up again: %v", err)
 		}
 	})
@@ -97,13 +99,13 @@ func TestTestMailSaysWhatTheServerSays(t *testing.T) {
 func TestNoTestMailWithoutAServer(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		o.Mailer = nil
-		for _, a := range []manage.Actor{everything(), manage.System()} {
-			if err := o.TestMail(t.Context(), a, "maya@rtx.example"); !errors.Is(err, manage.ErrNoMail) {
+		o.refit(func(p *manage.Parts) { p.Mailer = nil })
+		for _, a := range []authz.Actor{everything(), authz.System()} {
+			if err := o.System.TestMail(t.Context(), a, "maya@rtx.example"); !errors.Is(err, system.ErrNoMail) {
 				t.Errorf("%v", err)
 			}
 		}
-		if err := o.TestMail(t.Context(), holder(idp.PermissionUsers), "maya@rtx.example"); !errors.Is(err, manage.ErrForbidden) {
+		if err := o.System.TestMail(t.Context(), holder(idp.PermissionUsers), "maya@rtx.example"); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("somebody else hears %v", err)
 		}
 		if n := len(o.events(t, idp.AuditMailTested, "")); n != 0 {

@@ -6,7 +6,11 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/manage/roles"
+	"gatehouse/idp/manage/self"
 )
 
 // What is saved as it is ends no session, writes no version and no event, and tells
@@ -18,14 +22,14 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 		app := o.app(t, nil, idp.Agents)
 		connection := o.connected(t, nil)
 		u := o.person(t, idp.Agents)
-		role, err := o.CreateRole(ctx, all, "Desk", []string{idp.PermissionSessions, idp.PermissionUsers}, ticket)
+		role, err := o.Roles.CreateRole(ctx, all, "Desk", []string{idp.PermissionSessions, idp.PermissionUsers}, ticket)
 		idptest.Must(t, err)
-		idptest.Must(t, o.SetRoles(ctx, all, u.ID, 1, []string{idp.RoleAgent, role.ID}, ticket))
-		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+		idptest.Must(t, o.People.SetRoles(ctx, all, u.ID, 1, []string{idp.RoleAgent, role.ID}, ticket))
+		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 		stricter := o.entry(t, idp.Agents)
 		stricter.Passwords.MinLength++
-		_, err = o.SavePasswordRules(ctx, all, manage.Change[idp.PasswordRules]{
-			ID: idp.Agents, Version: stricter.Version, To: stricter.Passwords, Apply: manage.Immediately, Reason: ticket,
+		_, err = o.Populations.SavePasswordRules(ctx, all, populations.Change[idp.PasswordRules]{
+			ID: idp.Agents, Version: stricter.Version, To: stricter.Passwords, Apply: populations.Immediately, Reason: ticket,
 		})
 		idptest.Must(t, err)
 		_, token := o.session(t, u, nil)
@@ -33,71 +37,71 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 		for name, save := range map[string]func() (seen, now int64, err error){
 			"SavePolicy": func() (int64, int64, error) {
 				p := o.policy(t, idp.Agents)
-				saved, err := o.SavePolicy(ctx, all, manage.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: manage.Immediately, Reason: ticket})
+				saved, err := o.Populations.SavePolicy(ctx, all, populations.Change[idp.Policy]{ID: idp.Agents, To: p, Apply: populations.Immediately, Reason: ticket})
 				return p.Version, saved.Version, err
 			},
 			"SaveOverride": func() (int64, int64, error) {
 				v := o.override(t, app.ID)
-				saved, err := o.SaveOverride(ctx, all, manage.Change[idp.Override]{ID: app.ID, To: v, Apply: manage.Immediately, Reason: ticket})
+				saved, err := o.Populations.SaveOverride(ctx, all, populations.Change[idp.Override]{ID: app.ID, To: v, Apply: populations.Immediately, Reason: ticket})
 				return v.Version, saved.Version, err
 			},
 			"SaveAccess": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveAccess(ctx, all, manage.Change[idp.Access]{ID: idp.Agents, Version: e.Version, To: e.Access, Reason: ticket})
+				saved, err := o.Populations.SaveAccess(ctx, all, populations.Change[idp.Access]{ID: idp.Agents, Version: e.Version, To: e.Access, Reason: ticket})
 				return e.Version, saved.Version, err
 			},
 			"SaveBrand": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveBrand(ctx, all, manage.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: " " + e.Name, BrandColor: e.BrandColor}})
+				saved, err := o.Populations.SaveBrand(ctx, all, populations.Change[idp.Brand]{ID: idp.Agents, Version: e.Version, To: idp.Brand{Name: " " + e.Name, BrandColor: e.BrandColor}})
 				return e.Version, saved.Version, err
 			},
 			"SaveRegistration": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveRegistration(ctx, all, manage.Change[idp.Registration]{ID: idp.Agents, Version: e.Version, To: idp.Registration{Allowed: []string{}}})
+				saved, err := o.Populations.SaveRegistration(ctx, all, populations.Change[idp.Registration]{ID: idp.Agents, Version: e.Version, To: idp.Registration{Allowed: []string{}}})
 				return e.Version, saved.Version, err
 			},
 			"SavePasswordRules": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SavePasswordRules(ctx, all, manage.Change[idp.PasswordRules]{
-					ID: idp.Agents, Version: e.Version, To: e.Passwords, Apply: manage.Immediately, Reason: ticket,
+				saved, err := o.Populations.SavePasswordRules(ctx, all, populations.Change[idp.PasswordRules]{
+					ID: idp.Agents, Version: e.Version, To: e.Passwords, Apply: populations.Immediately, Reason: ticket,
 				})
 				return e.Version, saved.Version, err
 			},
 			"SaveSessionRules": func() (int64, int64, error) {
 				e := o.entry(t, idp.Agents)
-				saved, err := o.SaveSessionRules(ctx, all, manage.Change[manage.SessionRules]{
-					ID: idp.Agents, Version: e.Version, To: manage.SessionRulesOf(e.Population), Reason: ticket,
+				saved, err := o.Populations.SaveSessionRules(ctx, all, populations.Change[populations.SessionRules]{
+					ID: idp.Agents, Version: e.Version, To: populations.SessionRulesOf(e.Population), Reason: ticket,
 				})
 				return e.Version, saved.Version, err
 			},
 			"UpdateClient": func() (int64, int64, error) {
-				e, err := o.Client(ctx, all, app.ID)
+				e, err := o.Apps.Client(ctx, all, app.ID)
 				idptest.Must(t, err)
-				saved, err := o.UpdateClient(ctx, all, e)
+				saved, err := o.Apps.UpdateClient(ctx, all, e)
 				return e.Version, saved.Version, err
 			},
 			"UpdateConnection": func() (int64, int64, error) {
-				saved, err := o.UpdateConnection(ctx, all, change(connection, nil))
+				saved, err := o.Connections.UpdateConnection(ctx, all, change(connection, nil))
 				return connection.Version, saved.Version, err
 			},
 			"UpdateRole": func() (int64, int64, error) {
-				saved, err := o.UpdateRole(ctx, all, manage.RoleEntry{Version: 1, Role: idp.Role{
+				saved, err := o.Roles.UpdateRole(ctx, all, roles.RoleEntry{Version: 1, Role: idp.Role{
 					ID: role.ID, Name: "Desk ", Permissions: []string{idp.PermissionUsers, idp.PermissionSessions},
 				}}, ticket)
 				return 1, saved.Version, err
 			},
 			"UpdateUser": func() (int64, int64, error) {
-				saved, err := o.UpdateUser(ctx, all, u.ID, manage.UserChange{
+				saved, err := o.People.UpdateUser(ctx, all, u.ID, people.UserChange{
 					Version: 2, Name: &u.Name, Email: &u.Email, Locale: &u.Locale, Disabled: &u.Disabled, Reason: ticket,
 				})
 				return 2, saved.Version, err
 			},
 			"SetRoles": func() (int64, int64, error) {
-				err := o.SetRoles(ctx, all, u.ID, 2, []string{role.ID, idp.RoleAgent}, ticket)
+				err := o.People.SetRoles(ctx, all, u.ID, 2, []string{role.ID, idp.RoleAgent}, ticket)
 				return 2, 2, expectUnchanged(err)
 			},
 			"SaveOwn": func() (int64, int64, error) {
-				return 2, 2, expectUnchanged(o.SaveOwn(ctx, manage.Self{UserID: u.ID}, 2, u.Name, u.Locale))
+				return 2, 2, expectUnchanged(o.Self.SaveOwn(ctx, self.Self{UserID: u.ID}, 2, u.Name, u.Locale))
 			},
 		} {
 			before, rows := o.state(t), o.rows(t)
@@ -117,7 +121,7 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 }
 
 func expectUnchanged(err error) error {
-	if errors.Is(err, manage.ErrUnchanged) {
+	if errors.Is(err, authz.ErrUnchanged) {
 		return nil
 	}
 	return errors.Join(errors.New("it was changed"), err)

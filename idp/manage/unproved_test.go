@@ -8,14 +8,17 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // comer comes through a connection, as often as asked.
 type comer struct {
 	o *office
 	t *testing.T
-	c manage.ConnectionEntry
+	c connections.ConnectionEntry
 }
 
 func (b comer) assertion(email string, roles ...string) idp.Assertion {
@@ -27,7 +30,7 @@ func (b comer) comes(email string, roles ...string) error {
 	c, err := b.o.db.Connection(b.t.Context(), b.c.ID)
 	idptest.Must(b.t, err)
 	return b.o.db.Do(b.t.Context(), func(ctx context.Context) error {
-		return second(b.o.Recognise(ctx, c, b.assertion(email, roles...)))
+		return second(b.o.Connections.Recognise(ctx, c, b.assertion(email, roles...)))
 	})
 }
 
@@ -37,7 +40,7 @@ func (b comer) proves(u idp.User, roles ...string) {
 	c, err := b.o.db.Connection(b.t.Context(), b.c.ID)
 	idptest.Must(b.t, err)
 	idptest.Must(b.t, b.o.db.Do(b.t.Context(), func(ctx context.Context) error {
-		return b.o.LinkProved(ctx, c, b.assertion(u.Email, roles...), u)
+		return b.o.Connections.LinkProved(ctx, c, b.assertion(u.Email, roles...), u)
 	}))
 }
 
@@ -50,7 +53,7 @@ func (b comer) isAdmin(u idp.User) bool {
 
 func (o *office) comer(t *testing.T, domains ...string) comer {
 	t.Helper()
-	return comer{o: o, t: t, c: o.connected(t, func(c *manage.ConnectionChange) {
+	return comer{o: o, t: t, c: o.connected(t, func(c *connections.ConnectionChange) {
 		c.Trust, c.CreateUsers, c.Domains = idp.LocalStep, true, domains
 		c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)}
 	})}
@@ -63,7 +66,7 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 	manager := holder(idp.PermissionUsers)
 	for name, prepare := range map[string]func(t *testing.T, o *office, b comer) idp.User{
 		"a password before the owner came": func(t *testing.T, o *office, b comer) idp.User {
-			u, err := o.AddUser(t.Context(), manager, manage.NewUser{Population: idp.Agents, Email: "victim@rtx.example", Password: "gentle maple corner"})
+			u, err := o.People.AddUser(t.Context(), manager, people.NewUser{Population: idp.Agents, Email: "victim@rtx.example", Password: "gentle maple corner"})
 			idptest.Must(t, err)
 			idptest.Must(t, b.comes(u.Email))
 			return u
@@ -78,20 +81,20 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 			idptest.Must(t, b.comes("victim@rtx.example"))
 			u, err := o.db.UserByEmail(t.Context(), idp.Agents, "victim@rtx.example")
 			idptest.Must(t, err)
-			idptest.Must(t, o.SetPassword(t.Context(), manager, u.ID, "gentle maple corner", ticket))
+			idptest.Must(t, o.People.SetPassword(t.Context(), manager, u.ID, "gentle maple corner", ticket))
 			return u
 		},
 		"an account elsewhere after the owner came": func(t *testing.T, o *office, b comer) idp.User {
 			idptest.Must(t, b.comes("victim@rtx.example"))
 			u, err := o.db.UserByEmail(t.Context(), idp.Agents, "victim@rtx.example")
 			idptest.Must(t, err)
-			partner, err := o.AddConnection(t.Context(), everything(), generic(nil))
+			partner, err := o.Connections.AddConnection(t.Context(), everything(), generic(nil))
 			idptest.Must(t, err)
-			idptest.Must(t, o.LinkIdentity(t.Context(), manager, manage.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "mallory", Reason: ticket}))
+			idptest.Must(t, o.Connections.LinkIdentity(t.Context(), manager, connections.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "mallory", Reason: ticket}))
 			return u
 		},
 		"an imported authenticator": func(t *testing.T, o *office, b comer) idp.User {
-			u, err := o.ImportUser(t.Context(), manager, manage.ImportedUser{Population: idp.Agents, Email: "victim@rtx.example", PasswordHash: "$argon2id$known"}, ticket)
+			u, err := o.Connections.ImportUser(t.Context(), manager, connections.ImportedUser{Population: idp.Agents, Email: "victim@rtx.example", PasswordHash: "$argon2id$known"}, ticket)
 			idptest.Must(t, err)
 			idptest.Must(t, b.comes(u.Email))
 			return u
@@ -101,7 +104,7 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 			idptest.Must(t, o.db.SetPasswordHash(t.Context(), u.ID, "$argon2id$known", idp.Now()))
 			_, version, err := o.db.VersionedUser(t.Context(), u.ID)
 			idptest.Must(t, err)
-			idptest.Must(t, second(o.UpdateUser(t.Context(), manager, u.ID, manage.UserChange{Version: version, Email: ptr("victim@rtx.example")})))
+			idptest.Must(t, second(o.People.UpdateUser(t.Context(), manager, u.ID, people.UserChange{Version: version, Email: ptr("victim@rtx.example")})))
 			idptest.Must(t, b.comes("victim@rtx.example"))
 			return u
 		},
@@ -130,16 +133,16 @@ func TestRolesComeOnceTheWaysInAreTheOwners(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx, b, manager := t.Context(), o.comer(t), holder(idp.PermissionUsers)
-		u, err := o.AddUser(ctx, manager, manage.NewUser{Population: idp.Agents, Email: "victim@rtx.example", Password: "gentle maple corner"})
+		u, err := o.People.AddUser(ctx, manager, people.NewUser{Population: idp.Agents, Email: "victim@rtx.example", Password: "gentle maple corner"})
 		idptest.Must(t, err)
-		if err := b.comes(u.Email, "Admin"); !errors.Is(err, manage.ErrConfirm) {
+		if err := b.comes(u.Email, "Admin"); !errors.Is(err, connections.ErrConfirm) {
 			t.Fatalf("by the address alone: %v", err)
 		}
 		b.proves(u, "Admin")
 		if b.isAdmin(u) {
 			t.Error("the password of whoever made the account proves it")
 		}
-		idptest.Must(t, o.SetPassword(ctx, everything(), u.ID, "another maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(ctx, everything(), u.ID, "another maple corner", ticket))
 		idptest.Must(t, b.comes(u.Email, "Admin"))
 		if !b.isAdmin(u) {
 			t.Error("withheld from an account whose only password is an admin's")
@@ -165,16 +168,16 @@ func TestAPasswordGetsAroundASecondStepWhereOneAppAsksForNone(t *testing.T) {
 		mailbox := o.person(t, idp.Agents)
 		idptest.Must(t, o.db.CreateFactor(ctx, idp.Factor{ID: idp.NewID(), UserID: mailbox.ID, Method: idp.MethodEmail, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now()}))
 		display := o.app(t, nil, idp.Agents)
-		set := func(u idp.User) error { return o.SetPassword(ctx, manager, u.ID, "gentle maple corner", ticket) }
+		set := func(u idp.User) error { return o.People.SetPassword(ctx, manager, u.ID, "gentle maple corner", ticket) }
 		idptest.Must(t, set(phone))
 		idptest.Must(t, set(mailbox))
-		o.saveOverride(t, display, idp.Override{Mode: idp.OverrideOff}, manage.OnNextLogin)
+		o.saveOverride(t, display, idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin)
 		for name, u := range map[string]idp.User{"an authenticator": phone, "email codes": mailbox} {
-			if err := set(u); !errors.Is(err, manage.ErrForbidden) {
+			if err := set(u); !errors.Is(err, authz.ErrForbidden) {
 				t.Errorf("a password for somebody with %s: %v", name, err)
 			}
 		}
-		idptest.Must(t, o.SetPassword(ctx, holder(idp.PermissionUsers, idp.PermissionAgentRecovery), phone.ID, "gentle maple corner", ticket))
+		idptest.Must(t, o.People.SetPassword(ctx, holder(idp.PermissionUsers, idp.PermissionAgentRecovery), phone.ID, "gentle maple corner", ticket))
 	})
 }
 
@@ -185,22 +188,22 @@ func TestAnAddressAloneOpensNoAccountWithASecondStep(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		b := o.comer(t)
 		u := o.enrolled(t, idp.Agents)
-		if err := b.comes(u.Email); !errors.Is(err, manage.ErrConfirm) {
+		if err := b.comes(u.Email); !errors.Is(err, connections.ErrConfirm) {
 			t.Errorf("into an account with an authenticator: %v", err)
 		}
 		password := o.person(t, idp.Agents)
 		idptest.Must(t, o.db.SetPasswordHash(t.Context(), password.ID, "$argon2id$own", idp.Now()))
-		o.save(t, idp.Agents, manage.OnNextLogin)
-		if err := b.comes(password.Email); !errors.Is(err, manage.ErrConfirm) {
+		o.save(t, idp.Agents, populations.OnNextLogin)
+		if err := b.comes(password.Email); !errors.Is(err, connections.ErrConfirm) {
 			t.Errorf("into an account with a password, where a second step is asked for: %v", err)
 		}
 		idptest.Must(t, b.comes(o.person(t, idp.Agents).Email)) // nobody ever signed in to it
 	})
 	inOffice(t, func(t *testing.T, o *office) {
 		b, u := o.comer(t), o.enrolled(t, idp.Agents)
-		e, err := o.Connection(t.Context(), everything(), b.c.ID)
+		e, err := o.Connections.Connection(t.Context(), everything(), b.c.ID)
 		idptest.Must(t, err)
-		idptest.Must(t, second(o.UpdateConnection(t.Context(), everything(), change(e, func(c *manage.ConnectionChange) { c.Domains = []string{"rtx.example"} }))))
+		idptest.Must(t, second(o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Domains = []string{"rtx.example"} }))))
 		idptest.Must(t, b.comes(u.Email)) // an admin's word
 	})
 }
@@ -209,17 +212,19 @@ func TestAnAddressAloneOpensNoAccountWithASecondStep(t *testing.T) {
 func TestOpeningAccessToAConnectionTakesWhatAddingItTakes(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
-		c := entra(func(c *manage.ConnectionChange) { c.PopulationID, c.Domains = idp.Contacts, []string{"rtx.example"} })
-		idptest.Must(t, second(o.AddConnection(t.Context(), everything(), c)))
+		c := entra(func(c *connections.ConnectionChange) {
+			c.PopulationID, c.Domains = idp.Contacts, []string{"rtx.example"}
+		})
+		idptest.Must(t, second(o.Connections.AddConnection(t.Context(), everything(), c)))
 		o.enrolled(t, idp.Contacts)
 		opens := func(permissions ...string) error {
-			e, err := o.Population(t.Context(), everything(), idp.Contacts)
+			e, err := o.Populations.Population(t.Context(), everything(), idp.Contacts)
 			idptest.Must(t, err)
-			return second(o.SaveAccess(t.Context(), holder(permissions...), manage.Change[idp.Access]{
+			return second(o.Populations.SaveAccess(t.Context(), holder(permissions...), populations.Change[idp.Access]{
 				ID: idp.Contacts, Version: e.Version, To: idp.Access{Password: true, Federated: true}, Reason: ticket,
 			}))
 		}
-		if err := opens(idp.PermissionAuthentication); !errors.Is(err, manage.ErrForbidden) {
+		if err := opens(idp.PermissionAuthentication); !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("without the right: %v", err)
 		}
 		idptest.Must(t, opens(idp.PermissionAuthentication, idp.PermissionUsers, idp.PermissionContactReset))

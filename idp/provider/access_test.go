@@ -9,7 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keys"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/provider"
 )
 
@@ -95,11 +95,11 @@ func TestAdminTokensEndWithWhatIsBehindThem(t *testing.T) {
 		"the grant was ended":  func(k *kit) { k.exec("UPDATE grants SET revoked_at = " + ago(0)) },
 		"the user is disabled": func(k *kit) { k.exec("UPDATE users SET disabled = true") },
 		"a policy applies now": func(k *kit) {
-			k.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: false, IssuerLabel: "Other"}, manage.Immediately)
+			k.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, EmailCode: false, IssuerLabel: "Other"}, populations.Immediately)
 		},
 		"the client's override applies now": func(k *kit) {
 			for _, id := range ids {
-				k.SetOverride(id, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.Immediately)
+				k.SetOverride(id, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.Immediately)
 			}
 		},
 	} {

@@ -10,7 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/server"
 )
 
@@ -26,7 +26,7 @@ func TestWhatASessionIsEnoughFor(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	password, mfa := string(idp.ACRPassword), string(idp.ACRMFA)
-	k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	k.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	weak, _ := k.signIn(k.person("weak@rtx.example"), idp.MethodPassword)
 	mailed, _ := k.signIn(k.person("mailed@rtx.example"), idp.MethodPassword, idp.MethodEmail)
 	strong, _ := k.signIn(k.person("strong@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
@@ -86,9 +86,9 @@ func TestWhatASessionIsEnoughFor(t *testing.T) {
 func TestAClientsLeastACR(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
-	k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	k.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	p := k.AddParty(idp.Client{})
-	k.SetOverride(p.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+	k.SetOverride(p.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 	for method, want := range map[idp.Method]string{
 		"": "interaction_required", idp.MethodEmail: "interaction_required", idp.MethodTOTP: "", idp.MethodRecovery: "",
 	} {
@@ -108,7 +108,7 @@ func TestAStepUpLeavesOlderGrantsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
-		k.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		k.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		p := k.AddParty(idp.Client{})
 		b, s := k.signIn(k.person("weak@rtx.example"), idp.MethodPassword)
 		a := p.Begin()

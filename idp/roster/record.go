@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/password"
 	"gatehouse/idp/settings"
 	"gatehouse/mfa"
@@ -56,7 +56,7 @@ func wrongLine(line int, field, key string, args ...any) *LineError {
 // Record is one person of a file.
 type Record struct {
 	Line int
-	manage.ImportedUser
+	connections.ImportedUser
 }
 
 // unknownColumn is why a column is refused.

@@ -9,13 +9,14 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/settings"
 )
 
 // Import is one import of a file.
 type Import struct {
 	Manage *manage.Manager
-	Actor  manage.Actor
+	Actor  authz.Actor
 	// Open opens the file from its beginning; it may be asked for more than once.
 	Open func() (io.ReadCloser, error)
 	// Format and Population are those of NewReader.
@@ -183,7 +184,7 @@ func (i Import) try(ctx context.Context, records []*Record, outcomes []Outcome) 
 		if r == nil {
 			continue
 		}
-		_, err := i.Manage.ImportUser(ctx, i.Actor, r.ImportedUser, i.Reason)
+		_, err := i.Manage.Connections.ImportUser(ctx, i.Actor, r.ImportedUser, i.Reason)
 		var wrong settings.Errors
 		switch {
 		case errors.As(err, &wrong):

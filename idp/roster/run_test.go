@@ -14,7 +14,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/roster"
 )
 
@@ -28,7 +29,7 @@ type job struct {
 func newJob(app *idptest.App, text string) *job {
 	j := &job{text: text}
 	j.Import = roster.Import{
-		Manage: app.Manage, Actor: manage.System(), Format: roster.CSV, Population: idp.Contacts, Reason: "move",
+		Manage: app.Manage, Actor: authz.System(), Format: roster.CSV, Population: idp.Contacts, Reason: "move",
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(j.text)), nil },
 		Tell: func(o roster.Outcome) { j.told = append(j.told, o) },
 	}
@@ -206,7 +207,7 @@ func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_tid: settings.user.entra_tenant") {
 		t.Error(j.told)
 	}
-	connection, err := app.Manage.AddConnection(t.Context(), manage.System(), manage.ConnectionChange{
+	connection, err := app.Manage.Connections.AddConnection(t.Context(), authz.System(), connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Contacts, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Tenants: []string{tenant}, ClientID: "app",
 		},
@@ -227,25 +228,25 @@ func TestImportGivesNobodyMoreThanTheImporterHas(t *testing.T) {
 	t.Parallel()
 	db := idptest.Alone(t)
 	app := idptest.Start(t, db.URL, "")
-	actor := manage.Actor{UserID: "ada", Permissions: []string{idp.PermissionUsers, idp.PermissionRoles}, SecondStepAt: idp.Now()}
+	actor := authz.Actor{UserID: "ada", Permissions: []string{idp.PermissionUsers, idp.PermissionRoles}, SecondStepAt: idp.Now()}
 	for text, may := range map[string]bool{
 		"email,roles\na@x.example,agent\n": true,
 		"email,roles\nb@x.example,admin\n": false,
 	} {
 		j := newJob(app, text)
 		j.Actor = actor
-		if _, err := j.Run(t.Context()); (err == nil) != may || !may && !errors.Is(err, manage.ErrForbidden) {
+		if _, err := j.Run(t.Context()); (err == nil) != may || !may && !errors.Is(err, authz.ErrForbidden) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	j := newJob(app, "email\nc@x.example\n")
-	j.Actor = manage.Actor{UserID: "ada", Permissions: []string{idp.PermissionRoles}, SecondStepAt: idp.Now()}
-	if _, err := j.Run(t.Context()); !errors.Is(err, manage.ErrForbidden) {
+	j.Actor = authz.Actor{UserID: "ada", Permissions: []string{idp.PermissionRoles}, SecondStepAt: idp.Now()}
+	if _, err := j.Run(t.Context()); !errors.Is(err, authz.ErrForbidden) {
 		t.Errorf("without the permission: %v", err)
 	}
 	j.Actor = actor
 	j.Actor.SecondStepAt = idp.Now().Add(-time.Hour)
-	if _, err := j.Run(t.Context()); !errors.Is(err, manage.ErrStepUp) {
+	if _, err := j.Run(t.Context()); !errors.Is(err, authz.ErrStepUp) {
 		t.Errorf("with an old second step: %v", err)
 	}
 	if n := count(t, db, "users"); n != 1 {

@@ -9,7 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // answered is no fault of ours.
@@ -23,7 +24,7 @@ func answered(err error) bool {
 func TestAppIsDeletedWhileItIsUsed(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
-		app.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		app.AddUser(idp.Agents, "maya@rtx.example")
 		for range 6 {
 			party, browser := app.AddParty(idp.Client{}), idptest.NewBrowser(t)
@@ -36,7 +37,7 @@ func TestAppIsDeletedWhileItIsUsed(t *testing.T) {
 			form := fresh.Get(party.Begin().URL)
 			tries := []func() bool{
 				func() bool {
-					return app.Manage.DeleteClient(t.Context(), manage.System(), party.Client.ID, "it is gone") == nil
+					return app.Manage.Apps.DeleteClient(t.Context(), authz.System(), party.Client.ID, "it is gone") == nil
 				},
 				func() bool { _, err := party.Refresh(token.RefreshToken); return answered(err) },
 				func() bool {

@@ -5,6 +5,7 @@ import (
 
 	"gatehouse/idp/account"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/self"
 )
 
 // identities are people's accounts elsewhere, as their own pages see them.
@@ -12,7 +13,7 @@ type identities struct{ manage *manage.Manager }
 
 // Of implements account.Identities.
 func (i identities) Of(ctx context.Context, userID string) ([]account.Identity, error) {
-	entries, err := i.manage.OwnIdentities(ctx, userID)
+	entries, err := i.manage.Self.OwnIdentities(ctx, userID)
 	list := make([]account.Identity, len(entries))
 	for n, e := range entries {
 		list[n] = account.Identity{ID: e.ConnectionID, Provider: e.Connection, Account: e.Email, LinkedAt: e.CreatedAt}
@@ -21,6 +22,6 @@ func (i identities) Of(ctx context.Context, userID string) ([]account.Identity, 
 }
 
 // Unlink implements account.Identities.
-func (i identities) Unlink(ctx context.Context, s manage.Self, id string) error {
-	return i.manage.UnlinkOwn(ctx, s, id)
+func (i identities) Unlink(ctx context.Context, s self.Self, id string) error {
+	return i.manage.Self.UnlinkOwn(ctx, s, id)
 }

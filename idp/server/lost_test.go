@@ -14,7 +14,11 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/keyring"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/store"
 )
 
@@ -34,7 +38,7 @@ func openLoses(t *testing.T) *loses {
 	app, box := idptest.StartWithMail(t, db.URL)
 	ring, err := keyring.Parse(base64.StdEncoding.EncodeToString(idp.HashSecret("lost")))
 	idptest.Must(t, err)
-	app.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, manage.OnNextLogin)
+	app.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, populations.OnNextLogin)
 	return &loses{App: app, t: t, db: db, box: box, ring: ring}
 }
 
@@ -164,7 +168,7 @@ var linkInMail = regexp.MustCompile(`http://127[^\s"]+`)
 func TestALinkWhoseKeyIsLostSaysSo(t *testing.T) {
 	t.Parallel()
 	l := openLoses(t)
-	_, err := l.Manage.Invite(t.Context(), manage.System(), manage.Invitation{Population: idp.Agents, Email: "new@rtx.example", Name: "New"})
+	_, err := l.Manage.Links.Invite(t.Context(), authz.System(), links.Invitation{Population: idp.Agents, Email: "new@rtx.example", Name: "New"})
 	idptest.Must(t, err)
 	link := linkInMail.FindString(l.box.Next("new@rtx.example").Text)
 	if l.lose()["links"] == 0 {
@@ -182,7 +186,7 @@ func TestALinkWhoseKeyIsLostSaysSo(t *testing.T) {
 func (l *loses) connect() *idptest.Entra {
 	l.t.Helper()
 	ctx, entra := l.t.Context(), idptest.StartEntra(l.t, l.Issuer, nil)
-	entry, err := l.Manage.AddConnection(ctx, manage.System(), manage.ConnectionChange{
+	entry, err := l.Manage.Connections.AddConnection(ctx, authz.System(), connections.ConnectionChange{
 		Connection: idp.Connection{
 			PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: entra.URL,
 			Tenants: []string{idptest.HomeTenant}, ClientID: idptest.HomeApp, CreateUsers: true, EndUpstream: true,
@@ -191,9 +195,9 @@ func (l *loses) connect() *idptest.Entra {
 	})
 	idptest.Must(l.t, err)
 	l.connection = entry.Connection
-	p, err := l.Manage.Population(ctx, manage.System(), idp.Agents)
+	p, err := l.Manage.Populations.Population(ctx, authz.System(), idp.Agents)
 	idptest.Must(l.t, err)
-	_, err = l.Manage.SaveAccess(ctx, manage.System(), manage.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true}})
+	_, err = l.Manage.Populations.SaveAccess(ctx, authz.System(), populations.Change[idp.Access]{ID: idp.Agents, Version: p.Version, To: idp.Access{Password: true, Federated: true}})
 	idptest.Must(l.t, err)
 	return entra
 }
@@ -217,7 +221,7 @@ func TestEveryPageAnswersWhenAMasterKeyIsLost(t *testing.T) {
 	t.Parallel()
 	l := openLoses(t)
 	entra := l.connect()
-	admin, err := l.Manage.CreateUser(t.Context(), manage.NewUser{
+	admin, err := l.Manage.People.CreateUser(t.Context(), people.NewUser{
 		Population: idp.Agents, Email: "admin@rtx.example", Name: "Ada", Password: idptest.Password, Roles: []string{idp.RoleAdmin},
 	})
 	idptest.Must(t, err)
@@ -254,12 +258,12 @@ func TestEveryPageAnswersWhenAMasterKeyIsLost(t *testing.T) {
 	l.says(b.Submit(page, "/totp", "code", phone.Code(1)), "We cannot check this authenticator app right now.")
 
 	// With its secret entered again, people come.
-	change := manage.ConnectionChange{Connection: l.connection}
-	if _, err := l.Manage.UpdateConnection(t.Context(), manage.System(), change); err == nil {
+	change := connections.ConnectionChange{Connection: l.connection}
+	if _, err := l.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change); err == nil {
 		t.Error("a connection stays on with a secret that nobody can read")
 	}
 	change.ClientSecret = idptest.EntraSecret
-	if _, err := l.Manage.UpdateConnection(t.Context(), manage.System(), change); err != nil {
+	if _, err := l.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change); err != nil {
 		t.Error(err)
 	}
 }

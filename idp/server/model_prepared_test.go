@@ -6,7 +6,9 @@ import (
 	"pgregory.net/rapid"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
 )
 
 // drawPrepared has the attacker, in some worlds, prepare an account for somebody who has
@@ -16,16 +18,16 @@ func (w *intrigue) drawPrepared() {
 	if !slices.Contains(w.held, idp.PermissionUsers) || !rapid.Bool().Draw(w.r, "they prepare an account") {
 		return
 	}
-	n := manage.NewUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Name: "Newcomer"}
+	n := people.NewUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Name: "Newcomer"}
 	later := rapid.Bool().Draw(w.r, "with a password of later")
 	if !later {
 		n.Password = sharedSecret
 	}
-	u, err := w.app.Manage.AddUser(w.ctx, w.actor(), n)
+	u, err := w.app.Manage.People.AddUser(w.ctx, w.actor(), n)
 	if err != nil {
 		return
 	}
-	if later && w.app.Manage.SetPassword(w.ctx, w.actor(), u.ID, sharedSecret, anyReason) != nil {
+	if later && w.app.Manage.People.SetPassword(w.ctx, w.actor(), u.ID, sharedSecret, anyReason) != nil {
 		return
 	}
 	w.passwords[u.ID] = true
@@ -58,11 +60,11 @@ func (w *intrigue) open(roles bool) {
 	}
 	c.Domains = []string{"rtx.example"}
 	if !roles {
-		_, _ = w.app.Manage.UpdateConnection(w.ctx, manage.System(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+		_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, authz.System(), connections.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
 		return
 	}
 	c.Roles = []idp.RoleMapping{{Claim: "groups", Value: "everybody", RoleID: idp.RoleAdmin}}
-	_, _ = w.app.Manage.UpdateConnection(w.ctx, manage.System(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+	_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, authz.System(), connections.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
 }
 
 // comes signs the owner of an address in. A refusal is no failure.
@@ -71,5 +73,5 @@ func (w *intrigue) comes(a idp.Assertion) {
 	if err != nil || !c.Enabled || !c.AllowsTenant(homeDirectory) {
 		return
 	}
-	_, _ = w.app.Manage.Recognise(w.ctx, c, a)
+	_, _ = w.app.Manage.Connections.Recognise(w.ctx, c, a)
 }

@@ -12,7 +12,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
 )
 
 // given are tokens that the attacker got honestly, at an app of their own browser.
@@ -32,7 +33,7 @@ var wholeScopes = []string{"openid", "email", "offline_access", idp.AdminScope}
 
 // obtain signs the attacker in to an app that may do everything.
 func (w *intrigue) obtain() {
-	c, secret, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+	c, secret, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{
 		Name: "Console of their own", Populations: []string{idp.Agents, idp.Contacts}, RedirectURIs: []string{"https://tool.example/callback"}, Scopes: wholeScopes,
 	})
 	w.must(err)
@@ -95,10 +96,10 @@ func (w *intrigue) send(r *http.Request) (int, map[string]any) {
 func (w *intrigue) takings() map[string]func() {
 	fromApp := func(change func(*idp.Client)) func() {
 		return func() {
-			entry, err := w.app.Manage.Client(w.ctx, manage.System(), w.tokens[0].client.ID)
+			entry, err := w.app.Manage.Apps.Client(w.ctx, authz.System(), w.tokens[0].client.ID)
 			w.must(err)
 			change(&entry.Client)
-			_, err = w.app.Manage.UpdateClient(w.ctx, manage.System(), entry)
+			_, err = w.app.Manage.Apps.UpdateClient(w.ctx, authz.System(), entry)
 			w.must(err)
 		}
 	}
@@ -111,7 +112,7 @@ func (w *intrigue) takings() map[string]func() {
 			w.must(err)
 			change(&c)
 			// The only way in of a population is not switched off.
-			_, _ = w.app.Manage.UpdateConnection(w.ctx, manage.System(), manage.ConnectionChange{Connection: c, Reason: anyReason})
+			_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, authz.System(), connections.ConnectionChange{Connection: c, Reason: anyReason})
 		}
 	}
 	return map[string]func(){
@@ -129,7 +130,7 @@ func (w *intrigue) takings() map[string]func() {
 func (w *intrigue) takeRole() {
 	_, version, err := w.app.Store.VersionedUser(w.ctx, w.self.ID)
 	w.must(err)
-	w.must(w.app.Manage.SetRoles(w.ctx, manage.System(), w.self.ID, version, nil, anyReason))
+	w.must(w.app.Manage.People.SetRoles(w.ctx, authz.System(), w.self.ID, version, nil, anyReason))
 }
 
 func (w *intrigue) take() {
@@ -216,7 +217,7 @@ func (w *intrigue) judgeAccess(what, token string, scopes []string) {
 
 // readsRoles tells whether the table of roles lets the attacker see roles.
 func (w *intrigue) readsRoles() bool {
-	return slices.ContainsFunc(w.permissionsOf(w.self.ID), func(p string) bool { return slices.Contains(manage.Operations()["Roles"], p) })
+	return slices.ContainsFunc(w.permissionsOf(w.self.ID), func(p string) bool { return slices.Contains(authz.Operations()["Roles"], p) })
 }
 
 func (w *intrigue) bearer(path, token string) (int, map[string]any) {

@@ -10,7 +10,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/connections"
 	"gatehouse/mfa"
 )
 
@@ -56,7 +56,7 @@ func (w *intrigue) holds(permissions []string) bool {
 }
 
 func (w *intrigue) permissionsOf(userID string) []string {
-	a, err := w.app.Manage.ActorOf(w.ctx, userID, idp.Now())
+	a, err := w.app.Manage.Authz.ActorOf(w.ctx, userID, idp.Now())
 	w.must(err)
 	return a.Permissions
 }
@@ -208,10 +208,10 @@ func (w *intrigue) assertLinked(c idp.Connection, p subject, all bool, add func(
 func (w *intrigue) recognised(c idp.Connection, a idp.Assertion) (user idp.User, ok bool) {
 	err := w.app.Store.Do(w.ctx, func(ctx context.Context) error {
 		var err error
-		user, err = w.app.Manage.Recognise(ctx, c, a)
-		if errors.Is(err, manage.ErrConfirm) && theirs(a.Email) {
+		user, err = w.app.Manage.Connections.Recognise(ctx, c, a)
+		if errors.Is(err, connections.ErrConfirm) && theirs(a.Email) {
 			var signIn bool
-			user, signIn, err = w.app.Manage.Confirmed(ctx, c, a)
+			user, signIn, err = w.app.Manage.Connections.Confirmed(ctx, c, a)
 			if signIn {
 				err = errLeave
 			}
@@ -220,7 +220,7 @@ func (w *intrigue) recognised(c idp.Connection, a idp.Assertion) (user idp.User,
 			return err
 		}
 		ok = true
-		now, err := w.app.Manage.ActorOf(ctx, user.ID, idp.Now())
+		now, err := w.app.Manage.Authz.ActorOf(ctx, user.ID, idp.Now())
 		if err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func (w *intrigue) judgeApps() {
 			continue
 		}
 		if c.Kind == idp.ServiceClient {
-			a, err := w.app.Manage.ActorOfRoles(w.ctx, c.Roles)
+			a, err := w.app.Manage.Authz.ActorOfRoles(w.ctx, c.Roles)
 			w.must(err)
 			if !w.holds(a.Permissions) {
 				w.r.Fatalf("with %v they act as a service that holds %v", w.held, a.Permissions)

@@ -12,7 +12,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 )
 
 // What is the attacker's outside of Gatehouse: a mailbox, a directory at Entra, an
@@ -91,7 +94,7 @@ func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App) *intrigue {
 
 // must ends the check unless a step worked, or had nothing to change.
 func (w *intrigue) must(err error) {
-	if err != nil && !errors.Is(err, manage.ErrUnchanged) {
+	if err != nil && !errors.Is(err, authz.ErrUnchanged) {
 		w.r.Fatalf("%v", err)
 	}
 }
@@ -106,13 +109,13 @@ func (w *intrigue) drawPolicies() {
 			Authenticator: rapid.Bool().Draw(w.r, id+" use authenticators"), EmailCode: rapid.Bool().Draw(w.r, id+" use email codes"),
 		}
 		if policy.Authenticator != p.Policy.Authenticator || policy.EmailCode != p.Policy.EmailCode {
-			_, err = w.app.Manage.SavePolicy(w.ctx, manage.System(), manage.Change[idp.Policy]{ID: id, To: policy, Apply: manage.OnNextLogin, PasswordAlone: true})
+			_, err = w.app.Manage.Populations.SavePolicy(w.ctx, authz.System(), populations.Change[idp.Policy]{ID: id, To: policy, Apply: populations.OnNextLogin, PasswordAlone: true})
 			w.must(err)
 		}
 		if access := (idp.Access{Password: true, Federated: true}); p.Access != access {
-			entry, err := w.app.Manage.Population(w.ctx, manage.System(), id)
+			entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), id)
 			w.must(err)
-			_, err = w.app.Manage.SaveAccess(w.ctx, manage.System(), manage.Change[idp.Access]{ID: id, Version: entry.Version, To: access})
+			_, err = w.app.Manage.Populations.SaveAccess(w.ctx, authz.System(), populations.Change[idp.Access]{ID: id, Version: entry.Version, To: access})
 			w.must(err)
 		}
 	}
@@ -140,7 +143,7 @@ func (w *intrigue) drawConnection() {
 // service that has roles.
 func (w *intrigue) drawApps() {
 	for _, scopes := range [][]string{{"openid", idp.AdminScope}, {"openid", "email"}} {
-		c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+		c, _, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{
 			Name: "Portal", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://portal.example/callback"}, Scopes: scopes,
 		})
 		w.must(err)
@@ -148,7 +151,7 @@ func (w *intrigue) drawApps() {
 	}
 	w.drawDisplay()
 	role := w.drawRole("service")
-	c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+	c, _, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
 	w.must(err)
@@ -160,7 +163,7 @@ func (w *intrigue) drawDisplay() {
 	if !rapid.Bool().Draw(w.r, "an app asks for a password alone") {
 		return
 	}
-	c, _, err := w.app.Manage.CreateClient(w.ctx, idp.Client{
+	c, _, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{
 		Name: "Wall display", Populations: []string{idp.Agents, idp.Contacts}, RedirectURIs: []string{"https://wall.example/callback"}, Scopes: []string{"openid"},
 	})
 	w.must(err)
@@ -220,7 +223,7 @@ func (w *intrigue) enrol(u idp.User) {
 	w.must(w.app.Store.CreateFactor(w.ctx, idp.Factor{
 		ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Name: "Phone", Secret: []byte{1}, CreatedAt: now, LastUsedAt: now,
 	}))
-	w.must(w.app.Store.Do(w.ctx, func(ctx context.Context) error { return w.app.Manage.MakeRecoveryCodes(ctx, u.ID) }))
+	w.must(w.app.Store.Do(w.ctx, func(ctx context.Context) error { return w.app.Manage.Factors.MakeRecoveryCodes(ctx, u.ID) }))
 }
 
 // drawSelf is the attacker: an agent with some permissions, signed in as strongly as can
@@ -233,8 +236,8 @@ func (w *intrigue) drawSelf() {
 }
 
 // actor is the attacker as of now, after a second step.
-func (w *intrigue) actor() manage.Actor {
-	a, err := w.app.Manage.ActorOf(w.ctx, w.self.ID, idp.Now())
+func (w *intrigue) actor() authz.Actor {
+	a, err := w.app.Manage.Authz.ActorOf(w.ctx, w.self.ID, idp.Now())
 	w.must(err)
 	return a
 }
@@ -285,7 +288,7 @@ func (w *intrigue) operations() map[string]func() {
 		"link themselves":                w.linkThemselves,
 		"move an address":                w.moveAddress,
 		"set a password":                 w.setPassword,
-		"reset MFA":                      func() { _ = m.ResetMFA(w.ctx, w.actor(), w.anyone().ID, anyReason) },
+		"reset MFA":                      func() { _ = m.Factors.ResetMFA(w.ctx, w.actor(), w.anyone().ID, anyReason) },
 		"view recovery codes":            w.viewCodes,
 		"give a role":                    w.giveRole,
 		"widen their role":               w.widenRole,
@@ -306,16 +309,16 @@ func (w *intrigue) act() {
 
 func (w *intrigue) changeApp(change func(*idp.Client)) {
 	c := w.apps[rapid.IntRange(0, len(w.apps)-1).Draw(w.r, "app")]
-	entry, err := w.app.Manage.Client(w.ctx, w.actor(), c.ID)
+	entry, err := w.app.Manage.Apps.Client(w.ctx, w.actor(), c.ID)
 	if err != nil {
 		return
 	}
 	change(&entry.Client)
-	_, _ = w.app.Manage.UpdateClient(w.ctx, w.actor(), entry)
+	_, _ = w.app.Manage.Apps.UpdateClient(w.ctx, w.actor(), entry)
 }
 
 func (w *intrigue) addApp() {
-	entry, _, err := w.app.Manage.AddClient(w.ctx, w.actor(), idp.Client{
+	entry, _, err := w.app.Manage.Apps.AddClient(w.ctx, w.actor(), idp.Client{
 		Name: "Mine", Populations: []string{idp.Agents}, RedirectURIs: []string{theirCallback}, Scopes: []string{"openid", idp.AdminScope},
 	})
 	if err == nil {
@@ -327,25 +330,25 @@ func (w *intrigue) addApp() {
 func (w *intrigue) addSecret() {
 	all := slices.Concat(w.apps, w.services)
 	c := all[rapid.IntRange(0, len(all)-1).Draw(w.r, "app")]
-	if _, err := w.app.Manage.AddClientSecret(w.ctx, w.actor(), c.ID); err == nil {
+	if _, err := w.app.Manage.Apps.AddClientSecret(w.ctx, w.actor(), c.ID); err == nil {
 		w.secrets[c.ID] = true
 	}
 }
 
 func (w *intrigue) giveService() {
-	entry, err := w.app.Manage.Client(w.ctx, w.actor(), w.services[0].ID)
+	entry, err := w.app.Manage.Apps.Client(w.ctx, w.actor(), w.services[0].ID)
 	if err != nil {
 		return
 	}
 	entry.Roles = []string{rapid.SampledFrom([]string{idp.RoleAdmin, idp.RoleManager}).Draw(w.r, "role")}
-	_, _ = w.app.Manage.UpdateClient(w.ctx, w.actor(), entry)
+	_, _ = w.app.Manage.Apps.UpdateClient(w.ctx, w.actor(), entry)
 }
 
 func (w *intrigue) changeConnection(change func(*idp.Connection)) {
 	now, err := w.app.Store.Connection(w.ctx, w.connection.ID)
 	w.must(err)
 	change(&now)
-	_, _ = w.app.Manage.UpdateConnection(w.ctx, w.actor(), manage.ConnectionChange{Connection: now, ClientSecret: sharedSecret, Reason: anyReason})
+	_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, w.actor(), connections.ConnectionChange{Connection: now, ClientSecret: sharedSecret, Reason: anyReason})
 }
 
 func (w *intrigue) mapRole() {
@@ -366,14 +369,14 @@ func (w *intrigue) addConnection() {
 	if rapid.Bool().Draw(w.r, "with the domain") {
 		c.Domains = []string{"rtx.example"}
 	}
-	_, _ = w.app.Manage.AddConnection(w.ctx, w.actor(), manage.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+	_, _ = w.app.Manage.Connections.AddConnection(w.ctx, w.actor(), connections.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
 }
 
 func (w *intrigue) linkThemselves() {
 	all, err := w.app.Store.Connections(w.ctx, "")
 	w.must(err)
 	c := all[rapid.IntRange(0, len(all)-1).Draw(w.r, "connection")]
-	_ = w.app.Manage.LinkIdentity(w.ctx, w.actor(), manage.NewIdentity{
+	_ = w.app.Manage.Connections.LinkIdentity(w.ctx, w.actor(), connections.NewIdentity{
 		UserID: w.anyone().ID, ConnectionID: c.ID, TenantID: theirDirectory, ObjectID: theirObject, Subject: "mallory", Reason: anyReason,
 	})
 }
@@ -382,19 +385,19 @@ func (w *intrigue) moveAddress() {
 	u, version, err := w.app.Store.VersionedUser(w.ctx, w.anyone().ID)
 	w.must(err)
 	mailbox := theirMailbox
-	_, _ = w.app.Manage.UpdateUser(w.ctx, w.actor(), u.ID, manage.UserChange{Version: version, Email: &mailbox})
+	_, _ = w.app.Manage.People.UpdateUser(w.ctx, w.actor(), u.ID, people.UserChange{Version: version, Email: &mailbox})
 }
 
 func (w *intrigue) setPassword() {
 	p := w.anyone()
-	if err := w.app.Manage.SetPassword(w.ctx, w.actor(), p.ID, sharedSecret, anyReason); err == nil {
+	if err := w.app.Manage.People.SetPassword(w.ctx, w.actor(), p.ID, sharedSecret, anyReason); err == nil {
 		w.passwords[p.ID] = true
 	}
 }
 
 func (w *intrigue) viewCodes() {
 	p := w.anyone()
-	if _, err := w.app.Manage.ViewRecoveryCodes(w.ctx, w.actor(), p.ID, anyReason); err == nil {
+	if _, err := w.app.Manage.Factors.ViewRecoveryCodes(w.ctx, w.actor(), p.ID, anyReason); err == nil {
 		w.codes[p.ID] = true
 	}
 }
@@ -403,11 +406,11 @@ func (w *intrigue) giveRole() {
 	who := append([]string{w.self.ID}, w.anyone().ID)
 	u, version, err := w.app.Store.VersionedUser(w.ctx, rapid.SampledFrom(who).Draw(w.r, "to whom"))
 	w.must(err)
-	_ = w.app.Manage.SetRoles(w.ctx, w.actor(), u.ID, version, []string{rapid.SampledFrom([]string{idp.RoleAdmin, idp.RoleManager}).Draw(w.r, "role")}, anyReason)
+	_ = w.app.Manage.People.SetRoles(w.ctx, w.actor(), u.ID, version, []string{rapid.SampledFrom([]string{idp.RoleAdmin, idp.RoleManager}).Draw(w.r, "role")}, anyReason)
 }
 
 func (w *intrigue) widenRole() {
-	roles, err := w.app.Manage.Roles(w.ctx, w.actor())
+	roles, err := w.app.Manage.Roles.Roles(w.ctx, w.actor())
 	if err != nil {
 		return
 	}
@@ -416,13 +419,13 @@ func (w *intrigue) widenRole() {
 		w.must(err)
 		if slices.ContainsFunc(mine, func(r idp.Role) bool { return r.ID == e.ID }) {
 			e.Permissions = idp.Permissions()
-			_, _ = w.app.Manage.UpdateRole(w.ctx, w.actor(), e, anyReason)
+			_, _ = w.app.Manage.Roles.UpdateRole(w.ctx, w.actor(), e, anyReason)
 		}
 	}
 }
 
 func (w *intrigue) addAccount() {
-	u, err := w.app.Manage.AddUser(w.ctx, w.actor(), manage.NewUser{
+	u, err := w.app.Manage.People.AddUser(w.ctx, w.actor(), people.NewUser{
 		Population: idp.Agents, Email: theirMailbox, Name: "Mallory", Password: sharedSecret,
 		Roles: rapid.SampledFrom([][]string{nil, {idp.RoleManager}, {idp.RoleAdmin}}).Draw(w.r, "roles"),
 	})
@@ -430,7 +433,7 @@ func (w *intrigue) addAccount() {
 }
 
 func (w *intrigue) importAccount() {
-	u, err := w.app.Manage.ImportUser(w.ctx, w.actor(), manage.ImportedUser{
+	u, err := w.app.Manage.Connections.ImportUser(w.ctx, w.actor(), connections.ImportedUser{
 		Population: idp.Agents, Email: theirMailbox, Name: "Mallory", Roles: rapid.SampledFrom([][]string{nil, {idp.RoleAdmin}}).Draw(w.r, "roles"),
 	}, anyReason)
 	w.added(u, err)

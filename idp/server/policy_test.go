@@ -9,7 +9,8 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 const maya = "maya@rtx.example"
@@ -68,7 +69,7 @@ func (s visitor) silently(party *idptest.Party, pairs ...string) string {
 func world(t *testing.T, db *idptest.Database, p idp.Policy) (*idptest.App, *idptest.Party) {
 	t.Helper()
 	app := idptest.Start(t, db.URL, "")
-	app.SetPolicy(idp.Agents, p, manage.OnNextLogin)
+	app.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 	app.AddUser(idp.Agents, maya)
 	return app, app.AddParty(idp.Client{})
 }
@@ -80,7 +81,7 @@ func TestImmediatelySignsEverybodyOut(t *testing.T) {
 		if status := idptest.Userinfo(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
 			t.Fatalf("before: %d", status)
 		}
-		app.SetPolicy(idp.Agents, byApp, manage.Immediately)
+		app.SetPolicy(idp.Agents, byApp, populations.Immediately)
 		s.wantDead(t, app.Issuer)
 		if got := s.silently(party); got != "login_required" {
 			t.Errorf("single sign-on after it: %q", got)
@@ -99,7 +100,7 @@ func TestOnNextLoginLeavesSessionsAlone(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		s := signInByPassword(t, party)
-		app.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, byApp, populations.OnNextLogin)
 		if status := idptest.Userinfo(t, app.Issuer, s.tokens.AccessToken); status != http.StatusOK {
 			t.Errorf("userinfo: %d", status)
 		}
@@ -130,31 +131,31 @@ func TestEveryOrderOfChanges(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		first := signInByPassword(t, party)
-		app.SetPolicy(idp.Agents, noMFA, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, noMFA, populations.OnNextLogin)
 		second := signInByPassword(t, party)
-		app.SetPolicy(idp.Agents, noMFA, manage.Immediately)
+		app.SetPolicy(idp.Agents, noMFA, populations.Immediately)
 		first.wantDead(t, app.Issuer)
 		second.wantDead(t, app.Issuer)
 		third := signInByPassword(t, party)
-		app.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, byApp, populations.OnNextLogin)
 		if got := third.silently(party); got != "" {
 			t.Errorf("a session of between the changes: %q", got)
 		}
-		app.SetPolicy(idp.Contacts, byApp, manage.Immediately)
+		app.SetPolicy(idp.Contacts, byApp, populations.Immediately)
 		if got := third.silently(party); got != "" {
 			t.Errorf("another population's change ended it: %q", got)
 		}
-		app.SetPolicy(idp.Agents, noMFA, manage.Immediately)
+		app.SetPolicy(idp.Agents, noMFA, populations.Immediately)
 		third.wantDead(t, app.Issuer)
 	})
 }
 
 func TestASignInUnderWayMeetsTheNewPolicyAndIsTold(t *testing.T) {
-	for _, apply := range []manage.Apply{manage.Immediately, manage.OnNextLogin} {
+	for _, apply := range []populations.Apply{populations.Immediately, populations.OnNextLogin} {
 		t.Run(string(apply), func(t *testing.T) {
 			idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 				app, box := idptest.StartWithMail(t, db.URL)
-				app.SetPolicy(idp.Agents, idp.Policy{EmailCode: true}, manage.OnNextLogin)
+				app.SetPolicy(idp.Agents, idp.Policy{EmailCode: true}, populations.OnNextLogin)
 				app.AddUser(idp.Agents, maya)
 				party, b := app.AddParty(idp.Client{}), idptest.NewBrowser(t)
 				page := b.Submit(b.Get(party.Begin().URL), "/password", "email", maya, "password", idptest.Password)
@@ -167,7 +168,7 @@ func TestASignInUnderWayMeetsTheNewPolicyAndIsTold(t *testing.T) {
 					}
 				}
 				page = b.Get(page.URL.String())
-				if apply == manage.Immediately { // everybody is out, and so is who stands in the middle
+				if apply == populations.Immediately { // everybody is out, and so is who stands in the middle
 					page = b.Submit(page, "/password", "password", idptest.Password)
 				} else {
 					page = b.Submit(page, "/begin")
@@ -188,12 +189,12 @@ func TestNoSignInSlipsPastAChange(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		for range 10 {
-			app.SetPolicy(idp.Agents, noMFA, manage.OnNextLogin)
+			app.SetPolicy(idp.Agents, noMFA, populations.OnNextLogin)
 			b, attempt := idptest.NewBrowser(t), party.Begin()
 			form := b.Get(attempt.URL)
 			got := idptest.Race(2, func(i int) *idptest.Page {
 				if i == 0 {
-					app.SetPolicy(idp.Agents, byApp, manage.Immediately)
+					app.SetPolicy(idp.Agents, byApp, populations.Immediately)
 					return nil
 				}
 				return b.Submit(form, "/password", "email", maya, "password", idptest.Password)
@@ -214,9 +215,9 @@ func TestClocksOfReplicasDoNotMatter(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app, party := world(t, db, noMFA)
 		for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
-			app.SetPolicy(idp.Agents, noMFA, manage.OnNextLogin)
+			app.SetPolicy(idp.Agents, noMFA, populations.OnNextLogin)
 			s := signInByPassword(t, party)
-			app.SetPolicy(idp.Agents, byApp, manage.Immediately)
+			app.SetPolicy(idp.Agents, byApp, populations.Immediately)
 			for _, table := range []string{"policies", "sessions", "grants", "tokens"} {
 				db.Age(t, table, off, "created_at")
 			}
@@ -237,7 +238,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 		elsewhere := lax.Exchange(there, s.Get(there.URL).Left)
 
 		// On next login: the session that exists goes on at both.
-		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired}, manage.OnNextLogin)
+		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired}, populations.OnNextLogin)
 		for _, p := range []*idptest.Party{strict, lax} {
 			if got := s.silently(p); got != "" {
 				t.Errorf("on next login: %q", got)
@@ -245,7 +246,7 @@ func TestAnOverrideAppliesAtItsClientAlone(t *testing.T) {
 		}
 		// Immediately: the client's grants are dead, and older proofs count there no
 		// more; elsewhere single sign-on goes on.
-		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired}, manage.Immediately)
+		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired}, populations.Immediately)
 		s.wantDead(t, app.Issuer)
 		if got := s.silently(strict); got != "login_required" {
 			t.Errorf("at the client: %q", got)
@@ -277,9 +278,9 @@ func TestAStricterAppStillStepsUp(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		app, lax := world(t, db, noMFA)
 		strict := app.AddParty(idp.Client{})
-		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, manage.OnNextLogin)
+		app.SetOverride(strict.Client.ID, idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRMFA}, populations.OnNextLogin)
 		s := signInByPassword(t, lax)
-		app.SetPolicy(idp.Agents, byApp, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, byApp, populations.OnNextLogin)
 		if got := s.silently(lax); got != "" {
 			t.Errorf("the lax app: %q", got)
 		}
@@ -307,7 +308,7 @@ func TestResetMFALeadsThroughSetUpAgain(t *testing.T) {
 		s := visitor{Browser: b, party: party, tokens: party.Exchange(attempt, page.Left)}
 		s.offline = s.tokens
 		box.Next(maya)
-		idptest.Must(t, app.Manage.ResetMFA(context.WithoutCancel(t.Context()), manage.System(), user.ID, "lost phone"))
+		idptest.Must(t, app.Manage.Factors.ResetMFA(context.WithoutCancel(t.Context()), authz.System(), user.ID, "lost phone"))
 		s.wantDead(t, app.Issuer)
 		if subject := box.Next(maya).Subject; !strings.Contains(subject, "reset") {
 			t.Errorf("the notice is %q", subject)

@@ -5,7 +5,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
 )
 
 // Who revoked a key, and why, is recorded in the transaction that does it: where that
@@ -19,10 +19,10 @@ func TestAKeyIsNotRevokedWithoutItsRecord(t *testing.T) {
 	idptest.Must(t, err)
 	before, err := app.Store.SigningKeys(t.Context())
 	idptest.Must(t, err)
-	if err := app.Manage.RevokeKey(t.Context(), manage.System(), before[0].ID, "it leaked"); err == nil {
+	if err := app.Manage.System.RevokeKey(t.Context(), authz.System(), before[0].ID, "it leaked"); err == nil {
 		t.Error("revoked, though nobody can see by whom")
 	}
-	if _, err := app.Manage.RotateKeys(t.Context(), manage.System(), "it leaked"); err == nil {
+	if _, err := app.Manage.System.RotateKeys(t.Context(), authz.System(), "it leaked"); err == nil {
 		t.Error("rotated, though nobody can see by whom")
 	}
 	after, err := app.Store.SigningKeys(t.Context())
@@ -30,7 +30,7 @@ func TestAKeyIsNotRevokedWithoutItsRecord(t *testing.T) {
 	if len(after) != len(before) || after[0].ID != before[0].ID {
 		t.Errorf("%d keys before and %d after", len(before), len(after))
 	}
-	idptest.Must(t, app.Manage.RevokeKey(t.Context(), manage.System(), before[0].ID, "really"))
+	idptest.Must(t, app.Manage.System.RevokeKey(t.Context(), authz.System(), before[0].ID, "really"))
 	for _, k := range app.Keys.List() {
 		if k.ID == before[0].ID {
 			t.Error("the provider still has the key that was revoked")

@@ -108,7 +108,8 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	if err := s.manage(ctx, ring); err != nil {
+	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
+	if err := s.manage(ctx, ring, limiter); err != nil {
 		return err
 	}
 	s.sessions.Key = secrets[keys.ForSession]
@@ -118,8 +119,6 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
-	s.Manage.Throttles, s.Manage.Rotation = limiter, s.Keys
 	signIn := &login.Login{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Hasher: s.Manage.Hasher,
 		Limiter: limiter, Keyring: ring, Manage: s.Manage,
@@ -136,13 +135,13 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback", Keyring: ring,
 		AuditRetention: s.auditRetention,
 	}
-	if err := s.Manage.EnsureConsole(ctx, console.Callback); err != nil {
+	if err := s.Manage.Apps.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
 	}
 	self := &account.Pages{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Limiter: limiter, Identities: identities{s.Manage}, Callback: s.cfg.Issuer + "/account/callback", Keyring: ring,
 	}
-	if err := s.Manage.EnsureAccount(ctx, self.Callback); err != nil {
+	if err := s.Manage.Apps.EnsureAccount(ctx, self.Callback); err != nil {
 		return err
 	}
 	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: func(key string, args ...any) string {
@@ -183,28 +182,29 @@ func advise(err error) error {
 }
 
 // manage makes the operations, and what every installation begins with.
-func (s *Server) manage(ctx context.Context, ring *keyring.Keyring) (err error) {
+func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *throttle.Limiter) (err error) {
 	if s.cfg.Mail.Enabled() {
 		if s.Mailer, err = mail.New(s.cfg.Mail); err != nil {
 			return err
 		}
 	}
-	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring)
+	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
+		p.Throttles, p.Rotation, p.Write, p.Reap = limiter, s.Keys, s.pages.WriteMail, s.reapSoon
+		if s.Mailer != nil {
+			p.Mailer = s.Mailer
+		}
+	})
 	if err != nil {
 		return err
 	}
-	s.Manage.Write, s.Manage.Reap = s.pages.WriteMail, s.reapSoon
 	s.outbox, s.sessions = s.Manage.Outbox, s.Manage.Sessions
-	if s.Mailer != nil {
-		s.Manage.Mailer = s.Mailer
-	}
 	return s.Manage.EnsureDefaults(ctx)
 }
 
 // NewManager makes the operations on a database without a provider around them, as
 // commands use them. It sends no mail; what it stores for others to be told is
-// delivered by the providers that run.
-func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.Keyring) (*manage.Manager, error) {
+// delivered by the providers that run. more adds parts that only some have.
+func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.Keyring, more ...func(*manage.Parts)) (*manage.Manager, error) {
 	recovery, err := keys.Secret(ctx, st, ring, keys.ForRecovery)
 	if err != nil {
 		return nil, err
@@ -212,11 +212,15 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 	box := outbox.New(st, ring)
 	box.Issuer = strings.TrimSuffix(cfg.Issuer, "/")
 	secure := strings.HasPrefix(cfg.Issuer, "https:")
-	return &manage.Manager{
+	parts := manage.Parts{
 		Store: st, Hasher: password.New(cfg.Thrift.Passwords), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
 		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
-	}, nil
+	}
+	for _, add := range more {
+		add(&parts)
+	}
+	return manage.New(parts), nil
 }
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {

@@ -10,6 +10,10 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/server"
 )
 
@@ -29,7 +33,7 @@ func TestProcessesStartTogetherOnAnEmptyDatabase(t *testing.T) {
 					return started{err: err}
 				}
 				defer func() { idptest.Must(t, srv.Close()) }()
-				s.token, s.err = srv.Manage.FirstSetupLink(t.Context())
+				s.token, s.err = srv.Manage.Links.FirstSetupLink(t.Context())
 				return s
 			})
 			for i, s := range all {
@@ -43,9 +47,9 @@ func TestProcessesStartTogetherOnAnEmptyDatabase(t *testing.T) {
 			if twice.Int64 != 1 {
 				t.Errorf("a migration is recorded %d times", twice.Int64)
 			}
-			m := &manage.Manager{Store: db.Store}
+			m := manage.New(manage.Parts{Store: db.Store})
 			for _, s := range all {
-				if err := m.CheckSetup(t.Context(), s.token); err != nil {
+				if err := m.Links.CheckSetup(t.Context(), s.token); err != nil {
 					t.Errorf("a printed link: %v", err)
 				}
 			}
@@ -59,13 +63,13 @@ func TestUsedSetupLinkEndsTheOthers(t *testing.T) {
 		app := idptest.Start(t, db.URL, "")
 		var tokens []string
 		for range 3 {
-			token, err := app.Manage.FirstSetupLink(t.Context())
+			token, err := app.Manage.Links.FirstSetupLink(t.Context())
 			idptest.Must(t, err)
 			tokens = append(tokens, token)
 		}
 		won := 0
 		for _, err := range idptest.Race(len(tokens), func(i int) error {
-			_, err := app.Manage.CreateAdmin(t.Context(), tokens[i], manage.NewUser{
+			_, err := app.Manage.Links.CreateAdmin(t.Context(), tokens[i], people.NewUser{
 				Email: string(rune('a'+i)) + "@rtx.example", Name: "Admin", Password: idptest.Password,
 			})
 			return err
@@ -73,7 +77,7 @@ func TestUsedSetupLinkEndsTheOthers(t *testing.T) {
 			switch {
 			case err == nil:
 				won++
-			case !errors.Is(err, manage.ErrLink):
+			case !errors.Is(err, links.ErrLink):
 				t.Errorf("another link: %v", err)
 			}
 		}
@@ -89,7 +93,7 @@ func TestPersonIsDeletedInTheLastStep(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		app := idptest.Start(t, db.URL, "")
 		party := app.AddParty(idp.Client{})
-		app.SetPolicy(idp.Agents, idp.Policy{}, manage.OnNextLogin)
+		app.SetPolicy(idp.Agents, idp.Policy{}, populations.OnNextLogin)
 		const people = 24
 		var ids [people]string
 		var browsers [people]*idptest.Browser
@@ -103,7 +107,7 @@ func TestPersonIsDeletedInTheLastStep(t *testing.T) {
 		for _, status := range idptest.Race(2*people, func(n int) int {
 			i := n / 2
 			if n%2 == 0 {
-				if err := app.Manage.DeleteUser(t.Context(), manage.System(), ids[i], "they left"); err != nil {
+				if err := app.Manage.People.DeleteUser(t.Context(), authz.System(), ids[i], "they left"); err != nil {
 					t.Errorf("delete: %v", err)
 				}
 				return 200

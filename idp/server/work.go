@@ -42,7 +42,7 @@ func (s *Server) worker() *outbox.Worker {
 	}
 	w := &outbox.Worker{
 		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: backchannel.Tell,
-		Request: s.Manage.CarryOut, Observe: s.metrics.observeDelivery,
+		Request: s.Manage.Links.CarryOut, Observe: s.metrics.observeDelivery,
 	}
 	if s.Mailer != nil {
 		w.Mailer = s.Mailer

@@ -12,6 +12,8 @@ import (
 	"gatehouse/cmd/gatehouse/internal/demo/portal"
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/populations"
 
 	"gatehouse/idp/idptest/chromium"
 )
@@ -21,7 +23,7 @@ import (
 func TestBrowserAdmin(t *testing.T) {
 	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
-	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	agent := h.person(t, "agent@rtx.example")
 	at := h.window(t)
 	at.signsIn(h.agentPortal(), agent)
@@ -43,7 +45,7 @@ type adminTab struct {
 
 // firstAdmin sets the installation up.
 func firstAdmin(t *testing.T, h *house, m *manage.Manager) adminTab {
-	token, err := m.SetupLink(t.Context(), manage.FirstSetupLifetime)
+	token, err := m.Links.SetupLink(t.Context(), links.FirstSetupLifetime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,9 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest/chromium"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/links"
+	"gatehouse/idp/manage/populations"
 )
 
 // TestBrowserArrivals tells how people come by an account, and back to one.
@@ -34,7 +37,7 @@ func TestBrowserArrivals(t *testing.T) {
 func invitation(t *testing.T, h *house, m *manage.Manager) {
 	guest := h.person(t, "agent@rtx.example")
 	guest.Email, guest.Password = "guest@rtx.example", "a calm first morning"
-	_, err := m.Invite(t.Context(), manage.System(), manage.Invitation{Population: idp.Agents, Email: guest.Email, Name: "Guest"})
+	_, err := m.Links.Invite(t.Context(), authz.System(), links.Invitation{Population: idp.Agents, Email: guest.Email, Name: "Guest"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +106,9 @@ func forgotPassword(t *testing.T, h *house, _ *manage.Manager) {
 
 // registration: somebody makes themselves an account at the support portal.
 func registration(t *testing.T, h *house, m *manage.Manager) {
-	e, err := m.Population(t.Context(), manage.System(), idp.Contacts)
+	e, err := m.Populations.Population(t.Context(), authz.System(), idp.Contacts)
 	if err == nil {
-		_, err = m.SaveRegistration(t.Context(), manage.System(), manage.Change[idp.Registration]{
+		_, err = m.Populations.SaveRegistration(t.Context(), authz.System(), populations.Change[idp.Registration]{
 			ID:      idp.Contacts,
 			Version: e.Version, To: idp.Registration{Open: true, Denied: []string{"denied.example"}},
 		})

@@ -9,7 +9,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/chromium"
-	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
 )
 
 // TestBrowserEntra tells the stories of people who sign in with Microsoft, as the
@@ -109,9 +110,9 @@ func claimsAnother(t *testing.T, h *house) {
 // entraAlone: where portal access has nothing else, the portal leads straight there.
 func entraAlone(t *testing.T, h *house) {
 	m := h.manager(t)
-	p, err := m.Population(t.Context(), manage.System(), idp.Contacts)
+	p, err := m.Populations.Population(t.Context(), authz.System(), idp.Contacts)
 	idptest.Must(t, err)
-	_, err = m.SaveAccess(t.Context(), manage.System(), manage.Change[idp.Access]{ID: idp.Contacts, Version: p.Version, To: idp.Access{Federated: true}})
+	_, err = m.Populations.SaveAccess(t.Context(), authz.System(), populations.Change[idp.Access]{ID: idp.Contacts, Version: p.Version, To: idp.Access{Federated: true}})
 	idptest.Must(t, err)
 	b := h.window(t)
 	b.visit(h.supportPortal())

@@ -14,6 +14,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest/chromium"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/populations"
 )
 
 // broker is an app whose own addresses send people on to another site, as brokers and
@@ -66,7 +67,7 @@ func startBroker(t *testing.T, m *manage.Manager) *broker {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { page(w, "%s", brokerPage) })
 	var err error
-	b.client, _, err = m.CreateClient(t.Context(), idp.Client{
+	b.client, _, err = m.Apps.CreateClient(t.Context(), idp.Client{
 		Name: "Broker", Populations: []string{idp.Agents}, AuthMethod: idp.NoClientAuth, Kind: idp.SPAClient,
 		RedirectURIs: []string{b.url + "/callback", b.url + "/popup"}, PostLogoutRedirectURIs: []string{b.url + "/bye"},
 	})
@@ -93,7 +94,7 @@ func (b *broker) authorize(issuer, callback string, pairs ...string) string {
 func TestBrowserLeaves(t *testing.T) {
 	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
-	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	app, p, b := startBroker(t, m), h.person(t, "agent@rtx.example"), h.window(t)
 
 	b.visit(app.authorize(h.Issuer, "/callback"))
@@ -121,7 +122,7 @@ func TestBrowserLeaves(t *testing.T) {
 func TestBrowserTabs(t *testing.T) {
 	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
-	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	app, p, first := startBroker(t, m), h.person(t, "agent@rtx.example"), h.window(t)
 	first.visit(app.authorize(h.Issuer, "/callback"))
 	second := first.another()

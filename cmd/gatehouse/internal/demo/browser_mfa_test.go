@@ -15,6 +15,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/server"
 	"gatehouse/idp/store"
 
@@ -55,26 +58,25 @@ func (h *house) manager(t *testing.T) *manage.Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := server.NewManager(t.Context(), cfg, s, ring)
+	m, err := server.NewManager(t.Context(), cfg, s, ring, func(p *manage.Parts) { p.Mailer = demoMail{} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Mailer = demoMail{}
 	return m
 }
 
 // demoMail says that the demo has a mail server.
-type demoMail struct{ manage.Mailer }
+type demoMail struct{ outbox.Mailer }
 
 // policy puts a population's policy in force.
-func policy(t *testing.T, m *manage.Manager, population string, p idp.Policy, apply manage.Apply) {
+func policy(t *testing.T, m *manage.Manager, population string, p idp.Policy, apply populations.Apply) {
 	t.Helper()
 	now, err := m.Store.Population(t.Context(), population)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Version, p.IssuerLabel = now.Policy.Version, now.Policy.IssuerLabel
-	_, err = m.SavePolicy(t.Context(), manage.System(), manage.Change[idp.Policy]{
+	_, err = m.Populations.SavePolicy(t.Context(), authz.System(), populations.Change[idp.Policy]{
 		ID: population, To: p, Apply: apply, PasswordAlone: true,
 	})
 	if err != nil {
@@ -84,7 +86,7 @@ func policy(t *testing.T, m *manage.Manager, population string, p idp.Policy, ap
 
 // emailCode: somebody without an authenticator chooses the email code.
 func emailCode(t *testing.T, h *house, m *manage.Manager) {
-	policy(t, m, idp.Contacts, idp.Policy{Authenticator: true, EmailCode: true}, manage.OnNextLogin)
+	policy(t, m, idp.Contacts, idp.Policy{Authenticator: true, EmailCode: true}, populations.OnNextLogin)
 	p := h.person(t, "contact@customer.example")
 	b := h.window(t)
 	b.signsIn(h.supportPortal(), p)
@@ -105,7 +107,7 @@ func emailCode(t *testing.T, h *house, m *manage.Manager) {
 // appThenEmail: an email code comes before the app is set up; afterwards the app is
 // asked for first, and email is the fallback.
 func appThenEmail(t *testing.T, h *house, m *manage.Manager) {
-	policy(t, m, idp.Contacts, idp.Policy{Authenticator: true, EmailCode: true}, manage.OnNextLogin)
+	policy(t, m, idp.Contacts, idp.Policy{Authenticator: true, EmailCode: true}, populations.OnNextLogin)
 	p := h.person(t, "contact2@customer.example")
 	b := h.window(t)
 	b.signsIn(h.supportPortal(), p)
@@ -133,7 +135,7 @@ func stepUp(t *testing.T, h *house, m *manage.Manager) {
 	b.signsIn(h.agentPortal(), p)
 	b.setsUp(p)
 	b.finishes()
-	policy(t, m, idp.Agents, idp.Policy{}, manage.OnNextLogin)
+	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	b = h.window(t)
 	b.signsIn(h.agentPortal(), p)
 	b.reads("You are signed in")
@@ -145,7 +147,7 @@ func stepUp(t *testing.T, h *house, m *manage.Manager) {
 	b.reads("strong and recent enough")
 	provedBoth(t, b.claims(h.agentPortal()))
 
-	policy(t, m, idp.Agents, idp.Policy{Authenticator: true}, manage.Immediately)
+	policy(t, m, idp.Agents, idp.Policy{Authenticator: true}, populations.Immediately)
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	for {

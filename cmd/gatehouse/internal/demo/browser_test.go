@@ -213,7 +213,7 @@ func (h *house) client(t *testing.T, base string) string {
 			t.Error(err)
 		}
 	}()
-	_, secret, err := (&manage.Manager{Store: s}).CreateClient(t.Context(), idp.Client{
+	_, secret, err := manage.New(manage.Parts{Store: s}).Apps.CreateClient(t.Context(), idp.Client{
 		ID: "second-portal", Name: "Second portal", HomeURL: base + "/",
 		RedirectURIs: []string{base + "/callback"}, Populations: []string{idp.Agents},
 	})

@@ -7,6 +7,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
 	"gatehouse/idp/store"
 )
 
@@ -36,7 +39,7 @@ func seeded() []Person {
 // that a kept data folder can be started again.
 func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
 	for _, p := range seeded() {
-		_, err := m.CreateUser(ctx, manage.NewUser{
+		_, err := m.People.CreateUser(ctx, people.NewUser{
 			Population: p.Population, Email: p.Email, Name: p.name, Password: p.Password, Roles: p.Roles,
 		})
 		if err != nil && !errors.Is(err, idp.ErrConflict) {
@@ -44,7 +47,7 @@ func seed(ctx context.Context, m *manage.Manager, portals []portalSetup) error {
 		}
 	}
 	for _, p := range portals {
-		_, _, err := m.CreateClient(ctx, p.client())
+		_, _, err := m.Apps.CreateClient(ctx, p.client())
 		if err != nil && !errors.Is(err, idp.ErrConflict) {
 			return fmt.Errorf("seed %s: %w", p.id, err)
 		}
@@ -78,14 +81,14 @@ func seedPopulations(ctx context.Context, s *store.Store) error {
 // simulated tenant plays it. A population that has a connection keeps what it has.
 func seedConnections(ctx context.Context, m *manage.Manager, list []EntraConnection) error {
 	for _, c := range list {
-		there, err := m.Connections(ctx, manage.System(), c.Population)
+		there, err := m.Connections.Connections(ctx, authz.System(), c.Population)
 		if err != nil {
 			return fmt.Errorf("seed connections: %w", err)
 		}
 		if len(there) > 0 {
 			continue
 		}
-		_, err = m.AddConnection(ctx, manage.System(), manage.ConnectionChange{Connection: c.connection(), ClientSecret: c.Secret})
+		_, err = m.Connections.AddConnection(ctx, authz.System(), connections.ConnectionChange{Connection: c.connection(), ClientSecret: c.Secret})
 		if err != nil {
 			return fmt.Errorf("seed a connection: %w", err)
 		}

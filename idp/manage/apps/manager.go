@@ -1,0 +1,15 @@
+package apps
+
+import (
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/store"
+)
+
+// Manager carries out the operations of this room.
+type Manager struct {
+	Authz *authz.Manager
+	Store *store.Store
+	// PrivateNetworks: back-channel logout may go to addresses that are not public,
+	// by http too.
+	PrivateNetworks bool
+}

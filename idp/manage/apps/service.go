@@ -1,0 +1,24 @@
+package apps
+
+import (
+	"slices"
+
+	"gatehouse/idp"
+)
+
+// checkService checks what a service has and what it must not have: nobody signs in
+// to it, so there is nothing to redirect, to refresh or to sign out (RFC 6749
+// section 4.4).
+func checkService(c idp.Client, refuse func(broken bool, field, key string, args ...any)) {
+	refuse(!slices.Equal(c.GrantTypes, []string{"client_credentials"}), "grant_types", "settings.service.grants")
+	refuse(len(c.RedirectURIs) > 0, "redirect_uris", "settings.service.sign_in")
+	refuse(len(c.PostLogoutRedirectURIs) > 0, "post_logout_redirect_uris", "settings.service.sign_out")
+	refuse(c.BackchannelLogoutURI != "", "backchannel_logout_uri", "settings.service.sign_out")
+	refuse(len(c.Populations) > 0, "populations", "settings.service.sign_in")
+	refuse(c.PKCEOptional, "pkce_optional", "settings.service.pkce")
+	refuse(len(c.Scopes) == 0, "scopes", "settings.service.need_scope", idp.AdminScope)
+	for _, s := range c.Scopes {
+		about := slices.Contains([]string{"openid", "profile", "email", "offline_access"}, s)
+		refuse(about, "scopes", "settings.service.scope", s)
+	}
+}

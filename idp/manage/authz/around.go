@@ -1,0 +1,205 @@
+package authz
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"gatehouse/idp"
+	"gatehouse/mfa"
+)
+
+// SecondSteps are what asks a person for more than a password, and would have to be
+// got around by a stranger.
+type SecondSteps struct {
+	// Authenticator: one is enrolled, or recovery codes are, disabled or not.
+	Authenticator bool
+	// Mailbox: email codes go there, or went there.
+	Mailbox bool
+	// Upstream: the person is linked through a connection that answers for a second
+	// step itself.
+	Upstream bool
+	// Asked: a second step is asked for after a password wherever the person may sign in:
+	// by the population's policy, and by every app that has rules of its own.
+	Asked bool
+}
+
+// Any tells whether there is a second step at all.
+func (s SecondSteps) Any() bool { return s.Authenticator || s.Mailbox || s.Upstream }
+
+func (s SecondSteps) upstream() bool { return s.Upstream }
+
+// byPassword tells whether a new password would do without the second step that the
+// person has. The other side's is not asked for after a password, and somebody without
+// a second step of ours sets one up; an authenticator and email codes are asked for where
+// a second step is asked for at all, and one app that does not is enough to come in.
+func (s SecondSteps) byPassword() bool {
+	return s.Upstream || (s.Authenticator || s.Mailbox) && !s.Asked
+}
+
+// MoveEmail is the part of UpdateUser that changes an address.
+const MoveEmail = "UpdateUser.email"
+
+// waysAround are the operations by which somebody else could get past a person's second
+// step, and past which of them. Each takes the right to reset it, as resetting does.
+//
+//   - An identity of the actor's own signs in as the person, and trusted connections
+//     are asked for no second step.
+//   - A disconnected person has to set up a second step here, by a password.
+//   - Email codes and links for a new password go to the address, and another provider's
+//     account that has the address is connected.
+var waysAround = map[string]func(SecondSteps) bool{
+	"LinkIdentity":   SecondSteps.Any,
+	"UnlinkIdentity": SecondSteps.upstream,
+	"SetPassword":    SecondSteps.byPassword,
+	MoveEmail:        SecondSteps.Any,
+}
+
+// SecondSteps reads what protects a person.
+func (m *Manager) SecondSteps(ctx context.Context, user idp.User) (s SecondSteps, err error) {
+	population, err := m.Store.Population(ctx, user.PopulationID)
+	if err != nil {
+		return s, err
+	}
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
+	if err != nil {
+		return s, err
+	}
+	s = SecondSteps{
+		Authenticator: len(mfa.Possessions(enrolment.Factors)) > 0 || enrolment.Recovery != nil,
+		Mailbox:       population.Policy.EmailCode || enrolment.First(idp.MethodEmail) != nil,
+	}
+	if s.Asked, err = m.askedEverywhere(ctx, population); err != nil {
+		return s, err
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	for _, i := range linked {
+		c, err := m.Store.Connection(ctx, i.ConnectionID)
+		if err != nil {
+			return s, err
+		}
+		s.Upstream = s.Upstream || c.Trust != idp.LocalStep
+	}
+	return s, err
+}
+
+// askedEverywhere tells whether a password needs a second step at every app that takes
+// people of a population, and where no app has rules of its own.
+func (m *Manager) askedEverywhere(ctx context.Context, population idp.Population) (bool, error) {
+	overrides, err := m.Store.OverridesFor(ctx, population.ID)
+	weaker := func(o idp.Override) bool { return !mfa.Asks(population.Policy, o) }
+	return population.Policy.SecondStep() && !slices.ContainsFunc(overrides, weaker), err
+}
+
+// notAround refuses an operation that would get around a second step of its target to
+// whoever may not reset it.
+func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp.User) error {
+	gets := waysAround[way]
+	if gets == nil || a.Can(SecondStepPermission(target)) {
+		return nil
+	}
+	steps, err := m.SecondSteps(ctx, target)
+	if err == nil && gets(steps) {
+		err = fmt.Errorf("%w: it would get around that person's second step, which takes permission %s", ErrForbidden, SecondStepPermission(target))
+	}
+	return err
+}
+
+// Person is what an operation on somebody is judged by.
+type Person struct {
+	idp.User
+	Roles []idp.Role
+	// SecondSteps are what somebody else may not get around.
+	SecondSteps SecondSteps
+}
+
+// MayOn tells whether an operation on a person is open to the actor, so that a page can
+// leave out what would be refused. A fresh second step and a reason are looked at when
+// it is carried out.
+func (a Actor) MayOn(op string, p Person) bool {
+	return a.May(op) && a.Holds(PermissionsIn(p.Roles)) && a.mayGo(op, p)
+}
+
+// MayMoveEmail tells the same of another address for a person.
+func (a Actor) MayMoveEmail(p Person) bool {
+	return a.MayOn("UpdateUser", p) && a.mayGo(MoveEmail, p)
+}
+
+func (a Actor) mayGo(way string, p Person) bool {
+	gets := waysAround[way]
+	return gets == nil || !gets(p.SecondSteps) || a.Can(SecondStepPermission(p.User))
+}
+
+// Through asks of whoever changes who may come through a connection what resetting each
+// person asks who is linked through it, and that the actor holds all that they hold:
+// whoever says what the other side is can be any of them.
+func (m *Manager) Through(ctx context.Context, a Actor, op string, c idp.Connection) error {
+	holds, err := m.HeldThrough(ctx, c)
+	if err != nil || len(holds) == 0 {
+		return err
+	}
+	return m.Allow(ctx, a, Request{Op: op, Holds: holds, Part: true})
+}
+
+// HeldThrough are the permissions that it takes to be whoever is linked through a
+// connection, none where nobody is.
+func (m *Manager) HeldThrough(ctx context.Context, c idp.Connection) ([]string, error) {
+	linked, err := m.Store.HasIdentities(ctx, c.ID)
+	if err != nil || !linked {
+		return nil, err
+	}
+	roles, err := m.Store.RolesHeldThrough(ctx, c.ID)
+	return append(PermissionsIn(roles), ResetPermission(c.PopulationID)), err
+}
+
+// MayChange tells whether the actor holds what an app can do as the people who sign in to
+// it.
+func (a Actor) MayChange(c idp.Client) bool { return a.Holds(ActsAs(c)) }
+
+func (a Actor) Holds(permissions []string) bool {
+	return !slices.ContainsFunc(permissions, func(p string) bool { return !a.Can(p) })
+}
+
+// MovesWay tells whether a change of a connection says anew who comes through it, and
+// for what that counts. Its looks do not, and to switch it off lets nobody in.
+func MovesWay(before, after idp.Connection) bool {
+	for _, c := range []*idp.Connection{&before, &after} {
+		c.Name, c.DomainHint, c.EndUpstream, c.Version = "", "", false, 0
+		c.Tenants, c.Domains, c.Roles = some(c.Tenants), some(c.Domains), some(c.Roles)
+		c.Secret, c.Key = some(c.Secret), some(c.Key)
+	}
+	if !after.Enabled {
+		before.Enabled = false
+	}
+	return !reflect.DeepEqual(before, after)
+}
+
+// some makes no list of an empty one, for comparisons.
+func some[T any](list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// ActsAs are the permissions that an app can use as somebody who signs in to it: with the
+// admin API's scope, those of each of them. Where its codes go, and who proves to be the
+// app, is for nobody to say who lacks one. A service acts by its roles.
+func ActsAs(c idp.Client) []string {
+	if c.Kind == idp.ServiceClient || !slices.Contains(c.Scopes, idp.AdminScope) {
+		return nil
+	}
+	return idp.Permissions()
+}
+
+// SecondStepPermission is what it takes to touch somebody's second step.
+func SecondStepPermission(user idp.User) string { return ResetPermission(user.PopulationID) }
+
+// ResetPermission is what it takes to reset the MFA of people of a population.
+func ResetPermission(population string) string {
+	if population == idp.Agents {
+		return idp.PermissionAgentRecovery
+	}
+	return idp.PermissionContactReset
+}

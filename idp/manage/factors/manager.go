@@ -1,0 +1,22 @@
+package factors
+
+import (
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/outbox"
+	"gatehouse/idp/store"
+)
+
+// Manager carries out the operations of this room.
+type Manager struct {
+	Authz   *authz.Manager
+	People  *people.Manager
+	Store   *store.Store
+	Keyring *keyring.Keyring
+	Outbox  *outbox.Outbox
+	// RecoveryKey is the HMAC key under which recovery codes are found.
+	RecoveryKey []byte
+	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.
+	Throttles authz.Throttles
+}

@@ -1,0 +1,121 @@
+package people
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/mfa"
+)
+
+// An account has an owner, and ways in: a password, an authenticator, accounts elsewhere.
+// A way in is unproved if another person made it, or if it was there before the owner was
+// linked by an address alone. Another person may then hold it, and would hold what a
+// connection gives to the owner. So a connection brings no permissions to the account
+// until the owner has proved the ways in, at the first link and at every later sign-in.
+
+// Unproved marks, in the transaction of ctx, an account that somebody is about to be
+// linked with by an address alone, if there are ways in already.
+func (m *Manager) Unproved(ctx context.Context, user idp.User) (idp.User, error) {
+	ways, err := m.hasWays(ctx, user)
+	if err != nil || !ways || !user.UnprovedAt.IsZero() {
+		return user, err
+	}
+	user.UnprovedAt = idp.Now()
+	return user, m.Store.MarkUnproved(ctx, user.ID, user.UnprovedAt)
+}
+
+// hasWays tells whether somebody can sign in to an account, or prove a second step there.
+func (m *Manager) hasWays(ctx context.Context, user idp.User) (bool, error) {
+	if user.PasswordHash != "" {
+		return true, nil
+	}
+	if held, err := m.hasFactors(ctx, user); err != nil || held {
+		return held, err
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	return len(linked) > 0, err
+}
+
+// hasFactors tells whether there is an authenticator, or recovery codes in its place.
+func (m *Manager) hasFactors(ctx context.Context, user idp.User) (bool, error) {
+	e, err := m.Store.Enrolment(ctx, user.ID)
+	return len(mfa.Possessions(e.Factors)) > 0 || e.Recovery != nil, err
+}
+
+// WayMade notes, in the transaction of ctx, that an actor made a way into somebody's
+// account.
+func (m *Manager) WayMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
+	if at = a.MadeFor(user, at); at.IsZero() {
+		return nil
+	}
+	return m.Store.MarkUnproved(ctx, user.ID, at)
+}
+
+// passwordMade notes the same of a password, which replaces the one of before: where it
+// is the only way in, what was unproved is gone.
+func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
+	if at = a.MadeFor(user, at); !at.IsZero() {
+		return m.Store.MarkUnproved(ctx, user.ID, at)
+	}
+	return m.PasswordOwned(ctx, user)
+}
+
+// PasswordOwned takes the mark from an account whose password was just replaced by its
+// owner, or by whoever could have all that it gets, and that has no other way in.
+func (m *Manager) PasswordOwned(ctx context.Context, user idp.User) error {
+	user.PasswordHash = ""
+	factors, err := m.hasFactors(ctx, user)
+	if err != nil || factors || user.UnprovedAt.IsZero() {
+		return err
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	if err != nil || len(linked) > 1 { // the owner's own, and another
+		return err
+	}
+	return m.Store.MarkUnproved(ctx, user.ID, time.Time{})
+}
+
+// ProvedOwn takes the mark from an account that its owner has just signed in to by its
+// own ways. A password that another person gave them proves nothing: both know it.
+func (m *Manager) ProvedOwn(ctx context.Context, user idp.User) (idp.User, error) {
+	user, err := m.Store.User(ctx, user.ID)
+	if err != nil || user.UnprovedAt.IsZero() || user.UnprovedAt.Equal(user.PasswordSince()) {
+		return user, err
+	}
+	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
+	if err != nil || len(linked) > 0 { // whose that is was not proved
+		return user, err
+	}
+	user.UnprovedAt = time.Time{}
+	return user, m.Store.MarkUnproved(ctx, user.ID, user.UnprovedAt)
+}
+
+// Withhold leaves out of the roles that somebody is to hold from now on those with
+// permissions that a connection would give to an account with an unproved way in.
+func (m *Manager) Withhold(ctx context.Context, c idp.Connection, user idp.User, now, next []string) ([]string, error) {
+	if user.UnprovedAt.IsZero() {
+		return next, nil
+	}
+	roles, err := m.Store.RolesByID(ctx, next...)
+	if err != nil {
+		return nil, err
+	}
+	var withheld []string
+	for _, r := range roles {
+		if len(r.Permissions) > 0 && !slices.Contains(now, r.ID) {
+			withheld = append(withheld, r.ID)
+		}
+	}
+	if len(withheld) == 0 {
+		return next, nil
+	}
+	e := idp.AuditEvent{Kind: idp.AuditRolesWithheld, Detail: map[string]string{
+		"connection": c.ID, "roles": strings.Join(withheld, " "), "cause": "the account has a way in that its owner has not proved to be theirs",
+	}}
+	next = slices.DeleteFunc(slices.Clone(next), func(id string) bool { return slices.Contains(withheld, id) })
+	return next, m.Authz.AuditOf(ctx, e, user)
+}

@@ -1,0 +1,3 @@
+// Package roles owns the roles that admins make. What a permission allows is package
+// authz's.
+package roles

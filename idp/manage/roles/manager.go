@@ -1,0 +1,12 @@
+package roles
+
+import (
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/store"
+)
+
+// Manager carries out the operations of this room.
+type Manager struct {
+	Authz *authz.Manager
+	Store *store.Store
+}

@@ -1,0 +1,31 @@
+package self
+
+import (
+	"gatehouse/idp/keyring"
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/outbox"
+	"gatehouse/idp/password"
+	"gatehouse/idp/session"
+	"gatehouse/idp/store"
+)
+
+// Manager carries out the operations of this room.
+type Manager struct {
+	Authz       *authz.Manager
+	People      *people.Manager
+	Factors     *factors.Manager
+	Connections *connections.Manager
+	Store       *store.Store
+	Hasher      *password.Hasher
+	Keyring     *keyring.Keyring
+	Sessions    *session.Manager
+	Outbox      *outbox.Outbox
+	// Mailer sends mail at once, nil where no server is configured: then email codes
+	// cannot be offered. Write puts a mail into words.
+	Mailer outbox.Mailer
+	// AccountURL is where people look after their account, for links in mails.
+	AccountURL string
+}

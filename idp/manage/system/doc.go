@@ -1,0 +1,3 @@
+// Package system owns the operations on the installation: signing keys, the audit log,
+// sign-out notices and the test mail.
+package system

@@ -1,0 +1,20 @@
+package system
+
+import (
+	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/outbox"
+	"gatehouse/idp/store"
+	"gatehouse/ui"
+)
+
+// Manager carries out the operations of this room.
+type Manager struct {
+	Authz *authz.Manager
+	Store *store.Store
+	// Mailer sends mail at once, nil where no server is configured: then email codes
+	// cannot be offered. Write puts a mail into words.
+	Mailer outbox.Mailer
+	Write  func(ui.Mail) (ui.Letter, error)
+	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
+	Rotation Rotation
+}
