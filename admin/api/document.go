@@ -172,8 +172,9 @@ func (d *document) addParameters(o *operation) error {
 // operation is one as the document writes it.
 func (d *document) operation(o *operation) object {
 	text := d.Operations[o.ID]
+	o.answers = d.responses(o)
 	written := object{
-		"operationId": o.ID, "tags": []string{o.tag}, "summary": text.Summary, "responses": d.responses(o),
+		"operationId": o.ID, "tags": []string{o.tag}, "summary": text.Summary, "responses": o.answers,
 		"x-operation": o.Manage, "x-permissions": o.permissions(),
 	}
 	if text.Description != "" {

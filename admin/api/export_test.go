@@ -69,7 +69,7 @@ func (o *Operation) Versioned() bool { return o.IfMatch != unconditional }
 // Conforms tells what about an answer is not as the document says. What the document
 // does not mention must not be there either.
 func (o *Operation) Conforms(status int, h http.Header, body []byte) error {
-	r, ok := o.d.responses(o.operation)[strconv.Itoa(status)].(object)
+	r, ok := o.answers[strconv.Itoa(status)].(object)
 	if !ok {
 		return fmt.Errorf("status %d is not described", status)
 	}

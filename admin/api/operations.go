@@ -34,6 +34,7 @@ type operation struct {
 	tag, method, path string
 	parameters        []parameter
 	fields            []string // of the body
+	answers           object   // by status
 }
 
 // precondition is whether an operation looks at If-Match.

@@ -90,7 +90,7 @@ func (d *document) onPage(o *operation) pageOperation {
 	text := d.Operations[o.ID]
 	p := pageOperation{
 		ID: o.ID, Method: o.method, Path: o.path, Summary: text.Summary, Description: text.Description,
-		Permissions: o.permissions(), Statuses: slices.Sorted(maps.Keys(d.responses(o))),
+		Permissions: o.permissions(), Statuses: slices.Sorted(maps.Keys(o.answers)),
 	}
 	for _, q := range o.parameters {
 		p.Parameters = append(p.Parameters, pageField{
