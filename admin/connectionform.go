@@ -129,7 +129,7 @@ func (v *visit) postedMappings() (list []idp.RoleMapping) {
 	return list
 }
 
-// connectionChange is what a form asks for.
+// connectionChange reads the change of a connection from the posted form.
 func (v *visit) connectionChange(wanted idp.Connection) connections.ConnectionChange {
 	change := connections.ConnectionChange{Connection: wanted, Reason: v.PostForm("reason")}
 	switch v.PostForm("credential") {

@@ -26,19 +26,11 @@ func peopleDone() []ui.Key {
 	}
 }
 
-// secondStepPermission is what it takes to help people of a population back in.
-func secondStepPermission(population string) string {
-	if population == idp.Agents {
-		return idp.PermissionAgentRecovery
-	}
-	return idp.PermissionContactReset
-}
-
 // sees tells whether the viewer may see the people of a population. What an
 // operation says counts; this leaves out what would be refused.
 func (v *visit) sees(population string) bool {
 	return v.actor.Can(idp.PermissionUsers) || v.actor.Can(idp.PermissionSessions) ||
-		v.actor.Can(secondStepPermission(population))
+		v.actor.Can(authz.ResetPermission(population))
 }
 
 // shown are the populations that the viewer sees people of, and the one that the

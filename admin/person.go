@@ -39,7 +39,7 @@ func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.Ma
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d people.UserDetail) bool {
-	return v.reaches(op, d) && v.actor.Can(secondStepPermission(d.PopulationID))
+	return v.reaches(op, d) && v.actor.Can(authz.ResetPermission(d.PopulationID))
 }
 
 // isViewer tells whether the viewer looks at themselves.

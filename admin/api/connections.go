@@ -61,7 +61,7 @@ type besideConnection struct {
 	Reason         string             `json:"reason"`
 }
 
-// GivenRole is a role that whoever has a value of a claim there has here.
+// GivenRole gives a role to each person whose claim at the other provider has a value.
 type GivenRole struct {
 	Claim  string `json:"claim" is:"RoleClaim"`
 	Value  string `json:"value" is:"MappedValue"`

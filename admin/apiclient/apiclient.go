@@ -11,7 +11,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path"
@@ -83,15 +82,10 @@ func checkIssuer(issuer string) (string, error) {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(issuer, "?# "):
 		return "", fmt.Errorf("issuer: %q is not a plain URL such as https://id.example", issuer)
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "https" || u.Scheme == "http" && idp.IsLoopback(u.Hostname()):
 		return strings.TrimSuffix(issuer, "/"), nil
 	}
 	return "", fmt.Errorf("issuer: %q must be https: the client secret is sent there (http works on loopback only)", issuer)
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // trust adds certificates to those of the system.

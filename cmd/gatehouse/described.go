@@ -20,7 +20,7 @@ import (
 // text in the console as help.
 type described struct{ kong.Plugins }
 
-// formerNames are flags of before there was a description, which go on.
+// formerNames are older names of flags, which still work.
 var formerNames = map[string]string{"post_logout_redirect_uris": "post-logout-uri"}
 
 // flagsOf are the flags of a thing's fields but some; its texts are console.THING.FIELD.

@@ -47,8 +47,8 @@ func (h *house) firstPhone(email string) (r *resident, form *idptest.Page) {
 	return r, form
 }
 
-// A browser that our answer did not reach still has the cookie of before. It sends the
-// same form again, and gets the answer that it lost, with the same cookie.
+// A browser that lost our answer still has its old cookie. It sends the same form again,
+// and gets the same answer with the same new cookie.
 func TestALostAnswerToANewAuthenticatorComesAgain(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
@@ -71,7 +71,7 @@ func TestALostAnswerToANewAuthenticatorComesAgain(t *testing.T) {
 	})
 }
 
-// The cookie of before is worth nothing by itself: without the code of that authenticator,
+// The old cookie alone is worth nothing: without the code of that authenticator,
 // with another set-up, or later than a minute nobody gets the session.
 func TestACookieOfBeforeGetsNothingWithoutTheCode(t *testing.T) {
 	t.Parallel()

@@ -36,9 +36,9 @@ func (v *visit) add(sealed []byte, name string) error {
 	return err
 }
 
-// prove notes in the session that a code of a new authenticator was right, as a sign-in
-// does that leads through its set-up: from now on that is what the account asks for. The
-// session's privilege rises, so its cookie is another one.
+// prove adds the proof of a new authenticator to the session, as its set-up in a sign-in
+// does: the account asks for that authenticator now. The session's privilege rises, so it
+// gets a new cookie.
 func (v *visit) prove(ctx context.Context, m idp.Method) (*http.Cookie, error) {
 	s, err := v.pages.Store.Session(ctx, v.self.SessionID)
 	if err != nil {

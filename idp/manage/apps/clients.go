@@ -3,7 +3,6 @@ package apps
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -176,7 +175,7 @@ func checkRedirectURI(field, uri string, kind idp.ClientKind) error {
 		return entry.Invalid(field, "settings.client.uri_parts", uri)
 	case u.Scheme == "https" && u.Host != "":
 		return nil
-	case u.Scheme == "http" && isLoopback(u.Hostname()):
+	case u.Scheme == "http" && idp.IsLoopback(u.Hostname()):
 		return nil
 	case u.Scheme == "http":
 		return entry.Invalid(field, "settings.client.localhost", uri)
@@ -184,12 +183,4 @@ func checkRedirectURI(field, uri string, kind idp.ClientKind) error {
 		return nil
 	}
 	return entry.Invalid(field, "settings.client.scheme", uri)
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

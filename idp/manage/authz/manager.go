@@ -4,7 +4,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager decides who may carry out which operation.
 type Manager struct {
 	Store *store.Store
 	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.

@@ -9,7 +9,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out the operations on connections and identities.
 type Manager struct {
 	Authz    *authz.Manager
 	People   *people.Manager

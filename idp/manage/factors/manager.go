@@ -8,7 +8,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out the operations on people's second steps.
 type Manager struct {
 	Authz   *authz.Manager
 	People  *people.Manager

@@ -8,15 +8,14 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager makes and uses links by mail.
 type Manager struct {
 	Authz   *authz.Manager
 	People  *people.Manager
 	Store   *store.Store
 	Keyring *keyring.Keyring
 	Outbox  *outbox.Outbox
-	// Mailer sends mail at once, nil where no server is configured: then email codes
-	// cannot be offered. Write puts a mail into words.
+	// Mailer is nil where no mail server is configured.
 	Mailer outbox.Mailer
 	// Issuer is the provider's: links in mails lead below it.
 	Issuer string

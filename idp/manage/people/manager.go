@@ -8,7 +8,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out the operations on people.
 type Manager struct {
 	Authz    *authz.Manager
 	Store    *store.Store

@@ -8,14 +8,13 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out the operations on what is set for a population.
 type Manager struct {
 	Authz       *authz.Manager
 	Connections *connections.Manager
 	Apps        *apps.Manager
 	Store       *store.Store
-	// Mailer sends mail at once, nil where no server is configured: then email codes
-	// cannot be offered. Write puts a mail into words.
+	// Mailer is nil where no mail server is configured.
 	Mailer outbox.Mailer
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.

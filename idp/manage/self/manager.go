@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out people's operations on their own account.
 type Manager struct {
 	Authz       *authz.Manager
 	People      *people.Manager
@@ -23,8 +23,7 @@ type Manager struct {
 	Keyring     *keyring.Keyring
 	Sessions    *session.Manager
 	Outbox      *outbox.Outbox
-	// Mailer sends mail at once, nil where no server is configured: then email codes
-	// cannot be offered. Write puts a mail into words.
+	// Mailer is nil where no mail server is configured.
 	Mailer outbox.Mailer
 	// AccountURL is where people look after their account, for links in mails.
 	AccountURL string

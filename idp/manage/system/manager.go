@@ -7,7 +7,7 @@ import (
 	"gatehouse/ui"
 )
 
-// Manager carries out the operations of this room.
+// Manager carries out the operations on the installation.
 type Manager struct {
 	Authz *authz.Manager
 	Store *store.Store
