@@ -1,10 +1,8 @@
 package jobs_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/idptest"
 	"gatehouse/idp/jobs"
 )
 
@@ -77,10 +76,7 @@ func TestFirstRunIsSomewhereInThePeriod(t *testing.T) {
 }
 
 func TestOneFailureStopsNothing(t *testing.T) {
-	var log bytes.Buffer
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	defer slog.SetDefault(old)
+	log := idptest.Log(t)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		runs := 0
@@ -104,10 +100,7 @@ func TestOneFailureStopsNothing(t *testing.T) {
 // A job that is under way is told to stop and waited for; that it then fails is
 // no news.
 func TestEndWaitsForWhatIsUnderWay(t *testing.T) {
-	var log bytes.Buffer
-	old := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	defer slog.SetDefault(old)
+	log := idptest.Log(t)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		finished := false
@@ -124,7 +117,7 @@ func TestEndWaitsForWhatIsUnderWay(t *testing.T) {
 		time.Sleep(time.Minute + time.Nanosecond)
 		cancel()
 		<-done
-		if !finished || log.Len() != 0 {
+		if !finished || log.String() != "" {
 			t.Errorf("finished: %t, and the log says %s", finished, log.String())
 		}
 	})

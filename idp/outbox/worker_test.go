@@ -1,15 +1,12 @@
 package outbox_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -419,17 +416,14 @@ func TestErrorsThatADatabaseDoesNotTakeAreRecorded(t *testing.T) {
 // again with pauses.
 func TestDatabaseThatCannotBeWrittenIsLeftInPeace(t *testing.T) {
 	db := idptest.Alone(t)
-	var complaints atomic.Int64
-	before := slog.Default()
-	slog.SetDefault(slog.New(counting{before.Handler(), &complaints}))
-	t.Cleanup(func() { slog.SetDefault(before) })
+	log := idptest.Log(t)
 	o := newOffice(t, db.Store)
 	idptest.Must(t, o.Mail(t.Context(), letter("a", ui.MailCode)))
 	_, err := db.SQL().ExecContext(t.Context(), "CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'disk full'); END")
 	idptest.Must(t, err)
 	stop := o.open(t)
 	nothing(t, "a mail that was not claimed", o.sent, 1500*time.Millisecond)
-	if n := complaints.Load(); n < 1 || n > 4 {
+	if n := strings.Count(log.String(), "level=ERROR"); n < 1 || n > 4 {
 		t.Errorf("%d complaints in a second and a half", n)
 	}
 	_, err = db.SQL().ExecContext(t.Context(), "DROP TRIGGER full")
@@ -438,30 +432,10 @@ func TestDatabaseThatCannotBeWrittenIsLeftInPeace(t *testing.T) {
 	stop()
 }
 
-// counting counts the errors that are logged.
-type counting struct {
-	slog.Handler
-	errors *atomic.Int64
-}
-
-// Enabled implements slog.Handler.
-func (c counting) Enabled(context.Context, slog.Level) bool { return true }
-
-// Handle implements slog.Handler.
-func (c counting) Handle(_ context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelError {
-		c.errors.Add(1)
-	}
-	return nil
-}
-
 // What failed is logged without who was to get it.
 func TestLogDoesNotNameTheRecipient(t *testing.T) {
 	db := idptest.Alone(t)
-	var log syncBuffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	t.Cleanup(func() { slog.SetDefault(before) })
+	log := idptest.Log(t)
 	o := newOffice(t, db.Store)
 	o.says(errors.New("421 busy"))
 	stop := o.open(t)
@@ -472,21 +446,4 @@ func TestLogDoesNotNameTheRecipient(t *testing.T) {
 	if !strings.Contains(text, "421 busy") || strings.Contains(text, "maya@") || strings.Contains(text, "314159") {
 		t.Errorf("the log says %s", text)
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

@@ -1,11 +1,9 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,10 +210,7 @@ func TestStatementsAreCounted(t *testing.T) {
 
 func TestSlowStatementsAreLoggedWithoutValues(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-		var log bytes.Buffer
-		old := slog.Default()
-		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-		defer slog.SetDefault(old)
+		log := idptest.Log(t)
 
 		locked := make(chan struct{})
 		other := db.Replica(t)
@@ -244,10 +239,7 @@ func TestSlowScansAreLoggedWithoutValues(t *testing.T) {
 		if db.Dialect() != "postgres" {
 			return // nobody waits for a reader of SQLite
 		}
-		var log bytes.Buffer
-		old := slog.Default()
-		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-		defer slog.SetDefault(old)
+		log := idptest.Log(t)
 
 		lock, err := db.SQL().BeginTx(t.Context(), nil)
 		idptest.Must(t, err)

@@ -1,11 +1,9 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
@@ -321,7 +319,6 @@ func TestEnqueuedIsWhatIsCommitted(t *testing.T) {
 // The statements that run every second, whatever waits or ended, find their rows
 // by the indexes made for them: no look at what is done.
 func TestClaimsAndCleanUpUseTheirIndexes(t *testing.T) {
-	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		fillOutbox(t, db)
@@ -381,10 +378,7 @@ func fillOutbox(t *testing.T, db *idptest.Database) {
 // one that production runs, not a copy of it.
 func watch(t *testing.T, db *idptest.Database, table string, run func(ctx context.Context) error) string {
 	t.Helper()
-	var log bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	defer slog.SetDefault(before)
+	log := idptest.Log(t)
 	tx, err := db.SQL().BeginTx(t.Context(), nil) // SQLite's is immediate: nobody else writes
 	idptest.Must(t, err)
 	defer func() { _ = tx.Rollback() }()

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/idptest"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -78,10 +78,7 @@ func TestALogoMayComeFromElsewhere(t *testing.T) {
 }
 
 func TestWhatGoesWrongIsAPageWithoutItsCause(t *testing.T) {
-	var log bytes.Buffer
-	before := slog.Default()
-	slog.SetDefault(slog.New(web.RequestLog{Handler: slog.NewTextHandler(&log, nil)}))
-	t.Cleanup(func() { slog.SetDefault(before) })
+	log := idptest.Log(t, func(h slog.Handler) slog.Handler { return web.RequestLog{Handler: h} })
 	h := serve(t, "https://id.example/sso")
 	for path, status := range map[string]int{
 		"/sso/panic": http.StatusInternalServerError, "/sso/error": http.StatusInternalServerError,

@@ -9,6 +9,8 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	forbidigo "github.com/ashanbrown/forbidigo/v2/pkg/analyzer"
@@ -33,7 +35,8 @@ var clockFiles = []string{
 
 func main() {
 	unitchecker.Main(
-		clock(),
+		forbid("clock", "time.Now", "call idp.Now()", clockFiles),
+		forbid("logger", "slog.SetDefault", "call idptest.Log(t)", loggerFiles),
 		// Our own enumerations alone: another module's set is not closed to us. A
 		// default case is an answer for the constants that are not listed.
 		set(exhaustive.Analyzer, "typeonly=^gatehouse/", "d=true"),
@@ -44,25 +47,31 @@ func main() {
 	)
 }
 
-// clock forbids time.Now, by type and so under any import name, outside
-// clockFiles. Comments that would permit a line do not count: a new place is a
-// line in the list above.
-func clock() *analysis.Analyzer {
+// loggerFiles are the only files that may replace the process's logger. A test that
+// did so beside others would write into their log and they into its own: tests call
+// idptest.Log, which does not let them run beside others.
+var loggerFiles = []string{
+	"cmd/gatehouse/main.go",
+	"cmd/bench/process.go",
+	"idp/idptest/log.go",
+	"idp/outbox/kit_test.go", // for the whole package, before its tests begin
+}
+
+// forbid reports calls of a function, found by type and so under any import name,
+// outside the files that may call it. Comments that would permit a line do not count:
+// a new place is a line in its list above.
+func forbid(name, function, message string, allowed []string) *analysis.Analyzer {
 	a := set(forbidigo.NewAnalyzer(),
-		`p={p: '^time\.Now$', msg: 'call idp.Now()'}`,
+		fmt.Sprintf(`p={p: '^%s$', msg: '%s'}`, regexp.QuoteMeta(function), message),
 		"analyze_types=true",
 		"permit=false",
 	)
-	a.Name = "clock"
-	a.Doc = "forbid time.Now outside idp.Now"
+	a.Name = name
+	a.Doc = "forbid " + function + ": " + message
 	return except(a, func(file string) bool {
-		for _, allowed := range clockFiles {
-			// The compiler gives absolute names, so the end decides.
-			if strings.HasSuffix(file, "/"+allowed) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(allowed, func(end string) bool {
+			return strings.HasSuffix(file, "/"+end) // the compiler gives absolute names
+		})
 	})
 }
 
