@@ -51,6 +51,13 @@ func usedKeys(t *testing.T) map[string]bool {
 			}
 		}
 	}
+	// The first texts of a mail are named after its kind.
+	for _, kind := range ui.MailKinds() {
+		for _, part := range []string{"subject", "text"} {
+			key := "mail." + string(kind) + "." + part
+			used[key], sections[key+"."] = true, true
+		}
+	}
 	// The texts of what settings describes are named after thing, field and value; those of
 	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
