@@ -51,6 +51,11 @@ func usedKeys(t *testing.T) map[string]bool {
 			}
 		}
 	}
+	for _, s := range literals(t, "../idp/audit.go") {
+		if looksLikeKey.MatchString(s) { // a kind of event
+			used["console.event."+s] = true
+		}
+	}
 	// The first texts of a mail are named after its kind.
 	for _, kind := range ui.MailKinds() {
 		for _, part := range []string{"subject", "text"} {
@@ -62,7 +67,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "account.event.") || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}
