@@ -88,7 +88,7 @@ var allowed = map[string][]string{
 	"idp/manage": {"idp", "idp/keyring", "idp/manage/...", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/settings", "idp/store", "ui"},
 
 	// Files of people, for the command line.
-	"idp/roster": {"idp", "idp/manage/...", "idp/password", "idp/settings", "mfa"},
+	"idp/imports": {"idp", "idp/manage/...", "idp/password", "idp/settings", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
@@ -136,7 +136,7 @@ var allowedInTests = map[string][]string{
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation": {"idp/manage/...", "idp/settings"},
 	"idp/arrival":    {"idp/settings", "idp/throttle"},
-	"idp/roster":     {"ui"},
+	"idp/imports":    {"ui"},
 	"admin/api":      {"idp/mail", "ui"},
 	"idp/login":      {"idp/mail", "idp/server"},
 	"idp/outbox":     {"idp/fetch"},
