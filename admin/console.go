@@ -241,7 +241,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other
 // text.
 func doneKeys() []ui.Key {
-	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
+	return slices.Concat(peopleDone(), invitationsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.key_revoked", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",

@@ -408,7 +408,7 @@ func (m Mail) wordsOfKind() mailWords {
 	case MailIdentityUnlinked:
 		return m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
 	case MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists:
-		return m.arrivalWords()
+		return m.linkWords()
 	}
 	return mailWords{}
 }

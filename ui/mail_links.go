@@ -1,9 +1,9 @@
 package ui
 
-// arrivalWords are for whoever asked for a way in, or was invited. They go to an
-// address that somebody typed: they say nothing that its owner does not know, and what
-// to do for whoever did not ask.
-func (m Mail) arrivalWords() mailWords {
+// linkWords are for people who asked for a link, or were invited. A stranger may have
+// typed the address: the mail says nothing that its owner does not know, and tells what
+// to do if they did not ask.
+func (m Mail) linkWords() mailWords {
 	ignore := []*Message{Key("mail.todo.ignore").With()}
 	switch m.Kind {
 	case MailReset:
