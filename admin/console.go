@@ -11,10 +11,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -51,7 +51,7 @@ type handler func(v *visit) error
 // Routes registers the console, behind the refusal of cross-site posts.
 func (a *Console) Routes(r *gin.RouterGroup) {
 	g := r.Group("/admin", a.Web.Apart(), a.Web.SameOrigin())
-	g.GET("/callback", a.Web.Handle(a.gate().Back))
+	g.GET("/callback", a.Web.Handle(a.relyingParty().Back))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
 	for path, h := range pages() {
@@ -186,7 +186,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, authz.ErrGone):
-		return v.console.signIn(v.Context, v.backTo(), gate.Ask{})
+		return v.console.signIn(v.Context, v.backTo(), pageauth.Ask{})
 	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(v.backTo())
 	case errors.Is(err, authz.ErrForbidden):
@@ -332,6 +332,6 @@ func (v *visit) populationName(p idp.Population) string {
 
 // render sends a page of the console.
 func (v *visit) render(status int, page ui.Page) error {
-	v.console.gate().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
+	v.console.relyingParty().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
 	return v.console.Web.Render(v.Context, status, page)
 }
