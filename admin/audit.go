@@ -87,7 +87,7 @@ func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, er
 	case !strings.Contains(value, "@") || len(value) > idp.MaxEmail || strings.ContainsAny(value, "\x00\r\n"):
 		return "", nobody, nil
 	}
-	ids, err := v.console.gate().Populations(v.Request.Context())
+	ids, err := v.console.relyingParty().Populations(v.Request.Context())
 	if err != nil {
 		return "", nil, err
 	}

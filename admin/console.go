@@ -11,10 +11,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -51,7 +51,7 @@ type handler func(v *visit) error
 // Routes registers the console, behind the refusal of cross-site posts.
 func (a *Console) Routes(r *gin.RouterGroup) {
 	g := r.Group("/admin", a.Web.Apart(), a.Web.SameOrigin())
-	g.GET("/callback", a.Web.Handle(a.gate().Back))
+	g.GET("/callback", a.Web.Handle(a.relyingParty().Back))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
 	for path, h := range pages() {
@@ -184,7 +184,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, authz.ErrGone):
-		return v.console.signIn(v.Context, v.backTo(), gate.Ask{})
+		return v.console.signIn(v.Context, v.backTo(), pageauth.Ask{})
 	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(v.backTo())
 	case errors.Is(err, authz.ErrForbidden):
@@ -239,7 +239,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other
 // text.
 func doneKeys() []ui.Key {
-	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
+	return slices.Concat(peopleDone(), invitationsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.key_revoked", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
@@ -330,6 +330,6 @@ func (v *visit) populationName(p idp.Population) string {
 
 // render sends a page of the console.
 func (v *visit) render(status int, page ui.Page) error {
-	v.console.gate().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
+	v.console.relyingParty().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
 	return v.console.Web.Render(v.Context, status, page)
 }

@@ -1,4 +1,4 @@
-package arrival_test
+package login_test
 
 import (
 	"errors"
@@ -41,22 +41,22 @@ func (h *house) register(b *idptest.Browser, address string) *idptest.Page {
 func TestRegistration(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		b := idptest.NewBrowser(t)
 		want(t, h.register(b, newcomer), http.StatusOK, sent)
 		link := h.link(newcomer)
 		h.quiet()
-		rows := h.rows()
+		rows := h.linkRows()
 		for range 3 {
 			want(t, idptest.NewBrowser(t).Get(link), http.StatusOK, signedUp)
 		}
-		if !slices.Equal(rows, h.rows()) || h.count("users") != 1 {
+		if !slices.Equal(rows, h.linkRows()) || h.count("users") != 1 {
 			t.Error("there is an account before the address was confirmed")
 		}
 		wantText(t, submit(b, link, "name", "Sam", "password", "sam@customer.example"), http.StatusUnprocessableEntity, `data-rule="personal" class="broken"`)
 		page := submit(b, link, "name", "Sam", "password", fresh)
-		want(t, page, http.StatusOK, ready)
+		want(t, page, http.StatusOK, accountReady)
 		u, err := h.Store.UserByEmail(t.Context(), idp.Contacts, newcomer)
 		if err != nil || !u.EmailVerified || u.Name != "Sam" {
 			t.Errorf("the account is %+v, %v", u, err)
@@ -77,7 +77,7 @@ func TestRegistration(t *testing.T) {
 func TestRegistrationTellsNothing(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		h.AddUser(idp.Contacts, "Known@customer.example")
 		h.invite(links.Invitation{Population: idp.Contacts, Email: "guest@customer.example", Roles: []string{idp.RoleAgent}})
@@ -103,7 +103,7 @@ func TestRegistrationTellsNothing(t *testing.T) {
 			t.Error("who asks to register an invited address ends the link that was sent")
 		}
 		b := idptest.NewBrowser(t)
-		want(t, submit(b, again, "name", "Guest", "password", fresh), http.StatusOK, ready)
+		want(t, submit(b, again, "name", "Guest", "password", fresh), http.StatusOK, accountReady)
 		u, err := h.Store.UserByEmail(t.Context(), idp.Contacts, "guest@customer.example")
 		idptest.Must(t, err)
 		if roles, err := h.Store.RolesOf(t.Context(), u.ID); err != nil || len(roles) != 1 {
@@ -122,7 +122,7 @@ func TestRegistrationTellsNothing(t *testing.T) {
 func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		b := idptest.NewBrowser(t)
 		for range 5 {
@@ -149,7 +149,7 @@ func TestRegistrationIsMailedOncePerWindow(t *testing.T) {
 func TestAnAddressGetsOneAccount(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		h.register(idptest.NewBrowser(t), newcomer)
 		link := h.link(newcomer)
@@ -170,7 +170,7 @@ func TestAnAddressGetsOneAccount(t *testing.T) {
 func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{Allowed: []string{"Customer.example", "@bücher.example"}, Denied: []string{"trial.customer.example"}})
 		h.AddUser(idp.Contacts, "known@elsewhere.example")
 		for address, status := range map[string]int{
@@ -206,7 +206,7 @@ func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
 func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.openRegistration(idp.Registration{})
 		body := []byte(`{"population":"contacts","email":"` + newcomer + `"}`)
 		h.openRegistration(idp.Registration{Denied: []string{"customer.example"}})
@@ -231,7 +231,7 @@ func TestARequestIsJudgedByTheRulesOfNow(t *testing.T) {
 func TestSaveRegistration(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{})
+		h := withLinks(t, db, idp.Policy{})
 		ctx := t.Context()
 		p, err := h.Manage.Populations.Population(ctx, authz.System(), idp.Contacts)
 		idptest.Must(t, err)

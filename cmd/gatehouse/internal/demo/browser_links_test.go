@@ -16,8 +16,8 @@ import (
 	"gatehouse/idp/manage/populations"
 )
 
-// TestBrowserArrivals tells how people come by an account, and back to one.
-func TestBrowserArrivals(t *testing.T) {
+// TestBrowserLinks walks the links that come by mail: invitation, registration, reset.
+func TestBrowserLinks(t *testing.T) {
 	h := startHouse(t, chromium.Start(t), "")
 	m := h.manager(t)
 	for _, story := range []struct {
@@ -50,7 +50,7 @@ func invitation(t *testing.T, h *house, m *manage.Manager) {
 	b.sees("#password[aria-invalid=true][aria-describedby~=password-error]")
 	b.types("#password", guest.Password)
 	b.submits()
-	b.page("arrived")
+	b.page("link-used")
 	b.clicks("a.button.solid")
 	b.sees(`a[href="/login"]`)
 	b.clicks(`a[href="/login"]`)
@@ -91,7 +91,7 @@ func forgotPassword(t *testing.T, h *house, _ *manage.Manager) {
 	p.Password = "quite another password"
 	b.types("#password", p.Password)
 	b.submits()
-	b.page("arrived")
+	b.page("link-used")
 	b.clicks("a.button.solid") // the sign-in goes on in this browser
 	b.page("signin")
 	b.givesPassword(p)
@@ -137,7 +137,7 @@ func registration(t *testing.T, h *house, m *manage.Manager) {
 	b.types("#name", "New Comer")
 	b.types("#password", p.Password)
 	b.submits()
-	b.page("arrived")
+	b.page("link-used")
 	b.clicks("a.button.solid")
 	b.page("signin")
 	b.givesPassword(p)

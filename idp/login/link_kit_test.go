@@ -1,4 +1,4 @@
-package arrival_test
+package login_test
 
 import (
 	"io"
@@ -14,30 +14,12 @@ import (
 	"gatehouse/idp/manage/populations"
 )
 
-const (
-	email = "maya@rtx.example"
-	fresh = "another long password" // a new password
-	home  = "https://portal.example/"
-)
+const fresh = "another long password" // a new password
 
-var (
-	want     = idptest.Want
-	wantText = idptest.WantText
-	wantLeft = idptest.WantLeft
-	follow   = idptest.Follow
-)
+var follow = idptest.Follow
 
-// house is a provider that sends mail, with one app and one person.
-type house struct {
-	*idptest.App
-	t     *testing.T
-	db    *idptest.Database
-	box   *idptest.Mailbox
-	party *idptest.Party
-	user  idp.User
-}
-
-func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
+// withLinks is a house that sends mail, whose app takes people of both populations.
+func withLinks(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
@@ -48,17 +30,8 @@ func open(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 	return h
 }
 
-// exec runs a statement beside the program, to let time pass or to set what other
-// parts do.
-func (h *house) exec(statement string) { h.t.Helper(); h.db.Exec(h.t, statement) }
-
-func (h *house) count(query string) int { h.t.Helper(); return h.db.Count(h.t, query) }
-
-// calm forgets who asked for what, and wrong passwords.
-func (h *house) calm() { h.t.Helper(); h.exec("DELETE FROM throttles") }
-
-// rows are all that links, people and their sessions consist of.
-func (h *house) rows() []string {
+// linkRows are all that links, people and their sessions consist of.
+func (h *house) linkRows() []string {
 	h.t.Helper()
 	return h.db.Rows(h.t, "links", "users", "user_roles", "sessions", "audit_events", "outbox", "throttles")
 }

@@ -1,4 +1,4 @@
-package gate
+package pageauth
 
 import (
 	"encoding/base64"
@@ -33,15 +33,15 @@ type kept struct {
 
 // keep keeps what was typed for the page that the person comes back to, sealed in a
 // cookie: never a secret, and nothing of people whom no session of this browser names.
-func (g *Gate) keep(c *gin.Context, page string, ask Ask) error {
-	_, browser := g.Sessions.Cookies.Browser(c.Request.Header)
-	if c.Request.Method != http.MethodPost || browser == nil || g.Keyring == nil {
+func (p *RelyingParty) keep(c *gin.Context, page string, ask Ask) error {
+	_, browser := p.Sessions.Cookies.Browser(c.Request.Header)
+	if c.Request.Method != http.MethodPost || browser == nil || p.Keyring == nil {
 		return nil
 	}
 	k := kept{Page: page, Users: []string{ask.UserID}, Fields: url.Values{}, Until: idp.Now().Add(keptFor)}
 	if ask.UserID == "" {
 		var err error
-		if k.Users, err = g.Sessions.Had(c.Request.Context(), c.Request.Header); err != nil {
+		if k.Users, err = p.Sessions.Had(c.Request.Context(), c.Request.Header); err != nil {
 			return err
 		}
 	}
@@ -54,8 +54,8 @@ func (g *Gate) keep(c *gin.Context, page string, ask Ask) error {
 	if err != nil || len(k.Users) == 0 || len(k.Fields) == 0 || len(text) > keptSize {
 		return err
 	}
-	sealed := g.Keyring.Seal(text, keptFormAAD(browser))
-	http.SetCookie(c.Writer, g.Sessions.Cookies.NewKeptForm(base64.RawURLEncoding.EncodeToString(sealed), keptFor))
+	sealed := p.Keyring.Seal(text, keptFormAAD(browser))
+	http.SetCookie(c.Writer, p.Sessions.Cookies.NewKeptForm(base64.RawURLEncoding.EncodeToString(sealed), keptFor))
 	return nil
 }
 
@@ -64,23 +64,23 @@ func keptFormAAD(browser []byte) string { return "kept form of " + hex.EncodeToS
 
 // Refill fills the page that is about to be shown with what its viewer had typed there
 // before they had to sign in, once, and says so. It sends nothing.
-func (g *Gate) Refill(c *gin.Context, userID, lang string) {
-	cookie := g.Sessions.Cookies.KeptForm(c.Request.Header)
-	if cookie == "" || c.Request.Method != http.MethodGet || g.Keyring == nil {
+func (p *RelyingParty) Refill(c *gin.Context, userID, lang string) {
+	cookie := p.Sessions.Cookies.KeptForm(c.Request.Header)
+	if cookie == "" || c.Request.Method != http.MethodGet || p.Keyring == nil {
 		return
 	}
-	_, browser := g.Sessions.Cookies.Browser(c.Request.Header)
+	_, browser := p.Sessions.Cookies.Browser(c.Request.Header)
 	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
 	if err != nil {
 		return
 	}
-	text, err := g.Keyring.Open(sealed, keptFormAAD(browser))
+	text, err := p.Keyring.Open(sealed, keptFormAAD(browser))
 	var k kept
 	if err != nil || json.Unmarshal(text, &k) != nil || k.Page != c.Request.URL.Path {
 		return // of another page: it may come yet
 	}
-	http.SetCookie(c.Writer, g.Sessions.Cookies.NewKeptForm("", 0))
+	http.SetCookie(c.Writer, p.Sessions.Cookies.NewKeptForm("", 0))
 	if idp.Now().Before(k.Until) && slices.Contains(k.Users, userID) {
-		g.Web.Refill(c, ui.Typed{Page: k.Page, Fields: k.Fields, Notice: g.Web.Text(lang, *ui.MsgKeptForm.With())})
+		p.Web.Refill(c, ui.Typed{Page: k.Page, Fields: k.Fields, Notice: p.Web.Text(lang, *ui.MsgKeptForm.With())})
 	}
 }

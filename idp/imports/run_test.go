@@ -1,4 +1,4 @@
-package roster_test
+package imports_test
 
 import (
 	"context"
@@ -14,29 +14,29 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/imports"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
-	"gatehouse/idp/roster"
 )
 
 // job is an import of a text into a provider, with what it told.
 type job struct {
-	roster.Import
+	imports.Import
 	text string
-	told []roster.Outcome
+	told []imports.Outcome
 }
 
 func newJob(app *idptest.App, text string) *job {
 	j := &job{text: text}
-	j.Import = roster.Import{
-		Manage: app.Manage, Actor: authz.System(), Format: roster.CSV, Population: idp.Contacts, Reason: "move",
+	j.Import = imports.Import{
+		Manage: app.Manage, Actor: authz.System(), Format: imports.CSV, Population: idp.Contacts, Reason: "move",
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(j.text)), nil },
-		Tell: func(o roster.Outcome) { j.told = append(j.told, o) },
+		Tell: func(o imports.Outcome) { j.told = append(j.told, o) },
 	}
 	return j
 }
 
-func (j *job) expect(t *testing.T, want roster.Summary, failing error) {
+func (j *job) expect(t *testing.T, want imports.Summary, failing error) {
 	t.Helper()
 	j.told = nil
 	got, err := j.Run(t.Context())
@@ -66,7 +66,7 @@ func TestImportGoesOnOrImportsNothing(t *testing.T) {
 		imported := func() int { return count(t, db, "users") }
 
 		j.DryRun = true
-		j.expect(t, roster.Summary{Added: 2, Failed: 4, Last: 7}, nil)
+		j.expect(t, imports.Summary{Added: 2, Failed: 4, Last: 7}, nil)
 		said := fmt.Sprint(j.told)
 		for _, text := range []string{
 			"line 3: roles: settings.no_role nobody", "line 4: email:", "line 5: password_hash:", "line 6: email: settings.import.twice 2",
@@ -79,12 +79,12 @@ func TestImportGoesOnOrImportsNothing(t *testing.T) {
 			t.Errorf("a dry run made %d people", n)
 		}
 		j.DryRun, j.AllOrNothing = false, true
-		j.expect(t, roster.Summary{Failed: 4, Last: 7}, roster.ErrNothing)
+		j.expect(t, imports.Summary{Failed: 4, Last: 7}, imports.ErrNothing)
 		if n := imported(); n != 0 || len(j.told) != 6 {
 			t.Errorf("nothing made %d people, and told of %d lines", n, len(j.told))
 		}
 		j.AllOrNothing = false
-		j.expect(t, roster.Summary{Added: 2, Failed: 4, Last: 7}, nil)
+		j.expect(t, imports.Summary{Added: 2, Failed: 4, Last: 7}, nil)
 		if n := imported(); n != 2 || count(t, db, "user_roles") != 1 || count(t, db, "audit_events WHERE kind = 'user.created'") != 2 {
 			t.Errorf("%d people", n)
 		}
@@ -92,11 +92,11 @@ func TestImportGoesOnOrImportsNothing(t *testing.T) {
 		// Mended and run again, it goes on where it was.
 		mended := strings.NewReplacer("nobody", "manager", "no address", "c@x.example", "$2b$04$short", bcrypt, "A@X.example", "e@x.example")
 		j.text = mended.Replace(people)
-		j.expect(t, roster.Summary{Added: 4, Existed: 2, Last: 7}, nil)
+		j.expect(t, imports.Summary{Added: 4, Existed: 2, Last: 7}, nil)
 		j.DryRun, j.AllOrNothing = true, true
-		j.expect(t, roster.Summary{Existed: 6, Last: 7}, nil)
+		j.expect(t, imports.Summary{Existed: 6, Last: 7}, nil)
 		j.From = 6
-		j.expect(t, roster.Summary{Existed: 2, Last: 7}, nil)
+		j.expect(t, imports.Summary{Existed: 2, Last: 7}, nil)
 	})
 }
 
@@ -111,15 +111,15 @@ func TestAllOrNothingImportsAll(t *testing.T) {
 		}
 		j := newJob(app, text.String())
 		j.AllOrNothing, j.DryRun = true, true
-		j.expect(t, roster.Summary{Added: 450, Last: 451}, nil)
+		j.expect(t, imports.Summary{Added: 450, Last: 451}, nil)
 		if n := count(t, db, "users"); n != 0 {
 			t.Errorf("a dry run made %d people", n)
 		}
 		j.DryRun = false
 		j.text += "broken,line\n"
-		j.expect(t, roster.Summary{Failed: 1, Last: 452}, roster.ErrNothing)
+		j.expect(t, imports.Summary{Failed: 1, Last: 452}, imports.ErrNothing)
 		j.text = text.String()
-		j.expect(t, roster.Summary{Added: 450, Last: 451}, nil)
+		j.expect(t, imports.Summary{Added: 450, Last: 451}, nil)
 		if n := count(t, db, "users"); n != 450 {
 			t.Errorf("%d people", n)
 		}
@@ -138,7 +138,7 @@ func TestStoppedImportGoesOn(t *testing.T) {
 		}
 		j := newJob(app, text.String())
 		ctx, stop := context.WithCancel(t.Context())
-		j.Tell = func(o roster.Outcome) {
+		j.Tell = func(o imports.Outcome) {
 			if o.Line == 201 {
 				stop()
 			}
@@ -147,7 +147,7 @@ func TestStoppedImportGoesOn(t *testing.T) {
 		if err == nil || sum.Last != 201 || count(t, db, "users") != 200 {
 			t.Errorf("%+v (%v), %d people", sum, err, count(t, db, "users"))
 		}
-		j.expect(t, roster.Summary{Added: 300, Existed: 200, Last: 501}, nil)
+		j.expect(t, imports.Summary{Added: 300, Existed: 200, Last: 501}, nil)
 	})
 }
 
@@ -168,7 +168,7 @@ func TestImportedPeopleSignIn(t *testing.T) {
 		for email, hash := range hashes {
 			text += email + "," + hash + "," + key + ",2020-01-01\n"
 		}
-		newJob(app, text).expect(t, roster.Summary{Added: 3, Last: 4}, nil)
+		newJob(app, text).expect(t, imports.Summary{Added: 3, Last: 4}, nil)
 		for email := range hashes {
 			b := idptest.NewBrowser(t)
 			page := b.Submit(b.Get(party.Begin().URL), "/password", "email", email, "password", "wrong")
@@ -203,7 +203,7 @@ func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 	app := idptest.Start(t, idptest.Alone(t).URL, "")
 	const tenant, person = "11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"
 	j := newJob(app, "email,entra_tid,entra_oid\na@x.example,"+tenant+","+person+"\nb@x.example,,\n")
-	j.expect(t, roster.Summary{Added: 1, Failed: 1, Last: 3}, nil)
+	j.expect(t, imports.Summary{Added: 1, Failed: 1, Last: 3}, nil)
 	if !strings.Contains(fmt.Sprint(j.told), "line 2: entra_tid: settings.user.entra_tenant") {
 		t.Error(j.told)
 	}
@@ -214,7 +214,7 @@ func TestEntraIDsAreLinkedOrRefused(t *testing.T) {
 		ClientSecret: "secret",
 	})
 	idptest.Must(t, err)
-	j.expect(t, roster.Summary{Added: 1, Existed: 1, Last: 3}, nil)
+	j.expect(t, imports.Summary{Added: 1, Existed: 1, Last: 3}, nil)
 	u, err := app.Store.UserByEmail(t.Context(), idp.Contacts, "a@x.example")
 	idptest.Must(t, err)
 	linked, err := app.Store.Identity(t.Context(), connection.ID, idp.EntraSubject(tenant, person))

@@ -1,4 +1,4 @@
-package arrival_test
+package login_test
 
 import (
 	"errors"
@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	invited     = "jo+desk@bücher.example"
-	deadInvite  = "This invitation does not work any more"
-	welcome     = "Welcome"
-	ready       = "Your account is ready"
-	signedUp    = "Your address is confirmed"
-	invitedName = "Jo <b>& Co</b>"
+	invited      = "jo+desk@bücher.example"
+	deadInvite   = "This invitation does not work any more"
+	welcome      = "Welcome"
+	accountReady = "Your account is ready"
+	signedUp     = "Your address is confirmed"
+	invitedName  = "Jo <b>& Co</b>"
 )
 
 var desk = links.Invitation{Population: idp.Agents, Email: invited, Name: invitedName, Roles: []string{idp.RoleManager}}
@@ -45,7 +45,7 @@ func (h *house) invitedLink() string {
 func TestInvitation(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
 		letter := h.box.All("jo+desk@xn--bcher-kva.example")[0]
@@ -53,11 +53,11 @@ func TestInvitation(t *testing.T) {
 			t.Errorf("the mail says\n%s", letter.Text)
 		}
 		h.quiet()
-		rows := h.rows()
+		rows := h.linkRows()
 		for range 3 {
 			want(t, idptest.NewBrowser(t).Get(link), http.StatusOK, welcome)
 		}
-		if !slices.Equal(rows, h.rows()) {
+		if !slices.Equal(rows, h.linkRows()) {
 			t.Error("looking at an invitation changed something")
 		}
 		b := idptest.NewBrowser(t)
@@ -70,7 +70,7 @@ func TestInvitation(t *testing.T) {
 		wantText(t, page, http.StatusUnprocessableEntity, `data-rule="too_short" class="broken"`)
 		wantText(t, page, http.StatusUnprocessableEntity, invitedName)
 		page = submit(b, link, "name", " Jo Doe ", "password", fresh)
-		want(t, page, http.StatusOK, ready)
+		want(t, page, http.StatusOK, accountReady)
 		if got := follow(t, page, "Sign in to Test app"); got != home {
 			t.Errorf("the app is at %s", got)
 		}
@@ -102,7 +102,7 @@ func TestInvitation(t *testing.T) {
 func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{})
+		h := withLinks(t, db, idp.Policy{})
 		claim := func(password string) any {
 			b, attempt := idptest.NewBrowser(t), h.party.Begin()
 			page := b.Submit(b.Get(attempt.URL), "/password", "email", email, "password", password)
@@ -134,7 +134,7 @@ func TestAnAddressNobodyConfirmedIsNotVerified(t *testing.T) {
 func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		ctx, b := t.Context(), idptest.NewBrowser(t)
 		e := h.invite(desk)
 		first := h.invitedLink()
@@ -177,7 +177,7 @@ func TestInvitationsAreSentAgainAndRevoked(t *testing.T) {
 		h.invitedLink()
 		db.Age(t, "links", idp.InvitationLifetime, "expires_at")
 		h.invite(desk)
-		want(t, submit(b, h.invitedLink(), "password", fresh), http.StatusOK, ready)
+		want(t, submit(b, h.invitedLink(), "password", fresh), http.StatusOK, accountReady)
 		if _, err := h.Manage.Links.Invite(ctx, authz.System(), desk); !errors.Is(err, idp.ErrConflict) {
 			t.Errorf("invited with an account: %v", err)
 		}
@@ -190,7 +190,7 @@ func second2[T any](_ T, err error) error { return err }
 func TestAnAccountEndsItsInvitation(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.invite(desk)
 		link := h.invitedLink()
 		h.AddUser(idp.Agents, "JO+desk@xn--bcher-kva.example")
@@ -205,7 +205,7 @@ func TestAnAccountEndsItsInvitation(t *testing.T) {
 func TestNobodyInvitesUpward(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		ctx := t.Context()
 		manager, err := h.Manage.Authz.ActorOfRoles(ctx, []string{idp.RoleManager})
 		idptest.Must(t, err)
@@ -233,7 +233,7 @@ func TestNobodyInvitesUpward(t *testing.T) {
 // What cannot be invited is said beside its field.
 func TestWhoCannotBeInvited(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), idp.Policy{})
+	h := withLinks(t, idptest.Alone(t), idp.Policy{})
 	h.exec("UPDATE populations SET access_password = FALSE WHERE id = 'contacts'")
 	for name, c := range map[string]struct {
 		links.Invitation

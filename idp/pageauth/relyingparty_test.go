@@ -1,8 +1,8 @@
-package gate
+package pageauth
 
 import "testing"
 
-// The way back from a sign-in leads to the gate's own pages and nowhere else.
+// The way back from a sign-in leads to these pages and nowhere else.
 func TestOwns(t *testing.T) {
 	for page, want := range map[string]bool{
 		"/sso/account": true, "/sso/account/agents": true, "/sso/account/agents/activity?after=x": true,

@@ -1,4 +1,4 @@
-package roster_test
+package imports_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/roster"
+	"gatehouse/idp/imports"
 	"gatehouse/ui"
 )
 
@@ -20,16 +20,16 @@ const (
 )
 
 // read reads a whole text: the people, and what is wrong by line.
-func read(t testing.TB, text string, format roster.Format) (people []roster.Record, wrong map[int]string) {
+func read(t testing.TB, text string, format imports.Format) (people []imports.Record, wrong map[int]string) {
 	t.Helper()
-	r, err := roster.NewReader(strings.NewReader(text), format, idp.Contacts)
+	r, err := imports.NewReader(strings.NewReader(text), format, idp.Contacts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wrong = map[int]string{}
 	for {
 		p, err := r.Next()
-		var line *roster.LineError
+		var line *imports.LineError
 		switch {
 		case errors.Is(err, io.EOF):
 			return people, wrong
@@ -53,7 +53,7 @@ func english(t testing.TB) func(key string, args ...any) string {
 	return texts.English
 }
 
-func emails(people []roster.Record) []string {
+func emails(people []imports.Record) []string {
 	var list []string
 	for _, p := range people {
 		list = append(list, fmt.Sprint(p.Line, " ", p.Email))
@@ -66,43 +66,43 @@ func TestFilesAreRead(t *testing.T) {
 	const bom = "\xef\xbb\xbf"
 	for name, c := range map[string]struct {
 		text   string
-		format roster.Format
+		format imports.Format
 		want   []string       // line and address
 		wrong  map[int]string // what is said of a line
 	}{
-		"plain":                {"email,name\na@x.example,A\nb@x.example,B\n", roster.CSV, []string{"2 a@x.example", "3 b@x.example"}, nil},
-		"no last end of line":  {"email\na@x.example", roster.CSV, []string{"2 a@x.example"}, nil},
-		"byte-order mark":      {bom + "email,name\r\na@x.example,A\r\n", roster.CSV, []string{"2 a@x.example"}, nil},
-		"mark and quotes":      {bom + "\"Email\",\"Name\"\n\"a@x.example\",\"Doe, \"\"J\"\"\"\n", roster.CSV, []string{"2 a@x.example"}, nil},
-		"semicolons":           {"email;roles\na@x.example;agent\n", roster.CSV, []string{"2 a@x.example"}, nil},
-		"tabs":                 {"email\troles\na@x.example\tagent,manager\n", roster.CSV, []string{"2 a@x.example"}, nil},
-		"empty lines":          {"email\n\n  \na@x.example\n\n", roster.CSV, []string{"4 a@x.example"}, nil},
-		"a field of two lines": {"email,name\na@x.example,\"A\nB\"\nb@x.example,B\n", roster.CSV, []string{"2 a@x.example", "4 b@x.example"}, nil},
+		"plain":                {"email,name\na@x.example,A\nb@x.example,B\n", imports.CSV, []string{"2 a@x.example", "3 b@x.example"}, nil},
+		"no last end of line":  {"email\na@x.example", imports.CSV, []string{"2 a@x.example"}, nil},
+		"byte-order mark":      {bom + "email,name\r\na@x.example,A\r\n", imports.CSV, []string{"2 a@x.example"}, nil},
+		"mark and quotes":      {bom + "\"Email\",\"Name\"\n\"a@x.example\",\"Doe, \"\"J\"\"\"\n", imports.CSV, []string{"2 a@x.example"}, nil},
+		"semicolons":           {"email;roles\na@x.example;agent\n", imports.CSV, []string{"2 a@x.example"}, nil},
+		"tabs":                 {"email\troles\na@x.example\tagent,manager\n", imports.CSV, []string{"2 a@x.example"}, nil},
+		"empty lines":          {"email\n\n  \na@x.example\n\n", imports.CSV, []string{"4 a@x.example"}, nil},
+		"a field of two lines": {"email,name\na@x.example,\"A\nB\"\nb@x.example,B\n", imports.CSV, []string{"2 a@x.example", "4 b@x.example"}, nil},
 		"a quote not closed": {
-			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C, D\"\n", roster.CSV,
+			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C, D\"\n", imports.CSV,
 			[]string{"3 b@x.example", "4 c@x.example"},
 			map[int]string{2: "A quote is not closed"},
 		},
 		"two quotes not closed": {
-			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C\nd@x.example,D\n", roster.CSV,
+			"email,name\na@x.example,\"A\nb@x.example,B\nc@x.example,\"C\nd@x.example,D\n", imports.CSV,
 			[]string{"3 b@x.example", "5 d@x.example"},
 			map[int]string{2: "quotes make no sense", 4: "A quote is not closed"},
 		},
-		"a bare quote":    {"email,name\na@x.example,A \"the\" B\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "quotes make no sense"}},
-		"too few fields":  {"email,name\na@x.example\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "1 fields, and the header 2"}},
-		"too many fields": {"email\na@x.example,A\nb@x.example\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "2 fields, and the header 1"}},
-		"too long a line": {"email\n" + strings.Repeat("x", 70<<10) + "\nb@x.example\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "more than 65536 bytes"}},
-		"not UTF-8":       {"email,name\na@x.example,\xff\nb@x.example,B\n", roster.CSV, []string{"3 b@x.example"}, map[int]string{2: "name: It is not UTF-8"}},
+		"a bare quote":    {"email,name\na@x.example,A \"the\" B\nb@x.example,B\n", imports.CSV, []string{"3 b@x.example"}, map[int]string{2: "quotes make no sense"}},
+		"too few fields":  {"email,name\na@x.example\nb@x.example,B\n", imports.CSV, []string{"3 b@x.example"}, map[int]string{2: "1 fields, and the header 2"}},
+		"too many fields": {"email\na@x.example,A\nb@x.example\n", imports.CSV, []string{"3 b@x.example"}, map[int]string{2: "2 fields, and the header 1"}},
+		"too long a line": {"email\n" + strings.Repeat("x", 70<<10) + "\nb@x.example\n", imports.CSV, []string{"3 b@x.example"}, map[int]string{2: "more than 65536 bytes"}},
+		"not UTF-8":       {"email,name\na@x.example,\xff\nb@x.example,B\n", imports.CSV, []string{"3 b@x.example"}, map[int]string{2: "name: It is not UTF-8"}},
 
-		"objects":                {`{"email":"a@x.example"}` + "\n\n" + `{"email":"b@x.example","roles":["agent"],"disabled":true,"name":null}`, roster.JSONLines, []string{"1 a@x.example", "3 b@x.example"}, nil},
-		"objects with a mark":    {bom + `{"email":"a@x.example"}`, roster.JSONLines, []string{"1 a@x.example"}, nil},
-		"a broken object":        {`{"email":"a@x.example"` + "\n" + `{"email":"b@x.example"}`, roster.JSONLines, []string{"2 b@x.example"}, map[int]string{1: "not a JSON object"}},
-		"no object":              {"null\n[]\n7\n\"x\"\n", roster.JSONLines, nil, map[int]string{1: "not a JSON object", 2: "not a JSON object", 3: "not a JSON object", 4: "not a JSON object"}},
-		"a list of all":          {`[{"email":"a@x.example"}]`, roster.JSONLines, nil, map[int]string{1: "not a JSON object"}},
-		"another type":           {`{"email":7}`, roster.JSONLines, nil, map[int]string{1: "email: It is not a text"}},
-		"an unknown name":        {`{"email":"a@x.example","mail":"x"}`, roster.JSONLines, nil, map[int]string{1: "There is no column “mail”"}},
-		"a plain password":       {`{"email":"a@x.example","password":"x"}`, roster.JSONLines, nil, map[int]string{1: "imported as hashes"}},
-		"a role that is no text": {`{"email":"a@x.example","roles":[7]}`, roster.JSONLines, nil, map[int]string{1: "roles: It is not a text"}},
+		"objects":                {`{"email":"a@x.example"}` + "\n\n" + `{"email":"b@x.example","roles":["agent"],"disabled":true,"name":null}`, imports.JSONLines, []string{"1 a@x.example", "3 b@x.example"}, nil},
+		"objects with a mark":    {bom + `{"email":"a@x.example"}`, imports.JSONLines, []string{"1 a@x.example"}, nil},
+		"a broken object":        {`{"email":"a@x.example"` + "\n" + `{"email":"b@x.example"}`, imports.JSONLines, []string{"2 b@x.example"}, map[int]string{1: "not a JSON object"}},
+		"no object":              {"null\n[]\n7\n\"x\"\n", imports.JSONLines, nil, map[int]string{1: "not a JSON object", 2: "not a JSON object", 3: "not a JSON object", 4: "not a JSON object"}},
+		"a list of all":          {`[{"email":"a@x.example"}]`, imports.JSONLines, nil, map[int]string{1: "not a JSON object"}},
+		"another type":           {`{"email":7}`, imports.JSONLines, nil, map[int]string{1: "email: It is not a text"}},
+		"an unknown name":        {`{"email":"a@x.example","mail":"x"}`, imports.JSONLines, nil, map[int]string{1: "There is no column “mail”"}},
+		"a plain password":       {`{"email":"a@x.example","password":"x"}`, imports.JSONLines, nil, map[int]string{1: "imported as hashes"}},
+		"a role that is no text": {`{"email":"a@x.example","roles":[7]}`, imports.JSONLines, nil, map[int]string{1: "roles: It is not a text"}},
 	} {
 		people, wrong := read(t, c.text, c.format)
 		if got := emails(people); !slices.Equal(got, c.want) {
@@ -133,12 +133,12 @@ func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
 		"email,\"na\nme\"\nA,B\n":       "not the names of columns",
 		strings.Repeat("email,", 20000): "not the names of columns",
 	} {
-		_, err := roster.NewReader(strings.NewReader(text), roster.CSV, idp.Contacts)
+		_, err := imports.NewReader(strings.NewReader(text), imports.CSV, idp.Contacts)
 		if err == nil {
 			t.Fatalf("%.40q is read", text)
 		}
 		said := err.Error()
-		var line *roster.LineError
+		var line *imports.LineError
 		if errors.As(err, &line) {
 			said = line.In(english(t))
 		}
@@ -146,7 +146,7 @@ func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
 			t.Errorf("%.40q: %s, want %s", text, said, want)
 		}
 	}
-	if _, err := roster.NewReader(strings.NewReader(""), "xlsx", idp.Contacts); err == nil {
+	if _, err := imports.NewReader(strings.NewReader(""), "xlsx", idp.Contacts); err == nil {
 		t.Error("there is a third format")
 	}
 }
@@ -159,7 +159,7 @@ func TestEverythingAboutAPersonIsRead(t *testing.T) {
 	object2 := fmt.Sprintf(`{"email":"maya@rtx.example","name":"\u2066Maya\u2069","locale":"de-CH","population":"agents","roles":["manager","agent"],"email_verified":true,`+
 		`"disabled":"true","password_hash":%q,"password_changed_at":"2025-03-29T00:00:00Z","totp":"otpauth://totp/RTX:maya?secret=%s&issuer=RTX","entra_tid":%q,"entra_oid":%q}`,
 		bcrypt, key, tenant, object)
-	for format, text := range map[roster.Format]string{roster.CSV: csv, roster.JSONLines: object2} {
+	for format, text := range map[imports.Format]string{imports.CSV: csv, imports.JSONLines: object2} {
 		people, wrong := read(t, text, format)
 		if len(people) != 1 {
 			t.Fatalf("%s: %d people, %v", format, len(people), wrong)
@@ -173,7 +173,7 @@ func TestEverythingAboutAPersonIsRead(t *testing.T) {
 		}
 	}
 	keycloak := `{"email":"a@x.example","password_hash":{"algorithm":"pbkdf2-sha256","hashIterations":1000,"salt":"AAECAwQFBgcICQoLDA0ODw==","value":"4KYVEY/RWBJ5zKVAx8MZtBPtZnhn9R4zlxNE7iI5Bmo="}}`
-	if people, wrong := read(t, keycloak, roster.JSONLines); len(people) != 1 || !strings.HasPrefix(people[0].PasswordHash, "$pbkdf2-sha256$") || people[0].Population != idp.Contacts {
+	if people, wrong := read(t, keycloak, imports.JSONLines); len(people) != 1 || !strings.HasPrefix(people[0].PasswordHash, "$pbkdf2-sha256$") || people[0].Population != idp.Contacts {
 		t.Errorf("Keycloak's hash: %+v %v", people, wrong)
 	}
 }
@@ -189,7 +189,7 @@ func TestWhatIsWrongWithAFieldIsSaid(t *testing.T) {
 		"entra_oid":           {"maya@rtx.example": "belong together", "11111111-2222-3333-4444-555555555555": "belong together"},
 	} {
 		for value, want := range values {
-			_, wrong := read(t, "email,"+column+"\na@x.example,\""+value+"\"\n", roster.CSV)
+			_, wrong := read(t, "email,"+column+"\na@x.example,\""+value+"\"\n", imports.CSV)
 			if !strings.Contains(wrong[2], want) || strings.Contains(wrong[2], "CTFhFdXP") || strings.Contains(wrong[2], "hunter2") {
 				t.Errorf("%s %s: %v, want %q", column, value, wrong, want)
 			}
@@ -211,7 +211,7 @@ func TestBrokenLineFarDown(t *testing.T) {
 				fmt.Fprintf(&text, "person%d@x.example,\"Person, %d\"\r\n", n, n)
 			}
 		}
-		people, wrong := read(t, text.String(), roster.CSV)
+		people, wrong := read(t, text.String(), imports.CSV)
 		if len(people) != lines-2 || len(wrong) != 1 || !strings.HasPrefix(wrong[broken], "line 57123: ") {
 			t.Errorf("%s: %d people, wrong are %v", bad, len(people), wrong)
 		}
@@ -227,18 +227,18 @@ func FuzzReader(f *testing.F) {
 	f.Add(`{"email":"a@x.example","roles":["agent"],"password_hash":{"algorithm":"argon2"}}`+"\n{", false)
 	f.Add("email\n\"\"\"\n\"\n", true)
 	f.Fuzz(func(t *testing.T, text string, csv bool) {
-		format := roster.JSONLines
+		format := imports.JSONLines
 		if csv {
-			format = roster.CSV
+			format = imports.CSV
 		}
-		r, err := roster.NewReader(strings.NewReader(text), format, idp.Contacts)
+		r, err := imports.NewReader(strings.NewReader(text), format, idp.Contacts)
 		if err != nil {
 			return
 		}
 		lines, before := strings.Count(text, "\n")+1, 0
 		for {
 			p, err := r.Next()
-			var wrong *roster.LineError
+			var wrong *imports.LineError
 			if errors.As(err, &wrong) {
 				p.Line = wrong.Line
 			} else if err != nil {

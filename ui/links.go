@@ -63,13 +63,13 @@ type linkTexts struct{ Heading, Text, Button, DoneHeading, Done Key }
 
 var textsOfLinks = map[LinkPurpose]linkTexts{
 	ForReset: {
-		"arrival.reset.heading", "arrival.reset.text", "arrival.reset.submit", "arrival.reset.done_heading", "arrival.reset.done",
+		"link.reset.heading", "link.reset.text", "link.reset.submit", "link.reset.done_heading", "link.reset.done",
 	},
 	ForInvitation: {
-		"arrival.invitation.heading", "arrival.invitation.text", "arrival.account.submit", "arrival.account.done_heading", "arrival.account.done",
+		"link.invitation.heading", "link.invitation.text", "link.account.submit", "link.account.done_heading", "link.account.done",
 	},
 	ForRegistration: {
-		"arrival.registration.heading", "arrival.registration.text", "arrival.account.submit", "arrival.account.done_heading", "arrival.account.done",
+		"link.registration.heading", "link.registration.text", "link.account.submit", "link.account.done_heading", "link.account.done",
 	},
 }
 
@@ -96,8 +96,8 @@ func (p LinkPassword) about() about {
 	return about{template: "link-password", failed: anyOf(p.NameError, p.New.Error, p.Alert)}
 }
 
-// Arrived says what a link has done, and where to sign in.
-type Arrived struct {
+// LinkUsed says what a link has done, and where to sign in.
+type LinkUsed struct {
 	Frame
 	Purpose LinkPurpose
 	Email   string
@@ -106,4 +106,4 @@ type Arrived struct {
 	Links []Link
 }
 
-func (p Arrived) about() about { return about{template: "arrived", failed: false} }
+func (p LinkUsed) about() about { return about{template: "link-used", failed: false} }

@@ -6,16 +6,16 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
-// gate lets people in to the console: with a second step whatever the policy says.
-func (a *Console) gate() *gate.Gate {
-	return &gate.Gate{
+// relyingParty is the console as one. It asks for a second step whatever the policy says.
+func (a *Console) relyingParty() *pageauth.RelyingParty {
+	return &pageauth.RelyingParty{
 		Store: a.Store, Web: a.Web, Sessions: a.Sessions, Client: idp.ConsoleClient, Callback: a.Callback, Home: "/admin",
 		Override: idp.Override{Mode: idp.OverrideRequired}, Keyring: a.Keyring,
 	}
@@ -26,12 +26,12 @@ func (a *Console) gate() *gate.Gate {
 // visit is nil.
 func (a *Console) enter(c *gin.Context) (*visit, error) {
 	ctx := c.Request.Context()
-	viewers, err := a.gate().Viewers(ctx, c.Request.Header)
+	viewers, err := a.relyingParty().Viewers(ctx, c.Request.Header)
 	if err != nil {
 		return nil, err
 	}
 	if len(viewers) == 0 {
-		return nil, a.signIn(c, a.backTo(c), gate.Ask{})
+		return nil, a.signIn(c, a.backTo(c), pageauth.Ask{})
 	}
 	return a.visitor(ctx, c, viewers)
 }
@@ -58,7 +58,7 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 // again reads a visitor anew, for the end of what they began.
 func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := a.gate().Again(ctx, seen)
+		now, ok, err := a.relyingParty().Again(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}
@@ -74,14 +74,14 @@ func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (a
 }
 
 // signIn sends the browser to the sign-in and back to a page.
-func (a *Console) signIn(c *gin.Context, page string, ask gate.Ask) error {
-	return a.gate().SignIn(c, page, ask)
+func (a *Console) signIn(c *gin.Context, page string, ask pageauth.Ask) error {
+	return a.relyingParty().SignIn(c, page, ask)
 }
 
 // stepUp asks for a fresh second step and returns to ?to=.
 func (v *visit) stepUp() error {
 	to := v.Query("to")
-	if !v.console.gate().Owns(to) {
+	if !v.console.relyingParty().Owns(to) {
 		to = v.path("")
 	}
 	if v.fresh() {
@@ -93,7 +93,7 @@ func (v *visit) stepUp() error {
 // proveAgain asks the viewer for a fresh second step, the strongest of theirs that works,
 // and returns to a page.
 func (v *visit) proveAgain(page string) error {
-	return v.console.signIn(v.Context, page, gate.Ask{ACR: v.stepUpACR, MaxAge: authz.FreshSecondStep, UserID: v.viewer.User.ID})
+	return v.console.signIn(v.Context, page, pageauth.Ask{ACR: v.stepUpACR, MaxAge: authz.FreshSecondStep, UserID: v.viewer.User.ID})
 }
 
 // fresh tells whether the viewer's second step is young enough for what is

@@ -1,4 +1,4 @@
-package arrival_test
+package login_test
 
 import (
 	"fmt"
@@ -16,8 +16,6 @@ import (
 	"gatehouse/idp/throttle"
 )
 
-var either = idp.Policy{Authenticator: true, EmailCode: true}
-
 const (
 	sent    = "Check your mail"
 	changed = "Your password is changed"
@@ -29,7 +27,7 @@ const (
 func TestForgotPassword(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		before := idptest.NewBrowser(t)
 		page, phone, _ := idptest.Enrol(before, h.party, h.party.Begin(), email)
 		wantLeft(t, page)
@@ -38,19 +36,19 @@ func TestForgotPassword(t *testing.T) {
 		page = h.forgot(b, " MAYA@rtx.example ")
 		want(t, page, http.StatusOK, sent)
 		link := h.link(email)
-		if kept := h.count("links WHERE kind = 'reset' AND user_id = '" + h.user.ID + "'"); kept != 1 || strings.Contains(strings.Join(h.rows(), ""), link[len(link)-43:]) {
+		if kept := h.count("links WHERE kind = 'reset' AND user_id = '" + h.user.ID + "'"); kept != 1 || strings.Contains(strings.Join(h.linkRows(), ""), link[len(link)-43:]) {
 			t.Errorf("%d links; the token is kept", kept)
 		}
 
 		// Mail scanners open links, as often as they like.
 		h.quiet()
-		rows := h.rows()
+		rows := h.linkRows()
 		for range 3 {
 			page = idptest.NewBrowser(t).Get(link)
 			want(t, page, http.StatusOK, "Set a new password")
 			wantText(t, page, http.StatusOK, email)
 		}
-		if !slices.Equal(rows, h.rows()) {
+		if !slices.Equal(rows, h.linkRows()) {
 			t.Error("looking at a link changed something")
 		}
 		wantText(t, submit(b, link, "password", "short"), http.StatusUnprocessableEntity, `data-rule="too_short" class="broken"`)
@@ -85,7 +83,7 @@ func TestForgotPassword(t *testing.T) {
 func TestAfterAResetTheMailboxIsNoSecondStep(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		_, phone, _ := idptest.Enrol(idptest.NewBrowser(t), h.party, h.party.Begin(), email)
 		h.SetPolicy(idp.Agents, either, populations.OnNextLogin)
 		const offer = "Enter OTP received via email"
@@ -115,7 +113,7 @@ func TestAfterAResetTheMailboxIsNoSecondStep(t *testing.T) {
 func TestForgotPasswordTellsNothing(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.AddUser(idp.Agents, "left@rtx.example")
 		h.exec("UPDATE users SET disabled = TRUE WHERE email = 'left@rtx.example'")
 		answers := map[string]bool{}
@@ -147,7 +145,7 @@ func TestForgotPasswordTellsNothing(t *testing.T) {
 func TestALookAlikeIsMailedWhereTheAccountIs(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.AddUser(idp.Agents, "mike@bücher.example")
 		for typed, to := range map[string]string{"ｍaya@rtx.example": email, "mi\u212ae@XN--BCHER-KVA.example": "mike@xn--bcher-kva.example"} {
 			h.forgot(idptest.NewBrowser(t), typed)
@@ -166,7 +164,7 @@ func TestALookAlikeIsMailedWhereTheAccountIs(t *testing.T) {
 func TestLinksThatDoNotWork(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		b := idptest.NewBrowser(t)
 		get := func() string {
 			h.calm()
@@ -177,13 +175,13 @@ func TestLinksThatDoNotWork(t *testing.T) {
 		}
 		refused := func(name, link string) {
 			t.Helper()
-			rows := h.rows()
+			rows := h.linkRows()
 			for _, page := range []*idptest.Page{b.Get(link), post(b, link, "password", "some other password")} {
 				if page.Status != http.StatusGone || !strings.Contains(page.Body, "Forgot password?") {
 					t.Errorf("%s: status %d, %q", name, page.Status, page.Heading())
 				}
 			}
-			if !slices.Equal(rows, h.rows()) {
+			if !slices.Equal(rows, h.linkRows()) {
 				t.Errorf("%s changed something", name)
 			}
 		}
@@ -219,7 +217,7 @@ func TestLinksThatDoNotWork(t *testing.T) {
 func TestAStrangerEndsNobodysResetLink(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		owner, stranger := idptest.NewBrowser(t), idptest.NewBrowser(t)
 		h.forgot(owner, email)
 		link := h.link(email)
@@ -237,7 +235,7 @@ func TestAStrangerEndsNobodysResetLink(t *testing.T) {
 func TestALinkWorksOnce(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		h.forgot(idptest.NewBrowser(t), email)
 		link := h.link(email)
 		var mu sync.Mutex
@@ -267,7 +265,7 @@ func TestALinkWorksOnce(t *testing.T) {
 func TestAResetEndsThePause(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{})
+		h := withLinks(t, db, idp.Policy{})
 		b := idptest.NewBrowser(t)
 		wantText(t, b.Submit(h.at(b), "/password", "email", email, "password", "wrong"), http.StatusUnprocessableEntity, "do not match")
 		h.exec(fmt.Sprintf("UPDATE throttles SET failures = %d WHERE kind = 'password'", throttle.Cap))
@@ -282,7 +280,7 @@ func TestAResetEndsThePause(t *testing.T) {
 // person signs in meanwhile. After the window they make another one.
 func TestTenThousandRequestsMakeOneMail(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), idp.Policy{})
+	h := withLinks(t, idptest.Alone(t), idp.Policy{})
 	b := idptest.NewBrowser(t)
 	page := b.Get(follow(t, h.at(b), "Forgot password?"))
 	requests := 10_000
@@ -321,7 +319,7 @@ func TestTenThousandRequestsMakeOneMail(t *testing.T) {
 func TestForgotPasswordElsewhere(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
-		h := open(t, db, idp.Policy{Authenticator: true})
+		h := withLinks(t, db, idp.Policy{Authenticator: true})
 		b := idptest.NewBrowser(t)
 		h.forgot(b, email)
 		link := h.link(email)
@@ -377,7 +375,7 @@ func TestWithoutMailThereIsNoForgotPassword(t *testing.T) {
 // Another site's page cannot use a link that it knows somehow, nor ask for one.
 func TestLinksAreNotUsedByOtherSites(t *testing.T) {
 	t.Parallel()
-	h := open(t, idptest.Alone(t), idp.Policy{Authenticator: true})
+	h := withLinks(t, idptest.Alone(t), idp.Policy{Authenticator: true})
 	b := idptest.NewBrowser(t)
 	page := b.Get(follow(t, h.at(b), "Forgot password?"))
 	h.forgot(b, email)

@@ -2,8 +2,8 @@ package sample
 
 import "gatehouse/ui"
 
-// arrival is how people come by an account, and back to one.
-func arrival() map[string]ui.Page {
+// linkPages are the pages around links that come by mail.
+func linkPages() map[string]ui.Page {
 	f := frame()
 	f.Account, f.NotYouAction = "", ""
 	forgot := ui.ForgotPassword{
@@ -27,22 +27,22 @@ func arrival() map[string]ui.Page {
 	for _, purpose := range []ui.LinkPurpose{ui.ForReset, ui.ForInvitation, ui.ForRegistration} {
 		name := string(purpose)
 		page := ui.LinkPassword{Frame: f, Purpose: purpose, Action: "/" + name + "/1", Email: "maya@rtx.example", New: ui.NewPassword{Rules: passwordRules(), NoFocus: purpose != ui.ForReset}}
-		pages["arrival-"+name] = page
+		pages["link-"+name] = page
 		page.Name = "Maya"
 		page.New.NoFocus = false
 		page.New.Error = ui.MsgPasswordBroken.With()
-		pages["arrival-"+name+"-error"] = page
-		pages["arrived-"+name] = ui.Arrived{
+		pages["link-"+name+"-error"] = page
+		pages["link-used-"+name] = ui.LinkUsed{
 			Frame: f, Purpose: purpose, Email: "maya@rtx.example",
 			Links: []ui.Link{{Label: "Agent portal", URL: "https://agents.rtx.example/"}, {Label: "Support portal", URL: "https://support.rtx.example/"}},
 		}
 	}
-	pages["arrived-nowhere"] = ui.Arrived{Frame: f, Purpose: ui.ForReset, Email: "maya@rtx.example"}
+	pages["link-used-nowhere"] = ui.LinkUsed{Frame: f, Purpose: ui.ForReset, Email: "maya@rtx.example"}
 	return pages
 }
 
-// consoleArrivals are the console's pages of them.
-func consoleArrivals() map[string]ui.Page {
+// consoleLinks are the console's pages of them.
+func consoleLinks() map[string]ui.Page {
 	roles := []ui.Tick{{Value: "manager", Label: "Manager", On: true}, {Value: "admin", Label: "Admin", Hint: "Everything", Fixed: true}}
 	invite := personForm(consoleFrame("/people"), "", roles)
 	invite.Name, invite.Heading, invite.Submit = "console-invite", message("console.invite.heading"), message("console.invite.send")
