@@ -259,9 +259,11 @@ var deeds = map[string]deed{
 			d, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, s.ID, people.UserChange{
 				Version: v.seenVersion(), Disabled: &disabled, Reason: reason,
 			})
-			return func() error {
-				return v.saved(s.page(), v.seenVersion(), d.Version, ui.Key("console.done.person_"+v.PostForm("state")))
-			}, err
+			done := ui.Key("console.done.person_enabled")
+			if disabled {
+				done = "console.done.person_disabled"
+			}
+			return func() error { return v.saved(s.page(), v.seenVersion(), d.Version, done) }, err
 		},
 	},
 	"anonymise": {

@@ -66,7 +66,8 @@ var mailRows = []mailRow{
 	{kind: MailIdentityUnlinked, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: ofConnection},
 	{kind: MailBreakGlass, todoFor: notExpected, todo: []Key{"mail.break_glass.todo", tell}, adapt: below},
 	// These go to an address that was typed into a form: they say nothing that its owner does
-	// not know.
+	// A stranger may have typed the address of these: they say nothing that its owner does not
+	// know.
 	{
 		kind: MailReset, text: []Key{"mail.reset.what"}, button: "mail.reset.button",
 		todoFor: notAsked, todo: []Key{ignore, "mail.todo.tell_often"},
