@@ -65,7 +65,6 @@ var mailRows = []mailRow{
 	{kind: MailIdentityLinked, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: ofConnection},
 	{kind: MailIdentityUnlinked, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: ofConnection},
 	{kind: MailBreakGlass, todoFor: notExpected, todo: []Key{"mail.break_glass.todo", tell}, adapt: below},
-	// These go to an address that was typed into a form: they say nothing that its owner does
 	// A stranger may have typed the address of these: they say nothing that its owner does not
 	// know.
 	{
