@@ -111,6 +111,8 @@ var allowed = map[string][]string{
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
+	// Relying parties of other people, for make interop. Tests alone.
+	"idp/interop": {"idp", "idp/server"},
 	// A stand-in for Microsoft, which the demo starts as well.
 	testKit + "/entra": {"idp"},
 	// A real browser, for the tests of pages.
