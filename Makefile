@@ -49,8 +49,8 @@ check-changed:
 	@packages=$$(.ci/changed $(BASE)) && { test -z "$$packages" || \
 		env -u GATEHOUSE_TEST_POSTGRES_URL -u GATEHOUSE_TEST_REQUIRE go test $(ARGS) $$packages; }
 
-release-check: ## all that a release has to pass: lint, test-all, mends, verifiers, fuzz, bench (hours)
-	@for target in lint test-all mends verifiers fuzz bench; do $(MAKE) $$target || exit 1; done
+release-check: ## all that a release has to pass: lint, test-all, mends, verifiers, interop, fuzz, bench (hours)
+	@for target in lint test-all mends verifiers interop fuzz bench; do $(MAKE) $$target || exit 1; done
 
 mends: ## take each guard of docs/security.md out in turn: the test that it names must fail
 	GATEHOUSE_TEST_MENDS=1 GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres \

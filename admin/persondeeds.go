@@ -28,7 +28,7 @@ type subject struct {
 type deed struct {
 	// op is the operation of idp/manage, by which it is open to the viewer.
 	op string
-	// helps: it gets around the person's second step. others: nobody does it to themselves.
+	// helps: it gets around the person's second step. others: it cannot be done to oneself.
 	// object: it is about something of the person's.
 	helps, others, object bool
 	// missing is why there is nothing to be done, nil for always something.
@@ -287,7 +287,7 @@ var deeds = map[string]deed{
 	"unlink": unlinkDeed,
 }
 
-// renderCodes shows somebody's recovery codes, as the answer to the form: the page
+// renderCodes shows a person's recovery codes, as the answer to the form: the page
 // has no address of its own to come back to.
 func (v *visit) renderCodes(s subject, codes []string) error {
 	frame, err := v.personFrame(s.UserDetail, true)

@@ -27,7 +27,8 @@ type question[O any] struct {
 	// carry it out, and say how to answer. Whether it may be is the operation's to say, so
 	// that a refusal is in the audit log.
 	carry func(v *visit, o O, reason string) (answer func() error, err error)
-	// refused shows why it was not, nil to ask again of what is there now.
+	// refused shows why it was not, nil to ask again of what is there now. Has to be there
+	// where missing is.
 	refused func(v *visit, err error) error
 }
 

@@ -89,8 +89,8 @@ func (l *Login) postLink(c *gin.Context, p linkPage) error {
 	return p.explain(err)
 }
 
-// showLinkAgain shows the form with what needs mending; the link is as it was. On a conflict the
-// address has an account by now.
+// showLinkAgain shows the form with what is wrong. The link is not used up. On a conflict
+// the address has an account by now.
 func (l *Login) showLinkAgain(c *gin.Context, p linkPage, in links.LinkForm, wrong error) error {
 	open, err := l.Manage.Links.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
@@ -112,8 +112,8 @@ func (l *Login) showLinkAgain(c *gin.Context, p linkPage, in links.LinkForm, wro
 	return l.renderLink(c, http.StatusUnprocessableEntity, p, open, page)
 }
 
-// linkBusy shows the form again where there is too much to do for a hash; the link is as
-// it was.
+// linkBusy shows the form again where there is too much to do for a hash. The link is not
+// used up.
 func (l *Login) linkBusy(c *gin.Context, p linkPage, in links.LinkForm) error {
 	open, err := l.Manage.Links.OpenLink(c.Request.Context(), p.kind, c.Param("token"))
 	if err != nil {
@@ -153,7 +153,7 @@ func (l *Login) afterLink(c *gin.Context, done links.Outcome) ([]ui.Link, error)
 	return links, err
 }
 
-// hasFlow tells whether this browser has a sign-in that waits for somebody.
+// hasFlow tells whether this browser has that sign-in, unfinished and in time.
 func (l *Login) hasFlow(ctx context.Context, h http.Header, flowID string) (bool, error) {
 	_, browser := l.Sessions.Cookies.Browser(h)
 	if flowID == "" || browser == nil {

@@ -16,8 +16,7 @@ import (
 	"gatehouse/ui"
 )
 
-// Destination is where somebody was on their way to when they asked for a link; either may
-// be empty.
+// Destination is the app or sign-in to go on to once a link was used. Either may be empty.
 type Destination struct {
 	ClientID string `json:"client,omitempty"`
 	FlowID   string `json:"flow,omitempty"`
@@ -167,7 +166,7 @@ func (m *Manager) UseLink(ctx context.Context, kind idp.LinkKind, token string, 
 	return done, err
 }
 
-// markUsed consumes a link in the transaction of ctx: ErrLink when somebody was faster.
+// markUsed consumes a link in the transaction of ctx: ErrLink: it is used already.
 func (m *Manager) markUsed(ctx context.Context, l idp.Link) error {
 	err := m.Store.UseLink(ctx, l, idp.Now())
 	if errors.Is(err, idp.ErrUsed) {
@@ -176,7 +175,7 @@ func (m *Manager) markUsed(ctx context.Context, l idp.Link) error {
 	return err
 }
 
-// makeAccount makes an account for whoever has shown that the address is theirs.
+// makeAccount makes an account for the reader of a mail, whose address is proved by that.
 func (m *Manager) makeAccount(ctx context.Context, o OpenLink, in LinkForm, kind idp.AuditKind) (idp.User, error) {
 	if o.body.Locale != "" {
 		in.Locale = o.body.Locale

@@ -3,7 +3,9 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log"
 	"net/http"
 	"net/url"
@@ -13,17 +15,22 @@ import (
 	"golang.org/x/oauth2"
 )
 
+// app keeps what belongs to one person. An app for more keeps it by their browser.
+type app struct {
+	provider   *oidc.Provider
+	config     oauth2.Config
+	endSession string
+	token      *oauth2.Token
+	id         string
+
+	state, nonce, verifier string
+}
+
 func main() {
 	base := os.Getenv("BASE")
-	ctx := oidc.ClientContext(context.Background(), http.DefaultClient)
-	provider, err := oidc.NewProvider(ctx, os.Getenv("ISSUER"))
+	provider, err := oidc.NewProvider(context.Background(), os.Getenv("ISSUER"))
 	if err != nil {
 		log.Fatal(err)
-	}
-	config := oauth2.Config{
-		ClientID: os.Getenv("CLIENT_ID"), ClientSecret: os.Getenv("CLIENT_SECRET"),
-		Endpoint: provider.Endpoint(), RedirectURL: base + "/callback",
-		Scopes: []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess},
 	}
 	var discovered struct {
 		EndSession string `json:"end_session_endpoint"`
@@ -31,48 +38,64 @@ func main() {
 	if err := provider.Claims(&discovered); err != nil {
 		log.Fatal(err)
 	}
-	verifier := oauth2.GenerateVerifier() // one for each sign-in, where more than one browser comes
-	var token *oauth2.Token
-	var raw string
-	answer := func(w http.ResponseWriter, value any, err error) {
+	a := &app{provider: provider, endSession: discovered.EndSession, config: oauth2.Config{
+		ClientID: os.Getenv("CLIENT_ID"), ClientSecret: os.Getenv("CLIENT_SECRET"),
+		Endpoint: provider.Endpoint(), RedirectURL: base + "/callback",
+		Scopes: []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess},
+	}}
+	http.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		a.state, a.nonce, a.verifier = rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+		http.Redirect(w, r, a.config.AuthCodeURL(a.state, oidc.Nonce(a.nonce), oauth2.S256ChallengeOption(a.verifier)), http.StatusFound)
+	})
+	http.HandleFunc("/callback", answer(a.callback))
+	http.HandleFunc("/userinfo", answer(a.userinfo))
+	http.HandleFunc("/refresh", answer(a.refresh))
+	http.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
+		query := url.Values{"id_token_hint": {a.id}, "post_logout_redirect_uri": {base + "/bye"}}
+		http.Redirect(w, r, a.endSession+"?"+query.Encode(), http.StatusFound)
+	})
+	http.HandleFunc("/bye", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("bye")) })
+	log.Fatal(http.ListenAndServe("localhost:"+os.Getenv("PORT"), nil))
+}
+
+func answer(act func(r *http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		value, err := act(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		_ = json.NewEncoder(w).Encode(value)
 	}
-	http.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, config.AuthCodeURL("the state", oidc.Nonce("the nonce"), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
-	})
-	http.HandleFunc("/callback", func(w http.ResponseWriter, r *http.Request) {
-		got, err := config.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(verifier))
-		if err != nil {
-			answer(w, nil, err)
-			return
-		}
-		token, raw = got, got.Extra("id_token").(string)
-		id, err := provider.Verifier(&oidc.Config{ClientID: config.ClientID}).Verify(ctx, raw)
-		var claims map[string]any
-		if err == nil {
-			err = id.Claims(&claims)
-		}
-		answer(w, claims, err)
-	})
-	http.HandleFunc("/userinfo", func(w http.ResponseWriter, r *http.Request) {
-		info, err := provider.UserInfo(ctx, config.TokenSource(ctx, token))
-		answer(w, info, err)
-	})
-	http.HandleFunc("/refresh", func(w http.ResponseWriter, r *http.Request) {
-		got, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
-		if err == nil {
-			token = got
-		}
-		answer(w, map[string]bool{"refreshed": true}, err)
-	})
-	http.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) {
-		query := url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {base + "/bye"}}
-		http.Redirect(w, r, discovered.EndSession+"?"+query.Encode(), http.StatusFound)
-	})
-	http.HandleFunc("/bye", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("bye")) })
-	log.Fatal(http.ListenAndServe("localhost:"+os.Getenv("PORT"), nil))
+}
+
+func (a *app) callback(r *http.Request) (claims any, err error) {
+	if r.FormValue("state") != a.state {
+		return nil, errors.New("this is not the answer to our request")
+	}
+	if a.token, err = a.config.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(a.verifier)); err != nil {
+		return nil, err
+	}
+	a.id, _ = a.token.Extra("id_token").(string)
+	id, err := a.provider.Verifier(&oidc.Config{ClientID: a.config.ClientID}).Verify(r.Context(), a.id)
+	if err != nil {
+		return nil, err
+	}
+	if id.Nonce != a.nonce {
+		return nil, errors.New("the ID token is of another sign-in")
+	}
+	err = id.Claims(&claims)
+	return claims, err
+}
+
+func (a *app) userinfo(r *http.Request) (any, error) {
+	return a.provider.UserInfo(r.Context(), oauth2.StaticTokenSource(a.token))
+}
+
+func (a *app) refresh(r *http.Request) (any, error) {
+	got, err := a.config.TokenSource(r.Context(), &oauth2.Token{RefreshToken: a.token.RefreshToken}).Token()
+	if err == nil {
+		a.token = got
+	}
+	return map[string]bool{"refreshed": true}, err
 }

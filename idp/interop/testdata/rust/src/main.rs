@@ -21,6 +21,7 @@ fn main() {
     )
     .set_redirect_uri(RedirectUrl::new(format!("{base}/callback")).unwrap());
 
+    let mut state = CsrfToken::new_random();
     let mut nonce = Nonce::new_random();
     let mut tokens: Option<CoreTokenResponse> = None;
     for request in Server::http(("localhost", var("PORT").unwrap().parse().unwrap())).unwrap().incoming_requests() {
@@ -28,15 +29,16 @@ fn main() {
         let query = |name: &str| url.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.to_string()).unwrap_or_default();
         let answer: Result<String, String> = match url.path() {
             "/" => {
-                let (address, _, fresh) = client
+                let (address, asked, fresh) = client
                     .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
                     .add_scopes(["profile", "email", "offline_access"].map(|s| Scope::new(s.into())))
                     .url();
-                nonce = fresh;
+                (state, nonce) = (asked, fresh);
                 let to = Header::from_bytes("Location", address.as_str()).unwrap();
                 request.respond(Response::empty(302).with_header(to)).unwrap();
                 continue;
             }
+            "/callback" if query("state") != *state.secret() => Err("this is not the answer to our request".into()),
             "/callback" => client
                 .exchange_code(AuthorizationCode::new(query("code")))
                 .unwrap()
