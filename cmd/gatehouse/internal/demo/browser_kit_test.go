@@ -21,6 +21,7 @@ import (
 
 	"gatehouse/cmd/gatehouse/internal/demo"
 	"gatehouse/idp"
+	"gatehouse/idp/idptest"
 )
 
 const (
