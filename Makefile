@@ -12,7 +12,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help clients demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
+.PHONY: help clients interop demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,8 @@ check-changed:
 	@packages=$$(.ci/changed $(BASE)) && { test -z "$$packages" || \
 		env -u GATEHOUSE_TEST_POSTGRES_URL -u GATEHOUSE_TEST_REQUIRE go test $(ARGS) $$packages; }
 
-release-check: ## all that a release has to pass: lint, test-all, mends, verifiers, fuzz, bench (hours)
-	@for target in lint test-all mends verifiers fuzz bench; do $(MAKE) $$target || exit 1; done
+release-check: ## all that a release has to pass: lint, test-all, mends, verifiers, interop, fuzz, bench (hours)
+	@for target in lint test-all mends verifiers interop fuzz bench; do $(MAKE) $$target || exit 1; done
 
 mends: ## take each guard of docs/security.md out in turn: the test that it names must fail
 	GATEHOUSE_TEST_MENDS=1 GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres \
@@ -71,6 +71,18 @@ verifiers: ## check keys and tokens with libraries of other languages (Python, N
 	@$(VERIFIERS)/venv/bin/pip install -q -r $(VERIFIERS)/requirements.txt
 	@npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --loglevel error
 	@go test -count=1 -tags verifiers ./idp/keys -run TestVerifiersOfOtherLanguages
+
+INTEROP := bin/interop
+
+interop: ## sign in with unmodified libraries of other people (Node, Python, Rust, Java, and their registries)
+	@mkdir -p $(INTEROP) && cp -R idp/interop/testdata/. $(INTEROP)/ && rm -f $(INTEROP)/go/*.go
+	@cd $(INTEROP)/node && { cmp -s package-lock.json .installed || { npm ci --ignore-scripts --no-audit --no-fund --loglevel error && cp package-lock.json .installed; }; }
+	@test -d $(INTEROP)/python/venv || python3 -m venv $(INTEROP)/python/venv
+	@$(INTEROP)/python/venv/bin/pip install -q -r $(INTEROP)/python/requirements.txt
+	@cargo build -q --locked --manifest-path $(INTEROP)/rust/Cargo.toml
+	@mvn -q -B package -f $(INTEROP)/java/pom.xml
+	@go build -o $(INTEROP)/go/go-oidc ./idp/interop/testdata/go
+	@go test -count=1 -tags interop $(ARGS) ./idp/interop
 
 GENERATOR := bin/clients/openapi-generator-cli.jar
 

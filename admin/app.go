@@ -200,56 +200,29 @@ func (v *visit) postRemoveSecret() error {
 	return v.done("/apps/"+c.ID+"/secrets", "console.done.secret_removed")
 }
 
-// askDelete says what goes with an app.
-func (v *visit) askDelete() error {
-	c, err := v.app("DeleteClient")
-	if err != nil {
-		return err
+// deleteApp is the question before an app goes.
+func deleteApp() question[apps.ClientEntry] {
+	return question[apps.ClientEntry]{
+		load: func(v *visit) (apps.ClientEntry, error) { return v.app("DeleteClient") },
+		at:   func(c apps.ClientEntry) string { return "/apps/" + c.ID + "/delete" },
+		home: func(c apps.ClientEntry) string { return "/apps/" + c.ID },
+		page: func(v *visit, c apps.ClientEntry) (page ui.ConsoleConfirm, err error) {
+			if page.Console, err = v.frame(v.Request.Context(), "/apps"); err != nil {
+				return page, err
+			}
+			page.Crumbs = append(v.appCrumbs(), ui.Link{Label: c.Name, URL: v.path("/apps/" + c.ID)})
+			page.Heading, page.Button, page.Danger = *ui.Key("console.app.delete_heading").With(c.Name), *ui.Key("console.app.delete").With(), true
+			sessions, err := v.console.Store.SessionsAtClient(v.Request.Context(), c.ID, idp.Now())
+			if c.Kind != idp.ServiceClient {
+				page.Consequences = append(page.Consequences, *ui.Key("console.app.delete_people").With(int(sessions)))
+			}
+			page.Consequences = append(page.Consequences, says("console.app.delete_tokens", "console.app.delete_final")...)
+			return page, err
+		},
+		carry: func(v *visit, c apps.ClientEntry, reason string) (func() error, error) {
+			return v.saying("/apps", "console.done.app_deleted"), v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, reason)
+		},
 	}
-	if !v.fresh() {
-		return v.proveAgain(v.backTo())
-	}
-	return v.renderDelete(http.StatusOK, c, nil)
-}
-
-func (v *visit) renderDelete(status int, c apps.ClientEntry, reason *ui.Message) error {
-	ctx := v.Request.Context()
-	sessions, err := v.console.Store.SessionsAtClient(ctx, c.ID, idp.Now())
-	if err != nil {
-		return err
-	}
-	frame, err := v.frame(ctx, "/apps")
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = append(v.appCrumbs(), ui.Link{Label: c.Name, URL: v.path("/apps/" + c.ID)})
-	consequences := []ui.Message{*ui.Key("console.app.delete_tokens").With(), *ui.Key("console.app.delete_final").With()}
-	if c.Kind != idp.ServiceClient {
-		consequences = append([]ui.Message{*ui.Key("console.app.delete_people").With(int(sessions))}, consequences...)
-	}
-	return v.render(status, ui.ConsoleConfirm{
-		Console: frame, Action: v.path("/apps/" + c.ID + "/delete"), CancelURL: v.path("/apps/" + c.ID),
-		Heading: *ui.Key("console.app.delete_heading").With(c.Name), Consequences: consequences,
-		Button: *ui.Key("console.app.delete").With(), Danger: true, Reason: v.PostForm("reason"), ReasonError: reason,
-	})
-}
-
-// postDelete removes an app.
-func (v *visit) postDelete() error {
-	c, err := v.app("DeleteClient")
-	if err != nil {
-		return err
-	}
-	err = v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, v.PostForm("reason"))
-	switch {
-	case errors.Is(err, authz.ErrStepUp):
-		return v.askFresh("/apps/" + c.ID + "/delete")
-	case errors.Is(err, idp.ErrInvalid):
-		return v.renderDelete(http.StatusUnprocessableEntity, c, ui.Key("settings.reason").With())
-	case err != nil:
-		return err
-	}
-	return v.done("/apps", "console.done.app_deleted")
 }
 
 // appDeliveries is how far the logout tokens of an app are.

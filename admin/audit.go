@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -19,65 +20,9 @@ import (
 	"gatehouse/ui"
 )
 
-// auditKinds are the kinds in plain words. One that is missing is shown as it is.
-func auditKinds() map[idp.AuditKind]ui.Key {
-	return map[idp.AuditKind]ui.Key{
-		idp.AuditSignedIn: "console.event.signed_in", idp.AuditSignedOut: "console.event.signed_out",
-		idp.AuditSteppedUp: "console.event.stepped_up", idp.AuditClientAuthorized: "console.event.client_authorized",
-		idp.AuditPasswordAccepted: "console.event.password_accepted", idp.AuditPasswordRefused: "console.event.password_refused",
-		idp.AuditPasswordThrottled: "console.event.password_throttled", idp.AuditCodeRefused: "console.event.code_refused",
-		idp.AuditCodeReplayed: "console.event.code_replayed", idp.AuditCodeThrottled: "console.event.code_throttled",
-		idp.AuditFactorEnrolled: "console.event.factor_enrolled", idp.AuditFactorDisabled: "console.event.factor_disabled",
-		idp.AuditRecoveryGenerated: "console.event.recovery_generated", idp.AuditRecoverySaved: "console.event.recovery_saved",
-		idp.AuditRecoveryUsed: "console.event.recovery_used", idp.AuditRecoveryRefused: "console.event.recovery_refused",
-		idp.AuditRecoveryThrottled: "console.event.recovery_throttled", idp.AuditRecoveryViewed: "console.event.recovery_viewed",
-		idp.AuditEmailSent: "console.event.email_sent", idp.AuditEmailRefused: "console.event.email_refused",
-		idp.AuditEmailThrottled: "console.event.email_throttled", idp.AuditMFAReset: "console.event.mfa_reset",
-		idp.AuditPasswordChanged: "console.event.password_changed", idp.AuditNewBrowser: "console.event.new_browser",
-		idp.AuditSetupOffered: "console.event.setup_offered", idp.AuditMailTested: "console.event.mail_tested",
-		idp.AuditAuthorizeRefused: "console.event.authorize_refused", idp.AuditFlowForeign: "console.event.flow_foreign",
-		idp.AuditCodeReused: "console.event.code_reused", idp.AuditRefreshReused: "console.event.refresh_reused",
-		idp.AuditGrantEnded: "console.event.grant_ended", idp.AuditRefreshLate: "console.event.refresh_late",
-		idp.AuditTokenRevoked: "console.event.token_revoked", idp.AuditRevocationRefused: "console.event.revocation_refused",
-		idp.AuditClientAuthFailed: "console.event.client_auth_failed", idp.AuditUserCreated: "console.event.user_created",
-		idp.AuditClientCreated: "console.event.client_created", idp.AuditPolicyChanged: "console.event.policy_changed",
-		idp.AuditOverrideChanged: "console.event.override_changed", idp.AuditUserChanged: "console.event.user_changed",
-		idp.AuditAddressShared: "console.event.address_shared",
-		idp.AuditUserDisabled:  "console.event.user_disabled", idp.AuditUserEnabled: "console.event.user_enabled",
-		idp.AuditUserDeleted: "console.event.user_deleted", idp.AuditUserAnonymised: "console.event.user_anonymised",
-		idp.AuditRolesChanged: "console.event.roles_changed", idp.AuditThrottleCleared: "console.event.throttle_cleared",
-		idp.AuditFactorEnabled: "console.event.factor_enabled", idp.AuditRoleCreated: "console.event.role_created",
-		idp.AuditRoleChanged: "console.event.role_changed", idp.AuditRoleDeleted: "console.event.role_deleted",
-		idp.AuditClientChanged: "console.event.client_changed", idp.AuditClientDeleted: "console.event.client_deleted",
-		idp.AuditSecretAdded: "console.event.secret_added", idp.AuditSecretRemoved: "console.event.secret_removed",
-		idp.AuditPopulationCreated: "console.event.population_created", idp.AuditPopulationChanged: "console.event.population_changed",
-		idp.AuditConnectionCreated: "console.event.connection_created", idp.AuditConnectionChanged: "console.event.connection_changed",
-		idp.AuditConnectionDeleted: "console.event.connection_deleted", idp.AuditAccessChanged: "console.event.access_changed",
-		idp.AuditFederatedAccepted: "console.event.federated_accepted", idp.AuditFederatedRefused: "console.event.federated_refused",
-		idp.AuditFederatedPending: "console.event.federated_pending", idp.AuditIdentityLinked: "console.event.identity_linked",
-		idp.AuditIdentityUnlinked: "console.event.identity_unlinked", idp.AuditProfileSynced: "console.event.profile_synced",
-		idp.AuditRolesWithheld:     "console.event.roles_withheld",
-		idp.AuditBreakGlassOffered: "console.event.break_glass_offered", idp.AuditBreakGlassUsed: "console.event.break_glass_used",
-		idp.AuditDeliveriesRetried: "console.event.deliveries_retried", idp.AuditOperationRefused: "console.event.operation_refused",
-		idp.AuditKeyCreated: "console.event.key_created", idp.AuditKeyRotated: "console.event.key_rotated",
-		idp.AuditKeyRevoked:         "console.event.key_revoked",
-		idp.AuditSecretsReencrypted: "console.event.secrets_reencrypted", idp.AuditSecretsForgotten: "console.event.secrets_forgotten",
-		idp.AuditInvited: "console.event.invited", idp.AuditInvitationResent: "console.event.invitation_resent",
-		idp.AuditInvitationRevoked: "console.event.invitation_revoked", idp.AuditInvitationAccepted: "console.event.invitation_accepted",
-		idp.AuditRegistrationAsked: "console.event.registration_asked", idp.AuditRegistered: "console.event.registered",
-		idp.AuditResetAsked: "console.event.reset_asked", idp.AuditResetUsed: "console.event.reset_used",
-		idp.AuditFactorRemoved: "console.event.factor_removed", idp.AuditFactorRenamed: "console.event.factor_renamed",
-		idp.AuditEmailAsked: "console.event.email_change_asked", idp.AuditEmailDropped: "console.event.email_change_dropped",
-		idp.AuditDataTaken: "console.event.data_taken",
-	}
-}
-
-// kindText is a kind in plain words.
+// kindText is a kind in plain words. One that the catalogue lacks is shown as it is.
 func (v *visit) kindText(kind idp.AuditKind) string {
-	if key, ok := auditKinds()[kind]; ok {
-		return v.text(key)
-	}
-	return string(kind)
+	return or(v.written(v.textIfAny(ui.Key("console.event."+kind))), string(kind))
 }
 
 // auditFilter is what an address narrows the log by.
@@ -142,7 +87,7 @@ func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, er
 	case !strings.Contains(value, "@") || len(value) > idp.MaxEmail || strings.ContainsAny(value, "\x00\r\n"):
 		return "", nobody, nil
 	}
-	ids, err := v.console.gate().Populations(v.Request.Context())
+	ids, err := v.console.relyingParty().Populations(v.Request.Context())
 	if err != nil {
 		return "", nil, err
 	}
@@ -233,7 +178,7 @@ func (v *visit) auditForm(f *auditFilter) error {
 	p.Action, p.NewestURL, p.RefreshURL = v.path("/audit"), v.auditURL("/audit", f.values), v.Request.URL.RequestURI()
 	p.FirstPage, p.Filtered = f.query.After == "", len(f.values) > 0
 	p.Person, p.By, p.From, p.To = f.values.Get("person"), f.values.Get("by"), f.values.Get("from"), f.values.Get("to")
-	kinds := slices.SortedFunc(maps.Keys(auditKinds()), func(a, b idp.AuditKind) int { return strings.Compare(v.kindText(a), v.kindText(b)) })
+	kinds := slices.SortedFunc(slices.Values(idp.AuditKinds()), func(a, b idp.AuditKind) int { return strings.Compare(v.kindText(a), v.kindText(b)) })
 	p.Kind = v.auditSelect(*f, "kind", "console.audit.kind")
 	for _, k := range kinds {
 		addChoice(&p.Kind, f.values, string(k), v.kindText(k))
@@ -417,24 +362,6 @@ func (v *visit) auditDetails(e idp.AuditEvent) (list []ui.Field) {
 	return list
 }
 
-// exported is an event as a line of JSON.
-type exported struct {
-	ID           string            `json:"id"`
-	At           time.Time         `json:"at"`
-	Kind         idp.AuditKind     `json:"kind"`
-	ActorID      string            `json:"actor_id,omitempty"`
-	UserID       string            `json:"user_id,omitempty"`
-	PopulationID string            `json:"population_id,omitempty"`
-	ClientID     string            `json:"client_id,omitempty"`
-	SessionID    string            `json:"session_id,omitempty"`
-	Address      string            `json:"address,omitempty"`
-	UserAgent    string            `json:"user_agent,omitempty"`
-	RequestID    string            `json:"request_id,omitempty"`
-	Times        int               `json:"times,omitempty"`
-	LastAt       time.Time         `json:"last_at,omitzero"`
-	Detail       map[string]string `json:"detail,omitempty"`
-}
-
 // exportAudit streams what a query finds as JSON lines. When it breaks off, so does
 // the connection: half a log does not look like a whole one.
 func (v *visit) exportAudit() error {
@@ -449,19 +376,10 @@ func (v *visit) exportAudit() error {
 	if f.wrong {
 		return web.BadForm(fmt.Errorf("%w: filter of an export", idp.ErrInvalid))
 	}
-	begin := func() {
-		h := v.Writer.Header()
-		h.Set("Content-Type", "application/x-ndjson")
-		h.Set("Content-Disposition", `attachment; filename="audit-`+idp.Now().Format("20060102-150405")+`.jsonl"`)
-		h.Set("Cache-Control", "no-store")
-		v.Status(http.StatusOK)
-	}
-	return web.Whole(v.Writer, begin, func(row func()) error {
-		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
+	file := "audit-" + idp.Now().Format("20060102-150405") + ".jsonl"
+	return web.Whole(v.Writer, "application/x-ndjson", file, func(w io.Writer) error {
+		out := json.NewEncoder(w)
 		out.SetEscapeHTML(false)
-		return v.console.Manage.System.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error {
-			row()
-			return out.Encode(exported(e))
-		})
+		return v.console.Manage.System.ExportAudit(v.Request.Context(), v.actor, f.query, func(e idp.AuditEvent) error { return out.Encode(e) })
 	})
 }

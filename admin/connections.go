@@ -1,11 +1,9 @@
 package admin
 
 import (
-	"errors"
 	"net/http"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/manage/populations"
 	"gatehouse/ui"
@@ -125,60 +123,33 @@ func (v *visit) connectionCertificate() error {
 	return nil
 }
 
-// askDeleteConnection asks why, and says first whom it concerns.
-func (v *visit) askDeleteConnection() error {
-	c, p, err := v.connectionNamed("DeleteConnection")
-	if err != nil {
-		return err
-	}
-	if !v.fresh() { // better now than after the reason
-		return v.askFresh(connectionPage(c) + "/delete")
-	}
-	return v.renderDeleteConnection(http.StatusOK, c, p, c.Version, nil, nil)
-}
-
-func (v *visit) renderDeleteConnection(status int, c connections.ConnectionEntry, p populations.PopulationEntry, seen int64, wrong, alert *ui.Message) error {
-	people, sessions, err := v.console.Store.CountThrough(v.Request.Context(), c.ID)
-	if err != nil {
-		return err
-	}
-	frame, err := v.connectionFrame(p)
-	if err != nil {
-		return err
-	}
-	frame.Alert, frame.FormFields = alert, []ui.Field{versionField(seen)}
-	return v.render(status, ui.ConsoleConfirm{
-		Console: frame, Action: v.path(connectionPage(c) + "/delete"), CancelURL: v.path(connectionPage(c)), Danger: true,
-		Heading: *ui.Key("console.connection.delete_heading").With(c.Name), Button: *ui.Key("console.connection.delete_button").With(),
-		Figures: []ui.Figure{
-			{Number: people, Label: *ui.Key("console.connection.figure_people").With(int(people))},
-			{Number: sessions, Label: *ui.Key("console.connection.figure_sessions").With(int(sessions))},
+// deleteConnection is the question before a connection goes.
+func deleteConnection() question[connecting] {
+	at := func(c connecting) string { return connectionPage(c.ConnectionEntry) }
+	return question[connecting]{
+		load: func(v *visit) (c connecting, err error) {
+			c.ConnectionEntry, c.population, err = v.connectionNamed("DeleteConnection")
+			return c, err
 		},
-		Consequences: []ui.Message{
-			*ui.Key("console.connection.delete_people").With(), *ui.Key("console.connection.delete_sessions").With(), *ui.Key("console.deed.final").With(),
+		at: func(c connecting) string { return at(c) + "/delete" }, home: at,
+		version: func(c connecting) int64 { return c.Version },
+		page: func(v *visit, c connecting) (page ui.ConsoleConfirm, err error) {
+			if page.Console, err = v.connectionFrame(c.population); err != nil {
+				return page, err
+			}
+			page.Heading, page.Button = *ui.Key("console.connection.delete_heading").With(c.Name), *ui.Key("console.connection.delete_button").With()
+			page.Danger = true
+			page.Consequences = says("console.connection.delete_people", "console.connection.delete_sessions", "console.deed.final")
+			people, sessions, err := v.console.Store.CountThrough(v.Request.Context(), c.ID)
+			page.Figures = []ui.Figure{
+				{Number: people, Label: *ui.Key("console.connection.figure_people").With(int(people))},
+				{Number: sessions, Label: *ui.Key("console.connection.figure_sessions").With(int(sessions))},
+			}
+			return page, err
 		},
-		Reason: v.PostForm("reason"), ReasonError: wrong,
-	})
-}
-
-// postDeleteConnection deletes a connection.
-func (v *visit) postDeleteConnection() error {
-	c, p, err := v.connectionNamed("DeleteConnection")
-	if err != nil {
-		return err
+		carry: func(v *visit, c connecting, reason string) (func() error, error) {
+			err := v.console.Manage.Connections.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), reason)
+			return v.saying("/authentication/"+c.population.ID+"/access", "console.done.connection_deleted"), err
+		},
 	}
-	err = v.console.Manage.Connections.DeleteConnection(v.Request.Context(), v.actor, c.ID, v.seenVersion(), v.PostForm("reason"))
-	switch {
-	case errors.Is(err, authz.ErrStepUp):
-		return v.askFresh(connectionPage(c) + "/delete")
-	case errors.Is(err, idp.ErrInvalid):
-		var reason, alert *ui.Message
-		placeError(err, map[string]**ui.Message{"reason": &reason}, &alert)
-		return v.renderDeleteConnection(http.StatusUnprocessableEntity, c, p, v.seenVersion(), reason, alert)
-	case errors.Is(err, idp.ErrConflict):
-		return v.renderDeleteConnection(http.StatusConflict, c, p, c.Version, nil, ui.Key("console.error.stale").With())
-	case err != nil:
-		return err
-	}
-	return v.done("/authentication/"+p.ID+"/access", "console.done.connection_deleted")
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -51,7 +51,7 @@ type handler func(v *visit) error
 // Routes registers the console, behind the refusal of cross-site posts.
 func (a *Console) Routes(r *gin.RouterGroup) {
 	g := r.Group("/admin", a.Web.Apart(), a.Web.SameOrigin())
-	g.GET("/callback", a.Web.Handle(a.gate().Back))
+	g.GET("/callback", a.Web.Handle(a.relyingParty().Back))
 	g.GET("/setup/:token", a.Web.Handle(a.setup))
 	g.POST("/setup/:token", a.Web.Handle(a.postSetup))
 	for path, h := range pages() {
@@ -75,7 +75,7 @@ func pages() map[string]handler {
 		"/authentication/:population/connections/new/:template":           newConnectionForm().get,
 		"/authentication/:population/connections/:connection":             connectionSettings().get,
 		"/authentication/:population/connections/:connection/certificate": (*visit).connectionCertificate,
-		"/authentication/:population/connections/:connection/delete":      (*visit).askDeleteConnection,
+		"/authentication/:population/connections/:connection/delete":      deleteConnection().get,
 		"/authentication/:population/passwords":                           passwords().get,
 		"/authentication/:population/sessions":                            sessions().get,
 
@@ -91,11 +91,11 @@ func pages() map[string]handler {
 		"/apps/:id/secrets/remove/:index":   (*visit).askSecret,
 		"/apps/:id/mfa":                     override().get,
 		"/apps/:id/deliveries":              (*visit).appDeliveries,
-		"/apps/:id/delete":                  (*visit).askDelete,
+		"/apps/:id/delete":                  deleteApp().get,
 		"/audit":                            (*visit).audit,
 		"/audit/export":                     (*visit).exportAudit,
 		"/system":                           (*visit).system,
-		"/system/keys/:key/revoke":          (*visit).askRevokeKey,
+		"/system/keys/:key/revoke":          revokeKey().get,
 
 		"/people":                     (*visit).people,
 		"/people/export":              (*visit).exportPeople,
@@ -104,7 +104,6 @@ func pages() map[string]handler {
 		"/people/:id/edit":            (*visit).editPerson,
 		"/people/:id/roles":           (*visit).personRoles,
 		"/people/:id/password":        (*visit).askPassword,
-		"/people/:id/state":           (*visit).askState,
 		"/people/:id/connect/:object": (*visit).askLink,
 		"/people/:id/:deed":           (*visit).askDeed,
 		"/people/:id/:deed/:object":   (*visit).askDeed,
@@ -129,7 +128,7 @@ func forms() map[string]handler {
 		"/authentication/:population/access/confirm":                 access().apply,
 		"/authentication/:population/connections/new/:template":      newConnectionForm().post,
 		"/authentication/:population/connections/:connection":        connectionSettings().post,
-		"/authentication/:population/connections/:connection/delete": (*visit).postDeleteConnection,
+		"/authentication/:population/connections/:connection/delete": deleteConnection().post,
 		"/authentication/:population/passwords":                      passwords().post,
 		"/authentication/:population/passwords/apply":                passwords().apply,
 		"/authentication/:population/sessions":                       sessions().post,
@@ -143,22 +142,21 @@ func forms() map[string]handler {
 		"/apps/:id/secrets/remove/:index":   (*visit).postRemoveSecret,
 		"/apps/:id/mfa":                     override().post,
 		"/apps/:id/apply":                   override().apply,
-		"/apps/:id/delete":                  (*visit).postDelete,
+		"/apps/:id/delete":                  deleteApp().post,
 		"/system/retry":                     (*visit).postRetry,
-		"/system/keys/:key/revoke":          (*visit).postRevokeKey,
+		"/system/keys/:key/revoke":          revokeKey().post,
 		"/system/test-mail":                 (*visit).postTestMail,
 
 		"/people/new":                              newPerson().post,
 		"/people/:id/edit":                         changedPerson().post,
 		"/people/:id/roles":                        (*visit).postPersonRoles,
 		"/people/:id/password":                     (*visit).postPassword,
-		"/people/:id/state":                        (*visit).postState,
 		"/people/:id/connect/:object":              link().post,
 		"/people/:id/:deed":                        (*visit).postDeed,
 		"/people/:id/:deed/:object":                (*visit).postDeed,
 		"/roles/new":                               newRole().post,
 		"/roles/:id/edit":                          changedRole().post,
-		"/roles/:id/delete":                        (*visit).postDeleteRole,
+		"/roles/:id/delete":                        deleteRole().post,
 		"/authentication/:population/registration": registration().post,
 		"/people/invite":                           invitation().post,
 		"/people/invitations/:id/resend":           (*visit).postResend,
@@ -186,7 +184,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, authz.ErrGone):
-		return v.console.signIn(v.Context, v.backTo(), gate.Ask{})
+		return v.console.signIn(v.Context, v.backTo(), pageauth.Ask{})
 	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(v.backTo())
 	case errors.Is(err, authz.ErrForbidden):
@@ -241,7 +239,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other
 // text.
 func doneKeys() []ui.Key {
-	return slices.Concat(peopleDone(), arrivalsDone(), rolesDone(), []ui.Key{
+	return slices.Concat(peopleDone(), invitationsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
 		"console.done.key_revoked", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
@@ -332,6 +330,6 @@ func (v *visit) populationName(p idp.Population) string {
 
 // render sends a page of the console.
 func (v *visit) render(status int, page ui.Page) error {
-	v.console.gate().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
+	v.console.relyingParty().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
 	return v.console.Web.Render(v.Context, status, page)
 }

@@ -130,31 +130,24 @@ func (v *visit) askLink() error {
 
 // identity is the one that a deed is about, by its connection.
 func (s subject) identity() (people.IdentityEntry, error) {
-	for _, i := range s.Identities {
-		if i.ConnectionID == s.object {
-			return i, nil
-		}
-	}
-	return people.IdentityEntry{}, idp.ErrNotFound
+	return one(s.Identities, func(i people.IdentityEntry) string { return i.ConnectionID }, s.object)
 }
 
-func unlinkDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool { return v.reaches("UnlinkIdentity", s.UserDetail) },
-		there: func(s subject) error {
-			_, err := s.identity()
-			return err
-		},
-		words: func(v *visit, s subject) deedWords {
-			identity, _ := s.identity() // it is there
-			w := words("console.link.unlink_heading", "console.link.unlink", true, s, v.andTold(*ui.Key("console.link.unlink_what").With(),
-				v.sessionsEnd(s.UserDetail), *ui.Key("console.link.unlink_apps").With())...)
-			w.heading = *ui.Key("console.link.unlink_heading").With(calls(s.UserDetail), identity.Connection)
-			return w
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.Connections.UnlinkIdentity(v.Request.Context(), v.actor, s.ID, s.object, reason)
-			return v.saying(s.page(), "console.done.unlinked"), err
-		},
-	}
+var unlinkDeed = deed{
+	op: "UnlinkIdentity", object: true, heading: "console.link.unlink_heading", button: "console.link.unlink", danger: true, told: true,
+	missing: func(s subject) error {
+		_, err := s.identity()
+		return err
+	},
+	says: func(v *visit, s subject) []ui.Message {
+		return []ui.Message{*ui.Key("console.link.unlink_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.link.unlink_apps").With()}
+	},
+	dress: func(_ *visit, s subject, page *ui.ConsoleConfirm) {
+		identity, _ := s.identity() // it is there
+		page.Heading = *ui.Key("console.link.unlink_heading").With(calls(s.UserDetail), identity.Connection)
+	},
+	carry: func(v *visit, s subject, reason string) error {
+		return v.console.Manage.Connections.UnlinkIdentity(v.Request.Context(), v.actor, s.ID, s.object, reason)
+	},
+	done: "console.done.unlinked",
 }

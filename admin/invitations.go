@@ -18,8 +18,8 @@ import (
 // onlyInvited stands among the lists of people, and has a page of its own.
 const onlyInvited = "invited"
 
-// arrivalsDone is what the pages of invitations may say was done.
-func arrivalsDone() []ui.Key {
+// invitationsDone is what the pages of invitations may say was done.
+func invitationsDone() []ui.Key {
 	return []ui.Key{"console.done.invited", "console.done.invitation_resent", "console.done.invitation_revoked"}
 }
 

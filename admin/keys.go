@@ -1,12 +1,6 @@
 package admin
 
 import (
-	"errors"
-	"net/http"
-	"slices"
-
-	"gatehouse/idp"
-	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/system"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
@@ -18,68 +12,34 @@ func (v *visit) signingKey() (store.SigningKey, error) {
 	if err != nil {
 		return store.SigningKey{}, err
 	}
-	i := slices.IndexFunc(list, func(k store.SigningKey) bool { return k.ID == v.Param("key") })
-	if i < 0 {
-		return store.SigningKey{}, idp.ErrNotFound
-	}
-	return list[i], nil
+	return one(list, func(k store.SigningKey) string { return k.ID }, v.Param("key"))
 }
 
-// askRevokeKey says what ends with a signing key.
-func (v *visit) askRevokeKey() error {
-	if err := v.need("RevokeKey"); err != nil {
-		return err
-	}
-	k, err := v.signingKey()
-	if err != nil {
-		return err
-	}
-	if !v.fresh() {
-		return v.proveAgain(v.backTo())
-	}
-	return v.renderRevokeKey(http.StatusOK, k, nil)
-}
-
-func (v *visit) renderRevokeKey(status int, k store.SigningKey, reason *ui.Message) error {
-	frame, err := v.frame(v.Request.Context(), "/system")
-	if err != nil {
-		return err
-	}
-	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.system"), URL: v.path("/system")}}
-	use, err := system.UseOf(v.Request.Context(), v.console.Store, k.Algorithm)
-	if err != nil {
-		return err
-	}
-	return v.render(status, ui.ConsoleConfirm{
-		Figures: []ui.Figure{
-			{Number: int64(use.Apps), Label: *ui.Key("console.key.revoke_apps").With(use.Apps)},
-			{Number: int64(use.JWTApps), Label: *ui.Key("console.key.revoke_jwt_apps").With(use.JWTApps)},
+// revokeKey is the question before a signing key is withdrawn at once.
+func revokeKey() question[store.SigningKey] {
+	return question[store.SigningKey]{
+		load: (*visit).signingKey,
+		may:  func(v *visit, _ store.SigningKey) bool { return v.actor.May("RevokeKey") },
+		at:   func(k store.SigningKey) string { return "/system/keys/" + k.ID + "/revoke" },
+		home: func(store.SigningKey) string { return "/system" },
+		page: func(v *visit, k store.SigningKey) (page ui.ConsoleConfirm, err error) {
+			if page.Console, err = v.frame(v.Request.Context(), "/system"); err != nil {
+				return page, err
+			}
+			page.Crumbs = []ui.Link{{Label: v.text("console.nav.system"), URL: v.path("/system")}}
+			page.Heading, page.Button = *ui.Key("console.key.revoke_heading").With(string(k.Algorithm), k.ID), *ui.Key("console.key.revoke").With()
+			page.Danger = true
+			page.Consequences = says("console.key.revoke_tokens", "console.key.revoke_hints", "console.key.revoke_successor",
+				"console.key.revoke_stays", "console.key.revoke_uncounted")
+			use, err := system.UseOf(v.Request.Context(), v.console.Store, k.Algorithm)
+			page.Figures = []ui.Figure{
+				{Number: int64(use.Apps), Label: *ui.Key("console.key.revoke_apps").With(use.Apps)},
+				{Number: int64(use.JWTApps), Label: *ui.Key("console.key.revoke_jwt_apps").With(use.JWTApps)},
+			}
+			return page, err
 		},
-		Console: frame, Action: v.path("/system/keys/" + k.ID + "/revoke"), CancelURL: v.path("/system"),
-		Heading: *ui.Key("console.key.revoke_heading").With(string(k.Algorithm), k.ID),
-		Consequences: []ui.Message{
-			*ui.Key("console.key.revoke_tokens").With(), *ui.Key("console.key.revoke_hints").With(),
-			*ui.Key("console.key.revoke_successor").With(), *ui.Key("console.key.revoke_stays").With(),
-			*ui.Key("console.key.revoke_uncounted").With(),
+		carry: func(v *visit, k store.SigningKey, reason string) (func() error, error) {
+			return v.saying("/system", "console.done.key_revoked"), v.console.Manage.System.RevokeKey(v.Request.Context(), v.actor, k.ID, reason)
 		},
-		Button: *ui.Key("console.key.revoke").With(), Danger: true, Reason: v.PostForm("reason"), ReasonError: reason,
-	})
-}
-
-// postRevokeKey withdraws a signing key at once.
-func (v *visit) postRevokeKey() error {
-	k, err := v.signingKey()
-	if err != nil {
-		return err
 	}
-	err = v.console.Manage.System.RevokeKey(v.Request.Context(), v.actor, k.ID, v.PostForm("reason"))
-	switch {
-	case errors.Is(err, authz.ErrStepUp):
-		return v.askFresh("/system/keys/" + k.ID + "/revoke")
-	case errors.Is(err, idp.ErrInvalid):
-		return v.renderRevokeKey(http.StatusUnprocessableEntity, k, ui.Key("settings.reason").With())
-	case err != nil:
-		return err
-	}
-	return v.done("/system", "console.done.key_revoked")
 }

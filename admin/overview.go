@@ -28,7 +28,7 @@ func (v *visit) overview() error {
 // firstSteps is what a new installation needs, and what of it is done.
 func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	ctx := v.Request.Context()
-	ids, err := v.console.gate().Populations(ctx)
+	ids, err := v.console.relyingParty().Populations(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

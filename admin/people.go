@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/csv"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -178,31 +179,24 @@ func (v *visit) exportPeople() error {
 		return err
 	}
 	query := people.UserQuery{Population: current.ID, WithoutSecondStep: true, Limit: exportPage}
-	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
-	if err != nil {
-		return broken(err)
-	}
-	h := v.Writer.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="without-second-step.csv"`)
-	h.Set("Cache-Control", "no-store")
-	v.Status(http.StatusOK)
-	w := csv.NewWriter(web.Stream(v.Writer, web.StreamTimeout))
-	_ = w.Write([]string{"email", "name", "population", "disabled", "added", "last_sign_in"}) // Flush's error counts
-	for {
-		for _, e := range list {
-			_ = w.Write(personLine(e))
+	return web.Whole(v.Writer, "text/csv; charset=utf-8", "without-second-step.csv", func(to io.Writer) error {
+		w := csv.NewWriter(to)
+		_ = w.Write([]string{"email", "name", "population", "disabled", "added", "last_sign_in"}) // Flush's error counts
+		for {
+			list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
+			if err != nil {
+				return broken(err)
+			}
+			for _, e := range list {
+				_ = w.Write(personLine(e))
+			}
+			w.Flush()
+			if err := w.Error(); err != nil || next == "" {
+				return err
+			}
+			query.After = next
 		}
-		w.Flush()
-		if err := w.Error(); err != nil || next == "" {
-			return err
-		}
-		query.After = next
-		if list, next, err = v.console.Manage.People.Users(ctx, v.actor, query); err != nil {
-			// Half a list must not pass for the whole.
-			panic(http.ErrAbortHandler)
-		}
-	}
+	})
 }
 
 func personLine(e people.UserEntry) []string {

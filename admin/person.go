@@ -11,7 +11,6 @@ import (
 	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/system"
-	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -179,7 +178,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 	if err != nil {
 		return err
 	}
-	apps, err := v.appNames()
+	apps, err := v.clientNames()
 	page.MoreSessions = next != ""
 	for _, s := range list {
 		row := ui.SessionRow{UserAgent: s.UserAgent, Address: s.Address, Since: s.CreatedAt, LastSeenAt: s.LastSeenAt}
@@ -201,16 +200,6 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		page.Kept = append(page.Kept, row)
 	}
 	return err
-}
-
-// appNames are the names of all apps by their ids.
-func (v *visit) appNames() (map[string]string, error) {
-	clients, err := v.console.Store.Clients(v.Request.Context())
-	names := map[string]string{}
-	for _, c := range clients {
-		names[c.ID] = c.Name
-	}
-	return names, err
 }
 
 // historyOf fills in what happened to a person last.
@@ -245,12 +234,6 @@ func (v *visit) editable(op string) (people.UserDetail, error) {
 		err = authz.ErrForbidden
 	}
 	return d, err
-}
-
-// version is the one that a form saw. A broken one is stale.
-func (v *visit) version() int64 {
-	version, _ := strconv.ParseInt(v.PostForm("version"), 10, 64)
-	return version
 }
 
 // personRoles is the form of somebody's roles.
@@ -291,7 +274,7 @@ func (v *visit) renderPersonRoles(status int, d people.UserDetail, ticked []stri
 // postPersonRoles gives somebody the roles that are ticked, and no others.
 func (v *visit) postPersonRoles() error {
 	id, wanted := v.Param("id"), v.PostFormArray("roles")
-	err := v.console.Manage.People.SetRoles(v.Request.Context(), v.actor, id, v.version(), wanted, v.PostForm("reason"))
+	err := v.console.Manage.People.SetRoles(v.Request.Context(), v.actor, id, v.seenVersion(), wanted, v.PostForm("reason"))
 	if err == nil {
 		return v.done("/people/"+id, "console.done.roles_saved")
 	}
@@ -320,7 +303,7 @@ func (v *visit) postPersonRoles() error {
 	default:
 		placeError(wrong, map[string]**ui.Message{"reason": &page.ReasonError}, &page.RolesError)
 	}
-	d.Version = v.version() // the one that was seen
+	d.Version = v.seenVersion() // the one that was seen
 	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, wanted, page)
 }
 
@@ -369,72 +352,9 @@ func (v *visit) postPassword() error {
 	return v.renderPassword(http.StatusUnprocessableEntity, d, err)
 }
 
-// askState asks why before an account is disabled or enabled.
-func (v *visit) askState() error {
-	d, err := v.editable("UpdateUser")
-	if err != nil {
-		return err
-	}
-	if v.isViewer(d) {
-		return authz.ErrForbidden
-	}
-	if !v.fresh() { // better now than after the reason
-		return v.askFresh("/people/" + d.ID + "/state")
-	}
-	return v.renderState(http.StatusOK, d, nil)
-}
-
-func (v *visit) renderState(status int, d people.UserDetail, wrong *ui.Message) error {
-	frame, err := v.personFrame(d, true)
-	if err != nil {
-		return err
-	}
-	at, state := v.path("/people/"+d.ID), "disabled"
-	page := ui.ConsoleConfirm{
-		Console: frame, Action: at + "/state", CancelURL: at, Danger: true, Reason: v.PostForm("reason"), ReasonError: wrong,
-		Heading: *ui.Key("console.deed.disable_heading").With(calls(d)), Button: *ui.Key("console.deed.disable").With(),
-		Consequences: v.andTold(*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(d), *ui.Key("console.deed.disable_keeps").With()),
-	}
-	if d.Disabled {
-		page.Danger, state = false, "enabled"
-		page.Heading, page.Button = *ui.Key("console.deed.enable_heading").With(calls(d)), *ui.Key("console.deed.enable").With()
-		page.Consequences = v.andTold(*ui.Key("console.deed.enable_hint").With())
-	}
-	page.FormFields = append(page.FormFields, versionField(d.Version), ui.Field{Name: "state", Value: state})
-	return v.render(status, page)
-}
-
 // versionField tells a form which version was seen.
 func versionField(version int64) ui.Field {
 	return ui.Field{Name: "version", Value: strconv.FormatInt(version, 10)}
-}
-
-// postState disables an account, or enables it.
-func (v *visit) postState() error {
-	id, disabled := v.Param("id"), v.PostForm("state") == "disabled"
-	done := ui.Key("console.done.person_enabled")
-	if disabled {
-		done = "console.done.person_disabled"
-	} else if v.PostForm("state") != "enabled" {
-		return web.BadForm(errors.New("neither disabled nor enabled"))
-	}
-	saved, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, id, people.UserChange{
-		Version: v.version(), Disabled: &disabled, Reason: v.PostForm("reason"),
-	})
-	switch {
-	case err == nil:
-		return v.saved("/people/"+id, v.version(), saved.Version, done)
-	case errors.Is(err, authz.ErrStepUp):
-		return v.askFresh("/people/" + id + "/state")
-	case web.SaidAt(err, "reason") != nil:
-		d, found := v.editable("UpdateUser")
-		if found != nil {
-			return found
-		}
-		d.Version = v.version() // the one that was seen
-		return v.renderState(http.StatusUnprocessableEntity, d, web.SaidAt(err, "reason"))
-	}
-	return v.refusedFor(err)
 }
 
 // refusedFor shows the person as they are, with why an operation was not carried

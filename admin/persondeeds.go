@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/manage/people"
@@ -24,39 +26,34 @@ type subject struct {
 // deed is something sensitive that can be done to a person. It asks for a reason on
 // a page of its own, which says first what will happen.
 type deed struct {
-	// may tells whether it is open to the viewer: else its address answers 403.
-	may func(v *visit, s subject) bool
-	// there is an error when there is nothing to be done.
-	there func(s subject) error
-	// words are what the page says.
-	words func(v *visit, s subject) deedWords
-	// carry it out, and say how to answer.
-	carry func(v *visit, s subject, reason string) (answer func() error, err error)
-}
-
-type deedWords struct {
-	heading, button ui.Message
-	consequences    []ui.Message
+	// op is the operation of idp/manage, by which it is open to the viewer.
+	op string
+	// helps: it gets around the person's second step. others: it cannot be done to oneself.
+	// object: it is about something of the person's.
+	helps, others, object bool
+	// missing is why there is nothing to be done, nil for always something.
+	missing         func(s subject) error
+	heading, button ui.Key
 	danger          bool
-	// extra is what may be done as well, nil for nothing.
-	extra *ui.Extra
+	// says is what will happen, and told that the person gets a mail.
+	says func(v *visit, s subject) []ui.Message
+	told bool
+	// dress adds to the page what the above does not say.
+	dress func(v *visit, s subject, page *ui.ConsoleConfirm)
+	// carry it out; done is what the person's page says then. answered does both.
+	carry    func(v *visit, s subject, reason string) error
+	done     ui.Key
+	answered func(v *visit, s subject, reason string) (answer func() error, err error)
 }
 
-// deeds are what can be done to a person, by the last part of the address.
-func deeds() map[string]deed {
-	return map[string]deed{
-		"sign-out": signOutDeed(), "end-session": endSessionDeed(), "end-access": endAccessDeed(), "reset-mfa": resetDeed(), "recovery-codes": viewDeed(),
-		"new-codes": regenerateDeed(), "enable-factor": enableDeed(), "end-pause": pauseDeed(),
-		"anonymise": anonymiseDeed(), "delete": deleteDeed(), "unlink": unlinkDeed(),
+// may tells whether a deed is open to the viewer: else its address answers 403.
+func (d deed) may(v *visit, s subject) bool {
+	reaches := v.reaches
+	if d.helps {
+		reaches = v.helps
 	}
+	return reaches(d.op, s.UserDetail) && !(d.others && v.isViewer(s.UserDetail))
 }
-
-// words puts together what a page says.
-func words(heading, button ui.Key, danger bool, s subject, consequences ...ui.Message) deedWords {
-	return deedWords{heading: *heading.With(calls(s.UserDetail)), button: *button.With(), danger: danger, consequences: consequences}
-}
-
-func always(subject) error { return nil }
 
 // sessionsEnd says how many sessions end. Who does not manage sessions does not see
 // how many there are.
@@ -75,139 +72,222 @@ func (v *visit) andTold(consequences ...ui.Message) []ui.Message {
 	return append(consequences, *ui.Key("console.deed.told").With())
 }
 
-// saying goes to a page and says there what was done.
-func (v *visit) saying(page string, what ui.Key) func() error {
-	return func() error { return v.done(page, what) }
-}
-
 func (s subject) page() string { return "/people/" + s.ID }
 
-func signOutDeed() deed {
-	return deed{
-		may:   func(v *visit, s subject) bool { return v.reaches("SignOut", s.UserDetail) },
-		there: always,
-		words: func(v *visit, s subject) deedWords {
-			w := words("console.deed.sign_out_heading", "console.person.sign_out", true, s,
-				v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.sign_out_again").With())
-			on := v.Request.Method != http.MethodPost || v.PostForm("offline") == "on"
-			w.extra = &ui.Extra{Name: "offline", Label: *ui.Key("console.deed.end_offline").With(), On: on}
-			return w
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			apps := people.AppAccess(v.PostForm("offline") == "on")
-			_, err := v.console.Manage.People.SignOut(v.Request.Context(), v.actor, s.ID, reason, apps)
-			return v.saying(s.page(), "console.done.signed_out"), err
-		},
+// one is that of a list which a deed is about.
+func one[T any](list []T, id func(T) string, wanted string) (found T, err error) {
+	i := slices.IndexFunc(list, func(t T) bool { return id(t) == wanted })
+	if i < 0 {
+		return found, idp.ErrNotFound
 	}
+	return list[i], nil
 }
 
 // session is the one that a deed is about.
 func (s subject) session() (idp.Session, error) {
-	for _, session := range s.Sessions {
-		if session.ID == s.object {
-			return session, nil
-		}
-	}
-	return idp.Session{}, idp.ErrNotFound
-}
-
-func endSessionDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool { return v.reaches("EndSession", s.UserDetail) },
-		there: func(s subject) error {
-			_, err := s.session()
-			return err
-		},
-		words: func(v *visit, s subject) deedWords {
-			session, _ := s.session() // it is there
-			return words("console.deed.end_heading", "console.deed.end", true, s,
-				*ui.Key("console.deed.end_one").With(session.Address, session.LastSeenAt),
-				*ui.Key("console.deed.end_others").With(len(s.Sessions) - 1))
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			// Who may not see sessions is refused before one is looked for.
-			if _, err := s.session(); err != nil && v.actor.May("EndSession") {
-				return nil, err
-			}
-			return v.saying(s.page(), "console.done.session_ended"), v.console.Manage.People.EndSession(v.Request.Context(), v.actor, s.object, reason)
-		},
-	}
+	return one(s.Sessions, func(session idp.Session) string { return session.ID }, s.object)
 }
 
 // kept is the access that a deed is about.
 func (s subject) kept() (people.KeptAccess, error) {
-	for _, k := range s.Kept {
-		if k.ID == s.object {
-			return k, nil
-		}
-	}
-	return people.KeptAccess{}, idp.ErrNotFound
+	return one(s.Kept, func(k people.KeptAccess) string { return k.ID }, s.object)
 }
 
-func endAccessDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool { return v.reaches("EndGrant", s.UserDetail) },
-		there: func(s subject) error {
+// disabledFactor is the one that a deed is about, recovery codes among them.
+func (s subject) disabledFactor() (idp.Factor, error) {
+	all := slices.Clone(s.Factors)
+	if s.Recovery != nil {
+		all = append(all, idp.Factor{ID: s.Recovery.ID, DisabledAt: s.Recovery.DisabledAt})
+	}
+	all = slices.DeleteFunc(all, func(f idp.Factor) bool { return f.DisabledAt.IsZero() })
+	return one(all, func(f idp.Factor) string { return f.ID }, s.object)
+}
+
+// deeds are what can be done to a person, by the last part of the address.
+var deeds = map[string]deed{
+	"sign-out": {
+		op: "SignOut", heading: "console.deed.sign_out_heading", button: "console.person.sign_out", danger: true,
+		says: func(v *visit, s subject) []ui.Message {
+			return []ui.Message{v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.sign_out_again").With()}
+		},
+		dress: func(v *visit, _ subject, page *ui.ConsoleConfirm) {
+			on := v.Request.Method != http.MethodPost || v.PostForm("offline") == "on"
+			page.Extra = &ui.Extra{Name: "offline", Label: *ui.Key("console.deed.end_offline").With(), On: on}
+		},
+		carry: func(v *visit, s subject, reason string) error {
+			apps := people.AppAccess(v.PostForm("offline") == "on")
+			_, err := v.console.Manage.People.SignOut(v.Request.Context(), v.actor, s.ID, reason, apps)
+			return err
+		},
+		done: "console.done.signed_out",
+	},
+	"end-session": {
+		op: "EndSession", object: true, heading: "console.deed.end_heading", button: "console.deed.end", danger: true,
+		missing: func(s subject) error {
+			_, err := s.session()
+			return err
+		},
+		says: func(_ *visit, s subject) []ui.Message {
+			session, _ := s.session() // it is there
+			return []ui.Message{
+				*ui.Key("console.deed.end_one").With(session.Address, session.LastSeenAt), *ui.Key("console.deed.end_others").With(len(s.Sessions) - 1),
+			}
+		},
+		carry: func(v *visit, s subject, reason string) error {
+			// Who may not see sessions is refused before one is looked for.
+			if _, err := s.session(); err != nil && v.actor.May("EndSession") {
+				return err
+			}
+			return v.console.Manage.People.EndSession(v.Request.Context(), v.actor, s.object, reason)
+		},
+		done: "console.done.session_ended",
+	},
+	"end-access": {
+		op: "EndGrant", object: true, heading: "console.deed.access_heading", button: "console.deed.access", danger: true,
+		missing: func(s subject) error {
 			_, err := s.kept()
 			return err
 		},
-		words: func(v *visit, s subject) deedWords {
+		says: func(v *visit, s subject) []ui.Message {
 			kept, _ := s.kept() // it is there
 			name := kept.ClientID
-			if apps, err := v.appNames(); err == nil && apps[name] != "" {
+			if apps, err := v.clientNames(); err == nil && apps[name] != "" {
 				name = apps[name]
 			}
-			return words("console.deed.access_heading", "console.deed.access", true, s,
-				*ui.Key("console.deed.access_what").With(name), *ui.Key("console.deed.access_rest").With())
+			return []ui.Message{*ui.Key("console.deed.access_what").With(name), *ui.Key("console.deed.access_rest").With()}
 		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
+		carry: func(v *visit, s subject, reason string) error {
 			if _, err := s.kept(); err != nil && v.actor.May("EndGrant") {
-				return nil, err
+				return err
 			}
-			return v.saying(s.page(), "console.done.access_ended"), v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
+			return v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
 		},
-	}
-}
-
-func resetDeed() deed {
-	return deed{
-		may:   func(v *visit, s subject) bool { return v.helps("ResetMFA", s.UserDetail) },
-		there: always,
-		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.reset_heading", "console.person.reset", true, s,
-				v.andTold(*ui.Key("console.deed.reset_factors").With(len(s.Factors)), *ui.Key("console.deed.reset_codes").With(s.RecoveryLeft),
-					v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.reset_again").With())...)
+		done: "console.done.access_ended",
+	},
+	"reset-mfa": {
+		op: "ResetMFA", helps: true, heading: "console.deed.reset_heading", button: "console.person.reset", danger: true, told: true,
+		says: func(v *visit, s subject) []ui.Message {
+			return []ui.Message{
+				*ui.Key("console.deed.reset_factors").With(len(s.Factors)), *ui.Key("console.deed.reset_codes").With(s.RecoveryLeft),
+				v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.reset_again").With(),
+			}
 		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			return v.saying(s.page(), "console.done.mfa_reset"), v.console.Manage.Factors.ResetMFA(v.Request.Context(), v.actor, s.ID, reason)
+		carry: onPerson(inFactors, (*factors.Manager).ResetMFA),
+		done:  "console.done.mfa_reset",
+	},
+	"recovery-codes": {
+		op: "ViewRecoveryCodes", helps: true, heading: "console.deed.codes_heading", button: "console.person.view_codes", told: true,
+		missing: func(s subject) error {
+			if s.Recovery == nil {
+				return idp.ErrNotFound
+			}
+			return nil
 		},
-	}
-}
-
-// hasCodes: there are recovery codes, used or not.
-func hasCodes(s subject) error {
-	if s.Recovery == nil {
-		return idp.ErrNotFound
-	}
-	return nil
-}
-
-func viewDeed() deed {
-	return deed{
-		may:   func(v *visit, s subject) bool { return v.mayViewCodes(s.UserDetail) },
-		there: hasCodes,
-		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.codes_heading", "console.person.view_codes", false, s,
-				v.andTold(*ui.Key("console.deed.codes_left").With(s.RecoveryLeft), *ui.Key("console.deed.recorded").With())...)
+		says: func(_ *visit, s subject) []ui.Message {
+			return []ui.Message{*ui.Key("console.deed.codes_left").With(s.RecoveryLeft), *ui.Key("console.deed.recorded").With()}
 		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
+		answered: func(v *visit, s subject, reason string) (func() error, error) {
 			codes, err := v.console.Manage.Factors.ViewRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
 			return func() error { return v.renderCodes(s, codes) }, err
 		},
-	}
+	},
+	"new-codes": {
+		op: "RegenerateRecoveryCodes", helps: true, heading: "console.deed.regenerate_heading", button: "console.person.regenerate", told: true,
+		missing: func(s subject) error {
+			switch {
+			case len(mfa.Possessions(s.Factors)) == 0:
+				return idp.ErrNotFound
+			case !s.RegenerateAt.IsZero():
+				return &factors.TooSoonError{At: s.RegenerateAt}
+			}
+			return nil
+		},
+		says: func(_ *visit, s subject) []ui.Message {
+			return append([]ui.Message{*ui.Key("console.deed.regenerate_old").With(s.RecoveryLeft)},
+				says("console.deed.regenerate_new", "console.deed.regenerate_wait")...)
+		},
+		carry: onPerson(inFactors, (*factors.Manager).RegenerateRecoveryCodes),
+		done:  "console.done.codes_generated",
+	},
+	"enable-factor": {
+		op: "EnableFactor", helps: true, object: true, heading: "console.deed.factor_heading", button: "console.person.enable_factor", told: true,
+		missing: func(s subject) error {
+			_, err := s.disabledFactor()
+			return err
+		},
+		says: func(_ *visit, s subject) []ui.Message {
+			f, _ := s.disabledFactor() // it is there
+			return []ui.Message{*ui.Key("console.deed.factor_tried").With(f.DisabledAt), *ui.Key("console.deed.factor_works").With()}
+		},
+		carry: func(v *visit, s subject, reason string) error {
+			return v.console.Manage.Factors.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)
+		},
+		done: "console.done.factor_enabled",
+	},
+	"end-pause": {
+		op: "ClearThrottle", heading: "console.deed.throttle_heading", button: "console.deed.throttle",
+		says: func(*visit, subject) []ui.Message {
+			return says("console.deed.throttle_counts", "console.deed.throttle_sure")
+		},
+		carry: onPerson(inPeople, (*people.Manager).ClearThrottle),
+		done:  "console.done.throttle_cleared",
+	},
+	"state": {
+		op: "UpdateUser", others: true, heading: "console.deed.disable_heading", button: "console.deed.disable", danger: true, told: true,
+		says: func(v *visit, s subject) []ui.Message {
+			if s.Disabled {
+				return says("console.deed.enable_hint")
+			}
+			return []ui.Message{*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.disable_keeps").With()}
+		},
+		dress: func(v *visit, s subject, page *ui.ConsoleConfirm) {
+			version, state := s.Version, "disabled"
+			if v.Request.Method == http.MethodPost {
+				version = v.seenVersion()
+			}
+			if s.Disabled {
+				state, page.Danger = "enabled", false
+				page.Heading, page.Button = *ui.Key("console.deed.enable_heading").With(calls(s.UserDetail)), *ui.Key("console.deed.enable").With()
+			}
+			page.FormFields = append(page.FormFields, versionField(version), ui.Field{Name: "state", Value: state})
+		},
+		answered: func(v *visit, s subject, reason string) (func() error, error) {
+			disabled := v.PostForm("state") == "disabled"
+			if !disabled && v.PostForm("state") != "enabled" {
+				return nil, web.BadForm(errors.New("neither disabled nor enabled"))
+			}
+			d, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, s.ID, people.UserChange{
+				Version: v.seenVersion(), Disabled: &disabled, Reason: reason,
+			})
+			done := ui.Key("console.done.person_enabled")
+			if disabled {
+				done = "console.done.person_disabled"
+			}
+			return func() error { return v.saved(s.page(), v.seenVersion(), d.Version, done) }, err
+		},
+	},
+	"anonymise": {
+		op: "AnonymiseUser", others: true, heading: "console.deed.anonymise_heading", button: "console.deed.anonymise", danger: true,
+		says: func(v *visit, s subject) []ui.Message {
+			return []ui.Message{*ui.Key("console.deed.anonymise_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With()}
+		},
+		carry: onPerson(inPeople, (*people.Manager).AnonymiseUser),
+		done:  "console.done.person_anonymised",
+	},
+	"delete": {
+		op: "DeleteUser", others: true, heading: "console.deed.delete_heading", button: "console.deed.delete", danger: true,
+		says: func(v *visit, s subject) []ui.Message {
+			return []ui.Message{*ui.Key("console.deed.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With()}
+		},
+		answered: func(v *visit, s subject, reason string) (func() error, error) {
+			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
+			return v.saying("/people", "console.done.person_deleted"), err
+		},
+	},
+	"unlink": unlinkDeed,
 }
 
-// renderCodes shows somebody's recovery codes, as the answer to the form: the page
+// renderCodes shows a person's recovery codes, as the answer to the form: the page
 // has no address of its own to come back to.
 func (v *visit) renderCodes(s subject, codes []string) error {
 	frame, err := v.personFrame(s.UserDetail, true)
@@ -220,176 +300,58 @@ func (v *visit) renderCodes(s subject, codes []string) error {
 	})
 }
 
-func regenerateDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool { return v.helps("RegenerateRecoveryCodes", s.UserDetail) },
-		there: func(s subject) error {
-			switch {
-			case len(mfa.Possessions(s.Factors)) == 0:
-				return idp.ErrNotFound
-			case !s.RegenerateAt.IsZero():
-				return &factors.TooSoonError{At: s.RegenerateAt}
-			}
-			return nil
-		},
-		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.regenerate_heading", "console.person.regenerate", false, s,
-				v.andTold(*ui.Key("console.deed.regenerate_old").With(s.RecoveryLeft), *ui.Key("console.deed.regenerate_new").With(),
-					*ui.Key("console.deed.regenerate_wait").With())...)
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.Factors.RegenerateRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
-			return v.saying(s.page(), "console.done.codes_generated"), err
-		},
+func inPeople(m *manage.Manager) *people.Manager   { return m.People }
+func inFactors(m *manage.Manager) *factors.Manager { return m.Factors }
+
+// onPerson carries out an operation on a person that takes a reason.
+func onPerson[M any](in func(*manage.Manager) *M, op func(*M, context.Context, authz.Actor, string, string) error) func(*visit, subject, string) error {
+	return func(v *visit, s subject, reason string) error {
+		return op(in(v.console.Manage), v.Request.Context(), v.actor, s.ID, reason)
 	}
 }
 
-func enableDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool { return v.helps("EnableFactor", s.UserDetail) },
-		there: func(s subject) error {
-			if (s.Recovery != nil && s.Recovery.ID == s.object && !s.Recovery.DisabledAt.IsZero()) ||
-				slices.ContainsFunc(s.Factors, func(f idp.Factor) bool { return f.ID == s.object && !f.DisabledAt.IsZero() }) {
-				return nil
-			}
-			return idp.ErrNotFound
-		},
-		words: func(v *visit, s subject) deedWords {
-			var since any
-			if s.Recovery != nil && s.Recovery.ID == s.object {
-				since = s.Recovery.DisabledAt
-			}
-			for _, f := range s.Factors {
-				if f.ID == s.object {
-					since = f.DisabledAt
-				}
-			}
-			return words("console.deed.factor_heading", "console.person.enable_factor", false, s,
-				v.andTold(*ui.Key("console.deed.factor_tried").With(since), *ui.Key("console.deed.factor_works").With())...)
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.Factors.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)
-			return v.saying(s.page(), "console.done.factor_enabled"), err
-		},
-	}
-}
+// askDeed asks before a deed, and postDeed does it.
+func (v *visit) askDeed() error  { return v.withDeed(question[subject].get) }
+func (v *visit) postDeed() error { return v.withDeed(question[subject].post) }
 
-func pauseDeed() deed {
-	return deed{
-		may:   func(v *visit, s subject) bool { return v.reaches("ClearThrottle", s.UserDetail) },
-		there: always,
-		words: func(_ *visit, s subject) deedWords {
-			return words("console.deed.throttle_heading", "console.deed.throttle", false, s,
-				*ui.Key("console.deed.throttle_counts").With(), *ui.Key("console.deed.throttle_sure").With())
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.People.ClearThrottle(v.Request.Context(), v.actor, s.ID, reason)
-			return v.saying(s.page(), "console.done.throttle_cleared"), err
-		},
-	}
-}
-
-func anonymiseDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool {
-			return !v.isViewer(s.UserDetail) && v.reaches("AnonymiseUser", s.UserDetail)
-		},
-		there: always,
-		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.anonymise_heading", "console.deed.anonymise", true, s,
-				*ui.Key("console.deed.anonymise_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With())
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.People.AnonymiseUser(v.Request.Context(), v.actor, s.ID, reason)
-			return v.saying(s.page(), "console.done.person_anonymised"), err
-		},
-	}
-}
-
-func deleteDeed() deed {
-	return deed{
-		may: func(v *visit, s subject) bool {
-			return !v.isViewer(s.UserDetail) && v.reaches("DeleteUser", s.UserDetail)
-		},
-		there: always,
-		words: func(v *visit, s subject) deedWords {
-			return words("console.deed.delete_heading", "console.deed.delete", true, s,
-				*ui.Key("console.deed.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With())
-		},
-		carry: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
-			return v.saying("/people", "console.done.person_deleted"), err
-		},
-	}
-}
-
-// deedNamed is what the address names, and whom it concerns.
-func (v *visit) deedNamed() (deed, subject, error) {
+// withDeed is the page of the deed that the address names.
+func (v *visit) withDeed(page func(question[subject], *visit) error) error {
 	object := v.Param("object")
-	d, known := deeds()[v.Param("deed")]
-	about := slices.Contains([]string{"end-session", "end-access", "enable-factor", "unlink"}, v.Param("deed"))
-	if !known || about != (object != "") {
-		return deed{}, subject{}, idp.ErrNotFound
+	d, known := deeds[v.Param("deed")]
+	if !known || d.object != (object != "") {
+		return idp.ErrNotFound
 	}
-	person, err := v.personNamed()
-	return d, subject{person, object}, err
+	return page(question[subject]{
+		load: func(v *visit) (subject, error) {
+			person, err := v.personNamed()
+			return subject{person, object}, err
+		},
+		may: func(v *visit, s subject) bool { return d.may(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
+		home: subject.page,
+		at: func(s subject) string {
+			if object == "" {
+				return s.page() + "/" + v.Param("deed")
+			}
+			return s.page() + "/" + v.Param("deed") + "/" + object
+		},
+		page: d.page,
+		carry: func(v *visit, s subject, reason string) (func() error, error) {
+			if d.answered != nil {
+				return d.answered(v, s, reason)
+			}
+			return v.saying(s.page(), d.done), d.carry(v, s, reason)
+		},
+	}, v)
 }
 
-// deedPage is its address.
-func (v *visit) deedPage(s subject) string {
-	page := s.page() + "/" + v.Param("deed")
-	if s.object != "" {
-		page += "/" + s.object
+func (d deed) page(v *visit, s subject) (page ui.ConsoleConfirm, err error) {
+	page.Console, err = v.personFrame(s.UserDetail, true)
+	page.Heading, page.Button, page.Danger, page.Consequences = *d.heading.With(calls(s.UserDetail)), *d.button.With(), d.danger, d.says(v, s)
+	if d.told {
+		page.Consequences = v.andTold(page.Consequences...)
 	}
-	return page
-}
-
-// askDeed asks for the reason.
-func (v *visit) askDeed() error {
-	d, s, err := v.deedNamed()
-	if err != nil {
-		return err
+	if d.dress != nil {
+		d.dress(v, s, &page)
 	}
-	if !d.may(v, s) {
-		return authz.ErrForbidden
-	}
-	if err := d.there(s); err != nil {
-		return v.refusedFor(err)
-	}
-	if !v.fresh() { // better now than after the reason
-		return v.askFresh(v.deedPage(s))
-	}
-	return v.renderDeed(http.StatusOK, d, s, nil)
-}
-
-func (v *visit) renderDeed(status int, d deed, s subject, wrong *ui.Message) error {
-	frame, err := v.personFrame(s.UserDetail, true)
-	if err != nil {
-		return err
-	}
-	w := d.words(v, s)
-	return v.render(status, ui.ConsoleConfirm{
-		Console: frame, Action: v.path(v.deedPage(s)), CancelURL: v.path(s.page()), Heading: w.heading,
-		Consequences: w.consequences, Button: w.button, Danger: w.danger, Extra: w.extra, Reason: v.PostForm("reason"), ReasonError: wrong,
-	})
-}
-
-// postDeed carries it out. Whether it may be is the operation's to say, so that a
-// refusal is in the audit log.
-func (v *visit) postDeed() error {
-	d, s, err := v.deedNamed()
-	if err != nil {
-		return err
-	}
-	if d.may(v, s) && !v.fresh() {
-		return v.askFresh(v.deedPage(s))
-	}
-	answer, err := d.carry(v, s, v.PostForm("reason"))
-	switch {
-	case err == nil:
-		return answer()
-	case errors.Is(err, idp.ErrInvalid) && d.may(v, s) && d.there(s) == nil:
-		return v.renderDeed(http.StatusUnprocessableEntity, d, s, web.Said(web.Wrong(err)[0]))
-	}
-	return v.refusedFor(err)
+	return page, err
 }

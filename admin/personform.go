@@ -138,7 +138,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 		},
 		add: func(v *visit, d detail, u idp.User) error {
 			saved, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, d.ID, people.UserChange{
-				Version: v.version(), Name: &u.Name, Email: &u.Email, Locale: &u.Locale,
+				Version: v.seenVersion(), Name: &u.Name, Email: &u.Email, Locale: &u.Locale,
 			})
 			if err != nil {
 				if _, found := v.editable("UpdateUser"); found != nil { // no form for who may not
@@ -146,7 +146,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 				}
 				return err
 			}
-			return v.saved("/people/"+d.ID, v.version(), saved.Version, "console.done.person_saved")
+			return v.saved("/people/"+d.ID, v.seenVersion(), saved.Version, "console.done.person_saved")
 		},
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/settings"
-	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
@@ -55,20 +54,21 @@ func (v *visit) roles() error {
 	return v.render(http.StatusOK, page)
 }
 
-// named is the role that the address names.
+// namedRole is the role that the address names, for who may see its page.
 func (v *visit) namedRole() (roles.RoleEntry, error) {
 	if err := v.need("UpdateRole"); err != nil {
 		return roles.RoleEntry{}, err
 	}
+	return v.listedRole()
+}
+
+// listedRole is the role that the address names.
+func (v *visit) listedRole() (roles.RoleEntry, error) {
 	list, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return roles.RoleEntry{}, err
 	}
-	i := slices.IndexFunc(list, func(r roles.RoleEntry) bool { return r.ID == v.Param("id") })
-	if i < 0 {
-		return roles.RoleEntry{}, idp.ErrNotFound
-	}
-	return list[i], nil
+	return one(list, func(r roles.RoleEntry) string { return r.ID }, v.Param("id"))
 }
 
 // role shows one, to be read.
@@ -214,66 +214,57 @@ func (v *visit) changingRole() (roles.RoleEntry, error) {
 	return r, err
 }
 
-// roleRefused is what becomes of an operation on a role that was refused.
-func (v *visit) roleRefused(err error, page string) error {
-	switch {
-	case errors.Is(err, authz.ErrStepUp):
-		return v.askFresh(page)
-	case errors.Is(err, idp.ErrSystemRole):
-		return fmt.Errorf("%w: %w", authz.ErrForbidden, err)
-	}
-	return err
-}
-
-// askDeleteRole asks why before a role goes.
+// askDeleteRole asks before a role goes that nobody holds.
 func (v *visit) askDeleteRole() error {
 	r, err := v.changingRole()
 	if err != nil {
 		return err
 	}
 	if r.Holders > 0 {
-		return v.renderRole(http.StatusConflict, r, ui.Key("console.roles.in_use").With())
+		return v.roleStays(idp.ErrInUse)
 	}
-	if !v.fresh() {
-		return v.askFresh("/roles/" + r.ID + "/delete")
-	}
-	return v.renderDeleteRole(http.StatusOK, r, nil)
+	return deleteRole().get(v)
 }
 
-func (v *visit) renderDeleteRole(status int, r roles.RoleEntry, wrong *ui.Message) error {
-	page, err := v.rolePage(r, r.Role)
+// deleteRole is the question before a role goes.
+func deleteRole() question[roles.RoleEntry] {
+	type entry = roles.RoleEntry
+	home := func(r entry) string { return "/roles/" + r.ID }
+	return question[entry]{
+		load: (*visit).listedRole, // the operation refuses who may not, and the audit log has it
+		may:  func(v *visit, r entry) bool { return v.actor.May("UpdateRole") && v.changeable(r) },
+		at:   func(r entry) string { return home(r) + "/delete" }, home: home,
+		version: func(r entry) int64 { return r.Version },
+		page: func(v *visit, r entry) (ui.ConsoleConfirm, error) {
+			page, err := v.rolePage(r, r.Role)
+			return ui.ConsoleConfirm{
+				Console: page.Console, Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(),
+				Danger: true, Consequences: says("console.roles.delete_unheld", "console.deed.final"),
+			}, err
+		},
+		carry: func(v *visit, r entry, reason string) (func() error, error) {
+			return v.saying("/roles", "console.done.role_deleted"), v.console.Manage.Roles.DeleteRole(v.Request.Context(), v.actor, r.ID, v.seenVersion(), reason)
+		},
+		refused: (*visit).roleStays,
+	}
+}
+
+// roleStays shows a role that was not deleted, with why.
+func (v *visit) roleStays(err error) error {
+	var alert ui.Key
+	switch {
+	case errors.Is(err, idp.ErrSystemRole):
+		return fmt.Errorf("%w: %w", authz.ErrForbidden, err)
+	case errors.Is(err, idp.ErrConflict):
+		alert = "console.error.stale"
+	case errors.Is(err, idp.ErrInUse):
+		alert = "console.roles.in_use"
+	default:
+		return err
+	}
+	r, err := v.changingRole()
 	if err != nil {
 		return err
 	}
-	page.FormFields = append(page.FormFields, versionField(r.Version))
-	return v.render(status, ui.ConsoleConfirm{
-		Console: page.Console, Action: v.path("/roles/" + r.ID + "/delete"), CancelURL: v.path("/roles/" + r.ID),
-		Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(), Danger: true,
-		Consequences: []ui.Message{*ui.Key("console.roles.delete_unheld").With(), *ui.Key("console.deed.final").With()},
-		Reason:       v.PostForm("reason"), ReasonError: wrong,
-	})
-}
-
-// postDeleteRole removes one.
-func (v *visit) postDeleteRole() error {
-	id := v.Param("id")
-	err := v.console.Manage.Roles.DeleteRole(v.Request.Context(), v.actor, id, v.version(), v.PostForm("reason"))
-	if err == nil {
-		return v.done("/roles", "console.done.role_deleted")
-	}
-	wrong, invalid, stale := err, errors.Is(err, idp.ErrInvalid), errors.Is(err, idp.ErrConflict)
-	if !invalid && !stale && !errors.Is(err, idp.ErrInUse) {
-		return v.roleRefused(err, "/roles/"+id+"/delete")
-	}
-	r, err := v.changingRole()
-	switch {
-	case err != nil:
-		return err
-	case stale:
-		return v.renderRole(http.StatusConflict, r, ui.Key("console.error.stale").With())
-	case invalid:
-		r.Version = v.version() // the one that was seen
-		return v.renderDeleteRole(http.StatusUnprocessableEntity, r, web.SaidAt(wrong, "reason"))
-	}
-	return v.renderRole(http.StatusConflict, r, ui.Key("console.roles.in_use").With())
+	return v.renderRole(http.StatusConflict, r, alert.With())
 }

@@ -116,24 +116,24 @@ func (k AuditKind) Folds() bool {
 }
 
 // AuditEvent is who did what to whom, from where, with what outcome. It is
-// written in the transaction of the change.
+// written in the transaction of the change, and exported as JSON.
 type AuditEvent struct {
-	ID           string
-	At           time.Time
-	Kind         AuditKind
-	ActorID      string // user who acted; empty: not known, a service (Detail says which), or the system
-	UserID       string // user concerned
-	PopulationID string
-	ClientID     string
-	SessionID    string
-	Address      string
-	UserAgent    string
-	RequestID    string
+	ID           string    `json:"id"`
+	At           time.Time `json:"at"`
+	Kind         AuditKind `json:"kind"`
+	ActorID      string    `json:"actor_id,omitempty"` // user who acted; empty: not known, a service (Detail says which), or the system
+	UserID       string    `json:"user_id,omitempty"`  // user concerned
+	PopulationID string    `json:"population_id,omitempty"`
+	ClientID     string    `json:"client_id,omitempty"`
+	SessionID    string    `json:"session_id,omitempty"`
+	Address      string    `json:"address,omitempty"`
+	UserAgent    string    `json:"user_agent,omitempty"`
+	RequestID    string    `json:"request_id,omitempty"`
 	// Times is how often it happened, and LastAt when it did last, of an event that
 	// happened more than once: refusals of one kind to one actor from one network within an
 	// hour are one event (AuditKind.Folds). Zero of all others.
-	Times  int
-	LastAt time.Time
+	Times  int       `json:"times,omitempty"`
+	LastAt time.Time `json:"last_at,omitzero"`
 	// Detail holds what else matters, without secrets.
-	Detail map[string]string
+	Detail map[string]string `json:"detail,omitempty"`
 }

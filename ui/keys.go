@@ -41,7 +41,7 @@ const (
 	MsgPolicyChanged      Key = "error.policy_changed"
 	MsgLinkPassword       Key = "error.link_password"      // {0} the other provider
 	MsgPasswordElsewhere  Key = "error.password_elsewhere" // people sign in through other providers alone
-	MsgAccountTaken       Key = "arrival.taken"            // there is an account with the address by now
+	MsgAccountTaken       Key = "link.taken"               // there is an account with the address by now
 	MsgSetupExpired       Key = "error.setup_expired"      // the QR code is a new one
 	MsgMailFailed         Key = "error.mail_failed"
 )

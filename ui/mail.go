@@ -77,17 +77,6 @@ const (
 	MailTest              MailKind = "test"               // "send test mail"
 )
 
-// MailKinds lists every kind.
-func MailKinds() []MailKind {
-	return []MailKind{
-		MailCode, MailNewBrowser, MailFactorEnrolled, MailFactorDisabled, MailMFAReset, MailRecoveryUsed,
-		MailRecoveryGenerated, MailRecoveryViewed, MailPasswordChanged, MailEmailChanged, MailFactorEnabled,
-		MailFactorRemoved, MailEmailConfirm, MailEmailAsked, MailEmailTaken,
-		MailRolesChanged, MailAccountDisabled, MailAccountEnabled, MailIdentityLinked, MailIdentityUnlinked, MailBreakGlass,
-		MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists, MailTest,
-	}
-}
-
 // Mail is one mail to one person.
 type Mail struct {
 	MailFrame
@@ -152,13 +141,14 @@ const (
 // WriteMail renders a mail in its language, or in English where that lacks a
 // text. An unknown kind is an error.
 func (u *UI) WriteMail(m Mail) (Letter, error) {
-	if !slices.Contains(MailKinds(), m.Kind) {
+	row, ok := rowOf(m.Kind)
+	if !ok {
 		return Letter{}, fmt.Errorf("ui: unknown mail %.40q", m.Kind)
 	}
 	if _, ok := u.catalogs[m.Lang]; !ok {
 		m.Lang = fallback
 	}
-	view := u.mailView(m.cleaned())
+	view := u.mailView(row, m.cleaned())
 	var page, plain bytes.Buffer
 	if err := mailHTML.ExecuteTemplate(&page, "letter", view); err != nil {
 		return Letter{}, fmt.Errorf("ui: mail %s: %w", m.Kind, err)
@@ -189,8 +179,8 @@ func (m Mail) cleaned() Mail {
 	return m
 }
 
-func (u *UI) mailView(m Mail) letterView {
-	words := m.words()
+func (u *UI) mailView(row mailRow, m Mail) letterView {
+	words := row.words(m)
 	texts := func(messages []*Message) []string {
 		var out []string
 		for _, message := range messages {
@@ -326,245 +316,6 @@ func (u *UI) moment(lang string, at time.Time) string {
 	return u.Text(lang, *Key("mail.time").With(at.Day(), month, at.Year(), at.Format("15:04")))
 }
 
-// mailWords are the texts of one mail. The reader's name and the facts stand
-// between them.
-type mailWords struct {
-	subject *Message
-	heading *Message
-	lead    []*Message // above the code, or right below the greeting
-	text    []*Message // nil ones are left out
-	warning *Message   // may be nil
-	button  *Message   // label of the link, nil for none
-	todoFor Key        // "If this was not you"
-	todo    []*Message
-}
-
-// words picks the texts of a mail whose values are cleaned.
-func (m Mail) words() mailWords {
-	if m.Kind == MailCode || m.Kind == MailTest {
-		return m.wordsOfKind()
-	}
-	w := m.wordsOfKind()
-	if w.heading == nil {
-		w.heading = w.subject
-	}
-	if w.button == nil {
-		w.button = m.pageButton()
-	}
-	if w.todoFor == "" {
-		w.todoFor = "mail.todo.not_you"
-		if m.ByAdmin {
-			w.todoFor = "mail.todo.not_expected"
-		}
-	}
-	return w
-}
-
-// wordsOfKind are the texts of a kind before what is alike in most is filled in.
-func (m Mail) wordsOfKind() mailWords {
-	switch m.Kind {
-	case MailCode:
-		return m.codeWords()
-	case MailTest:
-		return m.testWords()
-	case MailNewBrowser:
-		return m.newBrowserWords()
-	case MailFactorEnrolled:
-		return m.enrolledWords()
-	case MailFactorDisabled:
-		return m.disabledWords()
-	case MailMFAReset:
-		return m.resetWords()
-	case MailRecoveryUsed:
-		return m.usedWords()
-	case MailRecoveryGenerated:
-		return m.generatedWords()
-	case MailRecoveryViewed:
-		return m.viewedWords()
-	case MailPasswordChanged:
-		return m.passwordWords()
-	case MailEmailChanged:
-		return m.emailWords()
-	case MailFactorEnabled:
-		return m.enabledWords()
-	case MailFactorRemoved:
-		return m.removedWords()
-	case MailEmailConfirm:
-		return m.confirmWords()
-	case MailEmailAsked:
-		return askedWords()
-	case MailEmailTaken:
-		return takenWords()
-	case MailRolesChanged:
-		return m.rolesWords()
-	case MailAccountDisabled:
-		return accountWords("mail.account_disabled.subject", "mail.account_disabled.text", "mail.account_disabled.what")
-	case MailAccountEnabled:
-		return accountWords("mail.account_enabled.subject", "mail.account_enabled.text", "mail.account_enabled.what")
-	case MailIdentityLinked:
-		return m.identityWords("mail.identity_linked.subject", "mail.identity_linked.text")
-	case MailBreakGlass:
-		return breakGlassWords()
-	case MailIdentityUnlinked:
-		return m.identityWords("mail.identity_unlinked.subject", "mail.identity_unlinked.text")
-	case MailReset, MailNoPassword, MailInvitation, MailRegistration, MailAccountExists:
-		return m.arrivalWords()
-	}
-	return mailWords{}
-}
-
-func breakGlassWords() mailWords {
-	return mailWords{
-		subject: Key("mail.break_glass.subject").With(), text: []*Message{Key("mail.break_glass.text").With()},
-		todoFor: "mail.todo.not_expected", todo: []*Message{Key("mail.break_glass.todo").With(), Key("mail.todo.tell").With()},
-	}
-}
-
-// who says that an administrator did it, or that all is well if the person did.
-func (m Mail) who() *Message {
-	if m.ByAdmin {
-		return Key("mail.by_admin").With()
-	}
-	return Key("mail.nothing_to_do").With()
-}
-
-// onlyAdmin is who, where the person's own doing is never in order.
-func (m Mail) onlyAdmin() *Message {
-	if m.ByAdmin {
-		return m.who()
-	}
-	return nil
-}
-
-// The first three of what to do: all that is needed in most mails.
-func usualTodo() []*Message {
-	return []*Message{
-		Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.review").With(),
-	}
-}
-
-func (m Mail) codeWords() mailWords {
-	w := mailWords{
-		subject: Key("mail.code.subject").With(m.Code),
-		heading: Key("mail.code.heading").With(),
-		lead:    []*Message{Key("mail.code.text").With()},
-		todoFor: "mail.todo.not_you",
-		todo:    []*Message{Key("mail.todo.keep_code").With(), Key("mail.todo.password").With()},
-	}
-	if m.App != "" {
-		w.lead = []*Message{Key("mail.code.text_app").With(m.App)}
-	}
-	if m.Minutes > 0 {
-		w.text = append(w.text, Key("mail.code.valid").With(time.Duration(m.Minutes)*time.Minute))
-	}
-	if m.Address != "" || m.UserAgent != "" {
-		w.text = append(w.text, Key("mail.code.asked").With())
-	}
-	return w
-}
-
-func (m Mail) testWords() mailWords {
-	w := mailWords{
-		subject: Key("mail.test.subject").With(),
-		heading: Key("mail.test.heading").With(),
-		lead:    []*Message{Key("mail.test.text").With()},
-		text:    []*Message{Key("mail.test.nothing").With()},
-	}
-	if m.Brand.Name != "" {
-		w.subject = Key("mail.test.subject_brand").With(m.Brand.Name)
-	}
-	return w
-}
-
-func (m Mail) newBrowserWords() mailWords {
-	lead := Key("mail.new_browser.text").With()
-	if m.App != "" {
-		lead = Key("mail.new_browser.text_app").With(m.App)
-	}
-	return mailWords{
-		subject: Key("mail.new_browser.subject").With(),
-		lead:    []*Message{lead}, text: []*Message{m.who()}, todo: usualTodo(),
-	}
-}
-
-func (m Mail) enrolledWords() mailWords {
-	return mailWords{
-		subject: MethodKey("mail.factor_enrolled.subject.", m.Method).With(),
-		lead:    []*Message{MethodKey("mail.factor_enrolled.text.", m.Method).With()},
-		text:    []*Message{m.who()}, todo: usualTodo(),
-	}
-}
-
-func (m Mail) disabledWords() mailWords {
-	return mailWords{
-		subject: MethodKey("mail.factor_disabled.subject.", m.Method).With(),
-		lead:    []*Message{MethodKey("mail.factor_disabled.text.", m.Method).With()},
-		text:    []*Message{m.onlyAdmin(), Key("mail.factor_disabled.what").With()},
-		todoFor: "mail.factor_disabled.not_you", todo: usualTodo(),
-	}
-}
-
-func (m Mail) resetWords() mailWords {
-	return mailWords{
-		subject: Key("mail.mfa_reset.subject").With(),
-		lead:    []*Message{Key("mail.mfa_reset.text").With()},
-		text:    []*Message{Key("mail.mfa_reset.what").With()},
-		todoFor: "mail.todo.not_asked",
-		todo: []*Message{
-			Key("mail.todo.tell_now").With(), Key("mail.todo.password").With(), Key("mail.todo.set_up").With(),
-		},
-	}
-}
-
-func (m Mail) usedWords() mailWords {
-	w := mailWords{
-		subject: Key("mail.recovery_used.subject").With(m.Left),
-		heading: Key("mail.recovery_used.heading").With(),
-		lead:    []*Message{Key("mail.recovery_used.text").With()},
-		text:    []*Message{Key("mail.recovery_used.left").With(m.Left), m.onlyAdmin()},
-		todo: []*Message{
-			Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.new_codes").With(),
-		},
-	}
-	if m.Left <= 3 {
-		w.warning = w.text[0]
-		w.text[0] = Key("mail.recovery_used.low").With(m.Left)
-	}
-	return w
-}
-
-func (m Mail) generatedWords() mailWords {
-	return mailWords{
-		subject: Key("mail.recovery_generated.subject").With(),
-		lead:    []*Message{Key("mail.recovery_generated.text").With()},
-		text:    []*Message{m.who()},
-		todo: []*Message{
-			Key("mail.todo.tell").With(), Key("mail.todo.password").With(), Key("mail.todo.new_codes").With(),
-		},
-	}
-}
-
-func (m Mail) viewedWords() mailWords {
-	return mailWords{
-		subject: Key("mail.recovery_viewed.subject").With(),
-		lead:    []*Message{Key("mail.recovery_viewed.text").With()},
-		text:    []*Message{Key("mail.recovery_viewed.what").With()},
-		todoFor: "mail.todo.not_asked",
-		todo:    []*Message{Key("mail.todo.tell_now").With(), Key("mail.todo.new_codes").With()},
-	}
-}
-
-func (m Mail) passwordWords() mailWords {
-	return mailWords{
-		subject: Key("mail.password_changed.subject").With(),
-		lead:    []*Message{Key("mail.password_changed.text").With()},
-		text:    []*Message{m.who()},
-		todo: []*Message{
-			Key("mail.todo.tell_now").With(), Key("mail.todo.forgot").With(), Key("mail.todo.review").With(),
-		},
-	}
-}
-
 // line makes a value fit for one line: control characters and line breaks
 // become spaces, characters that are not seen or that turn text around go, and
 // what is longer than limit is cut. "://" goes too, so that no mail program
@@ -645,8 +396,4 @@ func wrap(first, indent, s string) string {
 		width, empty = width+len(runes), false
 	}
 	return out.String()
-}
-
-func (m Mail) identityWords(subject, text Key) mailWords {
-	return mailWords{subject: subject.With(m.Connection), text: []*Message{text.With(m.Connection), m.who()}, todo: usualTodo()}
 }

@@ -38,7 +38,7 @@ func usedKeys(t *testing.T) map[string]bool {
 		}
 	}
 	words, sections := map[string]bool{}, map[string]bool{}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/manage/*/*.go", "../idp/settings/*.go", "../idp/roster/*.go", "../idp/password/*.go") {
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/manage/*/*.go", "../idp/settings/*.go", "../idp/imports/*.go", "../idp/password/*.go") {
 		for _, s := range literals(t, file) {
 			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || shared.MatchString(s)) {
 				used[s] = true
@@ -51,11 +51,23 @@ func usedKeys(t *testing.T) map[string]bool {
 			}
 		}
 	}
+	for _, s := range literals(t, "../idp/audit.go") {
+		if looksLikeKey.MatchString(s) { // a kind of event
+			used["console.event."+s] = true
+		}
+	}
+	// The first texts of a mail are named after its kind.
+	for _, kind := range ui.MailKinds() {
+		for _, part := range []string{"subject", "text"} {
+			key := "mail." + string(kind) + "." + part
+			used[key], sections[key+"."] = true, true
+		}
+	}
 	// The texts of what settings describes are named after thing, field and value; those of
 	// broken rules of passwords after the rule.
 	for _, key := range english(t) {
 		parts := strings.Split(strings.TrimSuffix(strings.TrimSuffix(key, "_hint"), "_link"), ".")
-		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
+		if (parts[0] == "console" || parts[0] == "permission" || strings.HasPrefix(key, "account.event.") || strings.HasPrefix(key, "settings.password.")) && !slices.ContainsFunc(parts[1:], func(part string) bool { return !words[part] }) {
 			used[key] = true
 		}
 	}

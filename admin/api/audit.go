@@ -2,7 +2,7 @@ package api
 
 import (
 	"encoding/json"
-	"net/http"
+	"io"
 	"time"
 
 	"gatehouse/idp"
@@ -73,16 +73,9 @@ func eventOf(e idp.AuditEvent) AuditEvent {
 // exportAuditEvents writes events as they come. When it breaks off, so does the
 // connection: half an export must not look whole.
 func exportAuditEvents(v *call) (any, error) {
-	begin := func() {
-		v.Header("Content-Type", "application/jsonl")
-		v.Status(http.StatusOK)
-	}
-	return nil, web.Whole(v.Writer, begin, func(row func()) error {
-		out := json.NewEncoder(web.Stream(v.Writer, web.StreamTimeout))
+	return nil, web.Whole(v.Writer, "application/jsonl", "", func(w io.Writer) error {
+		out := json.NewEncoder(w)
 		out.SetEscapeHTML(false)
-		return v.manage.System.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error {
-			row()
-			return out.Encode(eventOf(e))
-		})
+		return v.manage.System.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error { return out.Encode(eventOf(e)) })
 	})
 }

@@ -4,14 +4,14 @@ import (
 	"errors"
 	"strings"
 
-	"gatehouse/idp/roster"
+	"gatehouse/idp/imports"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
 
 // inEnglish is what an error says: about fields, in the words of the console and the API.
 func inEnglish(err error) string {
-	var line *roster.LineError
+	var line *imports.LineError
 	wrong, aboutLine := web.Wrong(err), errors.As(err, &line)
 	if !aboutLine && wrong == nil {
 		return err.Error()

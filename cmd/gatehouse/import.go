@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"gatehouse/idp/imports"
 	"gatehouse/idp/manage/authz"
-	"gatehouse/idp/roster"
 )
 
 type importCommand struct {
@@ -40,31 +40,31 @@ func (c importUsers) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i := roster.Import{
+	i := imports.Import{
 		Manage: m, Actor: authz.System(), Format: format, Population: c.Population, From: c.From,
 		DryRun: c.DryRun, AllOrNothing: c.AllOrNothing, Reason: c.Reason,
 		Open: func() (io.ReadCloser, error) { return os.Open(c.File) },
-		Tell: func(o roster.Outcome) { c.say(os.Stdout, o) },
+		Tell: func(o imports.Outcome) { c.say(os.Stdout, o) },
 	}
 	sum, err := i.Run(ctx)
 	return closing(c.conclude(os.Stdout, sum, err), st)
 }
 
-func (c importUsers) format() (roster.Format, error) {
+func (c importUsers) format() (imports.Format, error) {
 	if c.Format != "auto" {
-		return roster.Format(c.Format), nil
+		return imports.Format(c.Format), nil
 	}
 	switch strings.ToLower(filepath.Ext(c.File)) {
 	case ".csv":
-		return roster.CSV, nil
+		return imports.CSV, nil
 	case ".jsonl", ".ndjson", ".json":
-		return roster.JSONLines, nil
+		return imports.JSONLines, nil
 	}
 	return "", fmt.Errorf("%s: say --format csv or --format jsonl", c.File)
 }
 
 // say prints what became of a line.
-func (c importUsers) say(out io.Writer, o roster.Outcome) {
+func (c importUsers) say(out io.Writer, o imports.Outcome) {
 	switch {
 	case o.Existed():
 		fmt.Fprintf(out, "line %d: %s exists already, and stays as it is\n", o.Line, o.Email)
@@ -76,16 +76,16 @@ func (c importUsers) say(out io.Writer, o roster.Outcome) {
 }
 
 // conclude prints the sum, and what to do about what failed.
-func (c importUsers) conclude(out io.Writer, sum roster.Summary, err error) error {
+func (c importUsers) conclude(out io.Writer, sum imports.Summary, err error) error {
 	what := "added"
 	if c.DryRun {
 		what = "can be added"
 	}
-	if err == nil || errors.Is(err, roster.ErrNothing) {
+	if err == nil || errors.Is(err, imports.ErrNothing) {
 		fmt.Fprintf(out, "%d %s, %d existed already, %d failed\n", sum.Added, what, sum.Existed, sum.Failed)
 	}
 	switch {
-	case err != nil && !errors.Is(err, roster.ErrNothing) && sum.Last > 0:
+	case err != nil && !errors.Is(err, imports.ErrNothing) && sum.Last > 0:
 		return fmt.Errorf("%w; everything up to line %d is done: run the same again, or with --from %d", err, sum.Last, sum.Last+1)
 	case err != nil:
 		return err

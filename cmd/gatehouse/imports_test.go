@@ -88,30 +88,31 @@ var allowed = map[string][]string{
 	"idp/manage": {"idp", "idp/keyring", "idp/manage/...", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/settings", "idp/store", "ui"},
 
 	// Files of people, for the command line.
-	"idp/roster": {"idp", "idp/manage/...", "idp/password", "idp/settings", "mfa"},
+	"idp/imports": {"idp", "idp/manage/...", "idp/password", "idp/settings", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/arrival":    {"idp", "idp/manage/...", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/gate":       {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"idp/account":    {"idp", "idp/gate", "idp/keyring", "idp/manage/...", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/federation/certificate", "idp/gate", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/account":    {"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"admin":          {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage/...", "idp/settings", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
 
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
-		"admin", "admin/api", "idp", "idp/account", "idp/arrival", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
+		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
 		"idp/login", "idp/mail", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/provider",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
+	// Relying parties of other people, for make interop. Tests alone.
+	"idp/interop": {"idp", "idp/server"},
 	// A stand-in for Microsoft, which the demo starts as well.
 	testKit + "/entra": {"idp"},
 	// A real browser, for the tests of pages.
@@ -135,10 +136,9 @@ var allowedInTests = map[string][]string{
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation": {"idp/manage/...", "idp/settings"},
-	"idp/arrival":    {"idp/settings", "idp/throttle"},
-	"idp/roster":     {"ui"},
+	"idp/imports":    {"ui"},
 	"admin/api":      {"idp/mail", "ui"},
-	"idp/login":      {"idp/mail", "idp/server"},
+	"idp/login":      {"idp/mail", "idp/server", "idp/settings"},
 	"idp/outbox":     {"idp/fetch"},
 	"idp/session":    {"idp/keyring"},
 	"ui":             {"ui/internal/sample", testKit + "/chromium"},
@@ -146,7 +146,7 @@ var allowedInTests = map[string][]string{
 
 // apart are the rooms that must not reach one another, not even through a third
 // package: the provider and the sign-in meet in stored rows.
-var apart = []string{"admin", "idp/account", "idp/arrival", "idp/login", "idp/provider"}
+var apart = []string{"admin", "idp/account", "idp/login", "idp/provider"}
 
 // border keeps a library in the rooms that are made for it.
 type border struct {

@@ -11,11 +11,11 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/self"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
@@ -74,7 +74,7 @@ const home = "/account"
 func (p *Pages) Routes(r *gin.RouterGroup) {
 	g := r.Group(home, p.Web.Apart(), p.Web.SameOrigin())
 	g.GET("", p.Web.Handle(p.who))
-	g.GET("/callback", p.Web.Handle(p.gate().Back))
+	g.GET("/callback", p.Web.Handle(p.relyingParty().Back))
 	g.GET("/confirm/:token", p.Web.Handle(p.confirm))
 	g.POST("/confirm/:token", p.Web.Handle(p.postConfirm))
 	for path, h := range looks() {
@@ -125,15 +125,15 @@ func forms() map[string]handler {
 	}
 }
 
-// gate lets people in with what their population asks for.
-func (p *Pages) gate() *gate.Gate {
-	return &gate.Gate{
+// relyingParty is the account as one. It asks for what the person's population does.
+func (p *Pages) relyingParty() *pageauth.RelyingParty {
+	return &pageauth.RelyingParty{
 		Store: p.Store, Web: p.Web, Sessions: p.Sessions, Client: idp.AccountClient, Callback: p.Callback, Home: home,
 		Keyring: p.Keyring,
 	}
 }
 
-// page lets in whoever is signed in to the population of the address.
+// page lets in the person who is signed in to the population in the URL.
 func (p *Pages) page(h handler) web.Handler {
 	return func(c *gin.Context) error {
 		if err := c.Request.ParseForm(); err != nil {
@@ -150,7 +150,7 @@ func (p *Pages) page(h handler) web.Handler {
 // enter finds out who visits. Where nobody may, the browser goes to the sign-in or is
 // asked whose account it means, and visit is nil.
 func (p *Pages) enter(c *gin.Context) (*visit, error) {
-	viewers, err := p.gate().Viewers(c.Request.Context(), c.Request.Header)
+	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +178,9 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	}
 	switch {
 	case len(viewers) == 0:
-		return nil, p.gate().SignIn(c, here, gate.Ask{Population: population})
+		return nil, p.relyingParty().SignIn(c, here, pageauth.Ask{Population: population})
 	case c.Query("sign-in") != "":
-		return nil, p.gate().SignIn(c, here, gate.Ask{Prompt: "select_account", Population: population})
+		return nil, p.relyingParty().SignIn(c, here, pageauth.Ask{Prompt: "select_account", Population: population})
 	}
 	return nil, p.renderWho(c, viewers, here+"?sign-in=yes")
 }
@@ -188,7 +188,7 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 // again reads a visitor anew, for the end of what they began.
 func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := p.gate().Again(ctx, seen)
+		now, ok, err := p.relyingParty().Again(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}
@@ -198,12 +198,12 @@ func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (aut
 
 // who leads to the account of whoever is signed in.
 func (p *Pages) who(c *gin.Context) error {
-	viewers, err := p.gate().Viewers(c.Request.Context(), c.Request.Header)
+	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	switch {
 	case err != nil:
 		return err
 	case len(viewers) == 0:
-		return p.gate().SignIn(c, p.Web.Path(home), gate.Ask{})
+		return p.relyingParty().SignIn(c, p.Web.Path(home), pageauth.Ask{})
 	case len(viewers) == 1:
 		return web.Redirect(c, p.Web.Path("%s/%s", home, viewers[0].Population.ID))
 	}
@@ -226,7 +226,7 @@ func (v *visit) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, authz.ErrGone):
-		return v.pages.gate().SignIn(v.Context, v.back(), gate.Ask{})
+		return v.pages.relyingParty().SignIn(v.Context, v.back(), pageauth.Ask{})
 	case errors.Is(err, authz.ErrStepUp):
 		return v.proveAgain(err)
 	case errors.Is(err, authz.ErrForbidden), errors.Is(err, self.ErrElsewhere):
@@ -246,12 +246,12 @@ func (v *visit) proveAgain(cause error) error {
 	if err != nil {
 		return err
 	}
-	ask := gate.Ask{ACR: acr, MaxAge: authz.FreshSecondStep, UserID: v.self.UserID}
+	ask := pageauth.Ask{ACR: acr, MaxAge: authz.FreshSecondStep, UserID: v.self.UserID}
 	var missing *authz.StepUpError
 	if errors.As(cause, &missing) && missing.Anew || acr != "" && !v.viewer.Judged.SecondStep() {
 		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
 	}
-	return v.pages.gate().SignIn(v.Context, v.back(), ask)
+	return v.pages.relyingParty().SignIn(v.Context, v.back(), ask)
 }
 
 // back is the page to return to after a sign-in: the one that was asked for, or whose
@@ -351,7 +351,7 @@ func (v *visit) signsInElsewhere() bool {
 func (v *visit) own() (self.Own, error) { return v.pages.Manage.Self.Own(v.Request.Context(), v.self) }
 
 func (v *visit) render(status int, page ui.Page) error {
-	v.pages.gate().Refill(v.Context, v.self.UserID, v.lang())
+	v.pages.relyingParty().Refill(v.Context, v.self.UserID, v.lang())
 	return v.pages.Web.Render(v.Context, status, page)
 }
 

@@ -7,10 +7,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
-	"gatehouse/idp/gate"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/links"
 	"gatehouse/idp/manage/self"
+	"gatehouse/idp/pageauth"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -37,7 +37,7 @@ func (p *Pages) move(c *gin.Context) (self.EmailMove, *store.SessionStanding, er
 	if err != nil {
 		return move, nil, p.linkProblem(err)
 	}
-	viewers, err := p.gate().Viewers(c.Request.Context(), c.Request.Header)
+	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	for _, s := range viewers {
 		if s.User.ID == move.User.ID {
 			return move, &s, err
@@ -47,7 +47,7 @@ func (p *Pages) move(c *gin.Context) (self.EmailMove, *store.SessionStanding, er
 }
 
 func (p *Pages) signInToConfirm(c *gin.Context, move self.EmailMove) error {
-	return p.gate().SignIn(c, c.Request.URL.Path, gate.Ask{Population: move.Population.ID, UserID: move.User.ID})
+	return p.relyingParty().SignIn(c, c.Request.URL.Path, pageauth.Ask{Population: move.Population.ID, UserID: move.User.ID})
 }
 
 // confirmPage says which account gets which address. A stranger who reads the mailbox

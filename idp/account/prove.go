@@ -92,7 +92,7 @@ func (p *Pages) lost(c *gin.Context, population string) (*store.SessionStanding,
 		return nil, nil
 	}
 	ctx := c.Request.Context()
-	found, err := p.gate().After(ctx, c.Request.Header, population, p.act(c, population))
+	found, err := p.relyingParty().After(ctx, c.Request.Header, population, p.act(c, population))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -81,28 +81,8 @@ func (v *visit) postEndAccess() error {
 	return v.done("/sessions", "account.done.access_ended")
 }
 
-// eventTexts are what of the audit log concerns a person, in plain words. What is
-// missing is how the rest works, and says nothing to them.
-var eventTexts = map[idp.AuditKind]ui.Key{
-	idp.AuditSignedIn: "account.event.signed_in", idp.AuditSignedOut: "account.event.signed_out", idp.AuditSteppedUp: "account.event.stepped_up",
-	idp.AuditPasswordRefused: "account.event.password_refused", idp.AuditPasswordThrottled: "account.event.password_throttled",
-	idp.AuditCodeRefused: "account.event.code_refused", idp.AuditCodeReplayed: "account.event.code_replayed",
-	idp.AuditCodeThrottled: "account.event.code_throttled", idp.AuditRecoveryThrottled: "account.event.code_throttled",
-	idp.AuditEmailThrottled: "account.event.code_throttled", idp.AuditFactorEnrolled: "account.event.factor_enrolled",
-	idp.AuditFactorDisabled: "account.event.factor_disabled", idp.AuditFactorEnabled: "account.event.factor_enabled",
-	idp.AuditFactorRemoved: "account.event.factor_removed", idp.AuditFactorRenamed: "account.event.factor_renamed",
-	idp.AuditRecoveryGenerated: "account.event.recovery_generated", idp.AuditRecoverySaved: "account.event.recovery_saved",
-	idp.AuditRecoveryUsed: "account.event.recovery_used", idp.AuditRecoveryRefused: "account.event.recovery_refused",
-	idp.AuditRecoveryViewed: "account.event.recovery_viewed", idp.AuditEmailSent: "account.event.email_sent",
-	idp.AuditEmailRefused: "account.event.email_refused", idp.AuditMFAReset: "account.event.mfa_reset",
-	idp.AuditPasswordChanged: "account.event.password_changed", idp.AuditNewBrowser: "account.event.new_browser",
-	idp.AuditEmailAsked: "account.event.email_asked", idp.AuditEmailDropped: "account.event.email_dropped",
-	idp.AuditDataTaken: "account.event.data_taken", idp.AuditUserCreated: "account.event.user_created",
-	idp.AuditUserChanged: "account.event.user_changed", idp.AuditUserDisabled: "account.event.user_disabled",
-	idp.AuditGrantEnded: "account.event.grant_ended", idp.AuditUserEnabled: "account.event.user_enabled", idp.AuditRolesChanged: "account.event.roles_changed",
-}
-
-// activity lists what happened to the account.
+// activity lists what happened to the account. A kind of event that the catalogue lacks is
+// how the rest works, and says nothing to its owner.
 func (v *visit) activity() error {
 	events, next, err := v.pages.Manage.Self.OwnActivity(v.Request.Context(), v.self, entry.Cursor(v.Query("after")))
 	if field, _ := fieldError(err); field != "" {
@@ -117,12 +97,12 @@ func (v *visit) activity() error {
 	}
 	page := ui.AccountActivity{Console: v.frame("/activity")}
 	for _, e := range events {
-		what, ok := eventTexts[e.Kind]
-		if !ok {
+		what := ui.Key("account.event." + e.Kind)
+		if v.text(what) == string(what) {
 			continue
 		}
 		if e.Kind == idp.AuditUserChanged && slices.Contains(strings.Fields(e.Detail["changed"]), "email") {
-			what = "account.event.email_changed"
+			what = "account.event.user.email_changed"
 		}
 		row := ui.AccountEvent{At: e.At, What: *what.With(), Times: e.Times, LastAt: e.LastAt}
 		if e.ActorID != "" && e.ActorID != e.UserID || e.Detail["by"] != "" && e.ActorID == "" || e.Detail["service"] != "" {

@@ -2,6 +2,7 @@ package idptest
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,18 +36,33 @@ func Start(tb testing.TB, databaseURL, path string) *App {
 // filled in.
 func StartWith(tb testing.TB, cfg server.Config, path string) *App {
 	tb.Helper()
+	return start(tb, cfg, "http://127.0.0.1", path, (*httptest.Server).Start)
+}
+
+// StartTLS is StartWith on https://localhost, with a certificate for that name.
+func StartTLS(tb testing.TB, cfg server.Config, certificate tls.Certificate) *App {
+	tb.Helper()
+	return start(tb, cfg, "https://localhost", "", func(public *httptest.Server) {
+		public.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+		public.StartTLS()
+	})
+}
+
+func start(tb testing.TB, cfg server.Config, host, path string, serve func(public *httptest.Server)) *App {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatalf("listening: %v", err)
 	}
-	cfg.Issuer, cfg.Thrift = "http://"+listener.Addr().String()+path, thrift()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	cfg.Issuer, cfg.Thrift = host+":"+port+path, thrift()
 	srv, err := server.Open(context.WithoutCancel(tb.Context()), cfg)
 	if err != nil {
 		tb.Fatalf("opening the provider: %v", err)
 	}
 	public := httptest.NewUnstartedServer(srv.Handler())
 	public.Listener = listener
-	public.Start()
+	serve(public)
 	tb.Cleanup(func() {
 		public.Close()
 		if err := srv.Close(); err != nil {

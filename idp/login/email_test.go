@@ -18,7 +18,7 @@ import (
 func mailed(t *testing.T, db *idptest.Database, p idp.Policy) (*house, *idptest.Mailbox) {
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
-	h := &house{App: app, t: t, db: db, user: app.AddUser(idp.Agents, email)}
+	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
 	h.party = app.AddParty(idp.Client{HomeURL: home})
 	app.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 	return h, box

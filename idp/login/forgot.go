@@ -189,7 +189,7 @@ func (l *Login) takeOnce(ctx context.Context, s *signIn, a asking, in credential
 			return err
 		}
 		return a.take(ctx, links.LinkRequest{
-			Population: p.ID, Email: in.email, Lang: lang, Onward: links.Onward{ClientID: s.client.ID, FlowID: s.flow.ID},
+			Population: p.ID, Email: in.email, Lang: lang, Destination: links.Destination{ClientID: s.client.ID, FlowID: s.flow.ID},
 		})
 	})
 }

@@ -31,6 +31,7 @@ type house struct {
 	db    *idptest.Database
 	party *idptest.Party
 	user  idp.User
+	box   *idptest.Mailbox // nil where no mail is sent
 }
 
 func open(t *testing.T, db *idptest.Database) *house {

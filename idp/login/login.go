@@ -130,6 +130,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 	for _, m := range secondSteps() {
 		g.POST("/:flow/"+string(m.id), l.Web.Handle(l.step(string(m.id), l.postCode(m))))
 	}
+	l.linkRoutes(r)
 }
 
 // step loads the flow of a POST and refuses one that is over.

@@ -275,7 +275,7 @@ func (o *office) arrives(t *testing.T, kind idp.LinkKind) limit {
 	}
 	return limit{
 		try: func(m *manage.Manager, i int) error {
-			return second(m.Links.Arrive(t.Context(), kind, token, links.Arrival{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
+			return second(m.Links.UseLink(t.Context(), kind, token, links.LinkForm{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
 		},
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = ?", args: []any{string(done[kind])}, want: 1,
 	}

@@ -16,7 +16,6 @@ import (
 	"gatehouse/admin/api"
 	"gatehouse/idp"
 	"gatehouse/idp/account"
-	"gatehouse/idp/arrival"
 	"gatehouse/idp/federation"
 	"gatehouse/idp/fetch"
 	"gatehouse/idp/keyring"
@@ -150,11 +149,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	arrivals := &arrival.Arrival{
-		Store: s.Store, Web: plumbing, Manage: s.Manage, Cookies: s.sessions.Cookies,
-		SignIn: func(flowID string) string { return login.Path(plumbing.Base(), flowID) },
-	}
-	return s.route(plumbing, protocol, signIn, upstreams, arrivals, console, self, rest)
+	return s.route(plumbing, protocol, signIn, upstreams, console, self, rest)
 }
 
 // checkTime is how long the check of the database file may take at the start.
@@ -250,7 +245,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 
 // route is the table of everything that is reachable.
 func (s *Server) route(
-	w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation, arrivals *arrival.Arrival,
+	w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation,
 	console *admin.Console, self *account.Pages, rest *api.API,
 ) error {
 	engine, err := w.Engine()
@@ -265,7 +260,6 @@ func (s *Server) route(
 	protocol.Routes(root)
 	signIn.Routes(root)
 	upstreams.Routes(root)
-	arrivals.Routes(root)
 	console.Routes(root)
 	self.Routes(root)
 	rest.Routes(root)

@@ -38,24 +38,42 @@ func (s *stream) Write(p []byte) (int, error) {
 	return s.to.Write(p)
 }
 
-// Whole writes an answer of any length, row by row: begin sets its headers and is called
-// before the first row, or at the end where there is none. When the rows break off, so
-// does the connection: half an export must not look whole.
-func Whole(w http.ResponseWriter, begin func(), rows func(row func()) error) error {
-	begun := false
-	row := func() {
-		if !begun {
-			begun = true
-			begin()
-		}
-	}
-	err := rows(row)
-	if err != nil && begun {
+// Whole writes an answer of any length, as a file of a name where it has one. Its headers
+// are set with the first row, or at the end where there is none. When the rows break off,
+// so does the connection: half an export must not look whole.
+func Whole(w http.ResponseWriter, kind, file string, rows func(w io.Writer) error) error {
+	out := &whole{to: Stream(w, StreamTimeout), header: w.Header(), kind: kind, file: file}
+	err := rows(out)
+	if err != nil && out.begun {
 		panic(http.ErrAbortHandler)
 	}
-	if err == nil && !begun {
-		row()
+	if err == nil && !out.begun {
+		out.begin()
 		w.WriteHeader(http.StatusOK)
 	}
 	return err
+}
+
+type whole struct {
+	to         io.Writer
+	header     http.Header
+	kind, file string
+	begun      bool
+}
+
+func (w *whole) begin() {
+	w.begun = true
+	w.header.Set("Content-Type", w.kind)
+	w.header.Set("Cache-Control", "no-store")
+	if w.file != "" {
+		w.header.Set("Content-Disposition", `attachment; filename="`+w.file+`"`)
+	}
+}
+
+// Write implements io.Writer.
+func (w *whole) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.begin()
+	}
+	return w.to.Write(p)
 }

@@ -16,16 +16,15 @@ import (
 	"gatehouse/ui"
 )
 
-// Onward is where somebody was on their way to when they asked for a link; either may
-// be empty.
-type Onward struct {
+// Destination is the app or sign-in to go on to once a link was used. Either may be empty.
+type Destination struct {
 	ClientID string `json:"client,omitempty"`
 	FlowID   string `json:"flow,omitempty"`
 }
 
 // linkBody is what belongs to a link beside its address; it is kept sealed.
 type linkBody struct {
-	Onward
+	Destination
 	Name   string   `json:"name,omitempty"`
 	Locale string   `json:"locale,omitempty"`
 	Roles  []string `json:"roles,omitempty"` // ids
@@ -39,24 +38,24 @@ type OpenLink struct {
 	Kind  idp.LinkKind
 	Email string
 	// Name is what is known of the person's, may be empty.
-	Name       string
-	Population idp.Population
-	Onward     Onward
+	Name        string
+	Population  idp.Population
+	Destination Destination
 
 	link idp.Link
 	body linkBody
 	user idp.User // of a reset
 }
 
-// Arrived is what a link came to.
-type Arrived struct {
-	User       idp.User // without their password's hash
-	Population idp.Population
-	Onward     Onward
+// Outcome is what a link came to.
+type Outcome struct {
+	User        idp.User // without their password's hash
+	Population  idp.Population
+	Destination Destination
 }
 
-// Arrival is what a person fills in behind a link. Name is not asked for by a reset.
-type Arrival struct {
+// LinkForm is what a person fills in behind a link. A reset does not ask for Name.
+type LinkForm struct {
 	Name, Password, Locale string
 }
 
@@ -127,7 +126,7 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 	if o.body, err = m.linkBody(link); err != nil {
 		return o, err
 	}
-	o.Name, o.Onward = o.body.Name, o.body.Onward
+	o.Name, o.Destination = o.body.Name, o.body.Destination
 	if o.Population, err = m.Store.Population(ctx, link.PopulationID); err != nil {
 		return o, err
 	}
@@ -140,35 +139,35 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 	return o, err
 }
 
-// Arrive carries out what a link is for: it sets the password of a reset, or makes the
+// UseLink carries out what a link is for: it sets the password of a reset, or makes the
 // account of an invitation or registration. Of any number of calls with one token one
 // returns nil. ErrLink is as in OpenLink; settings.Errors, and idp.ErrConflict when
 // there is an account with the address by now, leave the link as it was.
-func (m *Manager) Arrive(ctx context.Context, kind idp.LinkKind, token string, in Arrival) (Arrived, error) {
+func (m *Manager) UseLink(ctx context.Context, kind idp.LinkKind, token string, in LinkForm) (Outcome, error) {
 	o, err := m.OpenLink(ctx, kind, token)
 	if err != nil {
-		return Arrived{}, err
+		return Outcome{}, err
 	}
 	if in.Password == "" {
-		return Arrived{}, entry.Invalid("password", "settings.user.need_password")
+		return Outcome{}, entry.Invalid("password", "settings.user.need_password")
 	}
-	arrived := Arrived{User: o.user, Population: o.Population, Onward: o.Onward}
+	done := Outcome{User: o.user, Population: o.Population, Destination: o.Destination}
 	switch kind {
 	case idp.ResetLink:
 		err = m.reset(ctx, o, in)
 	case idp.InvitationLink:
-		arrived.User, err = m.settle(ctx, o, in, idp.AuditInvitationAccepted)
+		done.User, err = m.makeAccount(ctx, o, in, idp.AuditInvitationAccepted)
 	case idp.RegistrationLink:
-		arrived.User, err = m.settle(ctx, o, in, idp.AuditRegistered)
+		done.User, err = m.makeAccount(ctx, o, in, idp.AuditRegistered)
 	case idp.SetupLink, idp.EmailLink, idp.BreakGlassLink:
 		err = fmt.Errorf("%w: %s", ErrLink, kind)
 	}
-	arrived.User.PasswordHash = ""
-	return arrived, err
+	done.User.PasswordHash = ""
+	return done, err
 }
 
-// use consumes a link in the transaction of ctx: ErrLink when somebody was faster.
-func (m *Manager) use(ctx context.Context, l idp.Link) error {
+// markUsed consumes a link in the transaction of ctx: ErrLink: it is used already.
+func (m *Manager) markUsed(ctx context.Context, l idp.Link) error {
 	err := m.Store.UseLink(ctx, l, idp.Now())
 	if errors.Is(err, idp.ErrUsed) {
 		return fmt.Errorf("%w: %s", ErrLink, l.Kind)
@@ -176,8 +175,8 @@ func (m *Manager) use(ctx context.Context, l idp.Link) error {
 	return err
 }
 
-// settle makes an account for whoever has shown that the address is theirs.
-func (m *Manager) settle(ctx context.Context, o OpenLink, in Arrival, kind idp.AuditKind) (idp.User, error) {
+// makeAccount makes an account for the reader of a mail, whose address is proved by that.
+func (m *Manager) makeAccount(ctx context.Context, o OpenLink, in LinkForm, kind idp.AuditKind) (idp.User, error) {
 	if o.body.Locale != "" {
 		in.Locale = o.body.Locale
 	}
@@ -193,13 +192,13 @@ func (m *Manager) settle(ctx context.Context, o OpenLink, in Arrival, kind idp.A
 	}
 	p.User.EmailVerified = true
 	return p.User, m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.use(ctx, o.link); err != nil {
+		if err := m.markUsed(ctx, o.link); err != nil {
 			return err
 		}
 		if err := m.People.InsertUser(ctx, idp.AuditEvent{Kind: idp.AuditUserCreated, ActorID: p.User.ID}, p); err != nil {
 			return err
 		}
-		e := idp.AuditEvent{Kind: kind, ActorID: p.User.ID, ClientID: o.Onward.ClientID}
+		e := idp.AuditEvent{Kind: kind, ActorID: p.User.ID, ClientID: o.Destination.ClientID}
 		return m.Authz.AuditOf(ctx, e, p.User)
 	})
 }

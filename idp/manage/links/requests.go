@@ -16,11 +16,11 @@ import (
 // LinkRequest is what somebody asks for who is not signed in: a link by mail. Whether
 // there is an account is looked up after they were answered.
 type LinkRequest struct {
-	Population string    `json:"population"`
-	Email      string    `json:"email"`
-	Lang       string    `json:"lang,omitempty"` // of mails to who has no account
-	Onward     Onward    `json:"onward"`
-	Visit      idp.Visit `json:"visit"` // filled in
+	Population  string      `json:"population"`
+	Email       string      `json:"email"`
+	Lang        string      `json:"lang,omitempty"` // of mails to who has no account
+	Destination Destination `json:"onward"`
+	Visit       idp.Visit   `json:"visit"` // filled in
 }
 
 // The kinds of requests, as the outbox calls them.
@@ -83,7 +83,7 @@ func (m *Manager) CarryOut(ctx context.Context, kind string, body []byte) error 
 // asked is the event of a request; without a person it says which address was typed.
 func asked(kind idp.AuditKind, r LinkRequest, u idp.User, outcome string) idp.AuditEvent {
 	return idp.AuditEvent{
-		Kind: kind, UserID: u.ID, PopulationID: r.Population, ClientID: r.Onward.ClientID,
+		Kind: kind, UserID: u.ID, PopulationID: r.Population, ClientID: r.Destination.ClientID,
 		Detail: map[string]string{"outcome": outcome, "email": idp.MaskEmail(r.Email)},
 	}
 }
@@ -122,7 +122,7 @@ func (m *Manager) carryRegistration(ctx context.Context, r LinkRequest, p idp.Po
 }
 
 func (m *Manager) mailRegistration(ctx context.Context, r LinkRequest, p idp.Population) error {
-	link, token, err := m.newLink(idp.RegistrationLink, p.ID, r.Email, idp.RegistrationLifetime, linkBody{Onward: r.Onward, Locale: r.Lang})
+	link, token, err := m.newLink(idp.RegistrationLink, p.ID, r.Email, idp.RegistrationLifetime, linkBody{Destination: r.Destination, Locale: r.Lang})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Populatio
 	if outcome != "" {
 		return m.Store.Audit(ctx, asked(idp.AuditResetAsked, r, u, outcome))
 	}
-	link, token, err := m.newLink(idp.ResetLink, p.ID, u.Email, idp.ResetLifetime, linkBody{Onward: r.Onward})
+	link, token, err := m.newLink(idp.ResetLink, p.ID, u.Email, idp.ResetLifetime, linkBody{Destination: r.Destination})
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (m *Manager) resetUser(ctx context.Context, l idp.Link) (idp.User, error) {
 // says of changes by people who are signed in: somebody else may know the old one. The
 // second step stays as it is and is asked for, and the mailbox is none until they have
 // proved it (DESIGN, Edges).
-func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
+func (m *Manager) reset(ctx context.Context, o OpenLink, in LinkForm) error {
 	hash, err := m.People.Hash(ctx, o.Population, o.user, in.Password)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (m *Manager) reset(ctx context.Context, o OpenLink, in Arrival) error {
 		if err := m.Store.LockUser(ctx, o.user.ID); err != nil {
 			return Gone(err)
 		}
-		if err := m.use(ctx, o.link); err != nil {
+		if err := m.markUsed(ctx, o.link); err != nil {
 			return err
 		}
 		if err := m.Store.DropLinks(ctx, idp.ResetLink, o.user.ID); err != nil {
@@ -119,7 +119,7 @@ func (m *Manager) afterReset(ctx context.Context, o OpenLink) error {
 		return err
 	}
 	for _, kind := range []idp.AuditKind{idp.AuditResetUsed, idp.AuditPasswordChanged} {
-		e := idp.AuditEvent{Kind: kind, ActorID: o.user.ID, ClientID: o.Onward.ClientID, Detail: by}
+		e := idp.AuditEvent{Kind: kind, ActorID: o.user.ID, ClientID: o.Destination.ClientID, Detail: by}
 		if err := m.Authz.AuditOf(ctx, e, o.user); err != nil {
 			return err
 		}

@@ -147,8 +147,8 @@ func accountLists() map[string]ui.Page {
 	activity := ui.AccountActivity{
 		Console: accountFrame("/activity"), NextURL: "#",
 		Events: []ui.AccountEvent{
-			event("account.event.signed_in", false, firefox, "203.0.113.7"), event("account.event.code_refused", false, iphone, "203.0.113.7"),
-			event("account.event.roles_changed", true, "", ""),
+			event("account.event.session.created", false, firefox, "203.0.113.7"), event("account.event.totp.refused", false, iphone, "203.0.113.7"),
+			event("account.event.user.roles_changed", true, "", ""),
 		},
 	}
 	activity.Events[1].Times, activity.Events[1].LastAt = 37, on(23, 10)

@@ -90,7 +90,7 @@ func notAssigned(t *testing.T, h *house) {
 	b.clicks(`button[value=return]`)
 	b.page("signin")
 	b.reads("may not use this sign-in yet")
-	b.picture("arrival-not-assigned")
+	b.picture("entra-not-assigned")
 	b.sees("#password") // the other way is there
 }
 
