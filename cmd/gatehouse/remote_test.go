@@ -51,7 +51,7 @@ const apiBase = "/admin/api/v1"
 // openDesk runs a provider and makes a service client by the command for it.
 func openDesk(t *testing.T, db *idptest.Database, roles ...string) *desk {
 	t.Helper()
-	d := &desk{t: t, db: db, data: t.TempDir()}
+	d := &desk{t: t, db: db, data: idptest.Folder(t)}
 	d.box = idptest.NewMailbox(t)
 	d.App = idptest.StartWith(t, server.Config{
 		DatabaseURL: db.URL, DataDir: d.data,
