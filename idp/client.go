@@ -31,6 +31,8 @@ type AuthMethod string
 
 // The client authentication methods that exist here so far.
 const (
+	// The two ways to send a secret are one to us: a client may use either, whichever it
+	// registered.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
 	ClientSecretPost  AuthMethod = "client_secret_post"
 	NoClientAuth      AuthMethod = "none"
@@ -82,9 +84,9 @@ type Client struct {
 	// AccessTTL is the lifetime of an access token, RefreshTTL of a refresh
 	// token that nobody uses.
 	AccessTTL, RefreshTTL time.Duration
-	// PKCEOptional lets a confidential client of the past go without PKCE. Never
-	// for a public client.
-	PKCEOptional bool
+	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
+	// Public clients always have it, services never: nobody signs in to them.
+	RequirePKCE bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
 	// Roles, by their ids, are what a service may do by itself. Like the rest they
@@ -100,12 +102,12 @@ func (c Client) Public() bool { return c.AuthMethod == NoClientAuth }
 func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 // NeedsPKCE tells whether an authorization request must carry a code_challenge:
-// always for public clients, and for all others unless they were excused.
-func (c Client) NeedsPKCE() bool { return c.Public() || !c.PKCEOptional }
+// always for public clients, and for the others that say so.
+func (c Client) NeedsPKCE() bool { return c.Public() || c.RequirePKCE }
 
 // AllowsRedirect compares a redirect URI with the registered ones: exact string
-// match; for a native app's loopback address only the port may differ
-// (RFC 8252 section 7.3).
+// match; for a native app on this machine only the port may differ (RFC 8252 section
+// 7.3; RFC 9700 section 4.1.3 says so of localhost, too).
 func (c Client) AllowsRedirect(uri string) bool {
 	if uri == "" || strings.Contains(uri, "#") {
 		return false
@@ -136,7 +138,7 @@ func cutLoopbackPort(uri string) (string, bool) {
 		return "", false
 	}
 	host := u.Hostname()
-	if host != "127.0.0.1" && host != "::1" {
+	if host != "127.0.0.1" && host != "::1" && host != "localhost" {
 		return "", false
 	}
 	bare := host

@@ -52,7 +52,7 @@ func Client(populations ...string) idp.Client {
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		PKCEOptional: true, BackchannelLogoutURI: "https://rtx.example/logout",
+		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout",
 		CreatedAt: idp.Now(),
 	}
 }

@@ -34,6 +34,7 @@ type introspection struct {
 // client may not know of looks like a token that does not exist (RFC 7662 section
 // 4). token_type_hint is not needed: the token's form says where to look.
 func (p *Provider) introspect(c *gin.Context) {
+	c.Set(alwaysChallenge, true)
 	out, err := p.introspection(c.Request)
 	if err != nil {
 		refuse(c, err)

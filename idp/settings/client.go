@@ -26,13 +26,14 @@ func Client() Fields[idp.Client] {
 		Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(Words).Rule(ShowsName).Freely(),
 		Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
 			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
-		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
 		List("populations", func(c *client) *[]string { return &c.Populations }).Max(maxListed).Each(MaxURL),
 		List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(MaxURL),
 		List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(MaxURL),
 		Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(MaxURL).Freely(),
 		Line("logo_uri", func(c *client) *string { return &c.LogoURI }).Each(MaxURL).Rule(WebURL).InColumn(),
 		Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(MaxURL),
+		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
+		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
 		Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
@@ -40,7 +41,6 @@ func Client() Fields[idp.Client] {
 		Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256),
 		Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
 		Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
-		Flag("pkce_optional", func(c *client) *bool { return &c.PKCEOptional }),
 	}
 }
 
