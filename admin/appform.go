@@ -88,8 +88,9 @@ func newAppForm() section[apps.ClientEntry, idp.Client] {
 	x.load = func(v *visit) (entry, error) {
 		t, err := v.template()
 		c := idp.Client{Kind: t.kind}
-		// Portals read who signed in out of the ID token alone.
-		c.Claims.InIDToken, c.Claims.PlainPopulation = t.portal, t.portal
+		if t.portal {
+			c.Claims = idp.PortalClaims()
+		}
 		return entry{Client: c}, err
 	}
 	x.frame = func(v *visit, _ entry) (page ui.ConsoleForm, err error) {

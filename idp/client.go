@@ -175,6 +175,9 @@ type AppClaims struct {
 	PlainPopulation bool
 }
 
+// PortalClaims are those of portals: they read who signed in out of the ID token alone.
+func PortalClaims() AppClaims { return AppClaims{InIDToken: true, PlainPopulation: true} }
+
 // RolesClaim is the claim in which an app gets the roles of a person.
 type RolesClaim string
 
