@@ -8,16 +8,17 @@ import (
 // germanUI is a UI with a second language that lacks most texts.
 func germanUI(t *testing.T) *UI {
 	t.Helper()
-	u, err := New(Options{})
+	texts, err := loadCatalogs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.catalogs["de"] = map[Key]forms{
+	texts["de"] = map[Key]forms{
 		"language.name": {"other": "Deutsch"},
 		"signin.submit": {"other": "Anmelden <&>"},
 		"code.text":     {"other": "<i>"},
 	}
-	if u.pages["de"], err = u.parse("de"); err != nil {
+	u, err := newUI("", texts)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return u

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -66,6 +67,9 @@ func (f *forms) UnmarshalJSON(data []byte) error {
 	}
 	return json.Unmarshal(data, (*map[string]string)(f))
 }
+
+// theCatalogs are those of the whole process: they never change.
+var theCatalogs = sync.OnceValues(loadCatalogs)
 
 func loadCatalogs() (catalogs, error) {
 	entries, err := messageFiles.ReadDir("messages")

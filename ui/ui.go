@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -30,21 +31,32 @@ type UI struct {
 	pages    map[string]map[string]*template.Template
 }
 
+// made holds the function that makes the UI of each base path once in a process. A UI
+// never changes, and making one takes longer than to open a database.
+var made sync.Map
+
 // New parses every template and catalogue once, so that a mistake in one of
 // them is found at start and not by a person.
 func New(opts Options) (*UI, error) {
-	u := &UI{base: strings.TrimSuffix(opts.BasePath, "/")}
-	if u.base != "" && !strings.HasPrefix(u.base, "/") {
+	base := strings.TrimSuffix(opts.BasePath, "/")
+	if base != "" && !strings.HasPrefix(base, "/") {
 		return nil, fmt.Errorf("ui: base path %q does not start with a slash", opts.BasePath)
 	}
+	once, _ := made.LoadOrStore(base, sync.OnceValues(func() (*UI, error) {
+		texts, err := theCatalogs()
+		if err != nil {
+			return nil, err
+		}
+		return newUI(base, texts)
+	}))
+	return once.(func() (*UI, error))()
+}
+
+func newUI(base string, texts catalogs) (u *UI, err error) {
+	u = &UI{base: base, catalogs: texts}
 	if err := u.loadAssets(); err != nil {
 		return nil, err
 	}
-	catalogs, err := loadCatalogs()
-	if err != nil {
-		return nil, err
-	}
-	u.catalogs = catalogs
 	u.pages = map[string]map[string]*template.Template{}
 	for _, lang := range u.Languages() {
 		if u.pages[lang], err = u.parse(lang); err != nil {
@@ -56,7 +68,7 @@ func New(opts Options) (*UI, error) {
 
 // Texts is a UI that writes texts and no pages.
 func Texts() (*UI, error) {
-	catalogs, err := loadCatalogs()
+	catalogs, err := theCatalogs()
 	return &UI{catalogs: catalogs}, err
 }
 

@@ -43,20 +43,17 @@ type Config struct {
 type API struct {
 	cfg        Config
 	document   *document
-	yaml, page []byte
+	json, yaml []byte // the document at the provider's URL
 }
 
 // New makes the API.
 func New(cfg Config) (*API, error) {
-	d, err := newDocument(strings.TrimSuffix(cfg.Issuer, "/") + Base)
+	d, err := theDocument()
 	if err != nil {
 		return nil, err
 	}
 	a := &API{cfg: cfg, document: d}
-	if a.yaml, err = d.yaml(); err != nil {
-		return nil, err
-	}
-	a.page, err = renderPage(d)
+	a.json, a.yaml, err = d.servedAt(strings.TrimSuffix(cfg.Issuer, "/") + Base)
 	return a, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -58,19 +59,24 @@ type parameter struct {
 // refusalResponse is how one status of refusals looks.
 type refusalResponse struct{ Status, Description, Header string }
 
-// document is the OpenAPI document of the API.
+// document is the OpenAPI document of the API, but for the server's URL.
 type document struct {
 	prose
 	operations []*operation
 	schemas    map[string]object
 	compiled   map[string]*jsonschema.Schema
 	later      []string // fields that came after programs had learned a body: none is required
-	text       []byte   // JSON
+	json, yaml []byte
+	page       []byte // as people read it
 }
 
-// newDocument writes the document of the API at a URL. It is made of the table of
-// operations, of Go's types, of the descriptions of settings, and of prose.
-func newDocument(url string) (*document, error) {
+// theDocument is that of all providers of a process: it takes longer to write than all
+// the rest of a provider's start.
+var theDocument = sync.OnceValues(newDocument)
+
+// newDocument writes the document. It is made of the table of operations, of Go's types,
+// of the descriptions of settings, and of prose.
+func newDocument() (*document, error) {
 	d := &document{operations: operations(), schemas: map[string]object{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(proseYAML))
 	decoder.KnownFields(true)
@@ -94,18 +100,44 @@ func newDocument(url string) (*document, error) {
 	for name, r := range d.Components.Responses {
 		responses[name] = r.write()
 	}
-	text, err := json.Marshal(object{
-		"openapi": "3.1.0", "info": d.Info, "tags": d.tags(), "servers": []object{{"url": url}},
+	return d, d.finish(object{
+		"openapi": "3.1.0", "info": d.Info, "tags": d.tags(),
 		"security": []object{{"bearer": []string{"gatehouse:admin"}}}, "paths": paths,
 		"components": object{
 			"securitySchemes": d.Components.SecuritySchemes, "headers": d.Components.Headers, "responses": responses, "schemas": d.schemas,
 		},
 	})
-	if err != nil {
-		return nil, fmt.Errorf("write the API's document: %w", err)
+}
+
+// finish writes the document in its three forms, and makes what checks requests.
+func (d *document) finish(all object) (err error) {
+	if d.json, err = json.Marshal(all); err != nil {
+		return fmt.Errorf("write the API's document: %w", err)
 	}
-	d.text = text
-	return d, d.compile()
+	var plain any
+	if err = json.Unmarshal(d.json, &plain); err != nil {
+		return fmt.Errorf("write the API's document: %w", err)
+	}
+	if d.yaml, err = asYAML(plain); err != nil {
+		return err
+	}
+	if d.page, err = renderPage(d); err != nil {
+		return err
+	}
+	return d.compile()
+}
+
+// servedAt is the document of the API at a URL, in JSON and in YAML.
+func (d *document) servedAt(url string) (inJSON, inYAML []byte, err error) {
+	servers := object{"servers": []object{{"url": url}}}
+	if inJSON, err = json.Marshal(servers); err != nil {
+		return nil, nil, err
+	}
+	if inYAML, err = asYAML(servers); err != nil {
+		return nil, nil, err
+	}
+	inJSON = slices.Concat(bytes.TrimSuffix(inJSON, []byte("}")), []byte(","), bytes.TrimPrefix(d.json, []byte("{")))
+	return inJSON, slices.Concat(inYAML, d.yaml), nil
 }
 
 func (d *document) tags() (list []object) {
@@ -115,16 +147,11 @@ func (d *document) tags() (list []object) {
 	return list
 }
 
-// yaml is the document as people read it.
-func (d *document) yaml() ([]byte, error) {
-	var all any
-	if err := json.Unmarshal(d.text, &all); err != nil {
-		return nil, err
-	}
+func asYAML(v any) ([]byte, error) {
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
 	e.SetIndent(2)
-	err := e.Encode(all)
+	err := e.Encode(v)
 	return out.Bytes(), err
 }
 
@@ -333,7 +360,7 @@ func (d *document) compiler() (*jsonschema.Compiler, error) {
 		return err
 	}})
 	c.AssertFormat()
-	all, err := jsonschema.UnmarshalJSON(bytes.NewReader(d.text))
+	all, err := jsonschema.UnmarshalJSON(bytes.NewReader(d.json))
 	if err == nil {
 		err = c.AddResource(address, all)
 	}

@@ -25,7 +25,7 @@ type Operation struct {
 
 // Operations are all of the document.
 func Operations() ([]*Operation, error) {
-	d, err := newDocument("https://id.example" + Base)
+	d, err := theDocument()
 	if err != nil {
 		return nil, err
 	}
@@ -35,11 +35,12 @@ func Operations() ([]*Operation, error) {
 
 // Written is the document as it is committed.
 func Written() ([]byte, error) {
-	d, err := newDocument("https://id.example" + Base)
+	d, err := theDocument()
 	if err != nil {
 		return nil, err
 	}
-	return d.yaml()
+	_, written, err := d.servedAt("https://id.example" + Base)
+	return written, err
 }
 
 // Method is that of HTTP.

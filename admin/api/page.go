@@ -39,10 +39,10 @@ func (a *API) routeDocument(g *gin.RouterGroup) {
 			c.Data(http.StatusOK, kind, content)
 		}
 	}
-	g.GET("/", serve("text/html; charset=utf-8", a.page))
+	g.GET("/", serve("text/html; charset=utf-8", a.document.page))
 	g.GET("/page.css", serve("text/css; charset=utf-8", pageStyle))
 	g.GET("/openapi.yaml", serve("application/yaml", a.yaml))
-	g.GET("/openapi.json", serve("application/json", a.document.text))
+	g.GET("/openapi.json", serve("application/json", a.json))
 }
 
 // pageGroup is the operations of a tag.
@@ -65,7 +65,7 @@ type pageField struct {
 	Required                    bool
 }
 
-// renderPage makes the page once: the document does not change while we run.
+// renderPage makes the page, which does not depend on the URL.
 func renderPage(d *document) ([]byte, error) {
 	var groups []pageGroup
 	for _, tag := range d.Tags {

@@ -47,7 +47,7 @@ func installed(t *testing.T, databaseURL string) *process {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	p := &process{t: t, binary: binary, address: freeAddress(t), verifiers: map[string]string{}}
-	p.flags = []string{"--data", t.TempDir()}
+	p.flags = []string{"--data", idptest.Folder(t)}
 	if !strings.HasPrefix(databaseURL, "sqlite:") {
 		p.flags = append(p.flags, "--database-url", databaseURL)
 	}

@@ -29,7 +29,7 @@ const Password = "correct horse battery"
 // Start runs a provider on a database. path is the issuer's, mostly empty.
 func Start(tb testing.TB, databaseURL, path string) *App {
 	tb.Helper()
-	return StartWith(tb, server.Config{DatabaseURL: databaseURL, DataDir: tb.TempDir(), PrivateNetworks: true}, path)
+	return StartWith(tb, server.Config{DatabaseURL: databaseURL, DataDir: Folder(tb), PrivateNetworks: true}, path)
 }
 
 // StartWith runs a provider with a configuration of the test's; the issuer is

@@ -67,7 +67,7 @@ func EmptyDatabases(t *testing.T, run func(t *testing.T, db *Database)) {
 // goes when the test ends.
 func SQLite(tb testing.TB) string {
 	tb.Helper()
-	return store.SQLiteScheme + filepath.Join(tb.TempDir(), "gatehouse.db")
+	return store.SQLiteScheme + filepath.Join(Folder(tb), "gatehouse.db")
 }
 
 func open(tb testing.TB, databaseURL string) *Database {

@@ -38,7 +38,7 @@ func migratedSQLite(tb testing.TB) string {
 	if err != nil {
 		tb.Fatalf("making the SQLite template: %v", err)
 	}
-	path := filepath.Join(tb.TempDir(), "gatehouse.db")
+	path := filepath.Join(Folder(tb), "gatehouse.db")
 	if err := os.WriteFile(path, template, 0o600); err != nil {
 		tb.Fatalf("copying the SQLite template: %v", err)
 	}

@@ -30,7 +30,7 @@ func besieged(t *testing.T, db *idptest.Database) (h *house, own *idptest.Browse
 	t.Helper()
 	box = idptest.NewMailbox(t)
 	app := idptest.StartWith(t, server.Config{
-		DatabaseURL: db.URL, DataDir: t.TempDir(), TrustedProxies: []string{"127.0.0.1"},
+		DatabaseURL: db.URL, DataDir: idptest.Folder(t), TrustedProxies: []string{"127.0.0.1"},
 		Mail: mail.Config{Server: box.Address, Security: mail.Plain, From: "no-reply@rtx.example"},
 	}, "")
 	app.StartWork()

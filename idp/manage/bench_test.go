@@ -35,7 +35,7 @@ func newCrowd(b *testing.B) *crowd {
 	idptest.Must(b, err)
 	b.Cleanup(func() { idptest.Must(b, s.Close()) })
 	idptest.Must(b, s.Migrate(b.Context()))
-	ring, err := keyring.LoadFile(b.TempDir() + "/master.key")
+	ring, err := keyring.LoadFile(idptest.Folder(b) + "/master.key")
 	idptest.Must(b, err)
 	box := outbox.New(s, ring)
 	c := &crowd{Manager: manage.New(manage.Parts{

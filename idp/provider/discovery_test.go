@@ -192,7 +192,7 @@ func TestForwardedAddressesCountOnlyFromTrustedProxies(t *testing.T) {
 	t.Parallel()
 	for want, trusted := range map[string][]string{"127.0.0.1": nil, "203.0.113.9": {"127.0.0.0/8"}} {
 		databaseURL := idptest.Migrated(t)
-		app := idptest.StartWith(t, server.Config{DatabaseURL: databaseURL, DataDir: t.TempDir(), TrustedProxies: trusted}, "")
+		app := idptest.StartWith(t, server.Config{DatabaseURL: databaseURL, DataDir: idptest.Folder(t), TrustedProxies: trusted}, "")
 		k := signedIn(t, app, databaseURL)
 		k.send("GET", "/authorize?client_id=nobody", "", "X-Forwarded-For", "203.0.113.9", "X-Real-Ip", "203.0.113.7")
 		events, err := k.Store.AuditEvents(t.Context(), idp.AuditAuthorizeRefused, "", 10)

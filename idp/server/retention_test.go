@@ -30,7 +30,7 @@ func TestTheAuditLogIsKeptAsLongAsSaid(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
-				app := idptest.StartWith(t, server.Config{DatabaseURL: db.URL, DataDir: t.TempDir(), AuditRetention: c.said}, "")
+				app := idptest.StartWith(t, server.Config{DatabaseURL: db.URL, DataDir: idptest.Folder(t), AuditRetention: c.said}, "")
 				if c.before != nil {
 					c.before(t, db)
 				}

@@ -124,7 +124,7 @@ func TestPersonIsDeletedInTheLastStep(t *testing.T) {
 // What tests save is saved by tests alone.
 func TestPasswordsCostWhatTheyShouldUnlessATestSaves(t *testing.T) {
 	ctx, db := t.Context(), idptest.Alone(t)
-	cfg := server.Config{Issuer: "http://localhost:8080", DataDir: t.TempDir()}
+	cfg := server.Config{Issuer: "http://localhost:8080", DataDir: idptest.Folder(t)}
 	ring, err := cfg.Keyring(ctx, db.Store)
 	idptest.Must(t, err)
 	m, err := server.NewManager(ctx, cfg, db.Store, ring)

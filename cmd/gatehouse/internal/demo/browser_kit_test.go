@@ -21,6 +21,7 @@ import (
 
 	"gatehouse/cmd/gatehouse/internal/demo"
 	"gatehouse/idp"
+	"gatehouse/idp/idptest"
 )
 
 const (
@@ -41,7 +42,7 @@ type house struct {
 // startHouse runs a demo until the test ends. SQLite where database is empty.
 func startHouse(t *testing.T, browser context.Context, database string) *house {
 	t.Helper()
-	data := t.TempDir()
+	data := idptest.Folder(t)
 	d, err := demo.Open(t.Context(), demo.Options{Data: data, DatabaseURL: database, PortBase: freePorts(t)})
 	if err != nil {
 		t.Fatal(err)

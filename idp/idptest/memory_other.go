@@ -1,0 +1,5 @@
+//go:build !linux
+
+package idptest
+
+func memory() string { return "" }
