@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	described "gatehouse/idp/settings"
 )
 
 func TestAnAppIsChanged(t *testing.T) {
@@ -22,14 +23,19 @@ func TestAnAppIsChanged(t *testing.T) {
 		change := []string{
 			"name", "Wall", "population_1", idp.Contacts, "population_2", idp.Agents, "redirect_uris", "https://rtx.example/a\nhttps://rtx.example/b",
 			"post_logout_redirect_uris", "https://rtx.example/bye", "home_url", "https://rtx.example/", "backchannel_logout_uri", "https://rtx.example/out",
-			"token_format", "jwt", "signing_alg", "ES256",
+			"token_format", "jwt", "signing_alg", "ES256", "auth_method", "client_secret_post", "require_pkce", "on", "grant_types", "authorization_code",
+			"scopes", "openid tickets:read", "access_ttl", "15", "access_ttl_unit", "minutes", "refresh_ttl", "90", "refresh_ttl_unit", "seconds",
+			"roles_claim", "groups", "id_token_claims", "on",
 		}
 		want(t, b.Submit(form, "/apps/"+app.ID, change...), http.StatusOK, "Wall", "Saved.", "https://rtx.example/b")
 		got, err := h.Store.VersionedClient(t.Context(), app.ID)
 		idptest.Must(t, err)
 		c := got.Client
 		if strings.Join(c.Populations, " ") != "contacts agents" || c.TokenFormat != idp.JWTToken || c.AccessTTL != 5*time.Minute ||
+			c.AuthMethod != idp.ClientSecretPost || !c.RequirePKCE || strings.Join(c.GrantTypes, " ") != "authorization_code" ||
+			strings.Join(c.Scopes, " ") != "openid tickets:read" || c.RefreshTTL != 90*time.Second ||
 			c.SigningAlg != idp.ES256 || c.BackchannelLogoutURI != "https://rtx.example/out" || c.HomeURL != "https://rtx.example/" ||
+			c.Claims != (idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true}) ||
 			len(c.PostLogoutRedirectURIs) != 1 || len(c.RedirectURIs) != 2 {
 			t.Errorf("the change made %+v", c)
 		}
@@ -46,6 +52,41 @@ func TestAnAppIsChanged(t *testing.T) {
 			t.Error("EdDSA is offered to Spring Security, or to nobody")
 		}
 	})
+}
+
+// A setting that the description has can be changed in the console, whatever it is.
+func TestEachSettingOfAnAppIsOnThePageOfSomeKind(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t))
+	b, pages := h.admin(), map[idp.ClientKind]string{}
+	for _, kind := range []idp.ClientKind{idp.WebClient, idp.SPAClient, idp.NativeClient} {
+		pages[kind] = h.page(b, "/apps/"+h.AddParty(idp.Client{Kind: kind}).Client.ID).Body
+	}
+	service := h.AddParty(idp.Client{Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}}).Client
+	pages[idp.ServiceClient] = h.page(b, "/apps/"+service.ID).Body
+	for _, f := range described.Client() {
+		name := map[string]string{"populations": "population_1"}[f.Name]
+		if name == "" {
+			name = f.Name
+		}
+		on := 0
+		for _, body := range pages {
+			on += strings.Count(body, `name="`+name+`"`)
+		}
+		if on == 0 && f.Name != "kind" { // it stays as the template made it
+			t.Errorf("no page asks for %s", f.Name)
+		}
+	}
+	for kind, names := range map[idp.ClientKind][]string{
+		idp.SPAClient: {"auth_method", "require_pkce", "roles"}, idp.NativeClient: {"auth_method", "require_pkce", "roles"},
+		idp.ServiceClient: {"require_pkce", "redirect_uris", "grant_types", "refresh_ttl"}, idp.WebClient: {"roles"},
+	} {
+		for _, name := range names {
+			if strings.Contains(pages[kind], `name="`+name+`"`) {
+				t.Errorf("%s: %s has no meaning there", kind, name)
+			}
+		}
+	}
 }
 
 func TestTheSecretIsShownOnceAndRotated(t *testing.T) {

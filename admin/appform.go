@@ -11,25 +11,41 @@ import (
 	"gatehouse/ui"
 )
 
-// appFields are what the console asks of an app of a kind; tokens, of one that exists.
+// appFields are what the console asks of an app: all that its kind has, and of a new one
+// what it cannot do without.
 func (v *visit) appFields(c apps.ClientEntry) settings.Fields[idp.Client] {
-	asked := []string{"name", "redirect_uris", "post_logout_redirect_uris"}
-	switch c.Kind {
-	case idp.WebClient:
-		asked = append(asked, "home_url", "backchannel_logout_uri")
-	case idp.SPAClient:
-		asked = append(asked, "home_url")
-	case idp.ServiceClient:
-		asked = []string{"name", "roles"}
-	case idp.NativeClient:
-	}
-	if c.ID != "" {
-		asked = append(asked, "token_format", "signing_alg")
-	}
-	// Settings without a column of their own are about how people sign in.
 	return settings.Client().Only(func(s settings.Spec) bool {
-		return (slices.Contains(asked, s.Name) || s.Stored && c.Kind != idp.ServiceClient) && (s.Operation == "" || v.actor.May(s.Operation))
+		return asksOf(c.Kind, s.Name) && (c.ID != "" || atFirst(c.Kind, s.Name)) && (s.Operation == "" || v.actor.May(s.Operation))
 	})
+}
+
+// asksOf tells whether apps of a kind have a setting that the form asks for. The kind stays,
+// and populations are asked for in their own way.
+func asksOf(kind idp.ClientKind, name string) bool {
+	switch name {
+	case "kind", "populations":
+		return false
+	case "name", "auth_method", "scopes", "token_format", "signing_alg", "access_ttl":
+		return name != "auth_method" || kind.Confidential()
+	case "roles":
+		return kind == idp.ServiceClient
+	case "require_pkce":
+		return kind == idp.WebClient
+	}
+	return kind != idp.ServiceClient // about how people sign in
+}
+
+// atFirst tells whether a new app is asked for a setting; the others have defaults.
+func atFirst(kind idp.ClientKind, name string) bool {
+	switch name {
+	case "name", "redirect_uris", "post_logout_redirect_uris", "logo_uri", "require_pkce", "roles":
+		return true
+	case "home_url":
+		return kind != idp.NativeClient
+	case "backchannel_logout_uri":
+		return kind == idp.WebClient
+	}
+	return false
 }
 
 // appForm is the form of an app, with what new and existing ones have in common.
@@ -71,7 +87,11 @@ func newAppForm() section[apps.ClientEntry, idp.Client] {
 	x := appForm()
 	x.load = func(v *visit) (entry, error) {
 		t, err := v.template()
-		return entry{Client: idp.Client{Kind: t.kind}}, err
+		c := idp.Client{Kind: t.kind}
+		if t.portal {
+			c.Claims = idp.PortalClaims()
+		}
+		return entry{Client: c}, err
 	}
 	x.frame = func(v *visit, _ entry) (page ui.ConsoleForm, err error) {
 		t, err := v.template()
@@ -137,7 +157,7 @@ func (v *visit) checkApp(now apps.ClientEntry, c *idp.Client) (wrong settings.Er
 	if v.Param("template") == "portal" && c.BackchannelLogoutURI == "" {
 		wrong = wrong.And(settings.Error{Field: "backchannel_logout_uri", Key: "console.app.need_logout"})
 	}
-	if now.ID != "" && c.TokenFormat != now.TokenFormat {
+	if now.ID != "" && c.TokenFormat != now.TokenFormat && c.AccessTTL == now.AccessTTL {
 		apps.MatchLifetime(c)
 	}
 	var more settings.Errors
@@ -167,7 +187,7 @@ func (v *visit) askMoreOfApp(now apps.ClientEntry, c idp.Client, page *ui.Consol
 		page.Lead, page.Submit = *t.lead.With(), *ui.Key("console.apps.connect").With()
 	}
 	for i := range page.Inputs {
-		if err := v.dressApp(&page.Inputs[i], c); err != nil {
+		if err := v.dressApp(&page.Inputs[i], now, c); err != nil {
 			return err
 		}
 	}
@@ -181,8 +201,19 @@ func (v *visit) askMoreOfApp(now apps.ClientEntry, c idp.Client, page *ui.Consol
 }
 
 // dressApp makes an input of an app what this form has.
-func (v *visit) dressApp(i *ui.Input, c idp.Client) (err error) {
+func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err error) {
 	switch i.Name {
+	case "auth_method":
+		i.Kind, i.Heading = ui.SelectInput, "console.app.access"
+		i.Choices = slices.DeleteFunc(i.Choices, func(c ui.Choice) bool { return c.Value == string(idp.NoClientAuth) })
+	case "require_pkce":
+		if now.ID == "" {
+			i.Heading = "console.app.access"
+		}
+	case "grant_types": // the others are a service's
+		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool { return t.Value == "client_credentials" })
+	case "scopes":
+		i.Kind = ui.LinesInput
 	case "redirect_uris":
 		i.Required = true
 		if c.Kind == idp.NativeClient {
@@ -190,6 +221,8 @@ func (v *visit) dressApp(i *ui.Input, c idp.Client) (err error) {
 		}
 	case "backchannel_logout_uri":
 		i.Required = v.Param("template") == "portal"
+	case "roles_claim":
+		i.Kind, i.Heading = ui.SelectInput, "console.app.claims"
 	case "token_format":
 		i.Kind, i.Heading = ui.SelectInput, "console.app.tokens"
 	case "signing_alg":

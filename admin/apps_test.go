@@ -126,6 +126,12 @@ func TestAnAppOfEachKindSignsInWithWhatItsPageGave(t *testing.T) {
 			if (values["secret"] != nil) != c.secret || !slices.Equal(values["Redirect URIs"], []string{"http://localhost:1/callback", "https://rtx.example/cb"}) {
 				t.Errorf("%s: the page gave %v", template, values)
 			}
+			made, err := h.Store.VersionedClient(t.Context(), values["Client ID"][0])
+			idptest.Must(t, err)
+			portal := template == "portal" // which reads all out of the ID token
+			if told := (idp.AppClaims{Roles: idp.NoRoles, InIDToken: portal, PlainPopulation: portal}); made.Client.Claims != told {
+				t.Errorf("%s: told %+v, want %+v", template, made.Client.Claims, told)
+			}
 			h.signsIn(b, values)
 			for _, title := range c.snippets {
 				checkSnippet(t, h.Issuer, values, title, snippets[title])
@@ -245,7 +251,7 @@ func TestPostedFieldsThatNoFormHasChangeNothing(t *testing.T) {
 	b := h.admin()
 	hostile := url.Values{
 		"id": {"my-own"}, "kind": {"service"}, "secret_hashes": {"x"}, "grant_types": {"client_credentials"}, "scopes": {idp.AdminScope},
-		"auth_method": {"none"}, "pkce_optional": {"true"}, "access_ttl": {"1000h"}, "roles": {idp.RoleAdmin}, "created_at": {"1970-01-01"},
+		"auth_method": {"none"}, "access_ttl": {"1000"}, "access_ttl_unit": {"hours"}, "roles": {idp.RoleAdmin}, "created_at": {"1970-01-01"},
 		"name": {"App"}, "population_1": {idp.Agents}, "redirect_uris": {"https://rtx.example/cb"},
 	}
 	page := b.Post(h.Issuer+"/admin/apps/new/web", hostile)
@@ -253,18 +259,23 @@ func TestPostedFieldsThatNoFormHasChangeNothing(t *testing.T) {
 	values, _ := settings(page)
 	before, err := h.Store.Client(t.Context(), values["Client ID"][0])
 	idptest.Must(t, err)
-	if before.ID == "my-own" || before.Kind != idp.WebClient || before.AuthMethod != idp.ClientSecretBasic || before.PKCEOptional ||
+	if before.ID == "my-own" || before.Kind != idp.WebClient || before.AuthMethod != idp.ClientSecretBasic ||
 		len(before.Roles) > 0 || before.AccessTTL.Hours() > 1 || before.Allows("client_credentials") || slices.Contains(before.Scopes, idp.AdminScope) {
 		t.Errorf("posted fields made %+v", before)
 	}
-	hostile.Set("version", "1")
-	hostile.Set("name", "Renamed")
+	for name, value := range map[string]string{ // the page of an app that exists asks for these
+		"name": "Renamed", "version": "1", "scopes": strings.Join(before.Scopes, "\n"), "auth_method": string(before.AuthMethod), "access_ttl": "15",
+		"access_ttl_unit": "minutes", "refresh_ttl": "30", "refresh_ttl_unit": "days", "token_format": "opaque", "signing_alg": "RS256",
+	} {
+		hostile.Set(name, value)
+	}
+	hostile["grant_types"] = before.GrantTypes
 	want(t, b.Post(h.Issuer+"/admin/apps/"+before.ID, hostile), http.StatusOK, "Renamed", "Saved.")
 	v, err := h.Store.VersionedClient(t.Context(), before.ID)
 	idptest.Must(t, err)
 	after := v.Client
 	if after.Kind != before.Kind || after.AuthMethod != before.AuthMethod || string(after.SecretHashes[0]) != string(before.SecretHashes[0]) ||
-		after.AccessTTL != before.AccessTTL || after.PKCEOptional || len(after.Roles) > 0 || !slices.Equal(after.GrantTypes, before.GrantTypes) ||
+		after.AccessTTL != before.AccessTTL || len(after.Roles) > 0 || !slices.Equal(after.GrantTypes, before.GrantTypes) ||
 		!slices.Equal(after.Scopes, before.Scopes) || !after.CreatedAt.Equal(before.CreatedAt) {
 		t.Errorf("posted fields made %+v of %+v", after, before)
 	}

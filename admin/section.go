@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
@@ -167,6 +168,9 @@ func (v *visit) input(thing string, s settings.Spec, typed url.Values) ui.Input 
 	case settings.KindDuration:
 		i.Kind = ui.LimitInput
 		for _, u := range settings.Units() {
+			if s.Least >= int64(time.Minute) && u.Unit < time.Minute {
+				continue
+			}
 			i.Units = append(i.Units, ui.Unit{
 				Value: u.Name, Label: *ui.Key("console.unit." + u.Name).With(), Chosen: u.Name == typed.Get(s.Name+"_unit"),
 			})
@@ -179,6 +183,9 @@ func (v *visit) input(thing string, s settings.Spec, typed url.Values) ui.Input 
 		}
 	case settings.KindSet:
 		i.Kind = ui.TicksInput
+		for _, value := range s.Values {
+			i.Ticks = append(i.Ticks, ui.Tick{Value: value, Label: v.text(label + ui.Key("."+value)), On: slices.Contains(typed[s.Name], value)})
+		}
 	case settings.KindLine, settings.KindNumber:
 	}
 	return i

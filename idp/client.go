@@ -31,6 +31,8 @@ type AuthMethod string
 
 // The client authentication methods that exist here so far.
 const (
+	// The two ways to send a secret are one to us: a client may use either, whichever it
+	// registered.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
 	ClientSecretPost  AuthMethod = "client_secret_post"
 	NoClientAuth      AuthMethod = "none"
@@ -82,11 +84,13 @@ type Client struct {
 	// AccessTTL is the lifetime of an access token, RefreshTTL of a refresh
 	// token that nobody uses.
 	AccessTTL, RefreshTTL time.Duration
-	// PKCEOptional lets a confidential client of the past go without PKCE. Never
-	// for a public client.
-	PKCEOptional bool
+	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
+	// Public clients always have it, services never: nobody signs in to them.
+	RequirePKCE bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
+	// Claims say what the app is told of people beyond what every app is.
+	Claims AppClaims
 	// Roles, by their ids, are what a service may do by itself. Like the rest they
 	// may be a second old here; AdminAccess carries those of the moment.
 	Roles     []string
@@ -100,12 +104,12 @@ func (c Client) Public() bool { return c.AuthMethod == NoClientAuth }
 func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
 
 // NeedsPKCE tells whether an authorization request must carry a code_challenge:
-// always for public clients, and for all others unless they were excused.
-func (c Client) NeedsPKCE() bool { return c.Public() || !c.PKCEOptional }
+// always for public clients, and for the others that say so.
+func (c Client) NeedsPKCE() bool { return c.Public() || c.RequirePKCE }
 
 // AllowsRedirect compares a redirect URI with the registered ones: exact string
-// match; for a native app's loopback address only the port may differ
-// (RFC 8252 section 7.3).
+// match; for a native app on this machine only the port may differ (RFC 8252 section
+// 7.3; RFC 9700 section 4.1.3 says so of localhost, too).
 func (c Client) AllowsRedirect(uri string) bool {
 	if uri == "" || strings.Contains(uri, "#") {
 		return false
@@ -136,7 +140,7 @@ func cutLoopbackPort(uri string) (string, bool) {
 		return "", false
 	}
 	host := u.Hostname()
-	if host != "127.0.0.1" && host != "::1" {
+	if host != "127.0.0.1" && host != "::1" && host != "localhost" {
 		return "", false
 	}
 	bare := host
@@ -157,6 +161,39 @@ func portOf(u *url.URL) string {
 	}
 	return ":" + u.Port()
 }
+
+// AppClaims say what an app is told of people, beyond what its scopes let every app know.
+type AppClaims struct {
+	// Roles is the name under which it gets the roles of a person, by their ids, with the
+	// scope RolesScope.
+	Roles RolesClaim
+	// InIDToken puts the claims of the scopes profile and email into the ID token too: it
+	// has none by default (OpenID Connect Core 1.0 section 5.4).
+	InIDToken bool
+	// PlainPopulation sends the population as the claim population too, beside
+	// PopulationClaim.
+	PlainPopulation bool
+}
+
+// PortalClaims are those of portals: they read who signed in out of the ID token alone.
+func PortalClaims() AppClaims { return AppClaims{InIDToken: true, PlainPopulation: true} }
+
+// RolesClaim is the claim in which an app gets the roles of a person.
+type RolesClaim string
+
+// The claims that roles are sent in.
+const (
+	NoRoles       RolesClaim = "none"
+	RolesAsRoles  RolesClaim = "roles" // RFC 9068 section 2.2.3.1
+	RolesAsGroups RolesClaim = "groups"
+)
+
+// PopulationClaim is the population of a person in tokens and at userinfo: a name that no
+// other provider has (RFC 7519 section 4.2).
+const PopulationClaim = "urn:gatehouse:population"
+
+// RolesScope asks for the roles of a person, which an app gets that is set to.
+const RolesScope = "roles"
 
 // OverrideMode says what a client does with its populations' MFA policy.
 type OverrideMode string

@@ -29,7 +29,7 @@ func TestRegisteredRedirectsMatchCharacterByCharacter(t *testing.T) {
 			"https://rtx.example:443/cb", "https://rtx.example/cb?", "https://rtx.example/cb#", "https://rtx.example/cb#x",
 			"https://rtx.example/cb?a=b&c=d", "https://rtx.example/cb?a=%62", "https://rtx.example/./cb", "https://rtx.example//cb",
 			"http://rtx.example/cb", "https://rtx.example.evil.example/cb", "https://evil.example/cb", "https://rtx.example@evil.example/cb",
-			"http://localhost:8082/cb", "http://localhost/cb", "com.rtx.app:/cb/", "com.rtx.app://cb", " https://rtx.example/cb",
+			"https://localhost:8081/cb", "http://localhost.:8081/cb", "com.rtx.app:/cb/", "com.rtx.app://cb", " https://rtx.example/cb",
 			"https://rtx.example/cb\n", "https://rtx.example/cb\x00",
 		} {
 			if c.AllowsRedirect(uri) {
@@ -39,11 +39,12 @@ func TestRegisteredRedirectsMatchCharacterByCharacter(t *testing.T) {
 	}
 }
 
-// RFC 8252 section 7.3: the app asks its system for a port at each sign-in.
+// RFC 8252 section 7.3: the app asks its system for a port at each sign-in. RFC 9700
+// section 4.1.3 counts localhost among such addresses.
 func TestLoopbackPortOfANativeAppMayDiffer(t *testing.T) {
 	for _, uri := range []string{
 		"http://127.0.0.1:1/cb", "http://127.0.0.1:65535/cb", "http://127.0.0.1/fixed?x=y", "http://127.0.0.1:5001/fixed?x=y",
-		"http://[::1]:8080/six",
+		"http://[::1]:8080/six", "http://localhost:8082/cb", "http://localhost/cb",
 	} {
 		if !native().AllowsRedirect(uri) {
 			t.Errorf("%s differs in its port only", uri)
@@ -62,7 +63,8 @@ func TestLoopbackRuleHasNoOtherLeniency(t *testing.T) {
 		"http://127.0.0.1:1/cb#", "http://127.0.0.1:1/CB", "http://127.0.0.1:1//cb", "http://127.0.0.1:1/%63b", "http://127.0.0.1:1",
 		"http://127.0.0.1:1/other", "http://127.0.0.1:1/six", "http://[::1]:1/cb",
 		// other hosts
-		"http://localhost:1/cb", "http://127.0.0.2:1/cb", "http://127.1:1/cb", "http://2130706433:1/cb", "http://0x7f.1/cb",
+		"http://localhost:1/fixed", "http://LOCALHOST:1/cb", "http://localhost.:1/cb", "http://localhost.evil.example/cb", "http://localhost@evil.example/cb",
+		"http://127.0.0.1:1/eight", "http://127.0.0.2:1/cb", "http://127.1:1/cb", "http://2130706433:1/cb", "http://0x7f.1/cb",
 		"http://0.0.0.0:1/cb", "http://127.0.0.1./cb", "http://127.0.0.1.evil.example/cb", "http://127.0.0.1evil.example/cb",
 		"http://evil.example/127.0.0.1/cb", "http://evil.example:1/cb", "http://[::ffff:127.0.0.1]:1/cb", "http://[0:0:0:0:0:0:0:1]:1/six",
 		"http://[::1%25lo]:1/six", "http://[::2]:1/six", "http://::1:1/six", "http://[127.0.0.1]:1/cb",
@@ -88,6 +90,7 @@ func FuzzAllowsRedirect(f *testing.F) {
 		f.Add(uri + "#")
 		f.Add(strings.Replace(uri, "127.0.0.1", "127.0.0.1:8080", 1))
 		f.Add(strings.Replace(uri, "127.0.0.1", "127.0.0.1:80@evil.example", 1))
+		f.Add(strings.Replace(uri, "localhost:8081", "localhost:80@evil.example", 1))
 		f.Add(strings.Replace(uri, "[::1]", "[::1]:8080", 1))
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
@@ -104,7 +107,7 @@ func FuzzAllowsRedirect(f *testing.F) {
 				t.Fatal(err)
 			}
 			if got.Scheme == "http" && want.Scheme == "http" && got.Hostname() == want.Hostname() &&
-				(got.Hostname() == "127.0.0.1" || got.Hostname() == "::1") &&
+				slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, got.Hostname()) &&
 				got.EscapedPath() == want.EscapedPath() && got.RawQuery == want.RawQuery && got.ForceQuery == want.ForceQuery {
 				return
 			}
@@ -119,9 +122,9 @@ func TestPublicClientsAlwaysNeedPKCE(t *testing.T) {
 		public, pkce bool
 	}{
 		{idp.Client{AuthMethod: idp.NoClientAuth}, true, true},
-		{idp.Client{AuthMethod: idp.NoClientAuth, PKCEOptional: true}, true, true},
-		{idp.Client{AuthMethod: idp.ClientSecretBasic}, false, true},
-		{idp.Client{AuthMethod: idp.ClientSecretPost, PKCEOptional: true}, false, false},
+		{idp.Client{AuthMethod: idp.NoClientAuth}, true, true},
+		{idp.Client{AuthMethod: idp.ClientSecretBasic, RequirePKCE: true}, false, true},
+		{idp.Client{AuthMethod: idp.ClientSecretPost}, false, false},
 	} {
 		if c.client.Public() != c.public || c.client.NeedsPKCE() != c.pkce {
 			t.Errorf("%+v: public %t, PKCE %t", c.client, c.client.Public(), c.client.NeedsPKCE())

@@ -15,7 +15,7 @@ type Client struct {
 	ID                     string    `json:"id"`
 	Kind                   string    `json:"kind"`
 	Name                   string    `json:"name"`
-	PKCEOptional           bool      `json:"pkce_optional"`
+	RequirePKCE            bool      `json:"require_pkce"`
 	Populations            []string  `json:"populations"`
 	PostLogoutRedirectUris []string  `json:"post_logout_redirect_uris"`
 	RedirectUris           []string  `json:"redirect_uris"`

@@ -22,7 +22,7 @@ func TestOneOfTenChangesWins(t *testing.T) {
 		idptest.Must(t, o.Store.CreateConnection(t.Context(), idp.Connection{ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.OIDCConnection, Enabled: true}))
 		client := into[api.Client](t, o.ask("all", "getClient", "/clients/"+objects["client_id"], nil))
 		settings := object{}
-		for _, field := range []string{"name", "auth_method", "redirect_uris", "post_logout_redirect_uris", "home_url", "grant_types", "scopes", "populations", "token_format", "signing_alg", "access_ttl", "refresh_ttl", "pkce_optional", "backchannel_logout_uri", "roles"} {
+		for _, field := range []string{"name", "auth_method", "redirect_uris", "post_logout_redirect_uris", "home_url", "grant_types", "scopes", "populations", "token_format", "signing_alg", "access_ttl", "refresh_ttl", "require_pkce", "backchannel_logout_uri", "roles"} {
 			b, err := json.Marshal(client)
 			idptest.Must(t, err)
 			var all object

@@ -55,7 +55,7 @@ func TestEachFieldHasAFlagWithAText(t *testing.T) {
 	if strings.Contains(out.String(), "console.") {
 		t.Errorf("a key without a text:\n%s", out)
 	}
-	for _, flag := range []string{"--redirect-uri", "--post-logout-redirect-uri", "--scope=", "--population=", "--access-ttl", "--[no-]pkce-optional", "--logo-uri", "--support-url", "--min-length", "--kept-idle"} {
+	for _, flag := range []string{"--redirect-uri", "--post-logout-redirect-uri", "--scope=", "--population=", "--access-ttl", "--[no-]require-pkce", "--logo-uri", "--support-url", "--min-length", "--kept-idle"} {
 		if !strings.Contains(out.String(), flag) {
 			t.Errorf("no %s in\n%s", flag, out)
 		}

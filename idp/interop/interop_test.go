@@ -70,9 +70,10 @@ func (l library) start(t *testing.T, app *idptest.App, ca *authority) *relyingPa
 	port := freePort(t)
 	r := &relyingParty{library: l, email: "ana-" + port + "@rtx.example", base: "http://localhost:" + port, issuer: app.Issuer, output: &idptest.LogText{}, t: t}
 	app.AddUser(idp.Agents, r.email)
-	c := l.needs
-	c.Name, c.Kind, c.Populations = l.name, l.kind, []string{idp.Agents}
-	c.RedirectURIs, c.PostLogoutRedirectURIs = []string{r.base + l.callback}, []string{r.base + "/bye"}
+	c := idp.Client{
+		Name: l.name, Kind: l.kind, Populations: []string{idp.Agents},
+		RedirectURIs: []string{r.base + l.callback}, PostLogoutRedirectURIs: []string{r.base + "/bye"},
+	}
 	client, secret, err := app.Manage.Apps.CreateClient(t.Context(), c)
 	idptest.Must(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

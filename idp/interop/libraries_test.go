@@ -23,17 +23,8 @@ type library struct {
 	kind     idp.ClientKind
 	command  []string
 	callback string // the path of its redirect URI
-	needs    idp.Client
 	acts     []string
 }
-
-// What libraries need of an app beside its defaults: they send the secret in the form, or
-// no code_challenge (RFC 7636).
-var (
-	inForm       = idp.Client{AuthMethod: idp.ClientSecretPost}
-	noPKCE       = idp.Client{PKCEOptional: true}
-	inFormNoPKCE = idp.Client{AuthMethod: idp.ClientSecretPost, PKCEOptional: true}
-)
 
 // The acts beside signing in. Each is a path of the program, where the library offers it.
 const (
@@ -42,44 +33,32 @@ const (
 	signOut  = "sign-out"
 )
 
-// settings names what an app needs beside its defaults, in words of the API.
-func (l library) settings() string {
-	var list []string
-	if l.needs.AuthMethod != "" {
-		list = append(list, fmt.Sprintf("`auth_method: %s`", l.needs.AuthMethod))
-	}
-	if l.needs.PKCEOptional {
-		list = append(list, "`pkce_optional: true`")
-	}
-	return strings.Join(append(list, "defaults")[:max(1, len(list))], ", ")
-}
-
 func (l library) does(act string) bool { return slices.Contains(l.acts, act) }
 
 var libraries = []library{
-	{"coreos/go-oidc", "3", "go", "main.go", idp.WebClient, []string{"./go-oidc"}, "/callback", idp.Client{}, []string{userinfo, refresh, signOut}},
-	node("openid-client", "6", "openid-client6.mjs", inForm, userinfo, refresh, signOut),
-	node("openid-client", "5", "openid-client5.mjs", noPKCE, userinfo, refresh, signOut),
-	node("oauth4webapi", "3", "oauth4webapi.mjs", inForm, userinfo, refresh),
-	node("passport-openidconnect", "0.1", "passport-openidconnect.mjs", inFormNoPKCE, userinfo),
-	node("express-openid-connect", "3", "express-openid-connect.mjs", idp.Client{}, userinfo, refresh, signOut),
-	python("Authlib", "1.9", "authlib_flask.py", "/callback", noPKCE, userinfo, refresh),
-	python("mozilla-django-oidc", "5", "django_app.py", "/oidc/callback/", inFormNoPKCE, userinfo),
+	{"coreos/go-oidc", "3", "go", "main.go", idp.WebClient, []string{"./go-oidc"}, "/callback", []string{userinfo, refresh, signOut}},
+	node("openid-client", "6", "openid-client6.mjs", userinfo, refresh, signOut),
+	node("openid-client", "5", "openid-client5.mjs", userinfo, refresh, signOut),
+	node("oauth4webapi", "3", "oauth4webapi.mjs", userinfo, refresh),
+	node("passport-openidconnect", "0.1", "passport-openidconnect.mjs", userinfo),
+	node("express-openid-connect", "3", "express-openid-connect.mjs", userinfo, refresh, signOut),
+	python("Authlib", "1.9", "authlib_flask.py", "/callback", userinfo, refresh),
+	python("mozilla-django-oidc", "5", "django_app.py", "/oidc/callback/", userinfo),
 	{
 		"Spring Security", "6.5", "java", "src/main/java/interop/App.java", idp.WebClient,
 		[]string{"java", "-jar", "target/spring.jar"},
-		"/login/oauth2/code/gatehouse", noPKCE,
+		"/login/oauth2/code/gatehouse",
 		[]string{userinfo, refresh, signOut},
 	},
-	{"openidconnect (Rust)", "4", "rust", "src/main.rs", idp.WebClient, []string{"target/debug/interop"}, "/callback", noPKCE, []string{userinfo, refresh}},
+	{"openidconnect (Rust)", "4", "rust", "src/main.rs", idp.WebClient, []string{"target/debug/interop"}, "/callback", []string{userinfo, refresh}},
 }
 
-func node(name, version, program string, needs idp.Client, acts ...string) library {
-	return library{name, version, "node", program, idp.WebClient, []string{"node", program}, "/callback", needs, acts}
+func node(name, version, program string, acts ...string) library {
+	return library{name, version, "node", program, idp.WebClient, []string{"node", program}, "/callback", acts}
 }
 
-func python(name, version, program, callback string, needs idp.Client, acts ...string) library {
-	return library{name, version, "python", program, idp.WebClient, []string{"venv/bin/python", program}, callback, needs, acts}
+func python(name, version, program, callback string, acts ...string) library {
+	return library{name, version, "python", program, idp.WebClient, []string{"venv/bin/python", program}, callback, acts}
 }
 
 var update = flag.Bool("update", false, "write the table of docs/connect/libraries.md")
@@ -110,7 +89,7 @@ func TestTableOfLibraries(t *testing.T) {
 // table is the libraries and what each was seen to do.
 func table() string {
 	var b strings.Builder
-	b.WriteString("| Library | Signs in | Userinfo | Refresh | Sign-out | Settings of the app | Its code |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| Library | Signs in | Userinfo | Refresh | Sign-out | Its code |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, l := range libraries {
 		fmt.Fprintf(&b, "| %s %s | yes ", l.name, l.version)
 		for _, act := range []string{userinfo, refresh, signOut} {
@@ -120,7 +99,6 @@ func table() string {
 			}
 			fmt.Fprintf(&b, "| %s ", said)
 		}
-		fmt.Fprintf(&b, "| %s ", l.settings())
 		program := l.language + "/" + l.program
 		fmt.Fprintf(&b, "| [%s](../../idp/interop/testdata/%s) |\n", filepath.Base(program), program)
 	}

@@ -187,7 +187,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 				c.RedirectURIs, c.Scopes = []string{"https://evil.example/cb"}, []string{"openid"}
 			}), false, true},
 			{"grant types", changed(func(c *apps.ClientEntry) { c.GrantTypes = []string{"authorization_code"} }), false, true},
-			{"PKCE", changed(func(c *apps.ClientEntry) { c.PKCEOptional = true }), false, true},
+			{"PKCE", changed(func(c *apps.ClientEntry) { c.RequirePKCE = !c.RequirePKCE }), false, true},
 			{"populations", changed(func(c *apps.ClientEntry) { c.Populations = []string{idp.Agents, idp.Contacts} }), false, true},
 			{"sign-out notices", changed(func(c *apps.ClientEntry) { c.BackchannelLogoutURI = "https://evil.example/" }), false, true},
 			{"a service's scopes", func(a authz.Actor, at aim) error {

@@ -47,7 +47,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 				GrantTypes: []string{"authorization_code", "refresh_token"},
 				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
 				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
-				CreatedAt: made.CreatedAt,
+				RequirePKCE: !c.secret, CreatedAt: made.CreatedAt,
 			}
 			stored, err := db.Client(t.Context(), made.ID)
 			idptest.Must(t, err)
@@ -55,9 +55,6 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s: %s", c.kind, diff)
 				}
-			}
-			if !stored.NeedsPKCE() {
-				t.Errorf("%s goes without PKCE", c.kind)
 			}
 		}
 		events, err := db.AuditEvents(t.Context(), idp.AuditClientCreated, "", 10)
@@ -113,8 +110,8 @@ func TestClientsThatCannotBeSaved(t *testing.T) {
 			"native with a secret":         {func(c *idp.Client) { c.Kind = idp.NativeClient }, "auth_method"},
 			"spa with a secret":            {func(c *idp.Client) { c.Kind, c.AuthMethod = idp.SPAClient, idp.ClientSecretPost }, "auth_method"},
 			"web by post":                  {func(c *idp.Client) { c.AuthMethod = idp.ClientSecretPost }, ""},
-			"web without PKCE":             {func(c *idp.Client) { c.PKCEOptional = true }, ""},
-			"public without PKCE":          {func(c *idp.Client) { c.Kind, c.AuthMethod, c.PKCEOptional = idp.SPAClient, "", true }, "pkce_optional"},
+			"web with PKCE":                {func(c *idp.Client) { c.RequirePKCE = true }, ""},
+			"public without saying PKCE":   {func(c *idp.Client) { c.Kind, c.AuthMethod = idp.SPAClient, "" }, ""},
 			"another algorithm":            {func(c *idp.Client) { c.SigningAlg = "HS256" }, "signing_alg"},
 			"no algorithm":                 {func(c *idp.Client) { c.SigningAlg = "none" }, "signing_alg"},
 			"another format":               {func(c *idp.Client) { c.TokenFormat = "saml" }, "token_format"},

@@ -60,7 +60,7 @@ func TestServicesThatCannotBeSaved(t *testing.T) {
 			"with a way back":         {func(c *idp.Client) { c.PostLogoutRedirectURIs = []string{"https://rtx.example/"} }, "post_logout_redirect_uris"},
 			"with logout":             {func(c *idp.Client) { c.BackchannelLogoutURI = "https://rtx.example/out" }, "backchannel_logout_uri"},
 			"with people":             {func(c *idp.Client) { c.Populations = []string{idp.Agents} }, "populations"},
-			"without PKCE":            {func(c *idp.Client) { c.PKCEOptional = true }, "pkce_optional"},
+			"with PKCE":               {func(c *idp.Client) { c.RequirePKCE = true }, "require_pkce"},
 			"with a role that is not": {func(c *idp.Client) { c.Roles = []string{"invented"} }, "roles"},
 			"a web client with roles": {func(c *idp.Client) { c.Kind, c.Populations = idp.WebClient, []string{idp.Agents} }, "roles"},
 			"a web client for itself": {func(c *idp.Client) {

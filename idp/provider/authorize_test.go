@@ -14,6 +14,7 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
+	careful := k.AddParty(idp.Client{RequirePKCE: true})
 	noCode := k.AddParty(idp.Client{GrantTypes: []string{"refresh_token"}})
 	noOpenID := k.AddParty(idp.Client{Scopes: []string{"email"}})
 	for name, c := range map[string]struct {
@@ -21,7 +22,7 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 		pairs []string
 		want  string
 	}{
-		"no code_challenge":                     {web, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
+		"no code_challenge":                     {careful, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
 		"no code_challenge of a public client":  {native, []string{"code_challenge", "", "code_challenge_method", ""}, "invalid_request"},
 		"method plain":                          {web, []string{"code_challenge_method", "plain"}, "invalid_request"},
 		"method plain of a public client":       {native, []string{"code_challenge_method", "plain"}, "invalid_request"},
@@ -310,7 +311,7 @@ func TestBytesThatADatabaseCannotStoreAreNotOurFault(t *testing.T) {
 			wantPage(t, b.Get(k.Issuer+"/login/"+url.PathEscape(bytes)), 410)
 			form := codeForm(p, bytes, bytes)
 			form.Set("client_id", bytes)
-			k.send("POST", "/token", form.Encode()).want(t, 401, "invalid_client")
+			k.send("POST", "/token", form.Encode()).want(t, 400, "invalid_client")
 			k.redeem(p, bytes, "").want(t, 400, "invalid_grant")
 			k.refresh(p, bytes).want(t, 400, "invalid_grant")
 		}

@@ -44,17 +44,11 @@ type credentials struct {
 	form       url.Values
 }
 
-// method is how a request authenticates its client. An empty secret is none (RFC 6749
-// section 2.3.1): a public client may name itself by its id alone, wherever that stands.
-func (c credentials) method() idp.AuthMethod {
-	_, _, basic := (&http.Request{Header: c.header}).BasicAuth()
-	switch {
-	case c.header.Get("Authorization") != "" && (!basic || c.secret != ""):
-		return idp.ClientSecretBasic
-	case c.form.Has("client_secret"):
-		return idp.ClientSecretPost
-	}
-	return idp.NoClientAuth
+// basic tells whether the Authorization header is absent, or of the one scheme that
+// authenticates a client here.
+func (c credentials) basic() bool {
+	_, _, ok := (&http.Request{Header: c.header}).BasicAuth()
+	return ok || c.header.Get("Authorization") == ""
 }
 
 // VerifyClient authenticates a client for the library.
@@ -86,8 +80,8 @@ func (p *Provider) authenticate(r *http.Request) (idp.Client, error) {
 	return p.verifyClient(r.Context(), cred)
 }
 
-// verifyClient authenticates a client by the method that it registered, and no
-// other.
+// verifyClient authenticates a client that keeps a secret by it, in the header or in the
+// body, and any other by its id alone (RFC 6749 section 2.3.1).
 func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Client, error) {
 	client, err := p.client(ctx, cred.id)
 	if errors.Is(err, idp.ErrNotFound) {
@@ -109,12 +103,15 @@ func refuseClient(client idp.Client, cred credentials) string {
 	if id := cred.form.Get("client_id"); id != "" && id != client.ID {
 		return "two clients are named"
 	}
-	used := cred.method()
-	if used != client.AuthMethod {
-		return "the client must authenticate by " + string(client.AuthMethod)
-	}
-	if used == idp.NoClientAuth {
+	switch { // an empty secret is none
+	case !cred.basic():
+		return "the Authorization header must be Basic, or absent"
+	case client.Public() && (cred.secret != "" || cred.form.Has("client_secret")):
+		return "the client is public (client authentication none): it sends no client_secret"
+	case client.Public():
 		return ""
+	case cred.secret == "":
+		return "the client must send its client_secret (client_secret_basic or client_secret_post)"
 	}
 	hash := idp.HashSecret(cred.secret)
 	for _, live := range client.SecretHashes {

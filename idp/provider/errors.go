@@ -126,11 +126,29 @@ func refuse(c *gin.Context, err error) {
 		return
 	}
 	logFailure(c.Request.Context(), f)
+	status := f.status()
 	if f.code == invalidClient {
-		c.Header("WWW-Authenticate", challengeBasic)
+		status = refusedClient(c)
 	}
-	answerError(c, f.status(), f)
+	answerError(c, status, f)
 }
+
+const challengeBasic = `Basic realm="token"`
+
+// refusedClient is the status of invalid_client, with its challenge: 401 after an
+// Authorization header, and else 400 (RFC 6749 section 5.2); at introspection always 401
+// (RFC 7662 section 2.3).
+func refusedClient(c *gin.Context) int {
+	if c.GetHeader("Authorization") == "" && !c.GetBool(alwaysChallenge) {
+		return http.StatusBadRequest
+	}
+	c.Header("WWW-Authenticate", challengeBasic)
+	return http.StatusUnauthorized
+}
+
+// alwaysChallenge marks a request that is answered with a challenge wherever its
+// credentials were.
+const alwaysChallenge = "always challenge"
 
 // as converts a code to the library's error type, whose name is not exported.
 func as[T ~string](_ T, code errorCode) T { return T(code) }

@@ -27,13 +27,14 @@ type introspection struct {
 	ID        string   `json:"jti,omitempty"`
 	// Of a person, not of a service.
 	*authentication
-	Population string `json:"population,omitempty"`
+	*membership
 }
 
 // introspect tells a client that keeps a secret what a token is worth. Whatever the
 // client may not know of looks like a token that does not exist (RFC 7662 section
 // 4). token_type_hint is not needed: the token's form says where to look.
 func (p *Provider) introspect(c *gin.Context) {
+	c.Set(alwaysChallenge, true)
 	out, err := p.introspection(c.Request)
 	if err != nil {
 		refuse(c, err)
@@ -83,8 +84,8 @@ func (p *Provider) describe(a access) introspection {
 		out.TokenType = "Bearer"
 	}
 	if a.person != nil {
-		signedIn := authenticationOf(a.person.Grant)
-		out.authentication, out.Population = &signedIn, a.person.Grant.PopulationID
+		signedIn, belongs := authenticationOf(a.person.Grant), membershipOf(*a.person, a.scopes)
+		out.authentication, out.membership = &signedIn, &belongs
 	}
 	return out
 }

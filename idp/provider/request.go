@@ -137,7 +137,7 @@ func (a *authorization) checkPKCE(form url.Values) *failure {
 	case challenge == "" && method != "":
 		return fail(invalidRequest, "code_challenge is missing")
 	case challenge == "" && a.client.NeedsPKCE():
-		return fail(invalidRequest, "code_challenge is required (RFC 7636, method S256)")
+		return fail(invalidRequest, "code_challenge is required (RFC 7636, method S256): "+whoNeedsPKCE(a.client))
 	case challenge == "":
 		return nil
 	case method != "S256":
@@ -146,6 +146,14 @@ func (a *authorization) checkPKCE(form url.Values) *failure {
 		return fail(invalidRequest, "code_challenge is not the base64url of a SHA-256")
 	}
 	return nil
+}
+
+// whoNeedsPKCE names the setting that decides.
+func whoNeedsPKCE(client idp.Client) string {
+	if client.Public() {
+		return "public clients always use it"
+	}
+	return "the app's setting require_pkce asks for it"
 }
 
 func isSHA256(challenge string) bool { return len(challenge) == 43 && isBase64URL(challenge) }

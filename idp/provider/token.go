@@ -29,7 +29,7 @@ func (p *Provider) tokenGate(c *gin.Context) {
 		refuse(c, f)
 		return
 	}
-	p.forward(&challengingWriter{ResponseWriter: c.Writer, challenge: challengeBasic}, c.Request, tokenPath)
+	p.forward(&tokenWriter{c.Writer, c}, c.Request, tokenPath)
 }
 
 func checkTokenRequest(r *http.Request) *failure {
@@ -46,23 +46,18 @@ func checkTokenRequest(r *http.Request) *failure {
 	return checkCredentials(r)
 }
 
-const challengeBasic = `Basic realm="token"`
-
-// challengingWriter adds what the library leaves out: no caching (RFC 6749
-// section 5.1), and how to authenticate on 401 (section 5.2, RFC 6750 section 3).
-type challengingWriter struct {
+// tokenWriter adds what the library leaves out: no caching (RFC 6749 section 5.1), and the
+// status of a client that did not authenticate, the only 401 here (section 5.2).
+type tokenWriter struct {
 	http.ResponseWriter
-	challenge string
+	c *gin.Context
 }
 
 // WriteHeader implements http.ResponseWriter.
-func (w *challengingWriter) WriteHeader(status int) {
+func (w *tokenWriter) WriteHeader(status int) {
 	w.Header().Set("Cache-Control", "no-store")
-	switch status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", w.challenge)
-	case http.StatusForbidden: // userinfo's
-		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="openid"`)
+	if status == http.StatusUnauthorized {
+		status = refusedClient(w.c)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -280,7 +275,7 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 	}
 	var err error
 	if client.TokenFormat == idp.JWTToken {
-		out.AccessToken, err = p.signAccessToken(s.Grant, client, now)
+		out.AccessToken, err = p.signAccessToken(s, client, now)
 	} else {
 		out.AccessToken = idp.NewSecret()
 		rows = append(rows, idp.Token{

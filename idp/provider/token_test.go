@@ -17,9 +17,9 @@ import (
 func TestCodeExchangeChecksPKCE(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
-	web := k.AddParty(idp.Client{})
+	web := k.AddParty(idp.Client{RequirePKCE: true})
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient})
-	past := k.AddParty(idp.Client{PKCEOptional: true})
+	past := k.AddParty(idp.Client{})
 	short := oauth2.S256ChallengeFromVerifier("short")
 	none := []string{"code_challenge", "", "code_challenge_method", ""}
 	for name, c := range map[string]struct {
@@ -170,7 +170,8 @@ func named(id, secret string) url.Values {
 	return v
 }
 
-func TestClientsAuthenticateAsRegistered(t *testing.T) {
+// RFC 6749 sections 2.3.1 and 5.2: the secret comes by either way, and 401 answers the header.
+func TestClientsAuthenticateByTheirSecretOrTheirID(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	web := k.AddParty(idp.Client{})
@@ -186,25 +187,28 @@ func TestClientsAuthenticateAsRegistered(t *testing.T) {
 		status int
 		want   string
 	}{
-		"basic where post is registered":    {basic(post.Client.ID, post.Secret), nil, 401, "invalid_client"},
-		"post where basic is registered":    {"", named(web.Client.ID, web.Secret), 401, "invalid_client"},
+		"basic where post is registered":    {basic(post.Client.ID, post.Secret), nil, 400, "invalid_grant"},
+		"post where basic is registered":    {"", named(web.Client.ID, web.Secret), 400, "invalid_grant"},
 		"both at once":                      {basic(web.Client.ID, web.Secret), named(web.Client.ID, web.Secret), 400, "invalid_request"},
 		"basic and an empty secret":         {basic(web.Client.ID, web.Secret), url.Values{"client_secret": {""}}, 400, "invalid_grant"},
 		"two clients":                       {basic(web.Client.ID, web.Secret), named(native.Client.ID, ""), 401, "invalid_client"},
 		"a wrong secret by basic":           {basic(web.Client.ID, "wrong"), nil, 401, "invalid_client"},
-		"a wrong secret by post":            {"", named(post.Client.ID, "wrong"), 401, "invalid_client"},
+		"a wrong secret by post":            {"", named(post.Client.ID, "wrong"), 400, "invalid_client"},
+		"two ids, one in the body":          {basic(web.Client.ID, web.Secret), named(post.Client.ID, ""), 401, "invalid_client"},
 		"another client's secret":           {basic(web.Client.ID, post.Secret), nil, 401, "invalid_client"},
-		"no secret":                         {"", named(web.Client.ID, ""), 401, "invalid_client"},
+		"no secret":                         {"", named(web.Client.ID, ""), 400, "invalid_client"},
 		"an empty secret by basic":          {basic(web.Client.ID, ""), nil, 401, "invalid_client"},
 		"an unknown client by basic":        {basic("nobody", "x"), nil, 401, "invalid_client"},
-		"an unknown client by post":         {"", named("nobody", "x"), 401, "invalid_client"},
-		"an unknown public client":          {"", named("nobody", ""), 401, "invalid_client"},
-		"a client that cannot be stored":    {"", named("a\x00", "x"), 401, "invalid_client"},
-		"a public client with a secret":     {"", named(native.Client.ID, "x"), 401, "invalid_client"},
+		"an unknown client by post":         {"", named("nobody", "x"), 400, "invalid_client"},
+		"an unknown public client":          {"", named("nobody", ""), 400, "invalid_client"},
+		"a client that cannot be stored":    {"", named("a\x00", "x"), 400, "invalid_client"},
+		"a public client with a secret":     {"", named(native.Client.ID, "x"), 400, "invalid_client"},
 		"a public client by basic":          {basic(native.Client.ID, ""), nil, 400, "invalid_grant"}, // its secret is empty: none
-		"an assertion":                      {"", assertion, 401, "invalid_client"},
+		"an assertion":                      {"", assertion, 400, "invalid_client"},
 		"a bad escape":                      {basic("%zz", "x"), nil, 401, "invalid_client"},
 		"a bearer token":                    {"Bearer x", named(web.Client.ID, ""), 401, "invalid_client"},
+		"a bearer token and the secret":     {"Bearer x", named(web.Client.ID, web.Secret), 401, "invalid_client"},
+		"a bearer token of a public client": {"Bearer x", named(native.Client.ID, ""), 401, "invalid_client"},
 		"authenticated, but a wrong code":   {basic(web.Client.ID, web.Secret), nil, 400, "invalid_grant"},
 		"authenticated by post, wrong code": {"", named(post.Client.ID, post.Secret), 400, "invalid_grant"},
 	} {

@@ -26,7 +26,26 @@ func (p *Provider) userinfoGate(c *gin.Context) {
 	if c.GetHeader("Authorization") != "" {
 		challenge = `Bearer error="invalid_token"`
 	}
-	p.forward(&challengingWriter{ResponseWriter: c.Writer, challenge: challenge}, c.Request, userinfoPath)
+	p.forward(&challengingWriter{c.Writer, challenge}, c.Request, userinfoPath)
+}
+
+// challengingWriter adds what the library leaves out: no caching, and what a token must be
+// (RFC 6750 section 3).
+type challengingWriter struct {
+	http.ResponseWriter
+	challenge string
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *challengingWriter) WriteHeader(status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", w.challenge)
+	case http.StatusForbidden:
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="openid"`)
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // UserInfo answers the claims that the access token's scopes allow (OpenID
@@ -45,5 +64,5 @@ func (p *Provider) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 	case !slices.Contains(a.scopes, "openid"):
 		return nil, toLibrary(fail(insufficientScope, "userinfo needs scope openid"))
 	}
-	return op.NewResponse(personOf(a.person.User, a.scopes)), nil
+	return op.NewResponse(personOf(*a.person, a.scopes)), nil
 }

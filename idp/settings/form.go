@@ -16,7 +16,7 @@ type Unit struct {
 
 // Units are those of forms, the smallest first.
 func Units() []Unit {
-	return []Unit{{"minutes", time.Minute}, {"hours", time.Hour}, {"days", 24 * time.Hour}}
+	return []Unit{{"seconds", time.Second}, {"minutes", time.Minute}, {"hours", time.Hour}, {"days", 24 * time.Hour}}
 }
 
 // typed is how people would type a duration: in the largest unit that leaves nothing over.
@@ -68,9 +68,10 @@ func (fs Fields[T]) Values(t T) url.Values {
 	return to
 }
 
-// write shows a list as lines, and a set as ticks.
+// write shows a list as lines, and a set as ticks, or where it has no values to tick as
+// lines.
 func (f Field[T]) write(to url.Values, list []string) {
-	if f.Kind == KindList {
+	if f.Kind == KindList || f.Values == nil {
 		to.Set(f.Name, strings.Join(list, "\n"))
 	} else if len(list) > 0 {
 		to[f.Name] = list
@@ -124,6 +125,9 @@ func (f Field[T]) parse(from url.Values) (value any, ok bool) {
 	case KindList:
 		return lines(from.Get(f.Name)), true
 	case KindSet:
+		if f.Values == nil {
+			return strings.Fields(strings.Join(from[f.Name], "\n")), true
+		}
 		return from[f.Name], true
 	case KindLine, KindChoice:
 	}

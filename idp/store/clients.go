@@ -47,11 +47,17 @@ func (r clientRow) client() (idp.Client, error) {
 		SecretHashes: hashes, RedirectURIs: redirects, PostLogoutRedirectURIs: postLogout, HomeURL: r.HomeURL,
 		GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes), Populations: fromWords(r.Populations),
 		TokenFormat: idp.TokenFormat(r.TokenFormat), SigningAlg: idp.Algorithm(r.SigningAlg),
-		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), PKCEOptional: r.PKCEOptional,
+		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), RequirePKCE: r.requiresPKCE(),
 		BackchannelLogoutURI: r.BackchannelLogoutURI,
 		CreatedAt:            r.CreatedAt.UTC(),
 	}
 	return c, errors.Join(errHashes, errRedirects, errPost, settings.Client().FromColumn(r.Settings, &c))
+}
+
+// requiresPKCE reads a column that says the opposite, and of web apps alone: older programs
+// refuse it of the others.
+func (r clientRow) requiresPKCE() bool {
+	return idp.ClientKind(r.Kind) != idp.ServiceClient && !r.PKCEOptional
 }
 
 // CreateClient adds a client that inherits its populations' policies.
@@ -80,7 +86,7 @@ func newClientRow(c idp.Client) clientRow {
 		PostLogoutRedirectURIs: jsonList(c.PostLogoutRedirectURIs), HomeURL: c.HomeURL,
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
-		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.PKCEOptional,
+		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.Kind == idp.WebClient && !c.RequirePKCE,
 		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{},
 	}
 }

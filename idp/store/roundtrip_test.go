@@ -135,7 +135,7 @@ func TestClientIsReadAsItWasWritten(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		full := idptest.Client(idp.Agents, idp.Contacts)
 		expectFull(t, full, "Roles") // a service's
-		bare := idp.Client{ID: "bare", Kind: idp.NativeClient, RedirectURIs: []string{"com.rtx:/cb"}, CreatedAt: idp.Now()}
+		bare := idp.Client{ID: "bare", Kind: idp.NativeClient, RequirePKCE: true, RedirectURIs: []string{"com.rtx:/cb"}, CreatedAt: idp.Now()}
 		for _, c := range []idp.Client{full, bare} {
 			idptest.Must(t, db.CreateClient(t.Context(), c))
 			got, err := db.Client(t.Context(), c.ID)

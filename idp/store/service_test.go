@@ -16,8 +16,8 @@ func aService(t *testing.T, db *idptest.Database) (idp.Client, idp.ServiceToken)
 		idptest.Must(t, db.CreateRole(t.Context(), idp.Role{ID: id, Name: id}))
 	}
 	c := idptest.Client()
-	c.Kind, c.Roles = idp.ServiceClient, []string{"reader", "writer"}
-	expectFull(t, c, "Populations")
+	c.Kind, c.RequirePKCE, c.Roles = idp.ServiceClient, false, []string{"reader", "writer"}
+	expectFull(t, c, "Populations", "RequirePKCE")
 	idptest.Must(t, db.CreateClient(t.Context(), c))
 	now := idp.Now()
 	token := idp.ServiceToken{

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,8 @@ type Config struct {
 	API string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
+	// AnswerWithin is how long the work on a request may take; zero: the constant of that name.
+	AnswerWithin time.Duration
 }
 
 // Web renders pages and errors.
@@ -47,6 +50,7 @@ type Web struct {
 
 // New makes the plumbing.
 func New(cfg Config) *Web {
+	cfg.AnswerWithin = cmp.Or(cfg.AnswerWithin, AnswerWithin)
 	return &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
 }
 
@@ -239,9 +243,6 @@ func (w *Web) fail(c *gin.Context, err error) {
 // writeProblem answers a program, with the members that the admin API has.
 func writeProblem(c *gin.Context, kind ui.ProblemKind) {
 	status := kind.Page(ui.Frame{}).Status
-	if status >= http.StatusInternalServerError && TooLong(c.Request.Context()) {
-		status = http.StatusServiceUnavailable
-	}
 	code := kind
 	if status >= http.StatusInternalServerError {
 		code = "fault"

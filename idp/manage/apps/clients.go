@@ -60,6 +60,7 @@ func withDefaults(c idp.Client) idp.Client {
 			c.AuthMethod = idp.NoClientAuth
 		}
 	}
+	c.RequirePKCE = c.RequirePKCE || !c.Kind.Confidential()
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []string{"authorization_code", "refresh_token"}
 		if c.Kind == idp.ServiceClient {
@@ -115,7 +116,7 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 		}
 	}
 	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "settings.client.auth_method", c.Kind, c.AuthMethod)
-	refuse(c.Public() && c.PKCEOptional, "pkce_optional", "settings.client.pkce")
+	refuse(!c.Kind.Confidential() && !c.RequirePKCE, "require_pkce", "settings.client.pkce")
 	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
 		"settings.client.jwt_ttl", jwtAccessTTL)
 	if c.Kind == idp.ServiceClient {
