@@ -87,7 +87,11 @@ func newAppForm() section[apps.ClientEntry, idp.Client] {
 	x := appForm()
 	x.load = func(v *visit) (entry, error) {
 		t, err := v.template()
-		return entry{Client: idp.Client{Kind: t.kind}}, err
+		c := idp.Client{Kind: t.kind}
+		if t.portal {
+			c.Claims = idp.PortalClaims()
+		}
+		return entry{Client: c}, err
 	}
 	x.frame = func(v *visit, _ entry) (page ui.ConsoleForm, err error) {
 		t, err := v.template()
@@ -217,6 +221,8 @@ func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err e
 		}
 	case "backchannel_logout_uri":
 		i.Required = v.Param("template") == "portal"
+	case "roles_claim":
+		i.Kind, i.Heading = ui.SelectInput, "console.app.claims"
 	case "token_format":
 		i.Kind, i.Heading = ui.SelectInput, "console.app.tokens"
 	case "signing_alg":

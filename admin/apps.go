@@ -115,7 +115,8 @@ type appTemplate struct {
 	id                string
 	label, hint, lead ui.Key
 	kind              idp.ClientKind
-	// portal: of one population, and told by back-channel logout.
+	// portal: of one population, told by back-channel logout, and with all claims in the ID
+	// token.
 	portal bool
 }
 

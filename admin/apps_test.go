@@ -126,6 +126,12 @@ func TestAnAppOfEachKindSignsInWithWhatItsPageGave(t *testing.T) {
 			if (values["secret"] != nil) != c.secret || !slices.Equal(values["Redirect URIs"], []string{"http://localhost:1/callback", "https://rtx.example/cb"}) {
 				t.Errorf("%s: the page gave %v", template, values)
 			}
+			made, err := h.Store.VersionedClient(t.Context(), values["Client ID"][0])
+			idptest.Must(t, err)
+			portal := template == "portal" // which reads all out of the ID token
+			if told := (idp.AppClaims{Roles: idp.NoRoles, InIDToken: portal, PlainPopulation: portal}); made.Client.Claims != told {
+				t.Errorf("%s: told %+v, want %+v", template, made.Client.Claims, told)
+			}
 			h.signsIn(b, values)
 			for _, title := range c.snippets {
 				checkSnippet(t, h.Issuer, values, title, snippets[title])

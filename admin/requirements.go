@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"gatehouse/idp"
-	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/settings"
 	"gatehouse/ui"
@@ -41,12 +40,16 @@ func notePasswords(v *visit, e populations.PopulationEntry, _ idp.PasswordRules,
 	if e.Access.Federated { // people sign in elsewhere, where none of this applies
 		page.Notes = append(page.Notes, note("hint", "console.passwords.elsewhere"))
 	}
+	rules, err := v.console.Manage.People.NewPasswordRules(v.Request.Context(), e.Population, idp.User{})
+	if err != nil {
+		return err
+	}
 	for i := range page.Inputs {
 		input := &page.Inputs[i]
 		switch input.Name {
 		case "min_length":
-			if least := people.NewPasswordRules(e.Population, idp.User{}).MinLength; !e.Policy.SecondStep() && least > e.Passwords.MinLength {
-				input.After = append(input.After, note("hint", "console.passwords.alone", least))
+			if rules.MinLength > e.Passwords.MinLength {
+				input.After = append(input.After, note("hint", "console.passwords.alone", rules.MinLength))
 			}
 			input.After = append(input.After, note("hint", "console.passwords.always"))
 			if e.PasswordsAtSignIn == (idp.PasswordRules{}) {

@@ -226,6 +226,10 @@ if err != nil {
 }
 raw, _ := token.Extra("id_token").(string)
 idToken, err := verifier.Verify(ctx, raw) // then compare idToken.Nonce
+if err != nil {
+	return err
+}
+person, err := provider.UserInfo(ctx, oauth2.StaticTokenSource(token)) // compare person.Subject with idToken.Subject
 `
 
 const openidClient = `
@@ -262,7 +266,7 @@ const tokens = await client.authorizationCodeGrant(config, currentUrl, {
   expectedNonce: nonce,
   idTokenExpected: true,
 })
-const person = tokens.claims()
+const person = await client.fetchUserInfo(config, tokens.access_token, tokens.claims().sub)
 `
 
 const authlib = `
@@ -296,7 +300,7 @@ def sign_in():
 @app.route({{q (.Path .Redirect)}})
 def callback():
     token = oauth.gatehouse.authorize_access_token()
-    session["person"] = token["userinfo"]
+    session["person"] = oauth.gatehouse.userinfo(token=token)  # name and email
     return "Signed in"
 `
 
@@ -327,6 +331,7 @@ builder.Services
         options.SignedOutCallbackPath = {{q ($.Path .)}};
 {{- end}}{{end}}
         options.MapInboundClaims = false;
+        options.GetClaimsFromUserInfoEndpoint = true; // name and email
         options.SaveTokens = true;
         options.Scope.Clear();
 {{- range .ScopeList}}
@@ -400,6 +405,7 @@ const users = new UserManager({
 {{- end}}
   response_type: 'code', // with PKCE (S256), always
   scope: {{q .Scope}},
+  loadUserInfo: true, // name and email
 })
 
 // Sign in:

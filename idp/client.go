@@ -89,6 +89,8 @@ type Client struct {
 	RequirePKCE bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
+	// Claims say what the app is told of people beyond what every app is.
+	Claims AppClaims
 	// Roles, by their ids, are what a service may do by itself. Like the rest they
 	// may be a second old here; AdminAccess carries those of the moment.
 	Roles     []string
@@ -159,6 +161,39 @@ func portOf(u *url.URL) string {
 	}
 	return ":" + u.Port()
 }
+
+// AppClaims say what an app is told of people, beyond what its scopes let every app know.
+type AppClaims struct {
+	// Roles is the name under which it gets the roles of a person, by their ids, with the
+	// scope RolesScope.
+	Roles RolesClaim
+	// InIDToken puts the claims of the scopes profile and email into the ID token too: it
+	// has none by default (OpenID Connect Core 1.0 section 5.4).
+	InIDToken bool
+	// PlainPopulation sends the population as the claim population too, beside
+	// PopulationClaim.
+	PlainPopulation bool
+}
+
+// PortalClaims are those of portals: they read who signed in out of the ID token alone.
+func PortalClaims() AppClaims { return AppClaims{InIDToken: true, PlainPopulation: true} }
+
+// RolesClaim is the claim in which an app gets the roles of a person.
+type RolesClaim string
+
+// The claims that roles are sent in.
+const (
+	NoRoles       RolesClaim = "none"
+	RolesAsRoles  RolesClaim = "roles" // RFC 9068 section 2.2.3.1
+	RolesAsGroups RolesClaim = "groups"
+)
+
+// PopulationClaim is the population of a person in tokens and at userinfo: a name that no
+// other provider has (RFC 7519 section 4.2).
+const PopulationClaim = "urn:gatehouse:population"
+
+// RolesScope asks for the roles of a person, which an app gets that is set to.
+const RolesScope = "roles"
 
 // OverrideMode says what a client does with its populations' MFA policy.
 type OverrideMode string

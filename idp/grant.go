@@ -86,6 +86,8 @@ type Standing struct {
 	Session    Session
 	User       User
 	Population Population
+	// Roles are the ids of the person's roles, in their order.
+	Roles []string
 	// OverrideMin is the MinVersion of the client's override.
 	OverrideMin int64
 	// App and Way are the client, and the connection that the sign-in came through.

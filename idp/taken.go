@@ -54,6 +54,8 @@ type App struct {
 	Kind                            ClientKind
 	GrantTypes, Scopes, Populations []string
 	Taken                           Taken
+	// Claims are what it is told of people.
+	Claims AppClaims
 }
 
 // gives tells whether one of a list is given, and was since a grant was made.

@@ -175,6 +175,7 @@ var appFlags = []string{
 	"--auth-method", "client_secret_post", "--post-logout-uri", "https://a.example/", "--home-url", "https://a.example/",
 	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
+	"--roles-claim", "groups", "--id-token-claims", "--plain-population",
 }
 
 func TestClients(t *testing.T) {
@@ -212,7 +213,8 @@ func TestClients(t *testing.T) {
 		d.does(slices.Concat([]string{"client edit " + id}, appFlags)...)
 		shown := d.does("client show " + id)
 		expect(t, "set", shown, "auth_method", "client_secret_post", "grant_types", "[authorization_code refresh_token]", "scopes", "[openid email offline_access]",
-			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "require_pkce", "true", "backchannel_logout_uri", "https://a.example/out")
+			"token_format", "jwt", "signing_alg", "ES256", "access_ttl", "60", "refresh_ttl", "3600", "require_pkce", "true", "backchannel_logout_uri", "https://a.example/out",
+			"roles_claim", "groups", "id_token_claims", "true", "plain_population", "true")
 		brought := filepath.Join(t.TempDir(), "secret")
 		idptest.Must(t, os.WriteFile(brought, []byte(idp.NewSecret()+"\n"), 0o600))
 		weekly := d.does("client create", "--kind", "service", "--name", "Weekly", "--role", "agent", "--scope", idp.AdminScope, "--id", "weekly", "--secret-file", brought)

@@ -106,7 +106,7 @@ func newStory(t *testing.T, db *idptest.Database) *story {
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
 	s := &story{App: app, t: t, box: box, filled: url.Values{}, browsers: map[string]*visitor{}}
-	s.party = app.AddParty(idp.Client{Name: "Agent portal", PostLogoutRedirectURIs: []string{bye}})
+	s.party = app.AddParty(idp.Client{Name: "Agent portal", Claims: idp.PortalClaims(), PostLogoutRedirectURIs: []string{bye}})
 	s.party.OAuth.Scopes = []string{"openid", "email", "offline_access"}
 	s.browser("the first")
 	return s

@@ -10,6 +10,7 @@ import (
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/self"
+	"gatehouse/idp/password"
 	"gatehouse/idp/throttle"
 	"gatehouse/ui"
 )
@@ -35,15 +36,17 @@ func (v *visit) provedStep() error {
 	return err
 }
 
-func (v *visit) renderPassword(status int, page ui.AccountPassword) error {
+func (v *visit) renderPassword(status int, page ui.AccountPassword, broken ...password.Reason) error {
 	alert := page.Alert
 	page.Console = v.frame("/password")
 	page.Alert = alert
 	page.Action, page.Email = v.path("/password"), v.viewer.User.Email
 	page.New.NoFocus = true
-	if page.New.Rules == nil {
-		page.New.Rules = people.PasswordRuleList(v.viewer.Population, v.viewer.User, true, nil)
+	rules, err := v.pages.Manage.People.NewPasswordRules(v.Request.Context(), v.viewer.Population, v.viewer.User)
+	if err != nil {
+		return err
 	}
+	page.New.Rules = people.PasswordRuleList(rules, true, broken)
 	page.EndsOthers = v.viewer.Population.EndOthers
 	return v.render(status, page)
 }
@@ -87,7 +90,7 @@ func (v *visit) postPassword() error {
 	}
 	switch {
 	case text != nil:
-		return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{New: v.broken(err)})
+		return v.refusedPassword(err)
 	case v.viewer.Population.EndOthers:
 		return v.done("/password", "account.done.password_others")
 	}
@@ -135,13 +138,12 @@ func (v *visit) audit(kind idp.AuditKind, detail map[string]string) error {
 	})
 }
 
-// broken is the field of a new password that was refused.
-func (v *visit) broken(err error) ui.NewPassword {
-	var weak *people.PasswordError
-	if !errors.As(err, &weak) {
-		return ui.NewPassword{Error: ui.MsgPasswordMissing.With()}
+// refusedPassword shows the form again after a new password was refused.
+func (v *visit) refusedPassword(err error) error {
+	page := ui.AccountPassword{New: ui.NewPassword{Error: ui.MsgPasswordMissing.With()}}
+	var weak people.PasswordError
+	if wrong := (*people.PasswordError)(nil); errors.As(err, &wrong) {
+		weak, page.New.Error = *wrong, ui.MsgPasswordBroken.With()
 	}
-	return ui.NewPassword{
-		Rules: people.PasswordRuleList(v.viewer.Population, v.viewer.User, true, weak.Reasons), Error: ui.MsgPasswordBroken.With(),
-	}
+	return v.renderPassword(http.StatusUnprocessableEntity, page, weak.Reasons...)
 }

@@ -33,7 +33,7 @@ func open(t *testing.T, db *idptest.Database, change func(*connections.Connectio
 	t.Helper()
 	app, mail := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, mail: mail, entra: idptest.StartEntra(t, app.Issuer, nil)}
-	h.party = app.AddParty(idp.Client{HomeURL: "https://portal.example/", PostLogoutRedirectURIs: []string{"https://portal.example/bye"}})
+	h.party = app.AddParty(idp.Client{HomeURL: "https://portal.example/", Claims: idp.PortalClaims(), PostLogoutRedirectURIs: []string{"https://portal.example/bye"}})
 	h.connection = h.connect(change)
 	h.allow(idp.Access{Password: true, Federated: true})
 	return h

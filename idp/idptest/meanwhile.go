@@ -35,7 +35,14 @@ func (d *Database) awaitLock(t *testing.T, tx *sql.Tx, done chan *Page) {
 		return
 	}
 	for waiting := 0; waiting == 0 && len(done) == 0; {
-		Must(t, tx.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity, pg_sleep(0.005)
-			WHERE wait_event_type = 'Lock' AND datname = current_database()`).Scan(&waiting))
+		Must(t, tx.QueryRowContext(t.Context(), waitingForUs).Scan(&waiting))
 	}
 }
+
+// waitingForUs counts the connections that wait for a lock of this one, or of one that
+// does. Those of other tests in the same cluster wait for others. pg_stat_activity would
+// say the same all through a transaction.
+const waitingForUs = `WITH RECURSIVE waiting(pid) AS (
+		SELECT pg_backend_pid()
+		UNION SELECT l.pid FROM pg_locks l, waiting w WHERE NOT l.granted AND w.pid = ANY(pg_blocking_pids(l.pid))
+	) SELECT COUNT(*) - 1 FROM waiting, pg_sleep(0.005)`

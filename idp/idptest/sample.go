@@ -53,6 +53,7 @@ func Client(populations ...string) idp.Client {
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
 		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout",
+		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		CreatedAt: idp.Now(),
 	}
 }
@@ -108,7 +109,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 
 // AppOf is what of a client decides what its grants are worth.
 func AppOf(c idp.Client) idp.App {
-	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations}
+	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims}
 }
 
 // Request is an authorization request of a client.

@@ -59,11 +59,15 @@ func (p changePage) status() int {
 }
 
 func (l *Login) renderChange(c *gin.Context, s *signIn, p changePage) error {
+	rules, err := l.Manage.People.NewPasswordRules(c.Request.Context(), s.Population, s.User)
+	if err != nil {
+		return err
+	}
 	page := ui.ChangePassword{
 		Frame: l.frame(c, s), Action: l.action(s, "change"), Email: s.User.Email, Why: *why(p.state.Reasons),
 		EndsOthers: s.Population.EndOthers, RetryAfter: retryAfter(c, p.limited),
 		New: ui.NewPassword{
-			Rules: people.PasswordRuleList(s.Population, s.User, true, p.broken), HintURL: l.action(s, "judge"), Error: p.err,
+			Rules: people.PasswordRuleList(rules, true, p.broken), HintURL: l.action(s, "judge"), Error: p.err,
 		},
 	}
 	if p.limited != nil {
@@ -153,8 +157,12 @@ func (l *Login) postJudge(c *gin.Context, s *signIn) error {
 		c.JSON(http.StatusTooManyRequests, gin.H{})
 		return nil
 	}
+	rules, err := l.Manage.People.NewPasswordRules(c.Request.Context(), s.Population, s.User)
+	if err != nil {
+		return err
+	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, gin.H{"broken": people.BrokenRules(s.Population, s.User, c.PostForm("password"))})
+	c.JSON(http.StatusOK, gin.H{"broken": people.BrokenRules(rules, c.PostForm("password"))})
 	return nil
 }
 

@@ -23,7 +23,7 @@ func withLinks(t *testing.T, db *idptest.Database, p idp.Policy) *house {
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
-	h.party = app.AddParty(idp.Client{HomeURL: home, Populations: []string{idp.Agents, idp.Contacts}})
+	h.party = app.AddParty(idp.Client{HomeURL: home, Claims: idp.PortalClaims(), Populations: []string{idp.Agents, idp.Contacts}})
 	for _, population := range []string{idp.Agents, idp.Contacts} {
 		app.SetPolicy(population, p, populations.OnNextLogin)
 	}

@@ -1,6 +1,7 @@
 package manage_test
 
 import (
+	"context"
 	"encoding/base32"
 	"encoding/json"
 	"errors"
@@ -15,12 +16,14 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/manage/links"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/manage/self"
 	"gatehouse/idp/settings"
+	"gatehouse/idp/store"
 )
 
 // crowdOfActs is how many do the same at once, on two replicas.
@@ -30,17 +33,22 @@ const crowdOfActs = 20
 type limit struct {
 	// try is one of those who come at once.
 	try func(m *manage.Manager, i int) error
+	// write is the table that they write to after they looked. It waits until all have.
+	write string
 	// there counts what there is then.
 	there string
 	args  []any
 	want  int
 }
 
-// atOnce runs a limit's tries. Whoever comes too late is told so in words of ours.
+// atOnce runs a limit's tries. Those that come too late are told so in words of ours.
 func (o *office) atOnce(t *testing.T, l limit) {
 	t.Helper()
-	managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
-	for _, err := range idptest.Race(crowdOfActs, func(i int) error { return l.try(managers[i%2], i) }) {
+	errs := o.db.Crowd(t, l.write, crowdOfActs, func(replicas []*store.Store) func(int) error {
+		managers := []*manage.Manager{o.on(replicas[0]), o.on(replicas[1])}
+		return func(i int) error { return l.try(managers[i%2], i) }
+	})
+	for _, err := range errs {
 		var field settings.Errors
 		var wait *authz.WaitError
 		if err != nil && !errors.As(err, &field) && !errors.As(err, &wait) && !isAny(err, idp.ErrConflict, idp.ErrUsed, idp.ErrTwoSecrets,
@@ -87,6 +95,11 @@ var limits = map[string]func(t *testing.T, o *office) limit{
 	"set-up links":                 setupLinks,
 	"first admin":                  firstAdmin,
 	"links for emergencies":        breakGlassLinks,
+	"codes made again":             codesMadeAgain,
+	"own password":                 ownPassword,
+	"last identity of an admin":    lastIdentityOfAnAdmin,
+	"authenticators after a reset": authenticatorsAfterAReset,
+	"last admin of a connection":   lastAdminOfAConnection,
 }
 
 func (o *office) self(t *testing.T, u idp.User) self.Self {
@@ -104,22 +117,53 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 			ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
 		}))
 	}
-	s := o.self(t, u)
+	return limit{
+		write: "factors", try: o.addsAuthenticators(t, o.self(t, u)),
+		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 10,
+	}
+}
+
+// addsAuthenticators is a person who has set up as many as come at once, and confirms them.
+func (o *office) addsAuthenticators(t *testing.T, s self.Self) func(m *manage.Manager, i int) error {
+	t.Helper()
+	signedIn := func(m *manage.Manager) func(context.Context) (authz.Actor, error) {
+		return func(ctx context.Context) (authz.Actor, error) {
+			now, err := m.Store.Session(ctx, s.SessionID)
+			if err == nil && !now.EndedAt.IsZero() {
+				err = authz.ErrForbidden
+			}
+			return authz.Actor{UserID: s.UserID}, err
+		}
+	}
 	var begun [crowdOfActs]self.PendingAuthenticator
 	for i := range begun {
 		p, err := o.Self.BeginAuthenticator(t.Context(), s)
 		idptest.Must(t, err)
 		begun[i] = p
 	}
+	return func(m *manage.Manager, i int) error {
+		code, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(begun[i].Key), idp.Now())
+		if err != nil {
+			return err
+		}
+		return m.Self.AddAuthenticator(m.Authz.Watch(t.Context(), signedIn(m)), s, begun[i].Sealed, fmt.Sprint("Phone ", i), code)
+	}
+}
+
+// authenticatorsAfterAReset leaves a person none, whichever they confirmed meanwhile: their
+// sessions have ended.
+func authenticatorsAfterAReset(t *testing.T, o *office) limit {
+	u := o.enrolled(t, idp.Agents)
+	adds := o.addsAuthenticators(t, o.self(t, u))
 	return limit{
+		write: "factors",
 		try: func(m *manage.Manager, i int) error {
-			code, err := totp.GenerateCode(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(begun[i].Key), idp.Now())
-			if err != nil {
-				return err
+			if i%2 == 0 {
+				return adds(m, i)
 			}
-			return m.Self.AddAuthenticator(t.Context(), s, begun[i].Sealed, fmt.Sprint("Phone ", i), code)
+			return m.Factors.ResetMFA(t.Context(), everything(), u.ID, ticket)
 		},
-		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 10,
+		there: "SELECT COUNT(*) FROM factors WHERE user_id = ?", args: []any{u.ID}, want: 0,
 	}
 }
 
@@ -130,6 +174,7 @@ func lastAuthenticator(t *testing.T, o *office) limit {
 	}))
 	s, two := o.self(t, u), o.enrolment(t, u).Of(idp.MethodTOTP)
 	return limit{
+		write: "factors",
 		try: func(m *manage.Manager, i int) error {
 			err := m.Self.RemoveAuthenticator(t.Context(), s, two[i%2].ID)
 			if errors.Is(err, self.ErrLastFactor) {
@@ -144,6 +189,7 @@ func lastAuthenticator(t *testing.T, o *office) limit {
 func identityOfAPerson(t *testing.T, o *office) limit {
 	u, c := o.enrolled(t, idp.Agents), o.connected(t, nil)
 	return limit{
+		write: "identities",
 		try: func(m *manage.Manager, i int) error {
 			return m.Connections.LinkIdentity(t.Context(), everything(), connections.NewIdentity{
 				UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: guid(i), Reason: ticket,
@@ -155,6 +201,7 @@ func identityOfAPerson(t *testing.T, o *office) limit {
 
 func accountOfAnAddress(t *testing.T, _ *office) limit {
 	return limit{
+		write: "users",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.People.AddUser(t.Context(), everything(), people.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
 		},
@@ -165,6 +212,7 @@ func accountOfAnAddress(t *testing.T, _ *office) limit {
 func lastAdmin(t *testing.T, o *office) limit {
 	two := []idp.User{o.admin(t), o.admin(t)}
 	return limit{
+		write: "user_roles",
 		try: func(m *manage.Manager, i int) error {
 			u, version, err := m.Store.VersionedUser(t.Context(), two[i%2].ID)
 			if err != nil {
@@ -183,6 +231,7 @@ func lastAdmin(t *testing.T, o *office) limit {
 func secretsOfAnApp(t *testing.T, o *office) limit {
 	app := o.app(t, nil, idp.Agents)
 	return limit{
+		write: "clients",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.Apps.AddClientSecret(t.Context(), everything(), app.ID))
 		},
@@ -203,6 +252,7 @@ func lastSecretOfAnApp(t *testing.T, o *office) limit {
 
 func nameOfANewRole(t *testing.T, _ *office) limit {
 	return limit{
+		write: "roles",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.Roles.CreateRole(t.Context(), everything(), "Night shift", nil, ticket))
 		},
@@ -218,6 +268,7 @@ func nameOfAChangedRole(t *testing.T, o *office) limit {
 		made[i] = e
 	}
 	return limit{
+		write: "roles",
 		try: func(m *manage.Manager, i int) error {
 			e := made[i]
 			e.Name = "Night shift"
@@ -230,6 +281,7 @@ func nameOfAChangedRole(t *testing.T, o *office) limit {
 func sameConnection(t *testing.T, _ *office) limit {
 	n := entra(nil)
 	return limit{
+		write: "connections",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.Connections.AddConnection(t.Context(), everything(), n))
 		},
@@ -239,6 +291,7 @@ func sameConnection(t *testing.T, _ *office) limit {
 
 func idOfAPopulation(t *testing.T, _ *office) limit {
 	return limit{
+		write: "populations",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.Populations.AddPopulation(t.Context(), everything(), "partners", "Partners"))
 		},
@@ -248,6 +301,7 @@ func idOfAPopulation(t *testing.T, _ *office) limit {
 
 func invitationOfAnAddress(t *testing.T, _ *office) limit {
 	return limit{
+		write: "links",
 		try: func(m *manage.Manager, _ int) error {
 			return second(m.Links.Invite(t.Context(), everything(), links.Invitation{Population: idp.Agents, Email: "new@rtx.example"}))
 		},
@@ -274,6 +328,7 @@ func (o *office) arrives(t *testing.T, kind idp.LinkKind) limit {
 		idp.InvitationLink: idp.AuditInvitationAccepted, idp.RegistrationLink: idp.AuditRegistered, idp.ResetLink: idp.AuditResetUsed,
 	}
 	return limit{
+		write: "links",
 		try: func(m *manage.Manager, i int) error {
 			return second(m.Links.UseLink(t.Context(), kind, token, links.LinkForm{Name: "Maya", Password: fmt.Sprint("gentle maple corner ", i)}))
 		},
@@ -308,6 +363,7 @@ func useOfARegistration(t *testing.T, o *office) limit {
 func resetLinksOfAPerson(t *testing.T, o *office) limit {
 	u := o.admin(t)
 	return limit{
+		write: "links",
 		try:   func(m *manage.Manager, _ int) error { return o.asks(t, m, "reset", idp.Agents, u.Email) },
 		there: "SELECT COUNT(*) FROM links", want: idp.LivingLinks,
 	}
@@ -322,6 +378,7 @@ func useOfAResetLink(t *testing.T, o *office) limit {
 func linksToAnotherAddress(t *testing.T, o *office) limit {
 	s := o.self(t, o.enrolled(t, idp.Agents))
 	return limit{
+		write: "links",
 		try: func(m *manage.Manager, i int) error {
 			return m.Self.AskEmail(t.Context(), s, fmt.Sprintf("new%d@rtx.example", i))
 		},
@@ -334,6 +391,7 @@ func useOfAnAddressLink(t *testing.T, o *office) limit {
 	idptest.Must(t, o.Self.AskEmail(t.Context(), s, "new@rtx.example"))
 	token := o.token(t, idp.EmailLink)
 	return limit{
+		write: "links",
 		try:   func(m *manage.Manager, _ int) error { return m.Self.ConfirmEmail(t.Context(), s, token) },
 		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'user.changed'", want: 1,
 	}
@@ -341,6 +399,7 @@ func useOfAnAddressLink(t *testing.T, o *office) limit {
 
 func setupLinks(t *testing.T, _ *office) limit {
 	return limit{
+		write: "links",
 		try:   func(m *manage.Manager, _ int) error { return second(m.Links.SetupLink(t.Context(), time.Hour)) },
 		there: "SELECT COUNT(*) FROM links", want: 1,
 	}
@@ -354,6 +413,7 @@ func firstAdmin(t *testing.T, o *office) limit {
 		tokens[i] = token
 	}
 	return limit{
+		write: "users",
 		try: func(m *manage.Manager, i int) error {
 			return second(m.Links.CreateAdmin(t.Context(), tokens[i], people.NewUser{
 				Email: fmt.Sprintf("admin%d@rtx.example", i), Password: "gentle maple corner",
@@ -365,8 +425,82 @@ func firstAdmin(t *testing.T, o *office) limit {
 
 func breakGlassLinks(t *testing.T, _ *office) limit {
 	return limit{
+		write: "links",
 		try:   func(m *manage.Manager, _ int) error { return second(m.Links.BreakGlass(t.Context())) },
 		there: "SELECT COUNT(*) FROM links", want: 1,
+	}
+}
+
+func codesMadeAgain(t *testing.T, o *office) limit {
+	u := o.enrolled(t, idp.Agents)
+	o.db.Age(t, "recovery_sets", 3*time.Hour, "created_at")
+	return limit{
+		write: "recovery_sets",
+		try: func(m *manage.Manager, _ int) error {
+			err := m.Factors.RegenerateRecoveryCodes(t.Context(), everything(), u.ID, ticket)
+			var soon *factors.TooSoonError
+			if errors.As(err, &soon) {
+				return authz.ErrForbidden
+			}
+			return err
+		},
+		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'recovery.generated' AND user_id = ?", args: []any{u.ID}, want: 1,
+	}
+}
+
+func ownPassword(t *testing.T, o *office) limit {
+	const present = "gentle maple corner"
+	u := o.enrolled(t, idp.Agents)
+	idptest.Must(t, o.People.SetPassword(t.Context(), everything(), u.ID, present, ticket))
+	s := o.self(t, u)
+	return limit{
+		write: "audit_events",
+		try: func(m *manage.Manager, i int) error {
+			err := m.Self.ChangePassword(t.Context(), s, present, fmt.Sprint("another maple corner ", i))
+			if errors.Is(err, self.ErrWrongPassword) {
+				return authz.ErrForbidden
+			}
+			return err
+		},
+		there: "SELECT COUNT(*) FROM audit_events WHERE kind = 'password.changed' AND actor_id = ?", args: []any{u.ID}, want: 1,
+	}
+}
+
+// lastIdentityOfAnAdmin is what two admins sign in by, where nobody has a password.
+func lastIdentityOfAnAdmin(t *testing.T, o *office) limit {
+	c, two := o.connected(t, nil), []idp.User{o.admin(t), o.admin(t)}
+	for i, u := range two {
+		idptest.Must(t, o.Connections.LinkIdentity(t.Context(), everything(), connections.NewIdentity{
+			UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: guid(i), Reason: ticket,
+		}))
+	}
+	idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Federated: true}))
+	return limit{
+		write: "identities",
+		try: func(m *manage.Manager, i int) error {
+			return m.Connections.UnlinkIdentity(t.Context(), everything(), two[i%2].ID, c.ID, ticket)
+		},
+		there: "SELECT COUNT(*) FROM identities", want: 1,
+	}
+}
+
+// lastAdminOfAConnection are two admins whose provider no longer says that they are.
+func lastAdminOfAConnection(t *testing.T, o *office) limit {
+	b, two := o.comer(t, "rtx.example"), []idp.User{o.person(t, idp.Agents), o.person(t, idp.Agents)}
+	c, err := o.db.Connection(t.Context(), b.c.ID)
+	idptest.Must(t, err)
+	comes := func(m *manage.Manager, i int, roles ...string) error {
+		a := idp.Assertion{Subject: idp.EntraSubject(contoso, guid(i)), Email: two[i].Email, EmailConfirmed: true, AppRoles: roles}
+		return m.Store.Do(t.Context(), func(ctx context.Context) error { return second(m.Connections.Recognise(ctx, c, a)) })
+	}
+	for i := range two {
+		idptest.Must(t, comes(o.Manager, i, "Admin"))
+	}
+	idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Federated: true}))
+	return limit{
+		write: "user_roles",
+		try:   func(m *manage.Manager, i int) error { return comes(m, i%2) },
+		there: "SELECT COUNT(*) FROM user_roles WHERE role_id = 'admin'", want: 1,
 	}
 }
 

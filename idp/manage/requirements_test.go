@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/links"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/password"
@@ -274,7 +275,7 @@ func TestReasonsHaveWords(t *testing.T) {
 	p := idp.Population{Brand: idp.Brand{Name: "RTX"}, Passwords: everyRule(90)}
 	broken := []password.Reason{{Kind: password.TooLong, Number: password.MaxBytes}, {Kind: password.Reused, Number: 24}}
 	seen := map[string]bool{}
-	list := people.PasswordRuleList(p, idp.User{}, true, broken)
+	list := people.PasswordRuleList(password.Rules{PasswordRules: p.Passwords}, true, broken)
 	for _, rule := range list {
 		text := pages.Text("en", rule.Text)
 		if text == string(rule.Text.Key) || strings.Contains(text, "{") || seen[rule.Kind] {
@@ -288,15 +289,61 @@ func TestReasonsHaveWords(t *testing.T) {
 	if len(list) != 9 {
 		t.Errorf("%d rules", len(list))
 	}
-	p.Passwords = idp.PasswordRules{MinLength: 8}
-	list = people.PasswordRuleList(p, idp.User{}, true, nil)
+	few := password.Rules{PasswordRules: idp.PasswordRules{MinLength: 15}, Personal: []string{"Maya Lindqvist"}}
+	list = people.PasswordRuleList(few, true, nil)
 	if len(list) != 4 || list[0].Text.Args[0] != 15 || list[3].Kind != "same" || !list[3].Later {
-		t.Errorf("without a second step: %+v", list)
+		t.Errorf("few rules: %+v", list)
 	}
 	if text := pages.Text("en", *ui.MsgPasswordExpired.With(90)); !strings.Contains(text, "90 days") {
 		t.Error(text)
 	}
-	if got := people.BrokenRules(p, idp.User{Name: "Maya Lindqvist"}, "lindqvist"); !slices.Equal(got, []string{"too_short", "personal"}) {
+	if got := people.BrokenRules(few, "lindqvist"); !slices.Equal(got, []string{"too_short", "personal"}) {
 		t.Errorf("broken: %v", got)
 	}
+}
+
+// Where an app lets people in by the password alone, a new one has at least 15
+// characters, however it is set, though the population's policy asks for a second step.
+func TestAPasswordThatIsAloneAtOneAppHasFifteenCharacters(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		const short, long = "gentle maple", "gentle maple corner"
+		policy := o.policy(t, idp.Agents)
+		policy.Authenticator = true
+		idptest.Must(t, second(o.Populations.SavePolicy(t.Context(), everything(), populations.Change[idp.Policy]{
+			ID: idp.Agents, To: policy, Apply: populations.OnNextLogin, Reason: ticket,
+		})))
+		app, u := o.app(t, nil, idp.Agents), o.person(t, idp.Agents)
+		ways := map[string]func(plain string) error{
+			"another person sets it": func(plain string) error {
+				return o.People.SetPassword(t.Context(), everything(), u.ID, plain, ticket)
+			},
+			"with a new account": func(plain string) error {
+				return second(o.People.AddUser(t.Context(), everything(), people.NewUser{
+					Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Password: plain,
+				}))
+			},
+			"by a link": func(plain string) error {
+				idptest.Must(t, o.asks(t, o.Manager, "reset", idp.Agents, u.Email))
+				return second(o.Links.UseLink(t.Context(), idp.ResetLink, o.token(t, idp.ResetLink), links.LinkForm{Password: plain}))
+			},
+			"instead of the present one": func(plain string) error {
+				return second(o.People.HashReplacement(t.Context(), o.population(t, idp.Agents), u, plain))
+			},
+		}
+		for name, set := range ways {
+			if err := set(short); err != nil {
+				t.Fatalf("%s: with a second step everywhere: %v", name, err)
+			}
+		}
+		o.saveOverride(t, app, idp.Override{Mode: idp.OverrideOff}, populations.OnNextLogin)
+		for name, set := range ways {
+			var weak *people.PasswordError
+			if err := set(short); !errors.As(err, &weak) || weak.Reasons[0].Kind != password.TooShort || weak.Reasons[0].Number != 15 {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := set(long + " " + name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 }

@@ -46,29 +46,84 @@ func authenticationOf(g idp.Grant) authentication {
 	return a
 }
 
-// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0
-// section 5.4).
-type person struct {
-	Subject    string `json:"sub"`
-	Population string `json:"population"`
-	Name       string `json:"name,omitempty"`
-	Locale     string `json:"locale,omitempty"`
-	UpdatedAt  int64  `json:"updated_at,omitempty"`
-	Email      string `json:"email,omitempty"`
-	// EmailVerified: mail to the address has reached the person, by an invitation, a
-	// confirmation or a reset.
-	EmailVerified *bool `json:"email_verified,omitempty"`
+// membership is what every token of a person and userinfo say of where they belong.
+type membership struct {
+	Population string `json:"urn:gatehouse:population"` // idp.PopulationClaim
+	// PlainPopulation is the same for apps that know it by this name.
+	PlainPopulation string `json:"population,omitempty"`
+	// Roles, by their ids (RFC 9068 section 2.2.3.1), in the one of the two that the app has.
+	Roles  []string `json:"roles,omitempty"`
+	Groups []string `json:"groups,omitempty"`
 }
 
-func personOf(u idp.User, scopes []string) person {
-	p := person{Subject: u.ID, Population: u.PopulationID}
-	if slices.Contains(scopes, "profile") {
-		p.Name, p.Locale, p.UpdatedAt = u.Name, u.Locale, u.UpdatedAt.Unix()
+// membershipOf is as of now: an app that lost the scope or the switch gets no roles.
+func membershipOf(s idp.Standing, scopes []string) membership {
+	m := membership{Population: s.User.PopulationID}
+	if s.App.Claims.PlainPopulation {
+		m.PlainPopulation = m.Population
 	}
-	if slices.Contains(scopes, "email") {
-		p.Email, p.EmailVerified = u.Email, &u.EmailVerified
+	if !slices.Contains(scopes, idp.RolesScope) {
+		return m
+	}
+	switch s.App.Claims.Roles {
+	case idp.RolesAsRoles:
+		m.Roles = s.Roles
+	case idp.RolesAsGroups:
+		m.Groups = s.Roles
+	case idp.NoRoles:
+	}
+	return m
+}
+
+// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0
+// section 5.4). What nobody wrote down is left out.
+type person struct {
+	Subject string `json:"sub"`
+	membership
+	Name              string `json:"name,omitempty"`
+	PreferredUsername string `json:"preferred_username,omitempty"`
+	Locale            string `json:"locale,omitempty"`
+	UpdatedAt         int64  `json:"updated_at,omitempty"`
+	Email             string `json:"email,omitempty"`
+	EmailVerified     *bool  `json:"email_verified,omitempty"`
+}
+
+// personalClaim is a claim that a scope gives.
+type personalClaim struct {
+	name, scope string
+	give        func(p *person, u idp.User)
+}
+
+// personalClaims are those of profile and email.
+var personalClaims = []personalClaim{
+	{"name", "profile", func(p *person, u idp.User) { p.Name = u.Name }},
+	// What they type to sign in; there is no other name that is theirs alone.
+	{"preferred_username", "profile", func(p *person, u idp.User) { p.PreferredUsername = u.Email }},
+	{"locale", "profile", func(p *person, u idp.User) { p.Locale = u.Locale }},
+	{"updated_at", "profile", func(p *person, u idp.User) { p.UpdatedAt = u.UpdatedAt.Unix() }},
+	{"email", "email", func(p *person, u idp.User) { p.Email = u.Email }},
+	// A code or a link that was sent to the address has come back.
+	{"email_verified", "email", func(p *person, u idp.User) { p.EmailVerified = &u.EmailVerified }},
+}
+
+// personOf is what userinfo says of a person to who has some scopes.
+func personOf(s idp.Standing, scopes []string) person {
+	p := person{Subject: s.User.ID, membership: membershipOf(s, scopes)}
+	for _, c := range personalClaims {
+		if slices.Contains(scopes, c.scope) {
+			c.give(&p, s.User)
+		}
 	}
 	return p
+}
+
+// personInIDToken is what the ID token says of them: what userinfo gives is left out there
+// (OpenID Connect Core 1.0 section 5.4), unless the app is set to have it.
+func personInIDToken(s idp.Standing) person {
+	if s.App.Claims.InIDToken {
+		return personOf(s, s.Grant.Scopes)
+	}
+	return person{Subject: s.User.ID, membership: membershipOf(s, s.Grant.Scopes)}
 }
 
 // idTokenClaims are OpenID Connect Core 1.0 section 2.
@@ -83,8 +138,22 @@ type idTokenClaims struct {
 	person
 }
 
-// signIDToken makes the ID token, the one after a refresh included: it says what
-// the first one said.
+// tokenClaims are those of the ID token that are not about who the person is.
+func tokenClaims() []string {
+	return []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "idp", "at_hash"}
+}
+
+// claimNames are all that we know, in the order of the documentation.
+func claimNames() []string {
+	list := append(tokenClaims(), idp.PopulationClaim, "population", "roles", "groups")
+	for _, c := range personalClaims {
+		list = append(list, c.name)
+	}
+	return list
+}
+
+// signIDToken makes the ID token, the one after a refresh included: of the sign-in it says
+// what the first one said, of the person what is so now.
 func (p *Provider) signIDToken(s idp.Standing, client idp.Client, accessToken string, now time.Time) (string, error) {
 	if !slices.Contains(s.Grant.Scopes, "openid") {
 		return "", nil
@@ -92,7 +161,7 @@ func (p *Provider) signIDToken(s idp.Standing, client idp.Client, accessToken st
 	return p.sign(client.SigningAlg, keys.IDToken, idTokenClaims{
 		Issuer: p.Issuer, Audience: client.ID, Expires: now.Add(IDTokenLifetime).Unix(), IssuedAt: now.Unix(),
 		Nonce: s.Grant.Nonce, AtHash: leftHalf(client.SigningAlg, accessToken),
-		authentication: authenticationOf(s.Grant), person: personOf(s.User, s.Grant.Scopes),
+		authentication: authenticationOf(s.Grant), person: personInIDToken(s),
 	})
 }
 
@@ -108,19 +177,20 @@ type accessTokenClaims struct {
 	Scope    string   `json:"scope"`
 	// Of a person, not of a service.
 	*authentication
-	Population string `json:"population,omitempty"`
+	*membership
 	// GivenVersion is of a service: what its client lost since is not the token's.
 	GivenVersion int64 `json:"given_version,omitempty"`
 }
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
 // that our endpoints find out whether it still stands.
-func (p *Provider) signAccessToken(g idp.Grant, client idp.Client, now time.Time) (string, error) {
-	signedIn := authenticationOf(g)
+func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, now time.Time) (string, error) {
+	g := s.Grant
+	signedIn, belongs := authenticationOf(g), membershipOf(s, g.Scopes)
 	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: p.audienceOf(g.Scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
 		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(g.Scopes, " "),
-		authentication: &signedIn, Population: g.PopulationID,
+		authentication: &signedIn, membership: &belongs,
 	})
 }
 

@@ -32,7 +32,7 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 		"response_types_supported": "code", "response_modes_supported": "query fragment form_post", "subject_types_supported": "public",
 		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post",
 		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post none",
-		"scopes_supported":      "openid profile email offline_access gatehouse:admin",
+		"scopes_supported":      "openid profile email roles offline_access gatehouse:admin",
 		"grant_types_supported": "authorization_code refresh_token client_credentials", "code_challenge_methods_supported": "S256",
 	} {
 		if got := strings.Join(words(d[name]), " "); got != want {

@@ -27,7 +27,7 @@ type introspection struct {
 	ID        string   `json:"jti,omitempty"`
 	// Of a person, not of a service.
 	*authentication
-	Population string `json:"population,omitempty"`
+	*membership
 }
 
 // introspect tells a client that keeps a secret what a token is worth. Whatever the
@@ -84,8 +84,8 @@ func (p *Provider) describe(a access) introspection {
 		out.TokenType = "Bearer"
 	}
 	if a.person != nil {
-		signedIn := authenticationOf(a.person.Grant)
-		out.authentication, out.Population = &signedIn, a.person.Grant.PopulationID
+		signedIn, belongs := authenticationOf(a.person.Grant), membershipOf(*a.person, a.scopes)
+		out.authentication, out.membership = &signedIn, &belongs
 	}
 	return out
 }

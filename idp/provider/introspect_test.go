@@ -61,7 +61,7 @@ func TestIntrospectionOfAPersonsTokens(t *testing.T) {
 			want := map[string]any{
 				"active": true, "scope": "openid email gatehouse:admin", "client_id": p.Client.ID, "token_type": "Bearer",
 				"sub": k.user.ID, "aud": k.adminAPI() + " " + k.Issuer, "iss": k.Issuer, "sid": k.session.ID,
-				"acr": string(idp.ACRMFA), "amr": "pwd otp mfa", "population": idp.Agents,
+				"acr": string(idp.ACRMFA), "amr": "pwd otp mfa", idp.PopulationClaim: idp.Agents,
 			}
 			r := k.introspect(p, tokens.AccessToken)
 			r.wantFields(t, want)

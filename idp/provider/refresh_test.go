@@ -231,7 +231,7 @@ func TestTokensOfEveryFormAreVerifiedAndStayTheSameOverRefresh(t *testing.T) {
 				if first.Claims["at_hash"] == second.Claims["at_hash"] {
 					t.Error("at_hash is not of the new access token")
 				}
-				for _, name := range []string{"sub", "nonce", "acr", "auth_time", "sid", "iss", "aud", "population"} {
+				for _, name := range []string{"sub", "nonce", "acr", "auth_time", "sid", "iss", "aud", idp.PopulationClaim} {
 					if first.Claims[name] == nil || first.Claims[name] != second.Claims[name] {
 						t.Errorf("%s: %v, then %v", name, first.Claims[name], second.Claims[name])
 					}

@@ -275,7 +275,7 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 	}
 	var err error
 	if client.TokenFormat == idp.JWTToken {
-		out.AccessToken, err = p.signAccessToken(s.Grant, client, now)
+		out.AccessToken, err = p.signAccessToken(s, client, now)
 	} else {
 		out.AccessToken = idp.NewSecret()
 		rows = append(rows, idp.Token{

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,16 +16,19 @@ func (f Field[T]) InColumn() Field[T] { f.Stored = true; return f }
 // stored are the fields of the settings column.
 func (fs Fields[T]) stored() Fields[T] { return fs.Only(func(s Spec) bool { return s.Stored }) }
 
-// FromColumn puts into t what its settings column has. Fields that it lacks have their
-// defaults: they are newer than the row.
+// FromColumn puts into t what its settings column has. Fields that it lacks are newer than
+// the row: they have what they say of such rows (Until), else their defaults.
 func (fs Fields[T]) FromColumn(column string, t *T) error {
 	all, err := object(column)
 	if err != nil {
 		return err
 	}
 	for _, f := range fs.stored() {
-		if _, has := all[f.Name]; !has && f.Default != nil {
-			f.set(t, f.Default)
+		if _, has := all[f.Name]; has {
+			continue
+		}
+		if value := cmp.Or(f.Before, f.Default); value != nil {
+			f.set(t, value)
 		}
 	}
 	if err := fs.stored().Decode(all, t).Err(); err != nil {

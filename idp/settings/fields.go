@@ -37,6 +37,9 @@ type Spec struct {
 	Values []string
 	// Default is what a new thing has, nil for the zero value.
 	Default any
+	// Before is what a thing has that was stored when there was no such field, nil for
+	// Default. For fields of a settings column.
+	Before any
 	// Stored: the value lies in the settings column of its thing, not in one of its own.
 	Stored bool
 	// Operation is the one that the field takes beyond that of the thing, empty for none.
@@ -142,6 +145,9 @@ func (f Field[T]) Like(pattern string) Field[T] { f.Pattern = pattern; return f 
 
 // Or is what a new thing has.
 func (f Field[T]) Or(value any) Field[T] { f.Default = value; return f }
+
+// Until is what a thing has that was stored when there was no such field: what it did then.
+func (f Field[T]) Until(before any) Field[T] { f.Before = before; return f }
 
 // Needs is the operation that the field takes beyond that of the thing.
 func (f Field[T]) Needs(operation string) Field[T] { f.Operation = operation; return f }

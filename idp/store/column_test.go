@@ -8,6 +8,31 @@ import (
 	"gatehouse/idp/idptest"
 )
 
+// An app that was connected before there was a setting goes on being told what it was.
+func TestAppsOfBeforeASettingKeepWhatTheyHad(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		ctx, w := t.Context(), db.World(t)
+		_, err := db.SQL().ExecContext(ctx, `UPDATE clients SET settings = '{"logo_uri":""}'`)
+		idptest.Must(t, err)
+		old, err := db.VersionedClient(ctx, w.Client.ID)
+		idptest.Must(t, err)
+		standing, err := db.StandingByGrant(ctx, w.Grant.ID)
+		idptest.Must(t, err)
+		want := idp.AppClaims{Roles: idp.NoRoles, InIDToken: true, PlainPopulation: true}
+		if old.Client.Claims != want || standing.App.Claims != want {
+			t.Errorf("claims %+v, to its grants %+v; want %+v", old.Client.Claims, standing.App.Claims, want)
+		}
+		old.Client.Claims.InIDToken = false
+		idptest.Must(t, db.SaveClient(ctx, old.Version, old.Client))
+		saved, err := db.VersionedClient(ctx, w.Client.ID)
+		idptest.Must(t, err)
+		if want.InIDToken = false; saved.Client.Claims != want {
+			t.Errorf("claims %+v after a change, want %+v", saved.Client.Claims, want)
+		}
+	})
+}
+
 // Replicas of two releases run side by side during an upgrade: the older one knows fewer
 // settings, and must not undo what was set through the newer one.
 func TestSettingsOfANewerReleaseOutliveAChangeByAnOlderOne(t *testing.T) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +93,13 @@ type standingJoin struct {
 	// OverrideMin is the client's, fresh: a client from the cache is too old to
 	// judge by.
 	OverrideMin int64 `gorm:"column:override_min_version"`
+	// Roles are the ids of the person's, a word each, NULL for none.
+	Roles *string `gorm:"column:held_roles"`
 }
+
+// heldRoles are the roles of the person in the statement that reads the grant: what is told
+// of them costs none of its own.
+const heldRoles = "(SELECT string_agg(h.role_id, ' ') FROM user_roles h WHERE h.user_id = g.user_id) AS held_roles"
 
 var standingJoins = joinWay("g.connection_id", "g.user_id") + `
 	JOIN users u ON u.id = g.user_id
@@ -104,7 +111,7 @@ var standingJoins = joinWay("g.connection_id", "g.user_id") + `
 var (
 	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
 		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
-		", c.override_min_version AS override_min_version, " + columns(appRow{}, "c") + ", " + wayColumns
+		", c.override_min_version AS override_min_version, " + heldRoles + ", " + columns(appRow{}, "c") + ", " + wayColumns
 	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
 )
 
@@ -112,11 +119,16 @@ func (r standingJoin) standing() (idp.Standing, error) {
 	grant, errGrant := r.Grant.grant()
 	session, errSession := r.Session.session()
 	population, errPopulation := r.Population.population(r.Policy)
-	return idp.Standing{
+	app, errApp := r.App.app()
+	s := idp.Standing{
 		Grant: grant, Session: session, User: r.User.user(),
-		Population: population, OverrideMin: r.OverrideMin,
-		App: r.App.app(), Way: r.Way.way(),
-	}, errors.Join(errGrant, errSession, errPopulation)
+		Population: population, OverrideMin: r.OverrideMin, App: app, Way: r.Way.way(),
+	}
+	if r.Roles != nil {
+		s.Roles = fromWords(*r.Roles)
+		slices.Sort(s.Roles)
+	}
+	return s, errors.Join(errGrant, errSession, errPopulation, errApp)
 }
 
 // StandingByCode reads the grant of an authorization code, used or not.

@@ -13,7 +13,13 @@ func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
-		want := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}
+		for _, id := range []string{"b", "a"} {
+			idptest.Must(t, db.CreateRole(t.Context(), idp.Role{ID: id, Name: id}))
+			idptest.Must(t, db.GiveRole(t.Context(), w.User.ID, id))
+		}
+		want := idp.Standing{
+			Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, Roles: []string{"a", "b"}, App: idptest.AppOf(w.Client),
+		}
 
 		ctx, statements := store.CountStatements(t.Context())
 		byCode, err := db.StandingByCode(ctx, idp.HashSecret(w.Code))

@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // taken is how idp.Taken is stored.
@@ -61,13 +62,16 @@ type appRow struct {
 	Scopes      string
 	Populations string
 	Taken       taken `gorm:"serializer:json"`
+	Settings    string
 }
 
-func (r appRow) app() idp.App {
+func (r appRow) app() (idp.App, error) {
+	var c idp.Client
+	err := settings.Client().FromColumn(r.Settings, &c)
 	return idp.App{
 		Kind: idp.ClientKind(r.Kind), GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes),
-		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(),
-	}
+		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(), Claims: c.Claims,
+	}, err
 }
 
 // wayRow is what of a connection decides what a proof is worth that came through it.

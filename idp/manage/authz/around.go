@@ -70,7 +70,7 @@ func (m *Manager) SecondSteps(ctx context.Context, user idp.User) (s SecondSteps
 		Authenticator: len(mfa.Possessions(enrolment.Factors)) > 0 || enrolment.Recovery != nil,
 		Mailbox:       population.Policy.EmailCode || enrolment.First(idp.MethodEmail) != nil,
 	}
-	if s.Asked, err = m.askedEverywhere(ctx, population); err != nil {
+	if s.Asked, err = m.AskedEverywhere(ctx, population); err != nil {
 		return s, err
 	}
 	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
@@ -84,9 +84,9 @@ func (m *Manager) SecondSteps(ctx context.Context, user idp.User) (s SecondSteps
 	return s, err
 }
 
-// askedEverywhere tells whether a password needs a second step at every app that takes
+// AskedEverywhere tells whether a password needs a second step at every app that takes
 // people of a population, and where no app has rules of its own.
-func (m *Manager) askedEverywhere(ctx context.Context, population idp.Population) (bool, error) {
+func (m *Manager) AskedEverywhere(ctx context.Context, population idp.Population) (bool, error) {
 	overrides, err := m.Store.OverridesFor(ctx, population.ID)
 	weaker := func(o idp.Override) bool { return !mfa.Asks(population.Policy, o) }
 	return population.Policy.SecondStep() && !slices.ContainsFunc(overrides, weaker), err

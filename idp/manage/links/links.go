@@ -45,6 +45,8 @@ type OpenLink struct {
 	link idp.Link
 	body linkBody
 	user idp.User // of a reset
+	// rules are those of the password that the link sets.
+	rules password.Rules
 }
 
 // Outcome is what a link came to.
@@ -134,8 +136,11 @@ func (m *Manager) OpenLink(ctx context.Context, kind idp.LinkKind, token string)
 		return o, fmt.Errorf("%w: %s is not open any more", ErrLink, kind)
 	}
 	if kind == idp.ResetLink {
-		o.user, err = m.resetUser(ctx, link)
+		if o.user, err = m.resetUser(ctx, link); err != nil {
+			return o, err
+		}
 	}
+	o.rules, err = m.People.NewPasswordRules(ctx, o.Population, o.user)
 	return o, err
 }
 
@@ -229,9 +234,5 @@ func (m *Manager) Destinations(ctx context.Context, population string) ([]idp.Cl
 // Rules are what the password that the link sets must be, and which of them one that
 // was refused breaks.
 func (o OpenLink) Rules(broken []password.Reason) []ui.PasswordRule {
-	u := o.user
-	if u.ID == "" {
-		u = idp.User{Email: o.Email, Name: o.Name}
-	}
-	return people.PasswordRuleList(o.Population, u, false, broken)
+	return people.PasswordRuleList(o.rules, false, broken)
 }

@@ -14,18 +14,19 @@ import (
 	"gatehouse/ui"
 )
 
-// aloneMinLength is the shortest password without a second step (NIST SP
+// aloneMinLength is the shortest password that lets people in alone (NIST SP
 // 800-63B-4 section 3.1.1.2).
 const aloneMinLength = 15
 
-// NewPasswordRules are what a new password of a person must meet: what their
-// population asks for, and without a second step at least 15 characters.
-func NewPasswordRules(p idp.Population, u idp.User) password.Rules {
+// NewPasswordRules are what a new password of a person must meet: what their population
+// asks for, and at least 15 characters where an app lets them in by the password alone.
+func (m *Manager) NewPasswordRules(ctx context.Context, p idp.Population, u idp.User) (password.Rules, error) {
 	rules := p.Passwords
-	if !p.Policy.SecondStep() {
+	asked, err := m.Authz.AskedEverywhere(ctx, p)
+	if !asked {
 		rules.MinLength = max(rules.MinLength, aloneMinLength)
 	}
-	return password.Rules{PasswordRules: rules, Personal: personal(p, u)}
+	return password.Rules{PasswordRules: rules, Personal: personal(p, u)}, err
 }
 
 // personal are the words that a password must not consist of.
@@ -51,11 +52,10 @@ func JudgeSignIn(p idp.Population, u idp.User, plain string) []password.Reason {
 	return reasons
 }
 
-// PasswordRuleList is what a new password of a person must be, for a page that asks
-// for one; what the password that was posted is not, is marked. Replaced: it must not
-// be the one that they have.
-func PasswordRuleList(p idp.Population, u idp.User, replaced bool, broken []password.Reason) []ui.PasswordRule {
-	r := NewPasswordRules(p, u)
+// PasswordRuleList is what a new password must be, for a page that asks for one; what
+// the password that was posted is not, is marked. Replaced: it must not be the one that
+// the person has.
+func PasswordRuleList(r password.Rules, replaced bool, broken []password.Reason) []ui.PasswordRule {
 	var list []ui.PasswordRule
 	add := func(on bool, kind password.Kind, numbers ...any) {
 		isBroken := slices.ContainsFunc(broken, func(b password.Reason) bool { return b.Kind == kind })
@@ -79,12 +79,12 @@ func PasswordRuleList(p idp.Population, u idp.User, replaced bool, broken []pass
 	return list
 }
 
-// BrokenRules are the names of the rules that a new password of a person breaks, for
-// whoever types it: those that do not take a look at their passwords of before.
-func BrokenRules(p idp.Population, u idp.User, plain string) []string {
+// BrokenRules are the names of the rules that a new password breaks, for the person who
+// types it: those that do not take a look at their former passwords.
+func BrokenRules(r password.Rules, plain string) []string {
 	names := []string{}
-	for _, r := range password.Judge(plain, NewPasswordRules(p, u)) {
-		names = append(names, string(r.Kind))
+	for _, reason := range password.Judge(plain, r) {
+		names = append(names, string(reason.Kind))
 	}
 	return names
 }
@@ -96,9 +96,12 @@ func (m *Manager) Hash(ctx context.Context, p idp.Population, u idp.User, plain 
 	if plain == "" {
 		return "", nil
 	}
-	reasons := password.Judge(plain, NewPasswordRules(p, u))
+	rules, err := m.NewPasswordRules(ctx, p, u)
+	if err != nil {
+		return "", err
+	}
+	reasons := password.Judge(plain, rules)
 	if len(reasons) == 0 {
-		var err error
 		if reasons, err = m.reused(ctx, p, u, plain); err != nil {
 			return "", err
 		}

@@ -415,7 +415,11 @@ func (m *Manager) PrepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 		ID: idp.NewID(), PopulationID: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
 	}
 	if wrong = PersonFields().Check(&p.User).And(wrong...); len(wrong) > 0 {
-		if reasons := password.Judge(n.Password, NewPasswordRules(population, p.User)); n.Password != "" && len(reasons) > 0 {
+		rules, err := m.NewPasswordRules(ctx, population, p.User)
+		if err != nil {
+			return p, err
+		}
+		if reasons := password.Judge(n.Password, rules); n.Password != "" && len(reasons) > 0 {
 			wrong = wrong.And(entry.Said(&PasswordError{reasons})...)
 		}
 		return p, wrong

@@ -55,6 +55,7 @@ func (p portalSetup) client() idp.Client {
 		SecretHashes: [][]byte{idp.HashSecret(p.secret)},
 		RedirectURIs: []string{p.url + "/callback"}, PostLogoutRedirectURIs: []string{p.url + "/"},
 		BackchannelLogoutURI: p.url + "/backchannel-logout", Populations: []string{p.population},
+		Claims: idp.PortalClaims(),
 	}
 }
 
