@@ -55,7 +55,9 @@ func start(tb testing.TB, cfg server.Config, host, path string, serve func(publi
 		tb.Fatalf("listening: %v", err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	within := cfg.Thrift.AnswerWithin
 	cfg.Issuer, cfg.Thrift = host+":"+port+path, thrift()
+	cfg.Thrift.AnswerWithin = within
 	srv, err := server.Open(context.WithoutCancel(tb.Context()), cfg)
 	if err != nil {
 		tb.Fatalf("opening the provider: %v", err)

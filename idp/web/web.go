@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,6 +42,8 @@ type Config struct {
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
+	// AnswerWithin is how long the work on a request may take; zero: the constant of that name.
+	AnswerWithin time.Duration
 }
 
 // Web renders pages and errors.
@@ -52,6 +55,7 @@ type Web struct {
 
 // New makes the plumbing.
 func New(cfg Config) *Web {
+	cfg.AnswerWithin = cmp.Or(cfg.AnswerWithin, AnswerWithin)
 	return &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
 }
 
@@ -247,7 +251,7 @@ func (w *Web) fail(c *gin.Context, err error) {
 
 // writeError answers a client at an endpoint of the protocol.
 func writeError(c *gin.Context, kind ui.ProblemKind) {
-	status, code := statusOf(c, kind), "invalid_request"
+	status, code := kind.Page(ui.Frame{}).Status, "invalid_request"
 	switch {
 	case status == http.StatusServiceUnavailable:
 		code = "temporarily_unavailable"
@@ -258,18 +262,10 @@ func writeError(c *gin.Context, kind ui.ProblemKind) {
 	c.JSON(status, map[string]string{"error": code, "error_description": http.StatusText(status)})
 }
 
-// statusOf is that of an error to a program.
-func statusOf(c *gin.Context, kind ui.ProblemKind) int {
-	status := kind.Page(ui.Frame{}).Status
-	if status >= http.StatusInternalServerError && TooLong(c.Request.Context()) {
-		return http.StatusServiceUnavailable
-	}
-	return status
-}
-
 // writeProblem answers a program, with the members that the admin API has.
 func writeProblem(c *gin.Context, kind ui.ProblemKind) {
-	status, code := statusOf(c, kind), kind
+	status := kind.Page(ui.Frame{}).Status
+	code := kind
 	if status >= http.StatusInternalServerError {
 		code = "fault"
 	}
