@@ -17,7 +17,9 @@ type LeadOn struct {
 func (p LeadOn) OnTheWeb() bool { return OnTheWeb(string(p.URL)) }
 
 // OnTheWeb tells whether an address is opened by the browser itself: http or https.
-func OnTheWeb(uri string) bool { return strings.HasPrefix(uri, "https:") || strings.HasPrefix(uri, "http:") }
+func OnTheWeb(uri string) bool {
+	return strings.HasPrefix(uri, "https:") || strings.HasPrefix(uri, "http:")
+}
 
 func (p LeadOn) about() about { return about{template: "lead-on", failed: false, next: p.URL} }
 
