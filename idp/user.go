@@ -10,7 +10,8 @@ type User struct {
 	Name         string
 	Department   string // as another provider has it, empty for none
 	Locale       string // BCP 47, empty for none
-	// EmailVerified: the person has shown that mail to the address reaches them.
+	// EmailVerified: the person has shown that mail to the address reaches them, or another
+	// provider or an import vouches for it (OpenID Connect Core 1.0 section 5.1).
 	EmailVerified bool
 	PasswordHash  string // encoded with its parameters; empty: no password sign-in
 	// PasswordChangedAt is when the password was set, zero where nobody wrote it down.

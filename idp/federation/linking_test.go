@@ -121,6 +121,7 @@ func TestAnAccountIsLinkedByItsOwnProof(t *testing.T) {
 			t.Errorf("signed in as %s, want Alice", again.ID.Subject)
 		}
 		claim(t, again, "amr", "fed")
+		claim(t, again, "email_verified", true)
 		if h.last(idp.AuditIdentityLinked).Detail["why"] == "" {
 			t.Error("the audit log does not say why they are linked")
 		}

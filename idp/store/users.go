@@ -78,6 +78,12 @@ func (s *Store) MarkPasswordByMail(ctx context.Context, userID string, at time.T
 		UpdateColumns(map[string]any{"password_by_mail_at": at, "email_verified": true}), "user", idp.ErrNotFound)
 }
 
+// MarkEmailVerified records that what was mailed to a user has come back: the address is
+// theirs. It is theirs still, since another one ends what waits for a code.
+func (s *Store) MarkEmailVerified(ctx context.Context, userID string) error {
+	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND NOT email_verified", userID).UpdateColumn("email_verified", true).Error, "user")
+}
+
 // MarkUnproved writes when a way into an account came about that nobody knows to be its
 // owner's; the zero time takes that back.
 func (s *Store) MarkUnproved(ctx context.Context, userID string, at time.Time) error {

@@ -239,8 +239,19 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if len(permissions) > 0 || len(mfa.Possessions(enrolment.Factors)) > 0 || elsewhere {
 		return user, false, turnedAway(idp.FederationProof, "account %s has no password to prove it by", user.ID)
 	}
-	user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
+	if user, err = m.reached(ctx, user); err == nil {
+		user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
+	}
 	return user, false, err
+}
+
+// reached notes that the person has read what was sent to the address of their account.
+func (m *Manager) reached(ctx context.Context, user idp.User) (idp.User, error) {
+	if user.EmailVerified {
+		return user, nil
+	}
+	user.EmailVerified = true
+	return user, m.Store.MarkEmailVerified(ctx, user.ID)
 }
 
 // signsInElsewhere tells whether somebody has a living connection: who left there must
@@ -263,6 +274,9 @@ func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assert
 		return err
 	}
 	user, err := m.People.ProvedOwn(ctx, user)
+	if err == nil {
+		user, err = m.reached(ctx, user)
+	}
 	if err == nil {
 		_, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
 	}
