@@ -25,6 +25,16 @@ type User struct {
 	Disabled   bool
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+	Profile
+}
+
+// Profile is what apps are told of a person beside the name, by the claims of the same names
+// (OpenID Connect Core 1.0 section 5.1). Each may be empty: nothing is guessed from Name.
+type Profile struct {
+	GivenName  string
+	FamilyName string
+	Zoneinfo   string // of the IANA time zone database, such as Europe/Paris
+	Picture    string // an https URL, which we neither fetch nor serve
 }
 
 // PasswordSince is when the password was set, or the account made where nobody wrote

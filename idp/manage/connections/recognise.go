@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,7 +176,7 @@ func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Assertion) 
 	now := idp.Now()
 	u := idp.User{
 		ID: idp.NewID(), PopulationID: c.PopulationID, Email: a.Email, EmailVerified: true,
-		Name: a.Name, Department: a.Department, CreatedAt: now, UpdatedAt: now,
+		Name: a.Name, Department: a.Department, CreatedAt: now, UpdatedAt: now, Profile: people.Fitting(a.Profile),
 	}
 	if len(a.Locale) <= people.MaxLocale && strings.Trim(a.Locale, people.LocaleChars) == "" {
 		u.Locale = a.Locale
@@ -292,7 +293,10 @@ func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Assertion, u
 	if a.Department != "" {
 		user.Department = a.Department
 	}
-	if user.Name != before.Name || user.Department != before.Department {
+	profile := people.Fitting(a.Profile) // the time zone is the person's choice by now, as the language is
+	user.GivenName, user.FamilyName = cmp.Or(profile.GivenName, user.GivenName), cmp.Or(profile.FamilyName, user.FamilyName)
+	user.Picture = cmp.Or(profile.Picture, user.Picture)
+	if user.Name != before.Name || user.Department != before.Department || user.Profile != before.Profile {
 		user.UpdatedAt = idp.Now()
 		if err := m.Store.UpdateProfile(ctx, user); err != nil {
 			return user, err
