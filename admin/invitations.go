@@ -95,7 +95,7 @@ func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow
 	}
 	rows := make([]ui.InvitationRow, len(list))
 	for i, e := range list {
-		row := ui.InvitationRow{Name: e.Name, Email: e.Email, SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now())}
+		row := ui.InvitationRow{Name: e.Name, Email: e.Email, SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now()), Lost: e.Lost}
 		var permissions []string
 		for _, id := range e.Roles {
 			if r, there := known[id]; there {
@@ -105,7 +105,7 @@ func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow
 		}
 		if len(permissions) == 0 || v.actor.May("SetRoles") && v.holds(permissions) {
 			row.RevokeForm = v.path("/people/invitations/" + e.ID + "/revoke")
-			if v.mayInvite() {
+			if v.mayInvite() && !e.Lost {
 				row.ResendAction = v.path("/people/invitations/" + e.ID + "/resend")
 			}
 		}

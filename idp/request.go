@@ -15,12 +15,29 @@ type Request struct {
 	Nonce       string
 	// CodeChallenge is always of method S256 (RFC 7636); empty: none was sent.
 	CodeChallenge string
-	Demand        Demand
-	LoginHint     string
-	UILocales     string
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
+	// ResponseMode is how the client is answered.
+	ResponseMode ResponseMode
+	Demand       Demand
+	LoginHint    string
+	UILocales    string
+	CreatedAt    time.Time
+	ExpiresAt    time.Time
 }
+
+// ResponseMode is how an authorization response travels to the redirect URI (OAuth 2.0
+// Multiple Response Type Encoding Practices section 2.1). Empty: the query.
+type ResponseMode string
+
+// The response modes that exist here.
+const (
+	QueryMode    ResponseMode = "query"
+	FragmentMode ResponseMode = "fragment"
+	// FormPostMode: the browser posts a form (OAuth 2.0 Form Post Response Mode).
+	FormPostMode ResponseMode = "form_post"
+)
+
+// ResponseModes lists them.
+func ResponseModes() []ResponseMode { return []ResponseMode{QueryMode, FragmentMode, FormPostMode} }
 
 // Demand is what a request asks of the sign-in itself.
 type Demand struct {

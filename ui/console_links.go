@@ -17,7 +17,7 @@ type InvitationRow struct {
 	Name, Email              string
 	Roles                    []string
 	SentAt, ExpiresAt        time.Time
-	Expired                  bool
+	Expired, Lost            bool
 	ResendAction, RevokeForm string // absent when empty
 }
 

@@ -15,7 +15,6 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
-	"gatehouse/idp/web"
 	"gatehouse/mfa"
 )
 
@@ -222,9 +221,6 @@ func strongEnough(proofs []idp.Proof) bool {
 func (a *API) fail(c *gin.Context, v *call, err error) {
 	c.Abort()
 	p, headers := explain(v, err)
-	if p.Status >= http.StatusInternalServerError && web.TooLong(c.Request.Context()) {
-		p.Status, p.Title = http.StatusServiceUnavailable, http.StatusText(http.StatusServiceUnavailable)
-	}
 	ctx := c.Request.Context()
 	if p.Status >= http.StatusInternalServerError {
 		slog.LogAttrs(ctx, slog.LevelError, "request failed", slog.String("route", c.FullPath()), slog.Any("cause", err))

@@ -38,12 +38,13 @@ type Invitation struct {
 	SentAt     time.Time `json:"sent_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
 	Expired    bool      `json:"expired"`
+	Lost       bool      `json:"lost"`
 }
 
 func invitationOf(e links.InvitationEntry) Invitation {
 	return Invitation{
 		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Locale: e.Locale, Roles: full(e.Roles),
-		SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now()),
+		SentAt: e.SentAt, ExpiresAt: e.ExpiresAt, Expired: e.Expired(idp.Now()), Lost: e.Lost,
 	}
 }
 

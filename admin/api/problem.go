@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -157,6 +158,9 @@ func explain(v *call, err error) (Problem, http.Header) {
 			}
 			return problem(r.status, r.code, detail), challenge(v, r)
 		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return explain(v, idp.ErrUnavailable)
 	}
 	return problem(http.StatusInternalServerError, ProblemCodeFault, "This is our fault. The cause is in our log, under request_id."), nil
 }

@@ -267,7 +267,7 @@ func TestMappedRolesFollowTheDirectory(t *testing.T) {
 		boss, err := h.Store.UserByEmail(t.Context(), idp.Agents, "boss@rtx.example")
 		idptest.Must(t, err)
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))
-		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { 
+		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) {
 			p.Groups, p.Name, p.GivenName, p.FamilyName = nil, "Alice B", "Alice", "B"
 		}))
 		tokens := h.signIn(idptest.NewBrowser(t), idptest.Alice)

@@ -311,14 +311,27 @@ func TestAMadeUpAnswerIsNoFaultOfOurs(t *testing.T) {
 	}
 }
 
-// One answer that comes eight times at once (a reload, a browser that asks ahead) signs the
-// person in, and each of the eight leads on.
+// A code that is brought twice is an alarm at the other side (RFC 6749 section 4.1.2): a
+// process brings it once, however often the answer comes.
+func TestAProcessBringsACodeOnce(t *testing.T) {
+	t.Parallel()
+	h, b := open(t, idptest.Alone(t), nil), idptest.NewBrowser(t)
+	answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice).Left.String()
+	idptest.Race(8, func(int) *idptest.Page { return b.Get(answer) })
+	if n := h.entra.Exchanges.Load(); n != 1 {
+		t.Errorf("the code was brought %d times", n)
+	}
+}
+
+// One answer that comes eight times at once (a reload, a browser that asks ahead), to two
+// replicas, signs the person in, and each of the eight leads on.
 func TestAnAnswerThatComesSeveralTimesAtOnceLeadsOn(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		h, b := open(t, db, nil), idptest.NewBrowser(t)
-		answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice)
-		for i, p := range idptest.Race(8, func(int) *idptest.Page { return b.Get(answer.Left.String()) }) {
+		answer := h.entra.SignIn(b, h.leave(b, h.party.Begin()), idptest.Alice).Left.String()
+		targets := []string{answer, strings.Replace(answer, h.Issuer, h.Replica(), 1)}
+		for i, p := range idptest.Race(8, func(i int) *idptest.Page { return b.Get(targets[i%2]) }) {
 			if p.Left == nil || p.Left.Query().Get("code") == "" {
 				t.Errorf("answer %d: %q (%d), left for %v", i, p.Heading(), p.Status, p.Left)
 			}

@@ -21,6 +21,7 @@ type App struct {
 	// Issuer is its base URL.
 	Issuer string
 	tb     testing.TB
+	cfg    server.Config
 }
 
 // Password is that of every user that AddUser makes.
@@ -55,7 +56,9 @@ func start(tb testing.TB, cfg server.Config, host, path string, serve func(publi
 		tb.Fatalf("listening: %v", err)
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	within := cfg.Thrift.AnswerWithin
 	cfg.Issuer, cfg.Thrift = host+":"+port+path, thrift()
+	cfg.Thrift.AnswerWithin = within
 	srv, err := server.Open(context.WithoutCancel(tb.Context()), cfg)
 	if err != nil {
 		tb.Fatalf("opening the provider: %v", err)
@@ -69,7 +72,25 @@ func start(tb testing.TB, cfg server.Config, host, path string, serve func(publi
 			tb.Errorf("closing the provider: %v", err)
 		}
 	})
-	return &App{Server: srv, Issuer: cfg.Issuer, tb: tb}
+	return &App{Server: srv, Issuer: cfg.Issuer, tb: tb, cfg: cfg}
+}
+
+// Replica runs the provider once more, behind the same issuer, and returns where it is
+// reached by itself.
+func (a *App) Replica() (address string) {
+	a.tb.Helper()
+	cfg := a.cfg
+	cfg.Thrift = thrift()
+	srv, err := server.Open(context.WithoutCancel(a.tb.Context()), cfg)
+	if err != nil {
+		a.tb.Fatalf("opening a replica: %v", err)
+	}
+	public := httptest.NewServer(srv.Handler())
+	a.tb.Cleanup(func() {
+		public.Close()
+		Must(a.tb, srv.Close())
+	})
+	return public.URL
 }
 
 // AddUser makes a person with Password.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gatehouse/idp/idptest/entra"
@@ -37,7 +39,9 @@ const (
 type Entra struct {
 	*entra.Tenant
 	URL string // the authority, below which the tenants are
-	tb  testing.TB
+	// Exchanges counts the codes that were brought to it.
+	Exchanges atomic.Int64
+	tb        testing.TB
 }
 
 // StartEntra runs a simulated Entra until the test ends. Its apps are registered for
@@ -45,7 +49,12 @@ type Entra struct {
 func StartEntra(tb testing.TB, issuer string, change func(*entra.Config)) *Entra {
 	tb.Helper()
 	e := &Entra{tb: tb}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { e.ServeHTTP(w, r) }))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			e.Exchanges.Add(1)
+		}
+		e.ServeHTTP(w, r)
+	}))
 	tb.Cleanup(srv.Close)
 	e.URL = srv.URL
 	c := entra.Config{BaseURL: srv.URL, Directories: entraDirectories(), Apps: entraApps(issuer), People: entraPeople()}

@@ -119,7 +119,7 @@ func Request(c idp.Client) idp.Request {
 	return idp.Request{
 		ID: idp.NewID(), BrowserHash: idp.HashSecret("browser"), ClientID: c.ID, RedirectURI: c.RedirectURIs[0],
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
-		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode,
 		Demand: idp.Demand{
 			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
 		},

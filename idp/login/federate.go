@@ -174,11 +174,8 @@ func (l *Login) callback(c *gin.Context) error {
 	if err != nil {
 		return l.startAgain(c, err) // it took long there: to ask once more is quick
 	}
-	if s.over() {
-		return l.finishedAgain(c, s)
-	}
-	if q.version != s.flow.Version && (waited || !s.takesPassword()) {
-		return l.toPage(c, s)
+	if s.over() || q.version != s.flow.Version && (waited || !s.takesPassword()) {
+		return l.onward(c, s)
 	}
 	connection, err := l.connection(c.Request.Context(), s, q.connection)
 	if at := c.Param("connection"); err == nil && (q.own && at != q.connection || !q.own && at != "") {
@@ -209,6 +206,11 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, o
 		return err
 	}
 	a, err := l.Upstreams.Receive(ctx, connection, l.question(s, connection, own), answer)
+	if refused, ok := errors.AsType[*idp.FederationError](err); ok && refused.Reason == idp.FederationLost {
+		if moved := l.takenElsewhere(c, s); moved != nil {
+			return l.onward(c, moved)
+		}
+	}
 	if err != nil {
 		return l.turnedAway(c, s, connection, err)
 	}
@@ -227,6 +229,39 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, o
 		return l.turnedAway(c, s, connection, err)
 	}
 	return err
+}
+
+// onward leads to where a sign-in went by an answer that was taken already.
+func (l *Login) onward(c *gin.Context, s *signIn) error {
+	if s.over() {
+		return l.finishedAgain(c, s)
+	}
+	return l.toPage(c, s)
+}
+
+// takenElsewhereWithin is how long another replica may take with an answer whose code it
+// has used already.
+const takenElsewhereWithin = 2 * time.Second
+
+// takenElsewhere is the sign-in as it stands once another replica has taken the answer,
+// nil where none does: its code was used, or is nobody's.
+func (l *Login) takenElsewhere(c *gin.Context, s *signIn) *signIn {
+	look := time.NewTicker(takenElsewhereWithin / 20)
+	defer look.Stop()
+	over := time.After(takenElsewhereWithin)
+	for {
+		now, err := l.open(c, s.flow.ID)
+		if err != nil || now.over() || now.flow.Version != s.flow.Version {
+			return now
+		}
+		select {
+		case <-look.C:
+		case <-over:
+			return nil
+		case <-c.Request.Context().Done():
+			return nil
+		}
+	}
 }
 
 // noteDated notes at a connection whether its other side says when people signed in

@@ -48,12 +48,14 @@ type Config struct {
 	Thrift Thrift
 }
 
-// Thrift makes the two costly things cheap: most tests are about neither.
+// Thrift makes what is costly cheap: most tests are not about it.
 type Thrift struct {
 	// Passwords are the costs of new hashes; zero: password.DefaultParams.
 	Passwords password.Params
 	// NewKey makes signing keys; nil: fresh ones.
 	NewKey func(idp.Algorithm) (crypto.Signer, error)
+	// AnswerWithin is how long the work on a request may take; zero: web.AnswerWithin.
+	AnswerWithin time.Duration
 }
 
 // leastRetention is the floor of AuditRetention. What is deleted a month later was

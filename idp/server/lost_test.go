@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -19,7 +20,9 @@ import (
 	"gatehouse/idp/manage/links"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
+	"gatehouse/ui"
 )
 
 // loses is a house of which all that is sealed for people is under a master key that is
@@ -265,5 +268,87 @@ func TestEveryPageAnswersWhenAMasterKeyIsLost(t *testing.T) {
 	change.ClientSecret = idptest.EntraSecret
 	if _, err := l.Manage.Connections.UpdateConnection(t.Context(), authz.System(), change); err != nil {
 		t.Error(err)
+	}
+}
+
+// A lost invitation is seen as one in the list, keeps no other from being seen, and can be
+// taken back and made anew. Who registers its address is not kept waiting for it.
+func TestAnInvitationWhoseKeyIsLostIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	l := openLoses(t)
+	ctx, who := t.Context(), links.Invitation{Population: idp.Contacts, Email: "new@rtx.example", Name: "New"}
+	p, err := l.Manage.Populations.Population(ctx, authz.System(), idp.Contacts)
+	idptest.Must(t, err)
+	_, err = l.Manage.Populations.SaveRegistration(ctx, authz.System(), populations.Change[idp.Registration]{ID: idp.Contacts, Version: p.Version, To: idp.Registration{Open: true}})
+	idptest.Must(t, err)
+	admin, err := l.Manage.People.CreateUser(ctx, people.NewUser{
+		Population: idp.Agents, Email: "admin@rtx.example", Name: "Ada", Password: idptest.Password, Roles: []string{idp.RoleAdmin},
+	})
+	idptest.Must(t, err)
+	console, page, _ := l.atCodes(l.Issuer+"/admin", admin.Email)
+	console.Submit(page, "/saved", "saved", "yes")
+	lost, err := l.Manage.Links.Invite(ctx, authz.System(), who)
+	idptest.Must(t, err)
+	l.box.Next(who.Email)
+	l.lose()
+	other := who
+	other.Email = "other@rtx.example"
+	_, err = l.Manage.Links.Invite(ctx, authz.System(), other)
+	idptest.Must(t, err)
+
+	list := l.Issuer + "/admin/people/invitations?population=contacts"
+	page = l.says(console.Get(list), who.Email, other.Email, "It can no longer be read.")
+	if p := l.says(console.Post(l.Issuer+"/admin/people/invitations/"+lost.ID+"/resend", url.Values{}), unreadable); p.Status != http.StatusConflict {
+		t.Errorf("sent again: %d", p.Status)
+	}
+	idptest.Must(t, l.Manage.Links.AskRegistration(ctx, links.LinkRequest{Population: idp.Contacts, Email: who.Email}))
+	if link := linkInMail.FindString(l.box.Next(who.Email).Text); !strings.Contains(link, "/registration/") {
+		t.Errorf("who registers is sent %q", link)
+	}
+	l.says(console.Submit(page, lost.ID+"/revoke"), "The invitation is revoked.", other.Email)
+	_, err = l.Manage.Links.Invite(ctx, authz.System(), who)
+	idptest.Must(t, err)
+	l.says(console.Get(list), who.Email)
+}
+
+// What waits to be mailed when its master key is lost stays, and says why; what is asked
+// for again is mailed.
+func TestAMailWhoseKeyIsLostHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	l := openLoses(t)
+	user, lost := l.AddUser(idp.Agents, "maya@rtx.example"), outbox.New(l.Store, l.ring)
+	for range 4 { // as many as are under way at once to one domain
+		idptest.Must(t, lost.Mail(t.Context(), outbox.Letter{To: user.Email, UserID: user.ID, Lifetime: time.Hour, Mail: ui.Mail{Kind: ui.MailReset}}))
+	}
+	idptest.Must(t, l.Manage.Links.AskReset(t.Context(), links.LinkRequest{Population: idp.Agents, Email: user.Email}))
+	l.box.Next(user.Email)
+	over := time.After(20 * time.Second)
+	for l.db.Count(t, "outbox WHERE done_at IS NULL AND last_error LIKE '%no master key%'") < 4 {
+		select {
+		case <-over:
+			t.Fatal("not all say why they wait")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// A form that its browser kept, and an authenticator that it was setting up at its
+// account, begin again.
+func TestWhatABrowserKeepsIsOfNoUseUnderALostKey(t *testing.T) {
+	t.Parallel()
+	l := openLoses(t)
+	user := l.AddUser(idp.Agents, "maya@rtx.example")
+	b, page, phone := l.atCodes(l.Issuer+"/account", user.Email)
+	b.Submit(page, "/saved", "saved", "yes")
+	page = b.Get(l.Issuer + "/account/agents/second-step/add")
+	sealed := base64.RawURLEncoding.EncodeToString(l.ring.Seal([]byte("gone"), "anything"))
+	l.says(b.Submit(page, "/second-step/add", "pending", sealed, "code", phone.Code(1)), "here is a new QR code")
+	u, err := url.Parse(l.Issuer)
+	idptest.Must(t, err)
+	b.Jar.SetCookies(u, []*http.Cookie{{Name: "gatehouse_kept_form", Value: sealed, Path: "/"}})
+	for _, path := range []string{"", "/profile", "/password"} {
+		if p := l.says(b.Get(l.Issuer + "/account/agents" + path)); p.Status != http.StatusOK {
+			t.Errorf("%q: %d", path, p.Status)
+		}
 	}
 }

@@ -25,12 +25,38 @@ var errTooLong = errors.New("the work on the request took too long")
 func (w *Web) hurry(c *gin.Context) {
 	ctx, cancel := context.WithCancelCause(c.Request.Context())
 	defer cancel(nil)
-	timer := time.AfterFunc(AnswerWithin, func() { cancel(errTooLong) })
+	timer := time.AfterFunc(w.cfg.AnswerWithin, func() { cancel(errTooLong) })
 	defer timer.Stop()
-	c.Request = c.Request.WithContext(ctx)
+	late := &overdue{Context: ctx, done: make(chan struct{})}
+	context.AfterFunc(ctx, func() { close(late.done) })
+	c.Request = c.Request.WithContext(late)
 	c.Writer = &hurriedWriter{ResponseWriter: c.Writer, ctx: ctx, begun: func() { timer.Stop() }}
 	c.Next()
 }
+
+// overdue is a context with a deadline that can be lifted. Those of the standard library
+// that can be ended are cancelled, and what fails by that would say that the client went
+// away. Its channel is its own: else contexts derived from it would ask the inner one why
+// it ended.
+type overdue struct {
+	context.Context
+	done chan struct{}
+}
+
+// Done implements context.Context.
+func (o *overdue) Done() <-chan struct{} { return o.done }
+
+// Err implements context.Context.
+func (o *overdue) Err() error {
+	err := o.Context.Err()
+	if err != nil && errors.Is(context.Cause(o.Context), errTooLong) {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// AfterFunc spares derived contexts a goroutine each.
+func (o *overdue) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(o.Context, f) }
 
 // hurriedWriter says of a fault that came of the deadline what it is, and of every 503
 // when to try again. It lifts the deadline once an answer has begun: how long that may take is the server's to say.
@@ -77,6 +103,3 @@ func (w *hurriedWriter) Flush() {
 	w.begun()
 	w.ResponseWriter.Flush()
 }
-
-// TooLong tells whether a request failed because its work took too long.
-func TooLong(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errTooLong) }

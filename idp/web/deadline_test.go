@@ -61,6 +61,9 @@ func TestWorkThatTakesTooLongIsAnsweredInTimeWith503(t *testing.T) {
 			if path == "/export" && !strings.Contains(rec.Body.String(), "last") {
 				t.Error("an answer that had begun was cut")
 			}
+			if path == "/waits" && !strings.Contains(rec.Body.String(), "We will be right back") {
+				t.Errorf("the page says %s", rec.Body)
+			}
 			if path == "/api/waits" && !strings.Contains(rec.Body.String(), `"status":503`) {
 				t.Errorf("%s", rec.Body)
 			}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -56,7 +57,7 @@ func (p *Problem) BackTo(url, app string) *Problem {
 func asProblem(err error) *Problem {
 	var p *Problem
 	found := errors.As(err, &p)
-	if errors.Is(err, idp.ErrUnavailable) {
+	if errors.Is(err, idp.ErrUnavailable) || !found && errors.Is(err, context.DeadlineExceeded) {
 		away := NewProblem(ui.ProblemUnavailable, err)
 		if found {
 			away.Frame, away.BackURL, away.BackLabel = p.Frame, p.BackURL, p.BackLabel

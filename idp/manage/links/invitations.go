@@ -22,6 +22,9 @@ type InvitationEntry struct {
 	Roles                                 []string // ids
 	// SentAt is when it was made; it may have been sent again since.
 	SentAt, ExpiresAt time.Time
+	// Lost: the master key of what it comes with, such as its roles, is lost. Its link
+	// works no more, and it cannot be sent again.
+	Lost bool
 }
 
 // Expired tells whether the link of its mail has stopped working. It can be sent again.
@@ -168,10 +171,11 @@ func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQu
 	list := make([]InvitationEntry, len(links))
 	for i, l := range links {
 		body, err := m.linkBody(l)
-		if err != nil {
+		if err != nil && !errors.Is(err, idp.ErrUnreadable) {
 			return nil, "", err
 		}
 		list[i] = invitationEntry(l, body)
+		list[i].Lost = err != nil
 	}
 	return list, next, nil
 }
@@ -182,7 +186,11 @@ func (m *Manager) Invitation(ctx context.Context, a authz.Actor, id string) (Inv
 		return InvitationEntry{}, err
 	}
 	l, body, err := m.invitation(ctx, id)
-	return invitationEntry(l, body), err
+	e := invitationEntry(l, body)
+	if errors.Is(err, idp.ErrUnreadable) {
+		e.Lost, err = true, nil
+	}
+	return e, err
 }
 
 func (m *Manager) invitation(ctx context.Context, id string) (idp.Link, linkBody, error) {
@@ -254,6 +262,9 @@ func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email strin
 		return false, err
 	}
 	body, err := m.linkBody(l)
+	if errors.Is(err, idp.ErrUnreadable) { // worth nothing any more
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -264,11 +275,12 @@ func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email strin
 	return true, m.sendAgain(ctx, p, l, body)
 }
 
-// RevokeInvitation takes an invitation back: its link stops working at once.
-// idp.ErrNotFound: it was accepted or revoked meanwhile.
+// RevokeInvitation takes an invitation back: its link stops working at once. One that is
+// lost gives nothing that its actor could lack. idp.ErrNotFound: it was accepted or
+// revoked meanwhile.
 func (m *Manager) RevokeInvitation(ctx context.Context, a authz.Actor, id string) error {
 	l, body, err := m.invitation(ctx, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, idp.ErrUnreadable) {
 		return errors.Join(m.Authz.Allow(ctx, a, authz.Request{Op: "RevokeInvitation"}), err)
 	}
 	if err := m.mayInvite(ctx, a, "RevokeInvitation", body.Roles); err != nil {

@@ -111,8 +111,11 @@ func CheckChange(before, after idp.User) error {
 		before string
 		after  *string
 	}{
-		{before.Name, &after.Name}, {before.GivenName, &after.GivenName}, {before.FamilyName, &after.FamilyName},
-		{before.Zoneinfo, &after.Zoneinfo}, {before.Picture, &after.Picture},
+		{before.Name, &after.Name},
+		{before.GivenName, &after.GivenName},
+		{before.FamilyName, &after.FamilyName},
+		{before.Zoneinfo, &after.Zoneinfo},
+		{before.Picture, &after.Picture},
 	} {
 		if *kept.after == kept.before {
 			*kept.after = ""

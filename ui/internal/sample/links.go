@@ -57,6 +57,7 @@ func consoleLinks() map[string]ui.Page {
 			{Name: "Agent three", Email: "three@rtx.example", Roles: []string{"Manager"}, SentAt: on(20, 8), ExpiresAt: on(27, 8), ResendAction: "#", RevokeForm: "#"},
 			{Email: sampleAddress, SentAt: on(2, 8), ExpiresAt: on(9, 8), Expired: true, ResendAction: "#", RevokeForm: "#"},
 			{Email: "admin@rtx.example", Roles: []string{"Admin"}, SentAt: on(22, 8), ExpiresAt: on(29, 8)},
+			{Email: "lost@rtx.example", SentAt: on(22, 8), ExpiresAt: on(29, 8), Lost: true, RevokeForm: "#"},
 		},
 	}
 	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}

@@ -197,6 +197,9 @@ func rest() map[string]ui.Page {
 			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
 		},
 		// It leads to itself: an example has to stay.
+		"form-post": ui.FormPost{
+			Frame: frame(), URL: "https://app.example/callback", Fields: []ui.Field{{Name: "code", Value: "c"}, {Name: "state", Value: "s"}},
+		},
 		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
 		"go-on":          ui.GoOn{Frame: frame(), Email: "maya@rtx.example", OtherURL: "?other=1"},
 		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},
