@@ -316,6 +316,22 @@ func TestNamedClaimsEndWithTheirScope(t *testing.T) {
 	})
 }
 
+// An app that asked for what it may not have does not get it with a scope of later: for that
+// it asks anew.
+func TestAClaimThatTheAppCouldNotAskForStaysOut(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	p := k.AddParty(idp.Client{Scopes: []string{"openid", "offline_access"}})
+	tokens := k.tokens(p, "scope", "openid offline_access", "claims", ask(t, "id_token", "email"))
+	now, err := k.Store.VersionedClient(t.Context(), p.Client.ID)
+	idptest.Must(t, err)
+	now.Client.Scopes = append(now.Client.Scopes, "email")
+	idptest.Must(t, k.Store.SaveClient(t.Context(), now.Version, now.Client))
+	r := k.refresh(p, tokens.RefreshToken)
+	r.want(t, 200, "")
+	wantPersonal(t, "after a refresh", part(t, r.text("id_token"), 1))
+}
+
 func TestARequestThatIsMadeAgainNamesTheSameClaims(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
