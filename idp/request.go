@@ -18,10 +18,12 @@ type Request struct {
 	// ResponseMode is how the client is answered.
 	ResponseMode ResponseMode
 	Demand       Demand
-	LoginHint    string
-	UILocales    string
-	CreatedAt    time.Time
-	ExpiresAt    time.Time
+	// Claims are those that it asks for by name.
+	Claims    AskedClaims
+	LoginHint string
+	UILocales string
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 // ResponseMode is how an authorization response travels to the redirect URI (OAuth 2.0
@@ -38,6 +40,12 @@ const (
 
 // ResponseModes lists them.
 func ResponseModes() []ResponseMode { return []ResponseMode{QueryMode, FragmentMode, FormPostMode} }
+
+// AskedClaims are claims about the person that a request asks for by name (OpenID Connect
+// Core 1.0 section 5.5), in each of the two places that it can name.
+type AskedClaims struct {
+	IDToken, Userinfo []string
+}
 
 // Demand is what a request asks of the sign-in itself.
 type Demand struct {
