@@ -15,11 +15,36 @@ type Request struct {
 	Nonce       string
 	// CodeChallenge is always of method S256 (RFC 7636); empty: none was sent.
 	CodeChallenge string
-	Demand        Demand
-	LoginHint     string
-	UILocales     string
-	CreatedAt     time.Time
-	ExpiresAt     time.Time
+	// ResponseMode is how the client is answered.
+	ResponseMode ResponseMode
+	Demand       Demand
+	// Claims are those that it asks for by name.
+	Claims    AskedClaims
+	LoginHint string
+	UILocales string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// ResponseMode is how an authorization response travels to the redirect URI (OAuth 2.0
+// Multiple Response Type Encoding Practices section 2.1). Empty: the query.
+type ResponseMode string
+
+// The response modes that exist here.
+const (
+	QueryMode    ResponseMode = "query"
+	FragmentMode ResponseMode = "fragment"
+	// FormPostMode: the browser posts a form (OAuth 2.0 Form Post Response Mode).
+	FormPostMode ResponseMode = "form_post"
+)
+
+// ResponseModes lists them.
+func ResponseModes() []ResponseMode { return []ResponseMode{QueryMode, FragmentMode, FormPostMode} }
+
+// AskedClaims are claims about the person that a request asks for by name (OpenID Connect
+// Core 1.0 section 5.5), in each of the two places that it can name.
+type AskedClaims struct {
+	IDToken, Userinfo []string
 }
 
 // Demand is what a request asks of the sign-in itself.

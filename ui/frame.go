@@ -19,6 +19,7 @@ type about struct {
 	name     string       // of the page, where it is not its template's
 	failed   bool         // the title then starts with "Error: "
 	console  bool         // shown in the console's layout
+	away     bool         // its form posts to an app, which may show it in a frame
 	next     template.URL // where the page goes on to by itself, empty for nowhere
 }
 
@@ -41,6 +42,9 @@ func (f Frame) frame() Frame { return f }
 
 // Logo is the URL of the logo that a page shows, empty for none.
 func Logo(p Page) string { return p.frame().Brand.LogoURL }
+
+// PostsAway tells whether a page's form posts to an app.
+func PostsAway(p Page) bool { return p.about().away }
 
 // Brand is how the organisation of a population shows itself.
 type Brand struct {

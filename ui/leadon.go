@@ -14,11 +14,24 @@ type LeadOn struct {
 
 // OnTheWeb tells whether the browser itself goes there. Another program may only be opened
 // by the link, which then shows at once.
-func (p LeadOn) OnTheWeb() bool {
-	return strings.HasPrefix(string(p.URL), "https:") || strings.HasPrefix(string(p.URL), "http:")
+func (p LeadOn) OnTheWeb() bool { return OnTheWeb(string(p.URL)) }
+
+// OnTheWeb tells whether an address is opened by the browser itself: http or https.
+func OnTheWeb(uri string) bool {
+	return strings.HasPrefix(uri, "https:") || strings.HasPrefix(uri, "http:")
 }
 
 func (p LeadOn) about() about { return about{template: "lead-on", failed: false, next: p.URL} }
+
+// FormPost posts fields to an app by itself, and by a button where no script runs (OAuth
+// 2.0 Form Post Response Mode section 2).
+type FormPost struct {
+	Frame
+	URL    string // of an app: http or https
+	Fields []Field
+}
+
+func (p FormPost) about() about { return about{template: "form-post", away: true} }
 
 // GoOn says that another tab signed in, and goes on with that by itself where scripts
 // run.

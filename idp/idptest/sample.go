@@ -39,6 +39,7 @@ func User(population, email string) idp.User {
 		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Department: "Ventas", Locale: "de-CH",
 		PasswordHash: "$argon2id$…", PasswordChangedAt: now, PasswordByMailAt: now, UnprovedAt: now, EmailVerified: true,
 		CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
+		Profile: idp.Profile{GivenName: "Maya", FamilyName: "玛雅", Zoneinfo: "Europe/Zurich", Picture: "https://rtx.example/maya.png"},
 	}
 }
 
@@ -102,6 +103,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
+		Claims:       idp.AskedClaims{IDToken: []string{"email"}, Userinfo: []string{"name", "zoneinfo"}},
 		GivenVersion: 3, ConnectionID: "entra", Address: s.Address, UserAgent: s.UserAgent,
 		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),
 	}, code
@@ -118,7 +120,8 @@ func Request(c idp.Client) idp.Request {
 	return idp.Request{
 		ID: idp.NewID(), BrowserHash: idp.HashSecret("browser"), ClientID: c.ID, RedirectURI: c.RedirectURIs[0],
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
-		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		Claims:        idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},
+		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode,
 		Demand: idp.Demand{
 			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
 		},

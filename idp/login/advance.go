@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/web"
 )
 
 // advance writes the flow with its new facts and goes to what comes next; a
@@ -48,8 +49,8 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 	for _, cookie := range out.cookies {
 		http.SetCookie(c.Writer, cookie)
 	}
-	if out.location != "" {
-		return l.leadOn(c, s, out.location)
+	if out.answer.URL != "" {
+		return l.Web.Answer(c, l.plainFrame(c, s), out.answer)
 	}
 	return l.toPage(c, s)
 }
@@ -86,10 +87,10 @@ func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
 	return s.next(), nil
 }
 
-// outcome is where a step leads when it leaves the sign-in.
+// outcome is what the app is answered when a step leaves the sign-in.
 type outcome struct {
-	location string
-	cookies  []*http.Cookie
+	answer  web.Answer
+	cookies []*http.Cookie
 }
 
 // write stores the flow in its next state, with what entering that state brings.
@@ -104,7 +105,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	case NeedEnrolment:
 		l.prepareSecret(s, state)
 	case Unmet:
-		out.location, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
+		out.answer, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
 	case Done:
 		if err := l.linkAssertion(ctx, s); err != nil {
 			return out, err

@@ -29,17 +29,17 @@ func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
 	if err := l.settleByMail(ctx, s); err != nil {
 		return outcome{}, err
 	}
-	location, err := moved(l.Requests.Resume(ctx, s.flow.RequestID, session))
-	return outcome{location: location, cookies: []*http.Cookie{cookie}}, err
+	answer, err := moved(l.Requests.Resume(ctx, s.flow.RequestID, session))
+	return outcome{answer: answer, cookies: []*http.Cookie{cookie}}, err
 }
 
 // moved says of a request that was answered, or that went with its app this very moment,
 // what is said of a flow that another tab moved.
-func moved(location string, err error) (string, error) {
+func moved(answer web.Answer, err error) (web.Answer, error) {
 	if errors.Is(err, idp.ErrUsed) {
-		return "", idp.ErrConflict
+		return answer, idp.ErrConflict
 	}
-	return location, err
+	return answer, err
 }
 
 // settleByMail ends what a link in a mail began. The password that it set counts like

@@ -206,11 +206,16 @@ func (l *Login) renderSent(c *gin.Context, s *signIn, p idp.Population, register
 	})
 }
 
-// register asks for the address of somebody who wants an account. It writes nothing.
+// register asks for the address of somebody who wants an account. It writes nothing. An
+// app may lead here where there is nothing to register for (prompt=create): then the
+// sign-in begins as always.
 func (l *Login) register(c *gin.Context) error {
 	s, page, population, err := l.asking(c)
 	if err != nil {
 		return err
+	}
+	if c.Query("create") == "yes" && l.registerURL(s, population) == "" {
+		return l.toPage(c, s)
 	}
 	if c.Query("sent") == "yes" && population.Registers() {
 		return l.renderSent(c, s, population, true)

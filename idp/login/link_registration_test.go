@@ -196,6 +196,7 @@ func TestRegistrationIsForTheDomainsThatAreAllowed(t *testing.T) {
 			t.Error("registration is offered")
 		}
 		flow := strings.Join(strings.Split(page.URL.Path, "/")[:3], "/")
+		want(t, b.Get(h.Issuer+flow+"/register?as=contacts&create=yes"), http.StatusOK, "Sign in to Test app")
 		want(t, b.Get(h.Issuer+flow+"/register?as=contacts"), http.StatusNotFound, "There is no page here")
 		want(t, b.Get(h.Issuer+flow+"/register?as=contacts&sent=yes"), http.StatusNotFound, "There is no page here")
 		want(t, post(b, h.Issuer+flow+"/register", "population", "contacts", "email", newcomer), http.StatusNotFound, "There is no page here")

@@ -26,9 +26,9 @@ import (
 // good and return where to send the browser.
 type Requests interface {
 	// Resume hands a finished sign-in over.
-	Resume(ctx context.Context, requestID string, s idp.Session) (location string, err error)
+	Resume(ctx context.Context, requestID string, s idp.Session) (web.Answer, error)
 	// Unmet tells the app that the person cannot reach what it demands.
-	Unmet(ctx context.Context, requestID string) (location string, err error)
+	Unmet(ctx context.Context, requestID string) (web.Answer, error)
 	// Again is the URL that asks the same anew, for a browser that lost the
 	// answer.
 	Again(r idp.Request) string

@@ -89,12 +89,12 @@ func (l *Login) postOnward(c *gin.Context, s *signIn) error { return l.toPage(c,
 func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionStanding) error {
 	s.goOnWith(found)
 	s.flow.Kind = (Done{}).kind()
-	location := ""
+	var answer web.Answer
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) (err error) {
 		if err := l.Store.AdvanceFlow(ctx, s.flow); err != nil {
 			return err
 		}
-		location, err = l.Requests.Resume(ctx, s.flow.RequestID, found.Session)
+		answer, err = l.Requests.Resume(ctx, s.flow.RequestID, found.Session)
 		return err
 	})
 	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrExpired) || errors.Is(err, idp.ErrUsed) {
@@ -103,7 +103,7 @@ func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionStanding) err
 	if err != nil {
 		return err
 	}
-	return l.leadOn(c, s, location)
+	return l.Web.Answer(c, l.plainFrame(c, s), answer)
 }
 
 // againField is the hidden field with which a form asks to start again when its sign-in

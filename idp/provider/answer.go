@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,7 +24,7 @@ const offlineLifetime = 180 * 24 * time.Hour
 
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
-func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (string, error) {
+func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (web.Answer, error) {
 	now, code := idp.Now(), idp.NewSecret()
 	offline := slices.Contains(r.Scopes, "offline_access") && client.Allows("refresh_token")
 	expires := s.ExpiresAt
@@ -36,60 +35,60 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 	grant := idp.Grant{
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
-		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 		Address: s.Address, UserAgent: s.UserAgent,
 	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
-		return "", err
+		return web.Answer{}, err
 	}
 	if o.MinVersion > 0 {
 		// The client may be about to hear that this session is over for it. That was
 		// the sign-in before.
 		if err := p.Store.CancelDeliveries(ctx, client.ID, s.ID, now); err != nil {
-			return "", err
+			return web.Answer{}, err
 		}
 	}
 	err := p.Store.Audit(ctx, idp.AuditEvent{
 		Kind: idp.AuditClientAuthorized, ActorID: s.UserID, UserID: s.UserID, PopulationID: s.PopulationID,
 		ClientID: client.ID, SessionID: s.ID,
 	})
-	return p.location(r, "code", code), err
+	return p.answer(r, "code", code), err
 }
 
 // Resume answers the request of a sign-in that is finished, in the transaction
 // that made the session. One request gets one answer. The session must be of the
 // browser that made the request: whoever knows a request's id gets nothing.
-func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) (string, error) {
+func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) (web.Answer, error) {
 	r, client, err := p.finish(ctx, requestID)
 	if err != nil {
-		return "", err
+		return web.Answer{}, err
 	}
 	if !slices.Equal(r.BrowserHash, s.BrowserHash) {
-		return "", fmt.Errorf("resume a request of another browser: %w", idp.ErrNotFound)
+		return web.Answer{}, fmt.Errorf("resume a request of another browser: %w", idp.ErrNotFound)
 	}
 	if !slices.Contains(client.Populations, s.PopulationID) {
-		return "", fmt.Errorf("resume with a session of population %s: %w", s.PopulationID, idp.ErrInvalid)
+		return web.Answer{}, fmt.Errorf("resume with a session of population %s: %w", s.PopulationID, idp.ErrInvalid)
 	}
 	if r.Demand.UserID != "" && r.Demand.UserID != s.UserID {
-		return p.errorLocation(r, fail(loginRequired, "somebody else signed in than id_token_hint names")), nil
+		return p.refusal(r, fail(loginRequired, "somebody else signed in than id_token_hint names")), nil
 	}
 	override, err := p.Store.Override(ctx, client.ID)
 	if err != nil {
-		return "", err
+		return web.Answer{}, err
 	}
 	return p.grantCode(ctx, r, client, s, override)
 }
 
 // Unmet answers a request that this person cannot meet.
-func (p *Provider) Unmet(ctx context.Context, requestID string) (string, error) {
+func (p *Provider) Unmet(ctx context.Context, requestID string) (web.Answer, error) {
 	r, _, err := p.finish(ctx, requestID)
 	if err != nil {
-		return "", err
+		return web.Answer{}, err
 	}
-	return p.errorLocation(r, fail(unmetRequirements, "the requested authentication cannot be reached")), nil
+	return p.refusal(r, fail(unmetRequirements, "the requested authentication cannot be reached")), nil
 }
 
 // finish takes a request out and reads its client as it is now: what was taken from the
@@ -135,7 +134,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 		population = ""
 	}
 	for name, value := range map[string]string{
-		"population": population, "prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales, "claims": oneSubject(r.Demand.UserID),
+		"population": population, "prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales,
 	} {
 		if value != "" {
 			q.Set(name, value)
@@ -144,17 +143,10 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if r.Demand.MaxAge >= 0 {
 		q.Set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
-}
-
-// oneSubject is the claims parameter that takes one person and no other (OpenID
-// Connect Core 1.0 section 5.5.1), empty for anybody.
-func oneSubject(id string) string {
-	if id == "" {
-		return ""
+	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
+		q.Set("claims", text)
 	}
-	text, _ := json.Marshal(map[string]any{"id_token": map[string]any{"sub": map[string]string{"value": id}}}) // always marshals
-	return string(text)
+	return p.Web.Path("%s?%s", authorizePath, q.Encode())
 }
 
 // Answers is the session of this browser that answers a request as it stands, as it
@@ -196,6 +188,7 @@ func again(r idp.Request) url.Values {
 	}
 	set("state", r.State)
 	set("nonce", r.Nonce)
+	set("response_mode", string(r.ResponseMode))
 	if r.CodeChallenge != "" {
 		set("code_challenge", r.CodeChallenge)
 		set("code_challenge_method", "S256")
@@ -205,21 +198,21 @@ func again(r idp.Request) url.Values {
 		values = append(values, string(v))
 	}
 	set("acr_values", strings.Join(values, " "))
+	set("claims", claimsParameter(r.Claims, ""))
 	if r.Demand.MaxAge > 0 {
 		set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}
 	return q
 }
 
-// errorLocation is the redirect that tells a client what went wrong (RFC 6749
-// section 4.1.2.1).
-func (p *Provider) errorLocation(r idp.Request, f *failure) string {
-	return p.location(r, "error", string(f.code), "error_description", f.description)
+// refusal tells a client what went wrong (RFC 6749 section 4.1.2.1).
+func (p *Provider) refusal(r idp.Request, f *failure) web.Answer {
+	return p.answer(r, "error", string(f.code), "error_description", f.description)
 }
 
-// location adds parameters to the request's redirect URI, whose own query stays
-// as it was registered; iss says who answers (RFC 9207).
-func (p *Provider) location(r idp.Request, pairs ...string) string {
+// answer carries parameters to the request's redirect URI in its response mode. The URI's
+// own query stays as it was registered; iss says who answers (RFC 9207).
+func (p *Provider) answer(r idp.Request, pairs ...string) web.Answer {
 	q := url.Values{"iss": {p.Issuer}}
 	for i := 0; i < len(pairs); i += 2 {
 		q.Set(pairs[i], pairs[i+1])
@@ -228,8 +221,13 @@ func (p *Provider) location(r idp.Request, pairs ...string) string {
 		q.Set("state", r.State)
 	}
 	separator := "?"
-	if strings.Contains(r.RedirectURI, "?") {
+	switch {
+	case r.ResponseMode == idp.FormPostMode:
+		return web.Answer{URL: r.RedirectURI, Form: q}
+	case r.ResponseMode == idp.FragmentMode:
+		separator = "#"
+	case strings.Contains(r.RedirectURI, "?"):
 		separator = "&"
 	}
-	return r.RedirectURI + separator + q.Encode()
+	return web.Answer{URL: r.RedirectURI + separator + q.Encode()}
 }

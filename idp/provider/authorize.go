@@ -35,18 +35,31 @@ func (p *Provider) authorizeGate(c *gin.Context) error {
 	r := c.Request.WithContext(context.WithValue(c.Request.Context(), pageHolderKey{}, page))
 	w := &heldWriter{ResponseWriter: c.Writer, page: page}
 	p.forward(w, r, authorizePath)
+	if page.form != nil {
+		return p.Web.Answer(c, ui.Frame{}, *page.form)
+	}
 	return page.err
 }
 
 type pageHolderKey struct{}
 
-// pageHolder takes the error that is to be a page across the library.
-type pageHolder struct{ err error }
+// pageHolder takes what is to be a page across the library: an error, or the form that
+// answers the app.
+type pageHolder struct {
+	err  error
+	form *web.Answer
+}
+
+func (p *pageHolder) held() bool { return p.err != nil || p.form != nil }
 
 // hold keeps an error for the gate, and gives the library one to stop with.
 func hold(ctx context.Context, err error) error {
+	return holdPage(ctx, pageHolder{err: err})
+}
+
+func holdPage(ctx context.Context, held pageHolder) error {
 	if page, ok := ctx.Value(pageHolderKey{}).(*pageHolder); ok {
-		page.err = err
+		*page = held
 	}
 	return toLibrary(fail(invalidRequest, "this request cannot be answered at its redirect_uri"))
 }
@@ -59,7 +72,7 @@ type heldWriter struct {
 
 // WriteHeader implements http.ResponseWriter.
 func (w *heldWriter) WriteHeader(status int) {
-	if w.page.err != nil {
+	if w.page.held() {
 		w.Header().Del("Content-Type")
 		return
 	}
@@ -69,7 +82,7 @@ func (w *heldWriter) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (w *heldWriter) Write(b []byte) (int, error) {
-	if w.page.err != nil {
+	if w.page.held() {
 		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
@@ -117,10 +130,10 @@ func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthR
 	if !ok {
 		return nil, hold(ctx, errors.New("authorize was called without an authorization"))
 	}
-	redirect, err := p.authorize(ctx, a, r.Header, r.Form)
+	out, err := p.authorize(ctx, a, r.Header, r.Form)
 	if f, ok := failureOf(err); ok {
 		logFailure(ctx, f)
-		return op.NewRedirect(p.errorLocation(a.request, f)), nil
+		out, err = sending{Answer: p.refusal(a.request, f)}, nil
 	}
 	if errors.Is(err, idp.ErrNotFound) { // the app was deleted this very moment, or a second ago elsewhere
 		return nil, hold(ctx, p.refused(ctx, ui.ProblemUnknownApp, idp.AuditEvent{}, "unknown client_id"))
@@ -128,37 +141,50 @@ func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthR
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
+	if out.Form != nil {
+		return nil, holdPage(ctx, pageHolder{form: &out.Answer})
+	}
+	redirect := op.NewRedirect(out.URL)
+	if out.cookie != nil {
+		redirect.Header.Set("Set-Cookie", out.cookie.String())
+	}
 	return redirect, nil
 }
 
-func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Header, form url.Values) (*op.Redirect, error) {
+// sending is where a request leads: to the app with an answer, or to the sign-in.
+type sending struct {
+	web.Answer
+	cookie *http.Cookie // of a browser that had none
+}
+
+func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Header, form url.Values) (sending, error) {
 	if a.failure != nil {
-		return nil, a.failure
+		return sending{}, a.failure
 	}
 	if err := p.readHint(a, form.Get("id_token_hint")); err != nil {
-		return nil, err
+		return sending{}, err
 	}
 	found, err := p.Sessions.Find(ctx, h, a.client.ID, a.client.Populations)
 	if err != nil {
-		return nil, err
+		return sending{}, err
 	}
 	s, choose := a.pick(found)
 	decision := a.decide(s)
 	switch {
 	case decision == mfa.Satisfied && s != nil && !choose:
-		redirect, err := p.answerAtOnce(ctx, a, *s)
+		answer, err := p.answerAtOnce(ctx, a, *s)
 		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
-			return redirect, err
+			return sending{Answer: answer}, err
 		}
 		// It ended this very moment, or was deleted with its person: then nobody is signed in.
 		if a.request.Demand.None {
-			return nil, fail(loginRequired, "nobody is signed in any more")
+			return sending{}, fail(loginRequired, "nobody is signed in any more")
 		}
 		s = nil
 	case decision == mfa.Unreachable:
-		return nil, fail(unmetRequirements, "the requested acr_values cannot be reached")
+		return sending{}, fail(unmetRequirements, "the requested acr_values cannot be reached")
 	case a.request.Demand.None:
-		return nil, silent(s, choose, decision)
+		return sending{}, silent(s, choose, decision)
 	}
 	return p.startFlow(ctx, a, h, s, choose)
 }
@@ -239,21 +265,17 @@ func reachable(d idp.Demand) bool {
 }
 
 // answerAtOnce is single sign-on: no page, no extra redirect.
-func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding) (*op.Redirect, error) {
-	var location string
-	err := p.Store.Do(ctx, func(ctx context.Context) (err error) {
-		location, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override)
+func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding) (answer web.Answer, err error) {
+	err = p.Store.Do(ctx, func(ctx context.Context) (err error) {
+		answer, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return op.NewRedirect(location), nil
+	return answer, err
 }
 
 // startFlow stores the request and a flow of this browser, and sends the person
 // to the sign-in. A session that is not enough is where the flow begins.
-func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Header, s *store.SessionStanding, choose bool) (*op.Redirect, error) {
+func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Header, s *store.SessionStanding, choose bool) (sending, error) {
 	var cookie *http.Cookie
 	_, browser := p.Sessions.Cookies.Browser(h)
 	if browser == nil {
@@ -284,12 +306,9 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 		}
 		return p.Store.CreateFlow(ctx, flow)
 	})
-	if err != nil {
-		return nil, err
+	page := p.Web.Path("/login/%s", flow.ID)
+	if slices.Contains(a.prompt, "create") {
+		page += "/register?create=yes"
 	}
-	redirect := op.NewRedirect(p.Web.Path("/login/%s", flow.ID))
-	if cookie != nil {
-		redirect.Header.Set("Set-Cookie", cookie.String())
-	}
-	return redirect, nil
+	return sending{web.Answer{URL: page}, cookie}, err
 }

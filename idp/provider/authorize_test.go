@@ -38,8 +38,6 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 		"response_type=token":                   {web, []string{"response_type", "token"}, "unsupported_response_type"},
 		"response_type=id_token":                {web, []string{"response_type", "id_token"}, "unsupported_response_type"},
 		"response_type=code id_token":           {web, []string{"response_type", "code id_token"}, "unsupported_response_type"},
-		"response_mode=fragment":                {web, []string{"response_mode", "fragment"}, "invalid_request"},
-		"response_mode=form_post":               {web, []string{"response_mode", "form_post"}, "invalid_request"},
 		"response_mode=bogus":                   {web, []string{"response_mode", "bogus"}, "invalid_request"},
 		"max_age=-1":                            {web, []string{"max_age", "-1"}, "invalid_request"},
 		"max_age=abc":                           {web, []string{"max_age", "abc"}, "invalid_request"},
@@ -55,7 +53,6 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 		"login_hint too long":                   {web, []string{"login_hint", strings.Repeat("n", 321)}, "invalid_request"},
 		"login_hint that cannot be stored":      {web, []string{"login_hint", "a\x00b"}, "invalid_request"},
 		"nonce that is not UTF-8":               {web, []string{"nonce", "\xff"}, "invalid_request"},
-		"fragment beats no other check":         {web, []string{"response_mode", "fragment", "prompt", "none"}, "invalid_request"},
 		"phr among others known to be too weak": {web, []string{"acr_values", "phr urn:bogus"}, "unmet_authentication_requirements"},
 	} {
 		t.Run(name, func(t *testing.T) {

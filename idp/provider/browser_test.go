@@ -79,12 +79,12 @@ func protocol(k *kit) *provider.Provider {
 	return p
 }
 
-func (k *kit) resume(p *provider.Provider, id string, s idp.Session) (location string, err error) {
+func (k *kit) resume(p *provider.Provider, id string, s idp.Session) (answer web.Answer, err error) {
 	err = k.Store.Do(k.t.Context(), func(ctx context.Context) (err error) {
-		location, err = p.Resume(ctx, id, s)
+		answer, err = p.Resume(ctx, id, s)
 		return err
 	})
-	return location, err
+	return answer, err
 }
 
 func TestARequestIsAnsweredOnce(t *testing.T) {
@@ -135,9 +135,9 @@ func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
 				r.ID, id = idp.NewID(), "invented"
 			}
 			idptest.Must(t, k.Store.CreateRequest(t.Context(), r))
-			location, err := k.resume(p, id, s)
-			if !errors.Is(err, c.want) || strings.Contains(location, "code=") {
-				t.Errorf("%q, %v, want %v", location, err, c.want)
+			answer, err := k.resume(p, id, s)
+			if !errors.Is(err, c.want) || strings.Contains(answer.URL, "code=") || answer.Form.Has("code") {
+				t.Errorf("%q, %v, want %v", answer, err, c.want)
 			}
 		})
 	}

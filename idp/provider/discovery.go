@@ -27,30 +27,30 @@ type document struct {
 // metadata is OpenID Connect Discovery 1.0 section 3 and RFC 8414. What is not
 // built is absent.
 type metadata struct {
-	Issuer                string          `json:"issuer"`
-	AuthorizationEndpoint string          `json:"authorization_endpoint"`
-	TokenEndpoint         string          `json:"token_endpoint"`
-	UserinfoEndpoint      string          `json:"userinfo_endpoint"`
-	EndSessionEndpoint    string          `json:"end_session_endpoint"`
-	IntrospectionEndpoint string          `json:"introspection_endpoint"`
-	RevocationEndpoint    string          `json:"revocation_endpoint"`
-	JWKSURI               string          `json:"jwks_uri"`
-	Scopes                []string        `json:"scopes_supported"`
-	ResponseTypes         []string        `json:"response_types_supported"`
-	ResponseModes         []string        `json:"response_modes_supported"`
-	GrantTypes            []string        `json:"grant_types_supported"`
-	ACRValues             []idp.ACR       `json:"acr_values_supported"`
-	SubjectTypes          []string        `json:"subject_types_supported"`
-	IDTokenAlgs           []idp.Algorithm `json:"id_token_signing_alg_values_supported"`
-	TokenAuthMethods      []string        `json:"token_endpoint_auth_methods_supported"`
-	IntrospectionMethods  []string        `json:"introspection_endpoint_auth_methods_supported"`
-	RevocationMethods     []string        `json:"revocation_endpoint_auth_methods_supported"`
-	ClaimTypes            []string        `json:"claim_types_supported"`
-	Claims                []string        `json:"claims_supported"`
-	CodeChallengeMethods  []string        `json:"code_challenge_methods_supported"`
-	PromptValues          []string        `json:"prompt_values_supported"`
-	ISSParameter          bool            `json:"authorization_response_iss_parameter_supported"`
-	ClaimsParameter       bool            `json:"claims_parameter_supported"`
+	Issuer                string             `json:"issuer"`
+	AuthorizationEndpoint string             `json:"authorization_endpoint"`
+	TokenEndpoint         string             `json:"token_endpoint"`
+	UserinfoEndpoint      string             `json:"userinfo_endpoint"`
+	EndSessionEndpoint    string             `json:"end_session_endpoint"`
+	IntrospectionEndpoint string             `json:"introspection_endpoint"`
+	RevocationEndpoint    string             `json:"revocation_endpoint"`
+	JWKSURI               string             `json:"jwks_uri"`
+	Scopes                []string           `json:"scopes_supported"`
+	ResponseTypes         []string           `json:"response_types_supported"`
+	ResponseModes         []idp.ResponseMode `json:"response_modes_supported"`
+	GrantTypes            []string           `json:"grant_types_supported"`
+	ACRValues             []idp.ACR          `json:"acr_values_supported"`
+	SubjectTypes          []string           `json:"subject_types_supported"`
+	IDTokenAlgs           []idp.Algorithm    `json:"id_token_signing_alg_values_supported"`
+	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
+	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
+	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
+	ClaimTypes            []string           `json:"claim_types_supported"`
+	Claims                []string           `json:"claims_supported"`
+	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
+	PromptValues          []string           `json:"prompt_values_supported"`
+	ISSParameter          bool               `json:"authorization_response_iss_parameter_supported"`
+	ClaimsParameter       bool               `json:"claims_parameter_supported"`
 	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
 	BackchannelLogout        bool `json:"backchannel_logout_supported"`
 	BackchannelLogoutSession bool `json:"backchannel_logout_session_supported"`
@@ -72,7 +72,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		JWKSURI:               p.Issuer + keysPath,
 		Scopes:                []string{"openid", "profile", "email", idp.RolesScope, "offline_access", idp.AdminScope},
 		ResponseTypes:         []string{"code"},
-		ResponseModes:         []string{"query"},
+		ResponseModes:         idp.ResponseModes(),
 		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
@@ -84,7 +84,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		Claims:                claimNames(),
 		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true,
 		CodeChallengeMethods: []string{"S256"},
-		PromptValues:         []string{"none", "login", "select_account", "consent"},
+		PromptValues:         []string{"none", "login", "select_account", "consent", "create"},
 		ISSParameter:         true,
 	})
 	if err != nil {
@@ -125,11 +125,18 @@ func serve(c *gin.Context, body []byte, etag string) {
 // Shared by all answers: nothing changes one in place.
 var anyOrigin, crossOrigin = []string{"*"}, []string{"cross-origin"}
 
-// allowAnyOrigin: public documents are for everybody.
+// allowAnyOrigin: public documents are for everybody, after a preflight too, which some
+// libraries cause with headers of their own.
 func (p *Provider) allowAnyOrigin(c *gin.Context) {
 	h := c.Writer.Header()
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h["Cross-Origin-Resource-Policy"] = crossOrigin
+	if c.Request.Method == http.MethodOptions {
+		c.Header("Access-Control-Allow-Methods", "GET")
+		c.Header("Access-Control-Allow-Headers", "*")
+		c.Header("Access-Control-Max-Age", "600")
+		c.AbortWithStatus(http.StatusNoContent)
+	}
 }
 
 // allowRegisteredOrigins lets single-page apps that are registered call token

@@ -9,6 +9,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/provider"
 	"gatehouse/idp/server"
 )
 
@@ -28,7 +29,7 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	d := k.send("GET", documentPath, "").json
 	for name, want := range map[string]string{
-		"response_types_supported": "code", "response_modes_supported": "query", "subject_types_supported": "public",
+		"response_types_supported": "code", "response_modes_supported": "query fragment form_post", "subject_types_supported": "public",
 		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post",
 		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post none",
 		"scopes_supported":      "openid profile email roles offline_access gatehouse:admin",
@@ -135,6 +136,53 @@ func TestPublicDocumentsAreCached(t *testing.T) {
 	idptest.Must(t, err)
 	if k.send("GET", "/keys", "").header.Get("ETag") == before {
 		t.Error("the ETag stays when keys change")
+	}
+}
+
+// RFC 8414 section 3 names the document's other address: the issuer's path stands behind
+// it. Some libraries append it all the same.
+func TestTheMetadataIsWhereEitherStandardPutsIt(t *testing.T) {
+	t.Parallel()
+	for issuerPath, paths := range map[string][]string{
+		"":         {documentPath, "/.well-known/oauth-authorization-server"},
+		"/idp/one": {"/idp/one" + documentPath, "/idp/one/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/idp/one"},
+	} {
+		app := idptest.Start(t, idptest.Migrated(t), issuerPath)
+		k, site := &kit{App: app, t: t}, strings.TrimSuffix(app.Issuer, issuerPath)
+		for _, path := range append(paths, issuerPath+"/keys") {
+			for method, status := range map[string]int{"GET": 200, "HEAD": 200, "OPTIONS": 204} {
+				req, err := http.NewRequest(method, site+path, http.NoBody)
+				idptest.Must(t, err)
+				req.Header.Set("Origin", "https://spa.example")
+				req.Header.Set("Access-Control-Request-Headers", "x-requested-with")
+				r := k.do(req)
+				if r.status != status || r.header.Get("Access-Control-Allow-Origin") != "*" {
+					t.Errorf("%s %s: %d %v", method, path, r.status, r.header)
+				}
+				if method == "GET" && !strings.HasSuffix(path, "/keys") && r.text("issuer") != app.Issuer {
+					t.Errorf("%s: issuer %q", path, r.text("issuer"))
+				}
+				if method == "OPTIONS" && r.header.Get("Access-Control-Allow-Headers") != "*" {
+					t.Errorf("%s: a preflight allows %q", path, r.header.Get("Access-Control-Allow-Headers"))
+				}
+			}
+		}
+	}
+}
+
+// Whatever goes wrong, a client that reads JSON gets JSON.
+func TestEndpointsOfClientsAnswerErrorsInJSON(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	for _, path := range provider.Endpoints() {
+		for _, method := range []string{"PUT", "DELETE", "PATCH"} {
+			if r := k.send(method, path, ""); r.status != 405 || r.text("error") == "" || r.header.Get("Allow") == "" {
+				t.Errorf("%s %s: %d %s", method, path, r.status, r.body)
+			}
+		}
+		if r := k.send("POST", path, strings.Repeat("a=b&", 20<<10)); r.status >= 500 || r.status < 400 || r.text("error") == "" {
+			t.Errorf("POST %s with a large body: %d %s", path, r.status, r.body)
+		}
 	}
 }
 

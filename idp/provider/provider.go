@@ -17,6 +17,7 @@ import (
 // The endpoints, below the issuer.
 const (
 	discoveryPath  = "/.well-known/openid-configuration"
+	metadataPath   = "/.well-known/oauth-authorization-server" // RFC 8414
 	keysPath       = "/keys"
 	authorizePath  = "/authorize"
 	tokenPath      = "/token"
@@ -73,14 +74,25 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
+// Endpoints are the paths below the issuer's that answer clients and speak JSON.
+func Endpoints() []string {
+	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath}
+}
+
 // Routes registers the endpoints by explicit paths: nothing else of the library
-// is reachable.
-func (p *Provider) Routes(r *gin.RouterGroup) {
+// is reachable. The group is the issuer's path, the site all of it: RFC 8414 section 3 puts
+// the path of the issuer behind that of the metadata.
+func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	public, registered := p.allowAnyOrigin, p.allowRegisteredOrigins
 	both := []string{http.MethodGet, http.MethodPost}
+	asking := []string{http.MethodGet, http.MethodOptions}
 
-	r.GET(discoveryPath, public, p.serveDiscovery)
-	r.GET(keysPath, public, p.serveKeys)
+	r.Match(asking, discoveryPath, public, p.serveDiscovery)
+	r.Match(asking, metadataPath, public, p.serveDiscovery)
+	if base := p.Web.Base(); base != "" {
+		site.Match(asking, metadataPath+base, public, p.serveDiscovery)
+	}
+	r.Match(asking, keysPath, public, p.serveKeys)
 
 	r.Match(both, authorizePath, p.Web.Handle(p.authorizeGate))
 	r.Match(both, endSessionPath, p.Web.Handle(p.endSessionGate))

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gatehouse/idp"
+	"gatehouse/ui"
 )
 
 // Limits of what a request may carry: it is stored, and sent back.
@@ -44,6 +45,9 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 		Scopes: allowed(fields(form.Get("scope")), client.Scopes),
 		Demand: idp.Demand{MaxAge: idp.NoMaxAge}, LoginHint: form.Get("login_hint"),
 		UILocales: form.Get("ui_locales"), CreatedAt: at, ExpiresAt: at.Add(idp.FlowLifetime),
+	}
+	if mode := idp.ResponseMode(form.Get("response_mode")); slices.Contains(a.responseModes(), mode) {
+		a.request.ResponseMode = mode // what else is wrong is told by it, too
 	}
 	a.population = firstPopulation(form, client)
 	for _, check := range []func(url.Values) *failure{
@@ -101,8 +105,18 @@ func (a *authorization) checkUnsupported(form url.Values) *failure {
 	return nil
 }
 
-// checkResponse allows one response type and one mode: tokens never travel
-// through the browser's address bar (RFC 9700 section 2.1.2).
+// responseModes are those in which the redirect URI can be answered: a browser posts to no
+// other program.
+func (a *authorization) responseModes() []idp.ResponseMode {
+	modes := idp.ResponseModes()
+	if !ui.OnTheWeb(a.request.RedirectURI) {
+		modes = slices.DeleteFunc(modes, func(m idp.ResponseMode) bool { return m == idp.FormPostMode })
+	}
+	return modes
+}
+
+// checkResponse allows one response type: tokens never travel through the browser's
+// address bar (RFC 9700 section 2.1.2).
 func (a *authorization) checkResponse(form url.Values) *failure {
 	if form.Get("response_type") == "" {
 		return fail(invalidRequest, "response_type is missing")
@@ -110,8 +124,8 @@ func (a *authorization) checkResponse(form url.Values) *failure {
 	if form.Get("response_type") != "code" {
 		return fail(unsupportedResponseType, "only response_type=code is supported")
 	}
-	if mode := form.Get("response_mode"); mode != "" && mode != "query" {
-		return fail(invalidRequest, "only response_mode=query is supported")
+	if mode := form.Get("response_mode"); mode != "" && a.request.ResponseMode == "" {
+		return fail(invalidRequest, "response_mode must be query or fragment, or form_post where the redirect URI is http or https")
 	}
 	if !a.client.Allows("authorization_code") {
 		return fail(unauthorizedClient, "the client may not use the authorization code flow")
@@ -178,6 +192,8 @@ func (a *authorization) checkPrompt(url.Values) *failure {
 			a.request.Demand.None = true
 		case "login":
 			a.request.Demand.Since = a.request.CreatedAt
+		case "create": // Initiating User Registration via OpenID Connect 1.0 section 4
+			a.request.Demand.Since = a.request.CreatedAt // who is signed in is not meant
 		case "select_account":
 			a.request.Demand.Choose = true
 		case "consent":

@@ -13,20 +13,40 @@ import (
 	"gatehouse/idp"
 )
 
-// userinfoGate is in front of the library's userinfo: the token comes in the
-// header (RFC 6750 section 2.1), never in the address.
+// userinfoGate is in front of the library's userinfo: the token comes in the header or a
+// form (RFC 6750 sections 2.1 and 2.2), never in the address.
 func (p *Provider) userinfoGate(c *gin.Context) {
-	if credentialIn(c.Request.URL.RawQuery) != "" {
-		answerError(c, http.StatusBadRequest, fail(invalidRequest, "the access token belongs into the Authorization header"))
+	if f := checkBearer(c.Request); f != nil {
+		c.Header("WWW-Authenticate", `Bearer error="invalid_request"`)
+		answerError(c, f.status(), f)
 		return
 	}
-	c.Request.URL.RawQuery = ""
 	oneSpace(c.Request.Header)
 	challenge := "Bearer"
 	if c.GetHeader("Authorization") != "" {
 		challenge = `Bearer error="invalid_token"`
 	}
 	p.forward(&challengingWriter{c.Writer, challenge}, c.Request, userinfoPath)
+}
+
+// checkBearer finds the one token of a request. Below the gate it is in the header.
+func checkBearer(r *http.Request) *failure {
+	if credentialIn(r.URL.RawQuery) != "" {
+		return fail(invalidRequest, "the access token belongs into the Authorization header")
+	}
+	r.URL.RawQuery = "" // what is left there is ignored
+	if err := r.ParseForm(); err != nil {
+		return fail(invalidRequest, "the form cannot be read").because(err)
+	}
+	sent := r.PostForm["access_token"]
+	switch {
+	case len(sent) == 0 || len(sent) == 1 && sent[0] == "": // without a value it is left out
+		return nil
+	case len(sent) > 1 || r.Header.Get("Authorization") != "":
+		return fail(invalidRequest, "the access token was sent more than once (RFC 6750 section 2)")
+	}
+	r.Header.Set("Authorization", "Bearer "+sent[0])
+	return nil
 }
 
 // challengingWriter adds what the library leaves out: no caching, and what a token must be
@@ -64,5 +84,5 @@ func (p *Provider) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 	case !slices.Contains(a.scopes, "openid"):
 		return nil, toLibrary(fail(insufficientScope, "userinfo needs scope openid"))
 	}
-	return op.NewResponse(personOf(*a.person, a.scopes)), nil
+	return op.NewResponse(personAtUserinfo(*a.person, a.scopes)), nil
 }

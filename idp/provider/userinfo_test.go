@@ -108,16 +108,32 @@ func TestUserinfoTakesOurLivingAccessTokensOnly(t *testing.T) {
 	}
 }
 
-func TestUserinfoTakesTheTokenInTheHeaderOnly(t *testing.T) {
+// RFC 6750 sections 2 and 3.1.
+func TestUserinfoTakesOneTokenInHeaderOrForm(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	token := k.tokens(p).AccessToken
 	k.send("GET", "/userinfo?access_token="+token, "").want(t, 400, "invalid_request")
 	k.send("GET", "/userinfo?access_token="+token, "", "Authorization", "Bearer "+token).want(t, 400, "invalid_request")
+	if r := k.send("POST", "/userinfo", "access_token="+token); r.status != 200 || r.text("sub") != k.user.ID {
+		t.Errorf("in a form: %d %s", r.status, r.body)
+	}
+	wrong := k.send("POST", "/userinfo", "access_token=x")
+	wrong.want(t, 401, "invalid_token")
 	for name, r := range map[string]*reply{
-		"in a body": k.send("POST", "/userinfo", "access_token="+token),
-		"none":      k.send("GET", "/userinfo", ""),
+		"twice":     k.send("POST", "/userinfo", "access_token="+token, "Authorization", "Bearer "+token),
+		"in a form": k.send("POST", "/userinfo", "access_token="+token+"&access_token=x"),
+	} {
+		r.want(t, 400, "invalid_request")
+		if got := r.header.Get("WWW-Authenticate"); got != `Bearer error="invalid_request"` {
+			t.Errorf("%s: WWW-Authenticate %q", name, got)
+		}
+	}
+	for name, r := range map[string]*reply{
+		"none":         k.send("GET", "/userinfo", ""),
+		"in no form":   k.send("POST", "/userinfo", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"),
+		"with no name": k.send("POST", "/userinfo", "access_token="),
 	} {
 		if r.status != 401 || r.header.Get("WWW-Authenticate") != "Bearer" || strings.Contains(r.body, k.user.ID) {
 			t.Errorf("%s: %d %q %s", name, r.status, r.header.Get("WWW-Authenticate"), r.body)

@@ -239,7 +239,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 		return nil, err
 	}
 	return web.New(web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Observe: s.metrics.observe,
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: provider.Endpoints(), Observe: s.metrics.observe,
 		AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}), nil
 }
@@ -258,7 +258,7 @@ func (s *Server) route(
 	engine.GET("/readyz", s.ready)
 
 	root := w.Group(engine)
-	protocol.Routes(root)
+	protocol.Routes(&engine.RouterGroup, root)
 	signIn.Routes(root)
 	upstreams.Routes(root)
 	console.Routes(root)

@@ -124,15 +124,16 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 	if err != nil {
 		return Surroundings{}, found(err, "surroundings of a flow")
 	}
+	request, errRequest := row.Request.request()
 	session, errSession := row.Session.session()
 	population, errPopulation := row.Population.population(row.Policy)
 	return Surroundings{
-		Request: row.Request.request(), Version: row.Version,
+		Request: request, Version: row.Version,
 		Population: population, Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
 		AppBrowser: row.AppBrowser, Way: row.Way.way(),
-	}, errors.Join(errSession, errPopulation)
+	}, errors.Join(errRequest, errSession, errPopulation)
 }
 
 // AdvanceFlow writes a flow that was read at f.Version and raises its version.

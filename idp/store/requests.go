@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -30,11 +31,19 @@ type requestRow struct {
 	ExpiresAt     time.Time
 	DoneAt        *time.Time
 	Network       string
+	Asked         string
+}
+
+// asked is what requests hold that no statement looks up, counts or joins by.
+type asked struct {
+	ResponseMode idp.ResponseMode `json:"response_mode,omitempty"`
+	// Claims are as a grant keeps them.
+	Claims string `json:"claims,omitempty"`
 }
 
 func (requestRow) TableName() string { return "requests" }
 
-func (r requestRow) request() idp.Request {
+func (r requestRow) request() (idp.Request, error) {
 	values := fromWords(r.ACRValues)
 	demand := idp.Demand{MaxAge: idp.NoMaxAge, Since: orZero(r.Since), UserID: r.HintUserID, Choose: r.Choose}
 	for _, v := range values {
@@ -43,12 +52,14 @@ func (r requestRow) request() idp.Request {
 	if r.MaxAge >= 0 {
 		demand.MaxAge = duration(r.MaxAge)
 	}
+	var more asked
+	err := json.Unmarshal([]byte(r.Asked), &more)
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
-		Demand: demand, LoginHint: r.LoginHint, UILocales: r.UILocales,
+		ResponseMode: more.ResponseMode, Claims: askedClaims(more.Claims), Demand: demand, LoginHint: r.LoginHint, UILocales: r.UILocales,
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
-	}
+	}, err
 }
 
 // CreateRequest stores an authorization request that was checked.
@@ -61,14 +72,19 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Claims: claimWords(r.Claims)})
+	if err != nil {
+		return fmt.Errorf("encode a request: %w", err)
+	}
 	network := idp.VisitFrom(ctx).Network()
 	row := openedRow{Row: requestRow{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scope: words(r.Scopes), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
 		ACRValues: words(values), MaxAge: maxAge, Since: orNull(r.Demand.Since), HintUserID: r.Demand.UserID,
-		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, Network: network,
+		LoginHint: r.LoginHint, Choose: r.Demand.Choose, UILocales: r.UILocales, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		Network: network, Asked: string(more),
 	}}
-	err := written(s.writer(ctx).Clauses(countOpen).Create(&row).Error, "request")
+	err = written(s.writer(ctx).Clauses(countOpen).Create(&row).Error, "request")
 	if err != nil || row.Open < openRequests+openMargin {
 		return err
 	}
@@ -114,7 +130,10 @@ func (s *Store) boundRequests(ctx context.Context, network string) error {
 func (s *Store) Request(ctx context.Context, id string) (idp.Request, error) {
 	var row requestRow
 	err := s.reader(ctx).Where("id = ?", id).Take(&row).Error
-	return row.request(), found(err, "request")
+	if err := found(err, "request"); err != nil {
+		return idp.Request{}, err
+	}
+	return row.request()
 }
 
 // FinishRequest marks a request as answered. idp.ErrUsed: it was before, and one

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,9 @@ type Config struct {
 	// API is a path below the issuer's under which errors are for programs:
 	// application/problem+json (RFC 9457), not pages. Optional.
 	API string
+	// Endpoints are paths below the issuer's whose errors are those of OAuth: JSON with
+	// error and error_description (RFC 6749 section 5.2).
+	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
 	// AnswerWithin is how long the work on a request may take; zero: the constant of that name.
@@ -223,6 +228,10 @@ func (w *Web) fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
+	if slices.Contains(w.cfg.Endpoints, strings.TrimPrefix(c.Request.URL.Path, w.base)) {
+		writeError(c, p.Kind)
+		return
+	}
 	if w.cfg.API != "" && strings.HasPrefix(c.Request.URL.Path, w.base+w.cfg.API+"/") {
 		writeProblem(c, p.Kind)
 		return
@@ -238,6 +247,19 @@ func (w *Web) fail(c *gin.Context, err error) {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}
+}
+
+// writeError answers a client at an endpoint of the protocol.
+func writeError(c *gin.Context, kind ui.ProblemKind) {
+	status, code := kind.Page(ui.Frame{}).Status, "invalid_request"
+	switch {
+	case status == http.StatusServiceUnavailable:
+		code = "temporarily_unavailable"
+	case status >= http.StatusInternalServerError:
+		code = "server_error"
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(status, map[string]string{"error": code, "error_description": http.StatusText(status)})
 }
 
 // writeProblem answers a program, with the members that the admin API has.
@@ -282,6 +304,20 @@ func (w *Web) Text(lang string, m ui.Message) string { return w.cfg.UI.Text(lang
 const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
+// awayPolicy is that of a page that posts to an app: wherever the app leads on from there,
+// and in the frame of one that asks silently (prompt=none). It shows nothing of a person's.
+var awayPolicy = strings.NewReplacer("form-action 'self'", "form-action https: http:",
+	"frame-ancestors 'none'", "frame-ancestors https: http:").Replace(pagePolicy)
+
+// policyOf is the policy of a page.
+func policyOf(page ui.Page) string {
+	policy := pagePolicy
+	if ui.PostsAway(page) {
+		policy = awayPolicy
+	}
+	return strings.Replace(policy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1)
+}
+
 // Render answers with a page.
 func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 	var out bytes.Buffer
@@ -293,7 +329,10 @@ func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	h := c.Writer.Header()
-	h.Set("Content-Security-Policy", strings.Replace(pagePolicy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1))
+	h.Set("Content-Security-Policy", policyOf(page))
+	if ui.PostsAway(page) {
+		h.Del("X-Frame-Options")
+	}
 	h.Set("Cache-Control", "no-store")
 	c.Data(status, "text/html; charset=utf-8", body)
 	return nil
@@ -323,6 +362,29 @@ func (w *Web) LeadOn(c *gin.Context, f ui.Frame, location string) error {
 		f.Lang = w.Language(c.Request, "")
 	}
 	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: f, URL: template.URL(location)})
+}
+
+// An Answer is what a browser carries to an app.
+type Answer struct {
+	URL string
+	// Form is posted there; nil where the URL holds everything.
+	Form url.Values
+}
+
+// Answer sends the browser to an app from the end of a form, as LeadOn does, and by a form
+// of its own where the answer is one.
+func (w *Web) Answer(c *gin.Context, f ui.Frame, a Answer) error {
+	if a.Form == nil {
+		return w.LeadOn(c, f, a.URL)
+	}
+	if f.Lang == "" {
+		f.Lang = w.Language(c.Request, "")
+	}
+	page := ui.FormPost{Frame: f, URL: a.URL}
+	for _, name := range slices.Sorted(maps.Keys(a.Form)) {
+		page.Fields = append(page.Fields, ui.Field{Name: name, Value: a.Form.Get(name)})
+	}
+	return w.Render(c, http.StatusOK, page)
 }
 
 // logoSource is the CSP source of a population's logo, which may live elsewhere. What
