@@ -17,11 +17,14 @@ type Request struct {
 	CodeChallenge string
 	// ResponseMode is how the client is answered.
 	ResponseMode ResponseMode
-	Demand       Demand
-	LoginHint    string
-	UILocales    string
-	CreatedAt    time.Time
-	ExpiresAt    time.Time
+	// Resource is the identifier of the API that its access tokens are for (RFC 8707),
+	// empty for us.
+	Resource  string
+	Demand    Demand
+	LoginHint string
+	UILocales string
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 // ResponseMode is how an authorization response travels to the redirect URI (OAuth 2.0
