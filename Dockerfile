@@ -12,7 +12,7 @@ RUN go mod download
 
 COPY . .
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags="-s -w -X gatehouse/idp.release=$VERSION" -o /out/gatehouse ./cmd/gatehouse
+    go build -trimpath -tags=nomsgpack -ldflags="-s -w -X gatehouse/idp.release=$VERSION" -o /out/gatehouse ./cmd/gatehouse
 RUN mkdir /out/data
 
 # Nothing but the program, and the authorities by which it trusts upstream

@@ -40,7 +40,14 @@ func TestAPersonIsEditedByOneAtATime(t *testing.T) {
 	form := h.page(b, "/people/"+agent.ID+"/edit")
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "x y", "locale", "de"), http.StatusUnprocessableEntity, "Edit details", "is not an email address.", `value="Renamed"`)
 	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "admin@rtx.example"), http.StatusUnprocessableEntity, "Edit details", "This email is already in use.")
-	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "zoneinfo", "Mars/Olympus"), http.StatusUnprocessableEntity, "Edit details", "is not the name of a time zone")
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "picture", "http://rtx.example/p.png"), http.StatusUnprocessableEntity, "Edit details", `picture-error`)
+	want(t, b.Submit(form, "/edit", "name", "Renamed", "email", "renamed@rtx.example", "locale", "de-CH", "given_name", "Re", "family_name", "Named", "zoneinfo", "Asia/Tokyo", "picture", "https://rtx.example/p.png"), http.StatusOK, "Renamed", "Saved.", "renamed@rtx.example", "de-CH")
+	renamed, err := h.Store.User(t.Context(), agent.ID)
+	idptest.Must(t, err)
+	if renamed.Profile != (idp.Profile{GivenName: "Re", FamilyName: "Named", Zoneinfo: "Asia/Tokyo", Picture: "https://rtx.example/p.png"}) {
+		t.Errorf("the profile is %+v", renamed.Profile)
+	}
 	want(t, b.Submit(form, "/edit", "name", "Again", "email", "again@rtx.example"), http.StatusConflict, "Edit details", "This was changed in the meantime", `value="Renamed"`)
 }
 

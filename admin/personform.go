@@ -139,6 +139,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 		add: func(v *visit, d detail, u idp.User) error {
 			saved, err := v.console.Manage.People.UpdateUser(v.Request.Context(), v.actor, d.ID, people.UserChange{
 				Version: v.seenVersion(), Name: &u.Name, Email: &u.Email, Locale: &u.Locale,
+				GivenName: &u.GivenName, FamilyName: &u.FamilyName, Zoneinfo: &u.Zoneinfo, Picture: &u.Picture,
 			})
 			if err != nil {
 				if _, found := v.editable("UpdateUser"); found != nil { // no form for who may not

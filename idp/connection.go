@@ -178,6 +178,8 @@ type Assertion struct {
 	EmailConfirmed   bool
 	Name, Department string
 	Locale           string
+	// Profile has what of it can be an account's.
+	Profile
 	Groups, AppRoles []string
 	// Overage: there are more groups than the token holds.
 	Overage bool

@@ -10,7 +10,8 @@ type User struct {
 	Name         string
 	Department   string // as another provider has it, empty for none
 	Locale       string // BCP 47, empty for none
-	// EmailVerified: the person has shown that mail to the address reaches them.
+	// EmailVerified: the person has shown that mail to the address reaches them, or another
+	// provider or an import vouches for it (OpenID Connect Core 1.0 section 5.1).
 	EmailVerified bool
 	PasswordHash  string // encoded with its parameters; empty: no password sign-in
 	// PasswordChangedAt is when the password was set, zero where nobody wrote it down.
@@ -24,6 +25,16 @@ type User struct {
 	Disabled   bool
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
+	Profile
+}
+
+// Profile is what apps are told of a person beside the name, by the claims of the same names
+// (OpenID Connect Core 1.0 section 5.1). Each may be empty: nothing is guessed from Name.
+type Profile struct {
+	GivenName  string
+	FamilyName string
+	Zoneinfo   string // of the IANA time zone database, such as Europe/Paris
+	Picture    string // an https URL, which we neither fetch nor serve
 }
 
 // PasswordSince is when the password was set, or the account made where nobody wrote

@@ -25,19 +25,25 @@ type AccountRow struct {
 	URL         string   // absent when empty
 }
 
-// AccountProfile are name and language. Form fields: version, name, locale.
+// AccountProfile are names, time zone and language. Form fields: version, name, given_name,
+// family_name, zoneinfo, locale.
 type AccountProfile struct {
 	Console
 	Action    string
 	Version   int64
 	Name      string
-	NameFixed bool // it is another provider's: shown, and not sent
+	NameFixed bool // the names are another provider's: shown, and not sent
 	NameError *Message
+
+	GivenName, FamilyName, Zoneinfo                string
+	GivenNameError, FamilyNameError, ZoneinfoError *Message
+
 	Languages []Choice
 }
 
 func (p AccountProfile) about() about {
-	return about{template: "account-profile", failed: anyOf(p.NameError, p.Alert), console: true}
+	failed := anyOf(p.NameError, p.GivenNameError, p.FamilyNameError, p.ZoneinfoError, p.Alert)
+	return about{template: "account-profile", failed: failed, console: true}
 }
 
 // AccountEmail asks for another address. Form field: email.

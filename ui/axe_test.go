@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"gatehouse/idp/idptest"
 	"gatehouse/idp/idptest/chromium"
+	"gatehouse/idp/idptest/need"
 	"gatehouse/ui"
 	"gatehouse/ui/internal/sample"
 )
@@ -129,7 +129,7 @@ func axeScript(t *testing.T) string {
 	script, err := os.ReadFile(filepath.Join(modules, "axe-core", "axe.min.js"))
 	_, errFonts := os.Stat(filepath.Join(modules, "@fontsource", fonts[1]))
 	if err != nil || errFonts != nil {
-		idptest.RequireOrSkip(t, "chromium", "axe-core or its fonts are not there (make axe fetches them)")
+		need.OrSkip(t, "chromium", "axe-core or its fonts are not there (make axe fetches them)")
 	}
 	return string(script)
 }

@@ -36,17 +36,25 @@ type NewUser struct {
 	Email      string   `json:"email" is:"Email"`
 	Name       string   `json:"name,omitempty" is:"Line"`
 	Locale     string   `json:"locale,omitempty" is:"Locale"`
+	GivenName  string   `json:"given_name,omitempty" is:"Line"`
+	FamilyName string   `json:"family_name,omitempty" is:"Line"`
+	Zoneinfo   string   `json:"zoneinfo,omitempty" is:"TimeZone"`
+	Picture    string   `json:"picture,omitempty" is:"WebURL"`
 	Password   string   `json:"password,omitempty" is:"Password"`
 	Roles      []string `json:"roles,omitempty" is:"IDs"`
 }
 
 // UserChange is what changes of a person; what is left out stays.
 type UserChange struct {
-	Email    *string `json:"email,omitempty" is:"Email"`
-	Name     *string `json:"name,omitempty" is:"Line"`
-	Locale   *string `json:"locale,omitempty" is:"Locale"`
-	Disabled *bool   `json:"disabled,omitempty"`
-	Reason   string  `json:"reason,omitempty" is:"Why"`
+	Email      *string `json:"email,omitempty" is:"Email"`
+	Name       *string `json:"name,omitempty" is:"Line"`
+	Locale     *string `json:"locale,omitempty" is:"Locale"`
+	GivenName  *string `json:"given_name,omitempty" is:"Line"`
+	FamilyName *string `json:"family_name,omitempty" is:"Line"`
+	Zoneinfo   *string `json:"zoneinfo,omitempty" is:"TimeZone"`
+	Picture    *string `json:"picture,omitempty" is:"WebURL"`
+	Disabled   *bool   `json:"disabled,omitempty"`
+	Reason     string  `json:"reason,omitempty" is:"Why"`
 }
 
 // RolesChange is which roles a person has from now on.
@@ -62,6 +70,10 @@ type User struct {
 	Email       string    `json:"email"`
 	Name        string    `json:"name"`
 	Locale      string    `json:"locale"`
+	GivenName   string    `json:"given_name"`
+	FamilyName  string    `json:"family_name"`
+	Zoneinfo    string    `json:"zoneinfo"`
+	Picture     string    `json:"picture"`
 	Disabled    bool      `json:"disabled"`
 	PasswordSet bool      `json:"password_set"`
 	Roles       []string  `json:"roles"`
@@ -120,6 +132,7 @@ func listUsers(v *call) (any, error) {
 func userOf(e people.UserEntry) User {
 	return User{
 		ID: e.ID, Population: e.PopulationID, Email: e.Email, Name: e.Name, Locale: e.Locale, Disabled: e.Disabled,
+		GivenName: e.GivenName, FamilyName: e.FamilyName, Zoneinfo: e.Zoneinfo, Picture: e.Picture,
 		PasswordSet: e.PasswordSet, Roles: full(e.Roles), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, Version: e.Version,
 		Authenticator: e.Authenticator, RecoveryCodes: e.Recovery, LastSignInAt: e.LastSignInAt,
 	}
@@ -128,6 +141,7 @@ func userOf(e people.UserEntry) User {
 func createUser(v *call, n NewUser) (any, error) {
 	u, err := v.manage.People.AddUser(v.ctx, v.actor, people.NewUser{
 		Population: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, Password: n.Password, Roles: n.Roles,
+		Profile: idp.Profile{GivenName: n.GivenName, FamilyName: n.FamilyName, Zoneinfo: n.Zoneinfo, Picture: n.Picture},
 	})
 	if err != nil {
 		return nil, err
@@ -163,6 +177,7 @@ func getUser(v *call) (any, error) {
 func updateUser(v *call, change UserChange) (any, error) {
 	return v.user(v.manage.People.UpdateUser(v.ctx, v.actor, v.Param("user_id"), people.UserChange{
 		Version: v.version(), Name: change.Name, Email: change.Email, Locale: change.Locale, Disabled: change.Disabled,
+		GivenName: change.GivenName, FamilyName: change.FamilyName, Zoneinfo: change.Zoneinfo, Picture: change.Picture,
 		Reason: change.Reason,
 	}))
 }

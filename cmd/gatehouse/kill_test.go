@@ -3,12 +3,16 @@ package main_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,14 +42,33 @@ type process struct {
 	verifiers map[string]string // by state
 }
 
-// installed builds the program, starts it, and sets up a person and an app by its
+// built is where the program lies that the tests run.
+var built string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// program builds it once, without the race detector: it is killed and started often.
+var program = sync.OnceValues(func() (binary string, err error) {
+	if built, err = os.MkdirTemp("", "gatehouse-built-"); err != nil {
+		return "", err
+	}
+	binary = filepath.Join(built, "gatehouse")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// installed starts the program and sets up a person and an app by its
 // commands.
 func installed(t *testing.T, databaseURL string) *process {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "gatehouse")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
+	binary, err := program()
+	idptest.Must(t, err)
 	p := &process{t: t, binary: binary, address: freeAddress(t), verifiers: map[string]string{}}
 	p.flags = []string{"--data", idptest.Folder(t)}
 	if !strings.HasPrefix(databaseURL, "sqlite:") {
@@ -76,14 +99,24 @@ func installed(t *testing.T, databaseURL string) *process {
 	return p
 }
 
+// ports counts the addresses that were handed out.
+var ports atomic.Int64
+
+// freeAddress is below the ports that the system gives to outgoing connections: a
+// provider that was killed gets its address back.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, span = 32000, 768
+	for range span {
+		port := first + (os.Getpid()+int(ports.Add(1)))%span
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			idptest.Must(t, l.Close())
+			return l.Addr().String()
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 func (p *process) issuer() string {
@@ -189,6 +222,7 @@ func (p *process) redeem(page *idptest.Page) *oauth2.Token {
 }
 
 func TestKillingTheProcessLosesNoAcknowledgedStep(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		p, b := installed(t, db.URL), idptest.NewBrowser(t)
 
@@ -237,6 +271,7 @@ func wantSameKeys(t *testing.T, p *process, token *oauth2.Token) {
 // TestKilledWhileAStepIsUnderWay fires each form and kills the process at once:
 // whether it got through or not, the same form once more leads on.
 func TestKilledWhileAStepIsUnderWay(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		p, b := installed(t, db.URL), idptest.NewBrowser(t)
 		again := func(page *idptest.Page, action string, pairs ...string) *idptest.Page {
@@ -266,6 +301,7 @@ func TestKilledWhileAStepIsUnderWay(t *testing.T) {
 }
 
 func TestStoppingFinishesAndAWrongConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
 	p := installed(t, idptest.SQLite(t))
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 // Releases are built outside of a repository, so each recipe tells the program its
 // version by the same symbol; the linker ignores a symbol that does not exist.
 func TestAReleaseSaysItsVersion(t *testing.T) {
+	t.Parallel()
 	symbol := regexp.MustCompile(`-X (gatehouse/idp\.release)=`)
 	for _, recipe := range []string{"Dockerfile", ".goreleaser.yaml"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", recipe))

@@ -35,14 +35,17 @@ func TestPeople(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		d.StartWork()
-		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--locale", "de", "--role", "agent", "--password-stdin")
-		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]", "locale", "de")
+		created := d.reads(idptest.Password+"\n", "user create", "--email", "Maya@rtx.example", "--name", "Maya", "--locale", "de", "--role", "agent", "--password-stdin",
+			"--given-name", "Maya", "--family-name", "R", "--zoneinfo", "Europe/Paris", "--picture", "https://a.example/maya.png")
+		expect(t, "created", created, "population", "agents", "password_set", "true", "roles", "[agent]", "locale", "de",
+			"given_name", "Maya", "family_name", "R", "zoneinfo", "Europe/Paris", "picture", "https://a.example/maya.png")
 		expect(t, "without a password", d.does("user create", "--population", "contacts", "--email", "cleo@acme.example"), "password_set", "false", "name", "")
 		id := fmt.Sprint(created["id"])
 		maya, err := d.Store.User(t.Context(), id)
 		idptest.Must(t, err)
 
-		expect(t, "edited", d.does("user edit "+id, "--name", "Maya R.", "--locale", ""), "name", "Maya R.", "email", "Maya@rtx.example", "locale", "")
+		expect(t, "edited", d.does("user edit "+id, "--name", "Maya R.", "--locale", "", "--given-name", "M", "--family-name", "Ray", "--zoneinfo", "UTC", "--picture", ""),
+			"given_name", "M", "family_name", "Ray", "zoneinfo", "UTC", "picture", "", "name", "Maya R.", "email", "Maya@rtx.example", "locale", "")
 		expect(t, "edited", d.does("user edit maya@RTX.example", "--email", "maya@rtx.example", why), "name", "Maya R.", "email", "maya@rtx.example")
 		expect(t, "disabled", d.does("user disable maya@rtx.example", why), "disabled", "true")
 		d.finds(map[string]int{"--disabled": 1, "--no-disabled": 1, "--role=agent": 1, "--role=manager": 0, "--prefix=maya": 1, "--population=contacts": 1})

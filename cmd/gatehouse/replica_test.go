@@ -25,6 +25,7 @@ func (p *process) second() *process {
 // process, the one that had nothing to do with it refuses what was good a moment
 // ago.
 func TestImmediatelyReachesEveryProcess(t *testing.T) {
+	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		first := installed(t, db.URL)
 		first.call("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--reason", "a test")

@@ -147,7 +147,11 @@ type newcomer struct {
 type userCreate struct {
 	newcomer
 
-	PasswordStdin bool `help:"Read a password from standard input; without it the person has none yet." json:"-"`
+	GivenName     string `help:"First name." json:"given_name,omitempty"`
+	FamilyName    string `help:"Last name." json:"family_name,omitempty"`
+	Zoneinfo      string `help:"Time zone, such as Europe/Paris." json:"zoneinfo,omitempty"`
+	Picture       string `help:"https URL of a picture." json:"picture,omitempty"`
+	PasswordStdin bool   `help:"Read a password from standard input; without it the person has none yet." json:"-"`
 }
 
 // Run adds a person.
@@ -186,7 +190,13 @@ type userEdit struct {
 	Email  *string `help:"Email address." json:"email,omitempty"`
 	Name   *string `help:"Name." json:"name,omitempty"`
 	Locale *string `help:"Language, such as en." json:"locale,omitempty"`
-	Reason string  `help:"Why; it goes to the audit log." json:"reason,omitempty"`
+
+	GivenName  *string `help:"First name." json:"given_name,omitempty"`
+	FamilyName *string `help:"Last name." json:"family_name,omitempty"`
+	Zoneinfo   *string `help:"Time zone, such as Europe/Paris." json:"zoneinfo,omitempty"`
+	Picture    *string `help:"https URL of a picture." json:"picture,omitempty"`
+
+	Reason string `help:"Why; it goes to the audit log." json:"reason,omitempty"`
 }
 
 // Run changes a person.

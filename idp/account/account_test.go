@@ -107,10 +107,17 @@ func TestNameAndLanguage(t *testing.T) {
 		h := open(t, db, none)
 		r := h.moveIn(maya)
 		form := r.at("/profile")
-		want(t, r.Submit(form, "/profile", "name", " Maya  R. ", "locale", "en"), http.StatusOK, "Name and language", "Saved.", "Maya  R.")
+		want(t, r.Submit(form, "/profile", "name", " Maya  R. ", "given_name", "Maya", "family_name", "R.", "zoneinfo", "Europe/Paris", "locale", "en"), http.StatusOK, "Name and language", "Saved.", "Maya  R.", "Europe/Paris")
 		u, err := h.Store.User(t.Context(), r.user.ID)
 		if err != nil || u.Name != "Maya  R." || u.Locale != "en" || u.Email != maya || u.PasswordHash == "" {
 			t.Errorf("saved as %+v (%v)", u, err)
+		}
+		if u.Profile != (idp.Profile{GivenName: "Maya", FamilyName: "R.", Zoneinfo: "Europe/Paris"}) {
+			t.Errorf("the profile is saved as %+v", u.Profile)
+		}
+		for field, bad := range map[string]string{"zoneinfo": "Local", "given_name": "\u200b", "family_name": "\u202e"} {
+			page := r.Submit(r.at("/profile"), "/profile", "name", "M", "picture", "https://evil.example/p", field, bad)
+			want(t, page, http.StatusUnprocessableEntity, "Name and language", `id="`+field+`-error"`)
 		}
 		want(t, r.Submit(form, "/profile", "name", "Too late"), http.StatusConflict, "Name and language", "This was changed in the meantime")
 		want(t, r.Submit(r.at("/profile"), "/profile", "name", strings.Repeat("x", 201), "locale", ""), http.StatusUnprocessableEntity, "Name and language", "at most 200")

@@ -89,46 +89,67 @@ func (v *visit) protection(own self.Own) []ui.AccountRow {
 	return append(rows, codes)
 }
 
-// profile is the form of name and language.
+// profile is the form of names, time zone and language.
 func (v *visit) profile() error {
 	own, err := v.own()
 	if err != nil {
 		return err
 	}
-	return v.renderProfile(http.StatusOK, own, own.Name, own.Locale, nil, nil)
+	return v.renderProfile(http.StatusOK, own, profileOf(own), "", nil)
 }
 
-func (v *visit) renderProfile(status int, own self.Own, name, locale string, nameError, alert *ui.Message) error {
+// profileOf is what the form shows at first.
+func profileOf(own self.Own) self.OwnProfile {
+	return self.OwnProfile{Name: own.Name, GivenName: own.GivenName, FamilyName: own.FamilyName, Zoneinfo: own.Zoneinfo, Locale: own.Locale}
+}
+
+// renderProfile shows the form with a message: at a field, or where that has no name above
+// it.
+func (v *visit) renderProfile(status int, own self.Own, p self.OwnProfile, field string, wrong *ui.Message) error {
 	page := ui.AccountProfile{
-		Console: v.frame("/profile"), Action: v.path("/profile"), Version: own.Version, Name: name, NameError: nameError,
-		NameFixed: !own.Population.Access.Password,
-		Languages: []ui.Choice{{Label: v.text("account.profile.as_browser"), Chosen: locale == ""}},
+		Console: v.frame("/profile"), Action: v.path("/profile"), Version: own.Version, Name: p.Name,
+		NameFixed: !own.Population.Access.Password, GivenName: p.GivenName, FamilyName: p.FamilyName, Zoneinfo: p.Zoneinfo,
+		Languages: []ui.Choice{{Label: v.text("account.profile.as_browser"), Chosen: p.Locale == ""}},
 	}
-	page.Alert = alert
+	switch field {
+	case "name":
+		page.NameError = wrong
+	case "given_name":
+		page.GivenNameError = wrong
+	case "family_name":
+		page.FamilyNameError = wrong
+	case "zoneinfo":
+		page.ZoneinfoError = wrong
+	default:
+		page.Alert = wrong
+	}
 	known := v.pages.Web.Languages()
 	for _, l := range known {
-		page.Languages = append(page.Languages, ui.Choice{Value: l.URL, Label: l.Label, Chosen: l.URL == locale})
+		page.Languages = append(page.Languages, ui.Choice{Value: l.URL, Label: l.Label, Chosen: l.URL == p.Locale})
 	}
 	// What an administrator or an import wrote stays what it is until somebody picks
 	// another.
-	if locale != "" && !slices.ContainsFunc(known, func(l ui.Link) bool { return l.URL == locale }) {
-		page.Languages = append(page.Languages, ui.Choice{Value: locale, Label: locale, Chosen: true})
+	if p.Locale != "" && !slices.ContainsFunc(known, func(l ui.Link) bool { return l.URL == p.Locale }) {
+		page.Languages = append(page.Languages, ui.Choice{Value: p.Locale, Label: p.Locale, Chosen: true})
 	}
 	return v.render(status, page)
 }
 
-// postProfile changes name and language.
+// postProfile changes names, time zone and language.
 func (v *visit) postProfile() error {
 	own, err := v.own()
 	if err != nil {
 		return err
 	}
-	name, locale := v.PostForm("name"), v.PostForm("locale")
+	p := self.OwnProfile{
+		Name: v.PostForm("name"), GivenName: v.PostForm("given_name"), FamilyName: v.PostForm("family_name"),
+		Zoneinfo: v.PostForm("zoneinfo"), Locale: v.PostForm("locale"),
+	}
 	if !own.Population.Access.Password {
-		name = own.Name
+		p.Name, p.GivenName, p.FamilyName = own.Name, own.GivenName, own.FamilyName
 	}
 	seen, _ := strconv.ParseInt(v.PostForm("version"), 10, 64) // a broken one is stale
-	err = v.pages.Manage.Self.SaveOwn(v.Request.Context(), v.self, seen, name, locale)
+	err = v.pages.Manage.Self.SaveOwn(v.Request.Context(), v.self, seen, p)
 	if err == nil {
 		return v.done("/profile", "account.done.saved")
 	}
@@ -136,14 +157,14 @@ func (v *visit) postProfile() error {
 		return v.done("/profile", "account.done.unchanged")
 	}
 	if errors.Is(err, idp.ErrConflict) {
-		return v.renderProfile(http.StatusConflict, own, own.Name, own.Locale, nil, ui.Key("console.error.stale").With())
+		return v.renderProfile(http.StatusConflict, own, profileOf(own), "", ui.Key("console.error.stale").With())
 	}
 	field, text := fieldError(err)
 	switch field {
 	case "":
 		return err
-	case "name":
-		return v.renderProfile(http.StatusUnprocessableEntity, own, name, locale, text, nil)
+	case "locale":
+		p.Locale = own.Locale
 	}
-	return v.renderProfile(http.StatusUnprocessableEntity, own, name, own.Locale, nil, text)
+	return v.renderProfile(http.StatusUnprocessableEntity, own, p, field, text)
 }

@@ -140,6 +140,10 @@ func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.A
 	if conn.Claims.Department != "" {
 		a.Department = shortened(c.text(conn.Claims.Department), maxName)
 	}
+	a.Profile = idp.Profile{
+		GivenName: shown(shortened(c.text("given_name"), maxName)), FamilyName: shown(shortened(c.text("family_name"), maxName)),
+		Zoneinfo: c.text("zoneinfo"), Picture: c.text("picture"),
+	}
 	if len(a.SID) > maxSID || strings.ContainsFunc(a.SID, unicode.IsControl) {
 		a.SID = ""
 	}

@@ -121,6 +121,7 @@ func TestAnAccountIsLinkedByItsOwnProof(t *testing.T) {
 			t.Errorf("signed in as %s, want Alice", again.ID.Subject)
 		}
 		claim(t, again, "amr", "fed")
+		claim(t, again, "email_verified", true)
 		if h.last(idp.AuditIdentityLinked).Detail["why"] == "" {
 			t.Error("the audit log does not say why they are linked")
 		}
@@ -266,8 +267,13 @@ func TestMappedRolesFollowTheDirectory(t *testing.T) {
 		boss, err := h.Store.UserByEmail(t.Context(), idp.Agents, "boss@rtx.example")
 		idptest.Must(t, err)
 		idptest.Must(t, h.Store.GiveRole(t.Context(), boss.ID, idp.RoleAdmin))
-		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) { p.Groups, p.Name = nil, "Alice B" }))
-		claim(t, h.signIn(idptest.NewBrowser(t), idptest.Alice), "name", "Alice B")
+		idptest.Must(t, h.entra.ChangePerson(idptest.HomeTenant, idptest.Alice, func(p *entra.Person) {
+			p.Groups, p.Name, p.GivenName, p.FamilyName = nil, "Alice B", "Alice", "B"
+		}))
+		tokens := h.signIn(idptest.NewBrowser(t), idptest.Alice)
+		claim(t, tokens, "name", "Alice B")
+		claim(t, tokens, "given_name", "Alice")
+		claim(t, tokens, "family_name", "B")
 		expectRoles(t, h, alice, idp.RoleAgent)
 		u, err := h.Store.User(t.Context(), alice)
 		if idptest.Must(t, err); u.Department != "Support" {

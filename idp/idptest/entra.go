@@ -80,7 +80,7 @@ func entraApps(issuer string) []entra.App {
 		ClientID: HomeApp, Name: "Home app", Directory: HomeTenant, Audience: entra.MyOrg, Secrets: []string{EntraSecret},
 		RedirectURIs: []string{issuer + "/federation/callback", issuer + "/federation/callback/*"}, PostLogoutRedirectURIs: []string{issuer + "/"},
 		FrontChannelLogoutURI: issuer + "/federation/logout", GroupClaims: true,
-		OptionalClaims: []string{"email", "xms_edov", "sid", "login_hint", "auth_time", "given_name", "department"},
+		OptionalClaims: []string{"email", "xms_edov", "sid", "login_hint", "auth_time", "given_name", "family_name", "department"},
 	}
 	all, assigned, generic := home, home, home
 	all.ClientID, all.Name, all.Audience = OpenApp, "Open app", entra.AnyAccount

@@ -18,16 +18,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"gatehouse/idp/idptest/need"
 )
 
-const (
-	// postgresURL names the environment variable with the address of the
-	// cluster in which tests make their schemas.
-	postgresURL = "GATEHOUSE_TEST_POSTGRES_URL"
-	// required names the environment variable that lists, between commas, what
-	// must be there, so that its absence fails a test instead of skipping it.
-	required = "GATEHOUSE_TEST_REQUIRE"
-)
+// postgresURL names the environment variable with the address of the
+// cluster in which tests make their schemas.
+const postgresURL = "GATEHOUSE_TEST_POSTGRES_URL"
 
 // setupTimeout bounds what the database does before and after a test. A
 // cluster that several test processes share answers in milliseconds.
@@ -70,34 +67,14 @@ func clusterURL(tb testing.TB) string {
 	if cluster := os.Getenv(postgresURL); cluster != "" {
 		return cluster
 	}
-	if !isRequired("postgres") {
-		tb.Skipf("no PostgreSQL: %s is not set, and %s does not ask for one (make test does)", postgresURL, required)
+	if !need.Asked("postgres") {
+		need.OrSkip(tb, "postgres", postgresURL+" is not set, and nothing asks for a cluster (make test does)")
 	}
 	cluster, err := ownCluster()
 	if err != nil {
-		tb.Fatalf("PostgreSQL is required by %s: %v", required, err)
+		need.OrSkip(tb, "postgres", err.Error())
 	}
 	return cluster
-}
-
-// RequireOrSkip ends the test because what, such as "chromium", is not there
-// for the given reason: it fails where GATEHOUSE_TEST_REQUIRE lists what, and is
-// skipped elsewhere.
-func RequireOrSkip(tb testing.TB, what, reason string) {
-	tb.Helper()
-	if isRequired(what) {
-		tb.Fatalf("%s is required by %s: %s", what, required, reason)
-	}
-	tb.Skipf("no %s: %s", what, reason)
-}
-
-func isRequired(what string) bool {
-	for item := range strings.SplitSeq(os.Getenv(required), ",") {
-		if strings.TrimSpace(item) == what {
-			return true
-		}
-	}
-	return false
 }
 
 // withSearchPath returns the address of cluster with schema as the only one

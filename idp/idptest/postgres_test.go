@@ -4,13 +4,13 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"gatehouse/idp/idptest/need"
 )
 
 func connect(t *testing.T, dsn string) *pgx.Conn {
@@ -89,7 +89,7 @@ func TestOwnClusterEnds(t *testing.T) {
 	}
 	Postgres(t) // skips the test where PostgreSQL is not asked for
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOwnClusterEnds$")
-	cmd.Env = append(os.Environ(), inner+"=1", postgresURL+"=", required+"=postgres")
+	cmd.Env = append(os.Environ(), inner+"=1", postgresURL+"=", need.Variable+"=postgres")
 	out, err := cmd.Output()
 	if err == nil {
 		t.Fatalf("the inner test was not killed: %s", out)
@@ -144,38 +144,6 @@ func TestWithSearchPath(t *testing.T) {
 			}
 			if err != nil && strings.Contains(err.Error(), "secret") {
 				t.Errorf("the error tells the password: %v", err)
-			}
-		})
-	}
-}
-
-// ending notes how a helper ended the test that called it.
-type ending struct {
-	testing.TB
-	how string
-}
-
-func (*ending) Helper()                 {}
-func (e *ending) Skipf(string, ...any)  { e.how = "skip"; runtime.Goexit() }
-func (e *ending) Fatalf(string, ...any) { e.how = "fail"; runtime.Goexit() }
-
-func TestRequireOrSkip(t *testing.T) {
-	tests := []struct{ required, what, want string }{
-		{"", "chromium", "skip"},
-		{"postgres", "chromium", "skip"},
-		{"chromium", "chromium", "fail"},
-		{"postgres, chromium", "chromium", "fail"},
-		{"chromium-next", "chromium", "skip"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.required+"/"+tt.what, func(t *testing.T) {
-			t.Setenv(required, tt.required)
-			got := &ending{TB: t}
-			var done sync.WaitGroup
-			done.Go(func() { RequireOrSkip(got, tt.what, "for the test") })
-			done.Wait()
-			if got.how != tt.want {
-				t.Errorf("the test ended with %q, want %q", got.how, tt.want)
 			}
 		})
 	}

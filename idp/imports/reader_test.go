@@ -154,9 +154,9 @@ func TestFilesThatAreRefusedAsAWhole(t *testing.T) {
 func TestEverythingAboutAPersonIsRead(t *testing.T) {
 	t.Parallel()
 	const tenant, object = "11111111-2222-3333-4444-555555555555", "AAAAAAAA-2222-3333-4444-555555555555"
-	csv := "Email,Name,Locale,Population,Roles,Email Verified,Disabled,Password Hash,Password Changed At,TOTP,Entra TID,Entra OID\n" +
-		"maya@rtx.example,\u202eMaya\u202c,de-CH,agents,manager; agent,yes,true," + bcrypt + ",2025-03-29,aaaq eaye auda ocaj bifq ydio b4ib ceqt," + tenant + "," + object + "\n"
-	object2 := fmt.Sprintf(`{"email":"maya@rtx.example","name":"\u2066Maya\u2069","locale":"de-CH","population":"agents","roles":["manager","agent"],"email_verified":true,`+
+	csv := "Email,Name,Given Name,Family Name,Zoneinfo,Picture,Locale,Population,Roles,Email Verified,Disabled,Password Hash,Password Changed At,TOTP,Entra TID,Entra OID\n" +
+		"maya@rtx.example,\u202eMaya\u202c,\u202eMay\u202c,R,Europe/Paris,https://a.example/p,de-CH,agents,manager; agent,yes,true," + bcrypt + ",2025-03-29,aaaq eaye auda ocaj bifq ydio b4ib ceqt," + tenant + "," + object + "\n"
+	object2 := fmt.Sprintf(`{"email":"maya@rtx.example","name":"\u2066Maya\u2069","given_name":"May","family_name":"R","zoneinfo":"Europe/Paris","picture":"https://a.example/p","locale":"de-CH","population":"agents","roles":["manager","agent"],"email_verified":true,`+
 		`"disabled":"true","password_hash":%q,"password_changed_at":"2025-03-29T00:00:00Z","totp":"otpauth://totp/RTX:maya?secret=%s&issuer=RTX","entra_tid":%q,"entra_oid":%q}`,
 		bcrypt, key, tenant, object)
 	for format, text := range map[imports.Format]string{imports.CSV: csv, imports.JSONLines: object2} {
@@ -170,6 +170,9 @@ func TestEverythingAboutAPersonIsRead(t *testing.T) {
 			!p.PasswordChangedAt.Equal(time.Date(2025, 3, 29, 0, 0, 0, 0, time.UTC)) || len(p.TOTPKey) != 20 ||
 			p.TenantID != tenant || p.ObjectID != strings.ToLower(object) {
 			t.Errorf("%s: %+v", format, p)
+		}
+		if p.Profile != (idp.Profile{GivenName: "May", FamilyName: "R", Zoneinfo: "Europe/Paris", Picture: "https://a.example/p"}) {
+			t.Errorf("%s: profile %+v", format, p.Profile)
 		}
 	}
 	keycloak := `{"email":"a@x.example","password_hash":{"algorithm":"pbkdf2-sha256","hashIterations":1000,"salt":"AAECAwQFBgcICQoLDA0ODw==","value":"4KYVEY/RWBJ5zKVAx8MZtBPtZnhn9R4zlxNE7iI5Bmo="}}`

@@ -22,7 +22,7 @@ import (
 // CSV file and in the objects of JSON lines. Only email must be there.
 func Columns() []string {
 	return []string{
-		"email", "name", "locale", "population", "roles", "email_verified", "disabled",
+		"email", "name", "locale", "given_name", "family_name", "zoneinfo", "picture", "population", "roles", "email_verified", "disabled",
 		"password_hash", "password_changed_at", "totp", "entra_tid", "entra_oid",
 	}
 }
@@ -75,6 +75,10 @@ var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 func record(line int, population string, texts map[string]string) (Record, error) {
 	r := Record{Line: line}
 	r.Population, r.Email, r.Name, r.Locale = population, texts["email"], idp.PlainName(texts["name"]), texts["locale"]
+	r.Profile = idp.Profile{
+		GivenName: idp.PlainName(texts["given_name"]), FamilyName: idp.PlainName(texts["family_name"]),
+		Zoneinfo: texts["zoneinfo"], Picture: texts["picture"],
+	}
 	if p := texts["population"]; p != "" {
 		r.Population = p
 	}

@@ -125,12 +125,12 @@ func (l *Login) guessEmail(ctx context.Context, s *signIn) (guess, error) {
 			if err == nil && problem != nil {
 				err = &refusal{text: problem}
 			}
-			return func(ctx context.Context) error { return l.useEmailCode(ctx, factor.ID, codes[0]) }, err
+			return func(ctx context.Context) error { return l.useEmailCode(ctx, s, factor.ID, codes[0]) }, err
 		},
 	}, nil
 }
 
-func (l *Login) useEmailCode(ctx context.Context, factorID string, code idp.EmailCode) error {
+func (l *Login) useEmailCode(ctx context.Context, s *signIn, factorID string, code idp.EmailCode) error {
 	now := idp.Now()
 	err := l.Store.UseEmailCode(ctx, code.ID, now)
 	if errors.Is(err, idp.ErrUsed) { // a parallel request was faster
@@ -138,6 +138,11 @@ func (l *Login) useEmailCode(ctx context.Context, factorID string, code idp.Emai
 	}
 	if err != nil {
 		return err
+	}
+	if !s.User.EmailVerified {
+		if err := l.Store.MarkEmailVerified(ctx, s.User.ID); err != nil {
+			return err
+		}
 	}
 	return l.Store.MarkFactorUsed(ctx, factorID, now)
 }

@@ -19,7 +19,7 @@ func mailed(t *testing.T, db *idptest.Database, p idp.Policy) (*house, *idptest.
 	t.Helper()
 	app, box := idptest.StartWithMail(t, db.URL)
 	h := &house{App: app, t: t, db: db, box: box, user: app.AddUser(idp.Agents, email)}
-	h.party = app.AddParty(idp.Client{HomeURL: home})
+	h.party = app.AddParty(idp.Client{HomeURL: home, Claims: idp.PortalClaims()})
 	app.SetPolicy(idp.Agents, p, populations.OnNextLogin)
 	return h, box
 }
@@ -61,7 +61,10 @@ func TestEmailAloneIsSentAtOnceAndOnce(t *testing.T) {
 		}
 		page = b.Submit(page, "/email", "code", " "+code[:3]+" "+code[3:])
 		wantLeft(t, page)
-		wantAMR(t, h.party.Exchange(attempt, page.Left), idp.ACRTwoStep, "pwd otp mca mfa")
+		tokens := h.party.Exchange(attempt, page.Left)
+		if wantAMR(t, tokens, idp.ACRTwoStep, "pwd otp mca mfa"); tokens.Claims["email_verified"] != true {
+			t.Error("the address is not verified after a code that was sent to it")
+		}
 		if n := len(box.All(email)); n != 1 {
 			t.Errorf("%d mails came, want 1", n)
 		}

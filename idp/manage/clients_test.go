@@ -47,7 +47,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 				GrantTypes: []string{"authorization_code", "refresh_token"},
 				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
 				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
-				RequirePKCE: !c.secret, CreatedAt: made.CreatedAt,
+				RequirePKCE: !c.secret, Claims: idp.AppClaims{Roles: idp.NoRoles}, CreatedAt: made.CreatedAt,
 			}
 			stored, err := db.Client(t.Context(), made.ID)
 			idptest.Must(t, err)

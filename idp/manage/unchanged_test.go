@@ -101,7 +101,9 @@ func TestAChangeOfNothingWritesNothing(t *testing.T) {
 				return 2, 2, expectUnchanged(err)
 			},
 			"SaveOwn": func() (int64, int64, error) {
-				return 2, 2, expectUnchanged(o.Self.SaveOwn(ctx, self.Self{UserID: u.ID}, 2, u.Name, u.Locale))
+				return 2, 2, expectUnchanged(o.Self.SaveOwn(ctx, self.Self{UserID: u.ID}, 2, self.OwnProfile{
+					Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Zoneinfo: u.Zoneinfo, Locale: u.Locale,
+				}))
 			},
 		} {
 			before, rows := o.state(t), o.rows(t)

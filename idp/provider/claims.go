@@ -81,7 +81,11 @@ type person struct {
 	Subject string `json:"sub"`
 	membership
 	Name              string `json:"name,omitempty"`
+	GivenName         string `json:"given_name,omitempty"`
+	FamilyName        string `json:"family_name,omitempty"`
 	PreferredUsername string `json:"preferred_username,omitempty"`
+	Picture           string `json:"picture,omitempty"`
+	Zoneinfo          string `json:"zoneinfo,omitempty"`
 	Locale            string `json:"locale,omitempty"`
 	UpdatedAt         int64  `json:"updated_at,omitempty"`
 	Email             string `json:"email,omitempty"`
@@ -97,8 +101,12 @@ type personalClaim struct {
 // personalClaims are those of profile and email.
 var personalClaims = []personalClaim{
 	{"name", "profile", func(p *person, u idp.User) { p.Name = u.Name }},
+	{"given_name", "profile", func(p *person, u idp.User) { p.GivenName = u.GivenName }},
+	{"family_name", "profile", func(p *person, u idp.User) { p.FamilyName = u.FamilyName }},
 	// What they type to sign in; there is no other name that is theirs alone.
 	{"preferred_username", "profile", func(p *person, u idp.User) { p.PreferredUsername = u.Email }},
+	{"picture", "profile", func(p *person, u idp.User) { p.Picture = u.Picture }},
+	{"zoneinfo", "profile", func(p *person, u idp.User) { p.Zoneinfo = u.Zoneinfo }},
 	{"locale", "profile", func(p *person, u idp.User) { p.Locale = u.Locale }},
 	{"updated_at", "profile", func(p *person, u idp.User) { p.UpdatedAt = u.UpdatedAt.Unix() }},
 	{"email", "email", func(p *person, u idp.User) { p.Email = u.Email }},

@@ -122,7 +122,8 @@ func TestClaimsSayWhoThePersonIs(t *testing.T) {
 	p := k.AddParty(idp.Client{Claims: idp.AppClaims{PlainPopulation: true}})
 	info := k.userinfo(k.tokens(p).AccessToken).json
 	for name, want := range map[string]any{
-		"sub": k.user.ID, "name": k.user.Name, "preferred_username": k.user.Email, "locale": k.user.Locale,
+		"sub": k.user.ID, "name": k.user.Name, "preferred_username": k.user.Email, "given_name": k.user.GivenName, "family_name": k.user.FamilyName,
+		"picture": k.user.Picture, "zoneinfo": k.user.Zoneinfo, "locale": k.user.Locale,
 		"updated_at": float64(k.user.UpdatedAt.Unix()), "email": k.user.Email, "email_verified": true,
 		idp.PopulationClaim: idp.Agents, "population": idp.Agents,
 	} {
@@ -132,10 +133,11 @@ func TestClaimsSayWhoThePersonIs(t *testing.T) {
 	}
 	bare := k.user
 	bare.ID, bare.Email, bare.Name, bare.Locale, bare.EmailVerified = "bare", "bare@rtx.example", "", "", false
+	bare.Profile = idp.Profile{}
 	idptest.Must(t, k.Store.CreateUser(t.Context(), bare))
 	k.browser, _ = k.signIn(bare, idp.MethodPassword, idp.MethodTOTP)
 	info = k.userinfo(k.tokens(p).AccessToken).json
-	for _, name := range []string{"name", "locale", "roles"} {
+	for _, name := range []string{"name", "given_name", "family_name", "picture", "zoneinfo", "locale", "roles"} {
 		if value, has := info[name]; has {
 			t.Errorf("%s is %q for who has none", name, value)
 		}

@@ -249,9 +249,9 @@ func (s *Store) DropIdentity(ctx context.Context, connectionID, userID string) e
 // UpdateProfile writes what another provider says of a person.
 func (s *Store) UpdateProfile(ctx context.Context, u idp.User) error {
 	return s.Do(ctx, func(ctx context.Context) error {
-		err := once(s.writer(ctx).Model(&userRow{}).Where("id = ?", u.ID).UpdateColumns(map[string]any{
+		err := once(s.writer(ctx).Model(&userRow{}).Where("id = ?", u.ID).UpdateColumns(profileRow(u.Profile).columns(map[string]any{
 			"name": u.Name, "department": u.Department, "updated_at": u.UpdatedAt,
-		}), "user", idp.ErrNotFound)
+		})), "user", idp.ErrNotFound)
 		if err != nil {
 			return err
 		}

@@ -257,7 +257,7 @@ func (s *Store) VersionedUser(ctx context.Context, id string) (idp.User, int64, 
 	return row.user(), row.Version, found(err, "user")
 }
 
-// SaveUser writes a user's address and whether it was shown to be theirs, name,
+// SaveUser writes a user's address and whether it was shown to be theirs, name, profile,
 // language and whether they are disabled.
 // idp.ErrConflict: the version is not that of now, or the population has the
 // address.
@@ -265,11 +265,11 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 	row := userRow{ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, Name: u.Name}
 	return s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ? AND version = ?", u.ID, version).
-			UpdateColumns(map[string]any{
+			UpdateColumns(profileRow(u.Profile).columns(map[string]any{
 				"email": u.Email, "email_key": idp.EmailKey(u.Email), "name": u.Name, "locale": u.Locale,
 				"disabled": u.Disabled, "email_verified": u.EmailVerified,
 				"updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
-			})
+			}))
 		if err := once(r, "user", idp.ErrConflict); err != nil {
 			return err
 		}
@@ -287,11 +287,11 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 // address.
 func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
-		r := s.writer(ctx).Model(&userRow{}).Where("id = ?", id).UpdateColumns(map[string]any{
+		r := s.writer(ctx).Model(&userRow{}).Where("id = ?", id).UpdateColumns(profileRow{}.columns(map[string]any{
 			"email": email, "email_key": idp.EmailKey(email), "name": "", "department": "", "locale": "", "password_hash": "",
 			"disabled": true, "email_verified": false, "password_by_mail_at": nil,
 			"updated_at": at, "version": increment(), "indexed": true,
-		})
+		}))
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err
 		}

@@ -27,6 +27,17 @@ type userRow struct {
 	Department        string
 	PasswordByMailAt  *time.Time
 	UnprovedAt        *time.Time
+
+	Profile profileRow `gorm:"embedded"`
+}
+
+// profileRow has the fields of idp.Profile.
+type profileRow struct{ GivenName, FamilyName, Zoneinfo, Picture string }
+
+// columns are what a change of the profile writes.
+func (r profileRow) columns(and map[string]any) map[string]any {
+	and["given_name"], and["family_name"], and["zoneinfo"], and["picture"] = r.GivenName, r.FamilyName, r.Zoneinfo, r.Picture
+	return and
 }
 
 func (userRow) TableName() string { return "users" }
@@ -36,7 +47,7 @@ func (r userRow) user() idp.User {
 		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Department: r.Department, Locale: r.Locale,
 		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
 		PasswordByMailAt: orZero(r.PasswordByMailAt), UnprovedAt: orZero(r.UnprovedAt), EmailVerified: r.EmailVerified, Disabled: r.Disabled,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Profile: idp.Profile(r.Profile),
 	}
 }
 
@@ -47,7 +58,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
 		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
-		PasswordByMailAt: orNull(u.PasswordByMailAt), UnprovedAt: orNull(u.UnprovedAt),
+		PasswordByMailAt: orNull(u.PasswordByMailAt), UnprovedAt: orNull(u.UnprovedAt), Profile: profileRow(u.Profile),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
@@ -76,6 +87,12 @@ func (s *Store) UserByEmail(ctx context.Context, population, email string) (idp.
 func (s *Store) MarkPasswordByMail(ctx context.Context, userID string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).
 		UpdateColumns(map[string]any{"password_by_mail_at": at, "email_verified": true}), "user", idp.ErrNotFound)
+}
+
+// MarkEmailVerified records that what was mailed to a user has come back: the address is
+// theirs. It is theirs still, since another one ends what waits for a code.
+func (s *Store) MarkEmailVerified(ctx context.Context, userID string) error {
+	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND NOT email_verified", userID).UpdateColumn("email_verified", true).Error, "user")
 }
 
 // MarkUnproved writes when a way into an account came about that nobody knows to be its

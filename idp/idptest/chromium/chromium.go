@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"gatehouse/idp/idptest"
+	"gatehouse/idp/idptest/need"
 )
 
 // starting is how long the browser may take to come up.
@@ -26,7 +26,7 @@ func Start(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		idptest.RequireOrSkip(t, "chromium", "none is installed (make test sets one up)")
+		need.OrSkip(t, "chromium", "none is installed (make test sets one up)")
 	}
 	flags := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 800),

@@ -17,8 +17,9 @@ import (
 // ImportedUser is somebody whom another system knew, with what it kept of them.
 type ImportedUser struct {
 	Population, Email, Name, Locale string
-	EmailVerified, Disabled         bool
-	Roles                           []string
+	idp.Profile
+	EmailVerified, Disabled bool
+	Roles                   []string
 	// PasswordHash is as password.Foreign returns it, empty for none. The password
 	// stays the person's, and is hashed anew at their first sign-in with it.
 	PasswordHash string
@@ -92,6 +93,7 @@ func (n ImportedUser) user(now time.Time) idp.User {
 	u := idp.User{
 		ID: idp.NewID(), PopulationID: n.Population, Email: entry.KeptEmail(n.Email), Name: strings.TrimSpace(n.Name),
 		Locale: n.Locale, EmailVerified: n.EmailVerified, Disabled: n.Disabled, CreatedAt: now, UpdatedAt: now,
+		Profile: n.Profile,
 	}
 	if n.PasswordHash != "" {
 		u.PasswordHash, u.PasswordChangedAt = n.PasswordHash, n.PasswordChangedAt

@@ -1,6 +1,7 @@
 package connections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,7 +176,7 @@ func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Assertion) 
 	now := idp.Now()
 	u := idp.User{
 		ID: idp.NewID(), PopulationID: c.PopulationID, Email: a.Email, EmailVerified: true,
-		Name: a.Name, Department: a.Department, CreatedAt: now, UpdatedAt: now,
+		Name: a.Name, Department: a.Department, CreatedAt: now, UpdatedAt: now, Profile: people.Fitting(a.Profile),
 	}
 	if len(a.Locale) <= people.MaxLocale && strings.Trim(a.Locale, people.LocaleChars) == "" {
 		u.Locale = a.Locale
@@ -239,8 +240,19 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if len(permissions) > 0 || len(mfa.Possessions(enrolment.Factors)) > 0 || elsewhere {
 		return user, false, turnedAway(idp.FederationProof, "account %s has no password to prove it by", user.ID)
 	}
-	user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
+	if user, err = m.reached(ctx, user); err == nil {
+		user, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address")
+	}
 	return user, false, err
+}
+
+// reached notes that the person has read what was sent to the address of their account.
+func (m *Manager) reached(ctx context.Context, user idp.User) (idp.User, error) {
+	if user.EmailVerified {
+		return user, nil
+	}
+	user.EmailVerified = true
+	return user, m.Store.MarkEmailVerified(ctx, user.ID)
 }
 
 // signsInElsewhere tells whether somebody has a living connection: who left there must
@@ -264,6 +276,9 @@ func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assert
 	}
 	user, err := m.People.ProvedOwn(ctx, user)
 	if err == nil {
+		user, err = m.reached(ctx, user)
+	}
+	if err == nil {
 		_, err = m.linkAssertion(ctx, c, a, user, "a code that was sent to the address, and the account's own sign-in")
 	}
 	return err
@@ -278,7 +293,10 @@ func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Assertion, u
 	if a.Department != "" {
 		user.Department = a.Department
 	}
-	if user.Name != before.Name || user.Department != before.Department {
+	profile := people.Fitting(a.Profile) // the time zone is the person's choice by now, as the language is
+	user.GivenName, user.FamilyName = cmp.Or(profile.GivenName, user.GivenName), cmp.Or(profile.FamilyName, user.FamilyName)
+	user.Picture = cmp.Or(profile.Picture, user.Picture)
+	if user.Name != before.Name || user.Department != before.Department || user.Profile != before.Profile {
 		user.UpdatedAt = idp.Now()
 		if err := m.Store.UpdateProfile(ctx, user); err != nil {
 			return user, err

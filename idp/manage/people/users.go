@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // a container may have no list of time zones
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
@@ -41,7 +43,9 @@ type UserChange struct {
 	// Version is the one that the actor saw.
 	Version             int64
 	Name, Email, Locale *string
-	Disabled            *bool
+	// Those of idp.Profile.
+	GivenName, FamilyName, Zoneinfo, Picture *string
+	Disabled                                 *bool
 	// Reason is why Disabled changes; nothing else needs one.
 	Reason string
 }
@@ -100,11 +104,22 @@ func (m *Manager) UpdateUser(ctx context.Context, a authz.Actor, id string, c Us
 	return m.Detail(ctx, a, after, version)
 }
 
-// CheckChange is checkUser without a name that stays: rules that came later keep nobody
-// from disabling an account.
+// CheckChange is checkUser without names that stay: rules that came later, and time zones
+// that a newer list lacks, keep nobody from disabling an account.
 func CheckChange(before, after idp.User) error {
-	if after.Name == before.Name {
-		after.Name = ""
+	for _, kept := range []struct {
+		before string
+		after  *string
+	}{
+		{before.Name, &after.Name},
+		{before.GivenName, &after.GivenName},
+		{before.FamilyName, &after.FamilyName},
+		{before.Zoneinfo, &after.Zoneinfo},
+		{before.Picture, &after.Picture},
+	} {
+		if *kept.after == kept.before {
+			*kept.after = ""
+		}
 	}
 	return CheckUser(after)
 }
@@ -121,6 +136,10 @@ func (c UserChange) Apply(u idp.User) (after idp.User, changed []string) {
 	set("email", &u.Email, c.Email, entry.KeptEmail)
 	u.EmailVerified = u.EmailVerified && !slices.Contains(changed, "email")
 	set("locale", &u.Locale, c.Locale, strings.TrimSpace)
+	set("given_name", &u.GivenName, c.GivenName, strings.TrimSpace)
+	set("family_name", &u.FamilyName, c.FamilyName, strings.TrimSpace)
+	set("zoneinfo", &u.Zoneinfo, c.Zoneinfo, strings.TrimSpace)
+	set("picture", &u.Picture, c.Picture, strings.TrimSpace)
 	if c.Disabled != nil {
 		u.Disabled = *c.Disabled
 	}
@@ -372,6 +391,7 @@ func (m *Manager) ClearThrottle(ctx context.Context, a authz.Actor, id, reason s
 // NewUser is what a user is created from.
 type NewUser struct {
 	Population, Email, Name, Locale string
+	idp.Profile
 	// Password may be empty: then there is no sign-in by password.
 	Password string
 	Roles    []string
@@ -413,6 +433,7 @@ func (m *Manager) PrepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	p.roles = n.Roles
 	p.User = idp.User{
 		ID: idp.NewID(), PopulationID: n.Population, Email: n.Email, Name: n.Name, Locale: n.Locale, CreatedAt: now, UpdatedAt: now,
+		Profile: n.Profile,
 	}
 	if wrong = PersonFields().Check(&p.User).And(wrong...); len(wrong) > 0 {
 		rules, err := m.NewPasswordRules(ctx, population, p.User)
@@ -475,6 +496,10 @@ func PersonFields() settings.Fields[idp.User] {
 		settings.Line("email", func(u *user) *string { return &u.Email }).Must("settings.user.need_email").Each(idp.MaxEmail).As(entry.KeptEmail).Rule(email),
 		settings.Line("name", func(u *user) *string { return &u.Name }).Max(maxName).Rule(settings.ShowsName),
 		settings.Line("locale", func(u *user) *string { return &u.Locale }).Each(MaxLocale).Rule(locale),
+		settings.Line("given_name", func(u *user) *string { return &u.GivenName }).Max(maxName).Rule(settings.ShowsName),
+		settings.Line("family_name", func(u *user) *string { return &u.FamilyName }).Max(maxName).Rule(settings.ShowsName),
+		settings.Line("zoneinfo", func(u *user) *string { return &u.Zoneinfo }).Each(maxZone).Rule(zone),
+		settings.Line("picture", func(u *user) *string { return &u.Picture }).Each(settings.MaxURL).Rule(settings.WebURL),
 	}
 }
 
@@ -490,6 +515,31 @@ func locale(tag string) *settings.Error {
 		return &settings.Error{Key: "settings.user.locale", Args: []any{settings.Cut(tag)}}
 	}
 	return nil
+}
+
+// maxZone is how long the name of a time zone may be.
+const maxZone = 64
+
+// zone is a time zone that everybody has: none of this machine's own, such as Local.
+func zone(name string) *settings.Error {
+	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
+		return &settings.Error{Key: "settings.user.zoneinfo", Args: []any{settings.Cut(name)}}
+	}
+	return nil
+}
+
+// Fitting is what of a profile can be an account's: the rest of what another provider says
+// is left out.
+func Fitting(p idp.Profile) idp.Profile {
+	wrong := PersonFields().Check(&idp.User{Profile: p})
+	for field, at := range map[string]*string{
+		"given_name": &p.GivenName, "family_name": &p.FamilyName, "zoneinfo": &p.Zoneinfo, "picture": &p.Picture,
+	} {
+		if *at = strings.TrimSpace(*at); wrong.Of(field) != nil {
+			*at = ""
+		}
+	}
+	return p
 }
 
 // CheckUser says what is wrong about who somebody is.

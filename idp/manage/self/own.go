@@ -139,10 +139,13 @@ func (m *Manager) fresh(ctx context.Context, s Self, what string) error {
 	return err
 }
 
-// SaveOwn changes a person's own name and language. idp.ErrConflict: the version is
-// not the one of now; ErrUnchanged: nothing differs. ErrElsewhere: the name is that of the provider through which
-// all of the population sign in.
-func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, locale string) error {
+// OwnProfile is what people change of themselves without proving more.
+type OwnProfile struct{ Name, GivenName, FamilyName, Zoneinfo, Locale string }
+
+// SaveOwn changes a person's own names, time zone and language. idp.ErrConflict: the
+// version is not the one of now; ErrUnchanged: nothing differs. ErrElsewhere: the names are
+// those of the provider through which all of the population sign in.
+func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, p OwnProfile) error {
 	before, now, err := m.Store.VersionedUser(ctx, s.UserID)
 	if err != nil {
 		return err
@@ -151,12 +154,14 @@ func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, loca
 	if err != nil {
 		return err
 	}
-	change := people.UserChange{Version: version, Name: &name, Locale: &locale}
+	change := people.UserChange{
+		Version: version, Name: &p.Name, GivenName: &p.GivenName, FamilyName: &p.FamilyName, Zoneinfo: &p.Zoneinfo, Locale: &p.Locale,
+	}
 	after, changed := change.Apply(before)
 	switch {
 	case now != version:
 		return fmt.Errorf("user: %w", idp.ErrConflict)
-	case after.Name != before.Name && !population.Access.Password:
+	case named(after) != named(before) && !population.Access.Password:
 		return fmt.Errorf("%w: the name", ErrElsewhere)
 	}
 	if err := people.CheckChange(before, after); err != nil {
@@ -169,6 +174,9 @@ func (m *Manager) SaveOwn(ctx context.Context, s Self, version int64, name, loca
 		return m.People.SaveUser(ctx, s.actor(), change, before, after, changed)
 	})
 }
+
+// named is what a person is called.
+func named(u idp.User) [3]string { return [3]string{u.Name, u.GivenName, u.FamilyName} }
 
 // ErrWrongPassword: that is not the person's password.
 var ErrWrongPassword = errors.New("the password is wrong")

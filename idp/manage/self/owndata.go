@@ -31,6 +31,10 @@ type OwnAccount struct {
 	Email             string    `json:"email"`
 	EmailVerified     bool      `json:"email_verified"`
 	Name              string    `json:"name"`
+	GivenName         string    `json:"given_name,omitempty"`
+	FamilyName        string    `json:"family_name,omitempty"`
+	TimeZone          string    `json:"time_zone,omitempty"`
+	Picture           string    `json:"picture,omitempty"`
 	Language          string    `json:"language"`
 	Roles             []string  `json:"roles"`
 	CreatedAt         time.Time `json:"created_at"`
@@ -93,6 +97,7 @@ func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
 		TakenAt: idp.Now(), Sessions: []OwnSession{}, Activity: []OwnEvent{},
 		Account: OwnAccount{
 			ID: own.ID, Population: own.PopulationID, Email: own.Email, EmailVerified: own.EmailVerified, Name: own.Name,
+			GivenName: own.GivenName, FamilyName: own.FamilyName, TimeZone: own.Zoneinfo, Picture: own.Picture,
 			Language: own.Locale, Roles: []string{}, CreatedAt: own.CreatedAt, PasswordSet: own.PasswordSet, PasswordChangedAt: own.PasswordChangedAt,
 		},
 		SecondStep: OwnSecondStep{Factors: []OwnFactor{}, RecoveryCodesLeft: own.RecoveryLeft},

@@ -69,6 +69,7 @@ func accountForms() map[string]ui.Page {
 	profile := ui.AccountProfile{Console: accountFrame("/profile"), Action: "#", Version: 2, Name: "Maya", Languages: languages}
 	wrong, fixed := profile, profile
 	wrong.NameError, fixed.NameFixed = ui.Key("settings.long").With(200), true
+	wrong.Zoneinfo, wrong.ZoneinfoError = "Mars/Olympus", ui.Key("settings.user.zoneinfo").With("Mars/Olympus")
 	email := ui.AccountEmail{Console: accountFrame("/email"), Action: "#", Email: "maya@rtx.example"}
 	pending := email
 	pending.Pending, pending.CancelAction, pending.Wanted = "maya.new@rtx.example", "#", "maya@"
