@@ -98,10 +98,14 @@ func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
 // Grant is what a client got from a session, and its code.
 func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 	now, code := idp.Now(), idp.NewSecret()
+	resource := "" // of apps that have none, as parties have
+	if len(c.Resources) > 0 {
+		resource = c.Resources[0]
+	}
 	return idp.Grant{
 		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
-		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce", Resource: "https://api.example/",
+		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce", Resource: resource,
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
 		GivenVersion: 3, ConnectionID: "entra", Address: s.Address, UserAgent: s.UserAgent,
