@@ -37,7 +37,7 @@ func Client() Fields[idp.Client] {
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
-		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier),
+		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
 		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),
 		Line("default_resource", func(c *client) *string { return &c.DefaultResource }).Each(MaxURL).Rule(identifier).InColumn(),
 		Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
