@@ -29,6 +29,8 @@ type Grant struct {
 	PolicyVersion int64 // its session's
 	RedirectURI   string
 	Scopes        []string
+	// Claims are those that the request asked for by name, beside what the scopes give.
+	Claims        AskedClaims
 	Nonce         string
 	Resource      string // identifier of the API that its access tokens are for, empty for us
 	CodeChallenge string

@@ -19,8 +19,10 @@ type Request struct {
 	ResponseMode ResponseMode
 	// Resource is the identifier of the API that its access tokens are for (RFC 8707),
 	// empty for us.
-	Resource  string
-	Demand    Demand
+	Resource string
+	Demand   Demand
+	// Claims are those that it asks for by name.
+	Claims    AskedClaims
 	LoginHint string
 	UILocales string
 	CreatedAt time.Time
@@ -41,6 +43,12 @@ const (
 
 // ResponseModes lists them.
 func ResponseModes() []ResponseMode { return []ResponseMode{QueryMode, FragmentMode, FormPostMode} }
+
+// AskedClaims are claims about the person that a request asks for by name (OpenID Connect
+// Core 1.0 section 5.5), in each of the two places that it can name.
+type AskedClaims struct {
+	IDToken, Userinfo []string
+}
 
 // Demand is what a request asks of the sign-in itself.
 type Demand struct {

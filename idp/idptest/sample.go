@@ -108,6 +108,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce", Resource: resource,
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
+		Claims:       idp.AskedClaims{IDToken: []string{"email"}, Userinfo: []string{"name", "zoneinfo"}},
 		GivenVersion: 3, ConnectionID: "entra", Address: s.Address, UserAgent: s.UserAgent,
 		CreatedAt: now, ExpiresAt: now.Add(c.RefreshTTL),
 	}, code
@@ -124,6 +125,7 @@ func Request(c idp.Client) idp.Request {
 	return idp.Request{
 		ID: idp.NewID(), BrowserHash: idp.HashSecret("browser"), ClientID: c.ID, RedirectURI: c.RedirectURIs[0],
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
+		Claims:        idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode, Resource: "https://api.example/",
 		Demand: idp.Demand{
 			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,

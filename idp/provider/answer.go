@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +35,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 	grant := idp.Grant{
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
-		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
+		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
@@ -135,7 +134,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 		population = ""
 	}
 	for name, value := range map[string]string{
-		"population": population, "prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales, "claims": oneSubject(r.Demand.UserID),
+		"population": population, "prompt": strings.Join(prompt, " "), "login_hint": r.LoginHint, "ui_locales": r.UILocales,
 	} {
 		if value != "" {
 			q.Set(name, value)
@@ -144,17 +143,10 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if r.Demand.MaxAge >= 0 {
 		q.Set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
-}
-
-// oneSubject is the claims parameter that takes one person and no other (OpenID
-// Connect Core 1.0 section 5.5.1), empty for anybody.
-func oneSubject(id string) string {
-	if id == "" {
-		return ""
+	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
+		q.Set("claims", text)
 	}
-	text, _ := json.Marshal(map[string]any{"id_token": map[string]any{"sub": map[string]string{"value": id}}}) // always marshals
-	return string(text)
+	return p.Web.Path("%s?%s", authorizePath, q.Encode())
 }
 
 // Answers is the session of this browser that answers a request as it stands, as it
@@ -207,6 +199,7 @@ func again(r idp.Request) url.Values {
 		values = append(values, string(v))
 	}
 	set("acr_values", strings.Join(values, " "))
+	set("claims", claimsParameter(r.Claims, ""))
 	if r.Demand.MaxAge > 0 {
 		set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}

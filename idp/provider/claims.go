@@ -57,22 +57,39 @@ type membership struct {
 }
 
 // membershipOf is as of now: an app that lost the scope or the switch gets no roles.
-func membershipOf(s idp.Standing, scopes []string) membership {
+func membershipOf(s idp.Standing, t told) membership {
 	m := membership{Population: s.User.PopulationID}
 	if s.App.Claims.PlainPopulation {
 		m.PlainPopulation = m.Population
 	}
-	if !slices.Contains(scopes, idp.RolesScope) {
-		return m
-	}
-	switch s.App.Claims.Roles {
-	case idp.RolesAsRoles:
+	switch name := s.App.Claims.Roles; {
+	case name == idp.RolesAsRoles && t.has(string(name), idp.RolesScope):
 		m.Roles = s.Roles
-	case idp.RolesAsGroups:
+	case name == idp.RolesAsGroups && t.has(string(name), idp.RolesScope):
 		m.Groups = s.Roles
-	case idp.NoRoles:
 	}
 	return m
+}
+
+// told is what an app is told of a person in one place: the claims of scopes, and those that
+// it asked for by name.
+type told struct{ scopes, names []string }
+
+func (t told) has(claim, scope string) bool {
+	return slices.Contains(t.scopes, scope) || slices.Contains(t.names, claim)
+}
+
+// toldIn is what is told in a place to who has scopes there. A claim that was asked for by
+// name ends with the scope that it is a part of, as that scope does: for good when the app
+// loses it.
+func toldIn(s idp.Standing, scopes, asked []string) told {
+	t := told{scopes: scopes}
+	for _, c := range claimScopes() {
+		if slices.Contains(asked, c.name) && len(s.App.ScopesOf(s.Grant, []string{c.scope})) > 0 {
+			t.names = append(t.names, c.name)
+		}
+	}
+	return t
 }
 
 // person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0
@@ -114,24 +131,42 @@ var personalClaims = []personalClaim{
 	{"email_verified", "email", func(p *person, u idp.User) { p.EmailVerified = &u.EmailVerified }},
 }
 
-// personOf is what userinfo says of a person to who has some scopes.
-func personOf(s idp.Standing, scopes []string) person {
-	p := person{Subject: s.User.ID, membership: membershipOf(s, scopes)}
+// namedClaim is a claim with the scope that gives it.
+type namedClaim struct{ name, scope string }
+
+// claimScopes are the claims that scopes give.
+func claimScopes() []namedClaim {
+	list := []namedClaim{{string(idp.RolesAsRoles), idp.RolesScope}, {string(idp.RolesAsGroups), idp.RolesScope}}
 	for _, c := range personalClaims {
-		if slices.Contains(scopes, c.scope) {
+		list = append(list, namedClaim{c.name, c.scope})
+	}
+	return list
+}
+
+func personOf(s idp.Standing, t told) person {
+	p := person{Subject: s.User.ID, membership: membershipOf(s, t)}
+	for _, c := range personalClaims {
+		if t.has(c.name, c.scope) {
 			c.give(&p, s.User)
 		}
 	}
 	return p
 }
 
+// personAtUserinfo is what userinfo says of a person to who has some scopes.
+func personAtUserinfo(s idp.Standing, scopes []string) person {
+	return personOf(s, toldIn(s, scopes, s.Grant.Claims.Userinfo))
+}
+
 // personInIDToken is what the ID token says of them: what userinfo gives is left out there
-// (OpenID Connect Core 1.0 section 5.4), unless the app is set to have it.
+// (OpenID Connect Core 1.0 section 5.4), unless the app is set to have it, or the request
+// named the claim.
 func personInIDToken(s idp.Standing) person {
-	if s.App.Claims.InIDToken {
-		return personOf(s, s.Grant.Scopes)
+	scopes := s.Grant.Scopes
+	if !s.App.Claims.InIDToken {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope != idp.RolesScope })
 	}
-	return person{Subject: s.User.ID, membership: membershipOf(s, s.Grant.Scopes)}
+	return personOf(s, toldIn(s, scopes, s.Grant.Claims.IDToken))
 }
 
 // idTokenClaims are OpenID Connect Core 1.0 section 2.
@@ -194,7 +229,7 @@ type accessTokenClaims struct {
 // that our endpoints find out whether it still stands.
 func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, to target, now time.Time) (string, error) {
 	g := s.Grant
-	signedIn, belongs := authenticationOf(g), membershipOf(s, to.scopes)
+	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
 		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "),

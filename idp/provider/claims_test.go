@@ -1,11 +1,16 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"maps"
+	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/oauth2"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -196,4 +201,156 @@ func TestRolesAreThoseOfTheMoment(t *testing.T) {
 		save(func(c *idp.Client) { c.Scopes = append(c.Scopes, "roles") })
 		want("with the scope again, for new sign-ins only", "roles", "")
 	})
+}
+
+// namedClaims are those that scopes give, with their scopes.
+func namedClaims(t testing.TB) map[string]string {
+	t.Helper()
+	list := map[string]string{}
+	for _, d := range documentedClaims(t) {
+		if d.scope != "openid" {
+			list[d.claim] = d.scope
+		}
+	}
+	return list
+}
+
+// ask is a claims parameter that names claims in one place.
+func ask(t testing.TB, place string, claims ...string) string {
+	t.Helper()
+	members := map[string]any{}
+	for i, name := range claims {
+		members[name] = []any{nil, map[string]any{"essential": true}, map[string]any{"value": "another"}, map[string]any{}}[i%4]
+	}
+	b, err := json.Marshal(map[string]any{place: members})
+	idptest.Must(t, err)
+	return string(b)
+}
+
+// personal are the claims of tokens or userinfo that scopes give.
+func personal(t testing.TB, claims map[string]any) []string {
+	t.Helper()
+	known := namedClaims(t)
+	return slices.Sorted(func(yield func(string) bool) {
+		for name := range claims {
+			if known[name] != "" && !yield(name) {
+				return
+			}
+		}
+	})
+}
+
+func wantPersonal(t testing.TB, where string, claims map[string]any, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if got := personal(t, claims); !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", where, got, want)
+	}
+}
+
+func TestAClaimThatIsNamedComesWhereItIsNamed(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	idptest.Must(t, k.Store.GiveRole(t.Context(), k.user.ID, idp.RoleManager))
+	told := idp.AppClaims{Roles: idp.RolesAsRoles}
+	all := k.AddParty(idp.Client{Claims: told, Scopes: []string{"openid", "profile", "email", "roles"}})
+	for claim, scope := range namedClaims(t) {
+		less := k.AddParty(idp.Client{Claims: told, Scopes: slices.DeleteFunc(slices.Clone(all.Client.Scopes), func(s string) bool { return s == scope })})
+		for _, place := range []string{"id_token", "userinfo"} {
+			for p, gets := range map[*idptest.Party]bool{all: claim != "groups", less: false} {
+				tokens := k.tokens(p, "scope", "openid", "claims", ask(t, place, claim, "unknown", "nonce"))
+				want := map[string][]string{}
+				if gets {
+					want[place] = []string{claim}
+				}
+				wantPersonal(t, claim+" in the ID token", tokens.Claims, want["id_token"]...)
+				wantPersonal(t, claim+" at userinfo", k.userinfo(tokens.AccessToken).json, want["userinfo"]...)
+				wantPersonal(t, claim+" at /introspect", k.introspect(p, tokens.AccessToken).json)
+			}
+		}
+	}
+	// Scopes and names together; the ID token without the app's setting.
+	tokens := k.tokens(all, "scope", "openid profile", "claims", ask(t, "id_token", "email", "name"))
+	wantPersonal(t, "ID token", tokens.Claims, "email", "name")
+	if info := k.userinfo(tokens.AccessToken).json; info["email"] != nil || info["name"] != k.user.Name {
+		t.Errorf("userinfo %v", info)
+	}
+}
+
+// What a request asks for by name outlives the sign-in, goes with the scope, and does not
+// come back with it.
+func TestNamedClaimsEndWithTheirScope(t *testing.T) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		p := k.AddParty(idp.Client{})
+		k.AddUser(idp.Agents, "ines@rtx.example")
+		a := p.Begin("scope", "openid offline_access", "claims", ask(t, "id_token", "email"))
+		page, _, _ := idptest.Enrol(idptest.NewBrowser(t), p, a, "ines@rtx.example")
+		tokens := p.Exchange(a, page.Left)
+		if wantPersonal(t, "after a sign-in", tokens.Claims, "email"); tokens.Claims["email"] != "ines@rtx.example" {
+			t.Errorf("email %v", tokens.Claims["email"])
+		}
+		refresh := tokens.RefreshToken
+		want := func(when string, claims ...string) {
+			t.Helper()
+			r := k.refresh(p, refresh)
+			r.want(t, 200, "")
+			refresh = r.text("refresh_token")
+			wantPersonal(t, when, part(t, r.text("id_token"), 1), claims...)
+		}
+		want("after a refresh", "email")
+		for _, change := range []struct {
+			when   string
+			scopes []string
+		}{
+			{"without the scope", []string{"openid", "profile", "offline_access"}},
+			{"with the scope again", []string{"openid", "profile", "offline_access", "email"}},
+		} {
+			now, err := k.Store.VersionedClient(t.Context(), p.Client.ID)
+			idptest.Must(t, err)
+			now.Client.Scopes = change.scopes
+			idptest.Must(t, k.Store.SaveClient(t.Context(), now.Version, now.Client))
+			want(change.when)
+		}
+	})
+}
+
+// An app that asked for what it may not have does not get it with a scope of later: for that
+// it asks anew.
+func TestAClaimThatTheAppCouldNotAskForStaysOut(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	p := k.AddParty(idp.Client{Scopes: []string{"openid", "offline_access"}})
+	tokens := k.tokens(p, "scope", "openid offline_access", "claims", ask(t, "id_token", "email"))
+	now, err := k.Store.VersionedClient(t.Context(), p.Client.ID)
+	idptest.Must(t, err)
+	now.Client.Scopes = append(now.Client.Scopes, "email")
+	idptest.Must(t, k.Store.SaveClient(t.Context(), now.Version, now.Client))
+	r := k.refresh(p, tokens.RefreshToken)
+	r.want(t, 200, "")
+	wantPersonal(t, "after a refresh", part(t, r.text("id_token"), 1))
+}
+
+func TestARequestThatIsMadeAgainNamesTheSameClaims(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	p := k.AddParty(idp.Client{})
+	r := idp.Request{
+		ClientID: p.Client.ID, RedirectURI: p.OAuth.RedirectURL, Scopes: []string{"openid"}, CodeChallenge: oauth2.S256ChallengeFromVerifier("v"),
+		Demand: idp.Demand{MaxAge: idp.NoMaxAge, UserID: k.user.ID}, Claims: idp.AskedClaims{IDToken: []string{"email"}, Userinfo: []string{"name"}},
+	}
+	for name, again := range map[string]string{"again": protocol(k).Again(r), "anew": protocol(k).Anew(r, "")} {
+		target, err := url.Parse(again)
+		idptest.Must(t, err)
+		var got map[string]map[string]any
+		idptest.Must(t, json.Unmarshal([]byte(target.Query().Get("claims")), &got))
+		want := map[string]map[string]any{"id_token": {"email": nil}, "userinfo": {"name": nil}}
+		if name == "anew" {
+			want["id_token"]["sub"] = map[string]any{"value": k.user.ID}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
 }

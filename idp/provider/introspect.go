@@ -86,7 +86,7 @@ func (p *Provider) describe(a access) introspection {
 		out.TokenType = "Bearer"
 	}
 	if a.person != nil {
-		signedIn, belongs := authenticationOf(a.person.Grant), membershipOf(*a.person, a.scopes)
+		signedIn, belongs := authenticationOf(a.person.Grant), membershipOf(*a.person, told{scopes: a.scopes})
 		out.authentication, out.membership = &signedIn, &belongs
 	}
 	return out

@@ -11,11 +11,12 @@ import (
 // maxClaims is how long the claims parameter may be, in bytes.
 const maxClaims = 4096
 
-// claimsRequest is the claims parameter (OpenID Connect Core 1.0 section 5.5), as
-// far as it decides how somebody signs in: the ID token's acr and sub. What else it
-// asks for is answered by the scopes.
+// claimsRequest is the claims parameter (OpenID Connect Core 1.0 section 5.5). The ID
+// token's acr and sub decide how somebody signs in; personal claims are given in the place
+// that names them. What else it asks for every token has, or none.
 type claimsRequest struct {
-	IDToken map[string]*claimRequest `json:"id_token"`
+	IDToken  map[string]*claimRequest `json:"id_token"`
+	Userinfo map[string]*claimRequest `json:"userinfo"`
 }
 
 // claimRequest is one requested claim; null asks for it as such.
@@ -60,9 +61,10 @@ func (a *authorization) checkClaims(form url.Values) *failure {
 	if len(raw) > maxClaims || json.Unmarshal([]byte(raw), &claims) != nil {
 		return fail(invalidRequest, "claims is not the JSON object of OpenID Connect Core 1.0 section 5.5, of up to 4096 bytes")
 	}
-	if f := a.wantSubject(claims.IDToken["sub"]); f != nil {
+	if f := a.wantSubject(claims.IDToken["sub"], claims.Userinfo["sub"]); f != nil {
 		return f
 	}
+	a.request.Claims = idp.AskedClaims{IDToken: askable(claims.IDToken, a.client), Userinfo: askable(claims.Userinfo, a.client)}
 	acr := claims.IDToken["acr"]
 	values := acr.texts()
 	if acr == nil || len(values) == 0 {
@@ -78,17 +80,58 @@ func (a *authorization) checkClaims(form url.Values) *failure {
 	return nil
 }
 
-// wantSubject takes the person whom the claims name: nobody else will do, as with
-// id_token_hint.
-func (a *authorization) wantSubject(sub *claimRequest) *failure {
-	values := sub.texts()
-	switch {
-	case !sub.restricts():
-		return nil
-	case len(values) != 1 || len(sub.Values) > 1 || !isText(values[0]):
-		return fail(invalidRequest, "claims may name one sub")
+// askable are the claims among those asked for that scopes give which the client may ask
+// for, in their order: a claim is a part of its scope. Values are no reason to leave one out
+// that has another (section 5.5.1 has it so for sub and acr alone).
+func askable(asked map[string]*claimRequest, client idp.Client) []string {
+	var list []string
+	for _, c := range claimScopes() {
+		if _, has := asked[c.name]; has && slices.Contains(client.Scopes, c.scope) {
+			list = append(list, c.name)
+		}
 	}
-	a.request.Demand.UserID = values[0]
+	return list
+}
+
+// claimsParameter is the parameter that asks for claims, and takes one person and no other
+// (OpenID Connect Core 1.0 section 5.5.1): empty for none and anybody.
+func claimsParameter(c idp.AskedClaims, subject string) string {
+	places := map[string]map[string]any{}
+	for place, names := range map[string][]string{"id_token": c.IDToken, "userinfo": c.Userinfo} {
+		for _, name := range names {
+			if places[place] == nil {
+				places[place] = map[string]any{}
+			}
+			places[place][name] = nil
+		}
+	}
+	if subject != "" {
+		if places["id_token"] == nil {
+			places["id_token"] = map[string]any{}
+		}
+		places["id_token"]["sub"] = map[string]string{"value": subject}
+	}
+	if len(places) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(places) // always marshals
+	return string(text)
+}
+
+// wantSubject takes the person whom the claims name, in either place: nobody else will do,
+// as with id_token_hint.
+func (a *authorization) wantSubject(places ...*claimRequest) *failure {
+	for _, sub := range places {
+		values := sub.texts()
+		switch {
+		case !sub.restricts():
+			continue
+		case len(values) != 1 || len(sub.Values) > 1 || !isText(values[0]),
+			a.request.Demand.UserID != "" && a.request.Demand.UserID != values[0]:
+			return fail(invalidRequest, "claims may name one sub")
+		}
+		a.request.Demand.UserID = values[0]
+	}
 	return nil
 }
 

@@ -84,5 +84,5 @@ func (p *Provider) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 	case !slices.Contains(a.scopes, "openid"):
 		return nil, toLibrary(fail(insufficientScope, "userinfo needs scope openid"))
 	}
-	return op.NewResponse(personOf(*a.person, a.scopes)), nil
+	return op.NewResponse(personAtUserinfo(*a.person, a.scopes)), nil
 }

@@ -34,6 +34,7 @@ type grantRow struct {
 	ConnectionID  string
 	Address       string
 	UserAgent     string
+	Claims        string
 	Resource      string
 }
 
@@ -48,8 +49,37 @@ func (r grantRow) grant() (idp.Grant, error) {
 		CodeHash: r.CodeHash, CodeExpiresAt: r.CodeExpiresAt.UTC(), CodeUsedAt: orZero(r.CodeUsedAt),
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
-		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent, Resource: r.Resource,
+		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
+		Claims: askedClaims(r.Claims), Resource: r.Resource,
 	}, err
+}
+
+// The places of claims that are asked for, as a grant keeps them.
+const (
+	inIDToken  = "id_token:"
+	atUserinfo = "userinfo:"
+)
+
+func askedClaims(text string) (c idp.AskedClaims) {
+	for _, word := range fromWords(text) {
+		if name, ok := strings.CutPrefix(word, inIDToken); ok {
+			c.IDToken = append(c.IDToken, name)
+		} else if name, ok := strings.CutPrefix(word, atUserinfo); ok {
+			c.Userinfo = append(c.Userinfo, name)
+		}
+	}
+	return c
+}
+
+func claimWords(c idp.AskedClaims) string {
+	var list []string
+	for _, name := range c.IDToken {
+		list = append(list, inIDToken+name)
+	}
+	for _, name := range c.Userinfo {
+		list = append(list, atUserinfo+name)
+	}
+	return words(list)
 }
 
 // CreateGrant stores a grant with its code, provided that its session has not ended.
@@ -63,7 +93,8 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		CodeHash: g.CodeHash, CodeExpiresAt: g.CodeExpiresAt, CodeUsedAt: orNull(g.CodeUsedAt),
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
-		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent, Resource: g.Resource,
+		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
+		Claims: claimWords(g.Claims), Resource: g.Resource,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"
