@@ -98,9 +98,12 @@ var allowed = map[string][]string{
 	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
-	"idp/account":    {"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/password", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"admin":          {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
-	"admin/api":      {"idp", "idp/federation/certificate", "idp/manage/...", "idp/settings", "idp/web", "mfa"},
+	"idp/account": {
+		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/password", "idp/session", "idp/store", "idp/throttle",
+		"idp/web", "mfa", "ui",
+	},
+	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
+	"admin/api": {"idp", "idp/federation/certificate", "idp/manage/...", "idp/settings", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 // VersionedClient is a client as it stands, never from the cache, with the version
@@ -126,7 +125,7 @@ func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Cli
 	if err != nil {
 		return "", "", err
 	}
-	column, err = settings.Client().ToColumn(row.Settings, after)
+	column, err = clientFields.ToColumn(row.Settings, after)
 	return string(text), column, err
 }
 

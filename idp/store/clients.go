@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 type clientRow struct {
@@ -53,7 +52,7 @@ func (r clientRow) client() (idp.Client, error) {
 		BackchannelLogoutURI: r.BackchannelLogoutURI, Identifier: r.Identifier,
 		CreatedAt: r.CreatedAt.UTC(),
 	}
-	return c, errors.Join(errHashes, errRedirects, errPost, settings.Client().FromColumn(r.Settings, &c))
+	return c, errors.Join(errHashes, errRedirects, errPost, clientFields.FromColumn(r.Settings, &c))
 }
 
 // requiresPKCE reads a column that says the opposite, and of web apps alone: older programs
@@ -67,7 +66,7 @@ func (r clientRow) requiresPKCE() bool {
 func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
 	row := newClientRow(c)
 	var err error
-	if row.Settings, err = settings.Client().ToColumn("", c); err != nil {
+	if row.Settings, err = clientFields.ToColumn("", c); err != nil {
 		return err
 	}
 	return s.Do(ctx, func(ctx context.Context) error {

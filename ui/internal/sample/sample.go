@@ -196,10 +196,8 @@ func rest() map[string]ui.Page {
 			Frame: frame(), Action: "/signout", Hidden: []ui.Field{{Name: "state", Value: "abc"}},
 			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
 		},
-		// It leads to itself: an example has to stay.
-		"form-post": ui.FormPost{
-			Frame: frame(), URL: "https://app.example/callback", Fields: []ui.Field{{Name: "code", Value: "c"}, {Name: "state", Value: "s"}},
-		},
+		// An example has to stay: this one is not sent by itself, and the next leads to itself.
+		"form-post":      ui.FormPost{Frame: frame(), Fields: []ui.Field{{Name: "code", Value: "c"}, {Name: "state", Value: "s"}}},
 		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
 		"go-on":          ui.GoOn{Frame: frame(), Email: "maya@rtx.example", OtherURL: "?other=1"},
 		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},
