@@ -39,7 +39,7 @@ func (v *visit) appFrame(c apps.ClientEntry, current string) (ui.Console, error)
 			frame.Tabs = append(frame.Tabs, ui.NavItem{Label: v.text(label), URL: v.path("/apps/" + c.ID + page), Current: page == current})
 		}
 	}
-	signsIn := c.Kind != idp.ServiceClient
+	signsIn := c.Kind.SignsIn()
 	tab(v.actor.May("UpdateClient") && v.actor.MayChange(c.Client), "console.app.tab_settings", "")
 	tab(true, "console.app.tab_connect", "/connect")
 	tab(c.Kind.Confidential() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
@@ -213,7 +213,7 @@ func deleteApp() question[apps.ClientEntry] {
 			page.Crumbs = append(v.appCrumbs(), ui.Link{Label: c.Name, URL: v.path("/apps/" + c.ID)})
 			page.Heading, page.Button, page.Danger = *ui.Key("console.app.delete_heading").With(c.Name), *ui.Key("console.app.delete").With(), true
 			sessions, err := v.console.Store.SessionsAtClient(v.Request.Context(), c.ID, idp.Now())
-			if c.Kind != idp.ServiceClient {
+			if c.Kind.SignsIn() {
 				page.Consequences = append(page.Consequences, *ui.Key("console.app.delete_people").With(int(sessions)))
 			}
 			page.Consequences = append(page.Consequences, says("console.app.delete_tokens", "console.app.delete_final")...)

@@ -64,6 +64,7 @@ func TestEachSettingOfAnAppIsOnThePageOfSomeKind(t *testing.T) {
 	}
 	service := h.AddParty(idp.Client{Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}}).Client
 	pages[idp.ServiceClient] = h.page(b, "/apps/"+service.ID).Body
+	pages[idp.APIClient] = h.page(b, "/apps/"+h.AddParty(idp.Client{Kind: idp.APIClient, Identifier: "https://api.example"}).Client.ID).Body
 	for _, f := range described.Client() {
 		name := map[string]string{"populations": "population_1"}[f.Name]
 		if name == "" {
@@ -78,8 +79,9 @@ func TestEachSettingOfAnAppIsOnThePageOfSomeKind(t *testing.T) {
 		}
 	}
 	for kind, names := range map[idp.ClientKind][]string{
+		idp.APIClient: {"redirect_uris", "grant_types", "refresh_ttl", "roles", "resources", "default_resource", "population_1"},
 		idp.SPAClient: {"auth_method", "require_pkce", "roles"}, idp.NativeClient: {"auth_method", "require_pkce", "roles"},
-		idp.ServiceClient: {"require_pkce", "redirect_uris", "grant_types", "refresh_ttl"}, idp.WebClient: {"roles"},
+		idp.ServiceClient: {"require_pkce", "redirect_uris", "grant_types", "refresh_ttl"}, idp.WebClient: {"roles", "identifier"},
 	} {
 		for _, name := range names {
 			if strings.Contains(pages[kind], `name="`+name+`"`) {

@@ -31,13 +31,21 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return kind == idp.ServiceClient
 	case "require_pkce":
 		return kind == idp.WebClient
+	case "identifier":
+		return kind == idp.APIClient
+	case "resources", "default_resource":
+		return kind != idp.APIClient
 	}
-	return kind != idp.ServiceClient // about how people sign in
+	return kind.SignsIn() // about how people sign in
 }
 
 // atFirst tells whether a new app is asked for a setting; the others have defaults.
 func atFirst(kind idp.ClientKind, name string) bool {
 	switch name {
+	case "identifier":
+		return true
+	case "scopes", "token_format":
+		return kind == idp.APIClient
 	case "name", "redirect_uris", "post_logout_redirect_uris", "logo_uri", "require_pkce", "roles":
 		return true
 	case "home_url":
@@ -148,7 +156,7 @@ func (v *visit) appSettings() error {
 // checkApp reads what the description does not say, and says what is wrong about an app,
 // also what the operation could do without.
 func (v *visit) checkApp(now apps.ClientEntry, c *idp.Client) (wrong settings.Errors) {
-	if c.Kind != idp.ServiceClient {
+	if c.Kind.SignsIn() {
 		c.Populations = v.postedPopulations()
 		if len(c.RedirectURIs) == 0 {
 			wrong = settings.Invalid("redirect_uris", "console.app.need_redirect")
@@ -191,7 +199,7 @@ func (v *visit) askMoreOfApp(now apps.ClientEntry, c idp.Client, page *ui.Consol
 			return err
 		}
 	}
-	if c.Kind == idp.ServiceClient {
+	if !c.Kind.SignsIn() {
 		return nil
 	}
 	people := ui.Input{Kind: ui.GroupInput, Name: "populations", Label: *ui.Key("console.app.populations").With()}
@@ -214,6 +222,11 @@ func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err e
 		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool { return t.Value == "client_credentials" })
 	case "scopes":
 		i.Kind = ui.LinesInput
+		if c.Kind == idp.APIClient {
+			i.Hint = *ui.Key("console.app.scopes_api").With()
+		}
+	case "identifier":
+		i.Required = true
 	case "redirect_uris":
 		i.Required = true
 		if c.Kind == idp.NativeClient {

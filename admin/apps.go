@@ -79,7 +79,7 @@ func (v *visit) appRow(c apps.ClientEntry, names map[string]string) ui.AppRow {
 		populations = append(populations, names[id])
 	}
 	row.Populations = strings.Join(populations, ", ")
-	if c.Kind != idp.ServiceClient && v.actor.Can(idp.PermissionAuthentication) {
+	if c.Kind.SignsIn() && v.actor.Can(idp.PermissionAuthentication) {
 		row.Rule = *ruleOf(c.Override).With()
 	}
 	return row
@@ -93,6 +93,8 @@ func kindOf(k idp.ClientKind) ui.Key {
 		return "console.app.kind_native"
 	case idp.ServiceClient:
 		return "console.app.kind_service"
+	case idp.APIClient:
+		return "console.app.kind_api"
 	case idp.WebClient:
 	}
 	return "console.app.kind_web"
@@ -127,6 +129,7 @@ func appTemplates() []appTemplate {
 		{"spa", "console.app.kind_spa", "console.app.spa_hint", "console.app.public_lead", idp.SPAClient, false},
 		{"native", "console.app.kind_native", "console.app.native_hint", "console.app.public_lead", idp.NativeClient, false},
 		{"service", "console.app.kind_service", "console.app.service_hint", "console.app.service_lead", idp.ServiceClient, false},
+		{"api", "console.app.kind_api", "console.app.api_hint", "console.app.api_lead", idp.APIClient, false},
 	}
 }
 

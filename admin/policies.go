@@ -201,7 +201,7 @@ func override() section[apps.ClientEntry, idp.Override] {
 // ruledApp is an app that people sign in to.
 func (v *visit) ruledApp() (apps.ClientEntry, error) {
 	c, err := v.app("SaveOverride")
-	if err == nil && c.Kind == idp.ServiceClient {
+	if err == nil && !c.Kind.SignsIn() {
 		err = idp.ErrNotFound
 	}
 	return c, err

@@ -29,6 +29,7 @@ const (
 	tokenPath      = "/token"
 	userinfoPath   = "/userinfo"
 	endSessionPath = "/end_session"
+	introspectPath = "/introspect"
 	keysPath       = "/keys"
 )
 
@@ -44,6 +45,13 @@ func (p party) settings() []ui.Setting {
 	add("console.setting.discovery", p.Issuer+discoveryPath)
 	add("console.setting.client_id", p.ID)
 	add("console.setting.auth_method", string(p.AuthMethod))
+	if p.Kind == idp.APIClient {
+		add("console.setting.identifier", p.Identifier)
+		add("console.setting.scopes", p.scope())
+		add("console.setting.introspect", p.Issuer+introspectPath)
+		add("console.setting.keys", p.Issuer+keysPath)
+		return list
+	}
 	if p.Kind == idp.ServiceClient {
 		add("console.setting.grant_type", "client_credentials")
 		add("console.setting.scopes", p.scope())

@@ -19,11 +19,17 @@ const (
 	// ServiceClient is a program that acts for itself and not for a person: nobody
 	// signs in to it (RFC 6749 section 4.4).
 	ServiceClient ClientKind = "service"
+	// APIClient is an API that access tokens of others are for (RFC 8707): it gets none,
+	// and asks the introspection endpoint what they are worth.
+	APIClient ClientKind = "api"
 )
+
+// SignsIn tells whether people sign in to clients of this kind.
+func (k ClientKind) SignsIn() bool { return k != ServiceClient && k != APIClient }
 
 // Confidential tells whether clients of this kind keep a secret (RFC 6749 section
 // 2.1).
-func (k ClientKind) Confidential() bool { return k == WebClient || k == ServiceClient }
+func (k ClientKind) Confidential() bool { return k == WebClient || !k.SignsIn() }
 
 // AuthMethod is how a client authenticates at the token endpoint
 // (OpenID Connect Core 1.0 section 9).
@@ -91,6 +97,13 @@ type Client struct {
 	BackchannelLogoutURI string
 	// Claims say what the app is told of people beyond what every app is.
 	Claims AppClaims
+	// Identifier is what an API is called in the audience of access tokens: an absolute
+	// URI that is the API's own. Other kinds have none.
+	Identifier string
+	// Resources are the identifiers of the APIs that it may get access tokens for, and
+	// DefaultResource the one that they are for where a request names none; empty: us.
+	Resources       []string
+	DefaultResource string
 	// Roles, by their ids, are what a service may do by itself. Like the rest they
 	// may be a second old here; AdminAccess carries those of the moment.
 	Roles     []string

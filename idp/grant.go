@@ -32,6 +32,7 @@ type Grant struct {
 	// Claims are those that the request asked for by name, beside what the scopes give.
 	Claims        AskedClaims
 	Nonce         string
+	Resource      string // identifier of the API that its access tokens are for, empty for us
 	CodeChallenge string
 	CodeHash      []byte
 	CodeExpiresAt time.Time
@@ -134,6 +135,7 @@ type ServiceToken struct {
 	ClientID  string
 	Hash      []byte
 	Scopes    []string
+	Resource  string // that of a Grant
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
@@ -163,6 +165,7 @@ func (s ServiceStanding) Live(now time.Time) bool {
 	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) &&
 		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
 		s.Token.GivenVersion >= max(s.Taken[takenKind], s.Taken[takenGrantType+"client_credentials"]) &&
+		(s.Token.Resource == "" || slices.Contains(s.Client.Resources, s.Token.Resource) && s.Token.GivenVersion >= s.Taken[takenResource+s.Token.Resource]) &&
 		!s.Token.CreatedAt.Before(s.Client.CreatedAt.Truncate(time.Second))
 }
 

@@ -17,7 +17,10 @@ type Request struct {
 	CodeChallenge string
 	// ResponseMode is how the client is answered.
 	ResponseMode ResponseMode
-	Demand       Demand
+	// Resource is the identifier of the API that its access tokens are for (RFC 8707),
+	// empty for us.
+	Resource string
+	Demand   Demand
 	// Claims are those that it asks for by name.
 	Claims    AskedClaims
 	LoginHint string

@@ -36,6 +36,7 @@ const (
 	takenScope         = "scope:"
 	takenPopulation    = "population:"
 	takenGrantType     = "grant_type:"
+	takenResource      = "resource:"
 	takenPassword      = "password"
 	takenFederated     = "federated"
 	takenConnection    = "connection"
@@ -54,6 +55,8 @@ type App struct {
 	Kind                            ClientKind
 	GrantTypes, Scopes, Populations []string
 	Taken                           Taken
+	// Resources are the APIs that it may get tokens for.
+	Resources []string
 	// Claims are what it is told of people.
 	Claims AppClaims
 }
@@ -64,9 +67,9 @@ func (a App) gives(list []string, kind, name string, version int64) bool {
 }
 
 // Takes tells whether the app still has what a grant lives by: the person's population,
-// the kind that it had, and the grant type of what a sign-in gave.
+// the kind that it had, the grant type of what a sign-in gave, and the API that it is for.
 func (a App) Takes(g Grant) bool {
-	return a.Kind != ServiceClient && g.GivenVersion >= a.Taken[takenKind] &&
+	return a.Kind.SignsIn() && (g.Resource == "" || a.gives(a.Resources, takenResource, g.Resource, g.GivenVersion)) && g.GivenVersion >= a.Taken[takenKind] &&
 		a.gives(a.Populations, takenPopulation, g.PopulationID, g.GivenVersion) && a.Allows(g, "authorization_code")
 }
 
@@ -89,6 +92,7 @@ func LostByClient(before, after Client) []string {
 		lost = append(lost, takenKind)
 	}
 	lost = append(lost, missing(takenScope, before.Scopes, after.Scopes)...)
+	lost = append(lost, missing(takenResource, before.Resources, after.Resources)...)
 	lost = append(lost, missing(takenPopulation, before.Populations, after.Populations)...)
 	return append(lost, missing(takenGrantType, before.GrantTypes, after.GrantTypes)...)
 }

@@ -98,7 +98,7 @@ func specs[T any](fields settings.Fields[T]) (list []settings.Spec) {
 // those do not send them, and what they change keeps them.
 func later[T any](fields settings.Fields[T]) (names []string) {
 	for _, f := range fields {
-		if f.Stored {
+		if f.Later {
 			names = append(names, f.Name)
 		}
 	}
@@ -119,7 +119,7 @@ func (d *document) thing(name string, specs []settings.Spec) properties {
 			d.schemas[named], one = d.describedAs(name, s.Name, one), ref(named)
 		}
 		fields[s.Name] = d.describedAs(name, s.Name, one)
-		if s.Stored {
+		if s.Later {
 			d.later = append(d.later, s.Name)
 		}
 	}

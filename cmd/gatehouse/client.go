@@ -45,7 +45,7 @@ type clientCreate struct {
 	described
 
 	Name string `help:"Name that people read." required:"" json:"name"`
-	Kind string `help:"web, spa, native or service." enum:"web,spa,native,service" default:"web" json:"kind"`
+	Kind string `help:"web, spa, native, service or api." enum:"web,spa,native,service,api" default:"web" json:"kind"`
 	ID   string `help:"client_id to give it, such as that of an older provider; else one is made." placeholder:"ID" json:"id,omitempty"`
 
 	SecretFile string `help:"File with a secret to give it: at least 256 random bits as base64url; else one is made." name:"secret-file" placeholder:"FILE" json:"-"`

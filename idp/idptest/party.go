@@ -37,10 +37,10 @@ func (a *App) AddParty(c idp.Client) *Party {
 	if c.Name == "" {
 		c.Name = "Test app"
 	}
-	if len(c.Populations) == 0 && c.Kind != idp.ServiceClient {
+	if len(c.Populations) == 0 && c.Kind.SignsIn() {
 		c.Populations = []string{idp.Agents}
 	}
-	if len(c.RedirectURIs) == 0 && c.Kind != idp.ServiceClient {
+	if len(c.RedirectURIs) == 0 && c.Kind.SignsIn() {
 		c.RedirectURIs = []string{RedirectURI}
 	}
 	client, secret, err := a.Manage.Apps.CreateClient(a.tb.Context(), c)

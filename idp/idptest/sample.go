@@ -55,6 +55,7 @@ func Client(populations ...string) idp.Client {
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
 		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout",
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
+		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),
 	}
 }
@@ -97,10 +98,14 @@ func Session(u idp.User, p idp.Population) (s idp.Session, token string) {
 // Grant is what a client got from a session, and its code.
 func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 	now, code := idp.Now(), idp.NewSecret()
+	resource := "" // of apps that have none, as parties have
+	if len(c.Resources) > 0 {
+		resource = c.Resources[0]
+	}
 	return idp.Grant{
 		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
-		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce",
+		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce", Resource: resource,
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
 		CodeExpiresAt: now.Add(idp.CodeLifetime), Proofs: s.Proofs, ACR: idp.ACRMFA, Offline: true,
 		Claims:       idp.AskedClaims{IDToken: []string{"email"}, Userinfo: []string{"name", "zoneinfo"}},
@@ -111,7 +116,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 
 // AppOf is what of a client decides what its grants are worth.
 func AppOf(c idp.Client) idp.App {
-	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims}
+	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims, Resources: c.Resources}
 }
 
 // Request is an authorization request of a client.
@@ -121,7 +126,7 @@ func Request(c idp.Client) idp.Request {
 		ID: idp.NewID(), BrowserHash: idp.HashSecret("browser"), ClientID: c.ID, RedirectURI: c.RedirectURIs[0],
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
 		Claims:        idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},
-		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode,
+		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode, Resource: "https://api.example/",
 		Demand: idp.Demand{
 			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
 		},

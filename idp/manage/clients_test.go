@@ -78,6 +78,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
+		asked.Identifier, asked.Resources, asked.DefaultResource = "", nil, "" // an API's
 		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {

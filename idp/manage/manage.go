@@ -71,7 +71,7 @@ func New(p Parts) *Manager {
 	m.People = &people.Manager{Authz: m.Authz, Hasher: p.Hasher, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store, Throttles: p.Throttles}
 	m.Factors = &factors.Manager{Authz: m.Authz, People: m.People, Keyring: p.Keyring, Outbox: p.Outbox, RecoveryKey: p.RecoveryKey, Store: p.Store, Throttles: p.Throttles}
 	m.Connections = &connections.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Issuer: p.Issuer, Keyring: p.Keyring, PrivateNetworks: p.PrivateNetworks, Reap: p.Reap, Sessions: p.Sessions, Store: p.Store}
-	m.Apps = &apps.Manager{Authz: m.Authz, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
+	m.Apps = &apps.Manager{Authz: m.Authz, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
 	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Reap: p.Reap, Store: p.Store}
 	m.Roles = &roles.Manager{Authz: m.Authz, Store: p.Store}
 	m.System = &system.Manager{Authz: m.Authz, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}

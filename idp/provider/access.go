@@ -72,7 +72,7 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 		return access{}, idp.ErrExpired
 	}
 	a := access{
-		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(t.Scopes),
+		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
 		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
@@ -165,6 +165,11 @@ func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (a
 	}
 	s.Token.ID, s.Token.ClientID, s.Token.Scopes = a.jti, a.clientID, a.scopes
 	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion = a.issuedAt, a.expiresAt, c.GivenVersion
+	for _, a := range a.audience {
+		if a != p.Issuer && a != p.AdminAPI() {
+			s.Token.Resource = a
+		}
+	}
 	found, err := p.ofService(s)
 	found.jti, found.audience = a.jti, a.audience
 	return found, err
@@ -178,7 +183,7 @@ func (p *Provider) ofService(s idp.ServiceStanding) (access, error) {
 	}
 	return access{
 		kind: idp.AccessToken, clientID: s.Client.ID, scopes: s.Scopes(),
-		audience: p.audienceOf(s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
+		audience: p.audienceOf(s.Token.Resource, s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
 		roles: s.Client.Roles,
 	}, nil
 }

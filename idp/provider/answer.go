@@ -35,7 +35,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 	grant := idp.Grant{
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
-		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
+		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
@@ -189,6 +189,7 @@ func again(r idp.Request) url.Values {
 	set("state", r.State)
 	set("nonce", r.Nonce)
 	set("response_mode", string(r.ResponseMode))
+	set("resource", r.Resource)
 	if r.CodeChallenge != "" {
 		set("code_challenge", r.CodeChallenge)
 		set("code_challenge_method", "S256")

@@ -227,26 +227,26 @@ type accessTokenClaims struct {
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
 // that our endpoints find out whether it still stands.
-func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, now time.Time) (string, error) {
+func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, to target, now time.Time) (string, error) {
 	g := s.Grant
-	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: g.Scopes})
-	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
-		Issuer: p.Issuer, Audience: p.audienceOf(g.Scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
-		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(g.Scopes, " "),
+	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: to.scopes})
+	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
+		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
+		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "),
 		authentication: &signedIn, membership: &belongs,
 	})
 }
 
 // signServiceToken makes the JWT access token of a service: its subject is the
 // client (RFC 9068 section 2.2). Its jti names no grant, since there is none.
-func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, scopes []string, now time.Time) (string, error) {
+func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, to target, now time.Time) (string, error) {
 	given, err := p.Store.GivenVersion(ctx)
 	if err != nil {
 		return "", err
 	}
-	return p.sign(client.SigningAlg, keys.AccessToken, accessTokenClaims{
-		Issuer: p.Issuer, Audience: p.audienceOf(scopes), Expires: now.Add(client.AccessTTL).Unix(), IssuedAt: now.Unix(),
-		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(scopes, " "), GivenVersion: given,
+	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
+		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
+		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "), GivenVersion: given,
 	})
 }
 
@@ -255,9 +255,14 @@ func (p *Provider) AdminAPI() string { return p.Issuer + "/admin/api/v1" }
 
 // audienceOf is whom an access token is for (RFC 9068 section 3): the admin API has
 // an audience of its own, so that no other token is good there, and what was
-// issued for it alone is good nowhere else.
-func (p *Provider) audienceOf(scopes []string) []string {
+// issued for it alone is good nowhere else. So has each registered API; userinfo takes
+// what a sign-in gave for one, too.
+func (p *Provider) audienceOf(resource string, scopes []string) []string {
 	switch {
+	case resource != "" && slices.Contains(scopes, "openid"):
+		return []string{resource, p.Issuer}
+	case resource != "":
+		return []string{resource}
 	case !slices.Contains(scopes, idp.AdminScope):
 		return []string{p.Issuer}
 	case slices.Contains(scopes, "openid"):

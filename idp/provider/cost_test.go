@@ -59,10 +59,14 @@ func TestStatementsOfEachEndpoint(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
-		p := k.AddParty(idp.Client{})
+		p := k.AddParty(idp.Client{ // told all that can be told
+			Claims: idp.AppClaims{Roles: idp.RolesAsRoles, InIDToken: true, PlainPopulation: true},
+			Scopes: []string{"openid", "profile", "email", "roles", "offline_access"},
+		})
+		p.OAuth.Scopes = p.Client.Scopes
 		cold := func() http.Handler { return replica(k, cfg) }
 
-		a := p.Begin()
+		a := p.Begin("claims", `{"id_token":{"email":null},"userinfo":{"name":null}}`)
 		rec := statements(t, cold(), k.request("GET", a.URL, nil), http.StatusFound, 4)
 		left, err := url.Parse(rec.Header().Get("Location"))
 		idptest.Must(t, err)

@@ -69,10 +69,12 @@ func (p *Provider) introspection(r *http.Request) (introspection, error) {
 	return p.describe(a), nil
 }
 
-// visible tells whether a client may know of a token: one of its own, or an access
-// token that was issued for it.
+// visible tells whether a client may know of a token: one of its own, or an access token
+// that was issued for it, by its id or its identifier.
 func visible(a access, client idp.Client) bool {
-	return a.clientID == client.ID || a.kind == idp.AccessToken && slices.Contains(a.audience, client.ID)
+	return a.clientID == client.ID || a.kind == idp.AccessToken && slices.ContainsFunc(a.audience, func(name string) bool {
+		return name == client.ID || name == client.Identifier && client.Kind == idp.APIClient
+	})
 }
 
 func (p *Provider) describe(a access) introspection {

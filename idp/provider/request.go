@@ -51,7 +51,7 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 	}
 	a.population = firstPopulation(form, client)
 	for _, check := range []func(url.Values) *failure{
-		a.checkSizes, a.checkUnsupported, a.checkResponse, a.checkScope, a.checkPKCE, a.checkPrompt, a.checkMaxAge,
+		a.checkResource, a.checkSizes, a.checkUnsupported, a.checkResponse, a.checkScope, a.checkPKCE, a.checkPrompt, a.checkMaxAge,
 		a.checkClaims,
 	} {
 		if a.failure = check(form); a.failure != nil {
@@ -91,6 +91,28 @@ func (a *authorization) checkSizes(form url.Values) *failure {
 	return nil
 }
 
+// checkResource takes the API that the access tokens are to be for (RFC 8707 section 2.1):
+// one, of those that the client may use.
+func (a *authorization) checkResource(form url.Values) *failure {
+	var f *failure
+	a.request.Resource, f = resourceOf(form, a.client)
+	return f
+}
+
+// resourceOf is the API that a request names, or the client's default; empty: us.
+func resourceOf(form url.Values, client idp.Client) (string, *failure) {
+	switch named := form["resource"]; {
+	case len(named) == 0:
+		return client.DefaultResource, nil
+	case len(named) > 1:
+		return "", fail(invalidTarget, "an access token is for one resource")
+	case !slices.Contains(client.Resources, named[0]):
+		return "", fail(invalidTarget, "the resource is not among the app's setting resources")
+	default:
+		return named[0], nil
+	}
+}
+
 func (a *authorization) checkUnsupported(form url.Values) *failure {
 	switch {
 	case form.Has("request"):
@@ -99,8 +121,6 @@ func (a *authorization) checkUnsupported(form url.Values) *failure {
 		return fail(requestURINotSupported, "request_uri is not supported")
 	case form.Has("registration"):
 		return fail(registrationNotSupported, "registration is not supported")
-	case form.Has("resource"):
-		return fail(invalidTarget, "resource indicators are not supported")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,11 +22,11 @@ func (p *Provider) ClientCredentialsExchange(ctx context.Context, r *op.ClientRe
 	if !ok {
 		return nil, toLibrary(errors.New("client credentials without an authenticated client"))
 	}
-	out, err := p.issueToService(ctx, client.client, r.Data.Scope)
+	out, err := p.issueToService(ctx, client.client, r.Data.Scope, r.Form)
 	return respond(out, err)
 }
 
-func (p *Provider) issueToService(ctx context.Context, client idp.Client, requested []string) (issued, error) {
+func (p *Provider) issueToService(ctx context.Context, client idp.Client, requested []string, form url.Values) (issued, error) {
 	if client.Kind != idp.ServiceClient {
 		return issued{}, fail(unauthorizedClient, "only a service gets a token for itself")
 	}
@@ -33,24 +34,29 @@ func (p *Provider) issueToService(ctx context.Context, client idp.Client, reques
 	if f != nil {
 		return issued{}, f
 	}
-	now := idp.Now()
-	out := issued{
-		TokenType: "Bearer", ExpiresIn: int64(client.AccessTTL / time.Second), Scope: strings.Join(scopes, " "),
+	resource, f := resourceOf(form, client)
+	if f != nil {
+		return issued{}, f
 	}
-	if client.TokenFormat == idp.JWTToken {
-		var err error
-		out.AccessToken, err = p.signServiceToken(ctx, client, scopes, now)
+	to, err := p.targetOf(ctx, client, resource, scopes)
+	if err != nil {
+		return issued{}, err
+	}
+	now := idp.Now()
+	out := issued{TokenType: "Bearer", ExpiresIn: int64(to.ttl / time.Second), Scope: strings.Join(to.scopes, " ")}
+	if to.format == idp.JWTToken {
+		out.AccessToken, err = p.signServiceToken(ctx, client, to, now)
 		return out, err
 	}
 	out.AccessToken = servicePrefix + idp.NewSecret()
-	err := p.Store.CreateServiceToken(ctx, idp.ServiceToken{
-		ID: idp.NewID(), ClientID: client.ID, Hash: idp.HashSecret(out.AccessToken), Scopes: scopes,
-		CreatedAt: now, ExpiresAt: now.Add(client.AccessTTL),
+	err = p.Store.CreateServiceToken(ctx, idp.ServiceToken{
+		ID: idp.NewID(), ClientID: client.ID, Hash: idp.HashSecret(out.AccessToken), Scopes: to.scopes, Resource: to.resource,
+		CreatedAt: now, ExpiresAt: now.Add(to.ttl),
 	})
 	if errors.Is(err, idp.ErrNotFound) { // deleted since it authenticated
 		return issued{}, fail(invalidClient, "the client is not known").because(err)
 	}
-	out.ExpiresIn = left(now.Add(client.AccessTTL), idp.Now())
+	out.ExpiresIn = left(now.Add(to.ttl), idp.Now())
 	return out, err
 }
 

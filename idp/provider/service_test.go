@@ -207,6 +207,7 @@ func TestClientCredentialsAreForServices(t *testing.T) {
 func (k *kit) unchecked(change func(c *idp.Client)) *idptest.Party {
 	k.t.Helper()
 	c := idptest.Client(idp.Agents)
+	c.DefaultResource = "" // its API is not registered
 	change(&c)
 	idptest.Must(k.t, k.Store.CreateClient(k.t.Context(), c))
 	p := &idptest.Party{Client: c, Secret: "one"}

@@ -84,6 +84,9 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 		if f := checkCode(standing, client.client, r.Data); f != nil {
 			return f
 		}
+		if f := checkResource(r.Form, standing.Grant); f != nil {
+			return f
+		}
 		if err := p.Store.UseCode(ctx, standing.Grant.ID, idp.Now()); err != nil {
 			reused = &standing
 			return codeUsed(err)
@@ -168,6 +171,9 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 		return nil, toLibrary(err)
 	}
 	if f := checkRefresh(standing, client.client, r.Data.Scopes); f != nil {
+		return nil, toLibrary(f)
+	}
+	if f := checkResource(r.Form, standing.Grant); f != nil {
 		return nil, toLibrary(f)
 	}
 	if f := p.checkReuse(ctx, standing, arrived); f != nil {
@@ -258,9 +264,11 @@ func respond(out issued, err error) (*op.Response, error) {
 // code.
 func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, previous string) (issued, error) {
 	now := idp.Now()
-	out := issued{
-		TokenType: "Bearer", Scope: strings.Join(s.Grant.Scopes, " "),
+	to, err := p.targetOf(ctx, client, s.Grant.Resource, s.Grant.Scopes)
+	if err != nil {
+		return issued{}, err
 	}
+	out := issued{TokenType: "Bearer", Scope: strings.Join(to.scopes, " ")}
 	var rows []idp.Token
 	if s.App.Allows(s.Grant, "refresh_token") {
 		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
@@ -273,14 +281,13 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 		row.ID = previousID(out.RefreshToken)
 		rows = append(rows, row)
 	}
-	var err error
-	if client.TokenFormat == idp.JWTToken {
-		out.AccessToken, err = p.signAccessToken(s, client, now)
+	if to.format == idp.JWTToken {
+		out.AccessToken, err = p.signAccessToken(s, client, to, now)
 	} else {
 		out.AccessToken = idp.NewSecret()
 		rows = append(rows, idp.Token{
-			ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.AccessToken, Scopes: s.Grant.Scopes,
-			Hash: idp.HashSecret(out.AccessToken), CreatedAt: now, ExpiresAt: now.Add(client.AccessTTL),
+			ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.AccessToken, Scopes: to.scopes,
+			Hash: idp.HashSecret(out.AccessToken), CreatedAt: now, ExpiresAt: now.Add(to.ttl),
 		})
 	}
 	if err != nil {
@@ -303,7 +310,7 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 			return out, err
 		}
 	}
-	out.ExpiresIn = left(now.Add(client.AccessTTL), idp.Now())
+	out.ExpiresIn = left(now.Add(to.ttl), idp.Now())
 	return out, p.Store.TouchSession(ctx, s.Session, now)
 }
 

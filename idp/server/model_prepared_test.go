@@ -11,27 +11,48 @@ import (
 	"gatehouse/idp/manage/people"
 )
 
-// drawPrepared has the attacker, in some worlds, prepare an account for somebody who has
-// not come yet: with a password of the attacker's, given at once or set later, or with an
-// account elsewhere that is the attacker's. They need the permission to manage people.
+// ways are how the attacker has a way into an account that somebody else is to come to.
+var ways = []string{
+	"a password with it", "a password set later", "a password set after the owner came", "their own account, moved to the address",
+}
+
+// prepared is an account for somebody who has not come yet.
+type prepared struct {
+	id, email, way string
+}
+
+// drawPrepared has the attacker, in some worlds, prepare accounts for people who have not
+// come yet, by some of ways. They need the permission to manage people.
 func (w *intrigue) drawPrepared() {
-	if !slices.Contains(w.held, idp.PermissionUsers) || !rapid.Bool().Draw(w.r, "they prepare an account") {
+	for _, way := range ways {
+		if slices.Contains(w.held, idp.PermissionUsers) && rapid.Bool().Draw(w.r, "they prepare an account with "+way) {
+			w.prepare(way)
+		}
+	}
+}
+
+func (w *intrigue) prepare(way string) {
+	p := prepared{email: idp.NewID() + "@rtx.example", way: way}
+	if p.way == ways[3] {
+		p.id = w.self.ID
+		w.move(w.self.ID, p.email)
+		w.prepared = append(w.prepared, p)
 		return
 	}
-	n := people.NewUser{Population: idp.Agents, Email: idp.NewID() + "@rtx.example", Name: "Newcomer"}
-	later := rapid.Bool().Draw(w.r, "with a password of later")
-	if !later {
+	n := people.NewUser{Population: idp.Agents, Email: p.email, Name: "Newcomer"}
+	if p.way == ways[0] {
 		n.Password = sharedSecret
 	}
 	u, err := w.app.Manage.People.AddUser(w.ctx, w.actor(), n)
 	if err != nil {
 		return
 	}
-	if later && w.app.Manage.People.SetPassword(w.ctx, w.actor(), u.ID, sharedSecret, anyReason) != nil {
-		return
+	p.id = u.ID
+	w.passwords[u.ID] = p.way == ways[0]
+	if p.way == ways[1] {
+		w.setPasswordOf(u.ID)
 	}
-	w.passwords[u.ID] = true
-	w.prepared = append(w.prepared, u)
+	w.prepared = append(w.prepared, p)
 	w.people = append(w.people, subject{User: u})
 }
 
@@ -39,13 +60,16 @@ func (w *intrigue) drawPrepared() {
 // its own, once before and once after an admin gave roles to whoever comes through it.
 // What they hold then is theirs, and not the attacker's.
 func (w *intrigue) meet() {
-	for _, u := range w.prepared {
+	for _, p := range w.prepared {
 		w.open(false)
 		a := idp.Assertion{
-			Subject: idp.EntraSubject(homeDirectory, idp.NewID()), Email: u.Email, Groups: []string{"everybody"},
+			Subject: idp.EntraSubject(homeDirectory, idp.NewID()), Email: p.email, Groups: []string{"everybody"},
 			EmailConfirmed: true,
 		}
 		w.comes(a)
+		if p.way == ways[2] {
+			w.setPasswordOf(p.id)
+		}
 		w.open(true)
 		w.comes(a)
 	}

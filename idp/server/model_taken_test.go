@@ -42,14 +42,16 @@ func (w *intrigue) obtain() {
 	w.must(err)
 	s, _ := idptest.Session(w.self, population)
 	s.ConnectionID, s.UpstreamSID = "", ""
-	s.Proofs = []idp.Proof{{Method: idp.MethodPassword, At: idp.Now()}, {Method: idp.MethodTOTP, At: idp.Now()}}
-	if rapid.Bool().Draw(w.r, "they came by Entra") {
+	version, err := w.app.Store.PolicyVersion(w.ctx)
+	w.must(err)
+	s.Proofs = []idp.Proof{{Method: idp.MethodPassword, At: idp.Now(), Version: version}, {Method: idp.MethodTOTP, At: idp.Now()}}
+	if !w.closed && rapid.Bool().Draw(w.r, "they came by Entra") {
 		g.tenant = w.connection.Tenants[len(w.connection.Tenants)-1]
 		s.ConnectionID = w.connection.ID
 		subject := idp.EntraSubject(g.tenant, idp.NewID())
 		s.Proofs = []idp.Proof{{
 			Method: idp.MethodFederated, At: idp.Now(), Via: w.connection.ID, Issuer: w.connection.Issuer, Subject: subject,
-			LocalStep: w.connection.Trust == idp.LocalStep, Version: w.connection.Version,
+			LocalStep: w.connection.Trust == idp.LocalStep, Version: version,
 		}, {Method: idp.MethodTOTP, At: idp.Now()}}
 		w.must(w.app.Store.CreateIdentity(w.ctx, idp.Identity{
 			ConnectionID: w.connection.ID, Subject: subject, UserID: w.self.ID, Email: w.self.Email, CreatedAt: idp.Now(),

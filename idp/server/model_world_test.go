@@ -57,12 +57,14 @@ type intrigue struct {
 	held []string
 
 	connection idp.Connection
+	// closed: agents were not let in through connections at the start.
+	closed bool
 	// display is an app that asks for no second step, empty for none.
 	display  string
 	apps     []idp.Client // those that existed before
 	services []idp.Client
 	// prepared are accounts that the attacker made for others' addresses.
-	prepared []idp.User
+	prepared []prepared
 
 	// What the attacker learnt.
 	passwords map[string]bool // of people, by id
@@ -112,7 +114,7 @@ func (w *intrigue) drawPolicies() {
 			_, err = w.app.Manage.Populations.SavePolicy(w.ctx, authz.System(), populations.Change[idp.Policy]{ID: id, To: policy, Apply: populations.OnNextLogin, PasswordAlone: true})
 			w.must(err)
 		}
-		if access := (idp.Access{Password: true, Federated: true}); p.Access != access {
+		if access := (idp.Access{Password: true, Federated: !w.closed || id != idp.Agents}); p.Access != access {
 			entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), id)
 			w.must(err)
 			_, err = w.app.Manage.Populations.SaveAccess(w.ctx, authz.System(), populations.Change[idp.Access]{ID: id, Version: entry.Version, To: access})
@@ -132,8 +134,12 @@ func (w *intrigue) drawConnection() {
 	if c.Trust == idp.LocalStep && rapid.Bool().Draw(w.r, "their directory is admitted") {
 		c.Tenants = append(c.Tenants, theirDirectory)
 	}
+	// In some worlds nobody comes through it yet.
+	if w.closed = rapid.Bool().Draw(w.r, "agents come by password alone"); w.closed && rapid.Bool().Draw(w.r, "its domain is named") {
+		c.Domains = []string{"rtx.example"}
+	}
 	w.must(w.app.Store.CreateConnection(w.ctx, c))
-	w.connection = c
+	w.connection, c.Domains = c, nil
 	// Contacts have one as well, through which nobody comes yet.
 	c.ID, c.PopulationID, c.ClientID, c.Tenants = idp.NewID(), idp.Contacts, idp.NewID(), []string{homeDirectory}
 	w.must(w.app.Store.CreateConnection(w.ctx, c))
@@ -229,7 +235,14 @@ func (w *intrigue) enrol(u idp.User) {
 // drawSelf is the attacker: an agent with some permissions, signed in as strongly as can
 // be.
 func (w *intrigue) drawSelf() {
-	role := w.drawRole("the actor")
+	permissions := w.drawPermissions("the actor")
+	for _, p := range []string{idp.PermissionUsers, idp.PermissionAuthentication} { // what most ways begin with
+		if !slices.Contains(permissions, p) && rapid.Bool().Draw(w.r, "and "+p) {
+			permissions = append(permissions, p)
+		}
+	}
+	role := idp.Role{ID: idp.NewID(), Name: "Role " + idp.NewID(), Permissions: permissions}
+	w.must(w.app.Store.CreateRole(w.ctx, role))
 	w.held = role.Permissions
 	w.self = w.addPerson(idp.Agents, idp.NewID()+"@evil.example", role)
 	w.enrol(w.self)
@@ -307,6 +320,27 @@ func (w *intrigue) act() {
 	operations[rapid.SampledFrom(names).Draw(w.r, "they")]()
 }
 
+// tryAll has the attacker, in some worlds, try the shortest ways on everybody at the end.
+func (w *intrigue) tryAll() {
+	if rapid.Bool().Draw(w.r, "they let agents in through connections") {
+		entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), idp.Agents)
+		w.must(err)
+		_, _ = w.app.Manage.Populations.SaveAccess(w.ctx, w.actor(), populations.Change[idp.Access]{
+			ID: idp.Agents, Version: entry.Version, To: idp.Access{Password: true, Federated: true}, Reason: anyReason,
+		})
+	}
+	if rapid.Bool().Draw(w.r, "they name the domain") {
+		w.operations()["claim a domain"]()
+	}
+	if rapid.Bool().Draw(w.r, "they set everybody's password") {
+		for _, p := range w.people {
+			if !slices.ContainsFunc(w.prepared, func(o prepared) bool { return o.id == p.ID }) {
+				w.setPasswordOf(p.ID)
+			}
+		}
+	}
+}
+
 func (w *intrigue) changeApp(change func(*idp.Client)) {
 	c := w.apps[rapid.IntRange(0, len(w.apps)-1).Draw(w.r, "app")]
 	entry, err := w.app.Manage.Apps.Client(w.ctx, w.actor(), c.ID)
@@ -381,17 +415,19 @@ func (w *intrigue) linkThemselves() {
 	})
 }
 
-func (w *intrigue) moveAddress() {
-	u, version, err := w.app.Store.VersionedUser(w.ctx, w.anyone().ID)
+func (w *intrigue) moveAddress() { w.move(w.anyone().ID, theirMailbox) }
+
+func (w *intrigue) move(id, address string) {
+	_, version, err := w.app.Store.VersionedUser(w.ctx, id)
 	w.must(err)
-	mailbox := theirMailbox
-	_, _ = w.app.Manage.People.UpdateUser(w.ctx, w.actor(), u.ID, people.UserChange{Version: version, Email: &mailbox})
+	_, _ = w.app.Manage.People.UpdateUser(w.ctx, w.actor(), id, people.UserChange{Version: version, Email: &address})
 }
 
-func (w *intrigue) setPassword() {
-	p := w.anyone()
-	if err := w.app.Manage.People.SetPassword(w.ctx, w.actor(), p.ID, sharedSecret, anyReason); err == nil {
-		w.passwords[p.ID] = true
+func (w *intrigue) setPassword() { w.setPasswordOf(w.anyone().ID) }
+
+func (w *intrigue) setPasswordOf(id string) {
+	if err := w.app.Manage.People.SetPassword(w.ctx, w.actor(), id, sharedSecret, anyReason); err == nil {
+		w.passwords[id] = true
 	}
 }
 

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func Client() Fields[idp.Client] {
 	return Fields[client]{
 		Line("name", func(c *client) *string { return &c.Name }).Must("settings.client.need_name").Max(maxClientName).As(Words).Rule(ShowsName).Freely(),
 		Choice("kind", func(c *client) *idp.ClientKind { return &c.Kind },
-			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient).Or(idp.WebClient),
+			idp.WebClient, idp.SPAClient, idp.NativeClient, idp.ServiceClient, idp.APIClient).Or(idp.WebClient),
 		List("populations", func(c *client) *[]string { return &c.Populations }).Max(maxListed).Each(MaxURL),
 		List("redirect_uris", func(c *client) *[]string { return &c.RedirectURIs }).Max(maxListed).Each(MaxURL),
 		List("post_logout_redirect_uris", func(c *client) *[]string { return &c.PostLogoutRedirectURIs }).Max(maxListed).Each(MaxURL),
@@ -36,6 +37,9 @@ func Client() Fields[idp.Client] {
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
+		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
+		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),
+		Line("default_resource", func(c *client) *string { return &c.DefaultResource }).Each(MaxURL).Rule(identifier).InColumn(),
 		Set("roles", func(c *client) *[]string { return &c.Roles }).Needs("SetRoles"),
 		Choice("roles_claim", func(c *client) *idp.RolesClaim { return &c.Claims.Roles },
 			idp.NoRoles, idp.RolesAsRoles, idp.RolesAsGroups).Or(idp.NoRoles).InColumn(),
@@ -46,6 +50,15 @@ func Client() Fields[idp.Client] {
 		Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
 		Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
 	}
+}
+
+// identifier is an absolute URI without a fragment (RFC 8707 section 2).
+func identifier(s string) *Error {
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || !u.IsAbs() || strings.ContainsAny(s, "# \\\"<>") || u.User != nil || u.Host == "" && u.Opaque == "") {
+		return wrong("settings.client.identifier", Cut(s))
+	}
+	return nil
 }
 
 // scope is RFC 6749 section 3.3.

@@ -11,7 +11,10 @@ import (
 // in the values of the admin API.
 
 // InColumn keeps the field in the settings column of its thing.
-func (f Field[T]) InColumn() Field[T] { f.Stored = true; return f }
+func (f Field[T]) InColumn() Field[T] { f.Stored = true; return f.Since() }
+
+// Since marks a field that came after the first documents of the admin API.
+func (f Field[T]) Since() Field[T] { f.Later = true; return f }
 
 // stored are the fields of the settings column.
 func (fs Fields[T]) stored() Fields[T] { return fs.Only(func(s Spec) bool { return s.Stored }) }

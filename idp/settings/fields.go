@@ -42,6 +42,9 @@ type Spec struct {
 	Before any
 	// Stored: the value lies in the settings column of its thing, not in one of its own.
 	Stored bool
+	// Later: the field came after the first documents of the admin API. A request that lacks
+	// it keeps what is there.
+	Later bool
 	// Operation is the one that the field takes beyond that of the thing, empty for none.
 	Operation string
 	// Harmless: a change takes no fresh second step where changes of the thing do.

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 // VersionedClient is a client as it stands, never from the cache, with the version
@@ -93,7 +92,7 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 				"populations": row.Populations, "token_format": row.TokenFormat, "signing_alg": row.SigningAlg,
 				"access_ttl": row.AccessTTL, "refresh_ttl": row.RefreshTTL, "pkce_optional": row.PKCEOptional,
 				"backchannel_logout_uri": row.BackchannelLogoutURI, "version": version + 1, "taken": lost,
-				"settings": column,
+				"settings": column, "identifier": row.Identifier,
 			})
 		if err := once(r, "client", idp.ErrConflict); err != nil {
 			return err
@@ -126,7 +125,7 @@ func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Cli
 	if err != nil {
 		return "", "", err
 	}
-	column, err = settings.Client().ToColumn(row.Settings, after)
+	column, err = clientFields.ToColumn(row.Settings, after)
 	return string(text), column, err
 }
 

@@ -3,11 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 type clientRow struct {
@@ -34,6 +34,7 @@ type clientRow struct {
 	Version                int64
 	Taken                  taken `gorm:"serializer:json"`
 	Settings               string
+	Identifier             string
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -48,16 +49,16 @@ func (r clientRow) client() (idp.Client, error) {
 		GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes), Populations: fromWords(r.Populations),
 		TokenFormat: idp.TokenFormat(r.TokenFormat), SigningAlg: idp.Algorithm(r.SigningAlg),
 		AccessTTL: duration(r.AccessTTL), RefreshTTL: duration(r.RefreshTTL), RequirePKCE: r.requiresPKCE(),
-		BackchannelLogoutURI: r.BackchannelLogoutURI,
-		CreatedAt:            r.CreatedAt.UTC(),
+		BackchannelLogoutURI: r.BackchannelLogoutURI, Identifier: r.Identifier,
+		CreatedAt: r.CreatedAt.UTC(),
 	}
-	return c, errors.Join(errHashes, errRedirects, errPost, settings.Client().FromColumn(r.Settings, &c))
+	return c, errors.Join(errHashes, errRedirects, errPost, clientFields.FromColumn(r.Settings, &c))
 }
 
 // requiresPKCE reads a column that says the opposite, and of web apps alone: older programs
 // refuse it of the others.
 func (r clientRow) requiresPKCE() bool {
-	return idp.ClientKind(r.Kind) != idp.ServiceClient && !r.PKCEOptional
+	return idp.ClientKind(r.Kind).SignsIn() && !r.PKCEOptional
 }
 
 // CreateClient adds a client that inherits its populations' policies.
@@ -65,7 +66,7 @@ func (r clientRow) requiresPKCE() bool {
 func (s *Store) CreateClient(ctx context.Context, c idp.Client) error {
 	row := newClientRow(c)
 	var err error
-	if row.Settings, err = settings.Client().ToColumn("", c); err != nil {
+	if row.Settings, err = clientFields.ToColumn("", c); err != nil {
 		return err
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
@@ -87,7 +88,7 @@ func newClientRow(c idp.Client) clientRow {
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.Kind == idp.WebClient && !c.RequirePKCE,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{},
+		BackchannelLogoutURI: c.BackchannelLogoutURI, Identifier: c.Identifier, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{},
 	}
 }
 
@@ -99,7 +100,27 @@ func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
 	read := idp.Now()
 	c, err := s.readClient(ctx, id)
 	if err == nil {
-		s.clients.put(c, read)
+		s.clients.put(id, c, read)
+	}
+	return c, err
+}
+
+// API reads the client that is an API by its identifier, at most ClientStaleness old.
+// idp.ErrNotFound: there is none.
+func (s *Store) API(ctx context.Context, identifier string) (idp.Client, error) {
+	const prefix = "api " // no client's id has a space
+	if c, ok := s.clients.get(prefix + identifier); ok {
+		return c, nil
+	}
+	read := idp.Now()
+	var row clientRow
+	err := s.reader(ctx).Where("identifier = ? AND kind = ?", identifier, string(idp.APIClient)).Take(&row).Error
+	if err != nil {
+		return idp.Client{}, found(err, "API")
+	}
+	c, err := row.client()
+	if err == nil {
+		s.clients.put(prefix+identifier, c, read)
 	}
 	return c, err
 }
@@ -177,14 +198,14 @@ func (c *clientCache) get(id string) (idp.Client, bool) {
 func (c *clientCache) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.byID, id)
+	maps.DeleteFunc(c.byID, func(_ string, e cachedClient) bool { return e.client.ID == id })
 }
 
-func (c *clientCache) put(client idp.Client, read time.Time) {
+func (c *clientCache) put(key string, client idp.Client, read time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.byID) >= clientCacheSize {
 		clear(c.byID)
 	}
-	c.byID[client.ID] = cachedClient{client, read}
+	c.byID[key] = cachedClient{client, read}
 }

@@ -35,6 +35,7 @@ type grantRow struct {
 	Address       string
 	UserAgent     string
 	Claims        string
+	Resource      string
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -49,7 +50,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
-		Claims: askedClaims(r.Claims),
+		Claims: askedClaims(r.Claims), Resource: r.Resource,
 	}, err
 }
 
@@ -93,7 +94,7 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
-		Claims: claimWords(g.Claims),
+		Claims: claimWords(g.Claims), Resource: g.Resource,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"

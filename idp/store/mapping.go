@@ -16,6 +16,7 @@ import (
 	"gorm.io/gorm/schema"
 
 	"gatehouse/idp"
+	"gatehouse/idp/settings"
 )
 
 // found turns GORM's "record not found" into the vocabulary's.
@@ -181,6 +182,13 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 }
 
 var schemas sync.Map
+
+// The descriptions whose fields lie in settings columns, which each read of a grant reads:
+// making one anew takes longer than reading the column.
+var (
+	clientFields = settings.Client()
+	brandFields  = settings.Brand()
+)
 
 // columns lists a row's columns for a join, each as "alias.column AS
 // prefix_column" with the alias as prefix, from the row's type, so that a

@@ -7,7 +7,6 @@ import (
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 type populationRow struct {
@@ -53,7 +52,7 @@ func (r populationRow) population(p policyRow) (idp.Population, error) {
 		Registration: idp.Registration(r.Registration), ExpirySince: orZero(r.ExpirySince),
 		Policy: p.policy(), MinVersion: r.MinVersion, Taken: r.Taken.vocabulary(),
 	}
-	return population, settings.Brand().FromColumn(r.Settings, &population.Brand)
+	return population, brandFields.FromColumn(r.Settings, &population.Brand)
 }
 
 // registration is how it is stored.
@@ -106,7 +105,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 		Registration: registration(p.Registration), ExpirySince: orNull(p.ExpirySince),
 		PolicyVersion: p.Policy.Version, MinVersion: p.MinVersion, CreatedAt: now, Version: 1, Taken: rowOfTaken(p.Taken),
 	}
-	if row.Settings, err = settings.Brand().ToColumn("", p.Brand); err != nil {
+	if row.Settings, err = brandFields.ToColumn("", p.Brand); err != nil {
 		return false, err
 	}
 	err = s.Do(ctx, func(ctx context.Context) error {
@@ -206,7 +205,7 @@ func (s *Store) SaveBrand(ctx context.Context, version int64, p idp.Population) 
 		if err != nil {
 			return changedSince(err, "population")
 		}
-		column, err := settings.Brand().ToColumn(before.Settings, p.Brand)
+		column, err := brandFields.ToColumn(before.Settings, p.Brand)
 		if err != nil {
 			return err
 		}

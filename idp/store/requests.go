@@ -37,6 +37,7 @@ type requestRow struct {
 // asked is what requests hold that no statement looks up, counts or joins by.
 type asked struct {
 	ResponseMode idp.ResponseMode `json:"response_mode,omitempty"`
+	Resource     string           `json:"resource,omitempty"`
 	// Claims are as a grant keeps them.
 	Claims string `json:"claims,omitempty"`
 }
@@ -57,7 +58,8 @@ func (r requestRow) request() (idp.Request, error) {
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
-		ResponseMode: more.ResponseMode, Claims: askedClaims(more.Claims), Demand: demand, LoginHint: r.LoginHint, UILocales: r.UILocales,
+		ResponseMode: more.ResponseMode, Resource: more.Resource, Claims: askedClaims(more.Claims), Demand: demand,
+		LoginHint: r.LoginHint, UILocales: r.UILocales,
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}, err
 }
@@ -72,7 +74,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Claims: claimWords(r.Claims)})
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims)})
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}

@@ -101,6 +101,7 @@ type serviceTokenRow struct {
 	ExpiresAt    time.Time
 	RevokedAt    *time.Time
 	GivenVersion int64
+	Resource     string
 }
 
 func (serviceTokenRow) TableName() string { return "service_tokens" }
@@ -108,7 +109,7 @@ func (serviceTokenRow) TableName() string { return "service_tokens" }
 func newServiceTokenRow(t idp.ServiceToken) serviceTokenRow {
 	return serviceTokenRow{
 		ID: t.ID, ClientID: t.ClientID, Hash: t.Hash, Scope: words(t.Scopes),
-		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), GivenVersion: t.GivenVersion,
+		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), GivenVersion: t.GivenVersion, Resource: t.Resource,
 	}
 }
 
@@ -118,7 +119,7 @@ func (r serviceTokenRow) token() idp.ServiceToken {
 	}
 	return idp.ServiceToken{
 		ID: r.ID, ClientID: r.ClientID, Hash: r.Hash, Scopes: fromWords(r.Scope),
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), GivenVersion: r.GivenVersion,
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), GivenVersion: r.GivenVersion, Resource: r.Resource,
 	}
 }
 
@@ -127,9 +128,9 @@ func (r serviceTokenRow) token() idp.ServiceToken {
 // client is gone.
 func (s *Store) CreateServiceToken(ctx context.Context, t idp.ServiceToken) error {
 	row := newServiceTokenRow(t)
-	names := []string{"id", "client_id", "hash", "scope", "created_at", "expires_at", "revoked_at", "given_version"}
+	names := []string{"id", "client_id", "hash", "scope", "created_at", "expires_at", "revoked_at", "resource", "given_version"}
 	err := s.writer(ctx).Exec("INSERT INTO service_tokens ("+strings.Join(names, ", ")+") VALUES ("+placeholders(names, "given_version", numberNow)+")",
-		row.ID, row.ClientID, row.Hash, row.Scope, row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.GivenVersion).Error
+		row.ID, row.ClientID, row.Hash, row.Scope, row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.Resource, row.GivenVersion).Error
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fmt.Errorf("token of a service: %w", idp.ErrNotFound)
 	}

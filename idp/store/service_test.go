@@ -22,7 +22,7 @@ func aService(t *testing.T, db *idptest.Database) (idp.Client, idp.ServiceToken)
 	now := idp.Now()
 	token := idp.ServiceToken{
 		ID: "token", ClientID: c.ID, Hash: idp.HashSecret("token"), Scopes: []string{"a", "b"},
-		CreatedAt: now, ExpiresAt: now.Add(time.Hour), RevokedAt: now.Add(time.Minute), GivenVersion: 3,
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour), RevokedAt: now.Add(time.Minute), GivenVersion: 3, Resource: "urn:example:api",
 	}
 	expectFull(t, token)
 	return c, token
@@ -55,7 +55,7 @@ func TestServiceIsReadAsItWasWritten(t *testing.T) {
 		if expectSame(t, []idp.Client{c, other}, all); n.Load() != 2 {
 			t.Errorf("%d statements", n.Load())
 		}
-		c.ID, c.Roles = "other", []string{"invented"}
+		c.ID, c.Identifier, c.Roles = "other", "", []string{"invented"}
 		expectError(t, db.CreateClient(t.Context(), c), idp.ErrNotFound)
 		if _, err := db.Client(t.Context(), "other"); err == nil {
 			t.Error("a client is left of a role that does not exist")

@@ -10,7 +10,6 @@ import (
 	"gorm.io/gorm"
 
 	"gatehouse/idp"
-	"gatehouse/idp/settings"
 )
 
 // taken is how idp.Taken is stored.
@@ -67,10 +66,10 @@ type appRow struct {
 
 func (r appRow) app() (idp.App, error) {
 	var c idp.Client
-	err := settings.Client().FromColumn(r.Settings, &c)
+	err := clientFields.FromColumn(r.Settings, &c)
 	return idp.App{
 		Kind: idp.ClientKind(r.Kind), GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes),
-		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(), Claims: c.Claims,
+		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(), Claims: c.Claims, Resources: c.Resources,
 	}, err
 }
 

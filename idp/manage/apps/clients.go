@@ -1,6 +1,7 @@
 package apps
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -63,11 +64,15 @@ func withDefaults(c idp.Client) idp.Client {
 	c.RequirePKCE = c.RequirePKCE || !c.Kind.Confidential()
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []string{"authorization_code", "refresh_token"}
-		if c.Kind == idp.ServiceClient {
+		switch c.Kind {
+		case idp.ServiceClient:
 			c.GrantTypes = []string{"client_credentials"}
+		case idp.APIClient:
+			c.GrantTypes = nil
+		case idp.WebClient, idp.SPAClient, idp.NativeClient:
 		}
 	}
-	if len(c.Scopes) == 0 && c.Kind != idp.ServiceClient {
+	if len(c.Scopes) == 0 && c.Kind.SignsIn() {
 		c.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
 	if c.AccessTTL == 0 {
@@ -119,6 +124,15 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 	refuse(!c.Kind.Confidential() && !c.RequirePKCE, "require_pkce", "settings.client.pkce")
 	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
 		"settings.client.jwt_ttl", jwtAccessTTL)
+	if c.Kind == idp.APIClient {
+		err := m.checkAPI(ctx, *c, refuse)
+		return cmp.Or(err, wrong.Err())
+	}
+	more, err := m.checkResources(ctx, *c)
+	if err != nil {
+		return err
+	}
+	wrong = wrong.And(more...)
 	if c.Kind == idp.ServiceClient {
 		checkService(*c, refuse)
 		return wrong.Err()

@@ -9,6 +9,8 @@ import (
 type Manager struct {
 	Authz *authz.Manager
 	Store *store.Store
+	// Issuer is the provider's, below which no API of others is.
+	Issuer string
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool

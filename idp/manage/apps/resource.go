@@ -1,0 +1,59 @@
+package apps
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/settings"
+)
+
+// scopesOfOurs are those that no API offers: they are about a person, or the admin API's.
+var scopesOfOurs = []string{"openid", "profile", "email", "offline_access", idp.RolesScope, idp.AdminScope}
+
+// checkAPI checks what an API has and what it must not have: it gets no tokens, it is what
+// they are for.
+func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken bool, field, key string, args ...any)) error {
+	refuse(c.Identifier == "", "identifier", "settings.api.need_identifier")
+	ours := c.Identifier == m.Issuer || strings.HasPrefix(c.Identifier, m.Issuer+"/")
+	refuse(ours, "identifier", "settings.api.ours", c.Identifier)
+	for field, has := range map[string]bool{
+		"grant_types": len(c.GrantTypes) > 0, "redirect_uris": len(c.RedirectURIs) > 0, "post_logout_redirect_uris": len(c.PostLogoutRedirectURIs) > 0,
+		"backchannel_logout_uri": c.BackchannelLogoutURI != "", "populations": len(c.Populations) > 0, "require_pkce": c.RequirePKCE,
+		"roles": len(c.Roles) > 0, "resources": len(c.Resources) > 0, "default_resource": c.DefaultResource != "",
+	} {
+		refuse(has, field, "settings.api.no_tokens")
+	}
+	for _, s := range c.Scopes {
+		refuse(slices.Contains(scopesOfOurs, s), "scopes", "settings.api.scope", s)
+	}
+	other, err := m.Store.API(ctx, c.Identifier)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	refuse(err == nil && other.ID != c.ID, "identifier", "settings.api.taken", other.Name)
+	return err
+}
+
+// checkResources checks the APIs that an app or a service may get tokens for.
+func (m *Manager) checkResources(ctx context.Context, c idp.Client) (wrong settings.Errors, err error) {
+	if c.Identifier != "" {
+		wrong = wrong.And(entry.Said(entry.Invalid("identifier", "settings.api.only"))...)
+	}
+	for _, identifier := range c.Resources {
+		_, err := m.Store.API(ctx, identifier)
+		switch {
+		case errors.Is(err, idp.ErrNotFound):
+			wrong = wrong.And(entry.Said(entry.Invalid("resources", "settings.client.no_api", identifier))...)
+		case err != nil:
+			return nil, err
+		}
+	}
+	if c.DefaultResource != "" && !slices.Contains(c.Resources, c.DefaultResource) {
+		wrong = wrong.And(entry.Said(entry.Invalid("default_resource", "settings.client.default_resource"))...)
+	}
+	return wrong, nil
+}

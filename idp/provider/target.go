@@ -1,0 +1,53 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"time"
+
+	"gatehouse/idp"
+)
+
+// target is what an access token is for, and how it is made there.
+type target struct {
+	resource string
+	audience []string
+	scopes   []string
+	format   idp.TokenFormat
+	alg      idp.Algorithm
+	ttl      time.Duration
+}
+
+// targetOf is that of a client's tokens for an API, empty for us. An API decides about form
+// and lifetime of what is for it, and gets no scopes but its own and those of userinfo.
+func (p *Provider) targetOf(ctx context.Context, client idp.Client, resource string, scopes []string) (target, error) {
+	to := target{resource, nil, scopes, client.TokenFormat, client.SigningAlg, client.AccessTTL}
+	if resource != "" {
+		api, err := p.Store.API(ctx, resource)
+		if errors.Is(err, idp.ErrNotFound) {
+			return to, fail(invalidTarget, "the resource is no API of ours any more").because(err)
+		}
+		if err != nil {
+			return to, err
+		}
+		to.format, to.alg, to.ttl = api.TokenFormat, api.SigningAlg, api.AccessTTL
+		to.scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
+			return !slices.Contains(api.Scopes, s) && !slices.Contains(userinfoScopes, s)
+		})
+	}
+	to.audience = p.audienceOf(resource, to.scopes)
+	return to, nil
+}
+
+// userinfoScopes are about a person. What is for an API keeps them.
+var userinfoScopes = []string{"openid", "profile", "email", "offline_access", idp.RolesScope}
+
+// checkResource holds a token request to the API of its grant (RFC 8707 section 2.2).
+func checkResource(form url.Values, g idp.Grant) *failure {
+	if form.Has("resource") && form.Get("resource") != g.Resource {
+		return fail(invalidTarget, "the resource is not that of the authorization request")
+	}
+	return nil
+}
