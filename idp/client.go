@@ -95,6 +95,10 @@ type Client struct {
 	RequirePKCE bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
+	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).
+	InitiateLoginURI string
+	// FrontchannelLogoutURI is opened in a frame of the page that ends a session.
+	FrontchannelLogoutURI string
 	// Claims say what the app is told of people beyond what every app is.
 	Claims AppClaims
 	// Identifier is what an API is called in the audience of access tokens: an absolute
@@ -229,6 +233,15 @@ type Override struct {
 	Mode       OverrideMode // zero value: inherit
 	MinACR     ACR          // with OverrideRequired: at least this
 	Federated  bool         // also asked of federated sign-ins
+}
+
+// WithQuery adds parameters to an address, whose own query stays as it is.
+func WithQuery(uri string, q url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	return uri + separator + q.Encode()
 }
 
 // Takes tells whether people of a population may sign in to it.

@@ -14,6 +14,8 @@ type AccountOverview struct {
 	Rows []AccountRow
 	// Elsewhere: password and second step are not kept here.
 	Elsewhere *Message
+	// Apps are those that the person can open, which start a sign-in.
+	Apps []Link
 }
 
 func (p AccountOverview) about() about { return about{template: "account-overview", console: true} }

@@ -35,6 +35,7 @@ type Frame struct {
 	LanguageAction string   // URL of the POST form with field "lang", may be empty
 	Notice         *Message // what the person should know first, such as MsgPolicyChanged, may be nil
 	Waiting        Waiting  // what the page's script waits for
+	LogoutURLs     []string // of apps that end a session of theirs in a hidden frame of this page
 	FormFields     []Field  // hidden fields of every POST form, such as the flow's version
 }
 
@@ -42,6 +43,9 @@ func (f Frame) frame() Frame { return f }
 
 // Logo is the URL of the logo that a page shows, empty for none.
 func Logo(p Page) string { return p.frame().Brand.LogoURL }
+
+// LogoutURLs are the addresses that a page opens in hidden frames.
+func LogoutURLs(p Page) []string { return p.frame().LogoutURLs }
 
 // PostsAway tells whether a page's form posts to an app.
 func PostsAway(p Page) bool { return p.about().away }

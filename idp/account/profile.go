@@ -48,9 +48,21 @@ func (v *visit) overview() error {
 		}
 		row("account.nav.microsoft", "/microsoft", "account.overview.microsoft", len(list))
 	}
+	if page.Apps, err = v.apps(); err != nil {
+		return err
+	}
 	row("account.nav.activity", "/activity", "account.overview.activity")
 	row("account.nav.data", "/data", "account.overview.data")
 	return v.render(http.StatusOK, page)
+}
+
+// apps are those that the person can open.
+func (v *visit) apps() (list []ui.Link, err error) {
+	own, err := v.pages.Manage.Self.OwnApps(v.Request.Context(), v.viewer.Population.ID)
+	for _, app := range own {
+		list = append(list, ui.Link{Label: app.Name, URL: app.URL})
+	}
+	return list, err
 }
 
 // elsewhere says where password and second step live, where that is not here.

@@ -65,7 +65,7 @@ func ReadPage(tb testing.TB, res *http.Response) *Page {
 	return p
 }
 
-var leadsOn = regexp.MustCompile(`<meta http-equiv="refresh" content="0; url=([^"]*)">`)
+var leadsOn = regexp.MustCompile(`<meta http-equiv="refresh" content="[03]; url=([^"]*)">`)
 
 // LeadsOn is where a page goes on to by itself, nil for one that stays.
 func (p *Page) LeadsOn() *url.URL {

@@ -76,6 +76,6 @@ func New(p Parts) *Manager {
 	m.Roles = &roles.Manager{Authz: m.Authz, Store: p.Store}
 	m.System = &system.Manager{Authz: m.Authz, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}
 	m.Links = &links.Manager{Authz: m.Authz, People: m.People, Issuer: p.Issuer, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Store: p.Store, Throttles: p.Throttles}
-	m.Self = &self.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Connections: m.Connections, AccountURL: p.AccountURL, Hasher: p.Hasher, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store}
+	m.Self = &self.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Connections: m.Connections, AccountURL: p.AccountURL, Issuer: p.Issuer, Hasher: p.Hasher, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store}
 	return m
 }

@@ -221,14 +221,12 @@ func (p *Provider) answer(r idp.Request, pairs ...string) web.Answer {
 	if r.State != "" {
 		q.Set("state", r.State)
 	}
-	separator := "?"
-	switch {
-	case r.ResponseMode == idp.FormPostMode:
+	switch r.ResponseMode {
+	case idp.FormPostMode:
 		return web.Answer{URL: r.RedirectURI, Form: q}
-	case r.ResponseMode == idp.FragmentMode:
-		separator = "#"
-	case strings.Contains(r.RedirectURI, "?"):
-		separator = "&"
+	case idp.FragmentMode:
+		return web.Answer{URL: r.RedirectURI + "#" + q.Encode()}
+	case idp.QueryMode:
 	}
-	return web.Answer{URL: r.RedirectURI + separator + q.Encode()}
+	return web.Answer{URL: idp.WithQuery(r.RedirectURI, q)}
 }

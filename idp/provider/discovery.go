@@ -54,8 +54,11 @@ type metadata struct {
 	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
 	BackchannelLogout        bool `json:"backchannel_logout_supported"`
 	BackchannelLogoutSession bool `json:"backchannel_logout_session_supported"`
-	RequestParameter         bool `json:"request_parameter_supported"`
-	RequestURIParameter      bool `json:"request_uri_parameter_supported"`
+	// OpenID Connect Front-Channel Logout 1.0 section 3.
+	FrontchannelLogout        bool `json:"frontchannel_logout_supported"`
+	FrontchannelLogoutSession bool `json:"frontchannel_logout_session_supported"`
+	RequestParameter          bool `json:"request_parameter_supported"`
+	RequestURIParameter       bool `json:"request_uri_parameter_supported"`
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
@@ -82,7 +85,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		RevocationMethods:     all,
 		ClaimTypes:            []string{"normal"},
 		Claims:                claimNames(),
-		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true,
+		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,
 		CodeChallengeMethods: []string{"S256"},
 		PromptValues:         []string{"none", "login", "select_account", "consent", "create"},
 		ISSParameter:         true,

@@ -42,6 +42,7 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 	for name, want := range map[string]any{
 		"issuer": k.Issuer, "request_parameter_supported": false, "request_uri_parameter_supported": false,
 		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true,
+		"frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
 		"claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true,
 	} {
 		if d[name] != want {

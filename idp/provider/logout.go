@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -62,7 +61,7 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 		for _, cookie := range step.cookies {
 			http.SetCookie(c.Writer, cookie)
 		}
-		return p.signedOut(c, *step.done, step.ended)
+		return p.signedOut(c, *step.done, step.signedOff)
 	}
 	return page.err
 }
@@ -86,10 +85,16 @@ type logoutStepKey struct{}
 // logoutStep takes what to do next across the library, which only redirects.
 type logoutStep struct {
 	confirm, done *logout
-	// ended are the sessions that this very request ended, cookies what says so to the
-	// browser.
-	ended   []store.SessionStanding
-	cookies []*http.Cookie
+	signedOff
+}
+
+// signedOff is what a request to sign out ended, and what follows.
+type signedOff struct {
+	sessions []store.SessionStanding
+	cookies  []*http.Cookie // that say so to the browser
+	// frames are the addresses at which apps end sessions of theirs in this browser.
+	frames   []string
+	location string // where to go afterwards, empty for our own page
 }
 
 var errPageFollows = errors.New("a page of ours follows")
@@ -111,17 +116,16 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 		step.confirm = &l
 		return nil, hold(ctx, errPageFollows)
 	}
-	cookies, err := p.end(ctx, hinted)
+	e, err := p.end(ctx, l, hinted)
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
-	location := p.afterwards(ctx, l, hinted)
-	if location == "" {
-		step.done, step.ended, step.cookies = &l, hinted, cookies
+	if e.location == "" || len(e.frames) > 0 {
+		step.done, step.signedOff = &l, e
 		return nil, hold(ctx, errPageFollows)
 	}
-	redirect := op.NewRedirect(location)
-	for _, cookie := range cookies {
+	redirect := op.NewRedirect(e.location)
+	for _, cookie := range e.cookies {
 		redirect.Header.Add("Set-Cookie", cookie.String())
 	}
 	return redirect, nil
@@ -196,20 +200,19 @@ func (l logout) location() string {
 	if l.state == "" {
 		return l.redirect
 	}
-	separator := "?"
-	if strings.Contains(l.redirect, "?") {
-		separator = "&"
-	}
-	return l.redirect + separator + url.Values{"state": {l.state}}.Encode()
+	return idp.WithQuery(l.redirect, url.Values{"state": {l.state}})
 }
 
-// end ends sessions, has their relying parties told, and returns the cookies that say so to the browser.
-func (p *Provider) end(ctx context.Context, sessions []store.SessionStanding) ([]*http.Cookie, error) {
-	var cookies []*http.Cookie
+// end ends sessions, and has their relying parties told.
+func (p *Provider) end(ctx context.Context, l logout, sessions []store.SessionStanding) (e signedOff, err error) {
+	e.sessions = sessions
 	for _, s := range sessions {
-		cookies = append(cookies, p.Sessions.Cookies.EndSession(s.Population.ID))
+		e.cookies = append(e.cookies, p.Sessions.Cookies.EndSession(s.Population.ID))
 	}
-	err := p.Store.Do(ctx, func(ctx context.Context) error {
+	if e.frames, err = p.logoutFrames(ctx, sessions); err != nil {
+		return e, err
+	}
+	err = p.Store.Do(ctx, func(ctx context.Context) error {
 		for _, s := range sessions {
 			if _, err := p.Sessions.End(ctx, idp.AuditEvent{ActorID: s.User.ID}, s.Session.ID); err != nil {
 				return err
@@ -217,8 +220,37 @@ func (p *Provider) end(ctx context.Context, sessions []store.SessionStanding) ([
 		}
 		return nil
 	})
-	return cookies, err
+	e.location = p.afterwards(ctx, l, sessions)
+	return e, err
 }
+
+// logoutFrames are the addresses that the page of a sign-out opens in frames, with the
+// session that ended (OpenID Connect Front-Channel Logout 1.0 section 2).
+func (p *Provider) logoutFrames(ctx context.Context, sessions []store.SessionStanding) (list []string, err error) {
+	if len(sessions) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(sessions))
+	for i, s := range sessions {
+		ids[i] = s.Session.ID
+	}
+	parties, err := p.Store.PartiesInBrowser(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	for _, party := range parties {
+		client, err := p.client(ctx, party.ClientID)
+		switch {
+		case errors.Is(err, idp.ErrNotFound): // deleted this very moment
+		case err != nil:
+			return nil, err
+		case client.FrontchannelLogoutURI != "":
+			list = append(list, idp.WithQuery(client.FrontchannelLogoutURI, url.Values{"iss": {p.Issuer}, "sid": {party.SessionID}}))
+		}
+	}
+	return list, nil
+}
+
 
 func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 	page := ui.SignOut{
@@ -246,17 +278,14 @@ func (p *Provider) confirmEndSession(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	cookies, err := p.end(ctx, l.sessions)
+	e, err := p.end(ctx, l, l.sessions)
 	if err != nil {
 		return err
 	}
-	for _, cookie := range cookies {
+	for _, cookie := range e.cookies {
 		http.SetCookie(c.Writer, cookie)
 	}
-	if location := p.afterwards(ctx, l, l.sessions); location != "" {
-		return p.Web.LeadOn(c, p.logoutFrame(c, l), location)
-	}
-	return p.signedOut(c, l, l.sessions)
+	return p.signedOut(c, l, e)
 }
 
 // afterwards is where a browser goes whose sessions ended: to the provider that the
@@ -278,14 +307,20 @@ func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.Sessi
 	return location
 }
 
-// signedOut says which sessions ended, and who is still signed in here.
-func (p *Provider) signedOut(c *gin.Context, l logout, ended []store.SessionStanding) error {
-	page := ui.SignedOut{Frame: p.logoutFrame(c, l), BackURL: l.client.HomeURL, BackLabel: l.client.Name}
+// signedOut leads on to where the person is expected, or says which sessions ended and who
+// is still signed in here.
+func (p *Provider) signedOut(c *gin.Context, l logout, e signedOff) error {
+	frame := p.logoutFrame(c, l)
+	frame.LogoutURLs = e.frames
+	if e.location != "" {
+		return p.Web.LeadOn(c, frame, e.location)
+	}
+	page := ui.SignedOut{Frame: frame, BackURL: l.client.HomeURL, BackLabel: l.client.Name}
 	if page.BackURL == "" {
 		page.BackURL, page.BackLabel = p.Web.Path("/account"), ""
 	}
 	for _, s := range l.sessions {
-		if !slices.ContainsFunc(ended, func(e store.SessionStanding) bool { return e.Session.ID == s.Session.ID }) {
+		if !slices.ContainsFunc(e.sessions, func(e store.SessionStanding) bool { return e.Session.ID == s.Session.ID }) {
 			page.Remaining = append(page.Remaining, s.User.Email)
 			page.SignOutURL = p.Web.Path(endSessionPath)
 		}

@@ -33,6 +33,8 @@ func Client() Fields[idp.Client] {
 		Line("home_url", func(c *client) *string { return &c.HomeURL }).Each(MaxURL).Freely(),
 		Line("logo_uri", func(c *client) *string { return &c.LogoURI }).Each(MaxURL).Rule(WebURL).InColumn(),
 		Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(MaxURL),
+		Line("initiate_login_uri", func(c *client) *string { return &c.InitiateLoginURI }).Each(MaxURL).InColumn(),
+		Line("frontchannel_logout_uri", func(c *client) *string { return &c.FrontchannelLogoutURI }).Each(MaxURL).InColumn(),
 		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),

@@ -271,6 +271,14 @@ func (s *Store) Parties(ctx context.Context, sessionIDs ...string) ([]Party, err
 	return list, found(err, "parties of sessions")
 }
 
+// PartiesInBrowser lists the clients of sessions that redeemed a code.
+func (s *Store) PartiesInBrowser(ctx context.Context, sessionIDs ...string) ([]Party, error) {
+	var list []Party
+	err := s.reader(ctx).Raw(`SELECT DISTINCT client_id, user_id, session_id FROM grants
+		WHERE session_id IN ? AND code_used_at IS NOT NULL ORDER BY client_id, session_id`, sessionIDs).Scan(&list).Error
+	return list, found(err, "parties of sessions")
+}
+
 // RevokeGrantsBelow revokes up to limit grants of a client that an older override
 // judged, and returns whom to tell: the sessions that got no newer grant of this
 // client since. revoked is how many grants there were.

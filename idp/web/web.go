@@ -315,7 +315,21 @@ func policyOf(page ui.Page) string {
 	if ui.PostsAway(page) {
 		policy = awayPolicy
 	}
+	if frames := ui.LogoutURLs(page); len(frames) > 0 {
+		policy += "; frame-src " + strings.Join(sourcesOf(frames), " ")
+	}
 	return strings.Replace(policy, "img-src 'self' data:", "img-src 'self' data:"+logoSource(ui.Logo(page)), 1)
+}
+
+// sourcesOf are addresses as sources of a policy. What would end the directive is left out.
+func sourcesOf(uris []string) (list []string) {
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err == nil && !strings.ContainsAny(u.Host, " ;,'\"\r\n") {
+			list = append(list, u.Scheme+"://"+u.Host)
+		}
+	}
+	return list
 }
 
 // Render answers with a page.

@@ -210,6 +210,16 @@ function again(page) {
   setInterval(look, 5000);
 }
 
+// data-told: a frame in which an app signs out. Once all have answered, which is when the
+// page has loaded, it leads on before its time.
+function told() {
+  const onward = document.querySelector('a[data-news]');
+  if (!onward || !document.querySelector('meta[http-equiv=refresh]')) return;
+  const go = () => location.replace(onward.href);
+  if (document.readyState === 'complete') go();
+  else addEventListener('load', go);
+}
+
 // data-send: sends the form by itself.
 function send(form) {
   form.requestSubmit();
@@ -220,6 +230,7 @@ each('[data-news]', news);
 each('[data-tabs]', onward);
 each('[data-again]', again);
 each('[data-send]', send);
+if (document.querySelector('[data-told]')) told();
 each('[data-judged]', judged);
 each('[data-reveal]', reveal);
 each('[data-digits]', digits);

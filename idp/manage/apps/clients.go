@@ -149,7 +149,11 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 	if c.HomeURL != "" {
 		wrong = wrong.And(entry.Said(checkRedirectURI("home_url", c.HomeURL, idp.WebClient))...)
 	}
+	if c.InitiateLoginURI != "" {
+		wrong = wrong.And(entry.Said(checkRedirectURI("initiate_login_uri", c.InitiateLoginURI, idp.WebClient))...)
+	}
 	wrong = wrong.And(entry.Said(m.checkLogoutURI(c.BackchannelLogoutURI))...)
+	refuse(!ofRedirects(c.FrontchannelLogoutURI, c.RedirectURIs), "frontchannel_logout_uri", "settings.client.frontchannel", c.FrontchannelLogoutURI)
 	for _, id := range c.Populations {
 		_, err := m.Store.Population(ctx, id)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
@@ -176,6 +180,22 @@ func (m *Manager) checkLogoutURI(uri string) error {
 		return nil
 	}
 	return entry.Invalid(field, "settings.client.https", uri)
+}
+
+// ofRedirects tells whether an address is empty, or has scheme, host and port of a redirect
+// URI on the web (OpenID Connect Front-Channel Logout 1.0 section 2).
+func ofRedirects(uri string, redirects []string) bool {
+	u, err := url.Parse(uri)
+	if uri == "" {
+		return true
+	}
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(uri, "#* \\") {
+		return false
+	}
+	return slices.ContainsFunc(redirects, func(redirect string) bool {
+		r, err := url.Parse(redirect)
+		return err == nil && (r.Scheme == "https" || r.Scheme == "http") && r.Scheme == u.Scheme && r.Host == u.Host
+	})
 }
 
 // checkRedirectURI allows https anywhere, http on this machine only, and an

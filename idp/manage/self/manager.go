@@ -27,4 +27,6 @@ type Manager struct {
 	Mailer outbox.Mailer
 	// AccountURL is where people look after their account, for links in mails.
 	AccountURL string
+	// Issuer is who asks an app to start a sign-in.
+	Issuer string
 }

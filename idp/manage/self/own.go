@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -368,4 +371,21 @@ func (m *Manager) RegenerateOwn(ctx context.Context, userID string, secondStepAt
 		return err
 	}
 	return m.Factors.Regenerate(ctx, user, idp.AuditEvent{Kind: idp.AuditRecoveryGenerated, ActorID: userID}, false)
+}
+
+// OwnApp is an app that the person can open.
+type OwnApp struct{ Name, URL string }
+
+// OwnApps lists the apps that start a sign-in when they are opened here, by their names
+// (OpenID Connect Core 1.0 section 4).
+func (m *Manager) OwnApps(ctx context.Context, population string) ([]OwnApp, error) {
+	clients, err := m.Store.Clients(ctx)
+	var list []OwnApp
+	for _, c := range clients {
+		if c.InitiateLoginURI != "" && c.Takes(population) {
+			list = append(list, OwnApp{Name: c.Name, URL: idp.WithQuery(c.InitiateLoginURI, url.Values{"iss": {m.Issuer}})})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b OwnApp) int { return strings.Compare(a.Name, b.Name) })
+	return list, err
 }

@@ -54,6 +54,7 @@ func accountOverview() map[string]ui.Page {
 		row("account.nav.activity", "#", "account.overview.activity"),
 		row("account.nav.data", "#", "account.overview.data"),
 	}}
+	overview.Apps = []ui.Link{{Label: "Agent portal", URL: "#"}, {Label: "Wall board", URL: "#"}}
 	overview.Rows[4].Hint = ui.Key("account.overview.codes_low").With()
 	elsewhere := ui.AccountOverview{
 		Console: accountFrame(""), Rows: append(overview.Rows[:2:2], overview.Rows[5:]...), Elsewhere: ui.Key("account.elsewhere").With(),
