@@ -251,7 +251,6 @@ func (p *Provider) logoutFrames(ctx context.Context, sessions []store.SessionSta
 	return list, nil
 }
 
-
 func (p *Provider) askToConfirm(c *gin.Context, l logout) error {
 	page := ui.SignOut{
 		Frame: p.logoutFrame(c, l), Action: p.Web.Path("%s/confirm", endSessionPath), CancelURL: l.client.HomeURL,
