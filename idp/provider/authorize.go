@@ -218,8 +218,11 @@ func (p *Provider) readHint(a *authorization, hint string) error {
 }
 
 // pick finds the session that answers: whom a hint names, or the only one. With
-// several and no hint the person has to choose.
+// several and no hint the person has to choose. Nobody who is signed in makes an account.
 func (a *authorization) pick(found []store.SessionStanding) (s *store.SessionStanding, choose bool) {
+	if slices.Contains(a.prompt, "create") {
+		return nil, false
+	}
 	if a.request.Demand.UserID != "" {
 		found = keep(found, func(s store.SessionStanding) bool { return s.User.ID == a.request.Demand.UserID })
 	} else if a.request.LoginHint != "" {
