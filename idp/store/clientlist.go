@@ -100,7 +100,7 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 		if err := s.writer(ctx).Where("client_id = ?", c.ID).Delete(&clientRoleRow{}).Error; err != nil {
 			return written(err, "roles of a client")
 		}
-		s.AfterCommit(ctx, func() { s.clients.drop(c.ID) })
+		s.AfterCommit(ctx, func() { s.forgetClient(c.ID) })
 		return s.insertClientRoles(ctx, c)
 	})
 }
@@ -132,7 +132,7 @@ func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Cli
 // DeleteClient removes a client with its grants and tokens; the audit log stays.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	return s.Do(ctx, func(ctx context.Context) error {
-		s.AfterCommit(ctx, func() { s.clients.drop(id) })
+		s.AfterCommit(ctx, func() { s.forgetClient(id) })
 		return once(s.writer(ctx).Where("id = ?", id).Delete(&clientRow{}), "client", idp.ErrNotFound)
 	})
 }

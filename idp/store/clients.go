@@ -108,8 +108,7 @@ func (s *Store) Client(ctx context.Context, id string) (idp.Client, error) {
 // API reads the client that is an API by its identifier, at most ClientStaleness old.
 // idp.ErrNotFound: there is none.
 func (s *Store) API(ctx context.Context, identifier string) (idp.Client, error) {
-	const prefix = "api " // no client's id has a space
-	if c, ok := s.clients.get(prefix + identifier); ok {
+	if c, ok := s.apis.get(identifier); ok {
 		return c, nil
 	}
 	read := idp.Now()
@@ -120,7 +119,7 @@ func (s *Store) API(ctx context.Context, identifier string) (idp.Client, error) 
 	}
 	c, err := row.client()
 	if err == nil {
-		s.clients.put(prefix+identifier, c, read)
+		s.apis.put(identifier, c, read)
 	}
 	return c, err
 }
@@ -176,8 +175,8 @@ const clientCacheSize = 1024
 // clientCache keeps clients that were just read. Only rows that exist get in,
 // so that invented ids cannot fill it.
 type clientCache struct {
-	mu   sync.RWMutex
-	byID map[string]cachedClient
+	mu    sync.RWMutex
+	byKey map[string]cachedClient
 }
 
 type cachedClient struct {
@@ -185,27 +184,32 @@ type cachedClient struct {
 	read   time.Time
 }
 
-func newClientCache() *clientCache { return &clientCache{byID: map[string]cachedClient{}} }
+func newClientCache() *clientCache { return &clientCache{byKey: map[string]cachedClient{}} }
 
 func (c *clientCache) get(id string) (idp.Client, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	e, ok := c.byID[id]
+	e, ok := c.byKey[id]
 	return e.client, ok && idp.Now().Sub(e.read) < ClientStaleness
 }
 
-// drop forgets a client that was changed here; other processes go by its age.
+// forgetClient forgets a client that was changed here; other processes go by its age.
+func (s *Store) forgetClient(id string) {
+	s.clients.drop(id)
+	s.apis.drop(id)
+}
+
 func (c *clientCache) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.byID, func(_ string, e cachedClient) bool { return e.client.ID == id })
+	maps.DeleteFunc(c.byKey, func(_ string, e cachedClient) bool { return e.client.ID == id })
 }
 
 func (c *clientCache) put(key string, client idp.Client, read time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.byID) >= clientCacheSize {
-		clear(c.byID)
+	if len(c.byKey) >= clientCacheSize {
+		clear(c.byKey)
 	}
-	c.byID[key] = cachedClient{client, read}
+	c.byKey[key] = cachedClient{client, read}
 }

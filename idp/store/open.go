@@ -199,6 +199,6 @@ func config(prepare bool, log statementLog) *gorm.Config {
 func newStore(dialect string, log statementLog, write, read, outside *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
 	return &Store{
 		dialect: dialect, write: write, read: read, outside: outside, pools: pools, closePool: closePool,
-		clients: newClientCache(), damaged: log.damaged,
+		clients: newClientCache(), apis: newClientCache(), damaged: log.damaged,
 	}
 }

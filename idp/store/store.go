@@ -27,6 +27,8 @@ type Store struct {
 	// address is the file of SQLite, or the URL of PostgreSQL.
 	address string
 	clients *clientCache
+	// apis are by their identifiers: whatever is sent as a client's id finds none of them.
+	apis *clientCache
 	// damaged is set once a statement found the database file damaged.
 	damaged *atomic.Bool
 }
