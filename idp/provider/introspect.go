@@ -66,6 +66,9 @@ func (p *Provider) introspection(r *http.Request) (introspection, error) {
 	if err != nil {
 		return introspection{}, err
 	}
+	if client.Kind == idp.APIClient { // a scope that it has no more is worth nothing to it
+		a.scopes = offered(client, a.scopes)
+	}
 	return p.describe(a), nil
 }
 

@@ -144,3 +144,52 @@ func TestADeletedAPIGetsNoTokens(t *testing.T) {
 	k.refresh(app, tokens.RefreshToken).want(t, 400, "invalid_target")
 	k.ask(service).want(t, 400, "invalid_target")
 }
+
+// What an API offers no more is no scope of the tokens that are out, as it hears of them.
+func TestAScopeThatAnAPIHasNoMoreIsNoneOfItsTokens(t *testing.T) {
+	t.Parallel()
+	for _, format := range []idp.TokenFormat{idp.OpaqueToken, idp.JWTToken} {
+		k := start(t, idptest.Migrated(t))
+		api, _, app, service := k.apis(format)
+		signedIn, own := k.tokens(app, "resource", tickets, "scope", "openid tickets:read"), k.ask(service).text("access_token")
+		v, err := k.Store.VersionedClient(t.Context(), api.Client.ID)
+		idptest.Must(t, err)
+		v.Client.Scopes = nil
+		idptest.Must(t, k.Store.SaveClient(t.Context(), v.Version, v.Client))
+		for token, scope := range map[string]string{signedIn.AccessToken: "openid", own: ""} {
+			if r := k.introspect(api, token); r.json["active"] != true || r.text("scope") != scope {
+				t.Errorf("%s: the API hears %s", format, r.body)
+			}
+		}
+	}
+}
+
+// An API is found by its identifier where a token is made for it, and nowhere by what
+// somebody sends as a client's id.
+func TestNoClientIDFindsAnAPIByItsIdentifier(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	api, _, _, service := k.apis(idp.OpaqueToken)
+	token := k.ask(service).text("access_token") // now the API is in memory
+	form := url.Values{"token": {token}}.Encode()
+	if r := k.send("POST", "/introspect", form, "Authorization", basic(url.QueryEscape("api "+tickets), api.Secret)); r.status != 401 {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+}
+
+// Initiating User Registration via OpenID Connect 1.0 section 4: whoever makes an account is
+// nobody who is signed in.
+func TestWhoeverIsSignedInIsNotMeantByPromptCreate(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	p := k.AddParty(idp.Client{})
+	for _, prompt := range []string{"create", "create select_account", "login create"} {
+		page := k.browser.Get(p.Begin("prompt", prompt).URL)
+		if strings.Contains(page.Body, k.user.Email) {
+			t.Errorf("%s: %s is about %s", prompt, page.Heading(), k.user.Email)
+		}
+		if n := k.count("SELECT count(*) FROM flows WHERE user_id <> '' OR kind = 'choose'"); n != 0 {
+			t.Errorf("%s: the sign-in is somebody's, or asks whose", prompt)
+		}
+	}
+}

@@ -33,12 +33,17 @@ func (p *Provider) targetOf(ctx context.Context, client idp.Client, resource str
 			return to, err
 		}
 		to.format, to.alg, to.ttl = api.TokenFormat, api.SigningAlg, api.AccessTTL
-		to.scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
-			return !slices.Contains(api.Scopes, s) && !slices.Contains(userinfoScopes, s)
-		})
+		to.scopes = offered(api, scopes)
 	}
 	to.audience = p.audienceOf(resource, to.scopes)
 	return to, nil
+}
+
+// offered are those of some scopes that an API has, and those of userinfo.
+func offered(api idp.Client, scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
+		return !slices.Contains(api.Scopes, s) && !slices.Contains(userinfoScopes, s)
+	})
 }
 
 // userinfoScopes are about a person. What is for an API keeps them.
