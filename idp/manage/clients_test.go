@@ -13,6 +13,8 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/manage/apps"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/people"
 )
 
@@ -212,5 +214,37 @@ func TestDatabaseThatFailsIsNoFieldsFault(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
+	})
+}
+
+// An API that comes later is not the one that apps had: what they call it by is taken from
+// them first.
+func TestAnIdentifierThatAppsHaveIsNoNewAPIs(t *testing.T) {
+	t.Parallel()
+	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
+		ctx, gone := t.Context(), "https://api.example/gone"
+		add := func(c idp.Client) (apps.ClientEntry, error) {
+			e, _, err := m.Apps.AddClient(ctx, authz.System(), c)
+			return e, err
+		}
+		api, err := add(idp.Client{Kind: idp.APIClient, Name: "Gone", Identifier: gone})
+		idptest.Must(t, err)
+		other, err := add(idp.Client{Kind: idp.APIClient, Name: "Other", Identifier: "urn:example:other"})
+		idptest.Must(t, err)
+		service, err := add(idp.Client{Kind: idp.ServiceClient, Name: "Service", Scopes: []string{"read"}, Resources: []string{gone}})
+		idptest.Must(t, err)
+		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, "over"))
+
+		_, err = add(idp.Client{Kind: idp.APIClient, Name: "New", Identifier: gone})
+		expectField(t, "a new API", err, "identifier")
+		other.Identifier = gone
+		_, err = m.Apps.UpdateClient(ctx, authz.System(), other)
+		expectField(t, "another name", err, "identifier")
+
+		service.Resources = nil
+		_, err = m.Apps.UpdateClient(ctx, authz.System(), service)
+		idptest.Must(t, err)
+		_, err = m.Apps.UpdateClient(ctx, authz.System(), other)
+		expectField(t, "a free name", err, "")
 	})
 }

@@ -32,9 +32,23 @@ func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken
 	}
 	other, err := m.Store.API(ctx, c.Identifier)
 	if errors.Is(err, idp.ErrNotFound) {
-		return nil
+		return m.checkUnnamed(ctx, c, refuse)
 	}
 	refuse(err == nil && other.ID != c.ID, "identifier", "settings.api.taken", other.Name)
+	return err
+}
+
+// checkUnnamed refuses a new identifier that apps have in their resources, from an API that
+// is gone: what they call it with was given for that one. Once it is taken from them, nothing
+// of before comes back.
+func (m *Manager) checkUnnamed(ctx context.Context, c idp.Client, refuse func(broken bool, field, key string, args ...any)) error {
+	clients, err := m.Store.Clients(ctx)
+	for _, app := range clients {
+		if c.Identifier != "" && slices.Contains(app.Resources, c.Identifier) {
+			refuse(true, "identifier", "settings.api.named", app.Name)
+			break
+		}
+	}
 	return err
 }
 
