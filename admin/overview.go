@@ -46,6 +46,10 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 			apps++
 		}
 	}
+	decided, err := v.console.Store.AuditEvents(ctx, idp.AuditPolicyChanged, "", 1)
+	if err != nil {
+		return nil, nil, err
+	}
 	audit, err := v.auditStep()
 	if err != nil {
 		return nil, nil, err
@@ -60,7 +64,7 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	}
 	return figures, []ui.Check{
 		check("console.check.mail", "console.check.mail_hint", "/system", v.console.Manage.Mailer != nil),
-		check("console.check.policy", "console.check.policy_hint", "/authentication/"+idp.Agents, false),
+		check("console.check.policy", "console.check.policy_hint", "/authentication/"+idp.Agents, len(decided) > 0),
 		check("console.check.app", "console.check.app_hint", "/apps/new", apps > 0),
 		check("console.check.people", "console.check.people_hint", "/people", affected.People > 1),
 		audit,

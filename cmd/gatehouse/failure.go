@@ -36,7 +36,10 @@ func failureOf(err error, flags map[string]string) failure {
 	var refused *apiclient.Problem
 	var noToken *apiclient.TokenError
 	var away *apiclient.UnreachableError
+	var usage usageError
 	switch {
+	case errors.As(err, &usage):
+		f.Code, f.exit = "usage", exitUsage
 	case errors.As(err, &refused):
 		f.Code, f.Status, f.RequestID, f.Errors = refused.Code, refused.Status, refused.RequestID, refused.Errors
 		for _, e := range refused.Errors {

@@ -27,6 +27,7 @@ func TestAFailureIsJSONWhereAnswersAre(t *testing.T) {
 		"no flag":     {[]string{"role show nothing", "--nope"}, exitUsage, "usage", "--nope"},
 		"no choice":   {[]string{"client create", "--name", "App", "--kind", "gadget"}, exitUsage, "usage", "--kind must be one of"},
 		"unreachable": {[]string{"role list", "--issuer", "http://" + nobodyListens(t)}, exitUnreachable, "unreachable", "refused"},
+		"no secret":   {[]string{"role list", "--client-secret-file", ""}, exitUsage, "usage", "--client-secret-file"},
 		"no client":   {[]string{"role list", "--client-id", "nobody"}, exitRefused, "invalid_client", "Check --client-id"},
 	} {
 		out, complaints, exit := d.run("", c.args...)

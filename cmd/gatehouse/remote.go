@@ -44,7 +44,13 @@ func (c connection) ProvideRemote(ctx context.Context, t terminal) (*remote, err
 	return &remote{terminal: t, ctx: ctx, api: api, json: c.Output == "json"}, nil
 }
 
-// secret says all at once what is missing.
+// usageError is a command line that makes no sense, found out after it was parsed.
+type usageError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e usageError) Unwrap() error { return e.error }
+
+// secret says all at once what is missing: a usageError.
 func (c connection) secret() (string, error) {
 	secret, err := os.Getenv(secretVariable), error(nil)
 	if c.ClientSecretFile != "" {
@@ -57,6 +63,9 @@ func (c connection) secret() (string, error) {
 	}
 	if c.Issuer == "" {
 		err = errors.Join(errors.New("the provider is missing: --issuer or GATEHOUSE_ISSUER"), err)
+	}
+	if err != nil {
+		err = usageError{err}
 	}
 	return secret, err
 }

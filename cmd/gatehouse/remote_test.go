@@ -176,7 +176,7 @@ var appFlags = []string{
 	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
 	"--roles-claim", "groups", "--id-token-claims", "--plain-population",
-	"--frontchannel-logout-uri", "https://a.example/out", "--initiate-login-uri", "https://a.example/start",
+	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
 	"--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 
@@ -184,7 +184,7 @@ func TestClients(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		d := openDesk(t, db, idp.RoleAdmin)
 		d.does("client create", "--kind", "api", "--name", "Tickets", "--identifier", "https://api.example/tickets", "--scope", "tickets:read")
-		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://b.example/cb"}, appFlags)...)
+		created := d.does(slices.Concat([]string{"client create", "--name", "Portal", "--population", "contacts,agents", "--redirect-uri", "https://a.example/cb", "--redirect-uri", "https://c.example/cb"}, appFlags)...)
 		client, _ := created["client"].(map[string]any)
 		id, _ := client["id"].(string)
 		secret, _ := created["secret"].(string)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+
 	"gatehouse/idp"
 	"gatehouse/mfa"
 )
@@ -267,8 +269,10 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ? AND version = ?", u.ID, version).
 			UpdateColumns(profileRow(u.Profile).columns(map[string]any{
 				"email": u.Email, "email_key": idp.EmailKey(u.Email), "name": u.Name, "locale": u.Locale,
-				"disabled": u.Disabled, "email_verified": u.EmailVerified,
-				"updated_at": u.UpdatedAt, "version": version + 1, "indexed": true,
+				"disabled": u.Disabled,
+				// A code that came back since the user was read has proved the address that stays.
+				"email_verified": gorm.Expr("(? OR email_verified AND email = ?)", u.EmailVerified, u.Email),
+				"updated_at":     u.UpdatedAt, "version": version + 1, "indexed": true,
 			}))
 		if err := once(r, "user", idp.ErrConflict); err != nil {
 			return err
