@@ -75,6 +75,9 @@ func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) 
 	if r.Demand.UserID != "" && r.Demand.UserID != s.UserID {
 		return p.refusal(r, fail(loginRequired, "somebody else signed in than id_token_hint names")), nil
 	}
+	if r.Resource != "" && !slices.Contains(client.Resources, r.Resource) {
+		return p.refusal(r, fail(invalidTarget, "the resource is not among the app's setting resources any more")), nil
+	}
 	override, err := p.Store.Override(ctx, client.ID)
 	if err != nil {
 		return web.Answer{}, err

@@ -93,7 +93,7 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 		k := start(t, db.URL)
 		p, party := protocol(k), k.AddParty(idp.Client{})
 		r := idptest.Request(party.Client)
-		r.BrowserHash, r.Demand.UserID = k.session.BrowserHash, ""
+		r.BrowserHash, r.Demand.UserID, r.Resource = k.session.BrowserHash, "", ""
 		idptest.Must(t, k.Store.CreateRequest(t.Context(), r))
 		won := 0
 		for _, err := range idptest.Race(20, func(int) error {

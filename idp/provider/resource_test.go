@@ -193,3 +193,20 @@ func TestWhoeverIsSignedInIsNotMeantByPromptCreate(t *testing.T) {
 		}
 	}
 }
+
+// An API that is taken from an app while somebody signs in is refused where the app hears
+// of it, and not by a code that is worth nothing.
+func TestAnAPIThatIsTakenDuringASignInIsRefused(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	k.exec("UPDATE policies SET authenticator = false")
+	user, b := k.AddUser(idp.Agents, "late@rtx.example"), idptest.NewBrowser(t)
+	_, _, app, _ := k.apis(idp.OpaqueToken)
+	a := app.Begin("resource", tickets)
+	page := b.Get(a.URL)
+	v, err := k.Store.VersionedClient(t.Context(), app.Client.ID)
+	idptest.Must(t, err)
+	v.Client.Resources = nil
+	idptest.Must(t, k.Store.SaveClient(t.Context(), v.Version, v.Client))
+	k.wantError(t, app, a, b.Submit(page, "/password", "email", user.Email, "password", idptest.Password), "invalid_target")
+}
