@@ -44,28 +44,25 @@ func (c connection) ProvideRemote(ctx context.Context, t terminal) (*remote, err
 	return &remote{terminal: t, ctx: ctx, api: api, json: c.Output == "json"}, nil
 }
 
-// usageError is a command line that makes no sense, found out after it was parsed.
-type usageError struct{ error }
+// usageError is what a command was not told, found out after its line was parsed.
+type usageError string
 
-// Unwrap returns what is wrong.
-func (e usageError) Unwrap() error { return e.error }
+// Error implements error.
+func (e usageError) Error() string { return string(e) }
 
-// secret says all at once what is missing: a usageError.
+// secret says all at once what is missing.
 func (c connection) secret() (string, error) {
 	secret, err := os.Getenv(secretVariable), error(nil)
 	if c.ClientSecretFile != "" {
 		secret, err = secretIn(c.ClientSecretFile)
 	} else if secret == "" {
-		err = errors.New("the client secret is missing: --client-secret-file or " + secretVariable)
+		err = usageError("the client secret is missing: --client-secret-file or " + secretVariable)
 	}
 	if c.ClientID == "" {
-		err = errors.Join(errors.New("the client is missing: --client-id or GATEHOUSE_CLIENT_ID"), err)
+		err = errors.Join(usageError("the client is missing: --client-id or GATEHOUSE_CLIENT_ID"), err)
 	}
 	if c.Issuer == "" {
-		err = errors.Join(errors.New("the provider is missing: --issuer or GATEHOUSE_ISSUER"), err)
-	}
-	if err != nil {
-		err = usageError{err}
+		err = errors.Join(usageError("the provider is missing: --issuer or GATEHOUSE_ISSUER"), err)
 	}
 	return secret, err
 }

@@ -460,8 +460,8 @@ func TestRefusedAccess(t *testing.T) {
 	d.fails(exitUnreachable, "is the issuer right?", "user list", "--issuer", d.url+"/elsewhere")
 	d.refused("must be https", "user list", "--issuer", "http://id.example")
 	d.fails(exitUnreachable, "connection refused", "user list", "--issuer", "http://"+nobodyListens(t))
-	d.refused("the client is missing", "user list", "--client-id", "")
-	d.refused("the provider is missing", "user list", "--issuer", "")
+	d.fails(exitUsage, "the client is missing", "user list", "--client-id", "")
+	d.fails(exitUsage, "the provider is missing", "user list", "--issuer", "")
 	d.refused("no such file", "user list", "--client-secret-file", other+"2")
 	d.refused("CA file", "user list", "--ca-file", other)
 	if n := len(d.lists("user list")); n != 1 {
@@ -492,7 +492,7 @@ func TestConnectionWithoutFlags(t *testing.T) {
 	if out, code := ask("--config", config, "user", "list"); code != 0 || !strings.HasPrefix(out, "ID ") {
 		t.Errorf("the output of roles is that of people: %d %s", code, out)
 	}
-	if out, code := ask("role", "list", "--issuer", d.url, "--client-id", d.id); code != 1 || !strings.Contains(out, secretVariable) {
+	if out, code := ask("role", "list", "--issuer", d.url, "--client-id", d.id); code != exitUsage || !strings.Contains(out, secretVariable) {
 		t.Errorf("without a secret: %d %s", code, out)
 	}
 	if out, code := ask("role", "list", "--client-secret", d.secret); code != 2 {
