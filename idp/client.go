@@ -212,6 +212,12 @@ const PopulationClaim = "urn:gatehouse:population"
 // RolesScope asks for the roles of a person, which an app gets that is set to.
 const RolesScope = "roles"
 
+// PersonScopes are those of ours that are about a person (OpenID Connect Core 1.0 sections
+// 5.4 and 11): neither a service has them nor an API of others.
+func PersonScopes() []string {
+	return []string{"openid", "profile", "email", RolesScope, "offline_access"}
+}
+
 // OverrideMode says what a client does with its populations' MFA policy.
 type OverrideMode string
 

@@ -42,10 +42,6 @@ func (f *Federation) EndURL(ctx context.Context, s idp.Session, location string)
 		slog.WarnContext(ctx, "sign out at the other provider", "connection", c.ID, "cause", errors.Join(err, errors.New("no end_session_endpoint")))
 		return ""
 	}
-	separator := "?"
-	if strings.Contains(d.EndSession, "?") {
-		separator = "&"
-	}
 	query := url.Values{
 		"client_id":                {c.ClientID},
 		"post_logout_redirect_uri": {strings.TrimRight(f.cfg.Issuer, "/") + c.CallbackPath()},
@@ -57,7 +53,7 @@ func (f *Federation) EndURL(ctx context.Context, s idp.Session, location string)
 			query.Set(name, value)
 		}
 	}
-	return d.EndSession + separator + query.Encode()
+	return idp.WithQuery(d.EndSession, query)
 }
 
 // seal makes a state that brings a location back unchanged.

@@ -244,7 +244,7 @@ func (l *Login) onward(c *gin.Context, s *signIn) error {
 const takenElsewhereWithin = 2 * time.Second
 
 // takenElsewhere is the sign-in as it stands once another replica has taken the answer,
-// nil where none does: its code was used, or is nobody's.
+// nil where none has: the code was used, or no sign-in waits for it.
 func (l *Login) takenElsewhere(c *gin.Context, s *signIn) *signIn {
 	look := time.NewTicker(takenElsewhereWithin / 20)
 	defer look.Stop()

@@ -218,7 +218,8 @@ func (p *Provider) readHint(a *authorization, hint string) error {
 }
 
 // pick finds the session that answers: whom a hint names, or the only one. With
-// several and no hint the person has to choose. Nobody who is signed in makes an account.
+// several and no hint the person has to choose. With prompt=create no
+// session answers.
 func (a *authorization) pick(found []store.SessionStanding) (s *store.SessionStanding, choose bool) {
 	if slices.Contains(a.prompt, "create") {
 		return nil, false

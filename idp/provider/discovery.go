@@ -73,7 +73,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		IntrospectionEndpoint: p.Issuer + introspectPath,
 		RevocationEndpoint:    p.Issuer + revokePath,
 		JWKSURI:               p.Issuer + keysPath,
-		Scopes:                []string{"openid", "profile", "email", idp.RolesScope, "offline_access", idp.AdminScope},
+		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         idp.ResponseModes(),
 		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},

@@ -177,8 +177,8 @@ func TestNoClientIDFindsAnAPIByItsIdentifier(t *testing.T) {
 	}
 }
 
-// Initiating User Registration via OpenID Connect 1.0 section 4: whoever makes an account is
-// nobody who is signed in.
+// Initiating User Registration via OpenID Connect 1.0 section 4: the person who makes an
+// account has none yet, so no session of the browser counts.
 func TestWhoeverIsSignedInIsNotMeantByPromptCreate(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))

@@ -39,15 +39,13 @@ func (p *Provider) targetOf(ctx context.Context, client idp.Client, resource str
 	return to, nil
 }
 
-// offered are those of some scopes that an API has, and those of userinfo.
+// offered are those of some scopes that an API has, and those about a person, which
+// userinfo answers.
 func offered(api idp.Client, scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
-		return !slices.Contains(api.Scopes, s) && !slices.Contains(userinfoScopes, s)
+		return !slices.Contains(api.Scopes, s) && !slices.Contains(idp.PersonScopes(), s)
 	})
 }
-
-// userinfoScopes are about a person. What is for an API keeps them.
-var userinfoScopes = []string{"openid", "profile", "email", "offline_access", idp.RolesScope}
 
 // checkResource holds a token request to the API of its grant (RFC 8707 section 2.2).
 func checkResource(form url.Values, g idp.Grant) *failure {

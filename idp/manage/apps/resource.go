@@ -11,9 +11,6 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// scopesOfOurs are those that no API offers: they are about a person, or the admin API's.
-var scopesOfOurs = []string{"openid", "profile", "email", "offline_access", idp.RolesScope, idp.AdminScope}
-
 // checkAPI checks what an API has and what it must not have: it gets no tokens, it is what
 // they are for.
 func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken bool, field, key string, args ...any)) error {
@@ -28,7 +25,7 @@ func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken
 		refuse(has, field, "settings.api.no_tokens")
 	}
 	for _, s := range c.Scopes {
-		refuse(slices.Contains(scopesOfOurs, s), "scopes", "settings.api.scope", s)
+		refuse(s == idp.AdminScope || slices.Contains(idp.PersonScopes(), s), "scopes", "settings.api.scope", s)
 	}
 	other, err := m.Store.API(ctx, c.Identifier)
 	if errors.Is(err, idp.ErrNotFound) {
@@ -38,9 +35,9 @@ func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken
 	return err
 }
 
-// checkUnnamed refuses a new identifier that apps have in their resources, from an API that
-// is gone: what they call it with was given for that one. Once it is taken from them, nothing
-// of before comes back.
+// checkUnnamed refuses a new identifier that an app still has in its resources: the app and
+// its grants mean an API that was deleted or renamed. Taking the identifier from the app ends
+// those grants for good.
 func (m *Manager) checkUnnamed(ctx context.Context, c idp.Client, refuse func(broken bool, field, key string, args ...any)) error {
 	clients, err := m.Store.Clients(ctx)
 	for _, app := range clients {

@@ -20,7 +20,6 @@ func checkService(c idp.Client, refuse func(broken bool, field, key string, args
 	refuse(c.RequirePKCE, "require_pkce", "settings.service.pkce")
 	refuse(len(c.Scopes) == 0, "scopes", "settings.service.need_scope", idp.AdminScope)
 	for _, s := range c.Scopes {
-		about := slices.Contains([]string{"openid", "profile", "email", "offline_access"}, s)
-		refuse(about, "scopes", "settings.service.scope", s)
+		refuse(slices.Contains(idp.PersonScopes(), s), "scopes", "settings.service.scope", s)
 	}
 }

@@ -52,8 +52,8 @@ func JudgeSignIn(p idp.Population, u idp.User, plain string) []password.Reason {
 	return reasons
 }
 
-// PasswordRuleList is what a new password must be, for a page that asks for one; what
-// the password that was posted is not, is marked. Replaced: it must not be the one that
+// PasswordRuleList lists the rules for a new password, for a page that asks for one. The
+// rules that the posted password breaks are marked. Replaced: it must not be the one that
 // the person has.
 func PasswordRuleList(r password.Rules, replaced bool, broken []password.Reason) []ui.PasswordRule {
 	var list []ui.PasswordRule

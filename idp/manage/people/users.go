@@ -105,7 +105,7 @@ func (m *Manager) UpdateUser(ctx context.Context, a authz.Actor, id string, c Us
 }
 
 // CheckChange is checkUser without names that stay: rules that came later, and time zones
-// that a newer list lacks, keep nobody from disabling an account.
+// that a newer list lacks, do not stop an admin from disabling an account.
 func CheckChange(before, after idp.User) error {
 	for _, kept := range []struct {
 		before string
