@@ -51,6 +51,7 @@ func TestServicesThatCannotBeSaved(t *testing.T) {
 			"without scopes":          {func(c *idp.Client) { c.Scopes = nil }, "scopes"},
 			"with openid":             {func(c *idp.Client) { c.Scopes = []string{idp.AdminScope, "openid"} }, "scopes"},
 			"with offline access":     {func(c *idp.Client) { c.Scopes = []string{"offline_access"} }, "scopes"},
+			"with a person's roles":   {func(c *idp.Client) { c.Scopes = []string{idp.RolesScope} }, "scopes"},
 			"with somebody's address": {func(c *idp.Client) { c.Scopes = []string{"email"} }, "scopes"},
 			"with two scopes in one":  {func(c *idp.Client) { c.Scopes = []string{"a b"} }, "scopes"},
 			"with a scope of nothing": {func(c *idp.Client) { c.Scopes = []string{""} }, "scopes"},

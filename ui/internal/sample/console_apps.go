@@ -75,6 +75,7 @@ func appPages() map[string]ui.Page {
 			{Label: *ui.Key("console.app.kind_spa").With(), Hint: *ui.Key("console.app.spa_hint").With(), URL: "#"},
 			{Label: *ui.Key("console.app.kind_native").With(), Hint: *ui.Key("console.app.native_hint").With(), URL: "#"},
 			{Label: *ui.Key("console.app.kind_service").With(), Hint: *ui.Key("console.app.service_hint").With(), URL: "#"},
+			{Label: *ui.Key("console.app.kind_api").With(), Hint: *ui.Key("console.app.api_hint").With(), URL: "#"},
 		}},
 		"console-app-connect": connect, "console-app-secret": once, "console-app-rule": rule,
 		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 2, RemoveURL: []string{"#0", "#1"}},
