@@ -199,6 +199,9 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		}
 		page.Kept = append(page.Kept, row)
 	}
+	for _, c := range d.Consents {
+		page.Consents = append(page.Consents, ui.ConsentRow{ID: c.ID, App: c.App.Name, Terms: c.Groups, Since: c.CreatedAt, ChangedAt: c.ChangedAt})
+	}
 	return err
 }
 

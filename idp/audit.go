@@ -50,6 +50,10 @@ const (
 	AuditFlowForeign        AuditKind = "flow.foreign_browser"
 	AuditCodeReused         AuditKind = "code.reused"
 	AuditRefreshReused      AuditKind = "refresh.reused"
+	AuditConsentGiven       AuditKind = "consent.given"
+	AuditConsentDenied      AuditKind = "consent.denied"
+	AuditConsentNarrowed    AuditKind = "consent.narrowed"
+	AuditConsentWithdrawn   AuditKind = "consent.withdrawn"
 	AuditGrantEnded         AuditKind = "grant.ended"  // access that an app kept without a session
 	AuditRefreshLate        AuditKind = "refresh.late" // used again too late, the successor never was
 	AuditTokenRevoked       AuditKind = "token.revoked"

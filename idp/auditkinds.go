@@ -11,7 +11,7 @@ func AuditKinds() []AuditKind {
 		AuditDataTaken, AuditMFAReset, AuditPasswordChanged, AuditNewBrowser, AuditInvited, AuditInvitationResent,
 		AuditInvitationRevoked, AuditInvitationAccepted, AuditRegistrationAsked, AuditRegistered, AuditResetAsked,
 		AuditResetUsed, AuditSetupOffered, AuditMailTested, AuditAuthorizeRefused, AuditFlowForeign, AuditCodeReused,
-		AuditRefreshReused, AuditGrantEnded, AuditRefreshLate, AuditTokenRevoked, AuditRevocationRefused,
+		AuditRefreshReused, AuditConsentGiven, AuditConsentDenied, AuditConsentNarrowed, AuditConsentWithdrawn, AuditGrantEnded, AuditRefreshLate, AuditTokenRevoked, AuditRevocationRefused,
 		AuditClientAuthFailed, AuditUserCreated, AuditClientCreated, AuditPolicyChanged, AuditOverrideChanged,
 		AuditUserChanged, AuditAddressShared, AuditUserDisabled, AuditUserEnabled, AuditUserDeleted,
 		AuditUserAnonymised, AuditRolesChanged, AuditThrottleCleared, AuditFactorEnabled, AuditRoleCreated,

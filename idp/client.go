@@ -97,6 +97,10 @@ type Client struct {
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).
 	InitiateLoginURI string
+	// ThirdParty: it belongs to somebody else, so that people are asked what it may have.
+	ThirdParty bool
+	// PolicyURI and TosURI say what it does with what it gets, and on which terms.
+	PolicyURI, TosURI string
 	// FrontchannelLogoutURI is opened in a frame of the page that ends a session.
 	FrontchannelLogoutURI string
 	// Claims say what the app is told of people beyond what every app is.

@@ -15,6 +15,8 @@ const (
 	// RefreshLost is how long it may while nobody has presented the successor: as long as
 	// that has not been, nothing says that the client ever got it.
 	RefreshLost = 10 * time.Minute
+	// OfflineLifetime is how long a grant with offline access may live at most, used or not.
+	OfflineLifetime = 180 * 24 * time.Hour
 )
 
 // Grant is what a client got from a session: one authorization code and the
@@ -45,6 +47,8 @@ type Grant struct {
 	GivenVersion int64
 	// ConnectionID is the connection that a proof came through, empty for none.
 	ConnectionID string
+	// ConsentID is the consent by which a third-party app got it, empty where none was asked.
+	ConsentID string
 	// Address and UserAgent are of the sign-in that it came from, which may be gone.
 	Address, UserAgent string
 	CreatedAt          time.Time
@@ -96,12 +100,15 @@ type Standing struct {
 	// App and Way are the client, and the connection that the sign-in came through.
 	App App
 	Way Way
+	// Consent is the one that the grant names; empty: there is none any more.
+	Consent Consent
 }
 
 // Judged is the standing with no more in its grant than what is still given: scopes that
-// the app has lost are gone, and one that lost offline access or its refresh tokens no
+// the app has lost are gone, and those that the person took back, and one that lost offline access or its refresh tokens no
 // longer outlives the session.
 func (s Standing) Judged() Standing {
+	s.Grant = s.consented(s.Grant)
 	s.Grant.Scopes = s.App.ScopesOf(s.Grant, s.Grant.Scopes)
 	s.Grant.Offline = s.Grant.Offline && slices.Contains(s.Grant.Scopes, "offline_access") && s.App.Allows(s.Grant, "refresh_token")
 	return s
@@ -115,7 +122,7 @@ func (s Standing) Live(now time.Time) bool {
 		return false
 	case s.Grant.PolicyVersion < max(s.Population.MinVersion, s.OverrideMin):
 		return false
-	case !s.App.Takes(s.Grant):
+	case !s.App.Takes(s.Grant), s.withdrawn():
 		return false
 	}
 	if _, lessened := s.Way.Worth(s.Grant.Proofs, s.Population); lessened {

@@ -63,6 +63,9 @@ type Demand struct {
 	UserID string
 	// Choose: the person picks the account (prompt=select_account).
 	Choose bool
+	// Consent: the person is asked what the app may have, whatever they said before
+	// (prompt=consent).
+	Consent bool
 	// None: no page may be shown (prompt=none).
 	None bool
 }

@@ -23,6 +23,12 @@ const (
 	MsgDomainRefused       Key = "register.error.domain"
 )
 
+// How long the access of an app lasts.
+const (
+	MsgAccessSession Key = "approve.lasts_session"
+	MsgAccessOffline Key = "approve.lasts_offline" // unused, at most
+)
+
 // MsgKeptForm stands above a form that is filled in again.
 const MsgKeptForm Key = "kept.form"
 

@@ -99,6 +99,7 @@ func looks() map[string]handler {
 		"/codes":                      (*visit).codes,
 		"/codes/recovery-codes.txt":   (*visit).downloadCodes,
 		"/sessions":                   (*visit).sessions,
+		"/connected-apps":             (*visit).consents,
 		"/activity":                   (*visit).activity,
 		"/microsoft":                  (*visit).microsoft,
 		"/data":                       (*visit).data,
@@ -120,6 +121,8 @@ func forms() map[string]handler {
 		"/sessions/end":               (*visit).postEnd,
 		"/sessions/end-others":        (*visit).postEndOthers,
 		"/sessions/end-access":        (*visit).postEndAccess,
+		"/connected-apps/save":        (*visit).postConsent,
+		"/connected-apps/withdraw":    (*visit).postWithdraw,
 		"/microsoft":                  (*visit).postUnlink,
 		"/data":                       (*visit).postData,
 	}
@@ -259,7 +262,7 @@ func (v *visit) proveAgain(cause error) error {
 func (v *visit) back() string {
 	page := v.Request.URL.Path
 	if v.Request.Method != http.MethodGet {
-		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access"} {
+		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access", "/save", "/withdraw"} {
 			page = strings.TrimSuffix(page, form)
 		}
 	}
@@ -290,6 +293,7 @@ var doneKeys = []ui.Key{
 	"account.done.saved", "account.done.unchanged", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
 	"account.done.added", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
 	"account.done.session_ended", "account.done.access_ended", "account.done.others_ended", "account.done.unlinked",
+	"account.done.consent_saved", "account.done.consent_withdrawn",
 }
 
 // text is a text of the catalogue in the viewer's language.
@@ -330,6 +334,7 @@ func (v *visit) navigation(current string) (items []ui.NavItem) {
 	if v.signsInElsewhere() {
 		add("account.nav.microsoft", "/microsoft")
 	}
+	add("account.nav.consents", "/connected-apps")
 	add("account.nav.activity", "/activity")
 	add("account.nav.data", "/data")
 	return items

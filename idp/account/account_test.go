@@ -20,7 +20,7 @@ import (
 
 // looks are all pages that somebody with an authenticator can look at.
 var looks = []string{
-	"", "/profile", "/email", "/password", "/second-step", "/second-step/add", "/codes", "/sessions", "/activity", "/data",
+	"", "/profile", "/email", "/password", "/second-step", "/second-step/add", "/codes", "/sessions", "/connected-apps", "/activity", "/data",
 }
 
 func TestWhoeverIsNotSignedInSignsInFirstAndComesBack(t *testing.T) {
@@ -84,7 +84,7 @@ func TestOtherSitesPostNothing(t *testing.T) {
 	before := h.everything()
 	for _, form := range []string{
 		"/profile", "/email", "/email/cancel", "/password", "/second-step/add", "/second-step/" + r.factors()[0] + "/rename",
-		"/second-step/" + r.factors()[0] + "/remove", "/codes", "/codes/saved", "/sessions/end", "/sessions/end-others", "/microsoft", "/data",
+		"/second-step/" + r.factors()[0] + "/remove", "/codes", "/codes/saved", "/sessions/end", "/sessions/end-others", "/connected-apps/save", "/connected-apps/withdraw", "/microsoft", "/data",
 	} {
 		for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.Issuer+"/account/agents"+form, strings.NewReader("name=x&email=x@y.example&saved=yes"))

@@ -53,7 +53,7 @@ func Client(populations ...string) idp.Client {
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", FrontchannelLogoutURI: "https://rtx.example/front?a=b",
+		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b",
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),
@@ -128,7 +128,7 @@ func Request(c idp.Client) idp.Request {
 		Claims:        idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode, Resource: "https://api.example/",
 		Demand: idp.Demand{
-			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
+			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true, Consent: true,
 		},
 		LoginHint: "maya@rtx.example", UILocales: "de en", CreatedAt: now, ExpiresAt: now.Add(idp.FlowLifetime),
 	}
@@ -151,6 +151,7 @@ type World struct {
 	Client     idp.Client
 	Session    idp.Session
 	Grant      idp.Grant
+	Consent    idp.Consent // by which the grant was made
 	// Token is the session's, Code the grant's.
 	Token, Code string
 }
@@ -170,6 +171,11 @@ func (d *Database) World(tb testing.TB) World {
 	Must(tb, d.CreateUser(ctx, w.User))
 	Must(tb, d.CreateClient(ctx, w.Client))
 	Must(tb, d.CreateSession(ctx, w.Session))
+	asked := idp.Request{Scopes: w.Grant.Scopes, Claims: w.Grant.Claims, Resource: w.Grant.Resource}
+	Must(tb, d.GiveConsent(ctx, idp.Consent{}, w.User.ID, w.Client.ID, asked.Terms(), idp.Now()))
+	w.Consent, err = d.Consent(ctx, w.User.ID, w.Client.ID)
+	Must(tb, err)
+	w.Grant.ConsentID = w.Consent.ID
 	Must(tb, d.CreateGrant(ctx, w.Grant))
 	return w
 }

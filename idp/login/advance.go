@@ -106,12 +106,14 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 		l.prepareSecret(s, state)
 	case Unmet:
 		out.answer, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
+	case Denied:
+		out.answer, err = moved(l.Requests.Denied(ctx, s.flow.RequestID))
 	case Done:
 		if err := l.linkAssertion(ctx, s); err != nil {
 			return out, err
 		}
 		out, err = l.finish(ctx, s)
-	case ChooseSession, ChooseMethod, NeedPassword, ConfirmEmail, ChangePassword, ShowCodes, ShowLeft, Stuck:
+	case ChooseSession, ChooseMethod, NeedPassword, ConfirmEmail, ChangePassword, ShowCodes, ShowLeft, Stuck, Approve:
 	}
 	if err != nil {
 		return out, err

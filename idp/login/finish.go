@@ -159,6 +159,9 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}
+	if len(since(s.flow.Proofs, s.flow.CreatedAt)) == 0 { // only the app was approved
+		return session, cookie, nil
+	}
 	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, nil))
 }
 

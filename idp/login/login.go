@@ -21,14 +21,16 @@ import (
 	"gatehouse/ui"
 )
 
-// Requests is what the sign-in needs of the protocol that asked for it. Both
-// calls happen inside the transaction of their context, answer the request for
+// Requests is what the sign-in needs of the protocol that asked for it. The first
+// three happen inside the transaction of their context, answer the request for
 // good and return where to send the browser.
 type Requests interface {
 	// Resume hands a finished sign-in over.
 	Resume(ctx context.Context, requestID string, s idp.Session) (web.Answer, error)
 	// Unmet tells the app that the person cannot reach what it demands.
 	Unmet(ctx context.Context, requestID string) (web.Answer, error)
+	// Denied tells the app that the person lets it have nothing.
+	Denied(ctx context.Context, requestID string) (web.Answer, error)
 	// Again is the URL that asks the same anew, for a browser that lost the
 	// answer.
 	Again(r idp.Request) string
@@ -120,6 +122,8 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"enrol":      l.postEnrol,
 		"saved":      l.postSaved,
 		"told":       l.postTold,
+		"approve":    l.postApprove,
+		"deny":       l.postDeny,
 		"regenerate": l.postRegenerate,
 		"restart":    l.postRestart,
 		"forgot":     l.postForgot,

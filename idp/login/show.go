@@ -66,7 +66,9 @@ func (l *Login) show(c *gin.Context) error {
 			Frame: l.frame(c, s), Action: l.action(s, "totp"), IssuerLabel: s.label(),
 			Alert: ui.MsgFactorDisabledHelp.With(), LastResort: true,
 		})
-	case Unmet, Done:
+	case Approve:
+		return l.renderApproval(c, s, state.What)
+	case Unmet, Denied, Done:
 		return l.finished(s, nil)
 	}
 	return l.finished(s, nil)

@@ -221,6 +221,7 @@ func (s *signIn) next() State {
 		Question: s.question(), Lapses: s.lapses(),
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
 		Choosing: s.flow.Kind == idp.FlowChoose, Began: s.flow.CreatedAt,
+		Client: s.client, Request: s.Request, Given: s.Consent.Terms,
 	})
 }
 

@@ -55,6 +55,10 @@ type (
 	Stuck struct{}
 	// Unmet: the request asks for more than this person can prove.
 	Unmet struct{}
+	// Approve: the person is asked what the app may have, or whether it is they who open it.
+	Approve struct{ What idp.Approval }
+	// Denied: they let the app have nothing.
+	Denied struct{}
 	// Done: nothing is missing; a session may be created.
 	Done struct{}
 )
@@ -70,6 +74,8 @@ func (ShowCodes) kind() string      { return "codes" }
 func (ShowLeft) kind() string       { return "left" }
 func (Stuck) kind() string          { return "stuck" }
 func (Unmet) kind() string          { return "unmet" }
+func (Approve) kind() string        { return "approve" }
+func (Denied) kind() string         { return "denied" }
 func (Done) kind() string           { return "done" }
 
 // Facts are all that a sign-in's next state depends on. The question's proofs are all
@@ -80,6 +86,10 @@ type Facts struct {
 	Recovery     *idp.RecoverySet
 	RecoveryLeft int
 	Notes        Notes
+	// Client asks for Request, and Given is what the person lets it have already.
+	Client  idp.Client
+	Request idp.Request
+	Given   idp.Terms
 	// Choosing: the flow began with a choice that was not made yet.
 	Choosing bool
 	// Began is when the flow did: recovery codes are shown and made for a second step
@@ -153,6 +163,9 @@ type Notes struct {
 	Switch bool `json:"switch,omitempty"`
 	// Keep: the person wants to stay signed in.
 	Keep bool `json:"keep,omitempty"`
+	// Approved: the person has said yes to the app, and Denied no.
+	Approved bool `json:"approved,omitempty"`
+	Denied   bool `json:"denied,omitempty"`
 	// Ended is how the flow did, nil until then.
 	Ended *ending `json:"ended,omitempty"`
 }
@@ -196,8 +209,20 @@ func Next(f Facts) State {
 		return ShowCodes{}
 	case f.used(mfa.StandsIn) && !f.Notes.Told:
 		return ShowLeft{Left: f.RecoveryLeft}
+	case f.Notes.Denied:
+		return Denied{}
+	}
+	if what := f.approval(); what != idp.NoApproval {
+		return Approve{What: what}
 	}
 	return Done{}
+}
+
+// approval is what the person has not said about the app yet. Who proved something here saw
+// which app they sign in to, unless another provider did so without a page.
+func (f Facts) approval() idp.Approval {
+	here := slices.ContainsFunc(f.Proofs, func(p idp.Proof) bool { return p.Method != idp.MethodFederated && !p.At.Before(f.Began) })
+	return f.Client.Approval(f.Request, f.Given, f.Notes.Approved || here && !f.Client.ThirdParty)
 }
 
 // needFirst asks for a first step, in the only way that will do if there is one.

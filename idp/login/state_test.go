@@ -74,6 +74,33 @@ func weak(f *login.Facts)     { f.Notes.Weak = tooShort }
 func choosing(f *login.Facts) { f.Choosing = true }
 func again(f *login.Facts)    { f.Demand.Since = moment }
 
+var terms = login.Approve{What: idp.ApproveTerms}
+
+// third is an app of another organisation that asks for an address.
+func third(f *login.Facts) {
+	f.Client.ThirdParty, f.Request.Scopes = true, []string{"openid", "email"}
+}
+
+// device is an app on a device that any other could pass for.
+func device(f *login.Facts) {
+	f.Client.Kind, f.Request.RedirectURI, f.Began = idp.NativeClient, "com.example.app:/cb", moment
+}
+
+func given(scopes ...string) func(*login.Facts) {
+	return func(f *login.Facts) { f.Given.Scopes = scopes }
+}
+
+// elsewhere opens the way in through another provider.
+func elsewhere(f *login.Facts) {
+	f.Population.Access.Federated, f.Proofs[0].Via = true, "c"
+	f.Way = idp.Way{Connection: idp.Connection{ID: "c", Enabled: true, Issuer: "https://i.example"}, Subject: "https://i.example|s"}
+}
+
+func approved(f *login.Facts) { f.Notes.Approved = true }
+func denied(f *login.Facts)   { f.Notes.Denied = true }
+func askAgain(f *login.Facts) { f.Request.Demand.Consent = true }
+func here(f *login.Facts)     { f.Began = moment.Add(-time.Hour) }
+
 func TestNext(t *testing.T) {
 	t.Parallel()
 	pwd, otp, rec, eml := idp.MethodPassword, idp.MethodTOTP, idp.MethodRecovery, idp.MethodEmail
@@ -146,6 +173,22 @@ func TestNext(t *testing.T) {
 		"proofs too old":              {facts(strict, working, saved, proved(pwd, otp), maxAge(time.Second)), login.NeedPassword{}},
 		"proofs young enough":         {facts(strict, working, saved, proved(pwd, otp), maxAge(time.Hour)), login.Done{}},
 		"asked again":                 {facts(strict, working, saved, proved(pwd, otp), again), login.NeedPassword{}},
+
+		"somebody else's app":                   {facts(strict, working, saved, proved(pwd, otp), third), terms},
+		"somebody else's app, a factor missing": {facts(strict, working, saved, proved(pwd), third), bothWays},
+		"somebody else's app, codes unsaved":    {facts(strict, working, unsaved, proved(pwd, otp), third), login.ShowCodes{}},
+		"somebody else's app, typed here":       {facts(strict, working, saved, proved(pwd, otp), third, here), terms},
+		"it has what it asks for":               {facts(strict, working, saved, proved(pwd, otp), third, given("openid", "email")), login.Done{}},
+		"it has less":                           {facts(strict, working, saved, proved(pwd, otp), third, given("openid")), terms},
+		"it has less, and just asked":           {facts(strict, working, saved, proved(pwd, otp), third, given("openid"), approved), terms},
+		"it has it and asks again":              {facts(strict, working, saved, proved(pwd, otp), third, given("openid", "email"), askAgain), terms},
+		"it has it and asked again":             {facts(strict, working, saved, proved(pwd, otp), third, given("openid", "email"), askAgain, approved), login.Done{}},
+		"it was turned away":                    {facts(strict, working, saved, proved(pwd, otp), third, denied), login.Denied{}},
+		"a device":                              {facts(strict, working, saved, proved(pwd, otp), device), login.Approve{What: idp.ApproveApp}},
+		"a device, continued":                   {facts(strict, working, saved, proved(pwd, otp), device, approved), login.Done{}},
+		"a device, typed here":                  {facts(strict, working, saved, proved(pwd, otp), device, here), login.Done{}},
+		"a device, sent on without a page":      {facts(idp.Policy{}, nothing, nil, proved(idp.MethodFederated), device, here, elsewhere), login.Approve{What: idp.ApproveApp}},
+		"somebody else's on a device":           {facts(strict, working, saved, proved(pwd, otp), third, device, given("openid", "email"), here), terms},
 
 		"a choice":         {facts(strict, nothing, nil, nil, choosing), login.ChooseSession{}},
 		"a choice made":    {facts(strict, working, saved, proved(pwd, otp), choosing), login.Done{}},

@@ -33,11 +33,11 @@ func (l *Login) otherTab(ctx context.Context, s *signIn) (*store.SessionStanding
 
 // waits tells whether another tab's session may end this sign-in at all.
 func (s *signIn) waits() bool {
-	return !s.over() && s.flow.Kind != idp.FlowChoose && s.flow.Kind != (Unmet{}).kind() && !s.notes.Switch && s.notes.Pending == nil
+	return !s.over() && s.flow.Kind != idp.FlowChoose && s.flow.Kind != (Unmet{}).kind() && s.flow.Kind != (Denied{}).kind() && !s.notes.Switch && s.notes.Pending == nil
 }
 
 // apartFromOthers are the steps in which somebody means something else than to go on.
-var apartFromOthers = map[string]bool{"choose": true, "restart": true, "judge": true, "forgot": true, "register": true}
+var apartFromOthers = map[string]bool{"choose": true, "restart": true, "judge": true, "forgot": true, "register": true, "deny": true}
 
 // overtaken is the session of another tab that answers a POST in place of the step: a
 // code that is typed here was used there. Whoever gives a password for another address
@@ -134,7 +134,7 @@ func (e *tooLate) Unwrap() error { return e.Problem }
 
 // expired finds the request of a flow whose time is over, if nobody answered it.
 func (l *Login) expired(ctx context.Context, flow idp.Flow, problem *web.Problem) error {
-	if flow.Kind == (Done{}).kind() || flow.Kind == (Unmet{}).kind() {
+	if flow.Kind == (Done{}).kind() || flow.Kind == (Unmet{}).kind() || flow.Kind == (Denied{}).kind() {
 		return problem
 	}
 	r, err := l.Store.Request(ctx, flow.RequestID)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
@@ -18,18 +17,14 @@ import (
 	"gatehouse/ui"
 )
 
-// offlineLifetime is how long a grant with offline access may live at most, used
-// or not.
-const offlineLifetime = 180 * 24 * time.Hour
-
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
-func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (web.Answer, error) {
+func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override, by idp.Consent) (web.Answer, error) {
 	now, code := idp.Now(), idp.NewSecret()
 	offline := slices.Contains(r.Scopes, "offline_access") && client.Allows("refresh_token")
 	expires := s.ExpiresAt
 	if offline {
-		expires = now.Add(offlineLifetime)
+		expires = now.Add(idp.OfflineLifetime)
 	}
 	proofs := mfa.Fresh(s.Proofs, r.Demand, r.CreatedAt)
 	grant := idp.Grant{
@@ -38,7 +33,7 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
 		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
-		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
+		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs), ConsentID: by.ID,
 		Address: s.Address, UserAgent: s.UserAgent,
 	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
@@ -78,11 +73,18 @@ func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) 
 	if r.Resource != "" && !slices.Contains(client.Resources, r.Resource) {
 		return p.refusal(r, fail(invalidTarget, "the resource is not among the app's setting resources any more")), nil
 	}
+	needed, consent, err := p.approval(ctx, r, client, s.UserID, true)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	if needed != idp.NoApproval { // withdrawn, or the app became somebody else's, this very moment
+		return p.refusal(r, fail(consentRequired, "the person has to be asked what the app may have")), nil
+	}
 	override, err := p.Store.Override(ctx, client.ID)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return p.grantCode(ctx, r, client, s, override)
+	return p.grantCode(ctx, r, client, s, override, consent)
 }
 
 // Unmet answers a request that this person cannot meet.
@@ -130,6 +132,9 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if !r.Demand.Since.IsZero() {
 		prompt = append(prompt, "login")
 	}
+	if r.Demand.Consent {
+		prompt = append(prompt, "consent")
+	}
 	if r.Demand.Choose {
 		prompt = append(prompt, "select_account")
 	}
@@ -157,7 +162,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 // another tab made it. A request that wants a sign-in of its own, or a choice, is
 // answered by none.
 func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error) {
-	if !r.Demand.Since.IsZero() || r.Demand.Choose {
+	if !r.Demand.Since.IsZero() || r.Demand.Choose || r.Demand.Consent {
 		return nil, nil
 	}
 	client, err := p.client(ctx, r.ClientID)
@@ -175,6 +180,10 @@ func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*
 	s, choose := a.pick(found)
 	if s == nil || choose || a.decide(s) != mfa.Satisfied {
 		return nil, nil
+	}
+	needed, _, err := p.approval(ctx, r, client, s.User.ID, false)
+	if err != nil || needed != idp.NoApproval {
+		return nil, err
 	}
 	return s, nil
 }

@@ -170,9 +170,16 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	}
 	s, choose := a.pick(found)
 	decision := a.decide(s)
+	var needed idp.Approval
+	var consent idp.Consent
+	if decision == mfa.Satisfied && s != nil && !choose {
+		if needed, consent, err = p.approval(ctx, a.request, a.client, s.User.ID, false); err != nil {
+			return sending{}, err
+		}
+	}
 	switch {
-	case decision == mfa.Satisfied && s != nil && !choose:
-		answer, err := p.answerAtOnce(ctx, a, *s)
+	case decision == mfa.Satisfied && s != nil && !choose && needed == idp.NoApproval:
+		answer, err := p.answerAtOnce(ctx, a, *s, consent)
 		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
 			return sending{Answer: answer}, err
 		}
@@ -184,18 +191,22 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	case decision == mfa.Unreachable:
 		return sending{}, fail(unmetRequirements, "the requested acr_values cannot be reached")
 	case a.request.Demand.None:
-		return sending{}, silent(s, choose, decision)
+		return sending{}, silent(s, choose, decision, needed)
 	}
 	return p.startFlow(ctx, a, h, s, choose)
 }
 
 // silent is the error of a request with prompt=none that needs a page.
-func silent(s *store.SessionStanding, choose bool, d mfa.Outcome) *failure {
+func silent(s *store.SessionStanding, choose bool, d mfa.Outcome, needed idp.Approval) *failure {
 	switch {
 	case choose:
 		return fail(accountSelectionRequired, "several accounts are signed in")
 	case s == nil || d == mfa.FirstStep:
 		return fail(loginRequired, "nobody is signed in, or not recently enough")
+	case needed == idp.ApproveTerms:
+		return fail(consentRequired, "the person has to be asked what the app may have")
+	case needed == idp.ApproveApp:
+		return fail(interactionRequired, "a native app without an https redirect URI gets no code unseen (RFC 8252 section 8.6)")
 	}
 	return fail(interactionRequired, "a second step is needed")
 }
@@ -269,9 +280,9 @@ func reachable(d idp.Demand) bool {
 }
 
 // answerAtOnce is single sign-on: no page, no extra redirect.
-func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding) (answer web.Answer, err error) {
+func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding, by idp.Consent) (answer web.Answer, err error) {
 	err = p.Store.Do(ctx, func(ctx context.Context) (err error) {
-		answer, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override)
+		answer, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override, by)
 		return err
 	})
 	return answer, err

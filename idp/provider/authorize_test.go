@@ -119,7 +119,7 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := c.party.Begin()
-			page := k.browser.Get(edit(a.URL, "redirect_uri", c.uri))
+			page := k.opens(edit(a.URL, "redirect_uri", c.uri))
 			if !c.code {
 				wantPage(t, page, 400)
 				return

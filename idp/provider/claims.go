@@ -111,24 +111,24 @@ type person struct {
 
 // personalClaim is a claim that a scope gives.
 type personalClaim struct {
-	name, scope string
-	give        func(p *person, u idp.User)
+	name string
+	give func(p *person, u idp.User)
 }
 
 // personalClaims are those of profile and email.
 var personalClaims = []personalClaim{
-	{"name", "profile", func(p *person, u idp.User) { p.Name = u.Name }},
-	{"given_name", "profile", func(p *person, u idp.User) { p.GivenName = u.GivenName }},
-	{"family_name", "profile", func(p *person, u idp.User) { p.FamilyName = u.FamilyName }},
+	{"name", func(p *person, u idp.User) { p.Name = u.Name }},
+	{"given_name", func(p *person, u idp.User) { p.GivenName = u.GivenName }},
+	{"family_name", func(p *person, u idp.User) { p.FamilyName = u.FamilyName }},
 	// What they type to sign in; there is no other name that is theirs alone.
-	{"preferred_username", "profile", func(p *person, u idp.User) { p.PreferredUsername = u.Email }},
-	{"picture", "profile", func(p *person, u idp.User) { p.Picture = u.Picture }},
-	{"zoneinfo", "profile", func(p *person, u idp.User) { p.Zoneinfo = u.Zoneinfo }},
-	{"locale", "profile", func(p *person, u idp.User) { p.Locale = u.Locale }},
-	{"updated_at", "profile", func(p *person, u idp.User) { p.UpdatedAt = u.UpdatedAt.Unix() }},
-	{"email", "email", func(p *person, u idp.User) { p.Email = u.Email }},
+	{"preferred_username", func(p *person, u idp.User) { p.PreferredUsername = u.Email }},
+	{"picture", func(p *person, u idp.User) { p.Picture = u.Picture }},
+	{"zoneinfo", func(p *person, u idp.User) { p.Zoneinfo = u.Zoneinfo }},
+	{"locale", func(p *person, u idp.User) { p.Locale = u.Locale }},
+	{"updated_at", func(p *person, u idp.User) { p.UpdatedAt = u.UpdatedAt.Unix() }},
+	{"email", func(p *person, u idp.User) { p.Email = u.Email }},
 	// A code or a link that was sent to the address has come back.
-	{"email_verified", "email", func(p *person, u idp.User) { p.EmailVerified = &u.EmailVerified }},
+	{"email_verified", func(p *person, u idp.User) { p.EmailVerified = &u.EmailVerified }},
 }
 
 // namedClaim is a claim with the scope that gives it.
@@ -138,7 +138,7 @@ type namedClaim struct{ name, scope string }
 func claimScopes() []namedClaim {
 	list := []namedClaim{{string(idp.RolesAsRoles), idp.RolesScope}, {string(idp.RolesAsGroups), idp.RolesScope}}
 	for _, c := range personalClaims {
-		list = append(list, namedClaim{c.name, c.scope})
+		list = append(list, namedClaim{c.name, idp.ScopeOfClaim(c.name)})
 	}
 	return list
 }
@@ -146,7 +146,7 @@ func claimScopes() []namedClaim {
 func personOf(s idp.Standing, t told) person {
 	p := person{Subject: s.User.ID, membership: membershipOf(s, t)}
 	for _, c := range personalClaims {
-		if t.has(c.name, c.scope) {
+		if t.has(c.name, idp.ScopeOfClaim(c.name)) {
 			c.give(&p, s.User)
 		}
 	}

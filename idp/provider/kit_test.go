@@ -82,14 +82,24 @@ func (k *kit) setCookie(b *idptest.Browser, name, value string) {
 func (k *kit) code(p *idptest.Party, pairs ...string) (idptest.Attempt, string) {
 	k.t.Helper()
 	a := p.Begin(pairs...)
-	return a, p.Code(a, k.browser.Get(a.URL).Left)
+	return a, p.Code(a, k.opens(a.URL).Left)
 }
 
 // tokens are those of a new request.
 func (k *kit) tokens(p *idptest.Party, pairs ...string) idptest.Tokens {
 	k.t.Helper()
 	a := p.Begin(pairs...)
-	return p.Exchange(a, k.browser.Get(a.URL).Left)
+	return p.Exchange(a, k.opens(a.URL).Left)
+}
+
+// opens follows a request, and says yes where the person is asked about the app.
+func (k *kit) opens(target string) *idptest.Page {
+	k.t.Helper()
+	page := k.browser.Get(target)
+	if _, _, asked := page.Form("/approve"); asked {
+		page = k.browser.Submit(page, "/approve")
+	}
+	return page
 }
 
 // reply is an answer without a page.

@@ -24,7 +24,7 @@ func TestAParameterWithoutAValueCountsAsLeftOut(t *testing.T) {
 	}
 	a := p.Begin(empty...)
 	a.URL += "&state=&client_id=&redirect_uri=&code_challenge=&scope=" // beside those that have a value
-	code := p.Code(a, k.browser.Get(a.URL).Left)
+	code := p.Code(a, k.opens(a.URL).Left)
 
 	form := codeForm(p, code, a.Verifier).Encode() + "&client_id=" + p.Client.ID +
 		"&client_secret=&client_assertion=&client_assertion_type=&code=&scope=&resource=&grant_type="
@@ -49,7 +49,7 @@ func TestUnknownParametersAreIgnored(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	p := k.AddParty(idp.Client{})
 	a := p.Begin("utm", "x", "foo[bar]", "1")
-	code := p.Code(a, k.browser.Get(a.URL).Left)
+	code := p.Code(a, k.opens(a.URL).Left)
 	header := []string{"Authorization", basic(p.Client.ID, p.Secret)}
 	form := codeForm(p, code, a.Verifier).Encode() + "&utm=x"
 	for _, query := range []string{"?api-version=1&x=%zz&;a", "?client_id=other&grant_type=password&scope=all", "?client_secret=&code="} {

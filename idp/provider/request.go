@@ -217,7 +217,7 @@ func (a *authorization) checkPrompt(url.Values) *failure {
 		case "select_account":
 			a.request.Demand.Choose = true
 		case "consent":
-			// Clients are first-party: consent was given by whoever set them up.
+			a.request.Demand.Consent = a.client.ThirdParty // for the others, whoever set them up said yes
 		default:
 			return fail(invalidRequest, "prompt has a value that is not known")
 		}

@@ -83,7 +83,7 @@ func TestAnAppOfAPrivateSchemeGetsNoForm(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	native := k.AddParty(idp.Client{Kind: idp.NativeClient, RedirectURIs: []string{"com.example.app:/cb"}})
 	for mode, want := range map[string]string{"form_post": "invalid_request", "fragment": "", "query": ""} {
-		page := k.browser.Get(native.Begin("response_mode", mode).URL)
+		page := k.opens(native.Begin("response_mode", mode).URL)
 		if page.Left == nil || !strings.HasPrefix(page.Left.String(), "com.example.app:/cb") || page.Left.Query().Get("error") != want {
 			t.Errorf("%s: %s, left to %v", mode, page.Heading(), page.Left)
 		}

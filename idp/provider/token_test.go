@@ -42,7 +42,7 @@ func TestCodeExchangeChecksPKCE(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := c.party.Begin()
 			target := edit(a.URL, c.pairs...)
-			code := c.party.Code(a, k.browser.Get(target).Left)
+			code := c.party.Code(a, k.opens(target).Left)
 			if c.verifier == "right" {
 				c.verifier = a.Verifier
 			}

@@ -52,6 +52,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		sessionRow{},
 		throttleRow{},
 		knownBrowserRow{},
+		consentRow{},
 		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},

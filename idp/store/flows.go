@@ -75,6 +75,8 @@ type Surroundings struct {
 	KnownBrowser, OwnBrowser, AppBrowser bool
 	// Way is the connection that a proof of the flow came through.
 	Way idp.Way
+	// Consent is what the person lets the client have, empty for nothing.
+	Consent idp.Consent
 }
 
 type surroundingsJoin struct {
@@ -91,13 +93,14 @@ type surroundingsJoin struct {
 	KnownBrowser   bool
 	OwnBrowser     bool
 	AppBrowser     bool
-	Way            wayJoin `gorm:"embedded"`
+	Way            wayJoin    `gorm:"embedded"`
+	Consent        consentRow `gorm:"embedded;embeddedPrefix:x_"`
 }
 
 var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
 	columns(overrideRow{}, "v") + ", " + columns(overrideRow{}, "o") + ", " +
-	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + wayColumns + `,
+	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + columns(consentRow{}, "x") + ", " + wayColumns + `,
 	c.override_min_version AS override_min,
 	(SELECT value FROM policy_sequence WHERE id = 1) AS version,
 	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser) AS known_browser,
@@ -110,7 +113,8 @@ var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	LEFT JOIN` + judgedPolicy("@version") + judgedOverride("@version") + `
 	LEFT JOIN users u ON u.id = @user
-	LEFT JOIN sessions s ON s.id = @session` + joinWay("@connection", "@user") + `
+	LEFT JOIN sessions s ON s.id = @session
+	LEFT JOIN consents x ON x.user_id = @user AND x.client_id = c.id` + joinWay("@connection", "@user") + `
 	WHERE r.id = @request`
 
 // Surroundings reads what stands around a flow as the caller has it, stored or
@@ -127,13 +131,14 @@ func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, err
 	request, errRequest := row.Request.request()
 	session, errSession := row.Session.session()
 	population, errPopulation := row.Population.population(row.Policy)
+	consent, errConsent := row.Consent.consent()
 	return Surroundings{
 		Request: request, Version: row.Version,
 		Population: population, Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
-		AppBrowser: row.AppBrowser, Way: row.Way.way(),
-	}, errors.Join(errRequest, errSession, errPopulation)
+		AppBrowser: row.AppBrowser, Way: row.Way.way(), Consent: consent,
+	}, errors.Join(errRequest, errSession, errPopulation, errConsent)
 }
 
 // AdvanceFlow writes a flow that was read at f.Version and raises its version.

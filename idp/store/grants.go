@@ -36,6 +36,7 @@ type grantRow struct {
 	UserAgent     string
 	Claims        string
 	Resource      string
+	ConsentID     string
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -50,7 +51,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
-		Claims: askedClaims(r.Claims), Resource: r.Resource,
+		Claims: askedClaims(r.Claims), Resource: r.Resource, ConsentID: r.ConsentID,
 	}, err
 }
 
@@ -94,7 +95,7 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
-		Claims: claimWords(g.Claims), Resource: g.Resource,
+		Claims: claimWords(g.Claims), Resource: g.Resource, ConsentID: g.ConsentID,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"
@@ -117,6 +118,7 @@ const numberNow = "COALESCE(NULLIF(?, 0), (SELECT value FROM policy_sequence WHE
 type standingJoin struct {
 	App        appRow        `gorm:"embedded;embeddedPrefix:c_"`
 	Way        wayJoin       `gorm:"embedded"`
+	Consent    consentRow    `gorm:"embedded;embeddedPrefix:x_"`
 	Grant      grantRow      `gorm:"embedded;embeddedPrefix:g_"`
 	Session    sessionRow    `gorm:"embedded;embeddedPrefix:s_"`
 	User       userRow       `gorm:"embedded;embeddedPrefix:u_"`
@@ -138,12 +140,13 @@ var standingJoins = joinWay("g.connection_id", "g.user_id") + `
 	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
-	LEFT JOIN sessions s ON s.id = g.session_id`
+	LEFT JOIN sessions s ON s.id = g.session_id
+	LEFT JOIN consents x ON x.id = g.consent_id`
 
 var (
 	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
 		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
-		", c.override_min_version AS override_min_version, " + heldRoles + ", " + columns(appRow{}, "c") + ", " + wayColumns
+		", c.override_min_version AS override_min_version, " + heldRoles + ", " + columns(appRow{}, "c") + ", " + columns(consentRow{}, "x") + ", " + wayColumns
 	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
 )
 
@@ -152,15 +155,16 @@ func (r standingJoin) standing() (idp.Standing, error) {
 	session, errSession := r.Session.session()
 	population, errPopulation := r.Population.population(r.Policy)
 	app, errApp := r.App.app()
+	consent, errConsent := r.Consent.consent()
 	s := idp.Standing{
 		Grant: grant, Session: session, User: r.User.user(),
-		Population: population, OverrideMin: r.OverrideMin, App: app, Way: r.Way.way(),
+		Population: population, OverrideMin: r.OverrideMin, App: app, Way: r.Way.way(), Consent: consent,
 	}
 	if r.Roles != nil {
 		s.Roles = fromWords(*r.Roles)
 		slices.Sort(s.Roles)
 	}
-	return s, errors.Join(errGrant, errSession, errPopulation, errApp)
+	return s, errors.Join(errGrant, errSession, errPopulation, errApp, errConsent)
 }
 
 // StandingByCode reads the grant of an authorization code, used or not.

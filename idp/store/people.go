@@ -299,7 +299,7 @@ func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Tim
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err
 		}
-		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}, &passwordHistoryRow{}, &identityRow{}} {
+		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}, &passwordHistoryRow{}, &identityRow{}, &consentRow{}} {
 			if err := s.writer(ctx).Where("user_id = ?", id).Delete(row).Error; err != nil {
 				return written(err, "user")
 			}

@@ -297,7 +297,7 @@ func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
 			idptest.Must(t, err)
 			expectSame(t, store.Surroundings{
 				Request: request, Version: 7, Population: population, Override: override7, Judged: c.policy,
-				JudgedOverride: c.override, User: w.User, Session: s,
+				JudgedOverride: c.override, User: w.User, Session: s, Consent: w.Consent,
 			}, around)
 		}
 	})

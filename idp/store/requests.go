@@ -39,7 +39,8 @@ type asked struct {
 	ResponseMode idp.ResponseMode `json:"response_mode,omitempty"`
 	Resource     string           `json:"resource,omitempty"`
 	// Claims are as a grant keeps them.
-	Claims string `json:"claims,omitempty"`
+	Claims  string `json:"claims,omitempty"`
+	Consent bool   `json:"consent,omitempty"`
 }
 
 func (requestRow) TableName() string { return "requests" }
@@ -55,6 +56,7 @@ func (r requestRow) request() (idp.Request, error) {
 	}
 	var more asked
 	err := json.Unmarshal([]byte(r.Asked), &more)
+	demand.Consent = more.Consent
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
@@ -74,7 +76,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims)})
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims), Consent: r.Demand.Consent})
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}

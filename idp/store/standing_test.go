@@ -19,6 +19,7 @@ func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 		}
 		want := idp.Standing{
 			Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, Roles: []string{"a", "b"}, App: idptest.AppOf(w.Client),
+			Consent: w.Consent,
 		}
 
 		ctx, statements := store.CountStatements(t.Context())
@@ -46,6 +47,7 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 		full, code := idptest.Grant(w.Client, idp.Session{ID: "gone", UserID: w.User.ID, PopulationID: idp.Agents, Address: "192.0.2.1", UserAgent: "Mozilla"})
 		full.CodeUsedAt, full.RevokedAt = idp.Now(), idp.Now()
 		full.PolicyVersion, full.Proofs = 2, idptest.Proofs()
+		full.ConsentID = w.Consent.ID
 		expectFull(t, full)
 		expectError(t, db.CreateGrant(t.Context(), full), idp.ErrExpired)
 		session, _ := idptest.Session(w.User, w.Population)
@@ -56,7 +58,7 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 		idptest.Must(t, err)
 		got, err := db.StandingByCode(t.Context(), idp.HashSecret(code))
 		idptest.Must(t, err)
-		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}, got)
+		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}, got)
 	})
 }
 
@@ -73,7 +75,7 @@ func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
 		first, second := token("first", "", now), token("second", "first", now.Add(time.Second))
 		idptest.Must(t, db.CreateTokens(t.Context(), first))
 		idptest.Must(t, db.CreateTokens(t.Context(), second))
-		standing := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client)}
+		standing := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}
 
 		ctx, statements := store.CountStatements(t.Context())
 		got, err := db.StandingByToken(ctx, first.Hash)

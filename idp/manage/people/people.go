@@ -139,7 +139,9 @@ type UserDetail struct {
 	// whoever manages sessions sees them.
 	Sessions []idp.Session
 	// Kept is the access that apps keep, for the same viewers.
-	Kept        []KeptAccess
+	Kept []KeptAccess
+	// Consents are what they let third-party apps have, for the same viewers.
+	Consents    []ConsentEntry
 	PasswordSet bool
 	// LastSignInAt is as in UserEntry.
 	LastSignInAt time.Time
@@ -214,6 +216,9 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 	}
 	if err == nil {
 		d.Kept, err = m.Kept(ctx, user.ID)
+	}
+	if err == nil {
+		d.Consents, err = m.Consents(ctx, user.ID)
 	}
 	return d, err
 }

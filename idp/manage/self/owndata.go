@@ -22,6 +22,7 @@ type OwnData struct {
 	Sessions   []OwnSession  `json:"sessions"`
 	Activity   []OwnEvent    `json:"activity"`
 	Identities []OwnIdentity `json:"identities,omitempty"`
+	Consents   []OwnConsent  `json:"connected_apps,omitempty"`
 }
 
 // OwnAccount is who they are here.
@@ -83,6 +84,14 @@ type OwnIdentity struct {
 	LinkedAt time.Time `json:"linked_at"`
 }
 
+// OwnConsent is what they let a third-party app have.
+type OwnConsent struct {
+	App       string    `json:"app"`
+	Terms     idp.Terms `json:"terms"`
+	CreatedAt time.Time `json:"created_at"`
+	ChangedAt time.Time `json:"changed_at"`
+}
+
 // TakeOwnData collects what is kept about a person, after a fresh second step
 // (ErrStepUp), and writes to the audit log that they asked for it.
 func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
@@ -116,6 +125,13 @@ func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
 		data.Sessions = append(data.Sessions, OwnSession{
 			ID: e.ID, Address: e.Address, Browser: e.UserAgent, CreatedAt: e.CreatedAt, LastSeenAt: e.LastSeenAt, Apps: append([]string{}, e.Clients...),
 		})
+	}
+	consents, err := m.OwnConsents(ctx, s)
+	if err != nil {
+		return OwnData{}, err
+	}
+	for _, c := range consents {
+		data.Consents = append(data.Consents, OwnConsent{App: c.App.Name, Terms: c.Terms, CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt})
 	}
 	if err := m.ownEvents(ctx, s, &data); err != nil {
 		return OwnData{}, err

@@ -75,7 +75,8 @@ func fullPerson() ui.ConsolePerson {
 		Kept: []ui.KeptRow{
 			{App: "Field service", Scopes: []string{"openid", "email", "offline_access"}, UserAgent: agentIPhone, Address: "203.0.113.9", Since: on(1, 8), LastUsedAt: on(23, 7), EndURL: "#"},
 		},
-		Roles: []string{"Manager", "Recovery desk"}, ShowHistory: true,
+		Consents: []ui.ConsentRow{{App: "Wallboard of Bluebird", Terms: terms(), Since: on(3, 9)}},
+		Roles:    []string{"Manager", "Recovery desk"}, ShowHistory: true,
 		History: []ui.HistoryRow{
 			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},
 			{At: on(23, 7), Kind: "Signed in", UserAgent: agentFirefox, Address: "203.0.113.7"},

@@ -1,0 +1,66 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"gatehouse/idp"
+	"gatehouse/ui"
+)
+
+// ConsentEntry is what a person lets an app have, with the app.
+type ConsentEntry struct {
+	idp.Consent
+	App idp.Client
+	// Groups are the terms in words.
+	Groups []ui.TermGroup
+}
+
+// Consents lists what a person lets third-party apps have, the newest first.
+func (m *Manager) Consents(ctx context.Context, userID string) ([]ConsentEntry, error) {
+	rows, err := m.Store.ConsentsOf(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]ConsentEntry, len(rows))
+	for i, c := range rows {
+		list[i].Consent = c
+		if list[i].App, err = m.Store.Client(ctx, c.ClientID); err != nil && !errors.Is(err, idp.ErrNotFound) { // deleted this moment
+			return nil, err
+		}
+		if list[i].Groups, err = m.TermGroups(ctx, c.Terms); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// TermGroups say terms in plain words: what is about the person first, then each API by its
+// name.
+func (m *Manager) TermGroups(ctx context.Context, t idp.Terms) ([]ui.TermGroup, error) {
+	own := ui.TermGroup{}
+	for _, s := range t.Scopes {
+		own.Items = append(own.Items, ui.Term{Word: s, Text: ui.ScopeText(s), Fixed: s == "openid"})
+	}
+	for _, c := range t.Claims {
+		own.Items = append(own.Items, ui.Term{Word: idp.ClaimWord(c), Text: ui.ClaimText(c)})
+	}
+	groups := []ui.TermGroup{own}
+	for _, identifier := range slices.Sorted(maps.Keys(t.APIs)) {
+		api, err := m.Store.API(ctx, identifier)
+		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+			return nil, err
+		}
+		g := ui.TermGroup{API: identifier, Word: idp.APIWord(identifier, "")}
+		if err == nil {
+			g.API = api.Name + " (" + identifier + ")"
+		}
+		for _, s := range t.APIs[identifier] {
+			g.Items = append(g.Items, ui.Term{Word: idp.APIWord(identifier, s), Text: ui.Plain(s)})
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
