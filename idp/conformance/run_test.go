@@ -264,7 +264,7 @@ func (r *run) redeem(code string, pairs ...string) tokens {
 // verified checks an ID token with the published keys (OpenID Connect Core 1.0 section
 // 3.1.3.7).
 func (r *run) verified(raw string) map[string]any {
-	signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		r.Fatalf("ID token %q: %v", raw, err)
 	}
