@@ -164,7 +164,7 @@ func (c Client) Unclaimed(redirectURI string) bool {
 // whose identity nobody knows has to ask each time, as prompt=consent does. answered: that
 // much was answered for this request.
 func (c Client) Approval(r Request, given Terms, answered bool) Approval {
-	unclaimed := c.Unclaimed(r.RedirectURI)
+	unclaimed := r.UserCode == "" && c.Unclaimed(r.RedirectURI) // a device's page asks by itself
 	switch {
 	case c.ThirdParty && ((unclaimed || r.Demand.Consent) && !answered || !given.Cover(r.Terms())):
 		return ApproveTerms

@@ -95,7 +95,7 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {
@@ -114,6 +114,8 @@ var allowed = map[string][]string{
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
+	// The modules of the conformance suite. Tests alone.
+	"idp/conformance": {"idp", "idp/manage/...", "idp/server"},
 	// Relying parties of other people, for make interop. Tests alone.
 	"idp/interop": {"idp", "idp/server"},
 	// A stand-in for Microsoft, which the demo starts as well.

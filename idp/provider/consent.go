@@ -8,12 +8,9 @@ import (
 	"gatehouse/idp/web"
 )
 
-// The errors about what a person lets an app have (OpenID Connect Core 1.0 section 3.1.2.6,
-// RFC 6749 section 4.1.2.1).
-const (
-	consentRequired errorCode = "consent_required"
-	accessDenied    errorCode = "access_denied"
-)
+// consentRequired: the person has to be asked what the app may have (OpenID Connect Core 1.0
+// section 3.1.2.6).
+const consentRequired errorCode = "consent_required"
 
 // approval is what a request asks of a person beside the sign-in, and the consent by which
 // it is answered: empty for one that needs none. answered: the sign-in asked already.

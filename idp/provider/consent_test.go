@@ -214,3 +214,30 @@ func TestAnAppThatBecomesAThirdPartysKeepsWhatItHas(t *testing.T) {
 		t.Error("it gets a code without a question")
 	}
 }
+
+// The person of a device is asked like any other, before the page that asks about the device.
+func TestAThirdPartyDeviceAsksForConsent(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	app := k.deviceApp(idp.Client{ThirdParty: true})
+	for n := range 2 {
+		d := k.device(app)
+		page := d.enter(k.browser)
+		if n == 0 {
+			if page.Heading() != "Let Test app in?" {
+				t.Fatalf("at %s", page.Heading())
+			}
+			page = k.browser.Submit(page, "/approve")
+		}
+		if n == 1 {
+			k.exec("DELETE FROM consents")
+			k.browser.Submit(page, "/approve")
+			d.poll().want(t, 400, "authorization_pending")
+			return
+		}
+		k.browser.Submit(page, "/approve")
+		r := d.poll()
+		r.want(t, 200, "")
+		k.userinfo(r.text("access_token")).want(t, 200, "")
+	}
+}

@@ -56,6 +56,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},
+		deviceRow{},
 		userRow{},
 		userWordRow{},
 		roleRow{},
