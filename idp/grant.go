@@ -115,8 +115,8 @@ type Standing struct {
 }
 
 // Judged is the standing with no more in its grant than what is still given: scopes that
-// the app has lost are gone, and those that the person took back, and one that lost offline access or its refresh tokens no
-// longer outlives the session.
+// the app has lost are gone, and those that the person took back, and one that lost offline
+// access or its refresh tokens no longer outlives the session.
 func (s Standing) Judged() Standing {
 	s.Grant = s.consented(s.Grant)
 	s.Grant.Scopes = s.App.ScopesOf(s.Grant, s.Grant.Scopes)
@@ -132,7 +132,9 @@ func (s Standing) Live(now time.Time) bool {
 		return false
 	case s.Grant.PolicyVersion < max(s.Population.MinVersion, s.OverrideMin):
 		return false
-	case !s.App.Takes(s.Grant), s.withdrawn():
+	case !s.App.Takes(s.Grant):
+		return false
+	case s.withdrawn():
 		return false
 	}
 	if _, lessened := s.Way.Worth(s.Grant.Proofs, s.Population); lessened {

@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage/people"
 	"gatehouse/ui"
 )
 
@@ -18,7 +19,7 @@ func (l *Login) renderApproval(c *gin.Context, s *signIn, what idp.Approval) err
 	page := ui.Approve{Frame: l.frame(c, s), Action: l.action(s, "approve"), DenyAction: l.action(s, "deny"), Host: destination(s.Request.RedirectURI)}
 	if what == idp.ApproveTerms {
 		var err error
-		if page.Terms, err = l.Manage.People.TermGroups(c.Request.Context(), s.Request.Terms()); err != nil {
+		if page.Terms, err = people.TermGroups(c.Request.Context(), l.Store, s.Request.Terms()); err != nil {
 			return err
 		}
 		page.PolicyURL, page.TosURL, page.Lasts = s.client.PolicyURI, s.client.TosURI, s.lasts()

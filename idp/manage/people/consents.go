@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
 
@@ -30,7 +31,7 @@ func (m *Manager) Consents(ctx context.Context, userID string) ([]ConsentEntry, 
 		if list[i].App, err = m.Store.Client(ctx, c.ClientID); err != nil && !errors.Is(err, idp.ErrNotFound) { // deleted this moment
 			return nil, err
 		}
-		if list[i].Groups, err = m.TermGroups(ctx, c.Terms); err != nil {
+		if list[i].Groups, err = TermGroups(ctx, m.Store, c.Terms); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +40,7 @@ func (m *Manager) Consents(ctx context.Context, userID string) ([]ConsentEntry, 
 
 // TermGroups say terms in plain words: what is about the person first, then each API by its
 // name.
-func (m *Manager) TermGroups(ctx context.Context, t idp.Terms) ([]ui.TermGroup, error) {
+func TermGroups(ctx context.Context, db *store.Store, t idp.Terms) ([]ui.TermGroup, error) {
 	own := ui.TermGroup{}
 	for _, s := range t.Scopes {
 		own.Items = append(own.Items, ui.Term{Word: s, Text: ui.ScopeText(s), Fixed: s == "openid"})
@@ -49,7 +50,7 @@ func (m *Manager) TermGroups(ctx context.Context, t idp.Terms) ([]ui.TermGroup, 
 	}
 	groups := []ui.TermGroup{own}
 	for _, identifier := range slices.Sorted(maps.Keys(t.APIs)) {
-		api, err := m.Store.API(ctx, identifier)
+		api, err := db.API(ctx, identifier)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
 			return nil, err
 		}

@@ -66,9 +66,6 @@ func (m *Manager) changeConsent(ctx context.Context, s Self, c idp.Consent, kind
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.LockUser(ctx, s.UserID); err != nil { // a sign-in that gives consent waits, or has ended
-			return err
-		}
 		if err := change(ctx); err != nil {
 			return err
 		}
