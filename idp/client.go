@@ -61,10 +61,13 @@ const (
 	RS256 Algorithm = "RS256"
 	ES256 Algorithm = "ES256"
 	EdDSA Algorithm = "EdDSA"
+	PS256 Algorithm = "PS256"
 )
 
-// Algorithms lists what signs our tokens, in the order of discovery.
-func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA} }
+// Algorithms lists what signs our tokens, in the order of discovery and of the published
+// keys. PS256 comes last, with a key of its own: verifiers that take the first RSA key
+// whatever it is for get that of RS256.
+func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA, PS256} }
 
 // Client is an OpenID Connect relying party.
 type Client struct {

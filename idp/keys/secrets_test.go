@@ -74,7 +74,7 @@ func sealed(t *testing.T, db *idptest.Database, r *keyring.Keyring) int {
 		idptest.Must(t, db.CreateLink(ctx, l))
 	}
 	idptest.Must(t, db.CreateFactor(ctx, idp.Factor{ID: "mailbox", UserID: w.User.ID, Method: idp.MethodEmail, CreatedAt: now}))
-	return 3 + 1 + 1 + 1 + 1 + 1 + 1
+	return all + 1 + 1 + 1 + 1 + 1 + 1
 }
 
 func TestReencryptingRetiresTheOldMasterKey(t *testing.T) {
