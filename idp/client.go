@@ -41,8 +41,13 @@ const (
 	// registered.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
 	ClientSecretPost  AuthMethod = "client_secret_post"
-	NoClientAuth      AuthMethod = "none"
+	// PrivateKeyJWT is a JWT that the client signs with a key of its own (RFC 7523).
+	PrivateKeyJWT AuthMethod = "private_key_jwt"
+	NoClientAuth  AuthMethod = "none"
 )
+
+// Secret tells whether a client authenticates by a secret that we know.
+func (m AuthMethod) Secret() bool { return m == ClientSecretBasic || m == ClientSecretPost }
 
 // TokenFormat is the form of a client's access tokens.
 type TokenFormat string
@@ -77,7 +82,10 @@ type Client struct {
 	AuthMethod AuthMethod
 	// SecretHashes are the SHA-256 of its live secrets; two while one is being
 	// replaced by the other.
-	SecretHashes           [][]byte
+	SecretHashes [][]byte
+	// JWKS are its public keys for PrivateKeyJWT, as a JWK set (RFC 7517), or JWKSURI is where
+	// it publishes them.
+	JWKS, JWKSURI          string
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	// HomeURL is where a person who got lost is sent back to.

@@ -47,7 +47,8 @@ func User(population, email string) idp.User {
 func Client(populations ...string) idp.Client {
 	return idp.Client{
 		ID: idp.NewID(), Name: "Agent portal", Kind: idp.WebClient, AuthMethod: idp.ClientSecretBasic,
-		SecretHashes:           [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
+		SecretHashes: [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
+		JWKS:         `{"keys":[]}`, JWKSURI: "https://rtx.example/jwks.json",
 		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
 		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},

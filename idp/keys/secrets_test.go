@@ -107,7 +107,7 @@ func TestReencryptingRetiresTheOldMasterKey(t *testing.T) {
 			t.Errorf("a second time %d values (%v)", sum.Values, err)
 		}
 		events, err := db.AuditEvents(t.Context(), idp.AuditSecretsReencrypted, "", 10)
-		if err != nil || len(events) != 2 || events[1].Detail["values"] != "9" {
+		if err != nil || len(events) != 2 || events[1].Detail["values"] != "10" {
 			t.Errorf("the audit log says %+v (%v)", events, err)
 		}
 	})

@@ -46,6 +46,14 @@ type Rules struct {
 	PublicOnly bool
 }
 
+// OfClients are the rules for the keys by which apps authenticate.
+func OfClients() Rules {
+	return Rules{
+		Algorithms: []string{"RS256", "PS256", "ES256", "EdDSA"}, Most: 20,
+		Fresh: 5 * time.Minute, Stale: time.Hour, PublicOnly: true,
+	}
+}
+
 // ErrNone: the document was read, and none of its keys can be used. ErrPrivate: a key has its
 // private half.
 var (
@@ -72,6 +80,21 @@ type Set struct {
 // New is the set at an address, which client fetches.
 func (r Rules) New(client *http.Client, address string) *Set {
 	return &Set{client: client, address: address, rules: r}
+}
+
+// Of is the set of a document that is at hand: it is never fetched. What cannot be used of it
+// is left out.
+func (r Rules) Of(document string) *Set {
+	var d struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	s := &Set{rules: r}
+	if err := json.Unmarshal([]byte(document), &d); err != nil {
+		s.failure = fmt.Errorf("read the keys: %w", err)
+		return s
+	}
+	s.keys, _ = r.usable(d.Keys)
+	return s
 }
 
 // VerifySignature implements oidc.KeySet.
@@ -124,7 +147,7 @@ func verified(signed *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bo
 func (s *Set) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := idp.Now(); now.Sub(s.fetched) > s.rules.Fresh && now.Sub(s.failed) > failureFor {
+	if now := idp.Now(); s.client != nil && now.Sub(s.fetched) > s.rules.Fresh && now.Sub(s.failed) > failureFor {
 		s.fetch(ctx)
 	}
 	return s.known()
@@ -134,7 +157,7 @@ func (s *Set) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 func (s *Set) newer(ctx context.Context) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := idp.Now(); now.Sub(s.failed) > failureFor && s.pay(now) {
+	if now := idp.Now(); s.client != nil && now.Sub(s.failed) > failureFor && s.pay(now) {
 		s.fetch(ctx)
 	}
 	return s.known()

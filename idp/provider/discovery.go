@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/keyset"
 	"gatehouse/idp/store"
 )
 
@@ -45,6 +46,9 @@ type metadata struct {
 	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string           `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs []string           `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string           `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypes            []string           `json:"claim_types_supported"`
 	Claims                []string           `json:"claims_supported"`
 	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
@@ -62,8 +66,8 @@ type metadata struct {
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
-	withSecret := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost)}
-	all := append(slices.Clone(withSecret), string(idp.NoClientAuth))
+	confidential := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost), string(idp.PrivateKeyJWT)}
+	all := append(slices.Clone(confidential), string(idp.NoClientAuth))
 	body, err := json.Marshal(metadata{
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + authorizePath,
@@ -81,8 +85,11 @@ func (p *Provider) discoveryDocument() (document, error) {
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),
 		TokenAuthMethods:      all,
-		IntrospectionMethods:  withSecret,
+		TokenAuthAlgs:         keyset.OfClients().Algorithms,
+		IntrospectionMethods:  confidential,
+		IntrospectionAuthAlgs: keyset.OfClients().Algorithms,
 		RevocationMethods:     all,
+		RevocationAuthAlgs:    keyset.OfClients().Algorithms,
 		ClaimTypes:            []string{"normal"},
 		Claims:                claimNames(),
 		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,

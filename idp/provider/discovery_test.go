@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/provider"
@@ -30,8 +32,8 @@ func TestDiscoverySaysWhatWorks(t *testing.T) {
 	d := k.send("GET", documentPath, "").json
 	for name, want := range map[string]string{
 		"response_types_supported": "code", "response_modes_supported": "query fragment form_post", "subject_types_supported": "public",
-		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post",
-		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post none",
+		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post private_key_jwt",
+		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post private_key_jwt none",
 		"scopes_supported":      "openid profile email roles offline_access gatehouse:admin",
 		"grant_types_supported": "authorization_code refresh_token client_credentials", "code_challenge_methods_supported": "S256",
 	} {
@@ -68,14 +70,25 @@ func TestEveryValueOfDiscoveryWorks(t *testing.T) {
 	d := k.send("GET", documentPath, "").json
 	kinds := map[string]idp.ClientKind{"none": idp.NativeClient}
 	for _, method := range words(d["token_endpoint_auth_methods_supported"]) {
-		p := k.AddParty(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)})
+		p := k.AddParty(k.withKey(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)}))
 		a, code := k.code(p)
 		k.redeem(p, code, a.Verifier).want(t, 200, "")
+	}
+	for _, endpoint := range []string{"token", "introspection", "revocation"} {
+		target, _ := d[endpoint+"_endpoint"].(string)
+		for _, alg := range words(d[endpoint+"_endpoint_auth_signing_alg_values_supported"]) {
+			key := newKey(t, jose.SignatureAlgorithm(alg), "")
+			form := asserted(url.Values{"token": {"x"}, "grant_type": {"client_credentials"}}, key.sign(t, k.claimsOf(k.keyed(key).Client.ID)))
+			form.Del("client_id")
+			if r := k.send("POST", strings.TrimPrefix(target, k.Issuer), form.Encode()); r.text("error") == "invalid_client" {
+				t.Errorf("%s at %s: %s", alg, endpoint, r.body)
+			}
+		}
 	}
 	for _, endpoint := range []string{"introspection", "revocation"} {
 		target, _ := d[endpoint+"_endpoint"].(string)
 		for _, method := range words(d[endpoint+"_endpoint_auth_methods_supported"]) {
-			p := k.AddParty(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)})
+			p := k.AddParty(k.withKey(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)}))
 			k.postTo(strings.TrimPrefix(target, k.Issuer), p, url.Values{"token": {"x"}}).want(t, 200, "")
 		}
 	}

@@ -36,6 +36,8 @@ type Config struct {
 	Signer   *keys.Keys
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
+	// Fetch gets the keys that clients publish: see idp/fetch.
+	Fetch *http.Client
 	// Upstreams signs people out where they came from. Optional.
 	Upstreams Upstreams
 }
@@ -55,6 +57,7 @@ type Provider struct {
 	library   http.Handler
 	discovery document
 	origins   *originCache
+	keySets   keySets
 }
 
 // New makes a provider.
