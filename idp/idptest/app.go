@@ -40,6 +40,15 @@ func StartWith(tb testing.TB, cfg server.Config, path string) *App {
 	return start(tb, cfg, "http://127.0.0.1", path, (*httptest.Server).Start)
 }
 
+// StartBehind is StartWith, with something of the test's between the world and the provider.
+func StartBehind(tb testing.TB, cfg server.Config, between func(http.Handler) http.Handler) *App {
+	tb.Helper()
+	return start(tb, cfg, "http://127.0.0.1", "", func(public *httptest.Server) {
+		public.Config.Handler = between(public.Config.Handler)
+		public.Start()
+	})
+}
+
 // StartTLS is StartWith on https://localhost, with a certificate for that name.
 func StartTLS(tb testing.TB, cfg server.Config, certificate tls.Certificate) *App {
 	tb.Helper()

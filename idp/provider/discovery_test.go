@@ -2,12 +2,8 @@ package provider_test
 
 import (
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -24,102 +20,6 @@ func words(v any) (list []string) {
 		list = append(list, s)
 	}
 	return list
-}
-
-func TestDiscoverySaysWhatWorks(t *testing.T) {
-	t.Parallel()
-	k := start(t, idptest.Migrated(t))
-	d := k.send("GET", documentPath, "").json
-	for name, want := range map[string]string{
-		"response_types_supported": "code", "response_modes_supported": "query fragment form_post", "subject_types_supported": "public",
-		"introspection_endpoint_auth_methods_supported": "client_secret_basic client_secret_post private_key_jwt",
-		"revocation_endpoint_auth_methods_supported":    "client_secret_basic client_secret_post private_key_jwt none",
-		"scopes_supported":      "openid profile email roles offline_access gatehouse:admin",
-		"grant_types_supported": "authorization_code refresh_token client_credentials", "code_challenge_methods_supported": "S256",
-	} {
-		if got := strings.Join(words(d[name]), " "); got != want {
-			t.Errorf("%s: %s, want %s", name, got, want)
-		}
-	}
-	for name, want := range map[string]any{
-		"issuer": k.Issuer, "request_parameter_supported": false, "request_uri_parameter_supported": false,
-		"backchannel_logout_supported": true, "backchannel_logout_session_supported": true,
-		"frontchannel_logout_supported": true, "frontchannel_logout_session_supported": true,
-		"claims_parameter_supported": true, "authorization_response_iss_parameter_supported": true,
-	} {
-		if d[name] != want {
-			t.Errorf("%s: %v, want %v", name, d[name], want)
-		}
-	}
-	for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "end_session_endpoint", "jwks_uri", "introspection_endpoint", "revocation_endpoint"} {
-		target, _ := d[name].(string)
-		if r := k.send("GET", strings.TrimPrefix(target, k.Issuer), ""); r.status == 404 || r.status >= 500 {
-			t.Errorf("%s: %d", name, r.status)
-		}
-	}
-	for name := range d {
-		if strings.HasPrefix(name, "device") || name == "registration_endpoint" {
-			t.Errorf("%s is not built", name)
-		}
-	}
-}
-
-func TestEveryValueOfDiscoveryWorks(t *testing.T) {
-	t.Parallel()
-	k := start(t, idptest.Migrated(t))
-	d := k.send("GET", documentPath, "").json
-	kinds := map[string]idp.ClientKind{"none": idp.NativeClient}
-	for _, method := range words(d["token_endpoint_auth_methods_supported"]) {
-		p := k.AddParty(k.withKey(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)}))
-		a, code := k.code(p)
-		k.redeem(p, code, a.Verifier).want(t, 200, "")
-	}
-	for _, endpoint := range []string{"token", "introspection", "revocation"} {
-		target, _ := d[endpoint+"_endpoint"].(string)
-		for _, alg := range words(d[endpoint+"_endpoint_auth_signing_alg_values_supported"]) {
-			key := newKey(t, jose.SignatureAlgorithm(alg), "")
-			form := asserted(url.Values{"token": {"x"}, "grant_type": {"client_credentials"}}, key.sign(t, k.claimsOf(k.keyed(key).Client.ID)))
-			form.Del("client_id")
-			if r := k.send("POST", strings.TrimPrefix(target, k.Issuer), form.Encode()); r.text("error") == "invalid_client" {
-				t.Errorf("%s at %s: %s", alg, endpoint, r.body)
-			}
-		}
-	}
-	for _, endpoint := range []string{"introspection", "revocation"} {
-		target, _ := d[endpoint+"_endpoint"].(string)
-		for _, method := range words(d[endpoint+"_endpoint_auth_methods_supported"]) {
-			p := k.AddParty(k.withKey(idp.Client{Kind: kinds[method], AuthMethod: idp.AuthMethod(method)}))
-			k.postTo(strings.TrimPrefix(target, k.Issuer), p, url.Values{"token": {"x"}}).want(t, 200, "")
-		}
-	}
-	for _, alg := range words(d["id_token_signing_alg_values_supported"]) {
-		if got := part(t, k.tokens(k.AddParty(idp.Client{SigningAlg: idp.Algorithm(alg)})).RawID, 0)["alg"]; got != alg {
-			t.Errorf("alg %v, want %s", got, alg)
-		}
-	}
-	scopes := strings.Join(words(d["scopes_supported"]), " ")
-	p, claims := k.AddParty(idp.Client{Scopes: words(d["scopes_supported"])}), map[string]any{}
-	for _, acr := range words(d["acr_values_supported"]) {
-		tokens := k.tokens(p, "acr_values", acr, "scope", scopes)
-		claims = tokens.Claims
-		if acr == string(idp.ACRFederated) { // by password and app: it is more, and says so
-			acr = string(idp.ACRMFA)
-		}
-		if claims["acr"] != acr || tokens.Extra("scope") != scopes {
-			t.Errorf("acr %v, scope %v; want %s, %s", claims["acr"], tokens.Extra("scope"), acr, scopes)
-		}
-	}
-	for name := range claims {
-		if !slices.Contains(words(d["claims_supported"]), name) {
-			t.Errorf("claim %s is not announced", name)
-		}
-	}
-	for _, prompt := range words(d["prompt_values_supported"]) {
-		page := k.browser.Get(p.Begin("prompt", prompt).URL)
-		if page.Left != nil && page.Left.Query().Has("error") {
-			t.Errorf("prompt=%s: %s", prompt, page.Left)
-		}
-	}
 }
 
 func TestPublicDocumentsAreCached(t *testing.T) {
