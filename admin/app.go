@@ -76,7 +76,7 @@ func (v *visit) renderConnect(c apps.ClientEntry, secret string) error {
 	if secret != "" {
 		page.NextURL = v.path("/apps/" + c.ID + "/connect")
 	}
-	if len(c.RedirectURIs) > 0 {
+	if len(c.RedirectURIs) > 0 && !c.RequirePushed { // a link pushes nothing
 		page.TestURL, page.Redirect = v.testSignIn(c.Client), c.RedirectURIs[0]
 	}
 	return v.render(http.StatusOK, page)

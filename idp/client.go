@@ -104,6 +104,8 @@ type Client struct {
 	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
 	// Public clients always have it, services never: nobody signs in to them.
 	RequirePKCE bool
+	// RequirePushed refuses authorization requests that were not pushed (RFC 9126 section 6).
+	RequirePushed bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).

@@ -26,7 +26,7 @@ var trials = map[string]trial{
 		}
 	},
 	"authorization_endpoint": endpointTrial, "token_endpoint": endpointTrial, "userinfo_endpoint": endpointTrial,
-	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "jwks_uri": endpointTrial,
+	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "pushed_authorization_request_endpoint": endpointTrial, "jwks_uri": endpointTrial,
 
 	"scopes_supported": listTrial(scopeWorks, "openid", "profile", "email", "roles", "offline_access", "address", "phone", "admin"),
 	"response_types_supported": listTrial(authorizes("response_type", "unsupported_response_type"),
@@ -86,6 +86,12 @@ var trials = map[string]trial{
 	},
 	"request_parameter_supported":     parameterTrial("request", "e30.e30.", "request_not_supported"),
 	"request_uri_parameter_supported": parameterTrial("request_uri", "https://app.example/request", "request_uri_not_supported"),
+	"require_pushed_authorization_requests": func(t *testing.T, k *kit, d map[string]any, field string) {
+		p := k.AddParty(idp.Client{})
+		if a := p.Begin(); d[field] != false || p.Code(a, k.browser.Get(a.URL).Left) == "" {
+			t.Errorf("%s is %v", field, d[field])
+		}
+	},
 	"authorization_response_iss_parameter_supported": func(t *testing.T, k *kit, d map[string]any, _ string) {
 		a := k.AddParty(idp.Client{}).Begin()
 		if left := k.browser.Get(a.URL).Left; left == nil || left.Query().Get("iss") != d["issuer"] {

@@ -41,6 +41,11 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 		Address: s.Address, UserAgent: s.UserAgent,
 	}
+	if r.Pushed != nil {
+		if err := p.Store.AnswerPushed(ctx, r.Pushed); err != nil {
+			return web.Answer{}, err
+		}
+	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
 		return web.Answer{}, err
 	}
@@ -117,9 +122,7 @@ func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, i
 
 // Again is the URL that makes the same request once more, for a browser that has
 // answered it already: single sign-on.
-func (p *Provider) Again(r idp.Request) string {
-	return p.Web.Path("%s?%s", authorizePath, again(r).Encode())
-}
+func (p *Provider) Again(r idp.Request) string { return p.askAgain(r, again(r)) }
 
 // Anew is the URL that makes the same request once more, with all that it asks of the
 // person, for one that nobody answered. The sign-in to a page of ours begins with the
@@ -149,7 +152,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
 		q.Set("claims", text)
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+	return p.askAgain(r, q)
 }
 
 // Answers is the session of this browser that answers a request as it stands, as it

@@ -150,8 +150,10 @@ func isClientJWT(token string) bool {
 	return !is || text && (name == "jwt" || name == "client-authentication+jwt")
 }
 
-// audiences are what we are called in an assertion (RFC 7523 section 3).
-func (p *Provider) audiences() []string { return []string{p.Issuer, p.Issuer + tokenPath} }
+// audiences are what we are called in an assertion (RFC 7523 section 3, RFC 9126 section 2).
+func (p *Provider) audiences() []string {
+	return []string{p.Issuer, p.Issuer + tokenPath, p.Issuer + parPath}
+}
 
 // refuse says what is wrong with the claims of an assertion whose signature is good.
 func (a assertion) refuse(client idp.Client, ours []string, now time.Time) string {

@@ -35,6 +35,7 @@ type metadata struct {
 	EndSessionEndpoint    string             `json:"end_session_endpoint"`
 	IntrospectionEndpoint string             `json:"introspection_endpoint"`
 	RevocationEndpoint    string             `json:"revocation_endpoint"`
+	PAREndpoint           string             `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string             `json:"jwks_uri"`
 	Scopes                []string           `json:"scopes_supported"`
 	ResponseTypes         []string           `json:"response_types_supported"`
@@ -53,6 +54,7 @@ type metadata struct {
 	Claims                []string           `json:"claims_supported"`
 	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
 	PromptValues          []string           `json:"prompt_values_supported"`
+	PARRequired           bool               `json:"require_pushed_authorization_requests"`
 	ISSParameter          bool               `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool               `json:"claims_parameter_supported"`
 	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
@@ -76,6 +78,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		EndSessionEndpoint:    p.Issuer + endSessionPath,
 		IntrospectionEndpoint: p.Issuer + introspectPath,
 		RevocationEndpoint:    p.Issuer + revokePath,
+		PAREndpoint:           p.Issuer + parPath,
 		JWKSURI:               p.Issuer + keysPath,
 		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},

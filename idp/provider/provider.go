@@ -25,6 +25,7 @@ const (
 	endSessionPath = "/end_session"
 	introspectPath = "/introspect"
 	revokePath     = "/revoke"
+	parPath        = "/par"
 )
 
 // Config is what a provider is made of.
@@ -79,7 +80,7 @@ func New(cfg Config) (*Provider, error) {
 
 // Endpoints are the paths below the issuer's that answer clients and speak JSON.
 func Endpoints() []string {
-	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath}
+	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, parPath}
 }
 
 // Routes registers the endpoints by explicit paths: nothing else of the library
@@ -107,6 +108,9 @@ func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	r.OPTIONS(revokePath, registered)
 	r.POST(revokePath, registered, p.revoke)
 	r.GET(revokePath, onlyPost("POST, OPTIONS"))
+	r.OPTIONS(parPath, registered)
+	r.POST(parPath, registered, p.push)
+	r.GET(parPath, onlyPost("POST, OPTIONS"))
 	r.POST(introspectPath, p.introspect)
 	r.GET(introspectPath, onlyPost("POST"))
 	r.OPTIONS(userinfoPath, registered)
