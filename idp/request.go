@@ -26,7 +26,9 @@ type Request struct {
 	// WasPushed: it came by a request_uri, or a browser makes one again that did.
 	WasPushed bool
 	// Claims are those that it asks for by name.
-	Claims    AskedClaims
+	Claims AskedClaims
+	// UserCode is that of the device which the request approves: it has no redirect URI then.
+	UserCode  string
 	LoginHint string
 	UILocales string
 	CreatedAt time.Time

@@ -217,6 +217,7 @@ func TestAnAppThatMustPushIsAskedForNothingElse(t *testing.T) {
 	b, secret := idptest.NewBrowser(t), idp.NewSecret()
 	k.setCookie(b, "gatehouse_browser", secret)
 	link := regexp.MustCompile(`/authorize\?[^"]*again=[^"]*`).FindString(b.Get(a.URL).Body)
+	wantPage(t, k.browser.Get(a.URL), 410) // it would be answered at once there
 	again := k.Issuer + html.UnescapeString(link)
 	if page := b.Get(edit(again, "login_hint", "typed@rtx.example")); page.Status != 200 || page.Left != nil {
 		t.Errorf("with an address typed: %d %v", page.Status, page.Left)

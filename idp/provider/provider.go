@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp/keys"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
+	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 )
 
@@ -26,6 +27,9 @@ const (
 	introspectPath = "/introspect"
 	revokePath     = "/revoke"
 	parPath        = "/par"
+	devicePath     = "/device"
+
+	deviceAuthorizationPath = "/device_authorization"
 )
 
 // Config is what a provider is made of.
@@ -35,6 +39,8 @@ type Config struct {
 	Web      *web.Web
 	Sessions *session.Manager
 	Signer   *keys.Keys
+	// Limiter counts the codes of devices that are tried.
+	Limiter *throttle.Limiter
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
 	// Fetch gets the keys that clients publish: see idp/fetch.
@@ -80,7 +86,7 @@ func New(cfg Config) (*Provider, error) {
 
 // Endpoints are the paths below the issuer's that answer clients and speak JSON.
 func Endpoints() []string {
-	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, parPath}
+	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, parPath, deviceAuthorizationPath}
 }
 
 // Routes registers the endpoints by explicit paths: nothing else of the library
@@ -113,6 +119,14 @@ func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	r.GET(parPath, onlyPost("POST, OPTIONS"))
 	r.POST(introspectPath, p.introspect)
 	r.GET(introspectPath, onlyPost("POST"))
+	r.POST(deviceAuthorizationPath, p.serveDeviceAuthorization)
+	r.GET(deviceAuthorizationPath, onlyPost("POST"))
+	device := r.Group(devicePath, p.Web.SameOrigin())
+	device.GET("", p.Web.Handle(p.showDevice))
+	device.POST("", p.Web.Handle(p.postDevice))
+	device.GET("/:request/:session", p.Web.Handle(p.confirmDevice))
+	device.POST("/:request/:session/approve", p.Web.Handle(p.decideDevice(p.approveDevice, false)))
+	device.POST("/:request/:session/deny", p.Web.Handle(p.decideDevice(p.denyDevice, true)))
 	r.OPTIONS(userinfoPath, registered)
 	r.Match(both, userinfoPath, registered, p.userinfoGate)
 }

@@ -43,7 +43,7 @@ func Client() Fields[idp.Client] {
 		Line("jwks_uri", func(c *client) *string { return &c.JWKSURI }).Each(MaxURL).InColumn(),
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Flag("require_pushed_authorization_requests", func(c *client) *bool { return &c.RequirePushed }).InColumn(),
-		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials").Max(maxListed),
+		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant).Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
 		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
 		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),
