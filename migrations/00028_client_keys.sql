@@ -13,7 +13,7 @@ CREATE TABLE pushed_requests (
     client_id TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
     parameters TEXT NOT NULL,                -- as a form
     network TEXT NOT NULL,                   -- what the app's address counts as
-    browser_hash BYTEA,                      -- the browser that opened it, and may again
+    browser_hash BYTEA NOT NULL,             -- the browser that opened it, and may again; empty for none
     created_at timestamp NOT NULL,
     expires_at timestamp NOT NULL,           -- no browser opens it from then on
     kept_until timestamp NOT NULL            -- as long as a code may come of it

@@ -135,7 +135,7 @@ func (p *Provider) pushedForm(ctx context.Context, client idp.Client, form url.V
 		return pushedForm{}, gone("the request_uri is another client's")
 	case !idp.Now().Before(stored.ExpiresAt):
 		return pushedForm{}, gone("the request_uri has expired")
-	case stored.BrowserHash != nil && !slices.Equal(stored.BrowserHash, browser):
+	case len(stored.BrowserHash) > 0 && !slices.Equal(stored.BrowserHash, browser):
 		return pushedForm{}, gone("the request_uri was opened in another browser")
 	}
 	parameters, err := url.ParseQuery(stored.Parameters)

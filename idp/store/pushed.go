@@ -15,7 +15,7 @@ type PushedRequest struct {
 	Hash       []byte // SHA-256 of the end of its request_uri
 	ClientID   string
 	Parameters string // as a form
-	// BrowserHash is that of the browser that opened it, nil for none so far.
+	// BrowserHash is that of the browser that opened it, empty for none so far.
 	BrowserHash          []byte
 	CreatedAt, ExpiresAt time.Time
 }
@@ -37,10 +37,10 @@ func (pushedRow) TableName() string { return "pushed_requests" }
 // same network. idp.ErrBusy: there are as many. idp.ErrNotFound: the client is gone.
 func (s *Store) PushRequest(ctx context.Context, r PushedRequest, most int) error {
 	network := idp.VisitFrom(ctx).Network()
-	result := s.writer(ctx).Exec(`INSERT INTO pushed_requests (hash, client_id, parameters, network, created_at, expires_at, kept_until)
-		SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests
-			WHERE client_id = ? AND network = ? AND browser_hash IS NULL AND expires_at > ? LIMIT ?) AS waiting) < ?`,
-		r.Hash, r.ClientID, r.Parameters, network, r.CreatedAt, r.ExpiresAt, r.ExpiresAt,
+	result := s.writer(ctx).Exec(`INSERT INTO pushed_requests (hash, client_id, parameters, network, browser_hash, created_at, expires_at, kept_until)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM (SELECT 1 FROM pushed_requests
+			WHERE client_id = ? AND network = ? AND length(browser_hash) = 0 AND expires_at > ? LIMIT ?) AS waiting) < ?`,
+		r.Hash, r.ClientID, r.Parameters, network, []byte{}, r.CreatedAt, r.ExpiresAt, r.ExpiresAt,
 		r.ClientID, network, r.CreatedAt, most, most)
 	if errors.Is(result.Error, gorm.ErrForeignKeyViolated) {
 		return written(result.Error, "client")
@@ -62,7 +62,7 @@ func (s *Store) PushedRequest(ctx context.Context, hash []byte) (PushedRequest, 
 // as its answer may take. idp.ErrUsed: another browser has it, or it was answered.
 func (s *Store) OpenPushed(ctx context.Context, hash, browser []byte, until time.Time) error {
 	return once(s.writer(ctx).Model(&pushedRow{}).
-		Where("hash = ? AND (browser_hash IS NULL OR browser_hash = ?)", hash, browser).
+		Where("hash = ? AND (length(browser_hash) = 0 OR browser_hash = ?)", hash, browser).
 		UpdateColumns(map[string]any{"browser_hash": browser, "kept_until": until}), "pushed request", idp.ErrUsed)
 }
 
