@@ -25,6 +25,10 @@ func (s *Server) Work(ctx context.Context) {
 	working.Go(func() { s.reapWhenTold(ctx) })
 	jobs.Run(ctx,
 		jobs.Job{Name: "sweep", Every: time.Minute, Run: s.sweep},
+		jobs.Job{Name: "end expired sessions", Every: time.Minute, Run: func(ctx context.Context) error {
+			_, err := s.sessions.Expire(ctx)
+			return err
+		}},
 		jobs.Job{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
 		jobs.Job{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
