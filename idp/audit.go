@@ -11,6 +11,7 @@ const (
 	AuditSignedOut          AuditKind = "session.ended"
 	AuditSteppedUp          AuditKind = "session.stepped_up"
 	AuditClientAuthorized   AuditKind = "client.authorized"
+	AuditDeviceDenied       AuditKind = "device.denied" // “This is not me”
 	AuditPasswordAccepted   AuditKind = "password.accepted"
 	AuditPasswordRefused    AuditKind = "password.refused"
 	AuditPasswordThrottled  AuditKind = "password.throttled"

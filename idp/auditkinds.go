@@ -3,7 +3,7 @@ package idp
 // AuditKinds are all kinds of audit events.
 func AuditKinds() []AuditKind {
 	return []AuditKind{
-		AuditSignedIn, AuditSignedOut, AuditSteppedUp, AuditClientAuthorized, AuditPasswordAccepted,
+		AuditSignedIn, AuditSignedOut, AuditSteppedUp, AuditClientAuthorized, AuditDeviceDenied, AuditPasswordAccepted,
 		AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,
 		AuditFactorEnrolled, AuditFactorDisabled, AuditRecoveryGenerated, AuditRecoverySaved, AuditRecoveryUsed,
 		AuditRecoveryRefused, AuditRecoveryThrottled, AuditRecoveryViewed, AuditEmailSent, AuditEmailRefused,

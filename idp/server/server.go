@@ -113,7 +113,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
-		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, RefreshKey: secrets[keys.ForRefresh],
+		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh],
 	})
 	if err != nil {
 		return err
