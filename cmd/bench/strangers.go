@@ -22,8 +22,8 @@ import (
 const (
 	// strangerRuns are those of a row on each side, after strangerWarmUp.
 	strangerRuns, strangerWarmUp = 200, 20
-	// strangerGoal is by how much the mean times may differ (REQUIREMENTS, unknown
-	// account).
+	// strangerGoal is by how much the mean times of a known and an unknown
+	// account may differ.
 	strangerGoal = 0.1
 	// strangerTries is how often a row is measured while its noise is above
 	// strangerNoise; the quietest counts.

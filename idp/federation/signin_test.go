@@ -77,7 +77,7 @@ func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
 	}
 }
 
-// DESIGN: federated sign-ins skip local MFA, and acr rises on evidence alone.
+// Federated sign-ins skip local MFA, and acr rises on evidence alone.
 func TestEvidenceRaisesACR(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {

@@ -53,7 +53,7 @@ const DefaultAuditRetention = 400 * 24 * time.Hour
 // indexBatch is how many people are made searchable in one transaction.
 const indexBatch = 500
 
-// BuiltInPopulations follow REQUIREMENTS: contacts stay signed in for longer than agents.
+// BuiltInPopulations are agents and contacts. Contacts stay signed in for longer.
 func BuiltInPopulations() []idp.Population {
 	contacts := populations.NewPopulation(idp.Contacts, "Contacts", "Support portal")
 	contacts.SessionIdle, contacts.SessionLifetime = 7*24*time.Hour, 30*24*time.Hour
