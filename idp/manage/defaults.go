@@ -47,7 +47,7 @@ func (m *Manager) EnsureDefaults(ctx context.Context) error {
 }
 
 // DefaultAuditRetention is how long a database that is new keeps audit events, unless
-// the configuration says otherwise. One of before keeps them until that says so.
+// the configuration says otherwise. An earlier one keeps them until that says so.
 const DefaultAuditRetention = 400 * 24 * time.Hour
 
 // indexBatch is how many people are made searchable in one transaction.
