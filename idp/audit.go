@@ -11,6 +11,7 @@ const (
 	AuditSignedOut          AuditKind = "session.ended"
 	AuditSteppedUp          AuditKind = "session.stepped_up"
 	AuditClientAuthorized   AuditKind = "client.authorized"
+	AuditDeviceDenied       AuditKind = "device.denied" // “This is not me”
 	AuditPasswordAccepted   AuditKind = "password.accepted"
 	AuditPasswordRefused    AuditKind = "password.refused"
 	AuditPasswordThrottled  AuditKind = "password.throttled"
@@ -93,6 +94,7 @@ const (
 	AuditPasswordRules      AuditKind = "password.rules_changed"
 	AuditSessionRules       AuditKind = "session.rules_changed"
 	AuditDeliveriesRetried  AuditKind = "deliveries.retried"
+	AuditLogoutTested       AuditKind = "client.logout_tested"
 	AuditOperationRefused   AuditKind = "operation.refused"
 	AuditKeyCreated         AuditKind = "key.created"
 	AuditKeyRotated         AuditKind = "key.rotated"

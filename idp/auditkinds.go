@@ -3,7 +3,7 @@ package idp
 // AuditKinds are all kinds of audit events.
 func AuditKinds() []AuditKind {
 	return []AuditKind{
-		AuditSignedIn, AuditSignedOut, AuditSteppedUp, AuditClientAuthorized, AuditPasswordAccepted,
+		AuditSignedIn, AuditSignedOut, AuditSteppedUp, AuditClientAuthorized, AuditDeviceDenied, AuditPasswordAccepted,
 		AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,
 		AuditFactorEnrolled, AuditFactorDisabled, AuditRecoveryGenerated, AuditRecoverySaved, AuditRecoveryUsed,
 		AuditRecoveryRefused, AuditRecoveryThrottled, AuditRecoveryViewed, AuditEmailSent, AuditEmailRefused,
@@ -20,7 +20,7 @@ func AuditKinds() []AuditKind {
 		AuditConnectionChanged, AuditConnectionDeleted, AuditAccessChanged, AuditFederatedAccepted,
 		AuditFederatedRefused, AuditFederatedPending, AuditIdentityLinked, AuditIdentityUnlinked, AuditRolesWithheld,
 		AuditProfileSynced, AuditBreakGlassOffered, AuditBreakGlassUsed, AuditPasswordRules, AuditSessionRules,
-		AuditDeliveriesRetried, AuditOperationRefused, AuditKeyCreated, AuditKeyRotated, AuditKeyRevoked,
+		AuditDeliveriesRetried, AuditLogoutTested, AuditOperationRefused, AuditKeyCreated, AuditKeyRotated, AuditKeyRevoked,
 		AuditSecretsReencrypted, AuditSecretsForgotten,
 	}
 }

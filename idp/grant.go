@@ -39,7 +39,9 @@ type Grant struct {
 	CodeUsedAt    time.Time
 	Proofs        []Proof
 	ACR           ACR
-	Offline       bool // outlives sign-out and idleness: scope offline_access
+	// FromDevice: it came of a device code (RFC 8628), not of an authorization code.
+	FromDevice bool
+	Offline    bool // outlives sign-out and idleness: scope offline_access
 	// GivenVersion is the number of the last change of any policy, app or connection when
 	// it was made; 0 of one that is to be made.
 	GivenVersion int64
@@ -50,6 +52,14 @@ type Grant struct {
 	CreatedAt          time.Time
 	ExpiresAt          time.Time // when nothing of it can be valid any more
 	RevokedAt          time.Time
+}
+
+// Type is the grant type that the grant began with.
+func (g Grant) Type() string {
+	if g.FromDevice {
+		return DeviceGrant
+	}
+	return "authorization_code"
 }
 
 // TokenKind tells access tokens from refresh tokens.

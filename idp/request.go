@@ -22,7 +22,9 @@ type Request struct {
 	Resource string
 	Demand   Demand
 	// Claims are those that it asks for by name.
-	Claims    AskedClaims
+	Claims AskedClaims
+	// UserCode is that of the device which the request approves: it has no redirect URI then.
+	UserCode  string
 	LoginHint string
 	UILocales string
 	CreatedAt time.Time

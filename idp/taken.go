@@ -70,7 +70,7 @@ func (a App) gives(list []string, kind, name string, version int64) bool {
 // the kind that it had, the grant type of what a sign-in gave, and the API that it is for.
 func (a App) Takes(g Grant) bool {
 	return a.Kind.SignsIn() && (g.Resource == "" || a.gives(a.Resources, takenResource, g.Resource, g.GivenVersion)) && g.GivenVersion >= a.Taken[takenKind] &&
-		a.gives(a.Populations, takenPopulation, g.PopulationID, g.GivenVersion) && a.Allows(g, "authorization_code")
+		a.gives(a.Populations, takenPopulation, g.PopulationID, g.GivenVersion) && a.Allows(g, g.Type())
 }
 
 // Allows tells whether a grant type is still the app's for a grant.

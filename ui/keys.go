@@ -17,6 +17,7 @@ const (
 	MsgRecoveryCodeUsed    Key = "error.recovery_code_used"
 	MsgEmailCodeWrong      Key = "error.email_code_wrong"
 	MsgEmailCodeExpired    Key = "error.email_code_expired"
+	MsgDeviceCodeFormat    Key = "device.format"
 	MsgEmailCodeReplaced   Key = "error.email_code_replaced"
 	MsgEmailCodeUsed       Key = "error.email_code_used"
 	MsgConfirmSaved        Key = "error.confirm_saved"
@@ -35,6 +36,7 @@ const (
 	MsgTooManyAttempts    Key = "error.too_many_attempts"    // wait
 	MsgEmailCodeTooMany   Key = "error.email_code_too_many"  // 5 tries are used up
 	MsgResendTooSoon      Key = "error.resend_too_soon"      // wait
+	MsgDeviceCodeWrong    Key = "device.wrong"               // nobody waits for it
 	MsgFactorDisabledHelp Key = "error.factor_disabled_help" // the authenticator; nothing else is left
 	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
 	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only

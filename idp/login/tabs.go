@@ -216,7 +216,11 @@ func (l *Login) startAgain(c *gin.Context, err error) error {
 		if population != "" && q.Has("population") {
 			q.Set("population", population)
 		}
-		return l.anew(c, l.Web.Path("/authorize?%s", q.Encode()))
+		page := "/authorize"
+		if q.Has("user_code") { // of a device
+			page = "/device"
+		}
+		return l.anew(c, l.Web.Path("%s?%s", page, q.Encode()))
 	}
 	return err
 }

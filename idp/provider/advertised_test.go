@@ -26,6 +26,7 @@ var trials = map[string]trial{
 	},
 	"authorization_endpoint": endpointTrial, "token_endpoint": endpointTrial, "userinfo_endpoint": endpointTrial,
 	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "jwks_uri": endpointTrial,
+	"device_authorization_endpoint": endpointTrial,
 
 	"scopes_supported": listTrial(scopeWorks, "openid", "profile", "email", "roles", "offline_access", "address", "phone", "admin"),
 	"response_types_supported": listTrial(authorizes("response_type", "unsupported_response_type"),

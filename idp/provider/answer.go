@@ -25,7 +25,20 @@ const offlineLifetime = 180 * 24 * time.Hour
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
 func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (web.Answer, error) {
-	now, code := idp.Now(), idp.NewSecret()
+	code := idp.NewSecret()
+	err := p.grant(ctx, r, client, s, o, redeemable{hash: idp.HashSecret(code), expires: idp.Now().Add(idp.CodeLifetime)})
+	return p.answer(r, "code", code), err
+}
+
+// redeemable is the code that a grant is redeemed with.
+type redeemable struct {
+	hash    []byte
+	expires time.Time
+	device  string // address of the device that holds the code, empty for an app
+}
+
+func (p *Provider) grant(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override, code redeemable) error {
+	now := idp.Now()
 	offline := slices.Contains(r.Scopes, "offline_access") && client.Allows("refresh_token")
 	expires := s.ExpiresAt
 	if offline {
@@ -36,26 +49,29 @@ func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Clie
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
-		CodeHash: idp.HashSecret(code), CodeExpiresAt: now.Add(idp.CodeLifetime),
+		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "",
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 		Address: s.Address, UserAgent: s.UserAgent,
 	}
 	if err := p.Store.CreateGrant(ctx, grant); err != nil {
-		return web.Answer{}, err
+		return err
 	}
 	if o.MinVersion > 0 {
 		// The client may be about to hear that this session is over for it. That was
 		// the sign-in before.
 		if err := p.Store.CancelDeliveries(ctx, client.ID, s.ID, now); err != nil {
-			return web.Answer{}, err
+			return err
 		}
 	}
-	err := p.Store.Audit(ctx, idp.AuditEvent{
+	e := idp.AuditEvent{
 		Kind: idp.AuditClientAuthorized, ActorID: s.UserID, UserID: s.UserID, PopulationID: s.PopulationID,
 		ClientID: client.ID, SessionID: s.ID,
-	})
-	return p.answer(r, "code", code), err
+	}
+	if code.device != "" {
+		e.Detail = map[string]string{"device_address": code.device}
+	}
+	return p.Store.Audit(ctx, e)
 }
 
 // Resume answers the request of a sign-in that is finished, in the transaction
@@ -77,6 +93,9 @@ func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) 
 	}
 	if r.Resource != "" && !slices.Contains(client.Resources, r.Resource) {
 		return p.refusal(r, fail(invalidTarget, "the resource is not among the app's setting resources any more")), nil
+	}
+	if r.UserCode != "" {
+		return web.Answer{URL: p.confirmPath(r, s)}, nil
 	}
 	override, err := p.Store.Override(ctx, client.ID)
 	if err != nil {
@@ -105,6 +124,9 @@ func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, i
 		return r, idp.Client{}, fmt.Errorf("answer a request: %w", idp.ErrExpired)
 	}
 	client, err := p.Store.ClientNow(ctx, r.ClientID)
+	if r.UserCode != "" { // the person's answer about the device finishes it
+		return r, client, err
+	}
 	if err := errors.Join(err, p.Store.FinishRequest(ctx, r.ID, idp.Now())); err != nil {
 		return r, client, err
 	}
@@ -118,6 +140,9 @@ func (p *Provider) finish(ctx context.Context, requestID string) (idp.Request, i
 // Again is the URL that makes the same request once more, for a browser that has
 // answered it already: single sign-on.
 func (p *Provider) Again(r idp.Request) string {
+	if r.UserCode != "" {
+		return p.enterPath(r)
+	}
 	return p.Web.Path("%s?%s", authorizePath, again(r).Encode())
 }
 
@@ -125,6 +150,9 @@ func (p *Provider) Again(r idp.Request) string {
 // person, for one that nobody answered. The sign-in to a page of ours begins with the
 // population again that it was at.
 func (p *Provider) Anew(r idp.Request, population string) string {
+	if r.UserCode != "" {
+		return p.enterPath(r)
+	}
 	q := again(r)
 	var prompt []string
 	if !r.Demand.Since.IsZero() {
@@ -211,6 +239,9 @@ func again(r idp.Request) url.Values {
 
 // refusal tells a client what went wrong (RFC 6749 section 4.1.2.1).
 func (p *Provider) refusal(r idp.Request, f *failure) web.Answer {
+	if r.UserCode != "" { // there is no app in this browser: the code is asked for again
+		return web.Answer{URL: p.enterPath(r)}
+	}
 	return p.answer(r, "error", string(f.code), "error_description", f.description)
 }
 

@@ -33,6 +33,7 @@ type metadata struct {
 	UserinfoEndpoint      string             `json:"userinfo_endpoint"`
 	EndSessionEndpoint    string             `json:"end_session_endpoint"`
 	IntrospectionEndpoint string             `json:"introspection_endpoint"`
+	DeviceEndpoint        string             `json:"device_authorization_endpoint"` // RFC 8628 section 4
 	RevocationEndpoint    string             `json:"revocation_endpoint"`
 	JWKSURI               string             `json:"jwks_uri"`
 	Scopes                []string           `json:"scopes_supported"`
@@ -71,12 +72,13 @@ func (p *Provider) discoveryDocument() (document, error) {
 		UserinfoEndpoint:      p.Issuer + userinfoPath,
 		EndSessionEndpoint:    p.Issuer + endSessionPath,
 		IntrospectionEndpoint: p.Issuer + introspectPath,
+		DeviceEndpoint:        p.Issuer + deviceAuthorizationPath,
 		RevocationEndpoint:    p.Issuer + revokePath,
 		JWKSURI:               p.Issuer + keysPath,
 		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         idp.ResponseModes(),
-		GrantTypes:            []string{"authorization_code", "refresh_token", "client_credentials"},
+		GrantTypes:            grantTypes(),
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),

@@ -19,16 +19,21 @@ type errorCode string
 
 // The errors that the library has no name for, or that we answer by ourselves.
 const (
-	invalidRequest           errorCode = "invalid_request"
-	invalidScope             errorCode = "invalid_scope"
-	invalidGrant             errorCode = "invalid_grant"
-	invalidClient            errorCode = "invalid_client"
-	invalidToken             errorCode = "invalid_token"
-	invalidTarget            errorCode = "invalid_target" // RFC 8707
-	unauthorizedClient       errorCode = "unauthorized_client"
-	insufficientScope        errorCode = "insufficient_scope"     // RFC 6750
-	unsupportedTokenType     errorCode = "unsupported_token_type" // RFC 7009
-	unsupportedResponseType  errorCode = "unsupported_response_type"
+	invalidRequest          errorCode = "invalid_request"
+	invalidScope            errorCode = "invalid_scope"
+	invalidGrant            errorCode = "invalid_grant"
+	invalidClient           errorCode = "invalid_client"
+	invalidToken            errorCode = "invalid_token"
+	invalidTarget           errorCode = "invalid_target" // RFC 8707
+	unauthorizedClient      errorCode = "unauthorized_client"
+	insufficientScope       errorCode = "insufficient_scope"     // RFC 6750
+	unsupportedTokenType    errorCode = "unsupported_token_type" // RFC 7009
+	unsupportedResponseType errorCode = "unsupported_response_type"
+	// RFC 8628 section 3.5.
+	authorizationPending     errorCode = "authorization_pending"
+	slowDown                 errorCode = "slow_down"
+	accessDenied             errorCode = "access_denied"
+	expiredToken             errorCode = "expired_token"
 	loginRequired            errorCode = "login_required"
 	interactionRequired      errorCode = "interaction_required"
 	accountSelectionRequired errorCode = "account_selection_required"

@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp/keys"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
+	"gatehouse/idp/throttle"
 	"gatehouse/idp/web"
 )
 
@@ -25,6 +26,9 @@ const (
 	endSessionPath = "/end_session"
 	introspectPath = "/introspect"
 	revokePath     = "/revoke"
+	devicePath     = "/device"
+
+	deviceAuthorizationPath = "/device_authorization"
 )
 
 // Config is what a provider is made of.
@@ -34,6 +38,8 @@ type Config struct {
 	Web      *web.Web
 	Sessions *session.Manager
 	Signer   *keys.Keys
+	// Limiter counts the codes of devices that are tried.
+	Limiter *throttle.Limiter
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
 	// Upstreams signs people out where they came from. Optional.
@@ -76,7 +82,7 @@ func New(cfg Config) (*Provider, error) {
 
 // Endpoints are the paths below the issuer's that answer clients and speak JSON.
 func Endpoints() []string {
-	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath}
+	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, deviceAuthorizationPath}
 }
 
 // Routes registers the endpoints by explicit paths: nothing else of the library
@@ -106,6 +112,14 @@ func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	r.GET(revokePath, onlyPost("POST, OPTIONS"))
 	r.POST(introspectPath, p.introspect)
 	r.GET(introspectPath, onlyPost("POST"))
+	r.POST(deviceAuthorizationPath, p.serveDeviceAuthorization)
+	r.GET(deviceAuthorizationPath, onlyPost("POST"))
+	device := r.Group(devicePath, p.Web.SameOrigin())
+	device.GET("", p.Web.Handle(p.showDevice))
+	device.POST("", p.Web.Handle(p.postDevice))
+	device.GET("/:request/:session", p.Web.Handle(p.confirmDevice))
+	device.POST("/:request/:session/approve", p.Web.Handle(p.decideDevice(p.approveDevice, false)))
+	device.POST("/:request/:session/deny", p.Web.Handle(p.decideDevice(p.denyDevice, true)))
 	r.OPTIONS(userinfoPath, registered)
 	r.Match(both, userinfoPath, registered, p.userinfoGate)
 }

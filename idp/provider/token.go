@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -29,19 +30,50 @@ func (p *Provider) tokenGate(c *gin.Context) {
 		refuse(c, f)
 		return
 	}
+	if redeem := p.ownGrantTypes()[c.Request.PostForm.Get("grant_type")]; redeem != nil {
+		p.serveToken(c, redeem)
+		return
+	}
 	p.forward(&tokenWriter{c.Writer, c}, c.Request, tokenPath)
+}
+
+// redeemer makes the tokens of a grant type for a client that has authenticated.
+type redeemer func(ctx context.Context, client idp.Client, form url.Values) (issued, error)
+
+// ownGrantTypes are those that the library has no part in.
+func (p *Provider) ownGrantTypes() map[string]redeemer {
+	return map[string]redeemer{idp.DeviceGrant: p.redeemDevice}
+}
+
+func (p *Provider) serveToken(c *gin.Context, redeem redeemer) {
+	client, err := p.authenticate(c.Request)
+	if err != nil {
+		refuse(c, err)
+		return
+	}
+	out, err := redeem(c.Request.Context(), client, c.Request.PostForm)
+	if err != nil {
+		refuse(c, err)
+		return
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, out)
+}
+
+// grantTypes are all that the token endpoint knows.
+func grantTypes() []string {
+	return []string{"authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant}
 }
 
 func checkTokenRequest(r *http.Request) *failure {
 	if f := checkBody(r); f != nil {
 		return f
 	}
-	switch r.PostForm.Get("grant_type") {
-	case "":
+	switch named := r.PostForm.Get("grant_type"); {
+	case named == "":
 		return fail(invalidRequest, "grant_type is missing")
-	case string(oidc.GrantTypeCode), string(oidc.GrantTypeRefreshToken), string(oidc.GrantTypeClientCredentials):
-	default:
-		return fail("unsupported_grant_type", "grant_type must be authorization_code, refresh_token or client_credentials")
+	case !slices.Contains(grantTypes(), named):
+		return fail("unsupported_grant_type", "grant_type must be one of "+strings.Join(grantTypes(), ", "))
 	}
 	return checkCredentials(r)
 }
@@ -69,11 +101,18 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 	if !ok {
 		return nil, toLibrary(errors.New("code exchange without an authenticated client"))
 	}
+	return respond(p.redeem(ctx, client.client, r.Data.Code, r.Form, func(s idp.Standing) *failure {
+		return checkAuthorizationCode(s, client.client, r.Data)
+	}))
+}
+
+// redeem makes the tokens of a code that is sound, once.
+func (p *Provider) redeem(ctx context.Context, client idp.Client, code string, form url.Values, check func(idp.Standing) *failure) (issued, error) {
 	var out issued
 	var reused *idp.Standing
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
 		out, reused = issued{}, nil
-		found, err := p.Store.StandingByCode(ctx, idp.HashSecret(r.Data.Code))
+		found, err := p.Store.StandingByCode(ctx, idp.HashSecret(code))
 		if errors.Is(err, idp.ErrNotFound) {
 			return fail(invalidGrant, "the code is not known").because(err)
 		}
@@ -81,23 +120,23 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 			return err
 		}
 		standing := found.Judged()
-		if f := checkCode(standing, client.client, r.Data); f != nil {
+		if f := check(standing); f != nil {
 			return f
 		}
-		if f := checkResource(r.Form, standing.Grant); f != nil {
+		if f := checkResource(form, standing.Grant); f != nil {
 			return f
 		}
 		if err := p.Store.UseCode(ctx, standing.Grant.ID, idp.Now()); err != nil {
 			reused = &standing
 			return codeUsed(err)
 		}
-		out, err = p.issue(ctx, standing, client.client, "")
+		out, err = p.issue(ctx, standing, client, "")
 		return err
 	})
 	if reused != nil {
 		p.revokeReused(ctx, idp.AuditCodeReused, reused.Grant)
 	}
-	return respond(out, err)
+	return out, err
 }
 
 func codeUsed(err error) error {
@@ -107,16 +146,26 @@ func codeUsed(err error) error {
 	return err
 }
 
-// checkCode checks everything about a code except that it is used once.
-func checkCode(s idp.Standing, client idp.Client, r *oidc.AccessTokenRequest) *failure {
-	now := idp.Now()
+// checkAuthorizationCode checks everything about an authorization code except that it is used
+// once.
+func checkAuthorizationCode(s idp.Standing, client idp.Client, r *oidc.AccessTokenRequest) *failure {
 	switch {
-	case s.Grant.ClientID != client.ID:
-		return fail(invalidGrant, "the code belongs to another client")
+	case s.Grant.FromDevice:
+		return fail(invalidGrant, "this is no authorization code")
 	case s.Grant.RedirectURI != r.RedirectURI:
 		return fail(invalidGrant, "redirect_uri is not the one of the authorization request")
 	case !verifies(s.Grant.CodeChallenge, r.CodeVerifier):
 		return fail(invalidGrant, "code_verifier does not match code_challenge")
+	}
+	return checkCode(s, client)
+}
+
+// checkCode checks what is so of the codes of apps and of devices.
+func checkCode(s idp.Standing, client idp.Client) *failure {
+	now := idp.Now()
+	switch {
+	case s.Grant.ClientID != client.ID:
+		return fail(invalidGrant, "the code belongs to another client")
 	case s.Grant.CodeUsedAt.IsZero() && !now.Before(s.Grant.CodeExpiresAt):
 		return fail(invalidGrant, "the code has expired")
 	case s.Grant.CodeUsedAt.IsZero() && !s.Live(now):

@@ -113,7 +113,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
-		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, RefreshKey: secrets[keys.ForRefresh],
+		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh],
 	})
 	if err != nil {
 		return err
@@ -184,7 +184,7 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 		}
 	}
 	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
-		p.Throttles, p.Rotation, p.Write, p.Reap = limiter, s.Keys, s.pages.WriteMail, s.reapSoon
+		p.Throttles, p.Rotation, p.Write, p.Reap, p.Logout = limiter, s.Keys, s.pages.WriteMail, s.reapSoon, s.backchannel().Test
 		if s.Mailer != nil {
 			p.Mailer = s.Mailer
 		}

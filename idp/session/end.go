@@ -96,6 +96,33 @@ func (m *Manager) Reap(ctx context.Context) (int, error) {
 	return reaped + n, err
 }
 
+// Expire marks as ended what has become too old to be used, idle or beyond its absolute
+// limit, and has the relying parties told (OpenID Connect Back-Channel Logout 1.0 section
+// 2.3). A limit that was shortened since is told of when the session was idle as long. It
+// returns how many sessions there were, and may run on all replicas at once.
+func (m *Manager) Expire(ctx context.Context) (expired int, err error) {
+	populations, err := m.Store.Populations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range populations {
+		for _, kept := range []bool{false, true} {
+			idle, _ := p.Limits(kept)
+			n, err := m.repeat(ctx, func(ctx context.Context) (int, error) {
+				ended, err := m.Store.EndSessionsExpired(ctx, p.ID, kept, idle, idp.Now(), reapBatch)
+				if err != nil || len(ended) == 0 {
+					return 0, err
+				}
+				return len(ended), m.tell(ctx, ended)
+			})
+			if expired += n; err != nil {
+				return expired, err
+			}
+		}
+	}
+	return expired, nil
+}
+
 // reapWays ends the sessions that rest on a way in that was closed since, and has their
 // relying parties told. Each process looks through a population once for each change.
 func (m *Manager) reapWays(ctx context.Context) (int, error) {

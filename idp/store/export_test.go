@@ -55,6 +55,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},
+		deviceRow{},
 		userRow{},
 		userWordRow{},
 		roleRow{},

@@ -36,6 +36,7 @@ type grantRow struct {
 	UserAgent     string
 	Claims        string
 	Resource      string
+	FromDevice    bool
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -50,7 +51,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
-		Claims: askedClaims(r.Claims), Resource: r.Resource,
+		Claims: askedClaims(r.Claims), Resource: r.Resource, FromDevice: r.FromDevice,
 	}, err
 }
 
@@ -94,7 +95,7 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
-		Claims: claimWords(g.Claims), Resource: g.Resource,
+		Claims: claimWords(g.Claims), Resource: g.Resource, FromDevice: g.FromDevice,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"

@@ -39,7 +39,8 @@ type asked struct {
 	ResponseMode idp.ResponseMode `json:"response_mode,omitempty"`
 	Resource     string           `json:"resource,omitempty"`
 	// Claims are as a grant keeps them.
-	Claims string `json:"claims,omitempty"`
+	Claims   string `json:"claims,omitempty"`
+	UserCode string `json:"user_code,omitempty"`
 }
 
 func (requestRow) TableName() string { return "requests" }
@@ -58,7 +59,7 @@ func (r requestRow) request() (idp.Request, error) {
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
-		ResponseMode: more.ResponseMode, Resource: more.Resource, Claims: askedClaims(more.Claims), Demand: demand,
+		ResponseMode: more.ResponseMode, Resource: more.Resource, Claims: askedClaims(more.Claims), UserCode: more.UserCode, Demand: demand,
 		LoginHint: r.LoginHint, UILocales: r.UILocales,
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}, err
@@ -74,7 +75,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims)})
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims), UserCode: r.UserCode})
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}

@@ -160,6 +160,7 @@ func TestRequestIsReadAsItWasWritten(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		full := idptest.Request(w.Client)
+		full.UserCode = "BCDF-GHJK"
 		expectFull(t, full, "None") // prompt=none is answered at once
 		bare := idp.Request{
 			ID: "bare", ClientID: w.Client.ID, BrowserHash: []byte{}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},

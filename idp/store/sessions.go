@@ -238,6 +238,26 @@ func (s *Store) EndSessionsBelow(ctx context.Context, population string, version
 	return s.endSessions(ctx, at, "id IN (?)", dead)
 }
 
+// EndSessionsExpired ends up to limit sessions of a population, kept ones or others, that
+// nobody used for idle, and those of it beyond their absolute limit. They could not be used
+// before; this is for those who are told.
+func (s *Store) EndSessionsExpired(ctx context.Context, population string, kept bool, idle time.Duration, at time.Time, limit int) ([]idp.Session, error) {
+	// In this order for the reason of EndSessionsBelow.
+	unused := s.writer(ctx).Model(&sessionRow{}).Select("id").
+		Where("population_id = ? AND kept = ? AND last_seen_at <= ? AND ended_at IS NULL", population, kept, at.Add(-idle)).
+		Order("last_seen_at").Limit(limit)
+	// Said twice: who uses one meanwhile keeps it.
+	ended, err := s.endSessions(ctx, at, "id IN (?) AND last_seen_at <= ?", unused, at.Add(-idle))
+	if err != nil {
+		return nil, err
+	}
+	over := s.writer(ctx).Model(&sessionRow{}).Select("id").
+		Where("expires_at <= ? AND ended_at IS NULL AND population_id = ? AND kept = ?", at, population, kept).
+		Order("expires_at").Limit(limit)
+	more, err := s.endSessions(ctx, at, "id IN (?)", over)
+	return append(ended, more...), err
+}
+
 func (s *Store) endSessions(ctx context.Context, at time.Time, where string, args ...any) ([]idp.Session, error) {
 	var rows []sessionRow
 	err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).

@@ -22,6 +22,7 @@ const (
 	endedSessions   = 24 * time.Hour       // sessions stay this long after their end
 	doneDeliveries  = 7 * 24 * time.Hour   // deliveries stay this long, to be looked at
 	unredeemed      = 2 * time.Minute      // codes that nobody redeemed, for those who come late
+	unpolled        = 5 * time.Minute      // devices, so that their next polls hear that they expired
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
@@ -44,13 +45,14 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 			"requests", "id", "expires_at < ? AND done_at IS NULL AND NOT EXISTS (SELECT 1 FROM flows f WHERE f.request_id = requests.id)",
 			now.Add(idp.FlowLifetime - idp.OpenLifetime),
 		},
+		{"device_authorizations", "code_hash", "expires_at < ?", now.Add(-unpolled)},
 		{"tokens", "id", "expires_at < ?", now},
 		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},
 		{"grants", "id", "code_expires_at < ? AND code_used_at IS NULL", now.Add(-unredeemed)},
 		{"sessions", "id", "expires_at < ?", now.Add(-endedSessions)},
 		{"sessions", "id", "ended_at < ?", now.Add(-endedSessions)},
-		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address', 'confirm', 'confirm-mail')", now.Add(-addressCounters)},
+		{"throttles", "key", "last_at < ? AND kind IN ('address', 'mail', 'mail-address', 'confirm', 'confirm-mail', 'device')", now.Add(-addressCounters)},
 		{"throttles", "key", "last_at < ?", now.Add(-accountCounters)},
 		{"signing_keys", "id", "expires_at < ?", now},
 		{"outbox", "id", "expires_at < ?", now.Add(-doneDeliveries)},

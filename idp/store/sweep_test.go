@@ -75,6 +75,12 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			r.ID, r.ExpiresAt = id, at
 			return errors.Join(db.CreateRequest(ctx, r), db.FinishRequest(ctx, id, at))
 		}},
+		"device": {"device_authorizations", 5 * time.Minute, func(ctx context.Context, id string, at time.Time) error {
+			d := device(w.Client.ID)
+			d.ExpiresAt = at
+			return db.CreateDevice(ctx, d)
+		}},
+		"codes of devices tried from an address": {"throttles", day, throttle("device")},
 		"token": {"tokens", 0, func(ctx context.Context, id string, at time.Time) error {
 			return db.CreateTokens(ctx, idp.Token{
 				ID: id, GrantID: w.Grant.ID, Kind: idp.AccessToken, Hash: []byte(id), CreatedAt: at, ExpiresAt: at,

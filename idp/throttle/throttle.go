@@ -45,6 +45,7 @@ const (
 	EmailCode         Kind = "email"
 	ConfirmCode       Kind = "confirm"      // codes tried for an address that is to be confirmed
 	ConfirmMail       Kind = "confirm-mail" // codes sent there
+	DeviceCode        Kind = "device"       // codes of devices tried from an address
 	MailOfAccount     Kind = "mail"         // mails that anybody may ask for
 	MailOfAddress     Kind = "mail-address" // and who asks for them
 	MailTo            Kind = "mail-to"      // mails that people here cause to an address
@@ -92,6 +93,11 @@ func (l *Limiter) Browser(population, email string, browserHash []byte) Counter 
 // Address is the budget of a network address; IPv6 counts by /64, which is what
 // one customer gets.
 func (l *Limiter) Address(address string) Counter { return l.counter(OfAddress, network(address)) }
+
+// DeviceCodes is the budget of codes of devices that a network address tries.
+func (l *Limiter) DeviceCodes(address string) Counter {
+	return l.counter(DeviceCode, network(address))
+}
 
 // Mail is the window of mails to an account of one purpose: known or not, it takes one
 // in MailWindow, and is never used up.
@@ -156,6 +162,7 @@ var of = map[Kind]rule{
 	Recovery:          own,
 	EmailCode:         own,
 	OfAddress:         {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	DeviceCode:        {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	MailOfAddress:     {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	// Nobody can reset what is counted against an address without an account. Waits as
 	// long as mails of ours are apart leave 144 guesses a day.

@@ -191,13 +191,23 @@ func enrolment() map[string]ui.Page {
 }
 
 func rest() map[string]ui.Page {
+	device := frame()
+	device.Account, device.NotYouAction = "maya@rtx.example", "/device"
 	pages := map[string]ui.Page{
 		"sign-out": ui.SignOut{
 			Frame: frame(), Action: "/signout", Hidden: []ui.Field{{Name: "state", Value: "abc"}},
 			Accounts: []string{"maya@rtx.example", "maya.test@customer.example"}, CancelURL: "/account",
 		},
 		// An example has to stay: this one is not sent by itself, and the next leads to itself.
-		"form-post":      ui.FormPost{Frame: frame(), Fields: []ui.Field{{Name: "code", Value: "c"}, {Name: "state", Value: "s"}}},
+		"form-post":         ui.FormPost{Frame: frame(), Fields: []ui.Field{{Name: "code", Value: "c"}, {Name: "state", Value: "s"}}},
+		"device-code":       ui.DeviceCode{Frame: frame(), Action: "/device", Code: "BCDF-GHJK"},
+		"device-code-error": ui.DeviceCode{Frame: frame(), Action: "/device", Code: "BCDF", CodeError: ui.MsgDeviceCodeFormat.With()},
+		"device-confirm": ui.DeviceConfirm{
+			Frame: device, Code: "BCDF-GHJK", Address: "2001:0db8:85a3:0000:0000:8a2e:0370:7334", UserAgent: firefox,
+			At: time.Date(2026, 11, 23, 14, 5, 0, 0, time.UTC), ApproveAction: "/device/approve", DenyAction: "/device/deny",
+		},
+		"device-done":    ui.DeviceDone{Frame: frame()},
+		"device-denied":  ui.DeviceDone{Frame: frame(), Denied: true},
 		"lead-on":        ui.LeadOn{Frame: frame(), URL: "#"},
 		"go-on":          ui.GoOn{Frame: frame(), Email: "maya@rtx.example", OtherURL: "?other=1"},
 		"signed-out-one": ui.SignedOut{Frame: frame(), Remaining: []string{"maya.test@customer.example"}, SignOutURL: "/end_session", BackURL: "/account"},

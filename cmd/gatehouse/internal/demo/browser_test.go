@@ -181,7 +181,10 @@ func (h *house) secondPortal(t *testing.T) string {
 		t.Fatal(err)
 	}
 	base := "http://localhost:" + port
-	secret := h.client(t, base)
+	secret := h.client(t, idp.Client{
+		ID: "second-portal", Name: "Second portal", HomeURL: base + "/",
+		RedirectURIs: []string{base + "/callback"}, Populations: []string{idp.Agents},
+	})
 	made, err := portal.New(t.Context(), portal.Config{
 		Kind: portal.Support, Name: "Second portal", BaseURL: base,
 		Issuer: h.Issuer, ClientID: "second-portal", ClientSecret: secret,
@@ -201,8 +204,8 @@ func (h *house) secondPortal(t *testing.T) string {
 	return base
 }
 
-// client registers the second portal in the demo's database.
-func (h *house) client(t *testing.T, base string) string {
+// client registers an app in the demo's database.
+func (h *house) client(t *testing.T, c idp.Client) string {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.SQLiteScheme+filepath.Join(h.data, "gatehouse.db"))
 	if err != nil {
@@ -213,10 +216,7 @@ func (h *house) client(t *testing.T, base string) string {
 			t.Error(err)
 		}
 	}()
-	_, secret, err := manage.New(manage.Parts{Store: s}).Apps.CreateClient(t.Context(), idp.Client{
-		ID: "second-portal", Name: "Second portal", HomeURL: base + "/",
-		RedirectURIs: []string{base + "/callback"}, Populations: []string{idp.Agents},
-	})
+	_, secret, err := manage.New(manage.Parts{Store: s}).Apps.CreateClient(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
