@@ -246,7 +246,7 @@ const (
 type Override struct {
 	// Version is the number of its last change, 0 when there was none.
 	Version int64
-	// MinVersion refuses, at this client, every proof and grant of before:
+	// MinVersion refuses, at this client, every earlier proof and grant:
 	// "Immediately" raises it to the version it saves.
 	MinVersion int64
 	Mode       OverrideMode // zero value: inherit

@@ -18,8 +18,7 @@ const (
 	maxJWKS       = 16_000
 )
 
-// refreshTTL is the lifetime of a refresh token unless a client asks for another
-// (REQUIREMENTS).
+// refreshTTL is the lifetime of a refresh token unless a client asks for another.
 const refreshTTL = 30 * 24 * time.Hour
 
 // Client describes an app or a service (OpenID Connect Dynamic Client Registration 1.0

@@ -14,7 +14,7 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// Lifetimes of a client's access tokens unless it asks for others (REQUIREMENTS).
+// Lifetimes of a client's access tokens unless it asks for others.
 const (
 	opaqueAccessTTL = 15 * time.Minute
 	jwtAccessTTL    = 5 * time.Minute
