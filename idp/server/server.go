@@ -114,6 +114,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
 		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh],
+		Fetch: fetch.NewClient(s.cfg.PrivateNetworks),
 	})
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 		}
 	}
 	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
-		p.Throttles, p.Rotation, p.Write, p.Reap = limiter, s.Keys, s.pages.WriteMail, s.reapSoon
+		p.Throttles, p.Rotation, p.Write, p.Reap, p.Logout = limiter, s.Keys, s.pages.WriteMail, s.reapSoon, s.backchannel().Test
 		if s.Mailer != nil {
 			p.Mailer = s.Mailer
 		}
