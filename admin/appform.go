@@ -33,7 +33,7 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return kind == idp.WebClient
 	case "identifier":
 		return kind == idp.APIClient
-	case "resources", "default_resource":
+	case "resources", "default_resource", "dpop_bound_access_tokens":
 		return kind != idp.APIClient
 	}
 	return kind.SignsIn() // about how people sign in

@@ -93,6 +93,9 @@ type Client struct {
 	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
 	// Public clients always have it, services never: nobody signs in to them.
 	RequirePKCE bool
+	// DPoPBound has its tokens bound to a key: it proves to hold one with each request to the
+	// token endpoint (RFC 9449 section 5.2).
+	DPoPBound bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).

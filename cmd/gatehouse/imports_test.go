@@ -95,7 +95,8 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"idp/dpop":       {"idp"},
+	"idp/provider":   {"idp", "idp/dpop", "idp/keys", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {

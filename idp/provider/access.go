@@ -31,6 +31,8 @@ type access struct {
 	// person is who is behind it, nil for a service; roles are a service's.
 	person *idp.Standing
 	roles  []string
+	// jkt is the thumbprint of the key that it is bound to, empty for none.
+	jkt string
 }
 
 // subject is the person, or the client that acts for itself.
@@ -71,9 +73,12 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if t.Kind == idp.RefreshToken && !found.App.Allows(found.Grant, "refresh_token") {
 		return access{}, idp.ErrExpired
 	}
+	if t.Kind == idp.AccessToken && t.JKT == "" && found.App.DPoPBound {
+		return access{}, idp.ErrExpired // of before the app's tokens were to be bound
+	}
 	a := access{
 		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
-		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing,
+		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing, jkt: t.JKT,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
@@ -100,7 +105,8 @@ type jwtClaims struct {
 	ClientID string   `json:"client_id"`
 	Scope    string   `json:"scope"`
 	// GivenVersion is that of a service's token; a grant has its own.
-	GivenVersion int64 `json:"given_version"`
+	GivenVersion int64        `json:"given_version"`
+	Confirmation confirmation `json:"cnf"`
 }
 
 // grantID is the grant of a person's token, empty for a service's.
@@ -135,7 +141,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	}
 	a := access{
 		kind: idp.AccessToken, jti: c.ID, clientID: c.ClientID, audience: c.Audience, scopes: fields(c.Scope),
-		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(),
+		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(), jkt: c.Confirmation.JKT,
 	}
 	if c.grantID() == "" {
 		return p.findServiceJWT(ctx, a, c)
@@ -148,7 +154,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	switch {
 	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID:
 		return access{}, idp.ErrInvalid
-	case found.Token.ID != "" || !found.Live(idp.Now()):
+	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && found.App.DPoPBound:
 		return access{}, idp.ErrExpired
 	}
 	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.Standing
@@ -164,7 +170,7 @@ func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (a
 		return access{}, err
 	}
 	s.Token.ID, s.Token.ClientID, s.Token.Scopes = a.jti, a.clientID, a.scopes
-	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion = a.issuedAt, a.expiresAt, c.GivenVersion
+	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion, s.Token.JKT = a.issuedAt, a.expiresAt, c.GivenVersion, a.jkt
 	for _, a := range a.audience {
 		if a != p.Issuer && a != p.AdminAPI() {
 			s.Token.Resource = a
@@ -184,7 +190,7 @@ func (p *Provider) ofService(s idp.ServiceStanding) (access, error) {
 	return access{
 		kind: idp.AccessToken, clientID: s.Client.ID, scopes: s.Scopes(),
 		audience: p.audienceOf(s.Token.Resource, s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
-		roles: s.Client.Roles,
+		roles: s.Client.Roles, jkt: s.Token.JKT,
 	}, nil
 }
 
@@ -216,6 +222,9 @@ func (p *Provider) AdminToken(ctx context.Context, token string) (AdminAccess, e
 		return AdminAccess{}, fmt.Errorf("%w: %s", ErrScopeInsufficient, idp.AdminScope)
 	case !slices.Contains(a.audience, p.AdminAPI()):
 		return AdminAccess{}, fmt.Errorf("%w: it is not for the admin API", ErrTokenInvalid)
+	}
+	if err := p.possessed(ctx, a, token); err != nil {
+		return AdminAccess{}, err
 	}
 	found := AdminAccess{ClientID: a.clientID, Roles: a.roles, Scopes: a.scopes, ExpiresAt: a.expiresAt}
 	if a.person != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/dpop"
 	"gatehouse/idp/store"
 )
 
@@ -43,6 +44,7 @@ type metadata struct {
 	ACRValues             []idp.ACR          `json:"acr_values_supported"`
 	SubjectTypes          []string           `json:"subject_types_supported"`
 	IDTokenAlgs           []idp.Algorithm    `json:"id_token_signing_alg_values_supported"`
+	DPoPAlgs              []string           `json:"dpop_signing_alg_values_supported"` // RFC 9449 section 5.1
 	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
@@ -82,6 +84,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),
+		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,
 		IntrospectionMethods:  withSecret,
 		RevocationMethods:     all,
@@ -153,6 +156,7 @@ func (p *Provider) allowRegisteredOrigins(c *gin.Context) {
 		c.Header("Access-Control-Allow-Origin", origin)
 		c.Header("Access-Control-Allow-Methods", "GET, POST")
 		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		c.Header("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
 		c.Header("Access-Control-Max-Age", "600")
 	}
 	if c.Request.Method == http.MethodOptions {

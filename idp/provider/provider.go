@@ -42,6 +42,8 @@ type Config struct {
 	Limiter *throttle.Limiter
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
+	// NonceKey is the HMAC key of nonces of proofs of possession.
+	NonceKey []byte
 	// Upstreams signs people out where they came from. Optional.
 	Upstreams Upstreams
 }
