@@ -91,6 +91,8 @@ type Token struct {
 	Scopes []string
 	// JKT is the thumbprint of the key that it is bound to, empty for none.
 	JKT string
+	// Exchange is how it came of another, zero where it did not.
+	Exchange Exchange
 	// PreviousID is the refresh token that this one replaced.
 	PreviousID string
 }

@@ -22,7 +22,9 @@ const servicePrefix = "service~"
 // stands for.
 type access struct {
 	kind      idp.TokenKind
+	id        string // of its row, or the jti of a JWT
 	jti       string // of a JWT
+	exchange  idp.Exchange
 	clientID  string
 	audience  []string
 	scopes    []string
@@ -73,17 +75,17 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if t.Kind == idp.RefreshToken && !found.App.Allows(found.Grant, "refresh_token") {
 		return access{}, idp.ErrExpired
 	}
-	if t.Kind == idp.AccessToken && t.JKT == "" && found.App.DPoPBound {
+	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.DPoPBound {
 		return access{}, idp.ErrExpired // of before the app's tokens were to be bound
 	}
 	a := access{
-		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
+		kind: t.Kind, id: t.ID, exchange: t.Exchange, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
 		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing, jkt: t.JKT,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
 	}
-	return a, nil
+	return p.stillExchanged(ctx, a)
 }
 
 // standingByToken reads an opaque token with what it is worth now. A scope that its app
@@ -106,6 +108,7 @@ type jwtClaims struct {
 	Scope    string   `json:"scope"`
 	// GivenVersion is that of a service's token; a grant has its own.
 	GivenVersion int64        `json:"given_version"`
+	Parent       string       `json:"parent"`
 	Confirmation confirmation `json:"cnf"`
 }
 
@@ -116,6 +119,14 @@ func (c jwtClaims) grantID() string {
 		return ""
 	}
 	return id
+}
+
+// exchange is how the token came of another.
+func (c jwtClaims) exchange() idp.Exchange {
+	if c.Parent == "" {
+		return idp.Exchange{}
+	}
+	return idp.Exchange{ClientID: c.ClientID, ParentID: c.Parent, Resource: c.Audience[0], GivenVersion: c.GivenVersion}
 }
 
 // verifyJWT reads a JWT access token of ours that is in time: an ID token has
@@ -140,7 +151,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 		return access{}, err
 	}
 	a := access{
-		kind: idp.AccessToken, jti: c.ID, clientID: c.ClientID, audience: c.Audience, scopes: fields(c.Scope),
+		kind: idp.AccessToken, id: c.ID, jti: c.ID, exchange: c.exchange(), clientID: c.ClientID, audience: c.Audience, scopes: fields(c.Scope),
 		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(), jkt: c.Confirmation.JKT,
 	}
 	if c.grantID() == "" {
@@ -152,13 +163,13 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	}
 	found.Standing = found.Judged()
 	switch {
-	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID:
+	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
 		return access{}, idp.ErrInvalid
-	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && found.App.DPoPBound:
+	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.DPoPBound:
 		return access{}, idp.ErrExpired
 	}
 	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.Standing
-	return a, nil
+	return p.stillExchanged(ctx, a)
 }
 
 func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (access, error) {

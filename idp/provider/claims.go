@@ -223,7 +223,10 @@ type accessTokenClaims struct {
 	// Of a person, not of a service.
 	*authentication
 	*membership
-	// GivenVersion is of a service: what its client lost since is not the token's.
+	// Actor is who exchanged another token for it, and Parent the id of that one.
+	Actor  *actor `json:"act,omitempty"`
+	Parent string `json:"parent,omitempty"`
+	// GivenVersion is of a service or an exchange: what its client lost since is not the token's.
 	GivenVersion int64 `json:"given_version,omitempty"`
 }
 

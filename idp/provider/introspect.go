@@ -26,6 +26,7 @@ type introspection struct {
 	Issuer       string        `json:"iss,omitempty"`
 	ID           string        `json:"jti,omitempty"`
 	Confirmation *confirmation `json:"cnf,omitempty"`
+	Actor        *actor        `json:"act,omitempty"`
 	// Of a person, not of a service.
 	*authentication
 	*membership
@@ -84,7 +85,7 @@ func visible(a access, client idp.Client) bool {
 func (p *Provider) describe(a access) introspection {
 	out := introspection{
 		Active: true, Scope: strings.Join(a.scopes, " "), ClientID: a.clientID, Expires: a.expiresAt.Unix(),
-		IssuedAt: a.issuedAt.Unix(), Subject: a.subject(), Audience: a.audience, Issuer: p.Issuer, ID: a.jti, Confirmation: confirmationOf(a.jkt),
+		IssuedAt: a.issuedAt.Unix(), Subject: a.subject(), Audience: a.audience, Issuer: p.Issuer, ID: a.jti, Confirmation: confirmationOf(a.jkt), Actor: actorOf(a.exchange),
 	}
 	if a.kind == idp.AccessToken {
 		out.TokenType = tokenType(a.jkt)

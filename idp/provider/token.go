@@ -46,7 +46,7 @@ type redeemer func(ctx context.Context, client idp.Client, form url.Values) (iss
 
 // ownGrantTypes are those that the library has no part in.
 func (p *Provider) ownGrantTypes() map[string]redeemer {
-	return map[string]redeemer{idp.DeviceGrant: p.redeemDevice}
+	return map[string]redeemer{idp.DeviceGrant: p.redeemDevice, idp.ExchangeGrant: p.exchangeToken}
 }
 
 func (p *Provider) serveToken(c *gin.Context, redeem redeemer) {
@@ -66,7 +66,7 @@ func (p *Provider) serveToken(c *gin.Context, redeem redeemer) {
 
 // grantTypes are all that the token endpoint knows.
 func grantTypes() []string {
-	return []string{"authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant}
+	return []string{"authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant, idp.ExchangeGrant}
 }
 
 func checkTokenRequest(r *http.Request) *failure {
@@ -305,12 +305,14 @@ func (p *Provider) successor(refreshToken string) string {
 // issued is a token response (RFC 6749 section 5.1, OpenID Connect Core 1.0
 // section 3.1.3.3).
 type issued struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	AccessToken string `json:"access_token"`
+	// IssuedTokenType is of an exchange (RFC 8693 section 2.2.1).
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       int64  `json:"expires_in"`
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
+	Scope           string `json:"scope"`
 }
 
 func respond(out issued, err error) (*op.Response, error) {

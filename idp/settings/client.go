@@ -38,7 +38,7 @@ func Client() Fields[idp.Client] {
 		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Flag("dpop_bound_access_tokens", func(c *client) *bool { return &c.DPoPBound }).InColumn(),
-		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant).Max(maxListed),
+		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant, idp.ExchangeGrant).Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
 		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
 		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),

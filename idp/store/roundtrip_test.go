@@ -245,6 +245,7 @@ func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
 		w, now := db.World(t), idp.Now()
 		first := idp.Token{
 			ID: "first", GrantID: w.Grant.ID, Kind: idp.RefreshToken, Hash: idp.HashSecret("first"), Scopes: []string{"openid", "email"}, JKT: "jkt",
+			Exchange:  idp.Exchange{ClientID: "api", ParentID: "parent", Resource: "urn:example:api", GivenVersion: 3},
 			CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		}
 		second := first
