@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/manage/authz"
+	"gatehouse/idp/manage/system"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -226,7 +227,31 @@ func deleteApp() question[apps.ClientEntry] {
 }
 
 // appDeliveries is how far the logout tokens of an app are.
-func (v *visit) appDeliveries() error {
+func (v *visit) appDeliveries() error { return v.renderDeliveries(http.StatusOK, nil) }
+
+// postLogoutTest posts a logout token at once, and shows what the app answers.
+func (v *visit) postLogoutTest() error {
+	if err := v.need("TestLogout"); err != nil {
+		return err
+	}
+	c, err := v.app("TestLogout")
+	if err != nil {
+		return err
+	}
+	err = v.console.Manage.System.TestLogout(v.Request.Context(), v.actor, c.ID)
+	var unanswered *system.UnansweredError
+	switch {
+	case errors.As(err, &unanswered):
+		return v.renderDeliveries(http.StatusUnprocessableEntity, ui.Key("console.app.logout_test_failed").With(unanswered.Error()))
+	case errors.Is(err, system.ErrNoLogoutURI):
+		return web.BadForm(err)
+	case err != nil:
+		return err
+	}
+	return v.done("/apps/"+c.ID+"/deliveries", "console.done.logout_tested")
+}
+
+func (v *visit) renderDeliveries(status int, failed *ui.Message) error {
 	if err := v.need("Client"); err != nil {
 		return err
 	}
@@ -242,11 +267,15 @@ func (v *visit) appDeliveries() error {
 	if err != nil {
 		return err
 	}
-	page := ui.ConsoleAppDeliveries{Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.pathFor("RetryDeliveries", "/system/retry")}
+	frame.Alert = failed
+	page := ui.ConsoleAppDeliveries{
+		Console: frame, AppName: c.Name, To: c.BackchannelLogoutURI, RetryPath: v.pathFor("RetryDeliveries", "/system/retry"),
+		TestPath: v.pathFor("TestLogout", "/apps/"+c.ID+"/deliveries/test"),
+	}
 	for _, l := range lanes {
 		if l.Lane == c.ID {
 			page.Lane = laneOf(l)
 		}
 	}
-	return v.render(http.StatusOK, page)
+	return v.render(status, page)
 }

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -254,5 +255,15 @@ func TestDeliveriesToAnAppAreShownAndRetried(t *testing.T) {
 	page := h.page(b, "/apps/"+app.Client.ID+"/deliveries")
 	want(t, page, http.StatusOK, "Wallboard", "http://localhost:1/logout", "<dd>1</dd><dt>Waiting</dt>")
 	want(t, b.Submit(page, "/system/retry"), http.StatusOK, "System", "tried again now", "/apps/"+app.Client.ID+"/deliveries")
+	page = h.page(b, "/apps/"+app.Client.ID+"/deliveries")
+	want(t, b.Submit(page, "/deliveries/test"), http.StatusUnprocessableEntity, "Wallboard", "The app did not accept the test", "refused")
+	answering := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(answering.Close)
+	heard := h.AddParty(idp.Client{Name: "Board", BackchannelLogoutURI: answering.URL + "/logout"})
+	page = h.page(b, "/apps/"+heard.Client.ID+"/deliveries")
+	want(t, b.Submit(page, "/deliveries/test"), http.StatusOK, "Board", "The app accepted the test")
+	if n := h.Audited(idp.AuditLogoutTested); n != 2 {
+		t.Errorf("%d tests in the audit log, want 2", n)
+	}
 	want(t, b.Post(h.Issuer+"/admin/system/retry", url.Values{"lane": {"\x00"}}), http.StatusBadRequest, "Something is missing from this link")
 }

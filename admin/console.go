@@ -145,6 +145,7 @@ func forms() map[string]handler {
 		"/apps/:id/delete":                  deleteApp().post,
 		"/system/retry":                     (*visit).postRetry,
 		"/system/keys/:key/revoke":          revokeKey().post,
+		"/apps/:id/deliveries/test":         (*visit).postLogoutTest,
 		"/system/test-mail":                 (*visit).postTestMail,
 
 		"/people/new":                              newPerson().post,
@@ -241,7 +242,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), invitationsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
-		"console.done.key_revoked", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
+		"console.done.key_revoked", "console.done.logout_tested", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",
 		"console.done.linked", "console.done.unlinked",

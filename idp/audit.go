@@ -94,6 +94,7 @@ const (
 	AuditPasswordRules      AuditKind = "password.rules_changed"
 	AuditSessionRules       AuditKind = "session.rules_changed"
 	AuditDeliveriesRetried  AuditKind = "deliveries.retried"
+	AuditLogoutTested       AuditKind = "client.logout_tested"
 	AuditOperationRefused   AuditKind = "operation.refused"
 	AuditKeyCreated         AuditKind = "key.created"
 	AuditKeyRotated         AuditKind = "key.rotated"

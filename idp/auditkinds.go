@@ -20,7 +20,7 @@ func AuditKinds() []AuditKind {
 		AuditConnectionChanged, AuditConnectionDeleted, AuditAccessChanged, AuditFederatedAccepted,
 		AuditFederatedRefused, AuditFederatedPending, AuditIdentityLinked, AuditIdentityUnlinked, AuditRolesWithheld,
 		AuditProfileSynced, AuditBreakGlassOffered, AuditBreakGlassUsed, AuditPasswordRules, AuditSessionRules,
-		AuditDeliveriesRetried, AuditOperationRefused, AuditKeyCreated, AuditKeyRotated, AuditKeyRevoked,
+		AuditDeliveriesRetried, AuditLogoutTested, AuditOperationRefused, AuditKeyCreated, AuditKeyRotated, AuditKeyRevoked,
 		AuditSecretsReencrypted, AuditSecretsForgotten,
 	}
 }

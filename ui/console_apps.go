@@ -101,6 +101,8 @@ type ConsoleAppDeliveries struct {
 	To        string
 	Lane      Lane
 	RetryPath string
+	// TestPath is empty for those who may not send a test.
+	TestPath string
 }
 
 func (p ConsoleAppDeliveries) about() about {

@@ -97,6 +97,7 @@ var refusals = []refusal{
 	{idp.ErrInUse, http.StatusConflict, ProblemCodeConflict, "It is in use."},
 	{idp.ErrTwoSecrets, http.StatusConflict, ProblemCodeConflict, "There are two secrets already: remove one first."},
 	{system.ErrNoMail, http.StatusConflict, ProblemCodeConflict, "No mail server is configured."},
+	{system.ErrNoLogoutURI, http.StatusConflict, ProblemCodeConflict, ""},
 	{idp.ErrConflict, http.StatusConflict, ProblemCodeConflict, "That is taken, or somebody else changed it at the same moment."},
 	{idp.ErrNotFound, http.StatusNotFound, ProblemCodeNotFound, "There is no such thing."},
 	{idp.ErrUnreadable, http.StatusConflict, ProblemCodeConflict, "This can no longer be read: the master key that it was encrypted with is lost, or it was damaged. Make it anew."},
@@ -113,6 +114,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var several settings.Errors
 	var wrong *mismatch
 	var refused *refusedMail
+	var unanswered *system.UnansweredError
 	var taken *takenError
 	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
 	var unproven *idp.ProofError
@@ -133,6 +135,8 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
 	case errors.Is(err, idp.ErrBusy):
 		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), wait
+	case errors.As(err, &unanswered):
+		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The app did not take it: "+unanswered.Error()+"."), nil
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
 	case errors.As(err, &wrong):

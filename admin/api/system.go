@@ -17,6 +17,7 @@ func systemOperations() []operation {
 		{ID: "revokeKey", Route: "POST /keys/{key_id}/revoke", Manage: "RevokeKey", Body: Reason{}, run: because(revokeKey)},
 		{ID: "listDeliveries", Route: "GET /deliveries", Manage: "Deliveries", Answer: list{"deliveries", Delivery{}}, run: listDeliveries},
 		{ID: "retryDeliveries", Route: "POST /deliveries/{lane}/retry", Manage: "RetryDeliveries", Answer: RetriedDeliveries{}, run: retryDeliveries},
+		{ID: "testLogout", Route: "POST /clients/{client_id}/logout-test", Manage: "TestLogout", run: testLogout},
 		{ID: "testMail", Route: "POST /mail/test", Manage: "TestMail", Body: TestMail{}, Waits: true, run: with(testMail)},
 	}
 }
@@ -121,4 +122,8 @@ func testMail(v *call, mail TestMail) (any, error) {
 		return nil, settings.Invalid("to", wrong[0].Key, wrong[0].Args...)
 	}
 	return nil, &refusedMail{err}
+}
+
+func testLogout(v *call) (any, error) {
+	return nil, v.manage.System.TestLogout(v.ctx, v.actor, v.Param("client_id"))
 }

@@ -1,6 +1,9 @@
 package manage
 
 import (
+	"context"
+
+	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/manage/authz"
@@ -41,6 +44,9 @@ type Parts struct {
 	PrivateNetworks bool
 	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.
 	Throttles authz.Throttles
+	// Logout posts a test to a client's back-channel logout URI. Optional: without it
+	// TestLogout fails.
+	Logout func(context.Context, idp.Client) error
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation system.Rotation
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
@@ -74,7 +80,7 @@ func New(p Parts) *Manager {
 	m.Apps = &apps.Manager{Authz: m.Authz, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
 	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Reap: p.Reap, Store: p.Store}
 	m.Roles = &roles.Manager{Authz: m.Authz, Store: p.Store}
-	m.System = &system.Manager{Authz: m.Authz, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}
+	m.System = &system.Manager{Authz: m.Authz, Logout: p.Logout, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}
 	m.Links = &links.Manager{Authz: m.Authz, People: m.People, Issuer: p.Issuer, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Store: p.Store, Throttles: p.Throttles}
 	m.Self = &self.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Connections: m.Connections, AccountURL: p.AccountURL, Issuer: p.Issuer, Hasher: p.Hasher, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store}
 	return m

@@ -178,6 +178,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"SigningKeys", nil, func(a authz.Actor) error { return second(o.System.SigningKeys(ctx, a)) }},
 		{"RotateKeys", nil, func(a authz.Actor) error { return second(o.System.RotateKeys(ctx, a, "")) }},
 		{"RevokeKey", nil, func(a authz.Actor) error { return o.System.RevokeKey(ctx, a, "", "") }},
+		{"TestLogout", nil, func(a authz.Actor) error { return o.System.TestLogout(ctx, a, "nobody") }},
 		{"RetryDeliveries", nil, func(a authz.Actor) error { return second(o.System.RetryDeliveries(ctx, a, "nowhere")) }},
 	}
 	list = append(list, o.attemptsOnConnections(t)...)

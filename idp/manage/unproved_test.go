@@ -127,6 +127,58 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 	}
 }
 
+// An admin's word is no proof of whose an account elsewhere is, also not for an account of
+// the admin's own. Roles that its owner gets later are not those of whoever linked it, with
+// a new password or without.
+func TestWhoLinksTheirOwnAccountWithAnothersGetsNoneOfTheirLaterRoles(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]func(t *testing.T, o *office, u idp.User){
+		"at once": func(*testing.T, *office, idp.User) {},
+		"after a new password of their own": func(t *testing.T, o *office, u idp.User) {
+			idptest.Must(t, o.People.PasswordOwned(t.Context(), u))
+		},
+		"after another's password, and their own": func(t *testing.T, o *office, u idp.User) {
+			idptest.Must(t, o.People.SetPassword(t.Context(), holder(idp.PermissionUsers), u.ID, "gentle maple corner", ticket))
+			now, err := o.db.User(t.Context(), u.ID)
+			idptest.Must(t, err)
+			idptest.Must(t, o.People.PasswordOwned(t.Context(), now))
+		},
+		"after one of two links is gone": func(t *testing.T, o *office, u idp.User) {
+			actor := holder(idp.PermissionUsers)
+			partner, err := o.Connections.AddConnection(t.Context(), everything(), generic(nil))
+			idptest.Must(t, err)
+			idptest.Must(t, o.Connections.LinkIdentity(t.Context(), actor, connections.NewIdentity{UserID: u.ID, ConnectionID: partner.ID, Subject: "mallory", Reason: ticket}))
+			idptest.Must(t, o.Connections.UnlinkIdentity(t.Context(), everything(), u.ID, partner.ID, ticket))
+			now, err := o.db.User(t.Context(), u.ID)
+			idptest.Must(t, err)
+			idptest.Must(t, o.People.PasswordOwned(t.Context(), now))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inOffice(t, func(t *testing.T, o *office) {
+				c := o.connected(t, func(c *connections.ConnectionChange) { c.Trust = idp.LocalStep })
+				u := o.person(t, idp.Agents)
+				actor := holder(idp.PermissionUsers)
+				actor.UserID = u.ID
+				idptest.Must(t, o.Connections.LinkIdentity(t.Context(), actor, connections.NewIdentity{
+					UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket,
+				}))
+				u, err := o.db.User(t.Context(), u.ID)
+				idptest.Must(t, err)
+				after(t, o, u)
+				idptest.Must(t, second(o.Connections.UpdateConnection(t.Context(), everything(), change(c, func(c *connections.ConnectionChange) {
+					c.Roles = []idp.RoleMapping{mapsTo("roles", "Admin", idp.RoleAdmin)}
+				}))))
+				b := comer{o: o, t: t, c: c}
+				idptest.Must(t, b.comes("victim@rtx.example", "Admin"))
+				if b.isAdmin(u) {
+					t.Error("whoever linked the account is an admin")
+				}
+			})
+		})
+	}
+}
+
 // A temporary password is known to whoever gave it: that it was typed proves nothing. One
 // that the person chose does, and so does an admin's, who could have all of it anyway.
 func TestRolesComeOnceTheWaysInAreTheOwners(t *testing.T) {

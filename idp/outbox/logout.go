@@ -39,7 +39,7 @@ type logoutToken struct {
 	IssuedAt int64               `json:"iat"`
 	Expires  int64               `json:"exp"`
 	ID       string              `json:"jti"`
-	Subject  string              `json:"sub"`
+	Subject  string              `json:"sub,omitempty"`
 	SID      string              `json:"sid"`
 	Events   map[string]struct{} `json:"events"`
 }
@@ -55,6 +55,21 @@ func (b *Backchannel) Tell(ctx context.Context, d store.Delivery) error {
 	if client.BackchannelLogoutURI == "" {
 		return fmt.Errorf("back-channel logout URI: %w", idp.ErrNotFound)
 	}
+	return b.tell(ctx, client, d)
+}
+
+// Test posts a logout token of a session that nobody has, once and at once, to see what the
+// client answers: it is to be 200 or 204. The token has no sub, so that it signs nobody out.
+func (b *Backchannel) Test(ctx context.Context, client idp.Client) error {
+	ctx, stop := context.WithTimeout(ctx, testWithin)
+	defer stop()
+	return b.tell(ctx, client, store.Delivery{ID: idp.NewID(), SessionID: idp.NewID()})
+}
+
+// testWithin is how long somebody waits for a client's answer.
+const testWithin = 5 * time.Second
+
+func (b *Backchannel) tell(ctx context.Context, client idp.Client, d store.Delivery) error {
 	now := idp.Now()
 	payload, err := json.Marshal(logoutToken{
 		Issuer: b.Issuer, Audience: client.ID, IssuedAt: now.Unix(), Expires: now.Add(logoutTokenLifetime).Unix(),
@@ -85,7 +100,7 @@ func (b *Backchannel) post(ctx context.Context, target, form string) (err error)
 		return fmt.Errorf("read a client's answer: %w", err)
 	}
 	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("the client answered %d", res.StatusCode)
+		return fmt.Errorf("the app answered %d", res.StatusCode)
 	}
 	return nil
 }

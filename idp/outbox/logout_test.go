@@ -232,7 +232,7 @@ func TestWorkerTellsAClientUntilItHears(t *testing.T) {
 		status <- http.StatusOK
 		idptest.Must(t, o.SignedOut(t.Context(), store.Party{ClientID: l.client.ID, UserID: "maya", SessionID: "s"}))
 		id := receive(t, "the first attempt", ids)
-		if d := putOff(t, db.Store, id, 1); d.LastError != "the client answered 502" || d.Lane != l.client.ID || d.Kind != outbox.LogoutKind {
+		if d := putOff(t, db.Store, id, 1); d.LastError != "the app answered 502" || d.Lane != l.client.ID || d.Kind != outbox.LogoutKind {
 			t.Errorf("the delivery: %+v", d)
 		}
 		if again := receive(t, "the second attempt", ids); again != id {
@@ -242,4 +242,28 @@ func TestWorkerTellsAClientUntilItHears(t *testing.T) {
 			t.Errorf("the delivery: %+v", d)
 		}
 	})
+}
+
+// A test of an app's logout notices is a token that ends nobody's session: no sub, and a sid
+// that nobody has.
+func TestATestOfLogoutNoticesEndsNoSession(t *testing.T) {
+	t.Parallel()
+	var token string
+	db := idptest.Alone(t)
+	l := newListening(t, db, idp.ES256, func(w http.ResponseWriter, r *http.Request) {
+		token = r.PostFormValue("logout_token")
+		if r.URL.Query().Get("tenant") != "1" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	idptest.Must(t, l.Test(t.Context(), l.client))
+	document, _ := l.Signer.Document()
+	claims := verified(t, document, idp.ES256, token)
+	if claims["sub"] != nil || claims["sid"] == "" || claims["sid"] == nil || claims["aud"] != l.client.ID {
+		t.Errorf("logout token %v", claims)
+	}
+	l.client.BackchannelLogoutURI = strings.Replace(l.client.BackchannelLogoutURI, "tenant=1", "tenant=3", 1)
+	if err := l.Test(t.Context(), l.client); err == nil || !strings.Contains(err.Error(), "418") {
+		t.Errorf("the answer 418 is %v", err)
+	}
 }

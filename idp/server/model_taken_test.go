@@ -2,18 +2,21 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
-	"pgregory.net/rapid"
-
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/people"
+	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/session"
 )
 
 // given are tokens that the attacker got honestly, at an app of their own browser.
@@ -21,9 +24,21 @@ type given struct {
 	client          idp.Client
 	secret          string
 	access, refresh string
-	scopes          []string
+	// scopes are what is left of it, and refreshes tells whether it may be refreshed still.
+	// What was taken once stays taken, whatever is given again.
+	scopes    []string
+	refreshes bool
 	// tenant is the directory that vouched for them, empty for a password.
 	tenant string
+	// trusted: it did so for the second step too.
+	trusted bool
+	// session is theirs, with its cookies; way tells whether the way that they came stands,
+	// and ended whether the session has ended.
+	session    idp.Session
+	cookies    []*http.Cookie
+	way, ended bool
+	// service: they got it for a service, and not as a person.
+	service bool
 }
 
 // The verifier of idptest.Grant's challenge (RFC 7636 appendix B).
@@ -37,16 +52,19 @@ func (w *intrigue) obtain() {
 		Name: "Console of their own", Populations: []string{idp.Agents, idp.Contacts}, RedirectURIs: []string{"https://tool.example/callback"}, Scopes: wholeScopes,
 	})
 	w.must(err)
-	g := given{client: c, secret: secret, scopes: wholeScopes}
+	g := given{client: c, secret: secret, scopes: wholeScopes, refreshes: true, way: true}
 	population, err := w.app.Store.Population(w.ctx, w.self.PopulationID)
 	w.must(err)
-	s, _ := idptest.Session(w.self, population)
+	s, token := idptest.Session(w.self, population)
+	browser, hash := session.Cookies{}.NewBrowser()
+	s.BrowserHash = hash
 	s.ConnectionID, s.UpstreamSID = "", ""
 	version, err := w.app.Store.PolicyVersion(w.ctx)
 	w.must(err)
 	s.Proofs = []idp.Proof{{Method: idp.MethodPassword, At: idp.Now(), Version: version}, {Method: idp.MethodTOTP, At: idp.Now()}}
-	if !w.closed && rapid.Bool().Draw(w.r, "they came by Entra") {
-		g.tenant = w.connection.Tenants[len(w.connection.Tenants)-1]
+	w.created = append(w.created, c.ID)
+	if !w.closed && w.connection.Enabled && w.is("they came by Entra") {
+		g.tenant, g.trusted = w.connection.Tenants[len(w.connection.Tenants)-1], w.connection.Trust == idp.Trusted
 		s.ConnectionID = w.connection.ID
 		subject := idp.EntraSubject(g.tenant, idp.NewID())
 		s.Proofs = []idp.Proof{{
@@ -68,7 +86,22 @@ func (w *intrigue) obtain() {
 		w.r.Fatalf("the code is answered with %d %v", status, answer)
 	}
 	g.access, g.refresh = answer["access_token"].(string), answer["refresh_token"].(string)
-	w.tokens = append(w.tokens, g)
+	g.session, g.cookies = s, []*http.Cookie{browser, session.Cookies{}.NewSession(population.ID, token)}
+	w.tokens = append(w.tokens, g, w.obtainService())
+}
+
+// obtainService has a token of a service that may act at the admin API, and has no role.
+func (w *intrigue) obtainService() given {
+	c, secret, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{Name: "Robot of their own", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope, "reports"}})
+	w.must(err)
+	w.created = append(w.created, c.ID)
+	g := given{client: c, secret: secret, scopes: c.Scopes, service: true}
+	status, answer := w.token(g, url.Values{"grant_type": {"client_credentials"}})
+	if status != http.StatusOK {
+		w.r.Fatalf("a service is answered with %d %v", status, answer)
+	}
+	g.access = answer["access_token"].(string)
+	return g
 }
 
 func (w *intrigue) post(path string, g given, form url.Values) (int, map[string]any) {
@@ -96,37 +129,79 @@ func (w *intrigue) send(r *http.Request) (int, map[string]any) {
 
 // takings are what admins take away, by their names.
 func (w *intrigue) takings() map[string]func() {
-	fromApp := func(change func(*idp.Client)) func() {
-		return func() {
-			entry, err := w.app.Manage.Apps.Client(w.ctx, authz.System(), w.tokens[0].client.ID)
-			w.must(err)
-			change(&entry.Client)
-			_, err = w.app.Manage.Apps.UpdateClient(w.ctx, authz.System(), entry)
-			w.must(err)
-		}
-	}
-	without := func(list []string, s string) []string {
-		return slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == s })
-	}
-	fromConnection := func(change func(*idp.Connection)) func() {
-		return func() {
-			c, err := w.app.Store.Connection(w.ctx, w.connection.ID)
-			w.must(err)
-			change(&c)
-			// The only way in of a population is not switched off.
-			_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, authz.System(), connections.ConnectionChange{Connection: c, Reason: anyReason})
-		}
+	person, service := &w.tokens[0], &w.tokens[1]
+	scope := func(g *given, scope string) func() {
+		return func() { w.changeGiven(g, func(c *idp.Client) { c.Scopes = without(c.Scopes, scope) }) }
 	}
 	return map[string]func(){
-		"the admin scope":   fromApp(func(c *idp.Client) { c.Scopes = without(c.Scopes, idp.AdminScope) }),
-		"the email scope":   fromApp(func(c *idp.Client) { c.Scopes = without(c.Scopes, "email") }),
-		"the user group":    fromApp(func(c *idp.Client) { c.Populations = []string{idp.Contacts} }),
-		"refreshing":        fromApp(func(c *idp.Client) { c.GrantTypes = without(c.GrantTypes, "refresh_token") }),
-		"the directory":     fromConnection(func(c *idp.Connection) { c.Tenants = []string{idp.NewID()} }),
-		"the connection":    fromConnection(func(c *idp.Connection) { c.Enabled = false }),
+		"the admin scope":   scope(person, idp.AdminScope),
+		"the email scope":   scope(person, "email"),
+		"the offline scope": scope(person, "offline_access"),
+		"the user group":    func() { w.changeGiven(person, func(c *idp.Client) { c.Populations = []string{idp.Contacts} }) },
+		"refreshing": func() {
+			w.changeGiven(person, func(c *idp.Client) { c.GrantTypes = without(c.GrantTypes, "refresh_token") })
+		},
+		"a service's scope": scope(service, "reports"),
+		"the directory":     func() { w.changeWay(func(c *idp.Connection) { c.Tenants = []string{idp.NewID()} }) },
+		"the connection":    func() { w.changeWay(func(c *idp.Connection) { c.Enabled = false }) },
+		"the trust":         w.takeTrust,
+		"passwords":         w.takePasswords,
 		"their role":        w.takeRole,
+		"their session":     w.takeSession,
+		"all their access":  w.takeAll,
 		"nothing this time": func() {},
 	}
+}
+
+// changeGiven has an admin change the app of a token.
+func (w *intrigue) changeGiven(g *given, change func(*idp.Client)) {
+	entry, err := w.app.Manage.Apps.Client(w.ctx, authz.System(), g.client.ID)
+	w.must(err)
+	change(&entry.Client)
+	_, err = w.app.Manage.Apps.UpdateClient(w.ctx, authz.System(), entry)
+	w.must(err)
+}
+
+func without(list []string, s string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(x string) bool { return x == s })
+}
+
+// changeWay has an admin change the connection. The only way in of a population is not
+// switched off.
+func (w *intrigue) changeWay(change func(*idp.Connection)) {
+	c, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return
+	}
+	w.must(err)
+	change(&c)
+	_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, authz.System(), connections.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
+}
+
+// takeTrust takes the second step from those whose it is at the other side.
+func (w *intrigue) takeTrust() {
+	w.changeWay(func(c *idp.Connection) { c.Trust = idp.LocalStep })
+	for i := range w.people {
+		w.people[i].upstream = false
+	}
+}
+
+// takePasswords leaves agents the connections alone. An admin comes through one.
+func (w *intrigue) takePasswords() {
+	entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), idp.Agents)
+	w.must(err)
+	if !entry.Access.Federated {
+		return // nobody comes otherwise
+	}
+	err = w.app.Store.CreateIdentity(w.ctx, idp.Identity{
+		ConnectionID: w.connection.ID, Subject: idp.EntraSubject(homeDirectory, idp.NewID()), UserID: w.admin, CreatedAt: idp.Now(),
+	})
+	if err != nil {
+		return // the connection is gone, or the admin is linked
+	}
+	_, _ = w.app.Manage.Populations.SaveAccess(w.ctx, authz.System(), populations.Change[idp.Access]{
+		ID: idp.Agents, Version: entry.Version, To: idp.Access{Federated: true}, Reason: anyReason,
+	})
 }
 
 func (w *intrigue) takeRole() {
@@ -135,47 +210,102 @@ func (w *intrigue) takeRole() {
 	w.must(w.app.Manage.People.SetRoles(w.ctx, authz.System(), w.self.ID, version, nil, anyReason))
 }
 
-func (w *intrigue) take() {
-	takings := w.takings()
-	names := make([]string, 0, len(takings))
-	for name := range takings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	takings[rapid.SampledFrom(names).Draw(w.r, "an admin takes")]()
+func (w *intrigue) takeSession() {
+	g := &w.tokens[0]
+	w.must(w.app.Manage.People.EndSession(w.ctx, authz.System(), g.session.ID, anyReason))
+	g.ended = true
 }
 
-// left is what a grant is worth now: the scopes that the app still has, none where the
+func (w *intrigue) takeAll() {
+	_, err := w.app.Manage.People.SignOut(w.ctx, authz.System(), w.self.ID, anyReason, people.EndAppAccess)
+	w.must(err)
+	w.tokens[0].ended, w.tokens[0].scopes = true, nil
+}
+
+// giveBack has an admin give everything again that was taken from apps and connections.
+func (w *intrigue) giveBack() {
+	for _, g := range w.tokens {
+		w.changeGiven(&g, func(c *idp.Client) {
+			c.Scopes, c.GrantTypes, c.Populations = g.client.Scopes, g.client.GrantTypes, g.client.Populations
+		})
+	}
+	w.changeWay(func(c *idp.Connection) {
+		c.Tenants, c.Enabled, c.Trust = w.connection.Tenants, w.connection.Enabled, w.connection.Trust
+	})
+}
+
+func (w *intrigue) take() {
+	takings := w.takings()
+	takings[oneOf(w.r, slices.Sorted(maps.Keys(takings)), "an admin takes")]()
+	w.note()
+	if w.is("an admin gives it again") {
+		w.giveBack()
+	}
+}
+
+// note writes down what is left of each token.
+func (w *intrigue) note() {
+	for i := range w.tokens {
+		g := &w.tokens[i]
+		scopes, refreshes := w.left(*g)
+		g.scopes, g.refreshes, g.way = scopes, refreshes && g.refreshes, g.service || w.wayStands(*g)
+	}
+}
+
+// left is what a token is worth now: the scopes that the app still has, none where the
 // app, the connection or the directory no longer stands behind it.
-func (w *intrigue) left(g given) (scopes []string, refresh bool) {
+func (w *intrigue) left(g given) (scopes []string, refreshes bool) {
 	client, err := w.app.Store.VersionedClient(w.ctx, g.client.ID)
 	w.must(err)
 	c := client.Client
-	if !slices.Contains(c.Populations, w.self.PopulationID) || !slices.Contains(c.GrantTypes, "authorization_code") {
-		return nil, false
-	}
-	if g.tenant != "" {
-		conn, err := w.app.Store.Connection(w.ctx, w.connection.ID)
-		w.must(err)
-		if !conn.Enabled || !conn.AllowsTenant(g.tenant) || conn.Issuer != w.connection.Issuer {
-			return nil, false
-		}
-	}
 	for _, s := range g.scopes {
 		if slices.Contains(c.Scopes, s) {
 			scopes = append(scopes, s)
 		}
 	}
-	return scopes, slices.Contains(c.GrantTypes, "refresh_token")
+	if g.service {
+		return scopes, false
+	}
+	refreshes = g.refreshes && slices.Contains(c.GrantTypes, "refresh_token")
+	offline := slices.Contains(scopes, "offline_access") && refreshes
+	if !slices.Contains(c.Populations, w.self.PopulationID) || !slices.Contains(c.GrantTypes, "authorization_code") || !offline && g.ended || !w.wayStands(g) || w.trustedLess(g) {
+		return nil, false
+	}
+	return scopes, refreshes
+}
+
+// wayStands tells whether people may still come as the attacker did.
+func (w *intrigue) wayStands(g given) bool {
+	population, err := w.app.Store.Population(w.ctx, w.self.PopulationID)
+	w.must(err)
+	if g.tenant == "" {
+		return g.way && population.Access.Password
+	}
+	conn, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return false
+	}
+	w.must(err)
+	return g.way && population.Access.Federated && conn.Enabled && conn.AllowsTenant(g.tenant) && conn.Issuer == w.connection.Issuer
+}
+
+// trustedLess tells whether the connection no longer counts as a second step.
+func (w *intrigue) trustedLess(g given) bool {
+	conn, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	return g.trusted && (err != nil || conn.Trust != idp.Trusted)
 }
 
 // judgeTokens uses each token everywhere.
 func (w *intrigue) judgeTokens() {
 	for _, g := range w.tokens {
 		scopes, refresh := w.left(g)
-		w.judgeAccess("an access token", g.access, scopes)
 		_, found := w.post("/introspect", g, url.Values{"token": {g.access}})
 		w.judgeScopes("introspection", found, scopes)
+		if g.service {
+			continue
+		}
+		w.judgeSession(g)
+		w.judgeAccess("an access token", g.access, scopes)
 		status, answer := w.token(g, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {g.refresh}})
 		switch {
 		case status != http.StatusOK && refresh && len(scopes) > 0 && len(scopes) == len(g.scopes):
@@ -187,6 +317,28 @@ func (w *intrigue) judgeTokens() {
 		}
 		w.judgeScopes("a refreshed token", answer, scopes)
 		w.judgeAccess("a refreshed token", answer["access_token"].(string), scopes)
+	}
+}
+
+// judgeSession asks for a sign-in that shows no page.
+func (w *intrigue) judgeSession(g given) {
+	r, err := http.NewRequestWithContext(w.ctx, http.MethodGet, w.app.Issuer+"/authorize?"+url.Values{
+		"client_id": {g.client.ID}, "redirect_uri": {g.client.RedirectURIs[0]}, "response_type": {"code"}, "scope": {"openid"}, "prompt": {"none"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}.Encode(), http.NoBody)
+	w.must(err)
+	for _, c := range g.cookies {
+		r.AddCookie(c)
+	}
+	res, err := http.DefaultTransport.RoundTrip(r)
+	w.must(err)
+	defer func() { _ = res.Body.Close() }()
+	to, err := res.Location()
+	if err != nil {
+		return // the app takes nobody of theirs
+	}
+	if to.Query().Has("code") && (g.ended || !w.wayStands(g)) {
+		w.r.Fatalf("their session still signs in")
 	}
 }
 

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,10 +22,12 @@ import (
 // What is the attacker's outside of Gatehouse: a mailbox, a directory at Entra, an
 // OpenID provider and an app's server.
 const (
-	theirMailbox   = "mallory@evil.example"
+	theirDomain    = "@evil.example"
+	theirMailbox   = "mallory" + theirDomain
 	theirDirectory = "66666666-aaaa-4bbb-8ccc-000000000666"
 	theirObject    = "66666666-aaaa-4bbb-8ccc-000000000001"
 	theirIssuer    = "https://login.evil.example"
+	partnerIssuer  = "https://login.partner.example"
 	theirCallback  = "https://evil.example/callback"
 
 	homeDirectory = "77777777-aaaa-4bbb-8ccc-000000000001"
@@ -36,9 +39,9 @@ const (
 type subject struct {
 	idp.User
 	permissions []string
-	// protected: a second step stands between their password and them, here or at the
-	// provider through which they come.
-	protected bool
+	// protected: a second step stands between their password and them here; upstream: at
+	// the provider through which they come.
+	protected, upstream bool
 	// open: the attacker could sign in as them from the start, since they run the
 	// directory that vouches for the person.
 	open bool
@@ -51,18 +54,27 @@ type intrigue struct {
 	app *idptest.App
 	ctx context.Context
 
+	// shape leans the draw towards one way to more than is held.
+	shape shape
+
+	// admin is the id of somebody who holds everything in every world.
+	admin  string
 	people []subject
 	// self is the attacker's own account; held are its permissions at the start.
 	self idp.User
 	held []string
 
-	connection idp.Connection
+	connection, partner idp.Connection
 	// closed: agents were not let in through connections at the start.
 	closed bool
 	// display is an app that asks for no second step, empty for none.
 	display  string
 	apps     []idp.Client // those that existed before
 	services []idp.Client
+	// created are the apps of this world, by id.
+	created []string
+	// stepping: the steps of the shape are under way.
+	stepping bool
 	// prepared are accounts that the attacker made for others' addresses.
 	prepared []prepared
 
@@ -74,10 +86,11 @@ type intrigue struct {
 	tokens []given
 }
 
-func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App) *intrigue {
+func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App, admin string) *intrigue {
 	w := &intrigue{
-		t: t, r: r, app: app, ctx: t.Context(),
+		t: t, r: r, app: app, admin: admin, ctx: t.Context(),
 		passwords: map[string]bool{}, codes: map[string]bool{}, secrets: map[string]bool{},
+		shape: drawShape(r),
 	}
 	w.drawConnection()
 	w.drawPolicies()
@@ -87,6 +100,7 @@ func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App) *intrigue {
 	}
 	w.drawSelf()
 	w.drawPrepared()
+	w.drawSwitch()
 	w.obtain()
 	for i, p := range w.people {
 		w.people[i].open = w.reaches(p.User) != ""
@@ -108,7 +122,7 @@ func (w *intrigue) drawPolicies() {
 		w.must(err)
 		policy := idp.Policy{
 			Version: p.Policy.Version, IssuerLabel: "RTX",
-			Authenticator: rapid.Bool().Draw(w.r, id+" use authenticators"), EmailCode: rapid.Bool().Draw(w.r, id+" use email codes"),
+			Authenticator: w.is("authenticators count"), EmailCode: w.is("email codes count"),
 		}
 		if policy.Authenticator != p.Policy.Authenticator || policy.EmailCode != p.Policy.EmailCode {
 			_, err = w.app.Manage.Populations.SavePolicy(w.ctx, authz.System(), populations.Change[idp.Policy]{ID: id, To: policy, Apply: populations.OnNextLogin, PasswordAlone: true})
@@ -128,14 +142,16 @@ func (w *intrigue) drawPolicies() {
 func (w *intrigue) drawConnection() {
 	c := idp.Connection{
 		ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.EntraConnection, Name: "Microsoft", Enabled: true, Issuer: idp.EntraAuthority,
-		Tenants: []string{homeDirectory}, ClientID: idp.NewID(), Trust: rapid.SampledFrom([]idp.Trust{idp.Trusted, idp.LocalStep}).Draw(w.r, "trust"),
+		Tenants: []string{homeDirectory}, ClientID: idp.NewID(), Trust: idp.LocalStep,
 		CreateUsers: true, CreatedAt: idp.Now(), Version: 1,
 	}
-	if c.Trust == idp.LocalStep && rapid.Bool().Draw(w.r, "their directory is admitted") {
+	if w.is("it counts as a second step") {
+		c.Trust = idp.Trusted
+	} else if w.is("their directory is admitted") {
 		c.Tenants = append(c.Tenants, theirDirectory)
 	}
 	// In some worlds nobody comes through it yet.
-	if w.closed = rapid.Bool().Draw(w.r, "agents come by password alone"); w.closed && rapid.Bool().Draw(w.r, "its domain is named") {
+	if w.closed = w.is("agents come by password alone"); w.closed && w.is("its domain is named") {
 		c.Domains = []string{"rtx.example"}
 	}
 	w.must(w.app.Store.CreateConnection(w.ctx, c))
@@ -143,6 +159,23 @@ func (w *intrigue) drawConnection() {
 	// Contacts have one as well, through which nobody comes yet.
 	c.ID, c.PopulationID, c.ClientID, c.Tenants = idp.NewID(), idp.Contacts, idp.NewID(), []string{homeDirectory}
 	w.must(w.app.Store.CreateConnection(w.ctx, c))
+	// The attacker has accounts at a partner, whose word about addresses counts for nothing.
+	w.partner = idp.Connection{
+		ID: idp.NewID(), PopulationID: idp.Agents, Kind: idp.OIDCConnection, Name: "Partner", Enabled: true, Issuer: partnerIssuer,
+		ClientID: idp.NewID(), Trust: idp.LocalStep, CreatedAt: idp.Now(), Version: 1,
+	}
+	w.must(w.app.Store.CreateConnection(w.ctx, w.partner))
+}
+
+// drawSwitch has the connection, in some worlds, switched off before anybody acts.
+func (w *intrigue) drawSwitch() {
+	if !w.is("the connection is switched off") {
+		return
+	}
+	c, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	w.must(err)
+	c.Enabled, w.connection.Enabled = false, false
+	w.must(w.app.Store.SaveConnection(w.ctx, c))
 }
 
 // drawApps adds an app that may act for admins at the admin API, one that may not, and a
@@ -153,6 +186,7 @@ func (w *intrigue) drawApps() {
 			Name: "Portal", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://portal.example/callback"}, Scopes: scopes,
 		})
 		w.must(err)
+		w.created = append(w.created, c.ID)
 		w.apps = append(w.apps, c)
 	}
 	w.drawDisplay()
@@ -161,18 +195,20 @@ func (w *intrigue) drawApps() {
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
 	w.must(err)
+	w.created = append(w.created, c.ID)
 	w.services = append(w.services, c)
 }
 
 // drawDisplay adds, in some worlds, an app that asks nobody for a second step.
 func (w *intrigue) drawDisplay() {
-	if !rapid.Bool().Draw(w.r, "an app asks for a password alone") {
+	if !w.is("an app asks for a password alone") {
 		return
 	}
 	c, _, err := w.app.Manage.Apps.CreateClient(w.ctx, idp.Client{
 		Name: "Wall display", Populations: []string{idp.Agents, idp.Contacts}, RedirectURIs: []string{"https://wall.example/callback"}, Scopes: []string{"openid"},
 	})
 	w.must(err)
+	w.created = append(w.created, c.ID)
 	w.display = c.ID
 	w.setDisplay(idp.OverrideOff)
 }
@@ -184,7 +220,11 @@ func (w *intrigue) setDisplay(mode idp.OverrideMode) {
 }
 
 func (w *intrigue) drawRole(of string) idp.Role {
-	role := idp.Role{ID: idp.NewID(), Name: "Role " + idp.NewID(), Permissions: w.drawPermissions(of)}
+	return w.addRole(w.drawPermissions(of))
+}
+
+func (w *intrigue) addRole(permissions []string) idp.Role {
+	role := idp.Role{ID: idp.NewID(), Name: "Role " + idp.NewID(), Permissions: permissions}
 	w.must(w.app.Store.CreateRole(w.ctx, role))
 	return role
 }
@@ -196,29 +236,45 @@ func (w *intrigue) drawPermissions(of string) []string {
 // addPerson adds somebody with a role of their own.
 func (w *intrigue) addPerson(population, email string, role idp.Role) idp.User {
 	u := idptest.User(population, email)
-	u.PasswordByMailAt = time.Time{}
+	u.PasswordByMailAt, u.UnprovedAt = time.Time{}, time.Time{}
 	w.must(w.app.Store.CreateUser(w.ctx, u))
 	w.must(w.app.Store.GiveRole(w.ctx, u.ID, role.ID))
 	return u
 }
 
 func (w *intrigue) drawPerson() {
-	population := rapid.SampledFrom([]string{idp.Agents, idp.Agents, idp.Contacts}).Draw(w.r, "population")
-	role := w.drawRole("a person")
-	p := subject{User: w.addPerson(population, idp.NewID()+"@rtx.example", role), permissions: role.Permissions}
+	population, domain := idp.Agents, "@rtx.example"
+	if w.is("a contact") {
+		population = idp.Contacts
+	}
+	if w.is("the attacker reads their mail") {
+		domain = theirDomain
+	}
+	role := idp.Role{}
+	if w.is("somebody without permissions") {
+		role = w.addRole(nil)
+	} else {
+		role = w.drawRole("a person")
+	}
+	p := subject{User: w.addPerson(population, idp.NewID()+domain, role), permissions: role.Permissions}
 	policy, err := w.app.Store.Population(w.ctx, population)
 	w.must(err)
-	p.protected = policy.Policy.EmailCode
-	if rapid.Bool().Draw(w.r, "has an authenticator") {
+	// Where codes by email count, whoever reads them has the second step.
+	mail := policy.Policy.EmailCode
+	p.protected = mail && !theirs(p.Email)
+	if w.is("has an authenticator") {
 		w.enrol(p.User)
-		p.protected = true
+		p.protected = !mail || !theirs(p.Email)
 	}
-	if population == idp.Agents && rapid.Bool().Draw(w.r, "comes by Entra") {
-		directory := w.connection.Tenants[rapid.IntRange(0, len(w.connection.Tenants)-1).Draw(w.r, "directory")]
+	if population == idp.Agents && w.is("comes by Entra") {
+		directory := w.connection.Tenants[0]
+		if len(w.connection.Tenants) > 1 && w.is("from their directory") {
+			directory = theirDirectory
+		}
 		w.must(w.app.Store.CreateIdentity(w.ctx, idp.Identity{
 			ConnectionID: w.connection.ID, Subject: idp.EntraSubject(directory, idp.NewID()), UserID: p.ID, Email: p.Email, CreatedAt: idp.Now(),
 		}))
-		p.protected = p.protected || w.connection.Trust == idp.Trusted
+		p.upstream = w.connection.Trust == idp.Trusted
 	}
 	w.people = append(w.people, p)
 }
@@ -235,17 +291,21 @@ func (w *intrigue) enrol(u idp.User) {
 // drawSelf is the attacker: an agent with some permissions, signed in as strongly as can
 // be.
 func (w *intrigue) drawSelf() {
-	permissions := w.drawPermissions("the actor")
-	for _, p := range []string{idp.PermissionUsers, idp.PermissionAuthentication} { // what most ways begin with
-		if !slices.Contains(permissions, p) && rapid.Bool().Draw(w.r, "and "+p) {
-			permissions = append(permissions, p)
+	permissions := w.shape.permissions(w.r)
+	if len(permissions) == 0 {
+		permissions = w.drawPermissions("the actor")
+		for _, p := range []string{idp.PermissionUsers, idp.PermissionAuthentication} { // what most ways begin with
+			if !slices.Contains(permissions, p) && w.is("and "+p) {
+				permissions = append(permissions, p)
+			}
 		}
 	}
-	role := idp.Role{ID: idp.NewID(), Name: "Role " + idp.NewID(), Permissions: permissions}
-	w.must(w.app.Store.CreateRole(w.ctx, role))
+	role := w.addRole(permissions)
 	w.held = role.Permissions
-	w.self = w.addPerson(idp.Agents, idp.NewID()+"@evil.example", role)
-	w.enrol(w.self)
+	w.self = w.addPerson(idp.Agents, idp.NewID()+theirDomain, role)
+	if w.is("the attacker has an authenticator") {
+		w.enrol(w.self)
+	}
 }
 
 // actor is the attacker as of now, after a second step.
@@ -266,19 +326,38 @@ func (w *intrigue) leave() {
 	for _, c := range connections {
 		w.must(w.app.Store.DeleteConnection(w.ctx, c.ID, c.Version))
 	}
-	for _, population := range []string{idp.Agents, idp.Contacts} {
-		u, err := w.app.Store.UserByEmail(w.ctx, population, theirMailbox)
-		if err == nil {
-			err = w.app.Store.DeleteUser(w.ctx, u.ID)
-		}
-		if err != nil && !errors.Is(err, idp.ErrNotFound) {
+	w.clear()
+}
+
+// clear takes away what else a world has, so that the next one is no slower.
+func (w *intrigue) clear() {
+	gone := func(err error) {
+		if !errors.Is(err, idp.ErrNotFound) {
 			w.must(err)
 		}
 	}
+	for _, c := range w.created {
+		gone(w.app.Store.DeleteClient(w.ctx, c))
+	}
+	ids := []string{w.self.ID}
+	for _, p := range w.people {
+		ids = append(ids, p.ID)
+	}
+	for _, population := range []string{idp.Agents, idp.Contacts} {
+		u, err := w.app.Store.UserByEmail(w.ctx, population, theirMailbox)
+		gone(err)
+		ids = append(ids, u.ID)
+	}
+	for _, id := range ids {
+		gone(w.app.Store.DeleteUser(w.ctx, id))
+	}
 }
 
-// anyone is one of the people.
+// anyone is one of the people: the first, whom the shape is about, for its steps.
 func (w *intrigue) anyone() subject {
+	if w.stepping {
+		return w.people[0]
+	}
 	return w.people[rapid.IntRange(0, len(w.people)-1).Draw(w.r, "whom")]
 }
 
@@ -296,9 +375,13 @@ func (w *intrigue) operations() map[string]func() {
 		"admit their directory":          func() { w.changeConnection(func(c *idp.Connection) { c.Tenants = append(c.Tenants, theirDirectory) }) },
 		"exchange the issuer":            func() { w.changeConnection(func(c *idp.Connection) { c.Issuer = theirIssuer }) },
 		"claim a domain":                 func() { w.changeConnection(func(c *idp.Connection) { c.Domains = []string{"rtx.example"} }) },
+		"switch the connection on":       func() { w.changeConnection(func(c *idp.Connection) { c.Enabled = true }) },
+		"delete the connection":          w.deleteConnection,
+		"let agents come through it":     w.openAccess,
 		"map a role":                     w.mapRole,
 		"add a connection of their own":  w.addConnection,
 		"link themselves":                w.linkThemselves,
+		"unlink":                         w.unlink,
 		"move an address":                w.moveAddress,
 		"set a password":                 w.setPassword,
 		"reset MFA":                      func() { _ = m.Factors.ResetMFA(w.ctx, w.actor(), w.anyone().ID, anyReason) },
@@ -312,37 +395,27 @@ func (w *intrigue) operations() map[string]func() {
 
 func (w *intrigue) act() {
 	operations := w.operations()
-	names := make([]string, 0, len(operations))
-	for name := range operations {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	operations[rapid.SampledFrom(names).Draw(w.r, "they")]()
+	operations[oneOf(w.r, slices.Sorted(maps.Keys(operations)), "they")]()
 }
 
-// tryAll has the attacker, in some worlds, try the shortest ways on everybody at the end.
+// tryAll has the attacker, in some worlds, try a password on everybody at the end.
 func (w *intrigue) tryAll() {
-	if rapid.Bool().Draw(w.r, "they let agents in through connections") {
-		entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), idp.Agents)
-		w.must(err)
-		_, _ = w.app.Manage.Populations.SaveAccess(w.ctx, w.actor(), populations.Change[idp.Access]{
-			ID: idp.Agents, Version: entry.Version, To: idp.Access{Password: true, Federated: true}, Reason: anyReason,
-		})
+	if !w.is("they set everybody's password") {
+		return
 	}
-	if rapid.Bool().Draw(w.r, "they name the domain") {
-		w.operations()["claim a domain"]()
-	}
-	if rapid.Bool().Draw(w.r, "they set everybody's password") {
-		for _, p := range w.people {
-			if !slices.ContainsFunc(w.prepared, func(o prepared) bool { return o.id == p.ID }) {
-				w.setPasswordOf(p.ID)
-			}
+	for _, p := range w.people {
+		if !slices.ContainsFunc(w.prepared, func(o prepared) bool { return o.id == p.ID }) {
+			w.setPasswordOf(p.ID)
 		}
 	}
 }
 
 func (w *intrigue) changeApp(change func(*idp.Client)) {
-	c := w.apps[rapid.IntRange(0, len(w.apps)-1).Draw(w.r, "app")]
+	i := 0 // the app that may act for admins
+	if !w.stepping {
+		i = rapid.IntRange(0, len(w.apps)-1).Draw(w.r, "app")
+	}
+	c := w.apps[i]
 	entry, err := w.app.Manage.Apps.Client(w.ctx, w.actor(), c.ID)
 	if err != nil {
 		return
@@ -357,6 +430,7 @@ func (w *intrigue) addApp() {
 	})
 	if err == nil {
 		w.secrets[entry.ID] = true
+		w.created = append(w.created, entry.ID)
 		w.apps = append(w.apps, entry.Client)
 	}
 }
@@ -380,6 +454,9 @@ func (w *intrigue) giveService() {
 
 func (w *intrigue) changeConnection(change func(*idp.Connection)) {
 	now, err := w.app.Store.Connection(w.ctx, w.connection.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return
+	}
 	w.must(err)
 	change(&now)
 	_, _ = w.app.Manage.Connections.UpdateConnection(w.ctx, w.actor(), connections.ConnectionChange{Connection: now, ClientSecret: sharedSecret, Reason: anyReason})
@@ -393,26 +470,54 @@ func (w *intrigue) mapRole() {
 
 // addConnection adds one to the attacker's own directory or provider.
 func (w *intrigue) addConnection() {
+	population := idp.Agents
+	if w.is("a contact") {
+		population = idp.Contacts
+	}
 	c := idp.Connection{
-		PopulationID: rapid.SampledFrom([]string{idp.Agents, idp.Contacts}).Draw(w.r, "population"), Kind: idp.EntraConnection,
+		PopulationID: population, Kind: idp.EntraConnection,
 		Name: "Mine", Enabled: true, Issuer: idp.EntraAuthority, Tenants: []string{theirDirectory}, ClientID: idp.NewID(), Trust: idp.Trusted, CreateUsers: true,
 	}
-	if rapid.Bool().Draw(w.r, "a provider of their own") {
+	if w.is("a provider of their own") {
 		c.Kind, c.Issuer, c.Tenants = idp.OIDCConnection, theirIssuer, nil
 	}
-	if rapid.Bool().Draw(w.r, "with the domain") {
+	if w.is("with the domain") {
 		c.Domains = []string{"rtx.example"}
 	}
 	_, _ = w.app.Manage.Connections.AddConnection(w.ctx, w.actor(), connections.ConnectionChange{Connection: c, ClientSecret: sharedSecret, Reason: anyReason})
 }
 
-func (w *intrigue) linkThemselves() {
-	all, err := w.app.Store.Connections(w.ctx, "")
+func (w *intrigue) deleteConnection() {
+	_ = w.app.Manage.Connections.DeleteConnection(w.ctx, w.actor(), w.connection.ID, 0, anyReason)
+}
+
+func (w *intrigue) openAccess() {
+	entry, err := w.app.Manage.Populations.Population(w.ctx, authz.System(), idp.Agents)
 	w.must(err)
-	c := all[rapid.IntRange(0, len(all)-1).Draw(w.r, "connection")]
-	_ = w.app.Manage.Connections.LinkIdentity(w.ctx, w.actor(), connections.NewIdentity{
-		UserID: w.anyone().ID, ConnectionID: c.ID, TenantID: theirDirectory, ObjectID: theirObject, Subject: "mallory", Reason: anyReason,
+	_, _ = w.app.Manage.Populations.SaveAccess(w.ctx, w.actor(), populations.Change[idp.Access]{
+		ID: idp.Agents, Version: entry.Version, To: idp.Access{Password: true, Federated: true}, Reason: anyReason,
 	})
+}
+
+// linkThemselves tries one of the connections that the person can come through.
+func (w *intrigue) linkThemselves() {
+	u := w.anyone()
+	list, err := w.app.Store.Connections(w.ctx, u.PopulationID)
+	w.must(err)
+	if len(list) == 0 {
+		return
+	}
+	w.link(u.ID, list[rapid.IntRange(0, len(list)-1).Draw(w.r, "connection")], theirDirectory, theirObject)
+}
+
+func (w *intrigue) link(userID string, c idp.Connection, directory, object string) {
+	_ = w.app.Manage.Connections.LinkIdentity(w.ctx, w.actor(), connections.NewIdentity{
+		UserID: userID, ConnectionID: c.ID, TenantID: directory, ObjectID: object, Subject: "mallory", Reason: anyReason,
+	})
+}
+
+func (w *intrigue) unlink() {
+	_ = w.app.Manage.Connections.UnlinkIdentity(w.ctx, w.actor(), w.anyone().ID, w.connection.ID, anyReason)
 }
 
 func (w *intrigue) moveAddress() { w.move(w.anyone().ID, theirMailbox) }
@@ -483,4 +588,4 @@ func (w *intrigue) added(u idp.User, err error) {
 	}
 }
 
-func theirs(email string) bool { return strings.HasSuffix(email, "@evil.example") }
+func theirs(email string) bool { return strings.HasSuffix(email, theirDomain) }

@@ -184,7 +184,7 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 		}
 	}
 	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
-		p.Throttles, p.Rotation, p.Write, p.Reap = limiter, s.Keys, s.pages.WriteMail, s.reapSoon
+		p.Throttles, p.Rotation, p.Write, p.Reap, p.Logout = limiter, s.Keys, s.pages.WriteMail, s.reapSoon, s.backchannel().Test
 		if s.Mailer != nil {
 			p.Mailer = s.Mailer
 		}

@@ -39,13 +39,14 @@ func (s *Server) Work(ctx context.Context) {
 	working.Wait()
 }
 
+func (s *Server) backchannel() *outbox.Backchannel {
+	return &outbox.Backchannel{Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: fetch.NewClient(s.cfg.PrivateNetworks)}
+}
+
 // worker carries out the deliveries.
 func (s *Server) worker() *outbox.Worker {
-	backchannel := &outbox.Backchannel{
-		Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: fetch.NewClient(s.cfg.PrivateNetworks),
-	}
 	w := &outbox.Worker{
-		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: backchannel.Tell,
+		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: s.backchannel().Tell,
 		Request: s.Manage.Links.CarryOut, Observe: s.metrics.observeDelivery,
 	}
 	if s.Mailer != nil {

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -82,11 +81,11 @@ func openSQLite(path string) (*Store, error) {
 	// One connection writes, so that writers queue here, in lanes, and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
 	log := statementLog{new(atomic.Bool)}
-	write, writePool, err := openSQLitePool(path, "immediate", 1, false, log)
+	write, writePool, err := openSQLitePool(path, "immediate", 1, log)
 	if err != nil {
 		return nil, err
 	}
-	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), true, log)
+	read, readPool, err := openSQLitePool(path, "deferred", max(4, runtime.NumCPU()), log)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func openSQLite(path string) (*Store, error) {
 	return s, nil
 }
 
-func openSQLitePool(path, txlock string, conns int, prepare bool, log statementLog) (*gorm.DB, *sql.DB, error) {
+func openSQLitePool(path, txlock string, conns int, log statementLog) (*gorm.DB, *sql.DB, error) {
 	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, txlock,
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"))
 	if err != nil {
@@ -104,11 +103,11 @@ func openSQLitePool(path, txlock string, conns int, prepare bool, log statementL
 	}
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	var conn gorm.ConnPool = pool
+	var conn gorm.ConnPool = &readPool{DB: pool, prepared: map[string]*statement{}}
 	if conns == 1 {
 		conn = &lanedPool{pool: pool, lanes: &lanes{}}
 	}
-	db, err := gorm.Open(&sqlite.Dialector{Conn: conn}, config(prepare, log))
+	db, err := gorm.Open(&sqlite.Dialector{Conn: conn}, config(log))
 	if err != nil {
 		if isDamage(err) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -166,7 +165,7 @@ func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	conn := stdlib.OpenDBFromPool(pool)
-	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(false, log))
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: conn}), config(log))
 	if err != nil {
 		pool.Close()
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
@@ -174,21 +173,14 @@ func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog
 	return db, conn, pool.Close, nil
 }
 
-// never is what GORM takes for "no expiry". Any other lifetime of prepared
-// statements costs a goroutine that outlives the store.
-const never = 10 * 365 * 24 * time.Hour
-
-// config is GORM's. pgx prepares and keeps each statement by itself, SQLite's
-// driver does not. On the pool with one connection GORM must not prepare: a write
-// outside of a transaction waits for the connection with its statement announced
-// as "being prepared", and a transaction that holds the connection and runs the
-// same statement waits for that. Single writes need no transaction of GORM's.
-func config(prepare bool, log statementLog) *gorm.Config {
+// config is GORM's, which prepares nothing. pgx prepares and keeps each statement by
+// itself, and readPool does for SQLite's driver. On the pool with one connection nobody
+// must: a write outside of a transaction would wait for the connection with its statement
+// announced as "being prepared", and a transaction that holds the connection and runs the
+// same statement would wait for that. Single writes need no transaction of GORM's.
+func config(log statementLog) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
-		PrepareStmt:            prepare,
-		PrepareStmtMaxSize:     256,
-		PrepareStmtTTL:         never,
 		DisableAutomaticPing:   true,
 		NowFunc:                idp.Now,
 		Logger:                 log,

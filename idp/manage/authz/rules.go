@@ -110,6 +110,7 @@ var rules = func() map[string]rule {
 
 		"Deliveries":      {"see deliveries", false, false, []string{idp.PermissionDeliveries, idp.PermissionKeys}},
 		"RetryDeliveries": {"retry deliveries", false, false, only(idp.PermissionKeys)},
+		"TestLogout":      {"send an app a test of its logout notices", false, false, []string{idp.PermissionClients, idp.PermissionKeys}},
 
 		"SigningKeys": {"see signing keys", false, false, only(idp.PermissionKeys)},
 		"RotateKeys":  {"rotate signing keys", true, true, only(idp.PermissionKeys)},

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"gatehouse/idp"
@@ -34,4 +35,44 @@ func (m *Manager) RetryDeliveries(ctx context.Context, a authz.Actor, lane strin
 		}))
 	})
 	return n, err
+}
+
+// ErrNoLogoutURI: the app has no back-channel logout URI.
+var ErrNoLogoutURI = errors.New("the app has no back-channel logout URI")
+
+// errNoLogout: the manager was put together without what posts logout tokens.
+var errNoLogout = errors.New("logout notices are not configured")
+
+// An UnansweredError is that a client did not take a logout token, and why.
+type UnansweredError struct{ Cause error }
+
+func (e *UnansweredError) Error() string { return e.Cause.Error() }
+
+// Unwrap is the cause.
+func (e *UnansweredError) Unwrap() error { return e.Cause }
+
+// TestLogout posts a logout token of a session that nobody has to an app, at once and past
+// the outbox, so that the answer is the app's own: an *UnansweredError where it was not 200
+// or 204 within 5 seconds.
+func (m *Manager) TestLogout(ctx context.Context, a authz.Actor, clientID string) error {
+	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
+		return err
+	}
+	client, err := m.Store.Client(ctx, clientID)
+	switch {
+	case err != nil:
+		return err
+	case client.BackchannelLogoutURI == "":
+		return ErrNoLogoutURI
+	case m.Logout == nil:
+		return errNoLogout
+	}
+	outcome := "sent"
+	var unanswered error
+	if err := m.Logout(ctx, client); err != nil {
+		unanswered, outcome = &UnansweredError{err}, err.Error()
+	}
+	e := a.Audit(idp.AuditLogoutTested, "", map[string]string{"outcome": outcome})
+	e.ClientID = client.ID
+	return errors.Join(unanswered, m.Store.Audit(ctx, e))
 }

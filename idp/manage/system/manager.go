@@ -1,6 +1,9 @@
 package system
 
 import (
+	"context"
+
+	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
@@ -15,6 +18,9 @@ type Manager struct {
 	// cannot be offered. Write puts a mail into words.
 	Mailer outbox.Mailer
 	Write  func(ui.Mail) (ui.Letter, error)
+	// Logout posts a logout token of a session that nobody has to a client, at once. Optional:
+	// without it TestLogout fails.
+	Logout func(context.Context, idp.Client) error
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.
 	Rotation Rotation
 }

@@ -81,7 +81,7 @@ func appPages() map[string]ui.Page {
 		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 2, RemoveURL: []string{"#0", "#1"}},
 		"console-app-secrets-one": ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, AddURL: "#"},
 		"console-app-deliveries": ui.ConsoleAppDeliveries{
-			Console: appFrame("Deliveries"), AppName: "Agent portal", To: "https://agents.rtx.example/logout", Lane: lane(), RetryPath: "/admin/x",
+			Console: appFrame("Deliveries"), AppName: "Agent portal", To: "https://agents.rtx.example/logout", Lane: lane(), RetryPath: "/admin/x", TestPath: "/admin/x",
 		},
 	}
 }
