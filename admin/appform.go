@@ -27,6 +27,8 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return false
 	case "name", "auth_method", "scopes", "token_format", "signing_alg", "access_ttl":
 		return name != "auth_method" || kind.Confidential()
+	case "jwks", "jwks_uri":
+		return kind.Confidential()
 	case "roles":
 		return kind == idp.ServiceClient
 	case "require_pkce":
@@ -218,6 +220,8 @@ func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err e
 	case "auth_method":
 		i.Kind, i.Heading = ui.SelectInput, "console.app.access"
 		i.Choices = slices.DeleteFunc(i.Choices, func(c ui.Choice) bool { return c.Value == string(idp.NoClientAuth) })
+	case "jwks":
+		i.Kind = ui.LinesInput
 	case "require_pkce":
 		if now.ID == "" {
 			i.Heading = "console.app.access"

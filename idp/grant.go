@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Lifetimes that the standards or REQUIREMENTS set.
+// Lifetimes of codes and tokens.
 const (
 	CodeLifetime = 60 * time.Second
 	// RefreshGrace is how long a refresh token that was used may be presented

@@ -25,6 +25,11 @@ const offlineLifetime = 180 * 24 * time.Hour
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
 func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (web.Answer, error) {
+	if r.Pushed != nil {
+		if err := p.Store.AnswerPushed(ctx, r.Pushed); err != nil {
+			return web.Answer{}, err
+		}
+	}
 	code := idp.NewSecret()
 	err := p.grant(ctx, r, client, s, o, redeemable{hash: idp.HashSecret(code), expires: idp.Now().Add(idp.CodeLifetime)})
 	return p.answer(r, "code", code), err
@@ -143,7 +148,7 @@ func (p *Provider) Again(r idp.Request) string {
 	if r.UserCode != "" {
 		return p.enterPath(r)
 	}
-	return p.Web.Path("%s?%s", authorizePath, again(r).Encode())
+	return p.askAgain(r, again(r))
 }
 
 // Anew is the URL that makes the same request once more, with all that it asks of the
@@ -177,7 +182,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
 		q.Set("claims", text)
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+	return p.askAgain(r, q)
 }
 
 // Answers is the session of this browser that answers a request as it stands, as it

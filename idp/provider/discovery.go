@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/dpop"
+	"gatehouse/idp/keyset"
 	"gatehouse/idp/store"
 )
 
@@ -36,6 +37,7 @@ type metadata struct {
 	IntrospectionEndpoint string             `json:"introspection_endpoint"`
 	DeviceEndpoint        string             `json:"device_authorization_endpoint"` // RFC 8628 section 4
 	RevocationEndpoint    string             `json:"revocation_endpoint"`
+	PAREndpoint           string             `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string             `json:"jwks_uri"`
 	Scopes                []string           `json:"scopes_supported"`
 	ResponseTypes         []string           `json:"response_types_supported"`
@@ -48,10 +50,14 @@ type metadata struct {
 	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string           `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs []string           `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string           `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypes            []string           `json:"claim_types_supported"`
 	Claims                []string           `json:"claims_supported"`
 	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
 	PromptValues          []string           `json:"prompt_values_supported"`
+	PARRequired           bool               `json:"require_pushed_authorization_requests"`
 	ISSParameter          bool               `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool               `json:"claims_parameter_supported"`
 	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
@@ -65,8 +71,8 @@ type metadata struct {
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
-	withSecret := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost)}
-	all := append(slices.Clone(withSecret), string(idp.NoClientAuth))
+	confidential := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost), string(idp.PrivateKeyJWT)}
+	all := append(slices.Clone(confidential), string(idp.NoClientAuth))
 	body, err := json.Marshal(metadata{
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + authorizePath,
@@ -76,6 +82,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		IntrospectionEndpoint: p.Issuer + introspectPath,
 		DeviceEndpoint:        p.Issuer + deviceAuthorizationPath,
 		RevocationEndpoint:    p.Issuer + revokePath,
+		PAREndpoint:           p.Issuer + parPath,
 		JWKSURI:               p.Issuer + keysPath,
 		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},
@@ -86,8 +93,11 @@ func (p *Provider) discoveryDocument() (document, error) {
 		IDTokenAlgs:           idp.Algorithms(),
 		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,
-		IntrospectionMethods:  withSecret,
+		TokenAuthAlgs:         keyset.OfClients().Algorithms,
+		IntrospectionMethods:  confidential,
+		IntrospectionAuthAlgs: keyset.OfClients().Algorithms,
 		RevocationMethods:     all,
+		RevocationAuthAlgs:    keyset.OfClients().Algorithms,
 		ClaimTypes:            []string{"normal"},
 		Claims:                claimNames(),
 		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,

@@ -114,6 +114,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
 		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh], NonceKey: secrets[keys.ForNonce],
+		Fetch: fetch.NewClient(s.cfg.PrivateNetworks),
 	})
 	if err != nil {
 		return err

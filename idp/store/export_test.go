@@ -44,6 +44,8 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		connectionRow{},
 		identityRow{},
 		upstreamLogoutRow{},
+		usedIDRow{},
+		pushedRow{},
 		policySequenceRow{},
 		overrideRow{},
 		populationRow{},

@@ -60,6 +60,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"outbox", "id", "done_at < ?", now.Add(-doneDeliveries)},
 		{"links", "id", "expires_at < ? AND (kind <> 'invitation' OR used_at IS NOT NULL)", now},
 		{"links", "id", "expires_at < ?", now.Add(-invitations)},
+		{"pushed_requests", "hash", "kept_until < ?", now},
+		{"used_ids", "hash", "expires_at < ?", now},
 		{"upstream_logouts", "hash", "expires_at < ?", now},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}

@@ -87,7 +87,7 @@ func (m *Manager) WayGone(ctx context.Context, user idp.User, gone idp.Identity)
 	return m.Store.MarkUnproved(ctx, user.ID, left[0].CreatedAt)
 }
 
-// passwordMade notes the same of a password, which replaces the one of before: where it
+// passwordMade notes the same of a password, which replaces the previous one: where it
 // is the only way in, what was unproved is gone.
 func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
 	if stays, err := m.unprovedLink(ctx, user); err != nil || stays {
