@@ -35,8 +35,12 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return kind == idp.WebClient
 	case "identifier":
 		return kind == idp.APIClient
-	case "resources", "default_resource":
+	case "default_resource", "dpop_bound_access_tokens":
 		return kind != idp.APIClient
+	case "resources":
+		return true
+	case "grant_types":
+		return kind != idp.ServiceClient
 	}
 	return kind.SignsIn() // about how people sign in
 }
@@ -223,7 +227,9 @@ func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err e
 			i.Heading = "console.app.access"
 		}
 	case "grant_types": // the others are a service's
-		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool { return t.Value == "client_credentials" })
+		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool {
+			return t.Value == "client_credentials" || c.Kind == idp.APIClient && t.Value != idp.ExchangeGrant
+		})
 	case "scopes":
 		i.Kind = ui.LinesInput
 		if c.Kind == idp.APIClient {

@@ -104,6 +104,9 @@ type Client struct {
 	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
 	// Public clients always have it, services never: nobody signs in to them.
 	RequirePKCE bool
+	// DPoPBound has its tokens bound to a key: it proves to hold one with each request to the
+	// token endpoint (RFC 9449 section 5.2).
+	DPoPBound bool
 	// RequirePushed refuses authorization requests that were not pushed (RFC 9126 section 6).
 	RequirePushed bool
 	// BackchannelLogoutURI is told when a session ends.

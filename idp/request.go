@@ -28,7 +28,10 @@ type Request struct {
 	// Claims are those that it asks for by name.
 	Claims AskedClaims
 	// UserCode is that of the device which the request approves: it has no redirect URI then.
-	UserCode  string
+	UserCode string
+	// JKT is the thumbprint of the key that the code is bound to (RFC 9449 section 10), empty
+	// for none.
+	JKT       string
 	LoginHint string
 	UILocales string
 	CreatedAt time.Time

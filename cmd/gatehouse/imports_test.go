@@ -96,7 +96,8 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/provider":   {"idp", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"idp/dpop":       {"idp"},
+	"idp/provider":   {"idp", "idp/dpop", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
 	"idp/federation": {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {

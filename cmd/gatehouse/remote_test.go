@@ -175,7 +175,7 @@ var appFlags = []string{
 	"--auth-method", "client_secret_post", "--post-logout-uri", "https://a.example/", "--home-url", "https://a.example/",
 	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
-	"--roles-claim", "groups", "--id-token-claims", "--plain-population",
+	"--roles-claim", "groups", "--id-token-claims", "--plain-population", "--dpop-bound-access-tokens",
 	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
 	"--require-pushed-authorization-requests", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }

@@ -27,7 +27,8 @@ var trials = map[string]trial{
 	},
 	"authorization_endpoint": endpointTrial, "token_endpoint": endpointTrial, "userinfo_endpoint": endpointTrial,
 	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "pushed_authorization_request_endpoint": endpointTrial, "jwks_uri": endpointTrial,
-	"device_authorization_endpoint": endpointTrial,
+	"device_authorization_endpoint":     endpointTrial,
+	"dpop_signing_alg_values_supported": listTrial(proofWorks, "ES256", "ES384", "EdDSA", "RS256", "PS256", "HS256", "none"),
 
 	"scopes_supported": listTrial(scopeWorks, "openid", "profile", "email", "roles", "offline_access", "address", "phone", "admin"),
 	"response_types_supported": listTrial(authorizes("response_type", "unsupported_response_type"),

@@ -54,7 +54,7 @@ func (p *Provider) grant(ctx context.Context, r idp.Request, client idp.Client, 
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
-		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "",
+		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "", JKT: r.JKT,
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 		Address: s.Address, UserAgent: s.UserAgent,
@@ -226,6 +226,7 @@ func again(r idp.Request) url.Values {
 	set("nonce", r.Nonce)
 	set("response_mode", string(r.ResponseMode))
 	set("resource", r.Resource)
+	set("dpop_jkt", r.JKT)
 	if r.CodeChallenge != "" {
 		set("code_challenge", r.CodeChallenge)
 		set("code_challenge_method", "S256")

@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/dpop"
 	"gatehouse/idp/keyset"
 	"gatehouse/idp/store"
 )
@@ -45,6 +46,7 @@ type metadata struct {
 	ACRValues             []idp.ACR          `json:"acr_values_supported"`
 	SubjectTypes          []string           `json:"subject_types_supported"`
 	IDTokenAlgs           []idp.Algorithm    `json:"id_token_signing_alg_values_supported"`
+	DPoPAlgs              []string           `json:"dpop_signing_alg_values_supported"` // RFC 9449 section 5.1
 	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
@@ -89,6 +91,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),
+		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,
 		TokenAuthAlgs:         keyset.OfClients().Algorithms,
 		IntrospectionMethods:  confidential,
@@ -163,6 +166,7 @@ func (p *Provider) allowRegisteredOrigins(c *gin.Context) {
 		c.Header("Access-Control-Allow-Origin", origin)
 		c.Header("Access-Control-Allow-Methods", "GET, POST")
 		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		c.Header("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
 		c.Header("Access-Control-Max-Age", "600")
 	}
 	if c.Request.Method == http.MethodOptions {

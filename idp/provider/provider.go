@@ -43,6 +43,8 @@ type Config struct {
 	Limiter *throttle.Limiter
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
+	// NonceKey is the HMAC key of nonces of proofs of possession.
+	NonceKey []byte
 	// Fetch gets the keys that clients publish: see idp/fetch.
 	Fetch *http.Client
 	// Upstreams signs people out where they came from. Optional.

@@ -58,6 +58,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		tokenRow{},
 		serviceTokenRow{},
 		deviceRow{},
+		dpopProofRow{},
 		userRow{},
 		userWordRow{},
 		roleRow{},

@@ -46,6 +46,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 			now.Add(idp.FlowLifetime - idp.OpenLifetime),
 		},
 		{"device_authorizations", "code_hash", "expires_at < ?", now.Add(-unpolled)},
+		{"dpop_proofs", "id", "expires_at < ?", now},
 		{"tokens", "id", "expires_at < ?", now},
 		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},

@@ -127,7 +127,9 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 		"settings.client.jwt_ttl", jwtAccessTTL)
 	if c.Kind == idp.APIClient {
 		err := m.checkAPI(ctx, *c, refuse)
-		return cmp.Or(err, wrong.Err())
+		more, errResources := m.checkResources(ctx, *c)
+		wrong = wrong.And(more...)
+		return cmp.Or(err, errResources, wrong.Err())
 	}
 	more, err := m.checkResources(ctx, *c)
 	if err != nil {
