@@ -18,7 +18,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help clients interop demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
+.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,17 +83,11 @@ verifiers: ## check keys and tokens with libraries of other languages (Python, N
 	@npm ci --prefix $(VERIFIERS) --ignore-scripts --no-audit --no-fund --loglevel error
 	@go test -count=1 -tags verifiers ./idp/keys -run TestVerifiersOfOtherLanguages
 
-INTEROP := bin/interop
+interop: ## sign in with unmodified libraries of other people (Go, Node, Python, Rust, Java, Debian, and their registries)
+	@.ci/interop all $(ARGS)
 
-interop: ## sign in with unmodified libraries of other people (Node, Python, Rust, Java, and their registries)
-	@mkdir -p $(INTEROP) && cp -R idp/interop/testdata/. $(INTEROP)/ && rm -f $(INTEROP)/go/*.go
-	@cd $(INTEROP)/node && { cmp -s package-lock.json .installed || { npm ci --ignore-scripts --no-audit --no-fund --loglevel error && cp package-lock.json .installed; }; }
-	@test -d $(INTEROP)/python/venv || python3 -m venv $(INTEROP)/python/venv
-	@$(INTEROP)/python/venv/bin/pip install -q -r $(INTEROP)/python/requirements.txt
-	@cargo build -q --locked --manifest-path $(INTEROP)/rust/Cargo.toml
-	@mvn -q -B package -f $(INTEROP)/java/pom.xml
-	@go build -o $(INTEROP)/go/go-oidc ./idp/interop/testdata/go
-	@go test -count=1 -tags interop $(ARGS) ./idp/interop
+interop-short: ## sign in with one library of each language that is there
+	@.ci/interop short $(ARGS)
 
 GENERATOR := bin/clients/openapi-generator-cli.jar
 

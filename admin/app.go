@@ -43,7 +43,7 @@ func (v *visit) appFrame(c apps.ClientEntry, current string) (ui.Console, error)
 	signsIn := c.Kind.SignsIn()
 	tab(v.actor.May("UpdateClient") && v.actor.MayChange(c.Client), "console.app.tab_settings", "")
 	tab(true, "console.app.tab_connect", "/connect")
-	tab(c.Kind.Confidential() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
+	tab(c.AuthMethod.Secret() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
 	tab(signsIn && v.actor.May("SaveOverride"), "console.app.tab_rule", "/mfa")
 	tab(c.BackchannelLogoutURI != "" && v.actor.May("Deliveries"), "console.app.tab_deliveries", "/deliveries")
 	return frame, err
@@ -77,7 +77,7 @@ func (v *visit) renderConnect(c apps.ClientEntry, secret string) error {
 	if secret != "" {
 		page.NextURL = v.path("/apps/" + c.ID + "/connect")
 	}
-	if len(c.RedirectURIs) > 0 {
+	if len(c.RedirectURIs) > 0 && !c.RequirePushed { // a link pushes nothing
 		page.TestURL, page.Redirect = v.testSignIn(c.Client), c.RedirectURIs[0]
 	}
 	return v.render(http.StatusOK, page)
@@ -120,7 +120,7 @@ func (v *visit) renderSecrets(status int, alert *ui.Message) error {
 // secretApp is an app that keeps secrets.
 func (v *visit) secretApp(op string) (apps.ClientEntry, error) {
 	c, err := v.app(op)
-	if err == nil && !c.Kind.Confidential() {
+	if err == nil && !c.AuthMethod.Secret() {
 		err = idp.ErrNotFound
 	}
 	return c, err

@@ -80,7 +80,7 @@ func TestEachSettingOfAnAppIsOnThePageOfSomeKind(t *testing.T) {
 		}
 	}
 	for kind, names := range map[idp.ClientKind][]string{
-		idp.APIClient: {"redirect_uris", "grant_types", "refresh_ttl", "roles", "resources", "default_resource", "population_1"},
+		idp.APIClient: {"redirect_uris", "refresh_ttl", "roles", "default_resource", "population_1"},
 		idp.SPAClient: {"auth_method", "require_pkce", "roles"}, idp.NativeClient: {"auth_method", "require_pkce", "roles"},
 		idp.ServiceClient: {"require_pkce", "redirect_uris", "grant_types", "refresh_ttl"}, idp.WebClient: {"roles", "identifier"},
 	} {

@@ -27,14 +27,20 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return false
 	case "name", "auth_method", "scopes", "token_format", "signing_alg", "access_ttl":
 		return name != "auth_method" || kind.Confidential()
+	case "jwks", "jwks_uri":
+		return kind.Confidential()
 	case "roles":
 		return kind == idp.ServiceClient
 	case "require_pkce":
 		return kind == idp.WebClient
 	case "identifier":
 		return kind == idp.APIClient
-	case "resources", "default_resource":
+	case "default_resource", "dpop_bound_access_tokens":
 		return kind != idp.APIClient
+	case "resources":
+		return true
+	case "grant_types":
+		return kind != idp.ServiceClient
 	}
 	return kind.SignsIn() // about how people sign in
 }
@@ -214,12 +220,16 @@ func (v *visit) dressApp(i *ui.Input, now apps.ClientEntry, c idp.Client) (err e
 	case "auth_method":
 		i.Kind, i.Heading = ui.SelectInput, "console.app.access"
 		i.Choices = slices.DeleteFunc(i.Choices, func(c ui.Choice) bool { return c.Value == string(idp.NoClientAuth) })
+	case "jwks":
+		i.Kind = ui.LinesInput
 	case "require_pkce":
 		if now.ID == "" {
 			i.Heading = "console.app.access"
 		}
 	case "grant_types": // the others are a service's
-		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool { return t.Value == "client_credentials" })
+		i.Ticks = slices.DeleteFunc(i.Ticks, func(t ui.Tick) bool {
+			return t.Value == "client_credentials" || c.Kind == idp.APIClient && t.Value != idp.ExchangeGrant
+		})
 	case "scopes":
 		i.Kind = ui.LinesInput
 		if c.Kind == idp.APIClient {

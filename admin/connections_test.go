@@ -85,7 +85,7 @@ func TestAConnectionsLifeInTheConsole(t *testing.T) {
 		if now := h.only(); !now.CreateUsers || len(now.Roles) != 0 || now.Secret != nil {
 			t.Errorf("%+v", now)
 		}
-		// The form of before is stale by now.
+		// The previous form is stale by now.
 		want(t, b.Submit(added, "/connections/"+c.ID, settings...), http.StatusConflict, "Microsoft", "This was changed in the meantime")
 		kept := b.Submit(changed, "/connections/"+c.ID, entraForm("credential", "keep", "name", "Contoso")...)
 		want(t, kept, http.StatusOK, "Contoso", "Saved.")

@@ -155,7 +155,7 @@ func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
 	want(t, ask, http.StatusOK, "Generate recovery codes again for Somebody?", "10 existing codes stop working.", "two hours")
 	want(t, b.Submit(ask, "/new-codes", "reason", "printed out and lost"), http.StatusOK, "Somebody", "There are new recovery codes.")
 	if h.enrolment(agent.ID).Recovery.ID == before {
-		t.Error("the codes are those of before")
+		t.Error("the codes are the previous ones")
 	}
 }
 

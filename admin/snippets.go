@@ -163,6 +163,9 @@ func snippets() []snippet {
 // snippets are code for the libraries that suit an app.
 func (p party) snippets() ([]ui.Snippet, error) {
 	var list []ui.Snippet
+	if p.AuthMethod == idp.PrivateKeyJWT { // they are written for secrets
+		return nil, nil
+	}
 	for _, s := range snippets() {
 		for _, kind := range s.kinds {
 			if kind != p.Kind || p.SigningAlg == idp.EdDSA && !s.edDSA {

@@ -41,8 +41,13 @@ const (
 	// registered.
 	ClientSecretBasic AuthMethod = "client_secret_basic"
 	ClientSecretPost  AuthMethod = "client_secret_post"
-	NoClientAuth      AuthMethod = "none"
+	// PrivateKeyJWT is a JWT that the client signs with a key of its own (RFC 7523).
+	PrivateKeyJWT AuthMethod = "private_key_jwt"
+	NoClientAuth  AuthMethod = "none"
 )
+
+// Secret tells whether a client authenticates by a secret that we know.
+func (m AuthMethod) Secret() bool { return m == ClientSecretBasic || m == ClientSecretPost }
 
 // TokenFormat is the form of a client's access tokens.
 type TokenFormat string
@@ -61,10 +66,13 @@ const (
 	RS256 Algorithm = "RS256"
 	ES256 Algorithm = "ES256"
 	EdDSA Algorithm = "EdDSA"
+	PS256 Algorithm = "PS256"
 )
 
-// Algorithms lists what signs our tokens, in the order of discovery.
-func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA} }
+// Algorithms lists what signs our tokens, in the order of discovery and of the published
+// keys. PS256 comes last, with a key of its own: verifiers that take the first RSA key
+// whatever it is for get that of RS256.
+func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA, PS256} }
 
 // Client is an OpenID Connect relying party.
 type Client struct {
@@ -74,7 +82,10 @@ type Client struct {
 	AuthMethod AuthMethod
 	// SecretHashes are the SHA-256 of its live secrets; two while one is being
 	// replaced by the other.
-	SecretHashes           [][]byte
+	SecretHashes [][]byte
+	// JWKS are its public keys for PrivateKeyJWT, as a JWK set (RFC 7517), or JWKSURI is where
+	// it publishes them.
+	JWKS, JWKSURI          string
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	// HomeURL is where a person who got lost is sent back to.
@@ -93,6 +104,11 @@ type Client struct {
 	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
 	// Public clients always have it, services never: nobody signs in to them.
 	RequirePKCE bool
+	// DPoPBound has its tokens bound to a key: it proves to hold one with each request to the
+	// token endpoint (RFC 9449 section 5.2).
+	DPoPBound bool
+	// RequirePushed refuses authorization requests that were not pushed (RFC 9126 section 6).
+	RequirePushed bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).
@@ -233,7 +249,7 @@ const (
 type Override struct {
 	// Version is the number of its last change, 0 when there was none.
 	Version int64
-	// MinVersion refuses, at this client, every proof and grant of before:
+	// MinVersion refuses, at this client, every earlier proof and grant:
 	// "Immediately" raises it to the version it saves.
 	MinVersion int64
 	Mode       OverrideMode // zero value: inherit

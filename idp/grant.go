@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Lifetimes that the standards or REQUIREMENTS set.
+// Lifetimes of codes and tokens.
 const (
 	CodeLifetime = 60 * time.Second
 	// RefreshGrace is how long a refresh token that was used may be presented
@@ -41,7 +41,8 @@ type Grant struct {
 	ACR           ACR
 	// FromDevice: it came of a device code (RFC 8628), not of an authorization code.
 	FromDevice bool
-	Offline    bool // outlives sign-out and idleness: scope offline_access
+	JKT        string // that its code asks for (RFC 9449 section 10), empty for none
+	Offline    bool   // outlives sign-out and idleness: scope offline_access
 	// GivenVersion is the number of the last change of any policy, app or connection when
 	// it was made; 0 of one that is to be made.
 	GivenVersion int64
@@ -88,6 +89,10 @@ type Token struct {
 	// Scopes of an access token: a refresh may have asked for fewer than the
 	// grant has.
 	Scopes []string
+	// JKT is the thumbprint of the key that it is bound to, empty for none.
+	JKT string
+	// Exchange is how it came of another, zero where it did not.
+	Exchange Exchange
 	// PreviousID is the refresh token that this one replaced.
 	PreviousID string
 }
@@ -146,6 +151,7 @@ type ServiceToken struct {
 	Hash      []byte
 	Scopes    []string
 	Resource  string // that of a Grant
+	JKT       string // that of a Token
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
@@ -172,7 +178,7 @@ func (s ServiceStanding) Scopes() []string {
 // Live tells whether the token may be used now. It ends with its client, one of the
 // same id that came later notwithstanding. A JWT knows its birth to the second.
 func (s ServiceStanding) Live(now time.Time) bool {
-	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) &&
+	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) && (s.Token.JKT != "" || !s.Client.DPoPBound) &&
 		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
 		s.Token.GivenVersion >= max(s.Taken[takenKind], s.Taken[takenGrantType+"client_credentials"]) &&
 		(s.Token.Resource == "" || slices.Contains(s.Client.Resources, s.Token.Resource) && s.Token.GivenVersion >= s.Taken[takenResource+s.Token.Resource]) &&
@@ -203,3 +209,17 @@ var (
 	// ErrScopeInsufficient: 403, error="insufficient_scope".
 	ErrScopeInsufficient = errors.New("the access token lacks a scope")
 )
+
+// ProofError says that who presents an access token does not prove to hold its key (RFC 9449
+// section 7). It is an ErrTokenInvalid.
+type ProofError struct {
+	Why string
+	// Challenge is the answer's WWW-Authenticate, and Nonce its DPoP-Nonce.
+	Challenge, Nonce string
+}
+
+// Error implements error.
+func (e *ProofError) Error() string { return e.Why }
+
+// Unwrap makes it an ErrTokenInvalid.
+func (e *ProofError) Unwrap() error { return ErrTokenInvalid }

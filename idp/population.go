@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The populations that every installation has (DESIGN section 1).
+// The populations that every installation has.
 const (
 	Agents   = "agents"
 	Contacts = "contacts"

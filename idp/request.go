@@ -21,10 +21,17 @@ type Request struct {
 	// empty for us.
 	Resource string
 	Demand   Demand
+	// Pushed is the hash of the request_uri by which it came (RFC 9126), nil for none.
+	Pushed []byte
+	// WasPushed: it came by a request_uri, or a browser makes one again that did.
+	WasPushed bool
 	// Claims are those that it asks for by name.
 	Claims AskedClaims
 	// UserCode is that of the device which the request approves: it has no redirect URI then.
-	UserCode  string
+	UserCode string
+	// JKT is the thumbprint of the key that the code is bound to (RFC 9449 section 10), empty
+	// for none.
+	JKT       string
 	LoginHint string
 	UILocales string
 	CreatedAt time.Time

@@ -15,7 +15,7 @@ const (
 	RoleAgent   = "agent"
 )
 
-// The permissions. Admins know the first two by the labels of DESIGN section 2.
+// The permissions. Admins know the first two by the labels beside them.
 const (
 	PermissionAuthentication = "authentication.manage" // Access to Agent and Contact Authentication
 	PermissionAgentRecovery  = "agents.recovery"       // Access to Agent Recovery Code and Reset MFA

@@ -148,9 +148,9 @@ func (s *standing) acrOf(rank int) idp.ACR {
 }
 
 // Achieved is the highest class that proofs amount to, empty for none: an
-// authenticator, recovery or email code says nothing without a first step (DESIGN
-// "What a token says"). A passkey stands alone. An upstream's sign-in is a first
-// step like a password, and as much more as its own token proves and no more.
+// authenticator, recovery or email code says nothing without a first step. A passkey stands
+// alone. An upstream's sign-in is a first step like a password, and as much more as its own
+// token proves and no more.
 // The alias idp.ACRRefedsMFA is never the answer.
 func Achieved(proofs []idp.Proof) idp.ACR {
 	s := standingOf(proofs)

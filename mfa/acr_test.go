@@ -35,7 +35,7 @@ func proved(p idp.Proof, evidence idp.ACR, amr ...string) idp.Proof {
 	return p
 }
 
-// The table of DESIGN, "What a token says", row by row.
+// What a token says of a sign-in, row by row.
 func TestWhatATokenSays(t *testing.T) {
 	for name, c := range map[string]struct {
 		proofs []idp.Proof

@@ -74,7 +74,7 @@ type Decision struct {
 	Methods []idp.Method
 }
 
-// Decide is the rule of who is asked for what (DESIGN section 2). It is the only
+// Decide is the rule of who is asked for what. It is the only
 // place that knows it, and allocates nothing when the answer is Satisfied and the
 // request discards no proof.
 //

@@ -21,8 +21,8 @@ const (
 )
 
 // recoverySize is the size of a code in bytes: 80 bits are 16 characters of
-// five bits, with nothing left over (REQUIREMENTS asks for at least 64 bits;
-// look-up secrets are NIST SP 800-63B-4 section 3.1.2).
+// five bits, with nothing left over. Look-up secrets have at least 64 bits (NIST SP 800-63B-4
+// section 3.1.2).
 const recoverySize = 10
 
 // recoveryChars is that in characters.

@@ -89,7 +89,7 @@ type Mail struct {
 	Roles      string   `json:"roles,omitempty"`      // MailRolesChanged: the names of those held now, empty for none
 	Connection string   `json:"connection,omitempty"` // MailIdentityLinked/Unlinked: what the person signs in with
 	URL        string   `json:"url,omitempty"`        // of a link, below the issuer
-	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the address of before
+	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the previous address
 	ByAdmin    bool     `json:"by_admin,omitempty"`   // somebody with a role did it, not the person
 	// Until is how long URL works, in UTC.
 	Until time.Time `json:"until,omitzero"`

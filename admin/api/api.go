@@ -23,6 +23,9 @@ const Base = "/admin/api/v1"
 
 // Tokens finds who stands behind an access token. *provider.Provider does.
 type Tokens interface {
+	// Prove reads the proof of a request that its token goes with (RFC 9449), for AdminToken.
+	// It fails with an *idp.ProofError.
+	Prove(r *http.Request) (context.Context, error)
 	// AdminToken fails with idp.ErrTokenInvalid, with idp.ErrScopeInsufficient, or
 	// for a cause of ours.
 	AdminToken(ctx context.Context, token string) (idp.AdminAccess, error)
@@ -135,7 +138,10 @@ func (a *API) serve(c *gin.Context, o *operation) {
 
 // enter finds out who calls, and whether the request is as the document says.
 func (a *API) enter(v *call) error {
-	token, err := bearer(v.Request.Header)
+	token, err := presented(v.Request.Header)
+	if err == nil {
+		err = a.prove(v)
+	}
 	if err == nil {
 		v.actor, v.stepUpACR, err = a.identify(v.ctx, token)
 	}
@@ -153,6 +159,15 @@ func (a *API) enter(v *call) error {
 		return actor, err
 	})
 	v.Request = v.Request.WithContext(v.ctx)
+	return err
+}
+
+// prove has what follows know the proof that came with the token.
+func (a *API) prove(v *call) error {
+	ctx, err := a.cfg.Tokens.Prove(v.Request)
+	if err == nil {
+		v.ctx = ctx
+	}
 	return err
 }
 
@@ -192,8 +207,8 @@ func (a *API) identify(ctx context.Context, token string) (authz.Actor, idp.ACR,
 	return actor, acr, err
 }
 
-// bearer reads the one way to present a token here (RFC 6750 section 2.1).
-func bearer(h http.Header) (string, error) {
+// presented reads the one place of a token here (RFC 6750 section 2.1, RFC 9449 section 7.1).
+func presented(h http.Header) (string, error) {
 	values := h.Values("Authorization")
 	if len(values) == 0 {
 		return "", errNoToken
@@ -201,7 +216,7 @@ func bearer(h http.Header) (string, error) {
 	scheme, token, ok := strings.Cut(values[0], " ")
 	token = strings.TrimLeft(token, " ") // one or more (RFC 9110 section 11.4)
 	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
+	case !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "DPoP"):
 		return "", errNoToken
 	case !ok || len(values) > 1 || token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return "", fmt.Errorf("%w: no single token", idp.ErrTokenInvalid)

@@ -117,7 +117,10 @@ func explain(v *call, err error) (Problem, http.Header) {
 	var unanswered *system.UnansweredError
 	var taken *takenError
 	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
+	var unproven *idp.ProofError
 	switch {
+	case errors.As(err, &unproven):
+		return problem(http.StatusUnauthorized, ProblemCodeInvalidToken, sentence(unproven.Why)), http.Header{"Www-Authenticate": {unproven.Challenge}, "Dpop-Nonce": {unproven.Nonce}}
 	case errors.Is(err, idp.ErrUnavailable):
 		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "The database does not answer right now. Nothing was changed."), wait
 	case errors.As(err, &tooLarge):
@@ -183,6 +186,9 @@ func sentence(text string) string {
 // less, the app would ask, and be refused, for ever.
 func challenge(v *call, r refusal) http.Header {
 	text := `Bearer realm="gatehouse"`
+	if v != nil && strings.HasPrefix(strings.ToLower(v.GetHeader("Authorization")), "dpop ") {
+		text = `DPoP realm="gatehouse"`
+	}
 	switch r.code {
 	case ProblemCodeUnauthorized:
 	case ProblemCodeInvalidToken, ProblemCodeInsufficientScope:

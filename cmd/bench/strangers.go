@@ -22,8 +22,8 @@ import (
 const (
 	// strangerRuns are those of a row on each side, after strangerWarmUp.
 	strangerRuns, strangerWarmUp = 200, 20
-	// strangerGoal is by how much the mean times may differ (REQUIREMENTS, unknown
-	// account).
+	// strangerGoal is by how much the mean times of a known and an unknown
+	// account may differ.
 	strangerGoal = 0.1
 	// strangerTries is how often a row is measured while its noise is above
 	// strangerNoise; the quietest counts.
@@ -118,7 +118,7 @@ func strangersOn(ctx context.Context, dialect string, w world) (err error) {
 
 // compareStrangers asks for known and unknown people in an order that is drawn, each in
 // a browser and from an address of their own. Before each, what is looked into after
-// the answer of before is over: else whoever comes after known people is slower.
+// the previous answer is over: else whoever comes after known people is slower.
 func compareStrangers(c *conn, box *mailbox, client benchClient, who stranger, step string, status int) (out comparison, err error) {
 	var sum, squares [2]float64
 	var runs [2]int

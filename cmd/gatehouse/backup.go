@@ -48,7 +48,7 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	}
 	aside, err := store.Restore(ctx, c.File, path, c.opens)
 	if aside != "" {
-		fmt.Fprintf(t.out, "the database of before is now %s\n", aside)
+		fmt.Fprintf(t.out, "the previous database is now %s\n", aside)
 	}
 	if err == nil {
 		_, err = fmt.Fprintf(t.out, "%s is restored; start gatehouse serve\n", path)

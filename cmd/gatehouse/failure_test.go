@@ -22,7 +22,7 @@ func TestAFailureIsJSONWhereAnswersAre(t *testing.T) {
 		message string
 	}{
 		"refused":     {[]string{"user create", "--email", "nobody"}, exitRefused, "bad_request", "(--email)"},
-		"a choice":    {[]string{"client create", "--name", "App", "--population", "agents", "--signing-alg", "HS256"}, exitRefused, "bad_request", "RS256, ES256, EdDSA (--signing-alg)"},
+		"a choice":    {[]string{"client create", "--name", "App", "--population", "agents", "--signing-alg", "HS256"}, exitRefused, "bad_request", "RS256, ES256, EdDSA, PS256 (--signing-alg)"},
 		"not found":   {[]string{"role show nothing"}, exitRefused, "not_found", "There is no such role."},
 		"no flag":     {[]string{"role show nothing", "--nope"}, exitUsage, "usage", "--nope"},
 		"no choice":   {[]string{"client create", "--name", "App", "--kind", "gadget"}, exitUsage, "usage", "--kind must be one of"},

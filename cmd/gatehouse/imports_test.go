@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"idp/fetch":                  {"idp"},
 	"idp/mail":                   {"idp"},
 	"idp/picture":                {"idp", "idp/fetch"},
+	"idp/keyset":                 {"idp", "idp/fetch"},
 	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
@@ -70,7 +71,7 @@ var allowed = map[string][]string{
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/manage/authz", "idp/manage/entry", "idp/manage/factors",
 		"idp/manage/people", "idp/session", "idp/settings", "idp/store", "mfa", "ui",
 	},
-	"idp/manage/apps": {"idp", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
+	"idp/manage/apps": {"idp", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/populations": {
 		"idp", "idp/manage/apps", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/people",
 		"idp/outbox", "idp/password", "idp/settings", "idp/store",
@@ -95,8 +96,9 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/provider":   {"idp", "idp/keys", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"idp/federation": {"idp", "idp/federation/certificate", "idp/keyring", "idp/session", "idp/store", "idp/web", "ui"},
+	"idp/dpop":       {"idp"},
+	"idp/provider":   {"idp", "idp/dpop", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"idp/federation": {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {
 		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/password", "idp/session", "idp/store", "idp/throttle",

@@ -30,7 +30,7 @@ func (c userInvitations) Run(r *remote) error {
 
 type userInvitation struct {
 	Show   invitationShow   `cmd:"" help:"Read an invitation."`
-	Resend invitationResend `cmd:"" help:"Send it again with a new link; the one of before stops working."`
+	Resend invitationResend `cmd:"" help:"Send it again with a new link; the previous one stops working."`
 	Revoke invitationRevoke `cmd:"" help:"Take it back: its link stops working."`
 }
 

@@ -255,7 +255,7 @@ func TestKillingTheProcessLosesNoAcknowledgedStep(t *testing.T) {
 	})
 }
 
-// wantSameKeys verifies an ID token of before with the keys of now.
+// wantSameKeys verifies an earlier ID token with the keys of now.
 func wantSameKeys(t *testing.T, p *process, token *oauth2.Token) {
 	t.Helper()
 	provider, err := oidc.NewProvider(t.Context(), p.issuer())
@@ -264,7 +264,7 @@ func wantSameKeys(t *testing.T, p *process, token *oauth2.Token) {
 	}
 	raw, _ := token.Extra("id_token").(string)
 	if _, err := provider.Verifier(&oidc.Config{ClientID: p.oauth.ClientID}).Verify(t.Context(), raw); err != nil {
-		t.Errorf("an ID token of before the restart: %v", err)
+		t.Errorf("an ID token from before the restart: %v", err)
 	}
 }
 

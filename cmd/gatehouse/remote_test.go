@@ -175,9 +175,9 @@ var appFlags = []string{
 	"--auth-method", "client_secret_post", "--post-logout-uri", "https://a.example/", "--home-url", "https://a.example/",
 	"--grant-type", "authorization_code,refresh_token", "--scope", "openid,email,offline_access", "--token-format", "jwt", "--signing-alg", "ES256",
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
-	"--roles-claim", "groups", "--id-token-claims", "--plain-population",
+	"--roles-claim", "groups", "--id-token-claims", "--plain-population", "--dpop-bound-access-tokens",
 	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
-	"--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
+	"--require-pushed-authorization-requests", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 
 func TestClients(t *testing.T) {
@@ -224,6 +224,15 @@ func TestClients(t *testing.T) {
 		if c, _ := weekly["client"].(map[string]any); c["id"] != "weekly" || weekly["secret"] != nil {
 			t.Errorf("%v", weekly)
 		}
+
+		keys := `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+		keyed := d.does("client create", "--kind", "service", "--name", "Keyed", "--id", "keyed", "--scope", "tickets:read", "--auth-method", "private_key_jwt", "--jwks", keys)
+		if c, _ := keyed["client"].(map[string]any); c["jwks"] != keys || keyed["secret"] != nil {
+			t.Errorf("%v", keyed)
+		}
+		expect(t, "keys of an address", d.does("client edit keyed", "--jwks", "", "--jwks-uri", "https://a.example/jwks"), "jwks", "", "jwks_uri", "https://a.example/jwks")
+		d.does("client create", "--kind", "service", "--name", "Published", "--scope", "tickets:read", "--auth-method", "private_key_jwt", "--jwks-uri", "https://a.example/jwks")
+		d.does("client edit keyed", "--jwks", keys, "--jwks-uri", "")
 
 		d.does("client delete "+id, why)
 		d.refused("404 not_found", "client show "+id)

@@ -249,7 +249,7 @@ func (v *visit) proveAgain(cause error) error {
 	ask := pageauth.Ask{ACR: acr, MaxAge: authz.FreshSecondStep, UserID: v.self.UserID}
 	var missing *authz.StepUpError
 	if errors.As(cause, &missing) && missing.Anew || acr != "" && !v.viewer.Judged.SecondStep() {
-		ask.Prompt = "login" // judged anew, and not by a policy of before that knows no second step
+		ask.Prompt = "login" // judged anew, and not by an earlier policy that knows no second step
 	}
 	return v.pages.relyingParty().SignIn(v.Context, v.back(), ask)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Taking the last authenticator away and adding one again is no way around the two hours
-// between sets of recovery codes: the set of before comes back, and works.
+// between sets of recovery codes: the previous set comes back, and works.
 func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
@@ -56,7 +56,7 @@ func TestAnAuthenticatorTakenAwayAndAddedAgainBringsNoNewCodes(t *testing.T) {
 	})
 }
 
-// After a reset there is always a fresh set, however young the one of before.
+// After a reset there is always a fresh set, however young the previous one.
 func TestAResetBringsNewCodesAtOnce(t *testing.T) {
 	t.Parallel()
 	h := open(t, idptest.Alone(t), byApp)

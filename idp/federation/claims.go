@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"gatehouse/idp"
+	"gatehouse/idp/fetch"
 )
 
 // claims are what we read of an ID token.
@@ -48,7 +49,7 @@ type claims struct {
 func readClaims(into func(any) error) (claims, error) {
 	var c claims
 	if err := into(&c); err != nil {
-		return c, untrusted("read the claims: %w", brief(err))
+		return c, untrusted("read the claims: %w", fetch.Brief(err))
 	}
 	if err := into(&c.all); err != nil {
 		return c, untrusted("read the claims: %w", err)
@@ -68,7 +69,7 @@ func (c *claims) checkAccessToken(accessToken string) error {
 		return nil
 	}
 	if err := c.token.VerifyAccessToken(accessToken); err != nil {
-		return untrusted("at_hash: %w", brief(err))
+		return untrusted("at_hash: %w", fetch.Brief(err))
 	}
 	return nil
 }

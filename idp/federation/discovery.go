@@ -2,8 +2,6 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +14,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"gatehouse/idp"
+	"gatehouse/idp/fetch"
+	"gatehouse/idp/keyset"
 )
 
 // How long a discovery document is believed, how long it stands in for one that
@@ -26,6 +26,14 @@ const (
 	staleFor   = 24 * time.Hour
 	failureFor = 3 * time.Second
 )
+
+// maxKeys is how many keys of a provider are used.
+const maxKeys = 100
+
+// keyRules are for the keys of other providers.
+func keyRules() keyset.Rules {
+	return keyset.Rules{Algorithms: algorithms(), Most: maxKeys, Fresh: freshFor, Stale: staleFor}
+}
 
 // tenantTemplate stands in the issuer of Entra's documents for many directories.
 const tenantTemplate = "{tenantid}"
@@ -149,46 +157,21 @@ func (p *provider) describe(ctx context.Context, client *http.Client, check func
 func (p *provider) refresh(ctx context.Context, client *http.Client) {
 	d, err := fetchDocument(context.WithoutCancel(ctx), client, p.address)
 	if err != nil {
-		p.failure, p.failedAt = brief(err), idp.Now()
+		p.failure, p.failedAt = fetch.Brief(err), idp.Now()
 		return
 	}
 	next := &description{document: d}
 	if before := p.now.Load(); before != nil && before.Keys == d.Keys {
 		next.keys = before.keys
 	} else {
-		next.keys = &keySet{client: client, address: d.Keys}
+		next.keys = keyRules().New(client, d.Keys)
 	}
 	p.now.Store(next)
 	p.fetched, p.failure = idp.Now(), nil
 }
 
-var errNotJSON = errors.New("the answer is not JSON")
-
 func fetchDocument(ctx context.Context, client *http.Client, address string) (d document, err error) {
-	return d, fetchJSON(ctx, client, address, "", &d)
-}
-
-// fetchJSON reads a JSON document, of which the client cuts what is too long.
-func fetchJSON(ctx context.Context, client *http.Client, address, bearer string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return fmt.Errorf("fetch %s: %w", address, err)
-	}
-	if bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+bearer)
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("fetch %s: status %d", address, res.StatusCode)
-	}
-	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
-		return fmt.Errorf("fetch %s: %w", address, errors.Join(errNotJSON, err))
-	}
-	return nil
+	return d, fetch.JSON(ctx, client, address, "", &d)
 }
 
 // takes tells whether a way to authenticate at the token endpoint is offered. Where

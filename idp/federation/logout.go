@@ -19,6 +19,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/fetch"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
 )
@@ -201,7 +202,7 @@ func (f *Federation) addressees(ctx context.Context, raw string) ([]idp.Connecti
 		Audience stringList `json:"aud"`
 	}
 	if err := json.Unmarshal(payload, &said); err != nil {
-		return nil, untrusted("no signed token: %w", brief(err))
+		return nil, untrusted("no signed token: %w", fetch.Brief(err))
 	}
 	list, err := f.cfg.Store.Connections(ctx, "")
 	if err != nil {

@@ -11,9 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
@@ -22,7 +20,9 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/federation/certificate"
+	"gatehouse/idp/fetch"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/keyset"
 )
 
 // clockSkew is how far the other side's clock may be off.
@@ -41,19 +41,12 @@ func untrusted(format string, args ...any) error {
 	return &idp.FederationError{Reason: idp.FederationToken, Cause: fmt.Errorf(format, args...)}
 }
 
-// brief is an error for the logs: what libraries say of an answer may be all of it.
-func brief(err error) error {
-	const most = 200
-	text := []rune(strings.ToValidUTF8(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, err.Error()), "?"))
-	if len(text) > most {
-		return errors.New(string(text[:most]) + "…")
+// doubt says why a token is not believed: its own fault, or that of the keys.
+func (d *description) doubt(err error) error {
+	if s, ok := d.keys.(*keyset.Set); ok && s.Unusable() {
+		return &idp.FederationError{Reason: idp.FederationKeys, Cause: keyset.ErrNone}
 	}
-	return errors.New(string(text))
+	return untrusted("%w", fetch.Brief(err))
 }
 
 // Receive takes the answer of another provider, as its parameters say, and returns who
@@ -149,7 +142,7 @@ func (f *Federation) exchange(ctx context.Context, d *description, c idp.Connect
 func exchangeError(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		return &idp.FederationError{Reason: idp.FederationDown, Cause: fmt.Errorf("exchange the code: %w", brief(err))}
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: fmt.Errorf("exchange the code: %w", fetch.Brief(err))}
 	}
 	status := 0
 	if refused.Response != nil {
@@ -272,8 +265,8 @@ func (f *Federation) complete(ctx context.Context, d *description, c idp.Connect
 		return nil
 	}
 	more := map[string]any{}
-	if err := fetchJSON(ctx, f.cfg.Client, d.Userinfo, accessToken, &more); err != nil {
-		return &idp.FederationError{Reason: idp.FederationDown, Cause: brief(err)}
+	if err := fetch.JSON(ctx, f.cfg.Client, d.Userinfo, accessToken, &more); err != nil {
+		return &idp.FederationError{Reason: idp.FederationDown, Cause: fetch.Brief(err)}
 	}
 	if more["sub"] != said.Subject {
 		return untrusted("userinfo is of somebody else")

@@ -77,7 +77,7 @@ func TestAskingWritesNothingAndMayBeRepeated(t *testing.T) {
 	}
 }
 
-// DESIGN: federated sign-ins skip local MFA, and acr rises on evidence alone.
+// Federated sign-ins skip local MFA, and acr rises on evidence alone.
 func TestEvidenceRaisesACR(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
@@ -237,7 +237,7 @@ func TestPortalAccess(t *testing.T) {
 		if p := idptest.NewBrowser(t).Get(h.party.Begin().URL); p.Left == nil || p.Left.Host == "" || p.Left.Query().Get("client_id") != idptest.HomeApp {
 			t.Errorf("the browser is at %q, left for %v", p.Heading(), p.Left)
 		}
-		// A page of before takes no password any more.
+		// An earlier page takes no password any more.
 		p := b.Submit(signInPage, "/password", "email", boss.Email, "password", idptest.Password)
 		if p.Status != http.StatusForbidden || alert(p) == "" || h.Audited(idp.AuditPasswordAccepted) != 0 {
 			t.Errorf("a password is taken: %q (%d)", p.Heading(), p.Status)

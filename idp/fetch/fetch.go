@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp"
 )
 
-// The limits of a request (REQUIREMENTS, server-side fetches).
+// The limits of a request.
 const (
 	Timeout = 5 * time.Second
 	MaxBody = 64 << 10 // bytes

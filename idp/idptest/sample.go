@@ -47,13 +47,14 @@ func User(population, email string) idp.User {
 func Client(populations ...string) idp.Client {
 	return idp.Client{
 		ID: idp.NewID(), Name: "Agent portal", Kind: idp.WebClient, AuthMethod: idp.ClientSecretBasic,
-		SecretHashes:           [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
+		SecretHashes: [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
+		JWKS:         `{"keys":[]}`, JWKSURI: "https://rtx.example/jwks.json",
 		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
 		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		RequirePKCE: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", FrontchannelLogoutURI: "https://rtx.example/front?a=b",
+		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true,
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),
@@ -116,7 +117,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 
 // AppOf is what of a client decides what its grants are worth.
 func AppOf(c idp.Client) idp.App {
-	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims, Resources: c.Resources}
+	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims, Resources: c.Resources, DPoPBound: c.DPoPBound}
 }
 
 // Request is an authorization request of a client.
@@ -127,6 +128,7 @@ func Request(c idp.Client) idp.Request {
 		Scopes: []string{"openid", "email"}, State: "st{a}te 🔑", Nonce: "nønce",
 		Claims:        idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode, Resource: "https://api.example/",
+		Pushed: idp.HashSecret("pushed"), WasPushed: true,
 		Demand: idp.Demand{
 			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true,
 		},

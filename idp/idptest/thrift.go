@@ -13,13 +13,17 @@ import (
 // CheapPasswords are costs of hashes for tests that are not about hashing.
 var CheapPasswords = password.Params{Memory: 64, Time: 1, Threads: 1}
 
-// thrift is what providers of tests save: hashes cost little, and the first RSA key
-// of each provider is the same.
+// thrift is what providers of tests save: hashes cost little, and the first RSA keys
+// of each provider are the same.
 func thrift() server.Thrift {
-	var once sync.Once
+	var rs256, ps256 sync.Once
 	return server.Thrift{Passwords: CheapPasswords, NewKey: func(alg idp.Algorithm) (key crypto.Signer, err error) {
-		if alg == idp.RS256 {
-			once.Do(func() { key, err = rsaKey() })
+		switch alg {
+		case idp.RS256:
+			rs256.Do(func() { key, err = rs256Key() })
+		case idp.PS256:
+			ps256.Do(func() { key, err = ps256Key() })
+		case idp.ES256, idp.EdDSA:
 		}
 		if key != nil || err != nil {
 			return key, err
@@ -28,5 +32,8 @@ func thrift() server.Thrift {
 	}}
 }
 
-// rsaKey is one for the whole process: making one takes as long as several tests.
-var rsaKey = sync.OnceValues(func() (crypto.Signer, error) { return keys.Generate(idp.RS256) })
+// The RSA keys are the same for the whole process: making one takes as long as several tests.
+var (
+	rs256Key = sync.OnceValues(func() (crypto.Signer, error) { return keys.Generate(idp.RS256) })
+	ps256Key = sync.OnceValues(func() (crypto.Signer, error) { return keys.Generate(idp.PS256) })
+)

@@ -14,11 +14,14 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,84 +32,208 @@ import (
 
 // TestLibraries signs in with each library, and lets it do what it offers.
 func TestLibraries(t *testing.T) {
-	ca := newCA(t)
-	trust(t, ca)
-	app := idptest.StartTLS(t, server.Config{
-		DatabaseURL: idptest.SQLite(t), DataDir: t.TempDir(), PrivateNetworks: true,
-	}, ca.issue(t, "localhost"))
+	app, ca, certificate := start(t)
 	for _, l := range libraries {
-		t.Run(l.name+" "+l.version, func(t *testing.T) {
-			r := l.start(t, app, ca)
-			b := idptest.NewBrowser(t)
-			r.signIn(b)
-			for _, act := range []struct{ name, path, says string }{
-				{userinfo, "/userinfo", r.email}, {refresh, "/refresh", "refreshed"},
-			} {
-				if l.does(act.name) {
-					r.expect(b.Get(r.base+act.path), act.says)
-				}
-			}
-			if l.does(signOut) {
-				r.signOut(b)
+		t.Run(l.name, func(t *testing.T) {
+			r := l.enter(t, app)
+			switch l.kind {
+			case idp.SPAClient:
+				r.actInChromium(certificate)
+			case idp.NativeClient:
+				r.actByItself(ca)
+			default:
+				r.actOnPages(ca)
 			}
 		})
 	}
 }
 
-// relyingParty is a library's app while it runs.
+// start runs the provider on https.
+func start(t *testing.T) (*idptest.App, *authority, tls.Certificate) {
+	t.Helper()
+	ca := newCA(t)
+	trust(t, ca)
+	certificate := ca.issue(t, "localhost")
+	return idptest.StartTLS(t, server.Config{
+		DatabaseURL: idptest.SQLite(t), DataDir: t.TempDir(), PrivateNetworks: true,
+	}, certificate), ca, certificate
+}
+
+// relyingParty is a library's app.
 type relyingParty struct {
 	library
+	client idp.Client
+	secret string
 	email  string
+	port   string
 	base   string
 	issuer string
 	output *idptest.LogText
 	t      *testing.T
 }
 
-// start makes the app at the provider as the console would, and starts the library's
-// program with what its developer is told.
-func (l library) start(t *testing.T, app *idptest.App, ca *authority) *relyingParty {
+// enter makes the app at the provider, as the console's form with nothing but its addresses
+// would.
+func (l library) enter(t *testing.T, app *idptest.App) *relyingParty {
 	t.Helper()
 	port := freePort(t)
-	r := &relyingParty{library: l, email: "ana-" + port + "@rtx.example", base: "http://localhost:" + port, issuer: app.Issuer, output: &idptest.LogText{}, t: t}
-	app.AddUser(idp.Agents, r.email)
-	c := idp.Client{
-		Name: l.name, Kind: l.kind, Populations: []string{idp.Agents},
-		RedirectURIs: []string{r.base + l.callback}, PostLogoutRedirectURIs: []string{r.base + "/bye"},
+	r := &relyingParty{
+		library: l, email: "ana-" + port + "@rtx.example", port: port, base: "http://localhost:" + port,
+		issuer: app.Issuer, output: &idptest.LogText{}, t: t,
 	}
-	client, secret, err := app.Manage.Apps.CreateClient(t.Context(), c)
-	idptest.Must(t, err)
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	run := exec.CommandContext(ctx, l.command[0], l.command[1:]...)
-	run.Dir, run.Stdout, run.Stderr = l.home(t), r.output, r.output
-	run.WaitDelay = 5 * time.Second
-	run.Env = append(os.Environ(), append(ca.environment(),
-		"PORT="+port, "BASE="+r.base, "ISSUER="+app.Issuer, "CLIENT_ID="+client.ID, "CLIENT_SECRET="+secret, "SCRATCH="+t.TempDir())...)
-	idptest.Must(t, run.Start())
-	ended := make(chan struct{})
-	go func() { _ = run.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		stop()
-		<-ended
-		if t.Failed() {
-			t.Logf("the app said:\n%s", r.output)
+	if l.kind == idp.SPAClient {
+		r.base = "https://localhost:" + port
+	}
+	// Her invitation proved the address.
+	idptest.Must(t, app.Store.MarkEmailVerified(t.Context(), app.AddUser(idp.Agents, r.email).ID))
+	c := idp.Client{Name: l.name, Kind: l.kind, Populations: []string{idp.Agents}, GrantTypes: l.grants}
+	for _, s := range l.settings("http://localhost:" + port) {
+		switch s[0] {
+		case "redirect_uris":
+			c.RedirectURIs = []string{s[1]}
+		case "post_logout_redirect_uris":
+			c.PostLogoutRedirectURIs = []string{s[1]}
 		}
-	})
-	r.await(port, ended)
+	}
+	var err error
+	r.client, r.secret, err = app.Manage.Apps.CreateClient(t.Context(), c)
+	idptest.Must(t, err)
 	return r
 }
 
-// await waits until the app listens.
-func (r *relyingParty) await(port string, ended <-chan struct{}) {
+// start starts the library's program with what its developer is told. It ends with the test,
+// at the latest.
+func (r *relyingParty) start(ca *authority, more ...string) (ended <-chan error) {
 	r.t.Helper()
+	if r.needs != "" {
+		if _, err := exec.LookPath(r.needs); err != nil {
+			r.t.Skipf("%v: make interop installs it, as root on Debian", err)
+		}
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	scratch := r.t.TempDir()
+	command := strings.Fields(strings.ReplaceAll(r.command, "$SCRATCH", scratch))
+	run := exec.CommandContext(ctx, command[0], command[1:]...)
+	run.Stdout, run.Stderr, run.WaitDelay = r.output, r.output, 5*time.Second
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	run.Dir = r.home(r.t)
+	if r.unprivileged {
+		run.Dir, run.SysProcAttr = scratch, r.asNobody(scratch)
+	}
+	run.Env = append(append(os.Environ(), ca.environment()...),
+		"PORT="+r.port, "BASE="+r.base, "ISSUER="+r.issuer, "CLIENT_ID="+r.client.ID, "CLIENT_SECRET="+r.secret, "SCRATCH="+scratch)
+	run.Env = append(run.Env, more...)
+	idptest.Must(r.t, run.Start())
+	end := make(chan error, 1)
+	over := make(chan struct{})
+	go func() { end <- run.Wait(); close(over) }()
+	r.t.Cleanup(func() {
+		stop()
+		<-over
+		if r.t.Failed() {
+			r.t.Logf("the app said:\n%s", r.output)
+			for _, file := range []string{"error.log"} {
+				text, _ := os.ReadFile(filepath.Join(scratch, file))
+				r.t.Logf("%s", text)
+			}
+		}
+	})
+	return end
+}
+
+// asNobody copies the program's files to where it works, and takes root from it, which
+// servers do not serve as.
+func (r *relyingParty) asNobody(scratch string) *syscall.SysProcAttr {
+	r.t.Helper()
+	idptest.Must(r.t, os.CopyFS(scratch, os.DirFS(r.home(r.t))))
+	if os.Getuid() != 0 {
+		return nil
+	}
+	const nobody = 65534
+	idptest.Must(r.t, os.Chmod(filepath.Dir(scratch), 0o755))
+	idptest.Must(r.t, os.Chown(scratch, nobody, nobody))
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+}
+
+// actOnPages has a library on a server do all that it does, in a browser without scripts.
+func (r *relyingParty) actOnPages(ca *authority) {
+	r.t.Helper()
+	ended := r.start(ca)
+	r.await(ended)
+	b := idptest.NewBrowser(r.t)
+	r.signIn(b)
+	if a, does := r.find(userinfo); does {
+		r.expect(b, a.path, r.email)
+	}
+	if a, does := r.find(refresh); does {
+		r.expect(b, a.path, a.says)
+	}
+	if a, does := r.find(signOut); does {
+		r.signOut(b, a)
+	}
+}
+
+var userCode = regexp.MustCompile(`\b[A-Z]{4}-[A-Z]{4}\b`)
+
+// actByItself has a program of a terminal do all that it does, once the person signed in at
+// the address that it wrote.
+func (r *relyingParty) actByItself(ca *authority) {
+	r.t.Helper()
+	ended := r.start(ca)
+	b := idptest.NewBrowser(r.t)
+	page := b.Get(r.written(ended))
+	if _, _, asks := page.Form("/device"); asks {
+		page = b.Submit(page, "/device", "user_code", userCode.FindString(r.output.String()))
+		b.Submit(r.toApp(b, page), "/approve")
+	} else {
+		r.enrol(b, page)
+	}
+	select {
+	case err := <-ended:
+		idptest.Must(r.t, err)
+	case <-time.After(time.Minute):
+		r.t.Fatal("the program does not end")
+	}
+	for _, a := range r.acts {
+		says := a.says
+		if a.name == userinfo.name {
+			says = "userinfo " + r.email
+		}
+		if !strings.Contains(r.output.String(), says) {
+			r.t.Errorf("%s: the program does not say %q", a.name, says)
+		}
+	}
+}
+
+// written waits for the address that a program tells the person to open.
+func (r *relyingParty) written(ended <-chan error) string {
+	r.t.Helper()
+	address := regexp.MustCompile(regexp.QuoteMeta(r.issuer) + `/(authorize\?|device\b)\S*`)
 	for begin := time.Now(); time.Since(begin) < time.Minute; {
-		if conn, err := net.Dial("tcp", "localhost:"+port); err == nil {
+		if found := address.FindString(r.output.String()); found != "" {
+			return found
+		}
+		select {
+		case err := <-ended:
+			r.t.Fatalf("the program ended before it wrote an address: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	r.t.Fatal("the program writes no address")
+	return ""
+}
+
+// await waits until the app listens.
+func (r *relyingParty) await(ended <-chan error) {
+	r.t.Helper()
+	for begin := time.Now(); time.Since(begin) < 3*time.Minute; { // Java on a busy machine
+		if conn, err := net.Dial("tcp", "localhost:"+r.port); err == nil {
 			_ = conn.Close()
 			return
 		}
 		select {
-		case <-ended:
-			r.t.Fatal("the app ended before it listened")
+		case err := <-ended:
+			r.t.Fatalf("the app ended before it listened: %v", err)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -127,44 +254,89 @@ func (r *relyingParty) follow(b *idptest.Browser, page *idptest.Page) *idptest.P
 	return nil
 }
 
+// ownSignIn is the form of an app's own sign-in page.
+var ownSignIn = regexp.MustCompile(`<form[^>]*action="[^"]*(/signin/[a-z]+)"`)
+
 // signIn signs in at the app for the first time, with password and authenticator.
 func (r *relyingParty) signIn(b *idptest.Browser) {
 	r.t.Helper()
 	page := r.follow(b, b.Get(r.base+"/"))
-	if !strings.HasPrefix(page.URL.String(), r.issuer) {
-		r.t.Fatalf("the app answers %d and leads to %s instead of the provider:\n%s", page.Status, page.URL, page.Body)
+	if form := ownSignIn.FindStringSubmatch(page.Body); form != nil && strings.HasPrefix(page.URL.String(), r.base) {
+		page = r.follow(b, b.Submit(page, form[1]))
 	}
-	page = b.Submit(page, "/password", "email", r.email, "password", idptest.Password)
-	page = b.Submit(page, "/enrol", "code", idptest.Scan(r.t, page).Code(0))
-	page = r.follow(b, b.Submit(page, "/saved", "saved", "yes"))
+	page = r.enrol(b, page)
 	if page.Status != http.StatusOK || !strings.HasPrefix(page.URL.String(), r.base) {
 		r.t.Fatalf("the sign-in ends at %s with %d:\n%s", page.URL, page.Status, page.Body)
 	}
 }
 
-func (r *relyingParty) expect(page *idptest.Page, says string) {
+// enrol goes from the provider's first page back to the app.
+func (r *relyingParty) enrol(b *idptest.Browser, page *idptest.Page) *idptest.Page {
 	r.t.Helper()
-	if page.Status != http.StatusOK || !strings.Contains(page.Body, says) {
+	if !strings.HasPrefix(page.URL.String(), r.issuer) {
+		r.t.Fatalf("the app answers %d and leads to %s instead of the provider:\n%s", page.Status, page.URL, page.Body)
+	}
+	return r.follow(b, r.toApp(b, page))
+}
+
+// toApp goes from the provider's first page to the one that leads to the app.
+func (r *relyingParty) toApp(b *idptest.Browser, page *idptest.Page) *idptest.Page {
+	r.t.Helper()
+	page = b.Submit(page, "/password", "email", r.email, "password", idptest.Password)
+	page = b.Submit(page, "/enrol", "code", idptest.Scan(r.t, page).Code(0))
+	page = b.Submit(page, "/saved", "saved", "yes")
+	if _, _, asks := page.Form("/continue"); asks {
+		page = b.Submit(page, "/continue") // a native app without an address of its own gets no code silently
+	}
+	return page
+}
+
+// expect reads on a page, or in what the program wrote, that an act was done. What is done on
+// the way, such as the refresh of a token that is a second old, may take more than one visit.
+func (r *relyingParty) expect(b *idptest.Browser, path, says string) {
+	r.t.Helper()
+	page := r.follow(b, b.Get(r.base+path))
+	for begin := time.Now(); page.Status == http.StatusOK && !r.said(page, says) && time.Since(begin) < 5*time.Second; {
+		time.Sleep(250 * time.Millisecond)
+		page = r.follow(b, b.Get(r.base+path))
+	}
+	if page.Status != http.StatusOK || !r.said(page, says) || strings.Contains(r.output.String(), "Unable to refresh") {
 		r.t.Errorf("%s answers %d without %q:\n%s", page.URL, page.Status, says, page.Body)
 	}
 }
 
-// signOut must end back at the app, and the next sign-in asks for a password.
-func (r *relyingParty) signOut(b *idptest.Browser) {
+func (r *relyingParty) said(page *idptest.Page, says string) bool {
+	return strings.Contains(page.Body, says) || strings.Contains(r.output.String(), says)
+}
+
+// signOut must end back at the app, and the next sign-in asks for a password. Who does
+// not say whose session ends has the person asked.
+func (r *relyingParty) signOut(b *idptest.Browser, a act) {
 	r.t.Helper()
-	page := r.follow(b, b.Get(r.base+"/logout"))
+	end := r.issuer + "/end_session?" + url.Values{"client_id": {r.client.ID}, "post_logout_redirect_uri": {r.base + "/bye"}}.Encode()
+	page := r.follow(b, b.Get(r.base+strings.ReplaceAll(a.path, "$END", url.QueryEscape(end))))
+	if _, _, asks := page.Form("/confirm"); asks {
+		page = r.follow(b, b.Submit(page, "/confirm"))
+	}
 	if !strings.HasPrefix(page.URL.String(), r.base+"/bye") {
 		r.t.Fatalf("signing out ends at %s (%q)", page.URL, page.Heading())
 	}
-	if page := r.follow(b, b.Get(r.base+"/")); !strings.HasPrefix(page.URL.String(), r.issuer) {
+	page = r.follow(b, b.Get(r.base+"/"))
+	if _, _, asks := page.Form("/password"); !asks || !strings.HasPrefix(page.URL.String(), r.issuer) {
 		r.t.Errorf("after signing out the app leads to %s", page.URL)
 	}
 }
 
+func listen(t *testing.T, port string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "localhost:"+port)
+	idptest.Must(t, err)
+	return l
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "localhost:0")
-	idptest.Must(t, err)
+	l := listen(t, "0")
 	defer func() { _ = l.Close() }()
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
@@ -189,7 +361,12 @@ func newCA(t *testing.T) *authority {
 	der := a.sign(t, a.cert, &key.PublicKey)
 	a.cert, err = x509.ParseCertificate(der)
 	idptest.Must(t, err)
-	idptest.Must(t, os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	// Programs of other users read it.
+	idptest.Must(t, os.WriteFile(a.file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
+	idptest.Must(t, os.Chmod(filepath.Dir(filepath.Dir(a.file)), 0o755))
+	if _, err := exec.LookPath("keytool"); err != nil {
+		return a // no Java
+	}
 	a.javaStore = filepath.Join(filepath.Dir(a.file), "ca.p12")
 	out, err := exec.CommandContext(t.Context(), "keytool", "-importcert", "-noprompt", "-file", a.file,
 		"-keystore", a.javaStore, "-storepass", javaPassword, "-storetype", "PKCS12").CombinedOutput()
@@ -235,7 +412,18 @@ func trust(t *testing.T, a *authority) {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
-	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	before := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = before })
+	http.DefaultTransport = pages{&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+}
+
+// pages asks for pages, as browsers do: some libraries begin no sign-in otherwise.
+type pages struct{ http.RoundTripper }
+
+func (p pages) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Accept", "text/html,*/*;q=0.8")
+	return p.RoundTripper.RoundTrip(req)
 }
 
 // home is where the library's program runs: its files beside what its language's package

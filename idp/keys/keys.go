@@ -161,7 +161,7 @@ func (k *Keys) create(ctx context.Context, alg idp.Algorithm, now, signsFrom tim
 // Generate makes a private key of an algorithm.
 func Generate(alg idp.Algorithm) (crypto.Signer, error) {
 	switch alg {
-	case idp.RS256:
+	case idp.RS256, idp.PS256:
 		return rsa.GenerateKey(rand.Reader, rsaBits)
 	case idp.ES256:
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -298,6 +298,13 @@ func (k *Keys) Sign(alg idp.Algorithm, typ TokenType, payload []byte) (string, e
 // maxToken bounds what Verify parses.
 const maxToken = 16 << 10
 
+func signatureAlgorithms() (list []jose.SignatureAlgorithm) {
+	for _, alg := range idp.Algorithms() {
+		list = append(list, jose.SignatureAlgorithm(alg))
+	}
+	return list
+}
+
 // Verify checks that a compact JWS of the given type was signed by a key that is
 // published, and decodes its payload, which must be a JSON object, into claims.
 // What the claims say, the time above all, is the caller's to check.
@@ -305,7 +312,7 @@ func (k *Keys) Verify(token string, typ TokenType, claims any) error {
 	if len(token) > maxToken {
 		return fmt.Errorf("%w: token too long", idp.ErrInvalid)
 	}
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(token, signatureAlgorithms())
 	if err != nil {
 		return fmt.Errorf("%w: read the token: %w", idp.ErrInvalid, err)
 	}

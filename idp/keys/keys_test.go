@@ -43,6 +43,9 @@ func open(t testing.TB, s *store.Store) *keys.Keys {
 	return k
 }
 
+// all is how many keys sign.
+const all = 4
+
 func sqlite(t testing.TB) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), idptest.SQLite(t))
@@ -125,6 +128,21 @@ func TestReplicasThatStartTogetherMakeOneKeyOfEachAlgorithm(t *testing.T) {
 			t.Errorf("%d audit events (%v)", len(events), err)
 		}
 	})
+}
+
+func TestAnAlgorithmThatADatabaseHasNoKeyOfGetsOneAtTheStart(t *testing.T) {
+	t.Parallel()
+	db := idptest.Alone(t)
+	before := open(t, db.Store)
+	ps256 := kid(t, sign(t, before, idp.PS256, keys.IDToken))
+	idptest.Must(t, db.DeleteSigningKey(t.Context(), ps256))
+	after := open(t, db.Store)
+	if got := kid(t, sign(t, after, idp.PS256, keys.IDToken)); got == ps256 || len(after.List()) != all {
+		t.Errorf("%s signs, of %d keys", got, len(after.List()))
+	}
+	if err := verify(after, sign(t, before, idp.RS256, keys.IDToken)); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWhatIsSignedVerifies(t *testing.T) {
@@ -291,7 +309,7 @@ func TestDocumentHoldsPublicKeysOnly(t *testing.T) {
 		Keys []map[string]any `json:"keys"`
 	}
 	idptest.Must(t, json.Unmarshal(document, &set))
-	if len(set.Keys) != 3 {
+	if len(set.Keys) != all {
 		t.Fatalf("%d keys", len(set.Keys))
 	}
 	for i, alg := range idp.Algorithms() {
@@ -366,7 +384,7 @@ func TestReloadWithoutChangeKeepsTheDocument(t *testing.T) {
 	if after, _ := k.Document(); &after[0] != &before[0] {
 		t.Error("nothing changed and everything was made anew")
 	}
-	if got := fmt.Sprint(len(k.List())); got != "3" {
+	if got := fmt.Sprint(len(k.List())); got != "4" {
 		t.Errorf("%s keys are listed", got)
 	}
 }

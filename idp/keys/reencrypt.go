@@ -40,7 +40,7 @@ func (r Reencrypted) String() string {
 }
 
 // mostPasses is how often Reencrypt looks for what a provider that runs has sealed
-// meanwhile under the key of before.
+// meanwhile under the previous key.
 const mostPasses = 5
 
 // Reencrypt seals everything again that is not sealed under the keyring's first key.

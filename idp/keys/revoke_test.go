@@ -16,9 +16,9 @@ func TestARevokedKeyEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	for stage, prepare := range map[string]func(t *testing.T, db *idptest.Database, k *keys.Keys){
 		"the only one":    func(*testing.T, *idptest.Database, *keys.Keys) {},
-		"before its heir": func(t *testing.T, _ *idptest.Database, k *keys.Keys) { rotate(t, k, true, 3) },
+		"before its heir": func(t *testing.T, _ *idptest.Database, k *keys.Keys) { rotate(t, k, true, all) },
 		"after its reign": func(t *testing.T, db *idptest.Database, k *keys.Keys) {
-			rotate(t, k, true, 3)
+			rotate(t, k, true, all)
 			pass(t, db, k, keys.PublishAhead)
 		},
 	} {
@@ -52,16 +52,16 @@ func TestARevokedKeyEndsAtOnce(t *testing.T) {
 						}
 					}
 				}
-				want := map[string]int{"the only one": 3, "before its heir": before - 3, "after its reign": before - 3}[stage]
+				want := map[string]int{"the only one": all, "before its heir": before - all, "after its reign": before - all}[stage]
 				if n := len(published(t, k)); n != want {
 					t.Errorf("%d keys are published, want %d", n, want)
 				}
 				events, err := db.AuditEvents(t.Context(), idp.AuditKeyRevoked, "", 10)
-				if err != nil || len(events) != 3 {
+				if err != nil || len(events) != all {
 					t.Errorf("%d events, %v", len(events), err)
 				}
 				if stage == "after its reign" {
-					rotate(t, k, true, 3)
+					rotate(t, k, true, all)
 				}
 			})
 		})
@@ -75,7 +75,7 @@ func TestARevokedSuccessorNeverSigns(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := open(t, db.Store)
 		now := kid(t, sign(t, k, idp.RS256, keys.IDToken))
-		rotate(t, k, true, 3)
+		rotate(t, k, true, all)
 		leaked := ""
 		for _, row := range k.List() {
 			if row.Algorithm == idp.RS256 && row.ID != now {
@@ -127,7 +127,7 @@ func TestTheDocumentBeginsWithTheKeyThatSigns(t *testing.T) {
 		}
 	}
 	check("at first")
-	rotate(t, k, true, 3)
+	rotate(t, k, true, all)
 	check("with a successor")
 	pass(t, db, k, keys.PublishAhead)
 	check("after the takeover")

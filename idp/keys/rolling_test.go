@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp/keys"
 )
 
-// At each step of the documented rotation, replicas of before and after it open what
+// At each step of the documented rotation, replicas before and after it open what
 // the other seals.
 func TestMasterKeysRotateOverARollingRestart(t *testing.T) {
 	t.Parallel()

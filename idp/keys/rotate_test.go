@@ -38,8 +38,8 @@ func TestKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
 			tokens[alg] = life{old: sign(t, k, alg, keys.IDToken)}
 		}
 		_, etag := k.Document()
-		rotate(t, k, true, 3)
-		if _, changed := k.Document(); changed == etag || len(published(t, k)) != 6 {
+		rotate(t, k, true, all)
+		if _, changed := k.Document(); changed == etag || len(published(t, k)) != 2*all {
 			t.Fatal("the successors are not published at once")
 		}
 		expectSigner := func(when string, successor bool, count int) {
@@ -53,7 +53,7 @@ func TestKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
 				if (kid(t, l.fresh) != kid(t, l.old)) != successor {
 					t.Errorf("%s the successor signs %s: %t", when, alg, !successor)
 				}
-				if err := verify(k, l.old); (err == nil) != (count == 6) {
+				if err := verify(k, l.old); (err == nil) != (count == 2*all) {
 					t.Errorf("%s a token of the old %s key: %v", when, alg, err)
 				}
 				if err := verify(k, l.fresh); err != nil {
@@ -61,18 +61,18 @@ func TestKeyIsPublishedBeforeAndAfterItSigns(t *testing.T) {
 				}
 			}
 		}
-		expectSigner("at once", false, 6)
+		expectSigner("at once", false, 2*all)
 		pass(t, db, k, keys.PublishAhead-time.Minute)
-		expectSigner("just before the takeover", false, 6)
+		expectSigner("just before the takeover", false, 2*all)
 		pass(t, db, k, time.Minute)
-		expectSigner("after the takeover", true, 6)
+		expectSigner("after the takeover", true, 2*all)
 		pass(t, db, k, keys.KeepPublished-time.Minute)
-		expectSigner("a month later", true, 6)
+		expectSigner("a month later", true, 2*all)
 		pass(t, db, k, time.Minute)
-		expectSigner("after that", true, 3)
+		expectSigner("after that", true, all)
 
 		events, err := db.AuditEvents(t.Context(), idp.AuditKeyRotated, "", 10)
-		if err != nil || len(events) != 3 || events[0].Detail["kid"] != kid(t, tokens[idp.EdDSA].old) {
+		if err != nil || len(events) != all || events[0].Detail["kid"] != kid(t, tokens[idp.PS256].old) {
 			t.Errorf("the audit log says %+v (%v)", events, err)
 		}
 	})
@@ -86,7 +86,7 @@ func TestKeysRotateByThemselvesAtNinetyDays(t *testing.T) {
 		pass(t, db, k, keys.RotateAfter-time.Minute)
 		rotate(t, k, false, 0)
 		pass(t, db, k, time.Minute)
-		rotate(t, k, false, 3)
+		rotate(t, k, false, all)
 		rotate(t, k, false, 0)
 		pass(t, db, k, keys.PublishAhead)
 		rotate(t, k, false, 0)
@@ -109,7 +109,7 @@ func TestReplicasRotateOnce(t *testing.T) {
 			total += n
 		}
 		rows, err := db.SigningKeys(t.Context())
-		if err != nil || total != 3 || len(rows) != 6 {
+		if err != nil || total != all || len(rows) != 2*all {
 			t.Errorf("%d rotations, %d keys (%v)", total, len(rows), err)
 		}
 	})
@@ -133,7 +133,7 @@ func TestRotatingTwiceDoesNotQueueTwo(t *testing.T) {
 			total += n
 		}
 		idptest.Must(t, k.Reload(t.Context()))
-		if total != 3 || len(published(t, k)) != 6 {
+		if total != all || len(published(t, k)) != 2*all {
 			t.Errorf("%d keys were rotated, %d are published", total, len(published(t, k)))
 		}
 		seen := map[string]bool{}
@@ -147,9 +147,9 @@ func TestRotatingTwiceDoesNotQueueTwo(t *testing.T) {
 			}
 			pass(t, db, k, keys.PublishAhead/4)
 		}
-		if len(seen) != 6 {
-			t.Errorf("%d keys signed, want six", len(seen))
+		if len(seen) != 2*all {
+			t.Errorf("%d keys signed, want %d", len(seen), 2*all)
 		}
-		rotate(t, k, true, 3) // the next rotation
+		rotate(t, k, true, all) // the next rotation
 	})
 }

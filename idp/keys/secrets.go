@@ -20,6 +20,7 @@ const (
 	ForRecovery Purpose = "hmac.recovery" // finding recovery codes
 	ForEmail    Purpose = "hmac.email"    // keeping email codes
 	ForSession  Purpose = "hmac.session"  // successors of a session's token
+	ForNonce    Purpose = "hmac.nonce"    // nonces of proofs of possession
 	// ForFederation binds what another provider answers to what it was asked.
 	ForFederation Purpose = "hmac.federation"
 )

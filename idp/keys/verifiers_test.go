@@ -35,7 +35,7 @@ func TestVerifiersOfOtherLanguagesAcceptEveryStage(t *testing.T) {
 	}
 	first := issued()
 	accepted(t, "the first keys", k, first)
-	rotate(t, k, true, 3)
+	rotate(t, k, true, all)
 	accepted(t, "a successor is published", k, first)
 	pass(t, db, k, keys.PublishAhead)
 	second := issued()

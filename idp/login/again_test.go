@@ -81,7 +81,7 @@ func TestALostAnswerIsOfAMinuteAgo(t *testing.T) {
 	}
 }
 
-// A step-up whose answer was lost leaves the browser with the cookie of before.
+// A step-up whose answer was lost leaves the browser with the previous cookie.
 func TestALostAnswerOfAStepUpComesAgain(t *testing.T) {
 	t.Parallel()
 	h, b := alone(t), idptest.NewBrowser(t)

@@ -148,7 +148,7 @@ func (l *Login) useEmailCode(ctx context.Context, s *signIn, factorID string, co
 }
 
 // matchEmailCode compares what was typed with the newest code of this flow. A code
-// of another flow is as wrong as any; one of before says that there is a newer one.
+// of another flow is as wrong as any; an earlier one says that there is a newer one.
 // The try is counted before it is made.
 func (l *Login) matchEmailCode(ctx context.Context, s *signIn, codes []idp.EmailCode, input string) (*ui.Message, error) {
 	digits, err := mfa.CodeDigits(input)

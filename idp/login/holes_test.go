@@ -110,7 +110,7 @@ func lastFlow(h *house) (id string) {
 }
 
 // An app was changed "immediately": the password alone, given elsewhere, does not
-// bring the authenticator's proof of before back to life there.
+// bring the authenticator's earlier proof back to life there.
 func TestImmediatelyIsNotUndoneElsewhere(t *testing.T) {
 	t.Parallel()
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
@@ -148,7 +148,7 @@ func TestAParkedSignInEndsToo(t *testing.T) {
 				notice := b.Submit(h.atRecovery(b), "/recovery", "code", codes[0])
 				end(h)
 				if page := b.Submit(notice, "/told"); page.Left != nil {
-					t.Error("a sign-in of before got a session after")
+					t.Error("an earlier sign-in got a session after")
 				}
 			})
 		})

@@ -128,7 +128,7 @@ func (l Lapses) Counting(proofs []idp.Proof, began time.Time) []idp.Proof {
 // Notes are what a flow remembers besides its proofs.
 type Notes struct {
 	// Key is the secret of a factor that waits to be confirmed, sealed, and KeyOf its
-	// method: an authenticator, in flows of before there was another.
+	// method: an authenticator, in flows from before there was another.
 	Key   []byte     `json:"key,omitempty"`
 	KeyOf idp.Method `json:"key_of,omitempty"`
 	// Method is the second step that the person chose to use, or to set up.

@@ -80,7 +80,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
-		asked.Identifier, asked.Resources, asked.DefaultResource = "", nil, "" // an API's
+		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI = "", nil, "", "", "" // an API's, and of private keys
 		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {
@@ -108,7 +108,7 @@ func TestClientsThatCannotBeSaved(t *testing.T) {
 			"as it is":                     {func(*idp.Client) {}, ""},
 			"no name":                      {func(c *idp.Client) { c.Name = "" }, "name"},
 			"another kind":                 {func(c *idp.Client) { c.Kind, c.AuthMethod = "robot", idp.NoClientAuth }, "kind"},
-			"another authentication":       {func(c *idp.Client) { c.AuthMethod = "private_key_jwt" }, "auth_method"},
+			"another authentication":       {func(c *idp.Client) { c.AuthMethod = "tls_client_auth" }, "auth_method"},
 			"web without authentication":   {func(c *idp.Client) { c.AuthMethod = idp.NoClientAuth }, "auth_method"},
 			"native with a secret":         {func(c *idp.Client) { c.Kind = idp.NativeClient }, "auth_method"},
 			"spa with a secret":            {func(c *idp.Client) { c.Kind, c.AuthMethod = idp.SPAClient, idp.ClientSecretPost }, "auth_method"},

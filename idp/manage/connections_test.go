@@ -347,7 +347,7 @@ func TestIssuerStaysWhilePeopleAreLinked(t *testing.T) {
 		expectField(t, "linked", err, "issuer")
 		idptest.Must(t, o.Connections.UnlinkIdentity(t.Context(), everything(), u.ID, e.ID, ticket))
 		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) { c.Issuer = "https://evil.example" }))
-		expectField(t, "with the secret of before", err, "client_secret")
+		expectField(t, "with the previous secret", err, "client_secret")
 		_, err = o.Connections.UpdateConnection(t.Context(), everything(), change(e, elsewhere))
 		expectField(t, "unlinked", err, "")
 	})

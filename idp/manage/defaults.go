@@ -47,13 +47,13 @@ func (m *Manager) EnsureDefaults(ctx context.Context) error {
 }
 
 // DefaultAuditRetention is how long a database that is new keeps audit events, unless
-// the configuration says otherwise. One of before keeps them until that says so.
+// the configuration says otherwise. An earlier one keeps them until that says so.
 const DefaultAuditRetention = 400 * 24 * time.Hour
 
 // indexBatch is how many people are made searchable in one transaction.
 const indexBatch = 500
 
-// BuiltInPopulations follow REQUIREMENTS: contacts stay signed in for longer than agents.
+// BuiltInPopulations are agents and contacts. Contacts stay signed in for longer.
 func BuiltInPopulations() []idp.Population {
 	contacts := populations.NewPopulation(idp.Contacts, "Contacts", "Support portal")
 	contacts.SessionIdle, contacts.SessionLifetime = 7*24*time.Hour, 30*24*time.Hour

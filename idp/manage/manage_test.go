@@ -73,7 +73,6 @@ func TestDefaultsAreSafe(t *testing.T) {
 	})
 }
 
-// DESIGN section 2, Roles.
 func TestSystemRolesHoldWhatTheyShould(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {

@@ -275,7 +275,7 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 	})
 }
 
-// People of before the words, or whom another program wrote, are found once the
+// People from before there were words, or whom another program wrote, are found once the
 // program has started.
 func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"gatehouse/ui"
 )
 
-// Old mails, of before there were such links, have help alone.
+// Old mails, from before there were such links, have help alone.
 func TestMailsLeadToHelpAndSupportAndNotToPrivacy(t *testing.T) {
 	t.Parallel()
 	u, err := ui.New(ui.Options{})

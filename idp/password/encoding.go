@@ -196,7 +196,7 @@ func parseArgon2id(fields []string) (hash, error) {
 	return a, a.check()
 }
 
-// argon2iHash is the variant of before, which PHP made. It is read only.
+// argon2iHash is the previous variant, which PHP made. It is read only.
 type argon2iHash struct{ *argon2idHash }
 
 func parseArgon2i(fields []string) (hash, error) {

@@ -27,7 +27,7 @@ type Rules struct {
 type Kind string
 
 // The kinds of reasons. Judge finds all but the last three, for which one has to know
-// the person's passwords of before.
+// the person's previous passwords.
 const (
 	TooLong  Kind = "too_long"  // more than Number bytes
 	TooShort Kind = "too_short" // fewer than Number characters

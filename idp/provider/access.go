@@ -22,7 +22,9 @@ const servicePrefix = "service~"
 // stands for.
 type access struct {
 	kind      idp.TokenKind
+	id        string // of its row, or the jti of a JWT
 	jti       string // of a JWT
+	exchange  idp.Exchange
 	clientID  string
 	audience  []string
 	scopes    []string
@@ -31,6 +33,8 @@ type access struct {
 	// person is who is behind it, nil for a service; roles are a service's.
 	person *idp.Standing
 	roles  []string
+	// jkt is the thumbprint of the key that it is bound to, empty for none.
+	jkt string
 }
 
 // subject is the person, or the client that acts for itself.
@@ -71,14 +75,17 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if t.Kind == idp.RefreshToken && !found.App.Allows(found.Grant, "refresh_token") {
 		return access{}, idp.ErrExpired
 	}
+	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.DPoPBound {
+		return access{}, idp.ErrExpired // of before the app's tokens were to be bound
+	}
 	a := access{
-		kind: t.Kind, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
-		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing,
+		kind: t.Kind, id: t.ID, exchange: t.Exchange, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
+		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing, jkt: t.JKT,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
 	}
-	return a, nil
+	return p.stillExchanged(ctx, a)
 }
 
 // standingByToken reads an opaque token with what it is worth now. A scope that its app
@@ -100,7 +107,9 @@ type jwtClaims struct {
 	ClientID string   `json:"client_id"`
 	Scope    string   `json:"scope"`
 	// GivenVersion is that of a service's token; a grant has its own.
-	GivenVersion int64 `json:"given_version"`
+	GivenVersion int64        `json:"given_version"`
+	Parent       string       `json:"parent"`
+	Confirmation confirmation `json:"cnf"`
 }
 
 // grantID is the grant of a person's token, empty for a service's.
@@ -110,6 +119,14 @@ func (c jwtClaims) grantID() string {
 		return ""
 	}
 	return id
+}
+
+// exchange is how the token came of another.
+func (c jwtClaims) exchange() idp.Exchange {
+	if c.Parent == "" {
+		return idp.Exchange{}
+	}
+	return idp.Exchange{ClientID: c.ClientID, ParentID: c.Parent, Resource: c.Audience[0], GivenVersion: c.GivenVersion}
 }
 
 // verifyJWT reads a JWT access token of ours that is in time: an ID token has
@@ -134,8 +151,8 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 		return access{}, err
 	}
 	a := access{
-		kind: idp.AccessToken, jti: c.ID, clientID: c.ClientID, audience: c.Audience, scopes: fields(c.Scope),
-		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(),
+		kind: idp.AccessToken, id: c.ID, jti: c.ID, exchange: c.exchange(), clientID: c.ClientID, audience: c.Audience, scopes: fields(c.Scope),
+		issuedAt: time.Unix(c.IssuedAt, 0).UTC(), expiresAt: time.Unix(c.Expires, 0).UTC(), jkt: c.Confirmation.JKT,
 	}
 	if c.grantID() == "" {
 		return p.findServiceJWT(ctx, a, c)
@@ -146,13 +163,13 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	}
 	found.Standing = found.Judged()
 	switch {
-	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID:
+	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
 		return access{}, idp.ErrInvalid
-	case found.Token.ID != "" || !found.Live(idp.Now()):
+	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.DPoPBound:
 		return access{}, idp.ErrExpired
 	}
 	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.Standing
-	return a, nil
+	return p.stillExchanged(ctx, a)
 }
 
 func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (access, error) {
@@ -164,7 +181,7 @@ func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (a
 		return access{}, err
 	}
 	s.Token.ID, s.Token.ClientID, s.Token.Scopes = a.jti, a.clientID, a.scopes
-	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion = a.issuedAt, a.expiresAt, c.GivenVersion
+	s.Token.CreatedAt, s.Token.ExpiresAt, s.Token.GivenVersion, s.Token.JKT = a.issuedAt, a.expiresAt, c.GivenVersion, a.jkt
 	for _, a := range a.audience {
 		if a != p.Issuer && a != p.AdminAPI() {
 			s.Token.Resource = a
@@ -184,7 +201,7 @@ func (p *Provider) ofService(s idp.ServiceStanding) (access, error) {
 	return access{
 		kind: idp.AccessToken, clientID: s.Client.ID, scopes: s.Scopes(),
 		audience: p.audienceOf(s.Token.Resource, s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
-		roles: s.Client.Roles,
+		roles: s.Client.Roles, jkt: s.Token.JKT,
 	}, nil
 }
 
@@ -216,6 +233,9 @@ func (p *Provider) AdminToken(ctx context.Context, token string) (AdminAccess, e
 		return AdminAccess{}, fmt.Errorf("%w: %s", ErrScopeInsufficient, idp.AdminScope)
 	case !slices.Contains(a.audience, p.AdminAPI()):
 		return AdminAccess{}, fmt.Errorf("%w: it is not for the admin API", ErrTokenInvalid)
+	}
+	if err := p.possessed(ctx, a, token); err != nil {
+		return AdminAccess{}, err
 	}
 	found := AdminAccess{ClientID: a.clientID, Roles: a.roles, Scopes: a.scopes, ExpiresAt: a.expiresAt}
 	if a.person != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
 	"gatehouse/idp"
@@ -25,8 +26,9 @@ var trials = map[string]trial{
 		}
 	},
 	"authorization_endpoint": endpointTrial, "token_endpoint": endpointTrial, "userinfo_endpoint": endpointTrial,
-	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "jwks_uri": endpointTrial,
-	"device_authorization_endpoint": endpointTrial,
+	"end_session_endpoint": endpointTrial, "introspection_endpoint": endpointTrial, "revocation_endpoint": endpointTrial, "pushed_authorization_request_endpoint": endpointTrial, "jwks_uri": endpointTrial,
+	"device_authorization_endpoint":     endpointTrial,
+	"dpop_signing_alg_values_supported": listTrial(proofWorks, "ES256", "ES384", "EdDSA", "RS256", "PS256", "HS256", "none"),
 
 	"scopes_supported": listTrial(scopeWorks, "openid", "profile", "email", "roles", "offline_access", "address", "phone", "admin"),
 	"response_types_supported": listTrial(authorizes("response_type", "unsupported_response_type"),
@@ -53,6 +55,10 @@ var trials = map[string]trial{
 	"token_endpoint_auth_methods_supported":         authTrial("/token", "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"),
 	"introspection_endpoint_auth_methods_supported": authTrial("/introspect", "client_secret_basic", "client_secret_post", "none", "client_secret_jwt", "private_key_jwt", "tls_client_auth"),
 	"revocation_endpoint_auth_methods_supported":    authTrial("/revoke", "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth"),
+
+	"token_endpoint_auth_signing_alg_values_supported":         assertionTrial("/token"),
+	"introspection_endpoint_auth_signing_alg_values_supported": assertionTrial("/introspect"),
+	"revocation_endpoint_auth_signing_alg_values_supported":    assertionTrial("/revoke"),
 
 	"subject_types_supported": func(t *testing.T, k *kit, _ map[string]any, _ string) {
 		if one, two := k.tokens(k.AddParty(idp.Client{})), k.tokens(k.AddParty(idp.Client{})); one.ID.Subject != two.ID.Subject {
@@ -82,6 +88,12 @@ var trials = map[string]trial{
 	},
 	"request_parameter_supported":     parameterTrial("request", "e30.e30.", "request_not_supported"),
 	"request_uri_parameter_supported": parameterTrial("request_uri", "https://app.example/request", "request_uri_not_supported"),
+	"require_pushed_authorization_requests": func(t *testing.T, k *kit, d map[string]any, field string) {
+		p := k.AddParty(idp.Client{})
+		if a := p.Begin(); d[field] != false || p.Code(a, k.browser.Get(a.URL).Left) == "" {
+			t.Errorf("%s is %v", field, d[field])
+		}
+	},
 	"authorization_response_iss_parameter_supported": func(t *testing.T, k *kit, d map[string]any, _ string) {
 		a := k.AddParty(idp.Client{}).Begin()
 		if left := k.browser.Get(a.URL).Left; left == nil || left.Query().Get("iss") != d["issuer"] {
@@ -203,6 +215,7 @@ func authTrial(path string, all ...string) trial {
 		if method == string(idp.NoClientAuth) {
 			c.Kind = idp.NativeClient
 		}
+		c = k.withKey(c)
 		if _, _, err := k.Manage.Apps.CreateClient(t.Context(), c); err != nil {
 			return false
 		}
@@ -210,6 +223,22 @@ func authTrial(path string, all ...string) trial {
 		r := k.postTo(path, p, url.Values{"token": {"x"}, "grant_type": {"authorization_code"}, "code": {"x"}, "redirect_uri": {idptest.RedirectURI}})
 		return r.status == http.StatusOK || r.text("error") == "invalid_grant"
 	}, all...)
+}
+
+// assertionTrial: an app authenticates by a signature of each algorithm, and of no other.
+func assertionTrial(path string) trial {
+	return listTrial(func(t *testing.T, k *kit, alg string) bool {
+		key := newKey(t, jose.SignatureAlgorithm(alg), "")
+		client := k.keyed(key).Client
+		token := ""
+		if alg == "HS256" {
+			token = signHMAC(t, []byte(client.JWKS), k.claimsOf(client.ID))
+		} else {
+			token = key.sign(t, k.claimsOf(client.ID))
+		}
+		r := k.send("POST", path, asserted(url.Values{"token": {"x"}, "grant_type": {"client_credentials"}}, token).Encode())
+		return r.status == http.StatusOK
+	}, "RS256", "RS384", "RS512", "PS384", "PS512", "HS256")
 }
 
 // parameterTrial: a parameter that is not supported is refused by its own error.

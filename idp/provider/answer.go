@@ -25,6 +25,11 @@ const offlineLifetime = 180 * 24 * time.Hour
 // grantCode makes a grant with its code from a session, and the URL that takes
 // the code to the client. Two statements.
 func (p *Provider) grantCode(ctx context.Context, r idp.Request, client idp.Client, s idp.Session, o idp.Override) (web.Answer, error) {
+	if r.Pushed != nil {
+		if err := p.Store.AnswerPushed(ctx, r.Pushed); err != nil {
+			return web.Answer{}, err
+		}
+	}
 	code := idp.NewSecret()
 	err := p.grant(ctx, r, client, s, o, redeemable{hash: idp.HashSecret(code), expires: idp.Now().Add(idp.CodeLifetime)})
 	return p.answer(r, "code", code), err
@@ -49,7 +54,7 @@ func (p *Provider) grant(ctx context.Context, r idp.Request, client idp.Client, 
 		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
-		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "",
+		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "", JKT: r.JKT,
 		Proofs: proofs, ACR: mfa.TokenACR(r.Demand.ACRValues, proofs), Offline: offline,
 		CreatedAt: now, ExpiresAt: expires, ConnectionID: idp.Via(proofs),
 		Address: s.Address, UserAgent: s.UserAgent,
@@ -143,7 +148,7 @@ func (p *Provider) Again(r idp.Request) string {
 	if r.UserCode != "" {
 		return p.enterPath(r)
 	}
-	return p.Web.Path("%s?%s", authorizePath, again(r).Encode())
+	return p.askAgain(r, again(r))
 }
 
 // Anew is the URL that makes the same request once more, with all that it asks of the
@@ -177,7 +182,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
 		q.Set("claims", text)
 	}
-	return p.Web.Path("%s?%s", authorizePath, q.Encode())
+	return p.askAgain(r, q)
 }
 
 // Answers is the session of this browser that answers a request as it stands, as it
@@ -221,6 +226,7 @@ func again(r idp.Request) url.Values {
 	set("nonce", r.Nonce)
 	set("response_mode", string(r.ResponseMode))
 	set("resource", r.Resource)
+	set("dpop_jkt", r.JKT)
 	if r.CodeChallenge != "" {
 		set("code_challenge", r.CodeChallenge)
 		set("code_challenge_method", "S256")

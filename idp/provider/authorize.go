@@ -101,6 +101,13 @@ func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
+	pushed, err := p.pushedForm(ctx, client, r.Form, r.Header)
+	if err != nil {
+		return nil, hold(ctx, err)
+	}
+	if pushed.form != nil { // all that counts, whatever else the address has (RFC 9126 section 4)
+		r.Form = pushed.form
+	}
 	uris := r.Form["redirect_uri"]
 	if len(uris) != 1 || !client.AllowsRedirect(uris[0]) {
 		reason := "redirect_uri is not registered"
@@ -115,7 +122,12 @@ func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	}
 	client.RedirectURIs = uris
 	r.Data = checked
-	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: parseAuthorization(r.Form, client, idp.Now())}, nil
+	a := parseAuthorization(r.Form, client, idp.Now())
+	a.request.Pushed, a.request.WasPushed = pushed.hash, pushed.hash != nil || p.isAgain(r.Form, r.Header)
+	if a.failure == nil && client.RequirePushed && !a.request.WasPushed {
+		a.failure = fail(invalidRequest, "the app's setting require_pushed_authorization_requests asks for a request_uri (RFC 9126)")
+	}
+	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: a}, nil
 }
 
 func (p *Provider) refused(ctx context.Context, kind ui.ProblemKind, e idp.AuditEvent, reason string) error {
@@ -134,6 +146,9 @@ func (p *Provider) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthR
 	if f, ok := failureOf(err); ok {
 		logFailure(ctx, f)
 		out, err = sending{Answer: p.refusal(a.request, f)}, nil
+	}
+	if errors.Is(err, idp.ErrUsed) { // opened in two browsers at once, or answered in another tab
+		return nil, hold(ctx, p.refused(ctx, ui.ProblemFlowExpired, idp.AuditEvent{ClientID: a.client.ID}, "the request_uri was used"))
 	}
 	if errors.Is(err, idp.ErrNotFound) { // the app was deleted this very moment, or a second ago elsewhere
 		return nil, hold(ctx, p.refused(ctx, ui.ProblemUnknownApp, idp.AuditEvent{}, "unknown client_id"))
@@ -305,6 +320,11 @@ func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Heade
 		ctx = store.OfStranger(ctx)
 	}
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
+		if a.request.Pushed != nil {
+			if err := p.Store.OpenPushed(ctx, a.request.Pushed, browser, a.request.ExpiresAt); err != nil {
+				return err
+			}
+		}
 		if err := p.Store.CreateRequest(ctx, a.request); err != nil {
 			return err
 		}

@@ -93,6 +93,7 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 		k := start(t, db.URL)
 		p, party := protocol(k), k.AddParty(idp.Client{})
 		r := idptest.Request(party.Client)
+		r.Pushed = nil // nobody pushed it
 		r.BrowserHash, r.Demand.UserID, r.Resource = k.session.BrowserHash, "", ""
 		idptest.Must(t, k.Store.CreateRequest(t.Context(), r))
 		won := 0
@@ -115,6 +116,7 @@ func TestResumeRefusesASessionThatIsNotTheRequests(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	p, party := protocol(k), k.AddParty(idp.Client{})
 	base := idptest.Request(party.Client)
+	base.Pushed = nil // nobody pushed it
 	base.BrowserHash, base.Demand.UserID = k.session.BrowserHash, ""
 	for name, c := range map[string]struct {
 		change func(*idp.Request, *idp.Session)

@@ -218,28 +218,34 @@ type accessTokenClaims struct {
 	Subject  string   `json:"sub"`
 	ClientID string   `json:"client_id"`
 	Scope    string   `json:"scope"`
+	// Confirmation is the key that it is bound to.
+	Confirmation *confirmation `json:"cnf,omitempty"`
 	// Of a person, not of a service.
 	*authentication
 	*membership
-	// GivenVersion is of a service: what its client lost since is not the token's.
+	// Actor is who exchanged another token for it, and Parent the id of that one.
+	Actor  *actor `json:"act,omitempty"`
+	Parent string `json:"parent,omitempty"`
+	// GivenVersion is of a service or an exchange: what its client lost since is not the token's.
 	GivenVersion int64 `json:"given_version,omitempty"`
 }
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
 // that our endpoints find out whether it still stands.
-func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, to target, now time.Time) (string, error) {
+func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, to target, jkt string, now time.Time) (string, error) {
 	g := s.Grant
 	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
 		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "),
+		Confirmation:   confirmationOf(jkt),
 		authentication: &signedIn, membership: &belongs,
 	})
 }
 
 // signServiceToken makes the JWT access token of a service: its subject is the
 // client (RFC 9068 section 2.2). Its jti names no grant, since there is none.
-func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, to target, now time.Time) (string, error) {
+func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, to target, jkt string, now time.Time) (string, error) {
 	given, err := p.Store.GivenVersion(ctx)
 	if err != nil {
 		return "", err
@@ -247,6 +253,7 @@ func (p *Provider) signServiceToken(ctx context.Context, client idp.Client, to t
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
 		ID: idp.NewID(), Subject: client.ID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "), GivenVersion: given,
+		Confirmation: confirmationOf(jkt),
 	})
 }
 

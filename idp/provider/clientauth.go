@@ -15,8 +15,8 @@ import (
 
 // checkCredentials refuses what does not authenticate here, in whatever way.
 func checkCredentials(r *http.Request) *failure {
-	if r.PostForm.Has("client_assertion") || r.PostForm.Has("client_assertion_type") {
-		return fail(invalidClient, "client assertions are not supported")
+	if f := checkAssertionForm(r); f != nil {
+		return f
 	}
 	if id, secret, ok := r.BasicAuth(); ok && (badEscape(id) || badEscape(secret)) {
 		return fail(invalidClient, "the credentials are not form-urlencoded (RFC 6749 section 2.3.1)")
@@ -74,15 +74,19 @@ func (p *Provider) authenticate(r *http.Request) (idp.Client, error) {
 		cred.id, _ = url.QueryUnescape(id) // checked above
 		cred.secret, _ = url.QueryUnescape(secret)
 	}
-	if cred.id == "" {
+	if cred.id == "" && !r.PostForm.Has("client_assertion") {
 		return idp.Client{}, fail(invalidClient, "the client must authenticate")
 	}
 	return p.verifyClient(r.Context(), cred)
 }
 
 // verifyClient authenticates a client that keeps a secret by it, in the header or in the
-// body, and any other by its id alone (RFC 6749 section 2.3.1).
+// body, one that has a key by an assertion, and any other by its id alone (RFC 6749 section
+// 2.3).
 func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Client, error) {
+	if cred.id == "" {
+		cred.id = claimedBy(cred.form.Get("client_assertion"))
+	}
 	client, err := p.client(ctx, cred.id)
 	if errors.Is(err, idp.ErrNotFound) {
 		return client, fail(invalidClient, "the client is not known").because(err)
@@ -90,7 +94,14 @@ func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Clie
 	if err != nil {
 		return client, err
 	}
-	if reason := refuseClient(client, cred); reason != "" {
+	reason := refuseClient(client, cred)
+	if reason == "" && client.AuthMethod == idp.PrivateKeyJWT {
+		reason, err = p.refuseAssertion(ctx, client, cred.form.Get("client_assertion"))
+	}
+	if err != nil {
+		return client, err
+	}
+	if reason != "" {
 		err := p.Store.Audit(ctx, idp.AuditEvent{
 			Kind: idp.AuditClientAuthFailed, ClientID: client.ID, Detail: map[string]string{"reason": reason},
 		})
@@ -106,6 +117,12 @@ func refuseClient(client idp.Client, cred credentials) string {
 	switch { // an empty secret is none
 	case !cred.basic():
 		return "the Authorization header must be Basic, or absent"
+	case client.AuthMethod == idp.PrivateKeyJWT && (cred.secret != "" || !cred.form.Has("client_assertion")):
+		return "the client must send a client_assertion (private_key_jwt)"
+	case client.AuthMethod == idp.PrivateKeyJWT:
+		return "" // so far
+	case cred.form.Has("client_assertion"):
+		return "the client does not authenticate by client_assertion: the app's setting auth_method says how"
 	case client.Public() && (cred.secret != "" || cred.form.Has("client_secret")):
 		return "the client is public (client authentication none): it sends no client_secret"
 	case client.Public():

@@ -132,6 +132,20 @@ func TestStatementsOfServicesIntrospectionAndRevocation(t *testing.T) {
 	})
 }
 
+// An assertion costs one statement more than a secret: its jti.
+func TestStatementsOfAnAssertion(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
+		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
+		p := k.keyed(k.own())
+		for path, most := range map[string]int{"/token": 3, "/introspect": 3} {
+			form := asserted(url.Values{"grant_type": {"client_credentials"}, "token": {"invented"}}, k.own().sign(t, k.claimsOf(p.Client.ID)))
+			statements(t, replica(k, cfg), k.request("POST", k.Issuer+path, form), 200, most)
+		}
+	})
+}
+
 func TestCodeExchangeThatFailsHalfwayLeavesTheCodeUnused(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {

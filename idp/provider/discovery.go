@@ -15,6 +15,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/dpop"
+	"gatehouse/idp/keyset"
 	"gatehouse/idp/store"
 )
 
@@ -35,6 +37,7 @@ type metadata struct {
 	IntrospectionEndpoint string             `json:"introspection_endpoint"`
 	DeviceEndpoint        string             `json:"device_authorization_endpoint"` // RFC 8628 section 4
 	RevocationEndpoint    string             `json:"revocation_endpoint"`
+	PAREndpoint           string             `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string             `json:"jwks_uri"`
 	Scopes                []string           `json:"scopes_supported"`
 	ResponseTypes         []string           `json:"response_types_supported"`
@@ -43,13 +46,18 @@ type metadata struct {
 	ACRValues             []idp.ACR          `json:"acr_values_supported"`
 	SubjectTypes          []string           `json:"subject_types_supported"`
 	IDTokenAlgs           []idp.Algorithm    `json:"id_token_signing_alg_values_supported"`
+	DPoPAlgs              []string           `json:"dpop_signing_alg_values_supported"` // RFC 9449 section 5.1
 	TokenAuthMethods      []string           `json:"token_endpoint_auth_methods_supported"`
 	IntrospectionMethods  []string           `json:"introspection_endpoint_auth_methods_supported"`
 	RevocationMethods     []string           `json:"revocation_endpoint_auth_methods_supported"`
+	TokenAuthAlgs         []string           `json:"token_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAuthAlgs []string           `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	RevocationAuthAlgs    []string           `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	ClaimTypes            []string           `json:"claim_types_supported"`
 	Claims                []string           `json:"claims_supported"`
 	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
 	PromptValues          []string           `json:"prompt_values_supported"`
+	PARRequired           bool               `json:"require_pushed_authorization_requests"`
 	ISSParameter          bool               `json:"authorization_response_iss_parameter_supported"`
 	ClaimsParameter       bool               `json:"claims_parameter_supported"`
 	// OpenID Connect Back-Channel Logout 1.0 section 2.1.
@@ -63,8 +71,8 @@ type metadata struct {
 }
 
 func (p *Provider) discoveryDocument() (document, error) {
-	withSecret := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost)}
-	all := append(slices.Clone(withSecret), string(idp.NoClientAuth))
+	confidential := []string{string(idp.ClientSecretBasic), string(idp.ClientSecretPost), string(idp.PrivateKeyJWT)}
+	all := append(slices.Clone(confidential), string(idp.NoClientAuth))
 	body, err := json.Marshal(metadata{
 		Issuer:                p.Issuer,
 		AuthorizationEndpoint: p.Issuer + authorizePath,
@@ -74,6 +82,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		IntrospectionEndpoint: p.Issuer + introspectPath,
 		DeviceEndpoint:        p.Issuer + deviceAuthorizationPath,
 		RevocationEndpoint:    p.Issuer + revokePath,
+		PAREndpoint:           p.Issuer + parPath,
 		JWKSURI:               p.Issuer + keysPath,
 		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},
@@ -82,9 +91,13 @@ func (p *Provider) discoveryDocument() (document, error) {
 		ACRValues:             idp.ACRs(),
 		SubjectTypes:          []string{"public"},
 		IDTokenAlgs:           idp.Algorithms(),
+		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,
-		IntrospectionMethods:  withSecret,
+		TokenAuthAlgs:         keyset.OfClients().Algorithms,
+		IntrospectionMethods:  confidential,
+		IntrospectionAuthAlgs: keyset.OfClients().Algorithms,
 		RevocationMethods:     all,
+		RevocationAuthAlgs:    keyset.OfClients().Algorithms,
 		ClaimTypes:            []string{"normal"},
 		Claims:                claimNames(),
 		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,
@@ -153,6 +166,7 @@ func (p *Provider) allowRegisteredOrigins(c *gin.Context) {
 		c.Header("Access-Control-Allow-Origin", origin)
 		c.Header("Access-Control-Allow-Methods", "GET, POST")
 		c.Header("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		c.Header("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate")
 		c.Header("Access-Control-Max-Age", "600")
 	}
 	if c.Request.Method == http.MethodOptions {

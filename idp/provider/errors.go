@@ -30,10 +30,13 @@ const (
 	unsupportedTokenType    errorCode = "unsupported_token_type" // RFC 7009
 	unsupportedResponseType errorCode = "unsupported_response_type"
 	// RFC 8628 section 3.5.
-	authorizationPending     errorCode = "authorization_pending"
-	slowDown                 errorCode = "slow_down"
-	accessDenied             errorCode = "access_denied"
-	expiredToken             errorCode = "expired_token"
+	authorizationPending errorCode = "authorization_pending"
+	slowDown             errorCode = "slow_down"
+	accessDenied         errorCode = "access_denied"
+	expiredToken         errorCode = "expired_token"
+	// RFC 9449 section 12.2.
+	invalidProof             errorCode = "invalid_dpop_proof"
+	useNonce                 errorCode = "use_dpop_nonce"
 	loginRequired            errorCode = "login_required"
 	interactionRequired      errorCode = "interaction_required"
 	accountSelectionRequired errorCode = "account_selection_required"

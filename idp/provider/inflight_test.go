@@ -39,6 +39,7 @@ func TestAScopeTakenAwayDuringASignInIsNotGiven(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	p, party := protocol(k), k.AddParty(idp.Client{Scopes: []string{"openid", "email", "profile"}})
 	r := idptest.Request(party.Client)
+	r.Pushed = nil // nobody pushed it
 	r.BrowserHash, r.Demand.UserID, r.Resource, r.Scopes = k.session.BrowserHash, "", "", []string{"openid", "email"}
 	idptest.Must(t, k.Store.CreateRequest(t.Context(), r))
 	held{k: k, p: party}.change(func(c *idp.Client) { c.Scopes = without(c.Scopes, "email") })

@@ -15,16 +15,18 @@ import (
 // which says how an access token is presented. username is left out: a client
 // that may know who signed in has the scope for it, and asks userinfo.
 type introspection struct {
-	Active    bool     `json:"active"`
-	Scope     string   `json:"scope,omitempty"`
-	ClientID  string   `json:"client_id,omitempty"`
-	TokenType string   `json:"token_type,omitempty"`
-	Expires   int64    `json:"exp,omitempty"`
-	IssuedAt  int64    `json:"iat,omitempty"`
-	Subject   string   `json:"sub,omitempty"`
-	Audience  []string `json:"aud,omitempty"`
-	Issuer    string   `json:"iss,omitempty"`
-	ID        string   `json:"jti,omitempty"`
+	Active       bool          `json:"active"`
+	Scope        string        `json:"scope,omitempty"`
+	ClientID     string        `json:"client_id,omitempty"`
+	TokenType    string        `json:"token_type,omitempty"`
+	Expires      int64         `json:"exp,omitempty"`
+	IssuedAt     int64         `json:"iat,omitempty"`
+	Subject      string        `json:"sub,omitempty"`
+	Audience     []string      `json:"aud,omitempty"`
+	Issuer       string        `json:"iss,omitempty"`
+	ID           string        `json:"jti,omitempty"`
+	Confirmation *confirmation `json:"cnf,omitempty"`
+	Actor        *actor        `json:"act,omitempty"`
 	// Of a person, not of a service.
 	*authentication
 	*membership
@@ -83,10 +85,10 @@ func visible(a access, client idp.Client) bool {
 func (p *Provider) describe(a access) introspection {
 	out := introspection{
 		Active: true, Scope: strings.Join(a.scopes, " "), ClientID: a.clientID, Expires: a.expiresAt.Unix(),
-		IssuedAt: a.issuedAt.Unix(), Subject: a.subject(), Audience: a.audience, Issuer: p.Issuer, ID: a.jti,
+		IssuedAt: a.issuedAt.Unix(), Subject: a.subject(), Audience: a.audience, Issuer: p.Issuer, ID: a.jti, Confirmation: confirmationOf(a.jkt), Actor: actorOf(a.exchange),
 	}
 	if a.kind == idp.AccessToken {
-		out.TokenType = "Bearer"
+		out.TokenType = tokenType(a.jkt)
 	}
 	if a.person != nil {
 		signedIn, belongs := authenticationOf(a.person.Grant), membershipOf(*a.person, told{scopes: a.scopes})

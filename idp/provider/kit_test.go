@@ -24,6 +24,7 @@ type kit struct {
 	user    idp.User
 	browser *idptest.Browser
 	session idp.Session
+	key     signingKey // see own
 }
 
 func start(t testing.TB, databaseURL string) *kit {
@@ -161,6 +162,8 @@ func (k *kit) postTo(path string, p *idptest.Party, form url.Values) *reply {
 		form.Set("client_secret", p.Secret)
 	case idp.ClientSecretBasic:
 		return k.send("POST", path, form.Encode(), "Authorization", basic(p.Client.ID, p.Secret))
+	case idp.PrivateKeyJWT:
+		asserted(form, k.own().sign(k.t, k.claimsOf(p.Client.ID)))
 	}
 	return k.send("POST", path, form.Encode())
 }

@@ -26,6 +26,7 @@ const (
 	endSessionPath = "/end_session"
 	introspectPath = "/introspect"
 	revokePath     = "/revoke"
+	parPath        = "/par"
 	devicePath     = "/device"
 
 	deviceAuthorizationPath = "/device_authorization"
@@ -42,6 +43,10 @@ type Config struct {
 	Limiter *throttle.Limiter
 	// RefreshKey is the HMAC key of refresh tokens' successors.
 	RefreshKey []byte
+	// NonceKey is the HMAC key of nonces of proofs of possession.
+	NonceKey []byte
+	// Fetch gets the keys that clients publish: see idp/fetch.
+	Fetch *http.Client
 	// Upstreams signs people out where they came from. Optional.
 	Upstreams Upstreams
 }
@@ -61,6 +66,7 @@ type Provider struct {
 	library   http.Handler
 	discovery document
 	origins   *originCache
+	keySets   keySets
 }
 
 // New makes a provider.
@@ -82,7 +88,7 @@ func New(cfg Config) (*Provider, error) {
 
 // Endpoints are the paths below the issuer's that answer clients and speak JSON.
 func Endpoints() []string {
-	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, deviceAuthorizationPath}
+	return []string{discoveryPath, metadataPath, keysPath, tokenPath, userinfoPath, introspectPath, revokePath, parPath, deviceAuthorizationPath}
 }
 
 // Routes registers the endpoints by explicit paths: nothing else of the library
@@ -110,6 +116,9 @@ func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	r.OPTIONS(revokePath, registered)
 	r.POST(revokePath, registered, p.revoke)
 	r.GET(revokePath, onlyPost("POST, OPTIONS"))
+	r.OPTIONS(parPath, registered)
+	r.POST(parPath, registered, p.push)
+	r.GET(parPath, onlyPost("POST, OPTIONS"))
 	r.POST(introspectPath, p.introspect)
 	r.GET(introspectPath, onlyPost("POST"))
 	r.POST(deviceAuthorizationPath, p.serveDeviceAuthorization)

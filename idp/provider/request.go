@@ -41,7 +41,7 @@ func parseAuthorization(form url.Values, client idp.Client, at time.Time) *autho
 	a := &authorization{libraryClient: libraryClient{client}, prompt: fields(form.Get("prompt"))}
 	a.request = idp.Request{
 		ClientID: client.ID, RedirectURI: form.Get("redirect_uri"), State: form.Get("state"),
-		Nonce: form.Get("nonce"), CodeChallenge: form.Get("code_challenge"),
+		Nonce: form.Get("nonce"), CodeChallenge: form.Get("code_challenge"), JKT: form.Get("dpop_jkt"),
 		Scopes: allowed(fields(form.Get("scope")), client.Scopes),
 		Demand: idp.Demand{MaxAge: idp.NoMaxAge}, LoginHint: form.Get("login_hint"),
 		UILocales: form.Get("ui_locales"), CreatedAt: at, ExpiresAt: at.Add(idp.FlowLifetime),
@@ -81,6 +81,9 @@ func (a *authorization) checkSizes(form url.Values) *failure {
 		if !isText(s) {
 			return fail(invalidRequest, "state, nonce, login_hint and ui_locales must be UTF-8 without zero bytes")
 		}
+	}
+	if a.request.JKT != "" && !isSHA256(a.request.JKT) {
+		return fail(invalidRequest, "dpop_jkt is not the base64url of a SHA-256 (RFC 9449 section 10)")
 	}
 	if len(a.request.State) > maxState || len(a.request.Nonce) > maxState {
 		return fail(invalidRequest, "state and nonce may have up to 2048 characters")

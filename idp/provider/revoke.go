@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -82,7 +83,7 @@ func (p *Provider) revocable(ctx context.Context, token string) (ending, error) 
 	}
 	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
 	g, t := found.Grant, found.Token
-	event := revoked(t.Kind, g.ClientID)
+	event := revoked(t.Kind, cmp.Or(t.Exchange.ClientID, g.ClientID))
 	event.UserID, event.PopulationID, event.SessionID = g.UserID, g.PopulationID, g.SessionID
 	event.Detail["grant"] = g.ID
 	return ending{event, func(ctx context.Context, at time.Time) (bool, error) {

@@ -42,15 +42,19 @@ func (p *Provider) issueToService(ctx context.Context, client idp.Client, reques
 	if err != nil {
 		return issued{}, err
 	}
+	jkt, err := p.bind(ctx, client)
+	if err != nil {
+		return issued{}, err
+	}
 	now := idp.Now()
-	out := issued{TokenType: "Bearer", ExpiresIn: int64(to.ttl / time.Second), Scope: strings.Join(to.scopes, " ")}
+	out := issued{TokenType: tokenType(jkt), ExpiresIn: int64(to.ttl / time.Second), Scope: strings.Join(to.scopes, " ")}
 	if to.format == idp.JWTToken {
-		out.AccessToken, err = p.signServiceToken(ctx, client, to, now)
+		out.AccessToken, err = p.signServiceToken(ctx, client, to, jkt, now)
 		return out, err
 	}
 	out.AccessToken = servicePrefix + idp.NewSecret()
 	err = p.Store.CreateServiceToken(ctx, idp.ServiceToken{
-		ID: idp.NewID(), ClientID: client.ID, Hash: idp.HashSecret(out.AccessToken), Scopes: to.scopes, Resource: to.resource,
+		ID: idp.NewID(), ClientID: client.ID, Hash: idp.HashSecret(out.AccessToken), Scopes: to.scopes, Resource: to.resource, JKT: jkt,
 		CreatedAt: now, ExpiresAt: now.Add(to.ttl),
 	})
 	if errors.Is(err, idp.ErrNotFound) { // deleted since it authenticated

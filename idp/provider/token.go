@@ -30,6 +30,10 @@ func (p *Provider) tokenGate(c *gin.Context) {
 		refuse(c, f)
 		return
 	}
+	if f := p.withProof(c, tokenPath); f != nil {
+		refuse(c, f)
+		return
+	}
 	if redeem := p.ownGrantTypes()[c.Request.PostForm.Get("grant_type")]; redeem != nil {
 		p.serveToken(c, redeem)
 		return
@@ -42,7 +46,7 @@ type redeemer func(ctx context.Context, client idp.Client, form url.Values) (iss
 
 // ownGrantTypes are those that the library has no part in.
 func (p *Provider) ownGrantTypes() map[string]redeemer {
-	return map[string]redeemer{idp.DeviceGrant: p.redeemDevice}
+	return map[string]redeemer{idp.DeviceGrant: p.redeemDevice, idp.ExchangeGrant: p.exchangeToken}
 }
 
 func (p *Provider) serveToken(c *gin.Context, redeem redeemer) {
@@ -62,7 +66,7 @@ func (p *Provider) serveToken(c *gin.Context, redeem redeemer) {
 
 // grantTypes are all that the token endpoint knows.
 func grantTypes() []string {
-	return []string{"authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant}
+	return []string{"authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant, idp.ExchangeGrant}
 }
 
 func checkTokenRequest(r *http.Request) *failure {
@@ -126,11 +130,15 @@ func (p *Provider) redeem(ctx context.Context, client idp.Client, code string, f
 		if f := checkResource(form, standing.Grant); f != nil {
 			return f
 		}
+		jkt, err := p.bindCode(ctx, client, standing.Grant)
+		if err != nil {
+			return err
+		}
 		if err := p.Store.UseCode(ctx, standing.Grant.ID, idp.Now()); err != nil {
 			reused = &standing
 			return codeUsed(err)
 		}
-		out, err = p.issue(ctx, standing, client, "")
+		out, err = p.issue(ctx, standing, client, jkt, "")
 		return err
 	})
 	if reused != nil {
@@ -228,12 +236,16 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 	if f := p.checkReuse(ctx, standing, arrived); f != nil {
 		return nil, toLibrary(f)
 	}
+	jkt, err := p.bindRefresh(ctx, client.client, standing.Token)
+	if err != nil {
+		return nil, toLibrary(err)
+	}
 	if len(r.Data.Scopes) > 0 {
 		standing.Grant.Scopes = r.Data.Scopes
 	}
 	// One statement stores the rotation. A transaction around it would double the
 	// round trips, and who loses our answer gets the same successor again.
-	out, err := p.issue(ctx, standing.Standing, client.client, r.Data.RefreshToken)
+	out, err := p.issue(ctx, standing.Standing, client.client, jkt, r.Data.RefreshToken)
 	return respond(out, err)
 }
 
@@ -293,12 +305,14 @@ func (p *Provider) successor(refreshToken string) string {
 // issued is a token response (RFC 6749 section 5.1, OpenID Connect Core 1.0
 // section 3.1.3.3).
 type issued struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	IDToken      string `json:"id_token,omitempty"`
-	Scope        string `json:"scope"`
+	AccessToken string `json:"access_token"`
+	// IssuedTokenType is of an exchange (RFC 8693 section 2.2.1).
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	TokenType       string `json:"token_type"`
+	ExpiresIn       int64  `json:"expires_in"`
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	IDToken         string `json:"id_token,omitempty"`
+	Scope           string `json:"scope"`
 }
 
 func respond(out issued, err error) (*op.Response, error) {
@@ -309,19 +323,22 @@ func respond(out issued, err error) (*op.Response, error) {
 }
 
 // issue makes the tokens of a grant and stores what has to be stored in one
-// statement. previous is the refresh token that is being rotated, empty for a
-// code.
-func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, previous string) (issued, error) {
+// statement. jkt is the key that they are bound to, empty for none; previous is the refresh
+// token that is being rotated, empty for a code.
+func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, jkt, previous string) (issued, error) {
 	now := idp.Now()
 	to, err := p.targetOf(ctx, client, s.Grant.Resource, s.Grant.Scopes)
 	if err != nil {
 		return issued{}, err
 	}
-	out := issued{TokenType: "Bearer", Scope: strings.Join(to.scopes, " ")}
+	out := issued{TokenType: tokenType(jkt), Scope: strings.Join(to.scopes, " ")}
 	var rows []idp.Token
 	if s.App.Allows(s.Grant, "refresh_token") {
 		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
 		row.ExpiresAt = earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)
+		if client.Public() { // the others prove who they are with each refresh (RFC 9449 section 5)
+			row.JKT = jkt
+		}
 		out.RefreshToken = idp.NewSecret()
 		if previous != "" {
 			out.RefreshToken, row.PreviousID = p.successor(previous), previousID(previous)
@@ -331,11 +348,11 @@ func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client,
 		rows = append(rows, row)
 	}
 	if to.format == idp.JWTToken {
-		out.AccessToken, err = p.signAccessToken(s, client, to, now)
+		out.AccessToken, err = p.signAccessToken(s, client, to, jkt, now)
 	} else {
 		out.AccessToken = idp.NewSecret()
 		rows = append(rows, idp.Token{
-			ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.AccessToken, Scopes: to.scopes,
+			ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.AccessToken, Scopes: to.scopes, JKT: jkt,
 			Hash: idp.HashSecret(out.AccessToken), CreatedAt: now, ExpiresAt: now.Add(to.ttl),
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -22,12 +23,28 @@ func (p *Provider) userinfoGate(c *gin.Context) {
 		return
 	}
 	oneSpace(c.Request.Header)
-	challenge := "Bearer"
+	w := &challengingWriter{ResponseWriter: c.Writer, challenge: "Bearer"}
 	if c.GetHeader("Authorization") != "" {
-		challenge = `Bearer error="invalid_token"`
+		w.challenge = `Bearer error="invalid_token"`
 	}
-	p.forward(&challengingWriter{c.Writer, challenge}, c.Request, userinfoPath)
+	ctx, err := p.present(c.Request, userinfoPath)
+	var unproven *idp.ProofError
+	if errors.As(err, &unproven) {
+		w.say(unproven)
+		c.Header("WWW-Authenticate", w.challenge)
+		answerError(c, http.StatusUnauthorized, fail(invalidToken, unproven.Why))
+		return
+	}
+	if provenIn(ctx) != nil { // the library knows one scheme
+		_, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
+		c.Request.Header.Set("Authorization", "Bearer "+token)
+		c.Header(nonceHeader, p.nonce(idp.Now()))
+	}
+	p.forward(w, c.Request.WithContext(context.WithValue(ctx, challengeKey{}, w)), userinfoPath)
 }
+
+// challengeKey finds the writer in the context of a request.
+type challengeKey struct{}
 
 // checkBearer finds the one token of a request. Below the gate it is in the header.
 func checkBearer(r *http.Request) *failure {
@@ -54,6 +71,12 @@ func checkBearer(r *http.Request) *failure {
 type challengingWriter struct {
 	http.ResponseWriter
 	challenge string
+}
+
+// say has the answer tell what a token that is bound to a key needs.
+func (w *challengingWriter) say(e *idp.ProofError) {
+	w.challenge = e.Challenge
+	w.Header().Set(nonceHeader, e.Nonce)
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -83,6 +106,17 @@ func (p *Provider) UserInfo(ctx context.Context, r *op.Request[oidc.UserInfoRequ
 		return nil, toLibrary(fail(invalidToken, "the access token is not for userinfo"))
 	case !slices.Contains(a.scopes, "openid"):
 		return nil, toLibrary(fail(insufficientScope, "userinfo needs scope openid"))
+	}
+	err = p.possessed(ctx, a, r.Data.AccessToken)
+	var unproven *idp.ProofError
+	if errors.As(err, &unproven) {
+		if w, ok := ctx.Value(challengeKey{}).(*challengingWriter); ok {
+			w.say(unproven)
+		}
+		return nil, toLibrary(fail(invalidToken, unproven.Why))
+	}
+	if err != nil {
+		return nil, toLibrary(err)
 	}
 	return op.NewResponse(personAtUserinfo(*a.person, a.scopes)), nil
 }

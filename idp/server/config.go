@@ -150,7 +150,7 @@ func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring,
 }
 
 // NewKeyring opens the keyring, and makes a key file that is missing whatever the
-// database holds: for whoever has lost the one of before.
+// database holds: for whoever has lost the previous one.
 func (c Config) NewKeyring() (*keyring.Keyring, error) {
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)

@@ -9,7 +9,7 @@ import (
 	"gatehouse/idp/server"
 )
 
-// A database that is new keeps audit events for 400 days, one of before keeps all until
+// A database that is new keeps audit events for 400 days, an earlier one keeps all until
 // it is told otherwise, and 0 keeps all: as the job sweeps, whatever the process.
 func TestTheAuditLogIsKeptAsLongAsSaid(t *testing.T) {
 	const day = 24 * time.Hour
@@ -23,10 +23,10 @@ func TestTheAuditLogIsKeptAsLongAsSaid(t *testing.T) {
 		said   *time.Duration
 		kept   map[time.Duration]bool
 	}{
-		"new":                    {nil, nil, map[time.Duration]bool{399 * day: true, 401 * day: false}},
-		"of before":              {old, nil, map[time.Duration]bool{399 * day: true, 4000 * day: true}},
-		"for ever":               {nil, new(time.Duration(0)), map[time.Duration]bool{401 * day: true, 4000 * day: true}},
-		"of before, and 30 days": {old, new(30 * day), map[time.Duration]bool{29 * day: true, 31 * day: false}},
+		"new":                         {nil, nil, map[time.Duration]bool{399 * day: true, 401 * day: false}},
+		"an earlier one":              {old, nil, map[time.Duration]bool{399 * day: true, 4000 * day: true}},
+		"for ever":                    {nil, new(time.Duration(0)), map[time.Duration]bool{401 * day: true, 4000 * day: true}},
+		"an earlier one, and 30 days": {old, new(30 * day), map[time.Duration]bool{29 * day: true, 31 * day: false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			idptest.Databases(t, func(t *testing.T, db *idptest.Database) {

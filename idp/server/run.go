@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// HTTP's limits (REQUIREMENTS): slow or endless requests hold nothing for long.
+// HTTP's limits: slow or endless requests hold nothing for long.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 15 * time.Second

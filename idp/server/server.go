@@ -113,7 +113,8 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
-		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh],
+		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh], NonceKey: secrets[keys.ForNonce],
+		Fetch: fetch.NewClient(s.cfg.PrivateNetworks),
 	})
 	if err != nil {
 		return err
@@ -220,7 +221,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForFederation} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForNonce, keys.ForFederation} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err

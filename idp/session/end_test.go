@@ -64,7 +64,7 @@ func (h *house) grant(t *testing.T, c idp.Client, s idp.Session, redeemed bool) 
 	return g
 }
 
-// raise takes a version and makes everything of before too old.
+// raise takes a version and makes everything earlier too old.
 func (h *house) raise(t *testing.T) int64 {
 	t.Helper()
 	before := h.run
@@ -362,7 +362,7 @@ func TestReapLeavesOthersAlone(t *testing.T) {
 	})
 }
 
-// override makes all grants of before too old at a client.
+// override makes all earlier grants too old at a client.
 func (h *house) override(t *testing.T, c idp.Client) int64 {
 	t.Helper()
 	base, err := h.db.Override(t.Context(), c.ID)

@@ -17,7 +17,7 @@ import (
 const LostAnswer = time.Minute
 
 // An Act is what gives a session another token: something that happens once, such as the
-// end of a sign-in, in a browser that sends a cookie of before, or none. Whoever sends
+// end of a sign-in, in a browser that sends an earlier cookie, or none. Whoever sends
 // the same again gets the same token again, however many answers are under way: no order
 // in which they arrive leaves a browser with a token that is worth nothing.
 type Act struct {
@@ -71,7 +71,7 @@ func (m *Manager) Again(s idp.Session, a Act) (cookie *http.Cookie, ok bool) {
 }
 
 // FindAfter is Find in one population for a browser that may have lost the answer to an
-// act, and sends the cookie of before. The act alone lets nobody in: the caller asks for
+// act, and sends the previous cookie. The act alone lets nobody in: the caller asks for
 // the proof that the act asked for.
 func (m *Manager) FindAfter(ctx context.Context, h http.Header, clientID, population string, a Act) ([]store.SessionStanding, error) {
 	_, browser := m.Cookies.Browser(h)

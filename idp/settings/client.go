@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"time"
@@ -13,10 +15,10 @@ const (
 	maxClientName = 100
 	maxListed     = 50
 	maxTTL        = 100_000_000 * time.Second
+	maxJWKS       = 16_000
 )
 
-// refreshTTL is the lifetime of a refresh token unless a client asks for another
-// (REQUIREMENTS).
+// refreshTTL is the lifetime of a refresh token unless a client asks for another.
 const refreshTTL = 30 * 24 * time.Hour
 
 // Client describes an app or a service (OpenID Connect Dynamic Client Registration 1.0
@@ -35,9 +37,13 @@ func Client() Fields[idp.Client] {
 		Line("backchannel_logout_uri", func(c *client) *string { return &c.BackchannelLogoutURI }).Each(MaxURL),
 		Line("initiate_login_uri", func(c *client) *string { return &c.InitiateLoginURI }).Each(MaxURL).InColumn(),
 		Line("frontchannel_logout_uri", func(c *client) *string { return &c.FrontchannelLogoutURI }).Each(MaxURL).InColumn(),
-		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.NoClientAuth),
+		Choice("auth_method", func(c *client) *idp.AuthMethod { return &c.AuthMethod }, idp.ClientSecretBasic, idp.ClientSecretPost, idp.PrivateKeyJWT, idp.NoClientAuth),
+		Line("jwks", func(c *client) *string { return &c.JWKS }).Each(maxJWKS).As(oneLine).InColumn(),
+		Line("jwks_uri", func(c *client) *string { return &c.JWKSURI }).Each(MaxURL).InColumn(),
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
-		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant).Max(maxListed),
+		Flag("dpop_bound_access_tokens", func(c *client) *bool { return &c.DPoPBound }).InColumn(),
+		Flag("require_pushed_authorization_requests", func(c *client) *bool { return &c.RequirePushed }).InColumn(),
+		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant, idp.ExchangeGrant).Max(maxListed),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`),
 		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
 		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),
@@ -52,6 +58,15 @@ func Client() Fields[idp.Client] {
 		Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),
 		Duration("refresh_ttl", func(c *client) *time.Duration { return &c.RefreshTTL }).Lasts(time.Second, maxTTL).Or(refreshTTL),
 	}
+}
+
+// oneLine is how JSON is kept, and what is none without its line breaks.
+func oneLine(text string) string {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return Words(text)
+	}
+	return compact.String()
 }
 
 // identifier is an absolute URI without a fragment (RFC 8707 section 2).

@@ -40,7 +40,7 @@ func (fs Fields[T]) FromColumn(column string, t *T) error {
 	return nil
 }
 
-// Keep puts into after the stored fields of before that are not among those given, nil for
+// Keep puts into after the stored fields of the row that are not among those given, nil for
 // all: who asks for the change may not know them.
 func (fs Fields[T]) Keep(before T, after *T, given []string) {
 	for _, f := range fs.stored() {

@@ -35,6 +35,7 @@ type clientRow struct {
 	Taken                  taken `gorm:"serializer:json"`
 	Settings               string
 	Identifier             string
+	SecretFacts            string
 }
 
 func (clientRow) TableName() string { return "clients" }
@@ -88,7 +89,7 @@ func newClientRow(c idp.Client) clientRow {
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.Kind == idp.WebClient && !c.RequirePKCE,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, Identifier: c.Identifier, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{},
+		BackchannelLogoutURI: c.BackchannelLogoutURI, Identifier: c.Identifier, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{}, SecretFacts: "{}",
 	}
 }
 

@@ -81,7 +81,7 @@ func TestMoreClientsThanTheCacheHolds(t *testing.T) {
 		INSERT INTO clients SELECT 'client ' || i, 'name ' || i, kind, auth_method, secret_hashes, redirect_uris,
 		post_logout_redirect_uris, home_url, grant_types, scopes, populations, token_format, signing_alg, access_ttl,
 		refresh_ttl, pkce_optional, backchannel_logout_uri, override_version, override_min_version,
-		created_at, version, taken, settings, '' FROM one, n`)
+		created_at, version, taken, settings, '', secret_facts FROM one, n`)
 	idptest.Must(t, err)
 	for i := range 1101 {
 		got, err := s.Client(t.Context(), fmt.Sprint("client ", i))

@@ -35,7 +35,7 @@ func (e *TooOldError) Error() string {
 // away that this one relies on. What a newer program has only added is no hindrance.
 func (s *Store) Compatible(ctx context.Context) error {
 	if !s.reader(ctx).Migrator().HasTable(schemaNeedRow{}.TableName()) {
-		return nil // of before there was such a table, or empty
+		return nil // from before there was such a table, or empty
 	}
 	var rows []schemaNeedRow
 	if err := s.reader(ctx).Order("version DESC").Limit(1).Find(&rows).Error; err != nil {

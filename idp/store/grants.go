@@ -37,6 +37,7 @@ type grantRow struct {
 	Claims        string
 	Resource      string
 	FromDevice    bool
+	JKT           string `gorm:"column:jkt"`
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -51,7 +52,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
-		Claims: askedClaims(r.Claims), Resource: r.Resource, FromDevice: r.FromDevice,
+		Claims: askedClaims(r.Claims), Resource: r.Resource, FromDevice: r.FromDevice, JKT: r.JKT,
 	}, err
 }
 
@@ -95,7 +96,7 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
-		Claims: claimWords(g.Claims), Resource: g.Resource, FromDevice: g.FromDevice,
+		Claims: claimWords(g.Claims), Resource: g.Resource, FromDevice: g.FromDevice, JKT: g.JKT,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"

@@ -125,7 +125,7 @@ func TestDatabaseKeepsItsAuditRetention(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		if d, err := db.AuditRetention(t.Context()); err != nil || d != 0 {
-			t.Errorf("one of before: %s, %v", d, err)
+			t.Errorf("an earlier one: %s, %v", d, err)
 		}
 		for _, d := range []time.Duration{400 * day, hour} {
 			idptest.Must(t, db.KeepAudit(t.Context(), d))

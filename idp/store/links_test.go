@@ -19,7 +19,7 @@ func TestAddressesAreFoldedAgain(t *testing.T) {
 		ascii, other, letters := idptest.User(idp.Agents, "a@xn--bcher-kva.example"), idptest.User(idp.Agents, "b@\u200bbücher.example"), idptest.User(idp.Agents, "b@bücher.example")
 		for _, u := range []idp.User{ascii, other} {
 			idptest.Must(t, db.CreateUser(t.Context(), u))
-			// As a program of before kept it.
+			// As an earlier program kept it.
 			_, err := db.SQL().ExecContext(t.Context(), "UPDATE users SET email_key = CAST('"+u.Email[:2]+"bücher.example' AS "+bytesOf(db)+"), indexed = FALSE WHERE id = '"+u.ID+"'")
 			idptest.Must(t, err)
 		}

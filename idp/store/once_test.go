@@ -16,6 +16,15 @@ import (
 // Everything that may happen once is raced: of many who ask at the same moment
 // one is told yes.
 
+func TestAProofIsUsedOnce(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
+			return db.UseProof(ctx, idp.HashSecret("proof"), idp.Now().Add(time.Minute))
+		})
+	})
+}
+
 func TestOneOfManyUsesACode(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {

@@ -38,8 +38,8 @@ func (s *Store) PasswordHash(ctx context.Context, userID string) (string, error)
 	return hash, found(err, "password hash")
 }
 
-// SetPasswordHash gives a user another password. The one of before is kept as long as
-// the population refuses to have it again. Whether a mail set the one of before is not
+// SetPasswordHash gives a user another password. The previous one is kept as long as
+// the population refuses to have it again. Whether a mail set that one is not
 // forgotten: that takes a second step (ForgetPasswordByMail). idp.ErrNotFound: there is
 // no such user.
 func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at time.Time) error {
@@ -64,7 +64,7 @@ func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at tim
 	})
 }
 
-// keepPassword keeps a hash of before, and the newest of those before it: most in all.
+// keepPassword keeps an earlier hash, and the newest of those before it: most in all.
 func (s *Store) keepPassword(ctx context.Context, row passwordHistoryRow, most int) error {
 	if row.Hash != "" && most > 0 {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {

@@ -43,8 +43,8 @@ func TestAReadThatGetsNoReaderIsUnavailableAtItsDeadline(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		for what, read := range map[string]func(ctx context.Context) error{
-			"a statement of before": func(ctx context.Context) error { _, err := db.User(ctx, "nobody"); return err },
-			"a new statement":       func(ctx context.Context) error { _, err := db.Client(ctx, "nobody"); return err },
+			"an earlier statement": func(ctx context.Context) error { _, err := db.User(ctx, "nobody"); return err },
+			"a new statement":      func(ctx context.Context) error { _, err := db.Client(ctx, "nobody"); return err },
 			"in a transaction": func(ctx context.Context) error {
 				return db.Do(ctx, func(context.Context) error { _, err := db.Session(ctx, "nobody"); return err })
 			},

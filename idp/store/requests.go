@@ -38,9 +38,12 @@ type requestRow struct {
 type asked struct {
 	ResponseMode idp.ResponseMode `json:"response_mode,omitempty"`
 	Resource     string           `json:"resource,omitempty"`
+	Pushed       []byte           `json:"pushed,omitempty"`
+	WasPushed    bool             `json:"was_pushed,omitempty"`
 	// Claims are as a grant keeps them.
 	Claims   string `json:"claims,omitempty"`
 	UserCode string `json:"user_code,omitempty"`
+	JKT      string `json:"dpop_jkt,omitempty"`
 }
 
 func (requestRow) TableName() string { return "requests" }
@@ -59,7 +62,7 @@ func (r requestRow) request() (idp.Request, error) {
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
-		ResponseMode: more.ResponseMode, Resource: more.Resource, Claims: askedClaims(more.Claims), UserCode: more.UserCode, Demand: demand,
+		ResponseMode: more.ResponseMode, Resource: more.Resource, Pushed: more.Pushed, WasPushed: more.WasPushed, Claims: askedClaims(more.Claims), UserCode: more.UserCode, JKT: more.JKT, Demand: demand,
 		LoginHint: r.LoginHint, UILocales: r.UILocales,
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}, err
@@ -75,7 +78,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Claims: claimWords(r.Claims), UserCode: r.UserCode})
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Pushed: r.Pushed, WasPushed: r.WasPushed, Claims: claimWords(r.Claims), UserCode: r.UserCode, JKT: r.JKT})
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}

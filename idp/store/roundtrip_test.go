@@ -160,7 +160,7 @@ func TestRequestIsReadAsItWasWritten(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		full := idptest.Request(w.Client)
-		full.UserCode = "BCDF-GHJK"
+		full.UserCode, full.JKT = "BCDF-GHJK", "jkt"
 		expectFull(t, full, "None") // prompt=none is answered at once
 		bare := idp.Request{
 			ID: "bare", ClientID: w.Client.ID, BrowserHash: []byte{}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
@@ -244,7 +244,8 @@ func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
 		first := idp.Token{
-			ID: "first", GrantID: w.Grant.ID, Kind: idp.RefreshToken, Hash: idp.HashSecret("first"), Scopes: []string{"openid", "email"},
+			ID: "first", GrantID: w.Grant.ID, Kind: idp.RefreshToken, Hash: idp.HashSecret("first"), Scopes: []string{"openid", "email"}, JKT: "jkt",
+			Exchange:  idp.Exchange{ClientID: "api", ParentID: "parent", Resource: "urn:example:api", GivenVersion: 3},
 			CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		}
 		second := first

@@ -102,6 +102,7 @@ type serviceTokenRow struct {
 	RevokedAt    *time.Time
 	GivenVersion int64
 	Resource     string
+	JKT          string `gorm:"column:jkt"`
 }
 
 func (serviceTokenRow) TableName() string { return "service_tokens" }
@@ -109,7 +110,7 @@ func (serviceTokenRow) TableName() string { return "service_tokens" }
 func newServiceTokenRow(t idp.ServiceToken) serviceTokenRow {
 	return serviceTokenRow{
 		ID: t.ID, ClientID: t.ClientID, Hash: t.Hash, Scope: words(t.Scopes),
-		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), GivenVersion: t.GivenVersion, Resource: t.Resource,
+		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), GivenVersion: t.GivenVersion, Resource: t.Resource, JKT: t.JKT,
 	}
 }
 
@@ -119,7 +120,7 @@ func (r serviceTokenRow) token() idp.ServiceToken {
 	}
 	return idp.ServiceToken{
 		ID: r.ID, ClientID: r.ClientID, Hash: r.Hash, Scopes: fromWords(r.Scope),
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), GivenVersion: r.GivenVersion, Resource: r.Resource,
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), GivenVersion: r.GivenVersion, Resource: r.Resource, JKT: r.JKT,
 	}
 }
 
@@ -128,9 +129,8 @@ func (r serviceTokenRow) token() idp.ServiceToken {
 // client is gone.
 func (s *Store) CreateServiceToken(ctx context.Context, t idp.ServiceToken) error {
 	row := newServiceTokenRow(t)
-	names := []string{"id", "client_id", "hash", "scope", "created_at", "expires_at", "revoked_at", "resource", "given_version"}
-	err := s.writer(ctx).Exec("INSERT INTO service_tokens ("+strings.Join(names, ", ")+") VALUES ("+placeholders(names, "given_version", numberNow)+")",
-		row.ID, row.ClientID, row.Hash, row.Scope, row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.Resource, row.GivenVersion).Error
+	names, values := namesAndValues(ctx, &row)
+	err := s.writer(ctx).Exec("INSERT INTO service_tokens ("+strings.Join(names, ", ")+") VALUES ("+placeholders(names, "given_version", numberNow)+")", values...).Error
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fmt.Errorf("token of a service: %w", idp.ErrNotFound)
 	}

@@ -22,7 +22,7 @@ func aService(t *testing.T, db *idptest.Database) (idp.Client, idp.ServiceToken)
 	now := idp.Now()
 	token := idp.ServiceToken{
 		ID: "token", ClientID: c.ID, Hash: idp.HashSecret("token"), Scopes: []string{"a", "b"},
-		CreatedAt: now, ExpiresAt: now.Add(time.Hour), RevokedAt: now.Add(time.Minute), GivenVersion: 3, Resource: "urn:example:api",
+		CreatedAt: now, ExpiresAt: now.Add(time.Hour), RevokedAt: now.Add(time.Minute), GivenVersion: 3, Resource: "urn:example:api", JKT: "jkt",
 	}
 	expectFull(t, token)
 	return c, token

@@ -44,7 +44,7 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		full, code := idptest.Grant(w.Client, idp.Session{ID: "gone", UserID: w.User.ID, PopulationID: idp.Agents, Address: "192.0.2.1", UserAgent: "Mozilla"})
-		full.CodeUsedAt, full.RevokedAt, full.FromDevice = idp.Now(), idp.Now(), true
+		full.CodeUsedAt, full.RevokedAt, full.FromDevice, full.JKT = idp.Now(), idp.Now(), true, "jkt"
 		full.PolicyVersion, full.Proofs = 2, idptest.Proofs()
 		expectFull(t, full)
 		expectError(t, db.CreateGrant(t.Context(), full), idp.ErrExpired)

@@ -46,6 +46,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 			now.Add(idp.FlowLifetime - idp.OpenLifetime),
 		},
 		{"device_authorizations", "code_hash", "expires_at < ?", now.Add(-unpolled)},
+		{"dpop_proofs", "id", "expires_at < ?", now},
 		{"tokens", "id", "expires_at < ?", now},
 		{"service_tokens", "id", "expires_at < ?", now},
 		{"grants", "id", "expires_at < ?", now},
@@ -59,6 +60,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"outbox", "id", "done_at < ?", now.Add(-doneDeliveries)},
 		{"links", "id", "expires_at < ? AND (kind <> 'invitation' OR used_at IS NOT NULL)", now},
 		{"links", "id", "expires_at < ?", now.Add(-invitations)},
+		{"pushed_requests", "hash", "kept_until < ?", now},
+		{"used_ids", "hash", "expires_at < ?", now},
 		{"upstream_logouts", "hash", "expires_at < ?", now},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}

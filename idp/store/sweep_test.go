@@ -75,6 +75,9 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			r.ID, r.ExpiresAt = id, at
 			return errors.Join(db.CreateRequest(ctx, r), db.FinishRequest(ctx, id, at))
 		}},
+		"proof of possession": {"dpop_proofs", 0, func(ctx context.Context, id string, at time.Time) error {
+			return db.UseProof(ctx, []byte(id), at)
+		}},
 		"device": {"device_authorizations", 5 * time.Minute, func(ctx context.Context, id string, at time.Time) error {
 			d := device(w.Client.ID)
 			d.ExpiresAt = at

@@ -19,6 +19,12 @@ type tokenRow struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	RevokedAt  *time.Time
+	JKT        string `gorm:"column:jkt"`
+	// Of a token that came of an exchange.
+	ClientID     string
+	ParentID     string
+	Resource     string
+	GivenVersion int64
 }
 
 func (tokenRow) TableName() string { return "tokens" }
@@ -26,7 +32,8 @@ func (tokenRow) TableName() string { return "tokens" }
 func (r tokenRow) token() idp.Token {
 	t := idp.Token{
 		ID: r.ID, GrantID: r.GrantID, Kind: idp.TokenKind(r.Kind), Hash: r.Hash, Scopes: fromWords(r.Scope),
-		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
+		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt), JKT: r.JKT,
+		Exchange: idp.Exchange{ClientID: r.ClientID, ParentID: r.ParentID, Resource: r.Resource, GivenVersion: r.GivenVersion},
 	}
 	if r.PreviousID != nil {
 		t.PreviousID = *r.PreviousID
@@ -42,7 +49,8 @@ func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
 	for i, t := range tokens {
 		rows[i] = tokenRow{
 			ID: t.ID, GrantID: t.GrantID, Kind: string(t.Kind), Hash: t.Hash, Scope: words(t.Scopes),
-			CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt),
+			CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, RevokedAt: orNull(t.RevokedAt), JKT: t.JKT,
+			ClientID: t.Exchange.ClientID, ParentID: t.Exchange.ParentID, Resource: t.Exchange.Resource, GivenVersion: t.Exchange.GivenVersion,
 		}
 		if t.PreviousID != "" {
 			rows[i].PreviousID = &t.PreviousID

@@ -23,7 +23,7 @@ import (
 	"gatehouse/ui"
 )
 
-// MaxBody is the largest request body, in bytes (REQUIREMENTS, HTTP).
+// MaxBody is the largest request body, in bytes.
 const MaxBody = 64 << 10
 
 // Config says where we stand in the network.

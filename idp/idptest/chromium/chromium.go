@@ -16,8 +16,9 @@ import (
 const starting = 40 * time.Second
 
 // Start starts one headless browser without a page; every story opens
-// windows of its own in it. The test is skipped where there is no Chromium.
-func Start(t *testing.T) context.Context {
+// windows of its own in it. more are flags that its tests need beside ours. The test is
+// skipped where there is no Chromium.
+func Start(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -39,7 +40,7 @@ func Start(t *testing.T) context.Context {
 	} {
 		flags = append(flags, chromedp.Flag(name, true))
 	}
-	ctx, stop := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(end)

@@ -164,6 +164,9 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	if err := m.checkClient(ctx, &after); err != nil {
 		return ClientEntry{}, err
 	}
+	if !after.AuthMethod.Secret() { // none that comes back with the method
+		after.SecretHashes = nil
+	}
 	if settings.Client().Same(before.Client, after) {
 		return clientEntry(a, before), nil
 	}
@@ -217,8 +220,8 @@ func (m *Manager) AddClientSecret(ctx context.Context, a authz.Actor, id string)
 	}
 	after := before.Client
 	switch {
-	case after.Public():
-		return "", entry.Invalid("auth_method", "settings.client.no_secret", after.Kind)
+	case !after.AuthMethod.Secret():
+		return "", entry.Invalid("auth_method", "settings.client.no_secret", string(after.AuthMethod))
 	case len(after.SecretHashes) >= maxSecrets:
 		return "", idp.ErrTwoSecrets
 	}

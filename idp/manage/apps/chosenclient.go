@@ -70,7 +70,7 @@ func (m *Manager) choose(ctx context.Context, c *idp.Client, secret string) erro
 	if secret == "" {
 		return nil
 	}
-	if withDefaults(*c).Public() {
+	if !withDefaults(*c).AuthMethod.Secret() {
 		return settings.Invalid("secret", "settings.client.secret_public")
 	}
 	c.SecretHashes = [][]byte{idp.HashSecret(secret)}

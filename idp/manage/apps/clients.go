@@ -14,7 +14,7 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// Lifetimes of a client's access tokens unless it asks for others (REQUIREMENTS).
+// Lifetimes of a client's access tokens unless it asks for others.
 const (
 	opaqueAccessTTL = 15 * time.Minute
 	jwtAccessTTL    = 5 * time.Minute
@@ -33,7 +33,7 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 		return c, "", err
 	}
 	secret := ""
-	if !c.Public() && len(c.SecretHashes) == 0 {
+	if c.AuthMethod.Secret() && len(c.SecretHashes) == 0 {
 		secret = idp.NewSecret()
 		c.SecretHashes = [][]byte{idp.HashSecret(secret)}
 	}
@@ -121,12 +121,15 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 		}
 	}
 	refuse(c.Public() == c.Kind.Confidential(), "auth_method", "settings.client.auth_method", c.Kind, c.AuthMethod)
+	m.checkKeys(*c, refuse)
 	refuse(!c.Kind.Confidential() && !c.RequirePKCE, "require_pkce", "settings.client.pkce")
 	refuse(c.TokenFormat == idp.JWTToken && c.AccessTTL > jwtAccessTTL, "access_ttl",
 		"settings.client.jwt_ttl", jwtAccessTTL)
 	if c.Kind == idp.APIClient {
 		err := m.checkAPI(ctx, *c, refuse)
-		return cmp.Or(err, wrong.Err())
+		more, errResources := m.checkResources(ctx, *c)
+		wrong = wrong.And(more...)
+		return cmp.Or(err, errResources, wrong.Err())
 	}
 	more, err := m.checkResources(ctx, *c)
 	if err != nil {

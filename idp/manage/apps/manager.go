@@ -11,7 +11,7 @@ type Manager struct {
 	Store *store.Store
 	// Issuer is the provider's, below which no API of others is.
 	Issuer string
-	// PrivateNetworks: back-channel logout may go to addresses that are not public,
-	// by http too.
+	// PrivateNetworks: back-channel logout may go to addresses that are not public, and keys
+	// may come from there, by http too.
 	PrivateNetworks bool
 }

@@ -11,19 +11,23 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// checkAPI checks what an API has and what it must not have: it gets no tokens, it is what
-// they are for.
+// checkAPI checks what an API has and what it must not have: it gets no tokens but by
+// exchange for those that are for it.
 func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken bool, field, key string, args ...any)) error {
 	refuse(c.Identifier == "", "identifier", "settings.api.need_identifier")
 	ours := c.Identifier == m.Issuer || strings.HasPrefix(c.Identifier, m.Issuer+"/")
 	refuse(ours, "identifier", "settings.api.ours", c.Identifier)
 	for field, has := range map[string]bool{
-		"grant_types": len(c.GrantTypes) > 0, "redirect_uris": len(c.RedirectURIs) > 0, "post_logout_redirect_uris": len(c.PostLogoutRedirectURIs) > 0,
+		"redirect_uris": len(c.RedirectURIs) > 0, "post_logout_redirect_uris": len(c.PostLogoutRedirectURIs) > 0,
 		"backchannel_logout_uri": c.BackchannelLogoutURI != "", "frontchannel_logout_uri": c.FrontchannelLogoutURI != "", "populations": len(c.Populations) > 0, "require_pkce": c.RequirePKCE,
-		"initiate_login_uri": c.InitiateLoginURI != "", "roles": len(c.Roles) > 0, "resources": len(c.Resources) > 0, "default_resource": c.DefaultResource != "",
+		"require_pushed_authorization_requests": c.RequirePushed,
+		"initiate_login_uri":                    c.InitiateLoginURI != "", "roles": len(c.Roles) > 0, "default_resource": c.DefaultResource != "",
 	} {
 		refuse(has, field, "settings.api.no_tokens")
 	}
+	exchanges := slices.Equal(c.GrantTypes, []string{idp.ExchangeGrant})
+	refuse(len(c.GrantTypes) > 0 && !exchanges, "grant_types", "settings.api.no_tokens")
+	refuse(len(c.Resources) > 0 && !exchanges, "resources", "settings.api.no_tokens")
 	for _, s := range c.Scopes {
 		refuse(s == idp.AdminScope || slices.Contains(idp.PersonScopes(), s), "scopes", "settings.api.scope", s)
 	}
@@ -51,7 +55,7 @@ func (m *Manager) checkUnnamed(ctx context.Context, c idp.Client, refuse func(br
 
 // checkResources checks the APIs that an app or a service may get tokens for.
 func (m *Manager) checkResources(ctx context.Context, c idp.Client) (wrong settings.Errors, err error) {
-	if c.Identifier != "" {
+	if c.Identifier != "" && c.Kind != idp.APIClient {
 		wrong = wrong.And(entry.Said(entry.Invalid("identifier", "settings.api.only"))...)
 	}
 	for _, identifier := range c.Resources {

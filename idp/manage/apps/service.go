@@ -18,6 +18,7 @@ func checkService(c idp.Client, refuse func(broken bool, field, key string, args
 	refuse(c.FrontchannelLogoutURI != "", "frontchannel_logout_uri", "settings.service.sign_out")
 	refuse(len(c.Populations) > 0, "populations", "settings.service.sign_in")
 	refuse(c.RequirePKCE, "require_pkce", "settings.service.pkce")
+	refuse(c.RequirePushed, "require_pushed_authorization_requests", "settings.service.sign_in")
 	refuse(len(c.Scopes) == 0, "scopes", "settings.service.need_scope", idp.AdminScope)
 	for _, s := range c.Scopes {
 		refuse(slices.Contains(idp.PersonScopes(), s), "scopes", "settings.service.scope", s)

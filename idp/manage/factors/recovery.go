@@ -25,7 +25,7 @@ func (e *TooSoonError) Error() string {
 }
 
 // MakeRecoveryCodes gives a person ten new recovery codes, in the transaction of
-// ctx; those of before are gone. It asks nothing and tells nobody: that is for the
+// ctx; the previous ones are gone. It asks nothing and tells nobody: that is for the
 // operation it is part of. The person sees the codes at the next sign-in.
 func (m *Manager) MakeRecoveryCodes(ctx context.Context, userID string) error {
 	set := idp.RecoverySet{ID: idp.NewID(), UserID: userID, CreatedAt: idp.Now()}

@@ -15,7 +15,7 @@ const BreakGlassLifetime = time.Hour
 
 // BreakGlass makes the token of a link by which one admin can sign in to the console
 // with a password, and the second step that the console always asks for, where portal
-// access allows no passwords. Links of before stop working, and every admin is told by
+// access allows no passwords. Earlier links stop working, and every admin is told by
 // mail. It is for whoever can sign in to the server.
 func (m *Manager) BreakGlass(ctx context.Context) (token string, err error) {
 	token = idp.NewSecret()

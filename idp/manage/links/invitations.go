@@ -206,7 +206,7 @@ func (m *Manager) invitation(ctx context.Context, id string) (idp.Link, linkBody
 }
 
 // ResendInvitation mails an invitation again with a new link, which works for seven
-// days from now; the one of before stops working. idp.ErrNotFound: it was accepted or
+// days from now; the previous one stops working. idp.ErrNotFound: it was accepted or
 // revoked meanwhile.
 func (m *Manager) ResendInvitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
 	l, body, err := m.invitation(ctx, id)

@@ -65,7 +65,7 @@ func (m *Manager) resetUser(ctx context.Context, l idp.Link) (idp.User, error) {
 // reset sets the password. Every session of the person ends, whatever the population
 // says of changes by people who are signed in: somebody else may know the old one. The
 // second step stays as it is and is asked for, and the mailbox is none until they have
-// proved it (DESIGN, Edges).
+// proved it.
 func (m *Manager) reset(ctx context.Context, o OpenLink, in LinkForm) error {
 	hash, err := m.People.Hash(ctx, o.Population, o.user, in.Password)
 	if err != nil {
@@ -109,7 +109,7 @@ func Gone(err error) error {
 
 // afterReset is what else a new password brings.
 func (m *Manager) afterReset(ctx context.Context, o OpenLink) error {
-	if m.Throttles != nil { // the pause of a password that was guessed at (DESIGN, Edges)
+	if m.Throttles != nil { // the pause of a password that was guessed at
 		if err := m.Throttles.ClearAccount(ctx, o.Population.ID, o.user.Email); err != nil {
 			return err
 		}

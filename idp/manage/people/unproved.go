@@ -70,7 +70,7 @@ func (m *Manager) LinkMade(ctx context.Context, a authz.Actor, user idp.User) (u
 	return true, m.Store.MarkUnproved(ctx, user.ID, at)
 }
 
-// passwordMade notes the same of a password, which replaces the one of before: where it
+// passwordMade notes the same of a password, which replaces the previous one: where it
 // is the only way in, what was unproved is gone.
 func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
 	if at = a.MadeFor(user, at); !at.IsZero() {

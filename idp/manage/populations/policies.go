@@ -18,8 +18,7 @@ import (
 // Apply says when a change of a policy applies.
 type Apply string
 
-// The choices (DESIGN section 2, "Changing a policy"); the third is for rules of
-// passwords alone.
+// The choices. The third is for rules of passwords alone.
 const (
 	// Immediately signs everybody concerned out, on every replica, as soon as the
 	// change is saved.

@@ -119,7 +119,7 @@ func (m *Manager) customRole(ctx context.Context, a authz.Actor, r authz.Request
 }
 
 // UpdateRole changes name and permissions of a role, for everybody who holds it at
-// once. The actor must hold its permissions of before and those of after.
+// once. The actor must hold its previous permissions and the new ones.
 // idp.ErrSystemRole: it is one; idp.ErrConflict: the version is not that of now.
 func (m *Manager) UpdateRole(ctx context.Context, a authz.Actor, e RoleEntry, reason string) (RoleEntry, error) {
 	before, err := m.customRole(ctx, a, authz.Request{Op: "UpdateRole", Holds: e.Permissions, Reason: reason}, e.ID)

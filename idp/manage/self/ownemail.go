@@ -21,7 +21,7 @@ import (
 const emailPause = time.Minute
 
 // AskEmail sends a link to the address that a person wants to have, and a notice to
-// the one they have. Links of before stop working. What comes back is the same whether
+// the one they have. Earlier links stop working. What comes back is the same whether
 // or not somebody else has the address: then they get a mail that says so, and nobody
 // the link. settings.Errors say what is wrong with the address, ErrStepUp asks for a
 // fresh second step, a *WaitError for patience.

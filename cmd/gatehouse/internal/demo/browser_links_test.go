@@ -98,7 +98,7 @@ func forgotPassword(t *testing.T, h *house, _ *manage.Manager) {
 	b.page("code")
 	b.answers(p.code(t, 30*time.Second))
 	b.reads("You are signed in")
-	// The window of before is out.
+	// The previous window is out.
 	first.visit(h.agentPortal())
 	first.clicks(`a[href="/login"]`)
 	first.page("signin")

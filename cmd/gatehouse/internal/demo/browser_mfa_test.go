@@ -124,7 +124,7 @@ func appThenEmail(t *testing.T, h *house, m *manage.Manager) {
 	b.picture("code-with-email")
 	b.clicks(`form:has(input[value=email]) button`)
 	b.sees("main.page-email-code")
-	b.picture("email-too-soon") // the code of before the set-up is not thirty seconds old
+	b.picture("email-too-soon") // the code from before the set-up is not thirty seconds old
 }
 
 // stepUp: a page of the agent portal asks for more than the sign-in proved, and an

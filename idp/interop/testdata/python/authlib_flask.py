@@ -2,7 +2,7 @@
 import os
 
 from authlib.integrations.flask_client import OAuth
-from flask import Flask, jsonify, redirect, session
+from flask import Flask, jsonify, session
 
 BASE, ISSUER = os.environ["BASE"], os.environ["ISSUER"]
 app = Flask(__name__)
@@ -41,6 +41,16 @@ def refresh():
         endpoint = provider.load_server_metadata()["token_endpoint"]
         client.refresh_token(endpoint, refresh_token=kept["token"]["refresh_token"])
     return jsonify(refreshed=True)
+
+
+@app.get("/logout")
+def logout():
+    return provider.logout_redirect(BASE + "/bye", id_token_hint=kept["token"]["id_token"])
+
+
+@app.get("/bye")
+def bye():
+    return jsonify(provider.validate_logout_response())
 
 
 app.run("localhost", int(os.environ["PORT"]))

@@ -1,6 +1,7 @@
 # mozilla-django-oidc in a Django project of one file.
 import os
 import sys
+from urllib.parse import urlencode
 
 import django
 from django.conf import settings
@@ -22,7 +23,11 @@ settings.configure(
     OIDC_OP_TOKEN_ENDPOINT=ISSUER + "/token",
     OIDC_OP_USER_ENDPOINT=ISSUER + "/userinfo",
     OIDC_OP_JWKS_ENDPOINT=ISSUER + "/keys",
+    OIDC_STORE_ID_TOKEN=True,
+    OIDC_OP_LOGOUT_URL_METHOD="django_app.end_session",
+    ALLOW_LOGOUT_GET_METHOD=True,
     LOGIN_REDIRECT_URL="/userinfo",
+    LOGOUT_REDIRECT_URL="/bye",
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
 )
 django.setup()
@@ -38,9 +43,15 @@ def userinfo(request):
     return JsonResponse({"email": request.user.email} if request.user.is_authenticated else {}, status=200)
 
 
+def end_session(request):
+    query = {"id_token_hint": request.session["oidc_id_token"], "post_logout_redirect_uri": BASE + "/bye"}
+    return ISSUER + "/end_session?" + urlencode(query)
+
+
 urlpatterns = [
     path("oidc/", include("mozilla_django_oidc.urls")),
     path("userinfo", userinfo),
+    path("bye", lambda request: JsonResponse({})),
     path("", lambda request: redirect("oidc_authentication_init")),
 ]
 

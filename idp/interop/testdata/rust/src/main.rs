@@ -13,7 +13,8 @@ fn main() {
         .add_root_certificate(reqwest::Certificate::from_pem(&std::fs::read(var("CA_FILE").unwrap()).unwrap()).unwrap())
         .build()
         .unwrap();
-    let metadata = CoreProviderMetadata::discover(&IssuerUrl::new(var("ISSUER").unwrap()).unwrap(), &http).unwrap();
+    let metadata = ProviderMetadataWithLogout::discover(&IssuerUrl::new(var("ISSUER").unwrap()).unwrap(), &http).unwrap();
+    let end = metadata.additional_metadata().end_session_endpoint.clone().unwrap();
     let client = CoreClient::from_provider_metadata(
         metadata,
         ClientId::new(var("CLIENT_ID").unwrap()),
@@ -63,6 +64,15 @@ fn main() {
                 .request(&http)
                 .map_err(|e| format!("{e:?}"))
                 .map(|_: CoreTokenResponse| "{\"refreshed\":true}".into()),
+            "/logout" => {
+                let address = LogoutRequest::from(end.clone())
+                    .set_id_token_hint(tokens.as_ref().unwrap().extra_fields().id_token().unwrap())
+                    .set_post_logout_redirect_uri(PostLogoutRedirectUrl::new(format!("{base}/bye")).unwrap())
+                    .http_get_url();
+                let to = Header::from_bytes("Location", address.as_str()).unwrap();
+                request.respond(Response::empty(302).with_header(to)).unwrap();
+                continue;
+            }
             _ => Ok(String::new()),
         };
         let (status, body) = match answer {

@@ -1,4 +1,4 @@
-package federation
+package keyset
 
 import (
 	"context"
@@ -18,27 +18,56 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"gatehouse/idp"
+	"gatehouse/idp/fetch"
 )
 
-// The limits of another provider's keys.
+// The limits of others' keys.
 const (
-	maxKeys                = 100
 	minModulus, maxModulus = 2048, 8192 // bits of an RSA key (RFC 7518 section 3.3)
 	// rotationBurst fetches for a key that is not known are free, then one follows every
 	// rotationEvery: an unknown kid costs its sender nothing.
 	rotationBurst = 3
 	rotationEvery = 3 * time.Second
+	// failureFor is how long a failure is answered without asking again.
+	failureFor = 3 * time.Second
 )
 
-// errNoKeys: the document was read, and none of its keys can be used.
-var errNoKeys = errors.New("no key of the key set can be used")
+// Rules are what is taken of somebody's keys.
+type Rules struct {
+	// Algorithms are those that their signatures may have: none without a key pair.
+	Algorithms []string
+	// Most is how many keys of a set are used.
+	Most int
+	// Fresh is how long a document is used, and Stale how long in place of one that cannot be
+	// fetched.
+	Fresh, Stale time.Duration
+	// PublicOnly leaves out a key that is published with its private half: whoever read the
+	// document has it.
+	PublicOnly bool
+}
 
-// keySet holds the keys that a provider publishes, and fetches them again when they are
+// OfClients are the rules for the keys by which apps authenticate.
+func OfClients() Rules {
+	return Rules{
+		Algorithms: []string{"RS256", "PS256", "ES256", "EdDSA"}, Most: 20,
+		Fresh: 5 * time.Minute, Stale: time.Hour, PublicOnly: true,
+	}
+}
+
+// ErrNone: the document was read, and none of its keys can be used. ErrPrivate: a key has its
+// private half.
+var (
+	ErrNone    = errors.New("no key of the key set can be used")
+	ErrPrivate = errors.New("it has its private half")
+)
+
+// Set holds the keys that somebody publishes, and fetches them again when they are
 // old, or when a token names one that is not among them. A key that cannot be used is
 // left out, and the others still work (RFC 7517 section 5). It implements oidc.KeySet.
-type keySet struct {
+type Set struct {
 	client  *http.Client
 	address string
+	rules   Rules
 
 	mu      sync.Mutex // held while they are fetched: others wait for the same answer
 	keys    []jose.JSONWebKey
@@ -48,9 +77,29 @@ type keySet struct {
 	failure error
 }
 
+// New is the set at an address, which client fetches.
+func (r Rules) New(client *http.Client, address string) *Set {
+	return &Set{client: client, address: address, rules: r}
+}
+
+// Of is the set of a document that is at hand: it is never fetched. What cannot be used of it
+// is left out.
+func (r Rules) Of(document string) *Set {
+	var d struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	s := &Set{rules: r}
+	if err := json.Unmarshal([]byte(document), &d); err != nil {
+		s.failure = fmt.Errorf("read the keys: %w", err)
+		return s
+	}
+	s.keys, _ = r.usable(d.Keys)
+	return s
+}
+
 // VerifySignature implements oidc.KeySet.
-func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	signed, err := jose.ParseSignedCompact(token, signatureAlgorithms())
+func (s *Set) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	signed, err := jose.ParseSignedCompact(token, s.rules.signatures())
 	if err != nil {
 		return nil, fmt.Errorf("read the token: %w", err)
 	}
@@ -71,9 +120,8 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	return nil, fmt.Errorf("none of %d keys made the signature", len(keys))
 }
 
-func signatureAlgorithms() []jose.SignatureAlgorithm {
-	var list []jose.SignatureAlgorithm
-	for _, name := range algorithms() {
+func (r Rules) signatures() (list []jose.SignatureAlgorithm) {
+	for _, name := range r.Algorithms {
 		list = append(list, jose.SignatureAlgorithm(name))
 	}
 	return list
@@ -84,7 +132,7 @@ func signatureAlgorithms() []jose.SignatureAlgorithm {
 func verified(signed *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bool) {
 	header := signed.Signatures[0].Header
 	for _, key := range keys {
-		if key.KeyID != "" && header.KeyID != "" && key.KeyID != header.KeyID || key.Algorithm != "" && key.Algorithm != header.Algorithm {
+		if key.KeyID != "" && header.KeyID != "" && key.KeyID != header.KeyID || !fits(key, header.Algorithm) {
 			continue
 		}
 		if payload, err := signed.Verify(key.Key); err == nil {
@@ -95,28 +143,28 @@ func verified(signed *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bo
 }
 
 // current are the keys as far as they are known, fetched where they are older than
-// freshFor.
-func (s *keySet) current(ctx context.Context) ([]jose.JSONWebKey, error) {
+// s.rules.Fresh.
+func (s *Set) current(ctx context.Context) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := idp.Now(); now.Sub(s.fetched) > freshFor && now.Sub(s.failed) > failureFor {
+	if now := idp.Now(); s.client != nil && now.Sub(s.fetched) > s.rules.Fresh && now.Sub(s.failed) > failureFor {
 		s.fetch(ctx)
 	}
 	return s.known()
 }
 
 // newer are the keys after another look, as far as one is due.
-func (s *keySet) newer(ctx context.Context) ([]jose.JSONWebKey, error) {
+func (s *Set) newer(ctx context.Context) ([]jose.JSONWebKey, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now := idp.Now(); now.Sub(s.failed) > failureFor && s.pay(now) {
+	if now := idp.Now(); s.client != nil && now.Sub(s.failed) > failureFor && s.pay(now) {
 		s.fetch(ctx)
 	}
 	return s.known()
 }
 
 // pay tells whether another fetch for an unknown key is due, and counts it.
-func (s *keySet) pay(now time.Time) bool {
+func (s *Set) pay(now time.Time) bool {
 	if s.paid.Before(now) {
 		s.paid = now
 	}
@@ -130,53 +178,53 @@ func (s *keySet) pay(now time.Time) bool {
 
 // known are the keys of the last document, for as long as it stands in for one that
 // cannot be fetched.
-func (s *keySet) known() ([]jose.JSONWebKey, error) {
+func (s *Set) known() ([]jose.JSONWebKey, error) {
 	switch {
-	case s.failure != nil && (s.fetched.IsZero() || idp.Now().Sub(s.fetched) > staleFor):
+	case s.failure != nil && (s.fetched.IsZero() || idp.Now().Sub(s.fetched) > s.rules.Stale):
 		return nil, s.failure
 	case len(s.keys) == 0:
-		return nil, errNoKeys
+		return nil, ErrNone
 	}
 	return s.keys, nil
 }
 
-// unusable tells whether the document has no key that can be used.
-func (s *keySet) unusable() bool {
+// Unusable tells whether the document has no key that can be used.
+func (s *Set) Unusable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.fetched.IsZero() && len(s.keys) == 0
 }
 
 // fetch reads the document. A failure leaves what is known.
-func (s *keySet) fetch(ctx context.Context) {
+func (s *Set) fetch(ctx context.Context) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	err := fetchJSON(context.WithoutCancel(ctx), s.client, s.address, "", &document)
+	err := fetch.JSON(context.WithoutCancel(ctx), s.client, s.address, "", &document)
 	if err == nil && document.Keys == nil {
-		err = errNotJSON
+		err = fetch.ErrNotJSON
 	}
 	if err != nil {
-		s.failure, s.failed = fmt.Errorf("fetch the keys: %w", brief(err)), idp.Now()
+		s.failure, s.failed = fmt.Errorf("fetch the keys: %w", fetch.Brief(err)), idp.Now()
 		return
 	}
-	keys, left := usable(document.Keys)
+	keys, left := s.rules.usable(document.Keys)
 	if len(left) > 0 {
-		slog.WarnContext(ctx, "keys of another provider were left out", "address", s.address, "usable", len(keys), "left_out", len(left),
+		slog.WarnContext(ctx, "keys that somebody publishes were left out", "address", s.address, "usable", len(keys), "left_out", len(left),
 			"causes", left[:min(len(left), 10)])
 	}
 	s.keys, s.fetched, s.failure = keys, idp.Now(), nil
 }
 
 // usable are the keys that can check a signature, and why the others cannot.
-func usable(list []json.RawMessage) (keys []jose.JSONWebKey, left []string) {
+func (r Rules) usable(list []json.RawMessage) (keys []jose.JSONWebKey, left []string) {
 	for i, raw := range list {
-		key, err := readKey(raw)
-		if err == nil && len(keys) == maxKeys {
-			err = fmt.Errorf("more than %d", maxKeys)
+		key, err := r.Read(raw)
+		if err == nil && len(keys) == r.Most {
+			err = fmt.Errorf("more than %d", r.Most)
 		}
 		if err != nil {
-			left = append(left, fmt.Sprintf("key %d: %s", i, brief(err)))
+			left = append(left, fmt.Sprintf("key %d: %s", i, fetch.Brief(err)))
 			continue
 		}
 		keys = append(keys, key)
@@ -184,8 +232,8 @@ func usable(list []json.RawMessage) (keys []jose.JSONWebKey, left []string) {
 	return keys, left
 }
 
-// readKey reads a public key for signatures of the algorithms that we take.
-func readKey(raw json.RawMessage) (key jose.JSONWebKey, err error) {
+// Read reads a public key for signatures of the algorithms that are taken.
+func (r Rules) Read(raw json.RawMessage) (key jose.JSONWebKey, err error) {
 	var about struct {
 		Use        string   `json:"use"`
 		Algorithm  string   `json:"alg"`
@@ -199,17 +247,43 @@ func readKey(raw json.RawMessage) (key jose.JSONWebKey, err error) {
 		return key, fmt.Errorf("its use is %.20q", about.Use)
 	case len(about.Operations) > 0 && !slices.Contains(about.Operations, "verify"):
 		return key, fmt.Errorf("its operations are %.100q", about.Operations)
-	case about.Algorithm != "" && !slices.Contains(algorithms(), about.Algorithm):
+	case about.Algorithm != "" && !slices.Contains(r.Algorithms, about.Algorithm):
 		return key, fmt.Errorf("its algorithm is %.20q", about.Algorithm)
 	}
 	if err := json.Unmarshal(raw, &key); err != nil {
 		return key, fmt.Errorf("it cannot be read: %w", err)
 	}
+	if r.PublicOnly && !key.IsPublic() {
+		return key, ErrPrivate
+	}
 	// A private key that was published by mistake checks signatures as its public half.
 	if key = key.Public(); !key.Valid() {
 		return key, errors.New("it is not a public key")
 	}
-	return key, checkStrength(key.Key)
+	if err := checkStrength(key.Key); err != nil {
+		return key, err
+	}
+	if !slices.ContainsFunc(r.Algorithms, func(alg string) bool { return fits(key, alg) }) {
+		return key, errors.New("no algorithm that is taken goes with it")
+	}
+	return key, nil
+}
+
+// fits tells whether a key makes signatures of an algorithm (RFC 7518 section 3.1, RFC 8037
+// section 3.1).
+func fits(key jose.JSONWebKey, alg string) bool {
+	if key.Algorithm != "" && key.Algorithm != alg {
+		return false
+	}
+	switch k := key.Key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")
+	case *ecdsa.PublicKey:
+		return alg == map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[k.Curve.Params().BitSize]
+	case ed25519.PublicKey:
+		return alg == string(jose.EdDSA)
+	}
+	return false
 }
 
 // checkStrength refuses keys that are no pair's, or too weak, or dear to compute with.
@@ -227,12 +301,4 @@ func checkStrength(key any) error {
 		return fmt.Errorf("it is a %s", strings.TrimPrefix(fmt.Sprintf("%T", key), "*"))
 	}
 	return nil
-}
-
-// doubt says why a token is not believed: its own fault, or that of the keys.
-func (d *description) doubt(err error) error {
-	if s, ok := d.keys.(*keySet); ok && s.unusable() {
-		return &idp.FederationError{Reason: idp.FederationKeys, Cause: errNoKeys}
-	}
-	return untrusted("%w", brief(err))
 }

@@ -1,4 +1,4 @@
-package federation
+package keyset
 
 import (
 	"crypto"
@@ -22,9 +22,13 @@ import (
 	"gatehouse/idp"
 )
 
+var rules = Rules{
+	Algorithms: []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}, Most: 100, Fresh: time.Hour, Stale: 24 * time.Hour,
+}
+
 // published is a key set that a test may change, and how often it was fetched.
 type published struct {
-	*keySet
+	*Set
 	keys  atomic.Pointer[string] // the document
 	asked atomic.Int32
 	down  atomic.Bool
@@ -42,7 +46,7 @@ func publish(t *testing.T) *published {
 		_, _ = w.Write([]byte(*p.keys.Load()))
 	}))
 	t.Cleanup(srv.Close)
-	p.keySet = &keySet{client: srv.Client(), address: srv.URL}
+	p.Set = rules.New(srv.Client(), srv.URL)
 	return p
 }
 
@@ -174,13 +178,13 @@ func TestAKeyThatCannotBeUsedIsLeftOut(t *testing.T) {
 			if _, err := p.VerifySignature(t.Context(), good.token(t)); err != nil {
 				t.Errorf("beside it a good key does not work: %v", err)
 			}
-			if n := len(p.keySet.keys); n != 1 {
+			if n := len(p.Set.keys); n != 1 {
 				t.Errorf("%d keys count as usable, want the good one", n)
 			}
 			alone := publish(t)
 			alone.set(t, odd)
-			if _, err := alone.VerifySignature(t.Context(), good.token(t)); !errors.Is(err, errNoKeys) {
-				t.Errorf("alone: %v, want %v", err, errNoKeys)
+			if _, err := alone.VerifySignature(t.Context(), good.token(t)); !errors.Is(err, ErrNone) {
+				t.Errorf("alone: %v, want %v", err, ErrNone)
 			}
 		})
 		all = append(all, odd)
@@ -249,7 +253,7 @@ func TestAKeySetThatCannotBeRead(t *testing.T) {
 	for _, text := range []string{"", "x", "<html>", "[]", "{}", `{"keys":null}`, `{"keys":5}`, `{"keys":[{"kty":`} {
 		p := publish(t)
 		p.keys.Store(&text)
-		if _, err := p.VerifySignature(t.Context(), good.token(t)); err == nil || errors.Is(err, errNoKeys) || p.unusable() {
+		if _, err := p.VerifySignature(t.Context(), good.token(t)); err == nil || errors.Is(err, ErrNone) || p.Unusable() {
 			t.Errorf("%q: %v", text, err)
 		}
 		p.age(time.Minute)
@@ -262,7 +266,7 @@ func TestAKeySetThatCannotBeRead(t *testing.T) {
 		if _, err := p.VerifySignature(t.Context(), good.token(t)); err != nil {
 			t.Errorf("%q, after keys that were good: %v", text, err)
 		}
-		p.age(staleFor)
+		p.age(rules.Stale)
 		if _, err := p.VerifySignature(t.Context(), good.token(t)); err == nil {
 			t.Errorf("%q: keys of yesterday are believed", text)
 		}
@@ -329,15 +333,15 @@ func TestTooManyKeys(t *testing.T) {
 	t.Parallel()
 	good := newPair(t, "good")
 	list := []any{}
-	for range 3 * maxKeys {
+	for range 3 * rules.Most {
 		list = append(list, map[string]any{"kty": "oct", "k": "AAAA"})
 	}
-	for range 2 * maxKeys {
+	for range 2 * rules.Most {
 		list = append(list, good.jwk(t, nil))
 	}
 	p := publish(t)
 	p.set(t, list...)
-	if _, err := p.VerifySignature(t.Context(), good.token(t)); err != nil || len(p.keySet.keys) != maxKeys {
-		t.Errorf("%d keys, %v", len(p.keySet.keys), err)
+	if _, err := p.VerifySignature(t.Context(), good.token(t)); err != nil || len(p.Set.keys) != rules.Most {
+		t.Errorf("%d keys, %v", len(p.Set.keys), err)
 	}
 }
