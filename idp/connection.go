@@ -167,6 +167,8 @@ type Identity struct {
 	Email      string // as the other side last wrote it, to recognise the account by
 	CreatedAt  time.Time
 	LastSeenAt time.Time
+	// Unproved: an actor said whose it is, and nobody else.
+	Unproved bool
 }
 
 // Assertion is somebody whom another provider vouches for, as its ID token says.

@@ -32,6 +32,14 @@ type window struct {
 	ctx context.Context
 }
 
+// watchFrames notes that the page opens a frame.
+const watchFrames = `(() => {
+	window.framed = false
+	const note = (changes) => { window.framed ||= changes.some((c) => [...c.addedNodes].some((n) => n.tagName === "IFRAME")) }
+	new MutationObserver(note).observe(document, { childList: true, subtree: true })
+	return ""
+})()`
+
 // actInChromium has a library without a server do all that it does.
 func (r *relyingParty) actInChromium(certificate tls.Certificate) {
 	r.t.Helper()
@@ -46,10 +54,15 @@ func (r *relyingParty) actInChromium(certificate tls.Certificate) {
 	w.until(`document.querySelector("output").textContent.startsWith("redirect: ")`)
 	for _, a := range []act{userinfo, refresh, frame, popup, userinfo} {
 		if a, does := r.find(a); does {
+			w.ask(watchFrames)
 			w.click("#" + a.name)
 			w.until(fmt.Sprintf(`document.querySelector("output").textContent.startsWith(%q)`, a.name))
 			if said := w.ask(`document.querySelector("output").textContent`); a.name == userinfo.name && said != "userinfo: "+r.email || strings.Contains(said, "failed") {
 				r.t.Errorf("the page says %q", said)
+			}
+			framed := w.ask("String(!!window.framed)") == "true"
+			if a.name == frame.name && !framed || a.name == refresh.name && framed {
+				r.t.Errorf("%s: frames were opened: %t", a.name, framed)
 			}
 		}
 	}

@@ -86,7 +86,7 @@ func (l library) enter(t *testing.T, app *idptest.App) *relyingParty {
 	}
 	// Her invitation proved the address.
 	idptest.Must(t, app.Store.MarkEmailVerified(t.Context(), app.AddUser(idp.Agents, r.email).ID))
-	c := idp.Client{Name: l.name, Kind: l.kind, Populations: []string{idp.Agents}}
+	c := idp.Client{Name: l.name, Kind: l.kind, Populations: []string{idp.Agents}, GrantTypes: l.grants}
 	for _, s := range l.settings("http://localhost:" + port) {
 		switch s[0] {
 		case "redirect_uris":
@@ -173,13 +173,21 @@ func (r *relyingParty) actOnPages(ca *authority) {
 	}
 }
 
+var userCode = regexp.MustCompile(`\b[A-Z]{4}-[A-Z]{4}\b`)
+
 // actByItself has a program of a terminal do all that it does, once the person signed in at
 // the address that it wrote.
 func (r *relyingParty) actByItself(ca *authority) {
 	r.t.Helper()
 	ended := r.start(ca)
 	b := idptest.NewBrowser(r.t)
-	r.enrol(b, b.Get(r.written(ended)))
+	page := b.Get(r.written(ended))
+	if _, _, asks := page.Form("/device"); asks {
+		page = b.Submit(page, "/device", "user_code", userCode.FindString(r.output.String()))
+		b.Submit(r.toApp(b, page), "/approve")
+	} else {
+		r.enrol(b, page)
+	}
 	select {
 	case err := <-ended:
 		idptest.Must(r.t, err)
@@ -200,7 +208,7 @@ func (r *relyingParty) actByItself(ca *authority) {
 // written waits for the address that a program tells the person to open.
 func (r *relyingParty) written(ended <-chan error) string {
 	r.t.Helper()
-	address := regexp.MustCompile(regexp.QuoteMeta(r.issuer) + `/authorize\?\S+`)
+	address := regexp.MustCompile(regexp.QuoteMeta(r.issuer) + `/(authorize\?|device\b)\S*`)
 	for begin := time.Now(); time.Since(begin) < time.Minute; {
 		if found := address.FindString(r.output.String()); found != "" {
 			return found
@@ -218,7 +226,7 @@ func (r *relyingParty) written(ended <-chan error) string {
 // await waits until the app listens.
 func (r *relyingParty) await(ended <-chan error) {
 	r.t.Helper()
-	for begin := time.Now(); time.Since(begin) < time.Minute; {
+	for begin := time.Now(); time.Since(begin) < 3*time.Minute; { // Java on a busy machine
 		if conn, err := net.Dial("tcp", "localhost:"+r.port); err == nil {
 			_ = conn.Close()
 			return

@@ -24,6 +24,8 @@ type library struct {
 	command  string
 	callback string // the path of its redirect URI
 	acts     []act
+	// grants are the grant types that are not the kind's.
+	grants []string
 	// note is what who uses it has to know.
 	note string
 	// needs is a program of the distribution's packages.
@@ -92,7 +94,9 @@ var libraries = []library{
 	web("oauth2-proxy 7.15", "oauth2-proxy/oauth2-proxy.sh", "./oauth2-proxy.sh", "/oauth2/callback",
 		userinfo.at("/oauth2/userinfo", ""), refresh.at("/", "Refreshing session"), signOut.at("/oauth2/sign_out?rd=$END", "")).
 		about("It does not say whose session ends, so the person is asked. It lets in only people whose address was proved (`email_verified`)."),
-	web("oidc-agent 4.2", "oidc-agent/oidc-agent.sh", "./oidc-agent.sh", "", refresh.at("", "refreshed")).native().of("oidc-agent"),
+	web("oidc-agent 4.2", "oidc-agent/oidc-agent.sh", "./oidc-agent.sh code", "", refresh.at("", "refreshed")).native().of("oidc-agent"),
+	web("oidc-agent by device grant 4.2", "oidc-agent/oidc-agent.sh", "./oidc-agent.sh device", "", refresh.at("", "refreshed")).native().of("oidc-agent").
+		granted(idp.DeviceGrant, "refresh_token").about("For a machine without a browser: the person approves it on another."),
 }
 
 // apis check the access tokens of others.
@@ -143,11 +147,19 @@ func (l library) settings(base string) (list [][2]string) {
 	case idp.SPAClient:
 		base = strings.Replace(base, "http:", "https:", 1) // http would be another site to the browser
 	}
+	if len(l.grants) > 0 {
+		return [][2]string{{"grant_types", strings.Join(l.grants, " ")}}
+	}
 	list = append(list, [2]string{"redirect_uris", base + l.callback})
 	if _, does := l.find(signOut); does {
 		list = append(list, [2]string{"post_logout_redirect_uris", base + "/bye"})
 	}
 	return list
+}
+
+func (l library) granted(types ...string) library {
+	l.grants = types
+	return l
 }
 
 // of makes it one that the distribution's packages bring.

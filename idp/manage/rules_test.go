@@ -53,7 +53,7 @@ func TestEveryOperationHasARule(t *testing.T) {
 
 // steps are methods that operations of other rooms call, after they were allowed.
 var steps = []string{
-	"Allow", "Detail", "Forbid", "Mailing", "MayRead", "MayVouch", "SaveUser", "Target", "Through", "Unlink", "WayMade",
+	"Allow", "Detail", "Forbid", "LinkMade", "Mailing", "MayRead", "MayVouch", "SaveUser", "Target", "Through", "Unlink", "WayMade",
 }
 
 // A room that grows beyond this holds two concerns.

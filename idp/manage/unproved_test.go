@@ -179,6 +179,41 @@ func TestWhoLinksTheirOwnAccountWithAnothersGetsNoneOfTheirLaterRoles(t *testing
 	}
 }
 
+// The first link made the mark, and goes with its connection. The other is no better proved
+// for that.
+func TestALinkStaysUnprovedWhenTheConnectionOfAnotherIsDeleted(t *testing.T) {
+	t.Parallel()
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx, u := t.Context(), o.person(t, idp.Agents)
+		c := o.connected(t, func(c *connections.ConnectionChange) { c.Trust = idp.LocalStep })
+		partner, err := o.Connections.AddConnection(ctx, everything(), generic(nil))
+		idptest.Must(t, err)
+		for _, n := range []connections.NewIdentity{
+			{UserID: u.ID, ConnectionID: c.ID, TenantID: contoso, ObjectID: oid, Reason: ticket},
+			{UserID: u.ID, ConnectionID: partner.ID, Subject: "mallory", Reason: ticket},
+		} {
+			idptest.Must(t, o.Connections.LinkIdentity(ctx, holder(idp.PermissionUsers), n))
+		}
+		idptest.Must(t, o.Connections.DeleteConnection(ctx, everything(), c.ID, 0, ticket))
+		own := func() bool {
+			idptest.Must(t, o.db.SetPasswordHash(ctx, u.ID, "$argon2id$own", idp.Now()))
+			now, err := o.db.User(ctx, u.ID)
+			idptest.Must(t, err)
+			idptest.Must(t, o.People.PasswordOwned(ctx, now))
+			now, err = o.db.User(ctx, u.ID)
+			idptest.Must(t, err)
+			return now.UnprovedAt.IsZero()
+		}
+		if own() {
+			t.Error("a new password proves the link that is left")
+		}
+		idptest.Must(t, o.Connections.UnlinkIdentity(ctx, everything(), u.ID, partner.ID, ticket))
+		if !own() {
+			t.Error("the mark outlives the links, and a new password")
+		}
+	})
+}
+
 // A temporary password is known to whoever gave it: that it was typed proves nothing. One
 // that the person chose does, and so does an admin's, who could have all of it anyway.
 func TestRolesComeOnceTheWaysInAreTheOwners(t *testing.T) {

@@ -18,11 +18,11 @@ import (
 	"gatehouse/idp/store"
 )
 
-// readings are the operations that write nothing but the audit log's word of a refusal.
+// readings are the operations that write nothing but to the audit log.
 var readings = []string{
 	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
-	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "Audit", "ExportAudit", "Deliveries", "SigningKeys",
+	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
 }
 
 // turner counts the rotations of signing keys.

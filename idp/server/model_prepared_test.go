@@ -39,8 +39,12 @@ func (w *intrigue) drawPrepared() {
 	if !slices.Contains(w.held, idp.PermissionUsers) || !w.is("they prepare accounts") {
 		return
 	}
+	by := ways
+	if len(w.shape.ways) > 0 {
+		by = w.shape.ways
+	}
 	for range rapid.IntRange(1, 3).Draw(w.r, "accounts") {
-		w.prepare(prepared{way: oneOf(w.r, ways, "by"), email: idp.NewID() + "@rtx.example", object: idp.NewID()})
+		w.prepare(prepared{way: oneOf(w.r, by, "by"), email: idp.NewID() + "@rtx.example", object: idp.NewID()})
 	}
 }
 
@@ -109,6 +113,11 @@ func (w *intrigue) meanwhile(p prepared) {
 		}
 	case ownerLinked:
 		w.link(w.self.ID, w.connection, homeDirectory, p.object)
+		if w.is("they choose a new password") {
+			now, err := w.app.Store.User(w.ctx, w.self.ID)
+			w.must(err)
+			w.must(w.app.Manage.People.PasswordOwned(w.ctx, now))
+		}
 	}
 }
 

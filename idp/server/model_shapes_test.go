@@ -18,16 +18,10 @@ type shape struct {
 	takes []string
 	// where answers questions of the draw, by their names.
 	where map[string]bool
+	// ways are those of accounts for newcomers; any, if it has none.
+	ways []string
 	// steps are the first operations, which concern the first of the people.
 	steps []string
-}
-
-func drawShape(r *rapid.T) shape {
-	names := make([]string, len(shapes))
-	for i, s := range shapes {
-		names[i] = s.name
-	}
-	return shapes[slices.Index(names, oneOf(r, names, "shape"))]
 }
 
 // oneOf draws one of a list, each as often: rapid by itself prefers the first ones.
@@ -121,6 +115,13 @@ var shapes = []shape{
 		steps: []string{"set a password"},
 	},
 	{
+		name: "a password where no email code is asked for", takes: []string{"SetPassword"},
+		where: in(nobodys, map[string]bool{
+			"has an authenticator": false, "email codes count": true, "the attacker reads their mail": false, "an app asks for a password alone": true,
+		}),
+		steps: []string{"set a password"},
+	},
+	{
 		name: "their address", takes: []string{"UpdateUser"},
 		where: in(nobodys, map[string]bool{"has an authenticator": false, "email codes count": true, "the attacker reads their mail": false}),
 		steps: []string{"move an address"},
@@ -159,6 +160,14 @@ var shapes = []shape{
 		steps: []string{"let agents come through it"},
 	},
 	{
+		name: "a way that was closed, for who is linked", takes: []string{"SaveAccess"},
+		where: in(nobodys, theirsToo, bare, map[string]bool{
+			"agents come by password alone": true, "its domain is named": false, "comes by Entra": true, "from their directory": true,
+			"the attacker reads their mail": false, "the connection is switched off": false,
+		}),
+		steps: []string{"let agents come through it"},
+	},
+	{
 		name: "addresses of a connection of their own", takes: []string{"AddConnection", "LinkIdentity"},
 		where: in(phone, map[string]bool{"a contact": true, "somebody without permissions": true, "with the domain": true, "the attacker reads their mail": false}),
 		steps: []string{"add a connection of their own"},
@@ -169,7 +178,28 @@ var shapes = []shape{
 		steps: []string{"add a connection of their own"},
 	},
 	{name: "an app", takes: []string{"UpdateClient", "AddClientSecret"}, steps: []string{"point an app at themselves", "add a secret"}},
-	{name: "an account for a newcomer", takes: []string{"AddUser"}, where: in(newcomer)},
-	{name: "an account for a newcomer, from elsewhere", takes: []string{"AddUser"}, where: in(newcomer, map[string]bool{"they wait for roles": true})},
+	{
+		name: "an account for a newcomer", takes: []string{"AddUser"}, where: in(newcomer, map[string]bool{"they wait for roles": true}),
+	},
+	{
+		name: "a password for a newcomer", takes: []string{"SetPassword"}, where: in(newcomer),
+		ways: []string{firstPassword, laterPassword},
+	},
+	{
+		name: "a password for who came", takes: []string{"SetPassword"}, where: in(newcomer, map[string]bool{"they wait for roles": false}),
+		ways: []string{afterPassword},
+	},
+	{
+		name: "an account elsewhere for who came", takes: []string{"LinkIdentity"}, where: in(newcomer, map[string]bool{"they wait for roles": false}),
+		ways: []string{afterLinked},
+	},
+	{
+		name: "a newcomer's address", takes: []string{"UpdateUser"}, where: in(newcomer, map[string]bool{"they wait for roles": false}),
+		ways: []string{movedSelf, movedOther},
+	},
+	{
+		name: "a newcomer's account elsewhere", takes: []string{"LinkIdentity"}, where: in(newcomer),
+		ways: []string{ownerLinked},
+	},
 	{name: "what was given", where: map[string]bool{"an admin acts": true}},
 }

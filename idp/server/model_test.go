@@ -3,7 +3,9 @@ package server_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,25 +25,45 @@ func TestNoSequenceOfOperationsReachesBeyondWhatTheActorHolds(t *testing.T) {
 	// Somebody can always sign in to the console.
 	admin := app.AddUser(idp.Agents, "admin@rtx.example").ID
 	idptest.Must(t, app.Store.GiveRole(t.Context(), admin, idp.RoleAdmin))
-	rapid.Check(t, func(r *rapid.T) {
-		w := newIntrigue(t, r, app, admin)
-		defer w.leave()
-		w.step()
-		for range rapid.IntRange(0, 4).Draw(r, "operations") {
-			if w.is("an admin acts") {
-				w.take()
-			} else {
-				w.act()
-			}
-			w.note()
+	fewerDraws(t)
+	for _, s := range shapes {
+		t.Run(s.name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) {
+				w := newIntrigue(t, r, s, app, admin)
+				defer w.leave()
+				w.plot()
+			})
+		})
+	}
+}
+
+// fewerDraws has each shape drawn a sixth as often as rapid is told.
+func fewerDraws(t *testing.T) {
+	checks := flag.Lookup("rapid.checks").Value
+	before := checks.String()
+	n, err := strconv.Atoi(before)
+	idptest.Must(t, err)
+	idptest.Must(t, checks.Set(strconv.Itoa(max(1, n/6))))
+	t.Cleanup(func() { idptest.Must(t, checks.Set(before)) })
+}
+
+// plot draws what they do, and judges what came of it.
+func (w *intrigue) plot() {
+	w.step()
+	for range rapid.IntRange(0, 4).Draw(w.r, "operations") {
+		if w.is("an admin acts") {
+			w.take()
+		} else {
+			w.act()
 		}
-		w.tryAll()
-		w.meet()
-		w.judgePeople()
-		w.judgeApps()
-		w.judgeSelf()
-		w.judgeTokens()
-	})
+		w.note()
+	}
+	w.tryAll()
+	w.meet()
+	w.judgePeople()
+	w.judgeApps()
+	w.judgeSelf()
+	w.judgeTokens()
 }
 
 // mayBecome is the table of roles: to be a person takes all that the person holds, and

@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/manage/people"
@@ -86,11 +87,11 @@ type intrigue struct {
 	tokens []given
 }
 
-func newIntrigue(t *testing.T, r *rapid.T, app *idptest.App, admin string) *intrigue {
+func newIntrigue(t *testing.T, r *rapid.T, s shape, app *idptest.App, admin string) *intrigue {
 	w := &intrigue{
 		t: t, r: r, app: app, admin: admin, ctx: t.Context(),
 		passwords: map[string]bool{}, codes: map[string]bool{}, secrets: map[string]bool{},
-		shape: drawShape(r),
+		shape: s,
 	}
 	w.drawConnection()
 	w.drawPolicies()
@@ -154,8 +155,10 @@ func (w *intrigue) drawConnection() {
 	if w.closed = w.is("agents come by password alone"); w.closed && w.is("its domain is named") {
 		c.Domains = []string{"rtx.example"}
 	}
+	// A change that sends the same secret again changes nothing by that.
+	c.Secret = w.app.Manage.Connections.Keyring.Seal([]byte(sharedSecret), keyring.AAD("connections", c.ID, "secret"))
 	w.must(w.app.Store.CreateConnection(w.ctx, c))
-	w.connection, c.Domains = c, nil
+	w.connection, c.Domains, c.Secret = c, nil, nil
 	// Contacts have one as well, through which nobody comes yet.
 	c.ID, c.PopulationID, c.ClientID, c.Tenants = idp.NewID(), idp.Contacts, idp.NewID(), []string{homeDirectory}
 	w.must(w.app.Store.CreateConnection(w.ctx, c))

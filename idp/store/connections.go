@@ -181,6 +181,7 @@ type identityRow struct {
 	Email        string
 	CreatedAt    time.Time
 	LastSeenAt   time.Time
+	Unproved     bool
 }
 
 func (identityRow) TableName() string { return "identities" }
@@ -188,7 +189,7 @@ func (identityRow) TableName() string { return "identities" }
 func (r identityRow) identity() idp.Identity {
 	return idp.Identity{
 		ConnectionID: r.ConnectionID, Subject: r.Subject, UserID: r.UserID, Email: r.Email,
-		CreatedAt: r.CreatedAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(),
+		CreatedAt: r.CreatedAt.UTC(), LastSeenAt: r.LastSeenAt.UTC(), Unproved: r.Unproved,
 	}
 }
 

@@ -65,7 +65,7 @@ func TestAPersonAndAnIdentityAreLinkedOnce(t *testing.T) {
 			t.Error("an identity before there is one")
 		}
 		now := idp.Now()
-		link := idp.Identity{ConnectionID: c.ID, Subject: "tid/oid", UserID: w.User.ID, Email: "a@rtx.example", CreatedAt: now, LastSeenAt: now.Add(time.Second)}
+		link := idp.Identity{ConnectionID: c.ID, Subject: "tid/oid", UserID: w.User.ID, Email: "a@rtx.example", CreatedAt: now, LastSeenAt: now.Add(time.Second), Unproved: true}
 		expectFull(t, link)
 		idptest.Must(t, db.CreateIdentity(ctx, link))
 		for name, second := range map[string]idp.Identity{

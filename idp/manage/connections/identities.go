@@ -65,12 +65,12 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		now := idp.Now()
-		if err := m.People.LinkMade(ctx, a, user, now); err != nil {
+		unproved, err := m.People.LinkMade(ctx, a, user)
+		if err != nil {
 			return err
 		}
 		return m.link(ctx, a.Audit(idp.AuditIdentityLinked, n.Reason, map[string]string{"why": "an admin's own mapping"}), user,
-			idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: user.ID, CreatedAt: now}, c)
+			idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: user.ID, Unproved: unproved}, c)
 	})
 }
 
@@ -110,9 +110,7 @@ func (n NewIdentity) subject(c idp.Connection) (string, error) {
 
 // link writes an identity, tells the person by mail, and says so in the audit log.
 func (m *Manager) link(ctx context.Context, e idp.AuditEvent, u idp.User, i idp.Identity, c idp.Connection) error {
-	if i.CreatedAt.IsZero() {
-		i.CreatedAt = idp.Now()
-	}
+	i.CreatedAt = idp.Now()
 	return m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.CreateIdentity(ctx, i); err != nil {
 			return err
@@ -152,15 +150,7 @@ func (m *Manager) Unlink(
 		if err := m.Authz.OneAtATime(ctx); err != nil {
 			return err
 		}
-		linked, err := m.Store.IdentitiesOf(ctx, user.ID)
-		if err != nil {
-			return err
-		}
 		if err := m.Store.DropIdentity(ctx, connectionID, user.ID); err != nil {
-			return err
-		}
-		gone := linked[slices.IndexFunc(linked, func(i idp.Identity) bool { return i.ConnectionID == connectionID })]
-		if err := m.People.WayGone(ctx, user, gone); err != nil {
 			return err
 		}
 		if err := m.keepAWayInFor(ctx, user); err != nil {

@@ -160,7 +160,7 @@ func (m *Manager) importedIdentities(ctx context.Context, a authz.Actor, u idp.U
 		case !errors.Is(err, idp.ErrNotFound):
 			return nil, err
 		}
-		list = append(list, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt})
+		list = append(list, idp.Identity{ConnectionID: c.ID, Subject: subject, UserID: u.ID, CreatedAt: u.CreatedAt, Unproved: !u.UnprovedAt.IsZero()})
 	}
 	if len(list) == 0 {
 		return nil, entry.Invalid("entra_tid", "settings.user.entra_tenant")

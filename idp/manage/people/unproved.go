@@ -49,50 +49,30 @@ func (m *Manager) hasFactors(ctx context.Context, user idp.User) (bool, error) {
 // WayMade notes, in the transaction of ctx, that an actor made a way into somebody's
 // account.
 func (m *Manager) WayMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
-	return m.mark(ctx, user, a.MadeFor(user, at))
-}
-
-// LinkMade notes the same of an account elsewhere, at the moment that the link has. Whose
-// that one is was not proved, also where the account is the actor's own: what a connection
-// gives to its owner later would be the actor's.
-func (m *Manager) LinkMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
-	return m.mark(ctx, user, a.MadeFor(idp.User{}, at))
-}
-
-func (m *Manager) mark(ctx context.Context, user idp.User, at time.Time) error {
-	if at.IsZero() {
+	if at = a.MadeFor(user, at); at.IsZero() {
 		return nil
-	}
-	if stays, err := m.unprovedLink(ctx, user); err != nil || stays {
-		return err
 	}
 	return m.Store.MarkUnproved(ctx, user.ID, at)
 }
 
-// unprovedLink tells whether an account is unproved for one elsewhere that an actor linked
-// it with. No password changes that: whose the password is, and whose the account
-// elsewhere, are two questions.
-func (m *Manager) unprovedLink(ctx context.Context, user idp.User) (bool, error) {
-	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
-	return !user.UnprovedAt.IsZero() && slices.ContainsFunc(linked, func(i idp.Identity) bool { return i.CreatedAt.Equal(user.UnprovedAt) }), err
-}
-
-// WayGone keeps the mark of a link, in the transaction of ctx, after the link was taken
-// away, on those that are left: one of them may be of the same kind.
-func (m *Manager) WayGone(ctx context.Context, user idp.User, gone idp.Identity) error {
-	left, err := m.Store.IdentitiesOf(ctx, user.ID)
-	if err != nil || len(left) == 0 || !gone.CreatedAt.Equal(user.UnprovedAt) {
-		return err
+// LinkMade notes the same of an account elsewhere, and tells whether the link is unproved.
+// Whose that account is was not proved, also where the one here is the actor's own: what a
+// connection gives to its owner later would be the actor's.
+func (m *Manager) LinkMade(ctx context.Context, a authz.Actor, user idp.User) (unproved bool, err error) {
+	at := a.MadeFor(idp.User{}, idp.Now())
+	if at.IsZero() {
+		return false, nil
 	}
-	return m.Store.MarkUnproved(ctx, user.ID, left[0].CreatedAt)
+	user, err = m.Store.User(ctx, user.ID)
+	if err != nil || !user.UnprovedAt.IsZero() { // the mark of a password stays its own
+		return true, err
+	}
+	return true, m.Store.MarkUnproved(ctx, user.ID, at)
 }
 
 // passwordMade notes the same of a password, which replaces the previous one: where it
 // is the only way in, what was unproved is gone.
 func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
-	if stays, err := m.unprovedLink(ctx, user); err != nil || stays {
-		return err
-	}
 	if at = a.MadeFor(user, at); !at.IsZero() {
 		return m.Store.MarkUnproved(ctx, user.ID, at)
 	}
@@ -100,18 +80,16 @@ func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User
 }
 
 // PasswordOwned takes the mark from an account whose password was just replaced by its
-// owner, or by whoever could have all that it gets, and that has no other way in.
+// owner, or by whoever could have all that it gets, and that has no other way in. No
+// password tells whose an account elsewhere is that an actor linked.
 func (m *Manager) PasswordOwned(ctx context.Context, user idp.User) error {
-	if stays, err := m.unprovedLink(ctx, user); err != nil || stays {
-		return err
-	}
-	user.PasswordHash = ""
 	factors, err := m.hasFactors(ctx, user)
 	if err != nil || factors || user.UnprovedAt.IsZero() {
 		return err
 	}
 	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
-	if err != nil || len(linked) > 1 { // the owner's own, and another
+	unproved := slices.ContainsFunc(linked, func(i idp.Identity) bool { return i.Unproved })
+	if err != nil || unproved || len(linked) > 1 { // the owner's own, and another
 		return err
 	}
 	return m.Store.MarkUnproved(ctx, user.ID, time.Time{})
