@@ -107,7 +107,9 @@ func TestProofsThatAreNoneAreRefused(t *testing.T) {
 	}
 	made := func(header, payload object) string { return sign(t, jose.ES256, key, header, payload) }
 	private := public(key)
-	private["d"] = base64.RawURLEncoding.EncodeToString(key.D.FillBytes(make([]byte, 32)))
+	d, err := key.Bytes()
+	idptest.Must(t, err)
+	private["d"] = base64.RawURLEncoding.EncodeToString(d)
 	small := rsaKey(t, 1024)
 	symmetric := sign(t, jose.HS256, []byte(strings.Repeat("k", 32)), object{"typ": "dpop+jwt", "jwk": object{"kty": "oct", "k": "a2tr"}}, claims())
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)

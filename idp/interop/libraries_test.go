@@ -146,6 +146,7 @@ func (l library) settings(base string) (list [][2]string) {
 		base = "http://localhost" // on any port
 	case idp.SPAClient:
 		base = strings.Replace(base, "http:", "https:", 1) // http would be another site to the browser
+	case idp.WebClient, idp.ServiceClient:
 	}
 	if len(l.grants) > 0 {
 		return [][2]string{{"grant_types", strings.Join(l.grants, " ")}}

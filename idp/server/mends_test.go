@@ -27,10 +27,10 @@ type mend struct {
 	patched []string
 }
 
-// holding is a test that holds a promise. The model is a second one for what it can reach.
-// It cannot reach what another guard stops as well (around-email, around-mailbox, mapped-link,
-// mapped-import, address-second-step, prepared-account), nor what it does not draw: requests
-// in flight, pages, mails, the length of passwords.
+// holding is a test that holds a promise. The model is a second one where it was seen to find
+// that the guard is missing. It does not find what another guard stops as well (mapped-import,
+// prepared-account), nor what it does not draw: requests in flight, pages, mails, the length
+// of passwords.
 type holding struct {
 	pkg  string // such as ./idp/provider
 	test string // of that package, TestX or TestX/subtest
