@@ -79,6 +79,7 @@ func (h *house) signsIn(b *idptest.Browser, values map[string][]string) *oauth2.
 	}
 	pkce, nonce := oauth2.GenerateVerifier(), idp.NewID()
 	page := b.Get(config.AuthCodeURL("s", oidc.Nonce(nonce), oauth2.S256ChallengeOption(pkce)))
+	page = approved(b, page)
 	if page.Left == nil || !strings.HasPrefix(page.Left.String(), config.RedirectURL+"?") {
 		h.t.Fatalf("the sign-in ended at %s with %d, %v\n%s", page.URL, page.Status, page.Left, page.Body)
 	}
@@ -139,13 +140,21 @@ func TestAnAppOfEachKindSignsInWithWhatItsPageGave(t *testing.T) {
 			if len(snippets) != len(c.snippets) {
 				t.Errorf("%s: snippets for %d libraries, want %d", template, len(snippets), len(c.snippets))
 			}
-			ended := b.Get(h.Issuer + html.UnescapeString(testOn.FindStringSubmatch(page.Body)[1]))
+			ended := approved(b, b.Get(h.Issuer+html.UnescapeString(testOn.FindStringSubmatch(page.Body)[1])))
 			if ended.Left == nil || ended.Left.Query().Get("code") == "" {
 				t.Errorf("%s: the test sign-in ended at %s, %v", template, ended.URL, ended.Left)
 			}
 		}
 		want(t, h.page(b, "/apps"), http.StatusOK, "Apps", "My portal", "My spa", "Agents, Contacts")
 	})
+}
+
+// approved goes on where a native app gets no code silently.
+func approved(b *idptest.Browser, page *idptest.Page) *idptest.Page {
+	if _, _, asks := page.Form("/approve"); asks {
+		return b.Submit(page, "/approve")
+	}
+	return page
 }
 
 // checkSnippet holds what is true of every snippet of an app that people sign in to.

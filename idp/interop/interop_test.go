@@ -285,8 +285,8 @@ func (r *relyingParty) toApp(b *idptest.Browser, page *idptest.Page) *idptest.Pa
 	page = b.Submit(page, "/password", "email", r.email, "password", idptest.Password)
 	page = b.Submit(page, "/enrol", "code", idptest.Scan(r.t, page).Code(0))
 	page = b.Submit(page, "/saved", "saved", "yes")
-	if _, _, asks := page.Form("/continue"); asks {
-		page = b.Submit(page, "/continue") // a native app without an address of its own gets no code silently
+	if _, _, asks := page.Form("/approve"); asks {
+		page = b.Submit(page, "/approve") // a native app without an address of its own gets no code silently
 	}
 	return page
 }

@@ -19,19 +19,19 @@ type ConsentEntry struct {
 	Groups []ui.TermGroup
 }
 
-// Consents lists what a person lets third-party apps have, the newest first.
-func (m *Manager) Consents(ctx context.Context, userID string) ([]ConsentEntry, error) {
-	rows, err := m.Store.ConsentsOf(ctx, userID)
+// ConsentsOf lists what a person lets third-party apps have, the newest first.
+func ConsentsOf(ctx context.Context, s *store.Store, userID string) ([]ConsentEntry, error) {
+	rows, err := s.ConsentsOf(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]ConsentEntry, len(rows))
 	for i, c := range rows {
 		list[i].Consent = c
-		if list[i].App, err = m.Store.Client(ctx, c.ClientID); err != nil && !errors.Is(err, idp.ErrNotFound) { // deleted this moment
+		if list[i].App, err = s.Client(ctx, c.ClientID); err != nil && !errors.Is(err, idp.ErrNotFound) { // deleted this moment
 			return nil, err
 		}
-		if list[i].Groups, err = TermGroups(ctx, m.Store, c.Terms); err != nil {
+		if list[i].Groups, err = TermGroups(ctx, s, c.Terms); err != nil {
 			return nil, err
 		}
 	}

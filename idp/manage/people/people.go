@@ -218,7 +218,7 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 		d.Kept, err = m.Kept(ctx, user.ID)
 	}
 	if err == nil {
-		d.Consents, err = m.Consents(ctx, user.ID)
+		d.Consents, err = ConsentsOf(ctx, m.Store, user.ID)
 	}
 	return d, err
 }

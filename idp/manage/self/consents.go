@@ -12,7 +12,7 @@ import (
 
 // OwnConsents lists what a person lets third-party apps have.
 func (m *Manager) OwnConsents(ctx context.Context, s Self) ([]people.ConsentEntry, error) {
-	return m.People.Consents(ctx, s.UserID)
+	return people.ConsentsOf(ctx, m.Store, s.UserID)
 }
 
 // ownConsent reads one of them. It takes no second step to give less: taking back is as
