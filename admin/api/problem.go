@@ -107,53 +107,77 @@ var refusals = []refusal{
 // explain turns an error into a problem and the headers that go with it. v may be
 // nil.
 func explain(v *call, err error) (Problem, http.Header) {
+	if p, after, ok := explainLater(err); ok {
+		return p, http.Header{"Retry-After": {strconv.Itoa(after)}}
+	}
+	if p, ok := explainFields(v, err); ok {
+		return p, nil
+	}
 	var tooLarge *http.MaxBytesError
-	var tooSoon *factors.TooSoonError
-	var later *authz.WaitError
 	var rotating *idp.RotatingError
-	var several settings.Errors
-	var wrong *mismatch
 	var refused *refusedMail
 	var unanswered *system.UnansweredError
-	var taken *takenError
-	wait := http.Header{"Retry-After": {strconv.Itoa(int(idp.BusyWait / time.Second))}}
 	var unproven *idp.ProofError
 	switch {
 	case errors.As(err, &unproven):
 		return problem(http.StatusUnauthorized, ProblemCodeInvalidToken, sentence(unproven.Why)), http.Header{"Www-Authenticate": {unproven.Challenge}, "Dpop-Nonce": {unproven.Nonce}}
-	case errors.Is(err, idp.ErrUnavailable):
-		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "The database does not answer right now. Nothing was changed."), wait
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, ProblemCodeTooLarge, "A body has at most 64 KiB."), nil
-	case errors.As(err, &tooSoon):
-		wait := max(1, int((tooSoon.At.Sub(idp.Now())+time.Second-1)/time.Second))
-		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), http.Header{"Retry-After": {strconv.Itoa(wait)}}
-	case errors.As(err, &later):
-		seconds := max(1, int((later.For+time.Second-1)/time.Second))
-		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, "Too many mails went to this address, or were sent by you. Try again later."), http.Header{"Retry-After": {strconv.Itoa(seconds)}}
 	case errors.As(err, &rotating):
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
-	case errors.Is(err, idp.ErrBusy):
-		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), wait
 	case errors.As(err, &unanswered):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The app did not take it: "+unanswered.Error()+"."), nil
 	case errors.As(err, &refused):
 		return problem(http.StatusUnprocessableEntity, ProblemCodeUnprocessable, "The mail server did not take it: "+refused.Error()), nil
+	}
+	return explainListed(v, err)
+}
+
+// explainLater is for what may be asked again, after so many seconds.
+func explainLater(err error) (p Problem, after int, ok bool) {
+	busy := int(idp.BusyWait / time.Second)
+	seconds := func(d time.Duration) int { return max(1, int((d+time.Second-1)/time.Second)) }
+	var tooSoon *factors.TooSoonError
+	var later *authz.WaitError
+	switch {
+	case errors.As(err, &tooSoon):
+		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, sentence(tooSoon.Error())), seconds(tooSoon.At.Sub(idp.Now())), true
+	case errors.As(err, &later):
+		return problem(http.StatusTooManyRequests, ProblemCodeTooSoon, "Too many mails went to this address, or were sent by you. Try again later."), seconds(later.For), true
+	case errors.Is(err, idp.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "The database does not answer right now. Nothing was changed."), busy, true
+	case errors.Is(err, idp.ErrBusy):
+		return problem(http.StatusServiceUnavailable, ProblemCodeFault, "There is too much to do right now. Nothing was changed."), busy, true
+	}
+	return p, 0, false
+}
+
+// explainFields is for what is wrong with fields of a request.
+func explainFields(v *call, err error) (p Problem, ok bool) {
+	var several settings.Errors
+	var wrong *mismatch
+	var taken *takenError
+	switch {
 	case errors.As(err, &wrong):
-		p := problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
+		p = problem(http.StatusBadRequest, ProblemCodeBadRequest, "The request is not as the document says.")
 		if wrong.status == http.StatusUnprocessableEntity {
 			p = problem(wrong.status, ProblemCodeUnprocessable, "There is nothing of that name.")
 		}
 		p.Errors = &wrong.fields
-		return p, nil
 	case errors.As(err, &several):
-		return errorsProblem(v, several), nil
+		p = errorsProblem(v, several)
 	case errors.As(err, &taken):
-		p := problem(http.StatusConflict, ProblemCodeConflict, "Something else has this "+taken.field+".")
+		p = problem(http.StatusConflict, ProblemCodeConflict, "Something else has this "+taken.field+".")
 		at := pointer(taken.field)
 		p.Errors = &[]FieldProblem{{Pointer: &at, Detail: "is taken"}}
-		return p, nil
+	default:
+		return p, false
 	}
+	return p, true
+}
+
+// explainListed is for the refusals that are listed, and for faults of ours.
+func explainListed(v *call, err error) (Problem, http.Header) {
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
 			if r.code == ProblemCodeNotFound && v != nil {
@@ -166,7 +190,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 			return problem(r.status, r.code, detail), challenge(v, r)
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) { // of what a mail server or app was waited for, it is told above
 		return explain(v, idp.ErrUnavailable)
 	}
 	return problem(http.StatusInternalServerError, ProblemCodeFault, "This is our fault. The cause is in our log, under request_id."), nil
