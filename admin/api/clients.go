@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"strconv"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/apps"
@@ -45,8 +46,23 @@ func listClients(v *call) (any, error) {
 
 func clientOf(e apps.ClientEntry) object {
 	body := withVersion(settings.Client(), e.Client, e.Version)
-	maps.Copy(body, object{"id": e.ID, "secrets": e.Secrets, "created_at": e.CreatedAt})
+	maps.Copy(body, object{"id": e.ID, "secrets": e.Secrets, "client_secrets": secretTimes(e), "created_at": e.CreatedAt})
 	return body
+}
+
+// secretTimes are the ages of a client's secrets, the oldest first.
+func secretTimes(e apps.ClientEntry) []object {
+	list := []object{}
+	for _, s := range e.SecretTimes {
+		one := object{}
+		for name, at := range map[string]time.Time{"created_at": s.CreatedAt, "last_used_at": s.UsedAt, "expires_at": s.EndsAt} {
+			if !at.IsZero() {
+				one[name] = at
+			}
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // client answers with a client as it is now.

@@ -62,7 +62,9 @@ func (d *document) describe() {
 	d.says("SessionConfiguration", sessions, version)
 	d.says("MFAOverride", override, version)
 	d.says("Role", role, and(version, properties{"id": text(), "system": flag(), "holders": number()}))
-	d.says("OAuthClient", client, and(version, properties{"id": text(), "secrets": number(), "created_at": moment()}))
+	d.says("OAuthClient", client, and(version, properties{"id": text(), "secrets": number(), "created_at": moment(), "client_secrets": {
+		"type": "array", "items": object{"type": "object", "properties": object{"created_at": moment(), "expires_at": moment(), "last_used_at": moment()}},
+	}}), "client_secrets")
 	d.says("CreatedOAuthClient", nil, properties{"client": ref("OAuthClient"), "secret": text()}, "secret")
 	d.says("PopulationSettings", nil, properties{
 		"access": ref("Access"), "registration": ref("Registration"), "session_idle": number(), "session_lifetime": number(),

@@ -79,7 +79,7 @@ func (c clientEdit) Run(r *remote) error {
 	}
 	return r.change(c.versioned, change{
 		read: c.at(), method: http.MethodPut, write: c.at(), body: body,
-		whole: true, except: []string{"id", "kind", "secrets", "created_at", "version"},
+		whole: true, except: []string{"id", "kind", "secrets", "client_secrets", "created_at", "version"},
 	})
 }
 

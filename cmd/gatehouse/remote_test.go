@@ -177,7 +177,7 @@ var appFlags = []string{
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
 	"--roles-claim", "groups", "--id-token-claims", "--plain-population",
 	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
-	"--require-pushed-authorization-requests", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
+	"--require-pushed-authorization-requests", "--secret-lifetime", "7776000", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 
 func TestClients(t *testing.T) {
