@@ -109,12 +109,36 @@ func (v *visit) renderSecrets(status int, alert *ui.Message) error {
 	frame.Alert = alert
 	base := v.path("/apps/" + c.ID + "/secrets")
 	page := ui.ConsoleAppSecrets{Console: frame, AppName: c.Name, Live: c.Secrets}
+	for _, s := range c.SecretTimes {
+		page.Secrets = append(page.Secrets, secretLine(s))
+		if s.Ended(idp.Now()) {
+			page.Live--
+		}
+	}
 	if c.Secrets < 2 {
 		page.AddURL = base + "/add"
 	} else {
 		page.RemoveURL = []string{base + "/remove/0", base + "/remove/1"}
 	}
 	return v.render(status, page)
+}
+
+// secretLine is what is known of a secret.
+func secretLine(s apps.SecretTimes) []ui.Message {
+	line := []ui.Message{*ui.Key("console.app.secret_made_unknown").With(), *ui.Key("console.app.secret_unused").With()}
+	if !s.CreatedAt.IsZero() {
+		line[0] = *ui.Key("console.app.secret_made").With(s.CreatedAt)
+	}
+	if !s.UsedAt.IsZero() {
+		line[1] = *ui.Key("console.app.secret_used").With(s.UsedAt)
+	}
+	switch {
+	case s.Ended(idp.Now()):
+		line = append(line, *ui.Key("console.app.secret_ended").With(s.EndsAt))
+	case !s.EndsAt.IsZero():
+		line = append(line, *ui.Key("console.app.secret_ends").With(s.EndsAt))
+	}
+	return line
 }
 
 // secretApp is an app that keeps secrets.

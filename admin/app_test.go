@@ -26,7 +26,7 @@ func TestAnAppIsChanged(t *testing.T) {
 			"post_logout_redirect_uris", "https://rtx.example/bye", "home_url", "https://rtx.example/", "backchannel_logout_uri", "https://rtx.example/out",
 			"token_format", "jwt", "signing_alg", "ES256", "auth_method", "client_secret_post", "require_pkce", "on", "grant_types", "authorization_code",
 			"scopes", "openid tickets:read", "access_ttl", "15", "access_ttl_unit", "minutes", "refresh_ttl", "90", "refresh_ttl_unit", "seconds",
-			"roles_claim", "groups", "id_token_claims", "on",
+			"secret_lifetime", "0", "secret_lifetime_unit", "days", "roles_claim", "groups", "id_token_claims", "on",
 		}
 		want(t, b.Submit(form, "/apps/"+app.ID, change...), http.StatusOK, "Wall", "Saved.", "https://rtx.example/b")
 		got, err := h.Store.VersionedClient(t.Context(), app.ID)

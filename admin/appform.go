@@ -27,7 +27,7 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return false
 	case "name", "auth_method", "scopes", "token_format", "signing_alg", "access_ttl":
 		return name != "auth_method" || kind.Confidential()
-	case "jwks", "jwks_uri":
+	case "jwks", "jwks_uri", "secret_lifetime":
 		return kind.Confidential()
 	case "roles":
 		return kind == idp.ServiceClient

@@ -274,7 +274,7 @@ func TestPostedFieldsThatNoFormHasChangeNothing(t *testing.T) {
 	}
 	for name, value := range map[string]string{ // the page of an app that exists asks for these
 		"name": "Renamed", "version": "1", "scopes": strings.Join(before.Scopes, "\n"), "auth_method": string(before.AuthMethod), "access_ttl": "15",
-		"access_ttl_unit": "minutes", "refresh_ttl": "30", "refresh_ttl_unit": "days", "token_format": "opaque", "signing_alg": "RS256",
+		"access_ttl_unit": "minutes", "refresh_ttl": "30", "refresh_ttl_unit": "days", "secret_lifetime": "0", "secret_lifetime_unit": "days", "token_format": "opaque", "signing_alg": "RS256",
 	} {
 		hostile.Set(name, value)
 	}

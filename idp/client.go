@@ -83,6 +83,10 @@ type Client struct {
 	// SecretHashes are the SHA-256 of its live secrets; two while one is being
 	// replaced by the other.
 	SecretHashes [][]byte
+	// SecretFacts are about the secrets, in their order.
+	SecretFacts []SecretFact
+	// SecretLifetime ends a secret so long after it was made; zero: none ends by itself.
+	SecretLifetime time.Duration
 	// JWKS are its public keys for PrivateKeyJWT, as a JWK set (RFC 7517), or JWKSURI is where
 	// it publishes them.
 	JWKS, JWKSURI          string
@@ -132,6 +136,41 @@ type Client struct {
 	// may be a second old here; AdminAccess carries those of the moment.
 	Roles     []string
 	CreatedAt time.Time
+}
+
+// SecretFact is what is known of a secret beside its hash.
+type SecretFact struct {
+	// CreatedAt is zero for one that is older than this was noted.
+	CreatedAt time.Time
+	// UsedAt is when it was last used, noted once in SecretUse; zero for never.
+	UsedAt time.Time
+}
+
+// SecretUse is how exactly the last use of a secret is known.
+const SecretUse = time.Hour
+
+// SecretFact is that of a secret by its place.
+func (c Client) SecretFact(i int) SecretFact {
+	if i < len(c.SecretFacts) {
+		return c.SecretFacts[i]
+	}
+	return SecretFact{}
+}
+
+// SecretEnds is when a secret ends, zero for never.
+func (c Client) SecretEnds(i int) time.Time {
+	if made := c.SecretFact(i).CreatedAt; c.SecretLifetime > 0 && !made.IsZero() {
+		return made.Add(c.SecretLifetime)
+	}
+	return time.Time{}
+}
+
+// WithSecret is the client with one secret more.
+func (c Client) WithSecret(hash []byte, at time.Time) Client {
+	facts := make([]SecretFact, len(c.SecretHashes), len(c.SecretHashes)+1)
+	copy(facts, c.SecretFacts)
+	c.SecretHashes, c.SecretFacts = append(slices.Clone(c.SecretHashes), hash), append(facts, SecretFact{CreatedAt: at})
+	return c
 }
 
 // Public tells whether the client cannot keep a secret.

@@ -86,8 +86,9 @@ type ConsoleAppSecrets struct {
 	Console
 	AppName   string
 	Live      int
-	AddURL    string   // asks before a second one is made, absent when there are two
-	RemoveURL []string // asks before one is removed, oldest first; none while there is but one
+	Secrets   [][]Message // what is known of each, oldest first
+	AddURL    string      // asks before a second one is made, absent when there are two
+	RemoveURL []string    // asks before one is removed, oldest first; none while there is but one
 }
 
 func (p ConsoleAppSecrets) about() about {

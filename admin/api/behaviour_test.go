@@ -202,6 +202,7 @@ func TestAClientsLife(t *testing.T) {
 		if second.Secret == *made.Secret {
 			t.Error("the same secret")
 		}
+		want(t, "how old they are", o.ask("all", "listClientSecrets", path+"/secrets", nil), http.StatusOK, "")
 		want(t, "a third secret", o.ask("all", "addClientSecret", path+"/secrets", nil), http.StatusConflict, "conflict")
 		want(t, "remove the older", o.ask("all", "removeClientSecret", path+"/secrets/0", nil), http.StatusNoContent, "")
 		last := o.ask("all", "removeClientSecret", path+"/secrets/0", nil)

@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"strconv"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/apps"
@@ -18,6 +19,7 @@ func clientOperations() []operation {
 		{ID: "getClient", Route: "GET " + of, Manage: "Client", Answer: "OAuthClient", ETag: true, run: getClient},
 		{ID: "updateClient", Route: "PUT " + of, Manage: "UpdateClient", IfMatch: mustMatch, Body: "OAuthClientChange", Answer: "OAuthClient", ETag: true, run: updateClient},
 		{ID: "deleteClient", Route: "DELETE " + of, Manage: "DeleteClient", Body: Reason{}, run: because(deleteClient)},
+		{ID: "listClientSecrets", Route: "GET " + of + "/secrets", Manage: "Client", Answer: list{"secrets", ClientSecretTimes{}}, run: listClientSecrets},
 		{ID: "addClientSecret", Route: "POST " + of + "/secrets", Manage: "AddClientSecret", Answer: ClientSecret{}, Created: true, run: addClientSecret},
 		{ID: "removeClientSecret", Route: "DELETE " + of + "/secrets/{index}", Manage: "RemoveClientSecret", run: removeClientSecret},
 		{ID: "getMFAOverride", Route: "GET " + of + "/mfa-override", Manage: "Override", Answer: "MFAOverride", ETag: true, run: getMFAOverride},
@@ -32,6 +34,22 @@ func clientOperations() []operation {
 // ClientSecret is a new secret.
 type ClientSecret struct {
 	Secret string `json:"secret"`
+}
+
+// ClientSecretTimes is what is known of a secret, which itself is not shown again.
+type ClientSecretTimes struct {
+	CreatedAt  time.Time `json:"created_at,omitzero"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero"`
+}
+
+func listClientSecrets(v *call) (any, error) {
+	c, err := v.manage.Apps.Client(v.ctx, v.actor, v.Param("client_id"))
+	all := []ClientSecretTimes{}
+	for _, s := range c.SecretTimes {
+		all = append(all, ClientSecretTimes{s.CreatedAt, s.UsedAt, s.EndsAt})
+	}
+	return object{"secrets": all}, err
 }
 
 func listClients(v *call) (any, error) {

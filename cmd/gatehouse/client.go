@@ -92,9 +92,15 @@ type clientDelete struct {
 func (c clientDelete) Run(r *remote) error { return r.do(http.MethodDelete, c.at(), c) }
 
 type clientSecret struct {
+	List   clientSecretList   `cmd:"" help:"See when each was made, last used and ends, the oldest first."`
 	Add    clientSecretAdd    `cmd:"" help:"Add a second secret. It is printed this once."`
 	Remove clientSecretRemove `cmd:"" help:"Remove a secret; the last one stays."`
 }
+
+type clientSecretList struct{ app }
+
+// Run lists what is known of a client's secrets.
+func (c clientSecretList) Run(r *remote) error { return r.do(http.MethodGet, c.at("secrets"), nil) }
 
 type clientSecretAdd struct{ app }
 

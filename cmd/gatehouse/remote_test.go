@@ -178,7 +178,7 @@ var appFlags = []string{
 	"--third-party", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 	"--roles-claim", "groups", "--id-token-claims", "--plain-population", "--dpop-bound-access-tokens",
 	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
-	"--require-pushed-authorization-requests", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
+	"--require-pushed-authorization-requests", "--secret-lifetime", "7776000", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 
 func TestClients(t *testing.T) {
@@ -200,6 +200,9 @@ func TestClients(t *testing.T) {
 		expect(t, "edited again", edited, "post_logout_redirect_uris", "[]", "home_url", "https://c.example/", "name", "Portal 2")
 		expect(t, "shown", d.does("client show "+id), "name", "Portal 2", "secrets", "1")
 
+		if listed, _ := d.does("client secret list " + id)["secrets"].([]any); len(listed) != 1 {
+			t.Errorf("secrets %v", listed)
+		}
 		second := fmt.Sprint(d.does("client secret add " + id)["secret"])
 		d.does("client secret remove " + id + " 0")
 		expect(t, "secrets", d.does("client show "+id), "secrets", "1")

@@ -48,7 +48,8 @@ func Client(populations ...string) idp.Client {
 	return idp.Client{
 		ID: idp.NewID(), Name: "Agent portal", Kind: idp.WebClient, AuthMethod: idp.ClientSecretBasic,
 		SecretHashes: [][]byte{idp.HashSecret("one"), idp.HashSecret("two")},
-		JWKS:         `{"keys":[]}`, JWKSURI: "https://rtx.example/jwks.json",
+		SecretFacts:  []idp.SecretFact{{CreatedAt: idp.Now(), UsedAt: idp.Now()}, {CreatedAt: idp.Now()}}, SecretLifetime: time.Hour,
+		JWKS: `{"keys":[]}`, JWKSURI: "https://rtx.example/jwks.json",
 		RedirectURIs:           []string{"https://rtx.example/cb", "https://rtx.example/a?b=c&d=\"e\""},
 		PostLogoutRedirectURIs: []string{"https://rtx.example/bye"},
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},

@@ -40,12 +40,15 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 			if c.secret && (len(secret) != 43 || !bytes.Equal(made.SecretHashes[0], idp.HashSecret(secret))) {
 				t.Errorf("the secret %s has the hash %x", secret, made.SecretHashes)
 			}
+			if c.secret && !made.SecretFacts[0].CreatedAt.Equal(made.CreatedAt) {
+				t.Errorf("the secret was made at %s, the app at %s", made.SecretFacts[0].CreatedAt, made.CreatedAt)
+			}
 			kind := c.kind
 			if kind == "" {
 				kind = idp.WebClient
 			}
 			want := idp.Client{
-				ID: made.ID, Name: "App", Kind: kind, AuthMethod: c.method, SecretHashes: made.SecretHashes,
+				ID: made.ID, Name: "App", Kind: kind, AuthMethod: c.method, SecretHashes: made.SecretHashes, SecretFacts: made.SecretFacts,
 				GrantTypes: []string{"authorization_code", "refresh_token"},
 				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
 				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,

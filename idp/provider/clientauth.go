@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -107,6 +109,9 @@ func (p *Provider) verifyClient(ctx context.Context, cred credentials) (idp.Clie
 		})
 		return client, fail(invalidClient, reason).because(err)
 	}
+	if client.AuthMethod.Secret() {
+		p.noteUse(ctx, client, cred.secret)
+	}
 	return client, nil
 }
 
@@ -131,10 +136,31 @@ func refuseClient(client idp.Client, cred credentials) string {
 		return "the client must send its client_secret (client_secret_basic or client_secret_post)"
 	}
 	hash := idp.HashSecret(cred.secret)
-	for _, live := range client.SecretHashes {
+	for i, live := range client.SecretHashes {
 		if subtle.ConstantTimeCompare(hash, live) == 1 {
-			return ""
+			return endedSecret(client, i)
 		}
 	}
 	return "the secret is wrong"
+}
+
+// endedSecret says that a secret has ended, empty for one that works.
+func endedSecret(client idp.Client, i int) string {
+	if ends := client.SecretEnds(i); !ends.IsZero() && !idp.Now().Before(ends) {
+		return "the secret has expired: the app needs a new one"
+	}
+	return ""
+}
+
+// noteUse notes that a secret was used, where that was not noted for a while. Authentication
+// does not depend on it.
+func (p *Provider) noteUse(ctx context.Context, client idp.Client, secret string) {
+	now := idp.Now()
+	i := slices.IndexFunc(client.SecretHashes, func(live []byte) bool { return subtle.ConstantTimeCompare(idp.HashSecret(secret), live) == 1 })
+	if i < 0 || now.Sub(client.SecretFact(i).UsedAt) < idp.SecretUse {
+		return
+	}
+	if err := p.Store.UseSecret(ctx, client, i, now); err != nil {
+		slog.WarnContext(ctx, "the use of a client secret could not be noted", "client_id", client.ID, "cause", err)
+	}
 }

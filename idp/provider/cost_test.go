@@ -64,6 +64,7 @@ func TestStatementsOfEachEndpoint(t *testing.T) {
 			Scopes: []string{"openid", "profile", "email", "roles", "offline_access"},
 		})
 		p.OAuth.Scopes = p.Client.Scopes
+		k.noted(p)
 		cold := func() http.Handler { return replica(k, cfg) }
 
 		a := p.Begin("claims", `{"id_token":{"email":null},"userinfo":{"name":null}}`)
@@ -97,6 +98,7 @@ func TestStatementsOfServicesIntrospectionAndRevocation(t *testing.T) {
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
 		call := func(path string, p *idptest.Party, most int, form url.Values) {
 			t.Helper()
+			k.noted(p)
 			r := k.request("POST", k.Issuer+path, form)
 			r.SetBasicAuth(p.Client.ID, p.Secret)
 			statements(t, replica(k, cfg), r, 200, most)

@@ -287,6 +287,7 @@ func TestProofsCostOneStatementMore(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		k := start(t, db.URL)
 		p, h := k.AddParty(idp.Client{}), possessing(t)
+		k.noted(p)
 		count := func(r *http.Request) int {
 			r.SetBasicAuth(p.Client.ID, p.Secret)
 			return k.statementsOf(t, r)

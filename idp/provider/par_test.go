@@ -253,6 +253,7 @@ func TestStatementsOfAPushedRequest(t *testing.T) {
 		cfg := server.Config{DatabaseURL: db.URL, MasterKeys: base64.StdEncoding.EncodeToString(idp.HashSecret("k"))}
 		k := signedIn(t, idptest.StartWith(t, cfg, ""), db.URL)
 		p := k.AddParty(idp.Client{})
+		k.noted(p)
 		u, err := url.Parse(p.Begin().URL)
 		idptest.Must(t, err)
 		r := k.request("POST", k.Issuer+"/par", u.Query())

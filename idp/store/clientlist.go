@@ -86,7 +86,7 @@ func (s *Store) SaveClient(ctx context.Context, version int64, c idp.Client) err
 		}
 		r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND version = ?", c.ID, version).
 			UpdateColumns(map[string]any{
-				"name": row.Name, "auth_method": row.AuthMethod, "secret_hashes": row.SecretHashes,
+				"name": row.Name, "auth_method": row.AuthMethod, "secret_hashes": row.SecretHashes, "secret_facts": row.SecretFacts,
 				"redirect_uris": row.RedirectURIs, "post_logout_redirect_uris": row.PostLogoutRedirectURIs,
 				"home_url": row.HomeURL, "grant_types": row.GrantTypes, "scopes": row.Scopes,
 				"populations": row.Populations, "token_format": row.TokenFormat, "signing_alg": row.SigningAlg,

@@ -53,7 +53,9 @@ func (r clientRow) client() (idp.Client, error) {
 		BackchannelLogoutURI: r.BackchannelLogoutURI, Identifier: r.Identifier,
 		CreatedAt: r.CreatedAt.UTC(),
 	}
-	return c, errors.Join(errHashes, errRedirects, errPost, clientFields.FromColumn(r.Settings, &c))
+	var errFacts error
+	c.SecretFacts, errFacts = decodeSecretFacts(r.SecretFacts, hashes)
+	return c, errors.Join(errHashes, errFacts, errRedirects, errPost, clientFields.FromColumn(r.Settings, &c))
 }
 
 // requiresPKCE reads a column that says the opposite, and of web apps alone: older programs
@@ -89,7 +91,7 @@ func newClientRow(c idp.Client) clientRow {
 		GrantTypes: words(c.GrantTypes), Scopes: words(c.Scopes), Populations: words(c.Populations),
 		TokenFormat: string(c.TokenFormat), SigningAlg: string(c.SigningAlg),
 		AccessTTL: seconds(c.AccessTTL), RefreshTTL: seconds(c.RefreshTTL), PKCEOptional: c.Kind == idp.WebClient && !c.RequirePKCE,
-		BackchannelLogoutURI: c.BackchannelLogoutURI, Identifier: c.Identifier, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{}, SecretFacts: "{}",
+		BackchannelLogoutURI: c.BackchannelLogoutURI, Identifier: c.Identifier, CreatedAt: c.CreatedAt, Version: 1, Taken: taken{}, SecretFacts: encodeSecretFacts(c),
 	}
 }
 

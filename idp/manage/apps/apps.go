@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
@@ -22,6 +23,8 @@ type ClientEntry struct {
 	Version int64
 	// Secrets is how many it has, the oldest first in RemoveClientSecret.
 	Secrets int
+	// SecretTimes are about its secrets, the oldest first.
+	SecretTimes []SecretTimes
 	// Override is its own MFA policy; empty without the permission to change
 	// authentication.
 	Override idp.Override
@@ -29,9 +32,19 @@ type ClientEntry struct {
 	Given []string
 }
 
+// SecretTimes are those of a secret; zero: not known, never.
+type SecretTimes struct{ CreatedAt, UsedAt, EndsAt time.Time }
+
+// Ended tells whether the secret works no longer.
+func (s SecretTimes) Ended(now time.Time) bool { return !s.EndsAt.IsZero() && !now.Before(s.EndsAt) }
+
 func clientEntry(a authz.Actor, v store.VersionedClient) ClientEntry {
 	e := ClientEntry{Client: v.Client, Version: v.Version, Secrets: len(v.Client.SecretHashes), Override: v.Override}
-	e.SecretHashes = nil
+	for i := range e.SecretHashes {
+		f := e.SecretFact(i)
+		e.SecretTimes = append(e.SecretTimes, SecretTimes{f.CreatedAt, f.UsedAt, e.SecretEnds(i)})
+	}
+	e.SecretHashes, e.SecretFacts = nil, nil
 	if !a.Can(idp.PermissionAuthentication) {
 		e.Override = idp.Override{}
 	}
@@ -80,7 +93,7 @@ func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, ch
 	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddClient"}); err != nil {
 		return ClientEntry{}, "", err
 	}
-	c.SecretHashes, c.CreatedAt = nil, idp.Now()
+	c.SecretHashes, c.SecretFacts, c.CreatedAt = nil, nil, idp.Now()
 	if err := m.choose(ctx, &c, strings.Join(chosen, "")); err != nil {
 		return ClientEntry{}, "", err
 	}
@@ -144,7 +157,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	}
 	after := e.Client
 	settings.Client().Keep(before.Client, &after, e.Given)
-	after.Kind, after.SecretHashes, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.CreatedAt
+	after.Kind, after.SecretHashes, after.SecretFacts, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.SecretFacts, before.Client.CreatedAt
 	tidied := after
 	if before.Version != e.Version && (!a.Repeats || len(settings.Client().Check(&tidied)) > 0 || !settings.Client().Same(before.Client, tidied)) {
 		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
@@ -165,7 +178,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 		return ClientEntry{}, err
 	}
 	if !after.AuthMethod.Secret() { // none that comes back with the method
-		after.SecretHashes = nil
+		after.SecretHashes, after.SecretFacts = nil, nil
 	}
 	if settings.Client().Same(before.Client, after) {
 		return clientEntry(a, before), nil
@@ -226,7 +239,7 @@ func (m *Manager) AddClientSecret(ctx context.Context, a authz.Actor, id string)
 		return "", idp.ErrTwoSecrets
 	}
 	secret = idp.NewSecret()
-	after.SecretHashes = append(slices.Clone(after.SecretHashes), idp.HashSecret(secret))
+	after = after.WithSecret(idp.HashSecret(secret), idp.Now())
 	if _, err := m.saveApp(ctx, a, before, after, a.Audit(idp.AuditSecretAdded, "", nil)); err != nil {
 		return "", err
 	}
@@ -248,6 +261,7 @@ func (m *Manager) RemoveClientSecret(ctx context.Context, a authz.Actor, id stri
 		return entry.Invalid("index", "settings.client.last_secret")
 	}
 	after.SecretHashes = slices.Delete(slices.Clone(after.SecretHashes), index, index+1)
+	after.SecretFacts = slices.Delete(slices.Clone(after.SecretFacts), index, index+1)
 	_, err = m.saveApp(ctx, a, before, after, a.Audit(idp.AuditSecretRemoved, "", nil))
 	return err
 }

@@ -73,6 +73,6 @@ func (m *Manager) choose(ctx context.Context, c *idp.Client, secret string) erro
 	if !withDefaults(*c).AuthMethod.Secret() {
 		return settings.Invalid("secret", "settings.client.secret_public")
 	}
-	c.SecretHashes = [][]byte{idp.HashSecret(secret)}
+	*c = c.WithSecret(idp.HashSecret(secret), idp.Now())
 	return checkSecret(secret)
 }

@@ -35,7 +35,7 @@ func (m *Manager) createClient(ctx context.Context, e idp.AuditEvent, c idp.Clie
 	secret := ""
 	if c.AuthMethod.Secret() && len(c.SecretHashes) == 0 {
 		secret = idp.NewSecret()
-		c.SecretHashes = [][]byte{idp.HashSecret(secret)}
+		c = c.WithSecret(idp.HashSecret(secret), c.CreatedAt)
 	}
 	return c, secret, m.Store.Do(ctx, func(ctx context.Context) error {
 		err := m.Store.CreateClient(ctx, c)

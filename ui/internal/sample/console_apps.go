@@ -78,11 +78,20 @@ func appPages() map[string]ui.Page {
 			{Label: *ui.Key("console.app.kind_api").With(), Hint: *ui.Key("console.app.api_hint").With(), URL: "#"},
 		}},
 		"console-app-connect": connect, "console-app-secret": once, "console-app-rule": rule,
-		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 2, RemoveURL: []string{"#0", "#1"}},
-		"console-app-secrets-one": ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, AddURL: "#"},
+		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, Secrets: secretLines(), RemoveURL: []string{"#0", "#1"}},
+		"console-app-secrets-one": ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, Secrets: secretLines()[1:], AddURL: "#"},
 		"console-app-deliveries": ui.ConsoleAppDeliveries{
 			Console: appFrame("Deliveries"), AppName: "Agent portal", To: "https://agents.rtx.example/logout", Lane: lane(), RetryPath: "/admin/x", TestPath: "/admin/x",
 		},
+	}
+}
+
+func secretLines() [][]ui.Message {
+	line := func(made, used, ends ui.Message) []ui.Message { return []ui.Message{made, used, ends} }
+	day := func(d int) time.Time { return time.Date(2026, 11, d, 13, 58, 0, 0, time.UTC) }
+	return [][]ui.Message{
+		line(*ui.Key("console.app.secret_made_unknown").With(), *ui.Key("console.app.secret_used").With(day(2)), *ui.Key("console.app.secret_ended").With(day(3))),
+		line(*ui.Key("console.app.secret_made").With(day(2)), *ui.Key("console.app.secret_unused").With(), *ui.Key("console.app.secret_ends").With(day(30))),
 	}
 }
 
