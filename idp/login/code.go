@@ -37,7 +37,7 @@ func choices(state State) []idp.Method {
 		return state.Methods
 	case NeedEnrolment:
 		return state.Instead
-	case ChooseSession, NeedPassword, ConfirmEmail, ChangePassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ChooseSession, NeedPassword, ConfirmEmail, ChangePassword, ShowCodes, ShowLeft, Approve, Denied, Stuck, Unmet, Done:
 	}
 	return nil
 }

@@ -149,7 +149,7 @@ func (s *signIn) takesPassword() bool {
 	switch s.next().(type) {
 	case NeedPassword, ChooseSession:
 		return true
-	case ConfirmEmail, ChooseMethod, NeedCode, NeedEnrolment, ChangePassword, ShowCodes, ShowLeft, Stuck, Unmet, Done:
+	case ConfirmEmail, ChooseMethod, NeedCode, NeedEnrolment, ChangePassword, ShowCodes, ShowLeft, Approve, Denied, Stuck, Unmet, Done:
 	}
 	return false
 }
