@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -37,6 +38,10 @@ func TestWorkThatTakesTooLongIsAnsweredInTimeWith503(t *testing.T) {
 	})
 	engine.GET("/waits", waits)
 	engine.GET("/api/waits", waits)
+	engine.GET("/garbled", w.Handle(func(c *gin.Context) error {
+		<-c.Request.Context().Done()
+		return errors.New("a driver's own words for being cancelled")
+	}))
 	engine.GET("/refused", w.Handle(func(c *gin.Context) error {
 		<-c.Request.Context().Done()
 		return web.NewProblem(ui.ProblemForbidden, nil)
@@ -48,7 +53,7 @@ func TestWorkThatTakesTooLongIsAnsweredInTimeWith503(t *testing.T) {
 			c.String(http.StatusOK, "last")
 		}
 	})
-	for path, want := range map[string]int{"/waits": 503, "/api/waits": 503, "/refused": 403, "/export": 200} {
+	for path, want := range map[string]int{"/waits": 503, "/api/waits": 503, "/garbled": 503, "/refused": 403, "/export": 200} {
 		synctest.Test(t, func(t *testing.T) {
 			began, rec := idp.Now(), httptest.NewRecorder()
 			engine.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, http.NoBody))
