@@ -160,8 +160,8 @@ func (c Client) Unclaimed(redirectURI string) bool {
 	return c.Kind == NativeClient && !strings.HasPrefix(redirectURI, "https://")
 }
 
-// Approval is what a request of the client asks of somebody who gave some terms before. An app
-// whose identity nobody knows has to ask each time, as prompt=consent does. answered: that
+// Approval is what a request of the client asks of a person who gave some terms before. An app
+// whose identity cannot be assured has to ask each time, as prompt=consent does. answered: that
 // much was answered for this request.
 func (c Client) Approval(r Request, given Terms, answered bool) Approval {
 	unclaimed := r.UserCode == "" && c.Unclaimed(r.RedirectURI) // a device's page asks by itself

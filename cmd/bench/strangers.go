@@ -118,7 +118,7 @@ func strangersOn(ctx context.Context, dialect string, w world) (err error) {
 
 // compareStrangers asks for known and unknown people in an order that is drawn, each in
 // a browser and from an address of their own. Before each, what is looked into after
-// the previous answer is over: else whoever comes after known people is slower.
+// the previous answer is over: else the request after a known person's is slower.
 func compareStrangers(c *conn, box *mailbox, client benchClient, who stranger, step string, status int) (out comparison, err error) {
 	var sum, squares [2]float64
 	var runs [2]int

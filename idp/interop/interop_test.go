@@ -107,6 +107,7 @@ func (r *relyingParty) start(ca *authority, more ...string) (ended <-chan error)
 	r.t.Helper()
 	if r.needs != "" {
 		if _, err := exec.LookPath(r.needs); err != nil {
+			// make interop has installed it or said that it is left out: alone, go test skips it.
 			r.t.Skipf("%v: make interop installs it, as root on Debian", err)
 		}
 	}
@@ -297,7 +298,7 @@ func (r *relyingParty) expect(b *idptest.Browser, path, says string) {
 	r.t.Helper()
 	page := r.follow(b, b.Get(r.base+path))
 	for begin := time.Now(); page.Status == http.StatusOK && !r.said(page, says) && time.Since(begin) < 5*time.Second; {
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(250 * time.Millisecond) // a program of other people's, which tells nobody when it is done
 		page = r.follow(b, b.Get(r.base+path))
 	}
 	if page.Status != http.StatusOK || !r.said(page, says) || strings.Contains(r.output.String(), "Unable to refresh") {

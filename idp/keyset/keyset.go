@@ -41,7 +41,7 @@ type Rules struct {
 	// Fresh is how long a document is used, and Stale how long in place of one that cannot be
 	// fetched.
 	Fresh, Stale time.Duration
-	// PublicOnly leaves out a key that is published with its private half: whoever read the
+	// PublicOnly leaves out a key that is published with its private half: every reader of the
 	// document has it.
 	PublicOnly bool
 }

@@ -128,7 +128,7 @@ func TestALaterRoleBringsNoPermissionsToAnAccountWithAWayThatIsNotProved(t *test
 }
 
 // An admin's word is no proof of whose an account elsewhere is, also not for an account of
-// the admin's own. Roles that its owner gets later are not those of whoever linked it, with
+// the admin's own. The admin who linked it does not get the roles that its owner gets later, with
 // a new password or without.
 func TestWhoLinksTheirOwnAccountWithAnothersGetsNoneOfTheirLaterRoles(t *testing.T) {
 	t.Parallel()

@@ -12,8 +12,8 @@ import (
 // section 3.1.2.6).
 const consentRequired errorCode = "consent_required"
 
-// approval is what a request asks of a person beside the sign-in, and the consent by which
-// it is answered: empty for one that needs none. answered: the sign-in asked already.
+// approval is what a request asks of a person after the sign-in, and the consent that
+// answers it: empty for a request that needs none. answered: the sign-in asked already.
 func (p *Provider) approval(ctx context.Context, r idp.Request, client idp.Client, userID string, answered bool) (needed idp.Approval, by idp.Consent, err error) {
 	if client.ThirdParty {
 		by, err = p.Store.Consent(ctx, userID, client.ID)

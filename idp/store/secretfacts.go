@@ -55,13 +55,12 @@ func decodeSecretFacts(text string, hashes [][]byte) (facts []idp.SecretFact, er
 	return facts, nil
 }
 
-// UseSecret notes when a secret was used, by its place. A change of the client at the same
-// moment may lose that: the next use notes it.
+// UseSecret notes when a secret was used, by its place. Where the secrets are others by now,
+// it notes nothing: the next use does. What is left of secrets that are gone goes with it.
 func (s *Store) UseSecret(ctx context.Context, c idp.Client, i int, at time.Time) error {
-	before := encodeSecretFacts(c)
 	c.SecretFacts = slices.Clone(c.SecretFacts)
 	c.SecretFacts[i].UsedAt = at
-	r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND secret_facts = ?", c.ID, before).
+	r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND secret_hashes = ?", c.ID, encodeHashes(c.SecretHashes)).
 		UpdateColumn("secret_facts", encodeSecretFacts(c))
 	s.forgetClient(c.ID)
 	return written(r.Error, "use of a secret")

@@ -80,7 +80,7 @@ func (m *Manager) passwordMade(ctx context.Context, a authz.Actor, user idp.User
 }
 
 // PasswordOwned takes the mark from an account whose password was just replaced by its
-// owner, or by whoever could have all that it gets, and that has no other way in. No
+// owner, or by an actor who could have all that it gets, and that has no other way in. No
 // password tells whose an account elsewhere is that an actor linked.
 func (m *Manager) PasswordOwned(ctx context.Context, user idp.User) error {
 	factors, err := m.hasFactors(ctx, user)

@@ -90,7 +90,7 @@ func secretLines() [][]ui.Message {
 	line := func(made, used, ends ui.Message) []ui.Message { return []ui.Message{made, used, ends} }
 	day := func(d int) time.Time { return time.Date(2026, 11, d, 13, 58, 0, 0, time.UTC) }
 	return [][]ui.Message{
-		line(*ui.Key("console.app.secret_made_unknown").With(), *ui.Key("console.app.secret_used").With(day(2)), *ui.Key("console.app.secret_ended").With(day(3))),
+		line(*ui.Key("console.app.secret_made").With(day(1)), *ui.Key("console.app.secret_used").With(day(2)), *ui.Key("console.app.secret_ended").With(day(3))),
 		line(*ui.Key("console.app.secret_made").With(day(2)), *ui.Key("console.app.secret_unused").With(), *ui.Key("console.app.secret_ends").With(day(30))),
 	}
 }
