@@ -40,7 +40,7 @@ type visit struct {
 	*gin.Context
 	console *Console
 	actor   authz.Actor
-	viewer  store.SessionStanding
+	viewer  store.SessionState
 	// stepUpACR is what a fresh second step of the viewer takes, empty for any.
 	stepUpACR idp.ACR
 }

@@ -288,7 +288,7 @@ func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
 			idptest.Must(t, db.CreateSession(ctx, s))
 			sessions, err := db.SessionsByToken(ctx, w.Client.ID, [][]byte{idp.HashSecret(token)})
 			idptest.Must(t, err)
-			expectSame(t, []store.SessionStanding{
+			expectSame(t, []store.SessionState{
 				{Session: s, User: w.User, Population: population, Judged: c.policy, Override: c.override},
 			}, sessions)
 			f := idptest.Flow(request, s)

@@ -58,8 +58,8 @@ func (m *Manager) EndGrant(ctx context.Context, a authz.Actor, userID, id, reaso
 }
 
 func (m *Manager) EndKept(ctx context.Context, e idp.AuditEvent, user idp.User, id string) error {
-	standing, err := m.Store.StandingByGrant(ctx, id)
-	if err == nil && (standing.Grant.UserID != user.ID || !standing.Grant.Offline) {
+	state, err := m.Store.GrantState(ctx, id)
+	if err == nil && (state.Grant.UserID != user.ID || !state.Grant.Offline) {
 		err = fmt.Errorf("grant: %w", idp.ErrNotFound)
 	}
 	if err != nil {
@@ -70,7 +70,7 @@ func (m *Manager) EndKept(ctx context.Context, e idp.AuditEvent, user idp.User, 
 		if err != nil || !first {
 			return err
 		}
-		e.ClientID, e.SessionID = standing.Grant.ClientID, standing.Grant.SessionID
+		e.ClientID, e.SessionID = state.Grant.ClientID, state.Grant.SessionID
 		e.Detail["grant"] = id
 		return m.Authz.AuditOf(ctx, e, user)
 	})
