@@ -114,18 +114,18 @@ func (v *visit) addresses(page *ui.ConsolePerson, d people.UserDetail) {
 	if v.reaches("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
 		page.SignOutURL = at("/sign-out")
 	}
-	deed := func(may bool, label, hint ui.Key, where string, danger bool) {
+	action := func(may bool, label, hint ui.Key, where string, danger bool) {
 		if may {
-			page.Deeds = append(page.Deeds, ui.Deed{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
+			page.Actions = append(page.Actions, ui.PersonAction{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
 		}
 	}
-	deed(v.reaches("SetPassword", d), "console.deed.password", "console.deed.password_hint", "/password", false)
-	deed(v.reaches("ClearThrottle", d), "console.deed.throttle", "console.deed.throttle_hint", "/end-pause", false)
+	action(v.reaches("SetPassword", d), "console.action.password", "console.action.password_hint", "/password", false)
+	action(v.reaches("ClearThrottle", d), "console.action.throttle", "console.action.throttle_hint", "/end-pause", false)
 	others := !v.isViewer(d)
-	deed(others && d.Disabled && v.reaches("UpdateUser", d), "console.deed.enable", "console.deed.enable_hint", "/state", false)
-	deed(others && !d.Disabled && v.reaches("UpdateUser", d), "console.deed.disable", "console.deed.disable_hint", "/state", true)
-	deed(others && v.reaches("AnonymiseUser", d), "console.deed.anonymise", "console.deed.anonymise_hint", "/anonymise", true)
-	deed(others && v.reaches("DeleteUser", d), "console.deed.delete", "console.deed.delete_hint", "/delete", true)
+	action(others && d.Disabled && v.reaches("UpdateUser", d), "console.action.enable", "console.action.enable_hint", "/state", false)
+	action(others && !d.Disabled && v.reaches("UpdateUser", d), "console.action.disable", "console.action.disable_hint", "/state", true)
+	action(others && v.reaches("AnonymiseUser", d), "console.action.anonymise", "console.action.anonymise_hint", "/anonymise", true)
+	action(others && v.reaches("DeleteUser", d), "console.action.delete", "console.action.delete_hint", "/delete", true)
 }
 
 func (v *visit) factorRow(d people.UserDetail, f idp.Factor) ui.FactorRow {

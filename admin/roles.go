@@ -239,7 +239,7 @@ func deleteRole() question[roles.RoleEntry] {
 			page, err := v.rolePage(r, r.Role)
 			return ui.ConsoleConfirm{
 				Console: page.Console, Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(),
-				Danger: true, Consequences: says("console.roles.delete_unheld", "console.deed.final"),
+				Danger: true, Consequences: says("console.roles.delete_unheld", "console.action.final"),
 			}, err
 		},
 		carry: func(v *visit, r entry, reason string) (func() error, error) {
