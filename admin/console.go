@@ -274,17 +274,17 @@ func (v *visit) navigation(ctx context.Context, current string) ([]ui.NavGroup, 
 		return ui.NavItem{Label: label, URL: v.path(page), Current: page == current}
 	}
 	groups := []ui.NavGroup{{Items: []ui.NavItem{item(v.text("console.nav.overview"), "")}}}
-	if v.actor.May("Users") {
+	if v.actor.CanDo("Users") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.people"), "/people"))
 	}
-	if v.actor.May("Clients") {
+	if v.actor.CanDo("Clients") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.apps"), "/apps"))
 	}
-	if v.actor.May("UpdateRole") {
+	if v.actor.CanDo("UpdateRole") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.roles"), "/roles"))
 	}
 	records := ui.NavGroup{Label: "console.nav.records"}
-	if v.actor.May("Audit") {
+	if v.actor.CanDo("Audit") {
 		records.Items = append(records.Items, item(v.text("console.nav.audit"), "/audit"))
 	}
 	if v.maySystem() {

@@ -34,7 +34,7 @@ func calls(d people.UserDetail) string {
 // reaches tells whether an operation on a person is open to the viewer: they hold a
 // permission for it, the person none that the viewer lacks, and a second step of theirs
 // is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
+func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.CanDoTo(op, d.Person) }
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d people.UserDetail) bool {
@@ -171,7 +171,7 @@ func (v *visit) mayViewCodes(d people.UserDetail) bool {
 
 // sessionsOf fills in where a person is signed in.
 func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowSessions = v.actor.May("ListSessions"); !page.ShowSessions {
+	if page.ShowSessions = v.actor.CanDo("ListSessions"); !page.ShowSessions {
 		return nil
 	}
 	list, next, err := v.console.Manage.People.ListSessions(ctx, v.actor, people.SessionQuery{UserID: d.ID})
@@ -207,7 +207,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 
 // historyOf fills in what happened to a person last.
 func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowHistory = v.actor.May("Audit"); !page.ShowHistory {
+	if page.ShowHistory = v.actor.CanDo("Audit"); !page.ShowHistory {
 		return nil
 	}
 	events, _, err := v.console.Manage.System.Audit(ctx, v.actor, system.AuditQuery{UserID: d.ID, Limit: historyLength})

@@ -58,7 +58,7 @@ func (d action) may(v *visit, s subject) bool {
 // sessionsEnd says how many sessions end. Who does not manage sessions does not see
 // how many there are.
 func (v *visit) sessionsEnd(d people.UserDetail) ui.Message {
-	if !v.actor.May("ListSessions") {
+	if !v.actor.CanDo("ListSessions") {
 		return *ui.Key("console.action.all_sessions_end").With()
 	}
 	return *ui.Key("console.action.sessions_end").With(len(d.Sessions))
@@ -135,7 +135,7 @@ var actions = map[string]action{
 		},
 		carry: func(v *visit, s subject, reason string) error {
 			// Who may not see sessions is refused before one is looked for.
-			if _, err := s.session(); err != nil && v.actor.May("EndSession") {
+			if _, err := s.session(); err != nil && v.actor.CanDo("EndSession") {
 				return err
 			}
 			return v.console.Manage.People.EndSession(v.Request.Context(), v.actor, s.object, reason)
@@ -157,7 +157,7 @@ var actions = map[string]action{
 			return []ui.Message{*ui.Key("console.action.access_what").With(name), *ui.Key("console.action.access_rest").With()}
 		},
 		carry: func(v *visit, s subject, reason string) error {
-			if _, err := s.kept(); err != nil && v.actor.May("EndGrant") {
+			if _, err := s.kept(); err != nil && v.actor.CanDo("EndGrant") {
 				return err
 			}
 			return v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)

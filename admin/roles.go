@@ -232,7 +232,7 @@ func deleteRole() question[roles.RoleEntry] {
 	home := func(r entry) string { return "/roles/" + r.ID }
 	return question[entry]{
 		load: (*visit).listedRole, // the operation refuses who may not, and the audit log has it
-		may:  func(v *visit, r entry) bool { return v.actor.May("UpdateRole") && v.changeable(r) },
+		may:  func(v *visit, r entry) bool { return v.actor.CanDo("UpdateRole") && v.changeable(r) },
 		at:   func(r entry) string { return home(r) + "/delete" }, home: home,
 		version: func(r entry) int64 { return r.Version },
 		page: func(v *visit, r entry) (ui.ConsoleConfirm, error) {

@@ -22,7 +22,7 @@ type KeptAccess struct {
 
 // ListGrants reads the access that apps keep of a person, the newest first.
 func (m *Manager) ListGrants(ctx context.Context, a authz.Actor, userID string) ([]KeptAccess, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ListGrants"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ListGrants"}); err != nil {
 		return nil, err
 	}
 	if _, err := m.Store.User(ctx, userID); err != nil {
@@ -51,7 +51,7 @@ func (m *Manager) EndGrant(ctx context.Context, a authz.Actor, userID, id, reaso
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "EndGrant", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "EndGrant", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	return m.EndKept(ctx, a.Audit(idp.AuditGrantEnded, reason, nil), user, id)
