@@ -41,11 +41,11 @@ func (v *visit) appFrame(c apps.ClientEntry, current string) (ui.Console, error)
 		}
 	}
 	signsIn := c.Kind.SignsIn()
-	tab(v.actor.May("UpdateClient") && v.actor.MayChange(c.Client), "console.app.tab_settings", "")
+	tab(v.actor.CanDo("UpdateClient") && v.actor.CanChange(c.Client), "console.app.tab_settings", "")
 	tab(true, "console.app.tab_connect", "/connect")
-	tab(c.AuthMethod.Secret() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
-	tab(signsIn && v.actor.May("SaveOverride"), "console.app.tab_rule", "/mfa")
-	tab(c.BackchannelLogoutURI != "" && v.actor.May("Deliveries"), "console.app.tab_deliveries", "/deliveries")
+	tab(c.AuthMethod.Secret() && v.actor.CanDo("AddClientSecret") && v.actor.CanChange(c.Client), "console.app.tab_secrets", "/secrets")
+	tab(signsIn && v.actor.CanDo("SaveOverride"), "console.app.tab_rule", "/mfa")
+	tab(c.BackchannelLogoutURI != "" && v.actor.CanDo("Deliveries"), "console.app.tab_deliveries", "/deliveries")
 	return frame, err
 }
 

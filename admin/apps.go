@@ -15,7 +15,7 @@ import (
 
 // need refuses who may not do an operation at all, before a page about it is built.
 func (v *visit) need(op string) error {
-	if !v.actor.May(op) {
+	if !v.actor.CanDo(op) {
 		return authz.ErrForbidden
 	}
 	return nil
@@ -40,7 +40,7 @@ func (v *visit) apps() error {
 		return err
 	}
 	page := ui.ConsoleApps{Console: frame}
-	if v.actor.May("AddClient") {
+	if v.actor.CanDo("AddClient") {
 		page.NewURL = v.path("/apps/new")
 	}
 	if next != "" {

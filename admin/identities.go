@@ -128,12 +128,12 @@ func (v *visit) askLink() error {
 	return link().get(v)
 }
 
-// identity is the one that a deed is about, by its connection.
+// identity is the one that an action is about, by its connection.
 func (s subject) identity() (people.IdentityEntry, error) {
 	return one(s.Identities, func(i people.IdentityEntry) string { return i.ConnectionID }, s.object)
 }
 
-var unlinkDeed = deed{
+var unlinkAction = action{
 	op: "UnlinkIdentity", object: true, heading: "console.link.unlink_heading", button: "console.link.unlink", danger: true, told: true,
 	missing: func(s subject) error {
 		_, err := s.identity()

@@ -23,11 +23,11 @@ func invitationsDone() []ui.Key {
 	return []ui.Key{"console.done.invited", "console.done.invitation_resent", "console.done.invitation_revoked"}
 }
 
-// mayInvite tells whether the viewer can invite anybody now.
-func (v *visit) mayInvite() bool { return v.actor.May("Invite") && v.console.Manage.Mailer != nil }
+// canInvite tells whether the viewer can invite anybody now.
+func (v *visit) canInvite() bool { return v.actor.CanDo("Invite") && v.console.Manage.Mailer != nil }
 
 func (v *visit) inviteURL(population string) string {
-	if !v.mayInvite() {
+	if !v.canInvite() {
 		return ""
 	}
 	return v.path("/people/invite?population=" + url.QueryEscape(population))
@@ -103,9 +103,9 @@ func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow
 				permissions = append(permissions, r.Permissions...)
 			}
 		}
-		if len(permissions) == 0 || v.actor.May("SetRoles") && v.holds(permissions) {
+		if len(permissions) == 0 || v.actor.CanDo("SetRoles") && v.holds(permissions) {
 			row.RevokeForm = v.path("/people/invitations/" + e.ID + "/revoke")
-			if v.mayInvite() && !e.Lost {
+			if v.canInvite() && !e.Lost {
 				row.ResendAction = v.path("/people/invitations/" + e.ID + "/resend")
 			}
 		}

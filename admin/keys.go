@@ -19,7 +19,7 @@ func (v *visit) signingKey() (store.SigningKey, error) {
 func revokeKey() question[store.SigningKey] {
 	return question[store.SigningKey]{
 		load: (*visit).signingKey,
-		may:  func(v *visit, _ store.SigningKey) bool { return v.actor.May("RevokeKey") },
+		may:  func(v *visit, _ store.SigningKey) bool { return v.actor.CanDo("RevokeKey") },
 		at:   func(k store.SigningKey) string { return "/system/keys/" + k.ID + "/revoke" },
 		home: func(store.SigningKey) string { return "/system" },
 		page: func(v *visit, k store.SigningKey) (page ui.ConsoleConfirm, err error) {

@@ -119,7 +119,7 @@ func (v *visit) people() error {
 	if filter == onlyAlone && len(list) > 0 {
 		page.ExportURL = v.path("/people/export?population=" + url.QueryEscape(current.ID))
 	}
-	if v.actor.May("AddUser") {
+	if v.actor.CanDo("AddUser") {
 		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))
 	}
 	page.InviteURL = v.inviteURL(current.ID)
@@ -138,7 +138,7 @@ func (v *visit) filters(population, current, search string) []ui.NavItem {
 		item("console.people.filter_all", ""), item("console.people.filter_alone", onlyAlone),
 		item("console.people.filter_disabled", onlyDisabled),
 	}
-	if v.actor.May("Invitations") {
+	if v.actor.CanDo("Invitations") {
 		list = append(list, ui.NavItem{
 			Label: v.text("console.people.filter_invited"), URL: v.invitationsURL(population, ""), Current: current == onlyInvited,
 		})
@@ -238,7 +238,7 @@ func (v *visit) peopleCrumbs() []ui.Link {
 // givable are the roles as boxes to tick, none for who gives no roles. One with a
 // permission that the viewer lacks is shown, and fixed.
 func (v *visit) givable(held []string) ([]ui.Tick, error) {
-	if !v.actor.May("SetRoles") {
+	if !v.actor.CanDo("SetRoles") {
 		return nil, nil
 	}
 	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)

@@ -34,7 +34,7 @@ func calls(d people.UserDetail) string {
 // reaches tells whether an operation on a person is open to the viewer: they hold a
 // permission for it, the person none that the viewer lacks, and a second step of theirs
 // is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
+func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.CanDoTo(op, d.Person) }
 
 // helps is reaches for what concerns the person's second step.
 func (v *visit) helps(op string, d people.UserDetail) bool {
@@ -114,18 +114,18 @@ func (v *visit) addresses(page *ui.ConsolePerson, d people.UserDetail) {
 	if v.reaches("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
 		page.SignOutURL = at("/sign-out")
 	}
-	deed := func(may bool, label, hint ui.Key, where string, danger bool) {
+	action := func(may bool, label, hint ui.Key, where string, danger bool) {
 		if may {
-			page.Deeds = append(page.Deeds, ui.Deed{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
+			page.Actions = append(page.Actions, ui.PersonAction{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
 		}
 	}
-	deed(v.reaches("SetPassword", d), "console.deed.password", "console.deed.password_hint", "/password", false)
-	deed(v.reaches("ClearThrottle", d), "console.deed.throttle", "console.deed.throttle_hint", "/end-pause", false)
+	action(v.reaches("SetPassword", d), "console.action.password", "console.action.password_hint", "/password", false)
+	action(v.reaches("ClearThrottle", d), "console.action.throttle", "console.action.throttle_hint", "/end-pause", false)
 	others := !v.isViewer(d)
-	deed(others && d.Disabled && v.reaches("UpdateUser", d), "console.deed.enable", "console.deed.enable_hint", "/state", false)
-	deed(others && !d.Disabled && v.reaches("UpdateUser", d), "console.deed.disable", "console.deed.disable_hint", "/state", true)
-	deed(others && v.reaches("AnonymiseUser", d), "console.deed.anonymise", "console.deed.anonymise_hint", "/anonymise", true)
-	deed(others && v.reaches("DeleteUser", d), "console.deed.delete", "console.deed.delete_hint", "/delete", true)
+	action(others && d.Disabled && v.reaches("UpdateUser", d), "console.action.enable", "console.action.enable_hint", "/state", false)
+	action(others && !d.Disabled && v.reaches("UpdateUser", d), "console.action.disable", "console.action.disable_hint", "/state", true)
+	action(others && v.reaches("AnonymiseUser", d), "console.action.anonymise", "console.action.anonymise_hint", "/anonymise", true)
+	action(others && v.reaches("DeleteUser", d), "console.action.delete", "console.action.delete_hint", "/delete", true)
 }
 
 func (v *visit) factorRow(d people.UserDetail, f idp.Factor) ui.FactorRow {
@@ -171,7 +171,7 @@ func (v *visit) mayViewCodes(d people.UserDetail) bool {
 
 // sessionsOf fills in where a person is signed in.
 func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowSessions = v.actor.May("ListSessions"); !page.ShowSessions {
+	if page.ShowSessions = v.actor.CanDo("ListSessions"); !page.ShowSessions {
 		return nil
 	}
 	list, next, err := v.console.Manage.People.ListSessions(ctx, v.actor, people.SessionQuery{UserID: d.ID})
@@ -207,7 +207,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 
 // historyOf fills in what happened to a person last.
 func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowHistory = v.actor.May("Audit"); !page.ShowHistory {
+	if page.ShowHistory = v.actor.CanDo("Audit"); !page.ShowHistory {
 		return nil
 	}
 	events, _, err := v.console.Manage.System.Audit(ctx, v.actor, system.AuditQuery{UserID: d.ID, Limit: historyLength})

@@ -107,7 +107,7 @@ func invitation() section[people.NewUser, people.NewUser] {
 // withRoles shows a form on which roles may be given. That asks for a fresh second step:
 // better now than after the form.
 func (v *visit) withRoles(x section[people.NewUser, people.NewUser]) error {
-	if _, err := x.load(v); err == nil && v.actor.May("SetRoles") && !v.fresh() {
+	if _, err := x.load(v); err == nil && v.actor.CanDo("SetRoles") && !v.fresh() {
 		return v.proveAgain(v.backTo())
 	}
 	return x.get(v)
@@ -131,7 +131,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 		more: func(v *visit, d detail, _ idp.User, page *ui.ConsoleForm) error {
 			page.Name = "console-person-edit"
 			email := inputNamed(page.Inputs, "email")
-			if email.Kind, email.Fixed = ui.EmailInput, !v.actor.MayMoveEmail(d.Person); email.Fixed {
+			if email.Kind, email.Fixed = ui.EmailInput, !v.actor.CanMoveEmail(d.Person); email.Fixed {
 				email.Hint = *ui.Key("console.person.email_fixed").With()
 			}
 			return nil

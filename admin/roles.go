@@ -232,14 +232,14 @@ func deleteRole() question[roles.RoleEntry] {
 	home := func(r entry) string { return "/roles/" + r.ID }
 	return question[entry]{
 		load: (*visit).listedRole, // the operation refuses who may not, and the audit log has it
-		may:  func(v *visit, r entry) bool { return v.actor.May("UpdateRole") && v.changeable(r) },
+		may:  func(v *visit, r entry) bool { return v.actor.CanDo("UpdateRole") && v.changeable(r) },
 		at:   func(r entry) string { return home(r) + "/delete" }, home: home,
 		version: func(r entry) int64 { return r.Version },
 		page: func(v *visit, r entry) (ui.ConsoleConfirm, error) {
 			page, err := v.rolePage(r, r.Role)
 			return ui.ConsoleConfirm{
 				Console: page.Console, Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(),
-				Danger: true, Consequences: says("console.roles.delete_unheld", "console.deed.final"),
+				Danger: true, Consequences: says("console.roles.delete_unheld", "console.action.final"),
 			}, err
 		},
 		carry: func(v *visit, r entry, reason string) (func() error, error) {

@@ -24,7 +24,7 @@ const requestLane = "requests"
 
 // maySystem tells whether any part of the page is the viewer's.
 func (v *visit) maySystem() bool {
-	return v.actor.May("Deliveries") || v.actor.May("TestMail") || v.actor.May("SigningKeys")
+	return v.actor.CanDo("Deliveries") || v.actor.CanDo("TestMail") || v.actor.CanDo("SigningKeys")
 }
 
 // system is how the installation does.
@@ -43,7 +43,7 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 	}
 	page := ui.ConsoleSystem{
 		Console: frame, Program: idp.Release(), Database: databaseName(v.console.Store.Dialect()),
-		ShowMail: v.actor.May("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
+		ShowMail: v.actor.CanDo("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
 		MailTo: mailTo, MailError: mailError,
 	}
 	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -60,12 +60,12 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 			page.Missing++
 		}
 	}
-	if v.actor.May("SigningKeys") {
+	if v.actor.CanDo("SigningKeys") {
 		if err := v.systemKeys(&page); err != nil {
 			return err
 		}
 	}
-	if v.actor.May("Deliveries") {
+	if v.actor.CanDo("Deliveries") {
 		if err := v.systemLanes(&page); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 			lane.Label = v.text("console.system.mail")
 		case l.Lane == requestLane:
 			lane.Label = v.text("console.system.requests")
-		case ok && v.actor.May("Client"):
+		case ok && v.actor.CanDo("Client"):
 			lane.Label, lane.URL = name, v.path("/apps/"+l.Lane+"/deliveries")
 		case ok:
 			lane.Label = name
@@ -130,7 +130,7 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 
 // pathFor is a page or action where the viewer may do what it is for, and empty where not.
 func (v *visit) pathFor(op, page string) string {
-	if !v.actor.May(op) {
+	if !v.actor.CanDo(op) {
 		return ""
 	}
 	return v.path(page)

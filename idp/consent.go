@@ -176,7 +176,7 @@ func (c Client) Approval(r Request, given Terms, answered bool) Approval {
 
 // consented is a grant with no more than what the person lets the app have still. What no
 // consent was asked for stays.
-func (s Standing) consented(g Grant) Grant {
+func (s GrantState) consented(g Grant) Grant {
 	if g.ConsentID == "" {
 		return g
 	}
@@ -191,7 +191,7 @@ func (s Standing) consented(g Grant) Grant {
 
 // withdrawn tells whether the consent is gone by which the grant was made, or no longer
 // says what it is for.
-func (s Standing) withdrawn() bool {
+func (s GrantState) withdrawn() bool {
 	return s.Grant.ConsentID != "" && (s.Consent.ID != s.Grant.ConsentID || !s.Consent.Terms.HasAPI(s.Grant.Resource))
 }
 

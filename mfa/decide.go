@@ -86,7 +86,7 @@ type Decision struct {
 // Over a connection that asks for a local second step, it counts as a password does.
 func Decide(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
-	s := standingOf(q.Proofs)
+	s := provenBy(q.Proofs)
 	if trusts(q.Proofs) {
 		return decideFederated(q, federated(q.Proofs), &s)
 	}
@@ -107,7 +107,7 @@ func Decide(q Question) Decision {
 
 // decideFederated is Decide for somebody who came over a trusted connection. A local
 // factor is asked for only in the place of a time that the other side does not say.
-func decideFederated(q Question, p *idp.Proof, s *standing) Decision {
+func decideFederated(q Question, p *idp.Proof, s *proven) Decision {
 	need := 0
 	if q.Override.Federated {
 		need = overrideRank(q.Override)
@@ -341,7 +341,7 @@ func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
 	if trusts(proofs) {
 		return SecondStepAt(proofs)
 	}
-	s := standingOf(proofs)
+	s := provenBy(proofs)
 	need := max(Strongest(p, e).Rank(), rankTwoStep)
 	return s.second[need].later(s.alone[need]).at
 }

@@ -65,7 +65,7 @@ type ConsolePerson struct {
 	RolesURL       string
 	ShowHistory    bool
 	History        []HistoryRow
-	Deeds          []Deed // what else can be done to the account
+	Actions        []PersonAction // what else can be done to the account
 }
 
 func (p ConsolePerson) about() about {
@@ -113,8 +113,8 @@ type HistoryRow struct {
 	Address   string
 }
 
-// Deed is something that can be done, on a page of its own.
-type Deed struct {
+// PersonAction is something that can be done, on a page of its own.
+type PersonAction struct {
 	Label, Hint Message
 	URL         string
 	Danger      bool

@@ -60,7 +60,7 @@ type Identities interface {
 type visit struct {
 	*gin.Context
 	pages  *Pages
-	viewer store.SessionStanding
+	viewer store.SessionState
 	self   self.Self
 }
 
@@ -189,7 +189,7 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 }
 
 // again reads a visitor anew, for the end of what they began.
-func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
+func (p *Pages) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
 		now, ok, err := p.relyingParty().Again(ctx, seen)
 		if err == nil && !ok {
@@ -213,7 +213,7 @@ func (p *Pages) who(c *gin.Context) error {
 	return p.renderWho(c, viewers, "")
 }
 
-func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionStanding, other string) error {
+func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, other string) error {
 	page := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
 	for _, s := range viewers {
 		page.Accounts = append(page.Accounts, ui.AccountLink{

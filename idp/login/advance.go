@@ -70,7 +70,7 @@ func (l *Login) lockPerson(ctx context.Context, s *signIn) error {
 // policies, and asks once more if one came in between: no sign-in slips past a
 // policy that was saved while it was under way.
 func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
-	if err := l.surround(ctx, s); err != nil {
+	if err := l.loadContext(ctx, s); err != nil {
 		return nil, err
 	}
 	state := s.next()
@@ -81,7 +81,7 @@ func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
 	if err != nil || version == s.Version {
 		return state, err
 	}
-	if err := l.surround(ctx, s); err != nil {
+	if err := l.loadContext(ctx, s); err != nil {
 		return nil, err
 	}
 	return s.next(), nil

@@ -52,7 +52,7 @@ func (l *Login) postChoose(c *gin.Context, s *signIn) error {
 }
 
 // goOnWith lets the flow begin where a session stands.
-func (s *signIn) goOnWith(f store.SessionStanding) {
+func (s *signIn) goOnWith(f store.SessionState) {
 	s.flow.PopulationID, s.flow.UserID, s.flow.SessionID = f.Population.ID, f.User.ID, f.Session.ID
 	s.flow.Proofs, s.flow.PolicyVersion = f.Session.Proofs, f.Session.PolicyVersion
 }

@@ -39,7 +39,7 @@ type Requests interface {
 	Anew(r idp.Request, population string) string
 	// Answers is the session of a browser that answers the request without another
 	// step, nil for none.
-	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error)
+	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionState, error)
 }
 
 // Upstreams asks other providers who somebody is. *federation.Federation does.

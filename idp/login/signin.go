@@ -20,9 +20,9 @@ import (
 	"gatehouse/ui"
 )
 
-// signIn is a flow with everything around it, read for one HTTP request.
+// signIn is a flow with its context, read for one HTTP request.
 type signIn struct {
-	store.Surroundings
+	store.FlowContext
 
 	flow   idp.Flow
 	notes  Notes
@@ -71,7 +71,7 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	if s.notes, err = decodeNotes(flow.Data); err != nil {
 		return nil, err
 	}
-	return s, over(l.surround(ctx, s))
+	return s, over(l.loadContext(ctx, s))
 }
 
 // forgotten is the problem of a sign-in that nobody knows any more, with the way back to
@@ -117,10 +117,10 @@ func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Pr
 	return web.NewProblem(ui.ProblemOtherBrowser, errors.Join(errors.New("flow of another browser"), err))
 }
 
-// surround reads what stands around a flow, as the flow is now: the policies above
+// loadContext reads the context of a flow, as the flow is now: the policies above
 // all, which Next judges by. It decides nothing.
-func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
-	if s.Surroundings, err = l.Store.Surroundings(ctx, s.flow); err != nil {
+func (l *Login) loadContext(ctx context.Context, s *signIn) (err error) {
+	if s.FlowContext, err = l.Store.FlowContext(ctx, s.flow); err != nil {
 		return err
 	}
 	if err := l.findWays(ctx, s); err != nil {

@@ -20,7 +20,7 @@ import (
 // otherTab is the session that another tab of this browser made or stepped up
 // meanwhile, if this sign-in can end with it: it satisfies the request, and is of the
 // person who has begun here. nil for none, and where somebody is about to choose.
-func (l *Login) otherTab(ctx context.Context, s *signIn) (*store.SessionStanding, error) {
+func (l *Login) otherTab(ctx context.Context, s *signIn) (*store.SessionState, error) {
 	if !s.waits() {
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ var apartFromOthers = map[string]bool{"choose": true, "restart": true, "judge": 
 // overtaken is the session of another tab that answers a POST in place of the step: a
 // code that is typed here was used there. Whoever gives a password for another address
 // means another account.
-func (l *Login) overtaken(c *gin.Context, s *signIn, step string) (*store.SessionStanding, error) {
+func (l *Login) overtaken(c *gin.Context, s *signIn, step string) (*store.SessionState, error) {
 	if apartFromOthers[step] {
 		return nil, nil
 	}
@@ -86,7 +86,7 @@ func (l *Login) postOnward(c *gin.Context, s *signIn) error { return l.toPage(c,
 
 // goOn ends the sign-in with the session of another tab, once: request and flow are
 // answered as if the session had been there when the request came in.
-func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionStanding) error {
+func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionState) error {
 	s.goOnWith(found)
 	s.flow.Kind = (Done{}).kind()
 	var answer web.Answer
@@ -225,7 +225,7 @@ func (l *Login) startAgain(c *gin.Context, err error) error {
 	return err
 }
 
-func (l *Login) renderGoOn(c *gin.Context, s *signIn, found store.SessionStanding) error {
+func (l *Login) renderGoOn(c *gin.Context, s *signIn, found store.SessionState) error {
 	return l.render(c, s, http.StatusOK, ui.GoOn{
 		Frame: l.plainFrame(c, s), Action: l.action(s, "onward"), Email: found.User.Email,
 		OtherURL: Path(l.Web.Base(), s.flow.ID) + "?other=1",

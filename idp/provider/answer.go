@@ -195,7 +195,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 // would have when the request came in; nil for none. It may be younger than the request:
 // another tab made it. A request that wants a sign-in of its own, or a choice, is
 // answered by none.
-func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error) {
+func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionState, error) {
 	if !r.Demand.Since.IsZero() || r.Demand.Choose || r.Demand.Consent {
 		return nil, nil
 	}

@@ -123,7 +123,7 @@ func (p *Provider) redeemDevice(ctx context.Context, client idp.Client, form url
 }
 
 func (p *Provider) redeemApproved(ctx context.Context, client idp.Client, code string, form url.Values) (issued, error) {
-	return p.redeem(ctx, client, code, form, func(s idp.Standing) *failure {
+	return p.redeem(ctx, client, code, form, func(s idp.GrantState) *failure {
 		if !s.Grant.FromDevice {
 			return fail(invalidGrant, "this is no device code")
 		}

@@ -81,7 +81,7 @@ func (p *Provider) revocable(ctx context.Context, token string) (ending, error) 
 			return p.Store.RevokeServiceToken(ctx, s.Token.ID, at)
 		}}, err
 	}
-	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
+	found, err := p.Store.TokenState(ctx, idp.HashSecret(token))
 	g, t := found.Grant, found.Token
 	event := revoked(t.Kind, cmp.Or(t.Exchange.ClientID, g.ClientID))
 	event.UserID, event.PopulationID, event.SessionID = g.UserID, g.PopulationID, g.SessionID

@@ -73,7 +73,7 @@ func (m *Manager) Again(s idp.Session, a Act) (cookie *http.Cookie, ok bool) {
 // FindAfter is Find in one population for a browser that may have lost the answer to an
 // act, and sends the previous cookie. The act alone lets nobody in: the caller asks for
 // the proof that the act asked for.
-func (m *Manager) FindAfter(ctx context.Context, h http.Header, clientID, population string, a Act) ([]store.SessionStanding, error) {
+func (m *Manager) FindAfter(ctx context.Context, h http.Header, clientID, population string, a Act) ([]store.SessionState, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil || len(m.Key) == 0 {
 		return nil, nil

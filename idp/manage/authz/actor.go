@@ -73,8 +73,7 @@ func (a Actor) Can(permission string) bool {
 	return a.System || slices.Contains(a.Permissions, permission)
 }
 
-// notUpward refuses what concerns somebody who holds a permission that the actor
-// lacks.
+// notUpward refuses a target who holds a permission that the actor lacks.
 func (m *Manager) notUpward(ctx context.Context, a Actor, target idp.User) error {
 	theirs, err := m.PermissionsOf(ctx, target.ID)
 	if err != nil {
@@ -105,9 +104,9 @@ func (a Actor) Audit(kind idp.AuditKind, reason string, detail map[string]string
 	return idp.AuditEvent{Kind: kind, ActorID: a.UserID, Detail: detail}
 }
 
-// SeesPeople tells whose data the actor's permissions let them see: agents, and
-// everybody else.
-func (a Actor) SeesPeople() (agents, others bool) {
+// CanSeePeople tells whose data the actor's permissions let them see: agents, and
+// all others.
+func (a Actor) CanSeePeople() (agents, others bool) {
 	all := a.Can(idp.PermissionUsers) || a.Can(idp.PermissionSessions)
 	return all || a.Can(idp.PermissionAgentRecovery), all || a.Can(idp.PermissionContactReset)
 }
@@ -115,7 +114,7 @@ func (a Actor) SeesPeople() (agents, others bool) {
 // MadeFor tells when a way into another person's account becomes unproved by being made:
 // at once, and never where the actor holds all that a connection could give.
 func (a Actor) MadeFor(user idp.User, at time.Time) time.Time {
-	if a.UserID == user.ID && user.ID != "" || a.Holds(idp.Permissions()) {
+	if a.UserID == user.ID && user.ID != "" || a.CanAll(idp.Permissions()) {
 		return time.Time{}
 	}
 	return at

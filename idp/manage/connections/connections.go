@@ -52,7 +52,7 @@ type ConnectionChange struct {
 
 // Connections lists the connections of a population (empty: of all).
 func (m *Manager) Connections(ctx context.Context, a authz.Actor, population string) ([]ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Connections"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Connections"}); err != nil {
 		return nil, err
 	}
 	rows, err := m.Store.Connections(ctx, population)
@@ -65,7 +65,7 @@ func (m *Manager) Connections(ctx context.Context, a authz.Actor, population str
 
 // Connection reads one connection.
 func (m *Manager) Connection(ctx context.Context, a authz.Actor, id string) (ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Connection"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Connection"}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c, err := m.Store.Connection(ctx, id)
@@ -77,7 +77,7 @@ func (m *Manager) Connection(ctx context.Context, a authz.Actor, id string) (Con
 		return e, err
 	}
 	holds, err := m.Authz.HeldThrough(ctx, c)
-	e.Above = !a.Holds(holds)
+	e.Above = !a.CanAll(holds)
 	return e, err
 }
 
@@ -103,7 +103,7 @@ func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (Connec
 // naming domains what linking the people of the population asks. It changes nothing for
 // anybody until portal access allows sign-ins through connections (SaveAccess).
 func (m *Manager) AddConnection(ctx context.Context, a authz.Actor, n ConnectionChange) (ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddConnection", Reason: n.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddConnection", Reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
@@ -151,7 +151,7 @@ func (m *Manager) UpdateConnection(ctx context.Context, a authz.Actor, n Connect
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "UpdateConnection", Reason: n.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "UpdateConnection", Reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
@@ -271,7 +271,7 @@ func (m *Manager) DeleteConnection(ctx context.Context, a authz.Actor, id string
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "DeleteConnection", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "DeleteConnection", Reason: reason}); err != nil {
 		return err
 	}
 	if err := m.checkMapped(ctx, a, c.Roles); err != nil {
@@ -348,7 +348,7 @@ func (m *Manager) prepareConnection(ctx context.Context, a authz.Actor, c idp.Co
 	if err := m.checkMappings(ctx, a, c.Roles); err != nil {
 		return c, err
 	}
-	if err := m.MayVouch(ctx, a, c); err != nil {
+	if err := m.AuthorizeVouching(ctx, a, c); err != nil {
 		return c, err
 	}
 	switch {
@@ -384,7 +384,7 @@ func (m *Manager) checkMappings(ctx context.Context, a authz.Actor, mappings []i
 	if err != nil {
 		return err
 	}
-	return m.mayMap(ctx, a, given)
+	return m.authorizeMapping(ctx, a, given)
 }
 
 // keepMapped locks out, until this transaction ends, operations that delete a role which the
@@ -397,9 +397,10 @@ func (m *Manager) keepMapped(ctx context.Context, c idp.Connection) error {
 	return err
 }
 
-// MayVouch asks of whoever says that addresses belong to the other side what linking
-// asks, of everybody whom it may link: it could sign in as them.
-func (m *Manager) MayVouch(ctx context.Context, a authz.Actor, c idp.Connection) error {
+// AuthorizeVouching checks an operation by which the other side may vouch for addresses. It
+// asks what LinkIdentity asks, for each person who could be linked: the other side could
+// sign in as them.
+func (m *Manager) AuthorizeVouching(ctx context.Context, a authz.Actor, c idp.Connection) error {
 	if len(c.Domains) == 0 && !ownWord(c) {
 		return nil
 	}
@@ -407,9 +408,9 @@ func (m *Manager) MayVouch(ctx context.Context, a authz.Actor, c idp.Connection)
 	if err != nil {
 		return err
 	}
-	// Whoever has no second step today may have one tomorrow.
+	// A person without a second step may have one tomorrow.
 	holds := append(authz.PermissionsIn(roles), authz.ResetPermission(c.PopulationID))
-	return m.Authz.Allow(ctx, a, authz.Request{Op: "LinkIdentity", Holds: holds, Part: true})
+	return m.Authz.Authorize(ctx, a, authz.Request{Op: "LinkIdentity", Holds: holds, Part: true})
 }
 
 // authorities are Microsoft's: what they say of an address (xms_edov) they have checked.
@@ -417,35 +418,36 @@ var authorities = []string{
 	idp.EntraAuthority, "https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn", "https://login.chinacloudapi.cn",
 }
 
-// ownWord tells whether a connection of Entra's kind leads to somebody else, whose word
-// about addresses is that of whoever set it up.
+// ownWord tells whether a connection of Entra's kind leads to another authority than
+// Microsoft's. What that says about addresses is what the admin who set it up says.
 func ownWord(c idp.Connection) bool {
 	return c.Kind == idp.EntraConnection && !slices.Contains(authorities, c.Issuer)
 }
 
-// checkMapped asks the same of whoever changes a connection that maps roles: they take
-// them, or say from now on whose they are.
+// checkMapped checks a change of a connection that maps roles: it takes them, or says from
+// now on whose they are.
 func (m *Manager) checkMapped(ctx context.Context, a authz.Actor, mappings []idp.RoleMapping) error {
 	given, err := m.Store.RolesByID(ctx, Mapped(mappings)...)
 	if err != nil {
 		return err
 	}
-	return m.mayMap(ctx, a, given)
+	return m.authorizeMapping(ctx, a, given)
 }
 
-// holdsMapped asks of whoever links an account that they hold what the connection may
+// authorizeLinking checks that the actor who links an account holds what the connection may
 // give to it. user may be nil.
-func (m *Manager) holdsMapped(ctx context.Context, a authz.Actor, op string, user *idp.User, c idp.Connection) error {
+func (m *Manager) authorizeLinking(ctx context.Context, a authz.Actor, op string, user *idp.User, c idp.Connection) error {
 	given, err := m.Store.RolesByID(ctx, Mapped(c.Roles)...)
 	if err != nil || len(authz.PermissionsIn(given)) == 0 {
 		return err
 	}
-	return m.Authz.Allow(ctx, a, authz.Request{Op: op, Target: user, Holds: authz.PermissionsIn(given), Part: true})
+	return m.Authz.Authorize(ctx, a, authz.Request{Op: op, Target: user, Holds: authz.PermissionsIn(given), Part: true})
 }
 
-func (m *Manager) mayMap(ctx context.Context, a authz.Actor, roles []idp.Role) error {
+// authorizeMapping checks that the actor may give roles by a mapping.
+func (m *Manager) authorizeMapping(ctx context.Context, a authz.Actor, roles []idp.Role) error {
 	if permissions := authz.PermissionsIn(roles); len(permissions) > 0 {
-		return m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
+		return m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type ImportedUser struct {
 // they are. Nothing is written before all of it is known to be right, so that in a
 // transaction others can follow. Nobody is told by mail.
 func (m *Manager) ImportUser(ctx context.Context, a authz.Actor, n ImportedUser, reason string) (idp.User, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ImportUser", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ImportUser", Reason: reason}); err != nil {
 		return idp.User{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -44,7 +44,7 @@ func (m *Manager) ImportUser(ctx context.Context, a authz.Actor, n ImportedUser,
 		return idp.User{}, err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
 			return idp.User{}, err
 		}
 	}
@@ -147,7 +147,7 @@ func (m *Manager) importedIdentities(ctx context.Context, a authz.Actor, u idp.U
 		if c.Kind != idp.EntraConnection || !c.AllowsTenant(strings.ToLower(n.TenantID)) {
 			continue
 		}
-		if err := m.holdsMapped(ctx, a, "ImportUser", nil, c); err != nil {
+		if err := m.authorizeLinking(ctx, a, "ImportUser", nil, c); err != nil {
 			return nil, err
 		}
 		subject, err := NewIdentity{TenantID: n.TenantID, ObjectID: n.ObjectID}.subject(c)

@@ -55,14 +55,14 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	case unknown:
 		return m.admit(ctx, c, a)
 	}
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return idp.User{}, err
 	}
 	permissions, err := m.Authz.PermissionsOf(ctx, user.ID)
 	if err != nil {
 		return idp.User{}, err
 	}
-	hijacked, err := m.mayBeHijacked(ctx, c, a, user)
+	hijacked, err := m.canBeHijacked(ctx, c, a, user)
 	if err != nil {
 		return idp.User{}, err
 	}
@@ -79,10 +79,10 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
 }
 
-// mayBeHijacked tells whether an account that can be signed in to already would get
+// canBeHijacked tells whether an account that can be signed in to already would get
 // permissions by being linked: whoever made it for the address, or moved it there, would
 // hold them too.
-func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
+func (m *Manager) canBeHijacked(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
 	given, err := m.Store.RolesByID(ctx, mappedRoles(c, a, nil)...)
 	if err != nil || len(authz.PermissionsIn(given)) == 0 || user.PasswordHash != "" {
 		return err == nil && len(authz.PermissionsIn(given)) > 0, err
@@ -150,8 +150,8 @@ func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertio
 	return m.sync(ctx, c, a, user)
 }
 
-// mayLink refuses an account that somebody new may not become.
-func (m *Manager) mayLink(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
+// checkLinkable refuses an account that somebody new may not become.
+func (m *Manager) checkLinkable(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if !idp.SameMailbox(a.Email, user.Email) {
 		return turnedAway(idp.FederationTaken, "account %s has an address that only looks the same", user.ID)
 	}
@@ -217,7 +217,7 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return user, false, err
 	}
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return user, false, err
 	}
 	if user.PasswordHash != "" {
@@ -271,7 +271,7 @@ func (m *Manager) signsInElsewhere(ctx context.Context, user idp.User) (bool, er
 // LinkProved links, in the transaction of ctx, an account that was just signed in to
 // with the one elsewhere that the person came from.
 func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return err
 	}
 	user, err := m.People.ProvedOwn(ctx, user)

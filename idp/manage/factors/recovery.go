@@ -151,7 +151,7 @@ func (m *Manager) ViewRecoveryCodes(ctx context.Context, a authz.Actor, userID, 
 	if user.PopulationID != idp.Agents {
 		return nil, m.Authz.Forbid(ctx, a, r, "recovery codes are viewable for agents only")
 	}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return nil, err
 	}
 	var codes []string

@@ -45,7 +45,7 @@ type Invitation = people.NewUser
 // cannot be saved; idp.ErrConflict that the population has that address, or it is
 // invited already; a *WaitError that the address was mailed too often.
 func (m *Manager) Invite(ctx context.Context, a authz.Actor, n Invitation) (InvitationEntry, error) {
-	if err := m.mayInvite(ctx, a, "Invite", n.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "Invite", n.Roles); err != nil {
 		return InvitationEntry{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -110,10 +110,10 @@ func (m *Manager) vacant(ctx context.Context, p idp.Population, email string) er
 	return m.Store.DropExpiredInvitation(ctx, p.ID, email, idp.Now())
 }
 
-// mayInvite checks an operation on an invitation that comes with roles: nobody gives,
-// sends again or takes back what they lack.
-func (m *Manager) mayInvite(ctx context.Context, a authz.Actor, op string, roles []string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: op}); err != nil {
+// authorizeInvitation checks an operation on an invitation with roles: the actor has to hold
+// what they give, send again or take back.
+func (m *Manager) authorizeInvitation(ctx context.Context, a authz.Actor, op string, roles []string) error {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: op}); err != nil {
 		return err
 	}
 	given, err := m.Store.RolesByID(ctx, roles...)
@@ -121,7 +121,7 @@ func (m *Manager) mayInvite(ctx context.Context, a authz.Actor, op string, roles
 		return err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		return m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
+		return m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func invitationEntry(l idp.Link, body linkBody) InvitationEntry {
 // Invitations reads a page of those that nobody has accepted yet, the newest first,
 // and where the next begins, empty at the end. One that has expired stays for 30 days.
 func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQuery) ([]InvitationEntry, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Invitations"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitations"}); err != nil {
 		return nil, "", err
 	}
 	after, err := q.After.Position("invitations")
@@ -182,7 +182,7 @@ func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQu
 
 // Invitation reads one that nobody has accepted yet.
 func (m *Manager) Invitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Invitation"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitation"}); err != nil {
 		return InvitationEntry{}, err
 	}
 	l, body, err := m.invitation(ctx, id)
@@ -211,9 +211,9 @@ func (m *Manager) invitation(ctx context.Context, id string) (idp.Link, linkBody
 func (m *Manager) ResendInvitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
 	l, body, err := m.invitation(ctx, id)
 	if err != nil {
-		return InvitationEntry{}, errors.Join(m.Authz.Allow(ctx, a, authz.Request{Op: "ResendInvitation"}), err)
+		return InvitationEntry{}, errors.Join(m.Authz.Authorize(ctx, a, authz.Request{Op: "ResendInvitation"}), err)
 	}
-	if err := m.mayInvite(ctx, a, "ResendInvitation", body.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "ResendInvitation", body.Roles); err != nil {
 		return InvitationEntry{}, err
 	}
 	p, err := m.inviting(ctx, l.PopulationID)
@@ -281,9 +281,9 @@ func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email strin
 func (m *Manager) RevokeInvitation(ctx context.Context, a authz.Actor, id string) error {
 	l, body, err := m.invitation(ctx, id)
 	if err != nil && !errors.Is(err, idp.ErrUnreadable) {
-		return errors.Join(m.Authz.Allow(ctx, a, authz.Request{Op: "RevokeInvitation"}), err)
+		return errors.Join(m.Authz.Authorize(ctx, a, authz.Request{Op: "RevokeInvitation"}), err)
 	}
-	if err := m.mayInvite(ctx, a, "RevokeInvitation", body.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "RevokeInvitation", body.Roles); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {

@@ -231,7 +231,7 @@ func (m *Manager) SetPassword(ctx context.Context, a authz.Actor, userID, plain,
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetPassword", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetPassword", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	population, err := m.Store.Population(ctx, user.PopulationID)

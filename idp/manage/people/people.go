@@ -52,14 +52,14 @@ const maxPrefix = 500
 // settings.Errors say what about the query is wrong.
 func (m *Manager) Users(ctx context.Context, a authz.Actor, q UserQuery) (list []UserEntry, next entry.Cursor, err error) {
 	r := authz.Request{Op: "Users"}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return nil, "", err
 	}
 	query, some, err := q.query()
 	if err != nil {
 		return nil, "", err
 	}
-	switch agents, others := a.SeesPeople(); {
+	switch agents, others := a.CanSeePeople(); {
 	case agents && others:
 	case agents && query.Population == "":
 		query.Population = idp.Agents
@@ -152,22 +152,22 @@ type UserDetail struct {
 // UserDetail reads a person. Who may see whom is as in Users.
 func (m *Manager) UserDetail(ctx context.Context, a authz.Actor, id string) (UserDetail, error) {
 	r := authz.Request{Op: "UserDetail"}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return UserDetail{}, err
 	}
 	user, version, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
 		return UserDetail{}, err
 	}
-	if err := m.MayRead(ctx, a, r, user); err != nil {
+	if err := m.AuthorizeRead(ctx, a, r, user); err != nil {
 		return UserDetail{}, err
 	}
 	return m.Detail(ctx, a, user, version)
 }
 
-// MayRead refuses somebody of a population that the actor's permissions do not show.
-func (m *Manager) MayRead(ctx context.Context, a authz.Actor, r authz.Request, user idp.User) error {
-	agents, others := a.SeesPeople()
+// AuthorizeRead refuses a person of a population that the actor's permissions do not show.
+func (m *Manager) AuthorizeRead(ctx context.Context, a authz.Actor, r authz.Request, user idp.User) error {
+	agents, others := a.CanSeePeople()
 	if agent := user.PopulationID == idp.Agents; agent && agents || !agent && others {
 		return nil
 	}
@@ -266,7 +266,7 @@ func (m *Manager) Target(ctx context.Context, a authz.Actor, op, userID, reason 
 	if err != nil {
 		return user, err
 	}
-	return user, m.Authz.Allow(ctx, a, authz.Request{Op: op, Permission: authz.SecondStepPermission(user), Target: &user, Reason: reason})
+	return user, m.Authz.Authorize(ctx, a, authz.Request{Op: op, Permission: authz.SecondStepPermission(user), Target: &user, Reason: reason})
 }
 
 // Notify mails a person what happened to their account.

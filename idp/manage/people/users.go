@@ -21,7 +21,7 @@ import (
 // AddUser adds a person as CreateUser does. A role without permissions may be given
 // with it; any other needs what SetRoles needs but a reason.
 func (m *Manager) AddUser(ctx context.Context, a authz.Actor, n NewUser) (idp.User, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddUser"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddUser"}); err != nil {
 		return idp.User{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -29,7 +29,7 @@ func (m *Manager) AddUser(ctx context.Context, a authz.Actor, n NewUser) (idp.Us
 		return idp.User{}, err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
 			return idp.User{}, err
 		}
 	}
@@ -73,7 +73,7 @@ func (m *Manager) UpdateUser(ctx context.Context, a authz.Actor, id string, c Us
 	if disables && a.UserID == id && !a.System {
 		return UserDetail{}, m.Authz.Forbid(ctx, a, r, "nobody disables themselves")
 	}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return UserDetail{}, err
 	}
 	same := len(changed) == 0 && after.Disabled == before.Disabled
@@ -280,7 +280,7 @@ func (m *Manager) removeUser(ctx context.Context, a authz.Actor, r authz.Request
 		return err
 	}
 	r.Target = &user
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	if a.UserID == id && !a.System {
@@ -324,7 +324,7 @@ func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, versio
 		return err
 	}
 	r := authz.Request{Op: "SetRoles", Target: &user, Reason: reason}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	given, err := m.Authz.RolesByID(ctx, roles)
@@ -332,7 +332,7 @@ func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, versio
 		return err
 	}
 	r.Holds = authz.PermissionsIn(given)
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	if version != current && !a.Repeats {
@@ -374,7 +374,7 @@ func (m *Manager) ClearThrottle(ctx context.Context, a authz.Actor, id, reason s
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ClearThrottle", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ClearThrottle", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	if m.Throttles == nil {

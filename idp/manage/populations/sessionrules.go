@@ -76,7 +76,7 @@ type SessionsPreview struct {
 // PreviewSessionRules counts whom limits would concern. It changes nothing, and needs
 // the permission of the change.
 func (m *Manager) PreviewSessionRules(ctx context.Context, a authz.Actor, population string, r SessionRules) (SessionsPreview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewSessionRules"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewSessionRules"}); err != nil {
 		return SessionsPreview{}, err
 	}
 	if err := CheckSessionRules(&r).Err(); err != nil {

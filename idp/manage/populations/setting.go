@@ -65,7 +65,7 @@ type written struct {
 // it. A change of nothing is answered with what there is. "Immediately" is one write,
 // however many sessions there are: what an older number judged is refused from then on.
 func (s setting[T]) save(ctx context.Context, m *Manager, a authz.Actor, c Change[T]) (PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: s.op, Reason: c.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: s.op, Reason: c.Reason}); err != nil {
 		return PopulationEntry{}, err
 	}
 	before, err := m.population(ctx, a, c.ID)

@@ -12,7 +12,7 @@ import (
 
 // Deliveries reads how far mail and each app's logout tokens are.
 func (m *Manager) Deliveries(ctx context.Context, a authz.Actor) ([]store.LaneProgress, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Deliveries"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Deliveries"}); err != nil {
 		return nil, err
 	}
 	return m.Store.Progress(ctx)
@@ -21,7 +21,7 @@ func (m *Manager) Deliveries(ctx context.Context, a authz.Actor) ([]store.LanePr
 // RetryDeliveries makes due now what waits in a lane for a later attempt, and
 // returns how many there were. What failed for good stays so.
 func (m *Manager) RetryDeliveries(ctx context.Context, a authz.Actor, lane string) (int64, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "RetryDeliveries"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "RetryDeliveries"}); err != nil {
 		return 0, err
 	}
 	var n int64
@@ -55,7 +55,7 @@ func (e *UnansweredError) Unwrap() error { return e.Cause }
 // the outbox, so that the answer is the app's own: an *UnansweredError where it was not 200
 // or 204 within 5 seconds.
 func (m *Manager) TestLogout(ctx context.Context, a authz.Actor, clientID string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
 		return err
 	}
 	client, err := m.Store.Client(ctx, clientID)
