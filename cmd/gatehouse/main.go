@@ -91,7 +91,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 		kong.ValueFormatter(marked),
 		kong.Vars{"version": "gatehouse " + idp.Release()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(t),
+		kong.Bind(t, c),
 		kong.Writers(t.out, t.err),
 	)...)
 	if err != nil {

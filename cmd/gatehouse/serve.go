@@ -60,14 +60,16 @@ type serveCommand struct {
 	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	AccessLog       bool           `help:"Log a line of every request, not only of those that were refused or failed." env:"GATEHOUSE_ACCESS_LOG"`
 	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
 // Run serves until the process is told to stop.
-func (c *serveCommand) Run(ctx context.Context) error {
+func (c *serveCommand) Run(ctx context.Context, all *commands) error {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
 	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
+	cfg.AccessLog = c.AccessLog
 	srv, err := server.Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -76,7 +78,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return closing(err, srv)
 	}
-	if err := offerSetup(ctx, srv.Manage, c.Issuer); err != nil {
+	if err := offerSetup(ctx, srv.Manage, c.Issuer, all.LogFormat == "json"); err != nil {
 		return closing(err, srv)
 	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
@@ -84,8 +86,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	return closing(srv.Run(ctx, public, metrics), srv)
 }
 
-// offerSetup prints a link to create the first admin, as long as there is none.
-func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
+// offerSetup prints a link to create the first admin, as long as there is none; among lines
+// of JSON as one of them.
+func offerSetup(ctx context.Context, m *manage.Manager, issuer string, asJSON bool) error {
 	has, err := m.Links.HasAdmin(ctx)
 	if err != nil || has {
 		return err
@@ -94,7 +97,12 @@ func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "\nThere is no admin yet. This link creates one; it works once, for a day:\n\n  %s/admin/setup/%s\n\n", issuer, token)
+	link := issuer + "/admin/setup/" + token
+	if asJSON {
+		slog.WarnContext(ctx, "there is no admin yet: setup_url creates one; it works once, for a day", "setup_url", link)
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "\nThere is no admin yet. This link creates one; it works once, for a day:\n\n  %s\n\n", link)
 	return nil
 }
 

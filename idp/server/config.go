@@ -51,6 +51,9 @@ type Config struct {
 	// Drain is how long all is still answered after the word to stop, while /readyz says
 	// that this process is about to: longer than a proxy takes to notice.
 	Drain time.Duration
+	// AccessLog: the log has a line of every request, not only of those that were refused
+	// or failed.
+	AccessLog bool
 	// Thrift is what tests save. No flag, variable or file of an operator sets it.
 	Thrift Thrift
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ type Config struct {
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
+	// AccessLog: the log has a line of every request, not only of those that were refused
+	// or failed.
+	AccessLog bool
 	// AnswerWithin is how long the work on a request may take; zero: the constant of that name.
 	AnswerWithin time.Duration
 }
@@ -110,11 +114,20 @@ func (w *Web) visit(c *gin.Context) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), took)
 	}
-	if log := slog.Default(); log.Enabled(c.Request.Context(), slog.LevelDebug) || c.Writer.Status() >= 400 {
-		log.LogAttrs(c.Request.Context(), level(c.Writer.Status()), "request",
-			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
-			slog.Int("status", c.Writer.Status()), slog.Duration("took", took))
+	w.logRequest(c, address, took)
+}
+
+// logRequest writes the line of a request: of each with Config.AccessLog, else of those
+// that were refused or failed. A path may carry a secret, a route does not.
+func (w *Web) logRequest(c *gin.Context, address string, took time.Duration) {
+	status := c.Writer.Status()
+	at := level(status)
+	if w.cfg.AccessLog {
+		at = max(at, slog.LevelInfo)
 	}
+	slog.LogAttrs(c.Request.Context(), at, "request",
+		slog.String("method", c.Request.Method), slog.String("route", c.FullPath()), slog.Int("status", status),
+		slog.Float64("seconds", took.Seconds()), slog.String("address", address), slog.Int("bytes", max(0, c.Writer.Size())))
 }
 
 func level(status int) slog.Level {
@@ -429,15 +442,23 @@ func Redirect(c *gin.Context, location string) error {
 }
 
 // RequestLog is a slog handler that adds the request id to every line that was
-// logged under a request.
+// logged under a request. It leaves out what the protocol library tells its developers.
 type RequestLog struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h RequestLog) Handle(ctx context.Context, r slog.Record) error {
 	if id := idp.VisitFrom(ctx).RequestID; id != "" {
 		r.AddAttrs(slog.String("request_id", id))
+	} else if r.Level <= slog.LevelInfo && strings.HasPrefix(caller(r), "github.com/zitadel/oidc/") {
+		return nil
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// caller is the function that logged a line, with its package.
+func caller(r slog.Record) string {
+	frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
+	return frame.Function
 }
 
 // WithAttrs implements slog.Handler.

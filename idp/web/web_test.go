@@ -21,6 +21,11 @@ import (
 // serve builds an engine with some routes that go wrong in every way.
 func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 	t.Helper()
+	return serveWith(t, web.Config{TrustedProxies: proxies}, issuer)
+}
+
+func serveWith(t *testing.T, cfg web.Config, issuer string) http.Handler {
+	t.Helper()
 	u, err := url.Parse(issuer)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +34,8 @@ func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := web.New(web.Config{Issuer: u, TrustedProxies: proxies, UI: pages, API: "/api"})
+	cfg.Issuer, cfg.UI, cfg.API = u, pages, "/api"
+	w := web.New(cfg)
 	engine, err := w.Engine()
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +79,23 @@ func TestALogoMayComeFromElsewhere(t *testing.T) {
 		rec := ask(h, get("/branded?logo="+url.QueryEscape(logo)))
 		if policy := rec.Header().Get("Content-Security-Policy"); !strings.Contains(policy, want) {
 			t.Errorf("logo %q: %s", logo, policy)
+		}
+	}
+}
+
+// A line says who called and how long it took, and no path: that may hold a secret.
+func TestALineOfARequestSaysWhoCalledWhenAsked(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		log := idptest.Log(t, func(h slog.Handler) slog.Handler { return web.RequestLog{Handler: h} })
+		h := serveWith(t, web.Config{AccessLog: all}, "https://id.example/sso")
+		ask(h, get("/sso/visit"))
+		ask(h, get("/sso/nothing"))
+		for what, want := range map[string]bool{
+			"route=/sso/visit status=200 seconds=": all, "status=404 seconds=": true, "address=192.0.2.1": true, "/sso/nothing": false,
+		} {
+			if strings.Contains(log.String(), what) != want {
+				t.Errorf("with all lines %t: %s is there: %t\n%s", all, what, !want, log)
+			}
 		}
 	}
 }
