@@ -28,6 +28,7 @@ type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Serve       serveCommand       `cmd:"" help:"Run the provider."`
+	Configure   configCommand      `cmd:"" name:"config" help:"Look at the configuration of serve."`
 	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
 	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
 	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`

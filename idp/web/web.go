@@ -45,6 +45,8 @@ type Config struct {
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
+	// HSTS goes with every answer of an issuer on https.
+	HSTS HSTS
 	// AccessLog: the log has a line of every request, not only of those that were refused
 	// or failed.
 	AccessLog bool
@@ -52,17 +54,41 @@ type Config struct {
 	AnswerWithin time.Duration
 }
 
+// HSTS is what Strict-Transport-Security says (RFC 6797 section 6.1).
+type HSTS struct {
+	// MaxAge is how long browsers reach this host by https only; zero: no header.
+	MaxAge time.Duration
+	// Subdomains: and all hosts below it, whoever they belong to.
+	Subdomains bool
+}
+
+func (h HSTS) header() []string {
+	if h.MaxAge == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("max-age=%d", h.MaxAge/time.Second)
+	if h.Subdomains {
+		text += "; includeSubDomains"
+	}
+	return []string{text}
+}
+
 // Web renders pages and errors.
 type Web struct {
 	cfg     Config
 	base    string
 	proxies proxies
+	hsts    []string
 }
 
 // New makes the plumbing.
 func New(cfg Config) *Web {
 	cfg.AnswerWithin = cmp.Or(cfg.AnswerWithin, AnswerWithin)
-	return &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
+	w := &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
+	if w.Secure() {
+		w.hsts = cfg.HSTS.header()
+	}
+	return w
 }
 
 // Secure tells whether people reach us by https.
@@ -171,7 +197,6 @@ var (
 	noFrame     = []string{"DENY"}
 	closePolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
 	sameOrigin  = []string{"same-origin"}
-	onlyHTTPS   = []string{"max-age=63072000; includeSubDomains"}
 )
 
 // headers go with every answer; pages add their own policy.
@@ -181,8 +206,8 @@ func (w *Web) headers(c *gin.Context) {
 	h["Referrer-Policy"] = noReferrer
 	h["X-Frame-Options"] = noFrame
 	h["Content-Security-Policy"] = closePolicy
-	if w.Secure() {
-		h["Strict-Transport-Security"] = onlyHTTPS
+	if w.hsts != nil {
+		h["Strict-Transport-Security"] = w.hsts
 	}
 	c.Next()
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -138,10 +139,11 @@ func TestProgramsGetProblemsTheyCanRead(t *testing.T) {
 }
 
 func TestHeadersOfEveryAnswer(t *testing.T) {
-	rec := ask(serve(t, "https://id.example"), get("/page"))
+	year := web.Config{HSTS: web.HSTS{MaxAge: 365 * 24 * time.Hour}}
+	rec := ask(serveWith(t, year, "https://id.example"), get("/page"))
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-		"Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+		"Strict-Transport-Security": "max-age=31536000",
 	} {
 		if got := rec.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -154,8 +156,15 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	if !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %q", policy)
 	}
-	if ask(serve(t, "http://localhost:8080"), get("/page")).Header().Get("Strict-Transport-Security") != "" {
+	if ask(serveWith(t, year, "http://localhost:8080"), get("/page")).Header().Get("Strict-Transport-Security") != "" {
 		t.Error("HSTS over http")
+	}
+	year.HSTS.Subdomains = true
+	if got := ask(serveWith(t, year, "https://id.example"), get("/page")).Header().Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
+		t.Errorf("with all hosts below: %q", got)
+	}
+	if got, there := ask(serve(t, "https://id.example"), get("/page")).Header()["Strict-Transport-Security"]; there {
+		t.Errorf("without a time: %q", got)
 	}
 }
 
