@@ -194,7 +194,7 @@ func (s *signIn) rests() bool {
 func (s *signIn) question() mfa.Question {
 	q := mfa.Question{
 		Policy: s.Population.Policy, Override: s.Override, Demand: s.Request.Demand,
-		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.mayUse),
+		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.canUse),
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
