@@ -48,7 +48,7 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 	}
 	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	page.Healthy = v.console.Store.Ping(ping) == nil
+	page.Healthy = v.console.Store.Ready(ping) == nil
 	states, err := v.console.Store.MigrationStatus(ctx)
 	if err != nil {
 		return err

@@ -19,11 +19,15 @@ import (
 type storage struct {
 	Data        string `help:"Folder of the SQLite database and the key file." type:"path" default:"gatehouse-data" env:"GATEHOUSE_DATA"`
 	DatabaseURL string `help:"PostgreSQL to use instead of SQLite: postgres://…" placeholder:"URL" env:"GATEHOUSE_DATABASE_URL"`
+	DirectURL   string `help:"PostgreSQL itself, where the database URL names a pooler: for migrations." name:"database-direct-url" placeholder:"URL" env:"GATEHOUSE_DATABASE_DIRECT_URL"`
+	Pooling     bool   `help:"The database URL names a pooler that gives each transaction another connection, such as PgBouncer's pool_mode transaction." name:"transaction-pooling" env:"GATEHOUSE_TRANSACTION_POOLING"`
 	MasterKeys  string `help:"Keys that encrypt secrets at rest, instead of a key file: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt." placeholder:"KEYS" env:"GATEHOUSE_MASTER_KEYS"`
 }
 
 func (s storage) config() server.Config {
-	return server.Config{DataDir: s.Data, DatabaseURL: s.DatabaseURL, MasterKeys: s.MasterKeys}
+	return server.Config{
+		DataDir: s.Data, DatabaseURL: s.DatabaseURL, DirectURL: s.DirectURL, TransactionPooling: s.Pooling, MasterKeys: s.MasterKeys,
+	}
 }
 
 // mailFlags say which server sends our mail.
@@ -53,6 +57,7 @@ type serveCommand struct {
 	Issuer          string         `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
 	Listen          string         `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
 	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
+	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
 	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
@@ -62,7 +67,7 @@ type serveCommand struct {
 func (c *serveCommand) Run(ctx context.Context) error {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
-	cfg.Mail, cfg.PrivateNetworks = c.mailFlags.config(), c.PrivateNetworks
+	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
 	srv, err := server.Open(ctx, cfg)
 	if err != nil {
 		return err

@@ -25,11 +25,8 @@ var ErrRunning = errors.New("the database is in use: stop what runs on it first"
 // isDamage tells whether SQLite found a file that is none of its own (SQLITE_CORRUPT,
 // SQLITE_NOTADB).
 func isDamage(err error) bool {
-	code, ok := errors.AsType[interface {
-		error
-		Code() int
-	}](err)
-	return ok && (code.Code()&0xff == 11 || code.Code()&0xff == 26)
+	code, ok := sqliteCode(err)
+	return ok && (code == 11 || code == 26)
 }
 
 // CheckIntegrity reads a whole SQLite database and fails with ErrDamaged where it is

@@ -10,10 +10,12 @@ import (
 	"html/template"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -243,6 +245,11 @@ func (w *Web) fail(c *gin.Context, err error) {
 	page := p.Kind.Page(frame)
 	page.RequestID = idp.VisitFrom(ctx).RequestID
 	page.BackURL, page.BackLabel = p.BackURL, p.BackLabel
+	if page.Status == http.StatusServiceUnavailable && c.Request.Method == http.MethodGet {
+		// Spread out: all who wait would else come back in the same second.
+		c.Header("Refresh", strconv.Itoa(int((idp.BusyWait+rand.N(idp.BusyWait))/time.Second))) // #nosec G404 -- guards nothing
+		page.What = *ui.MsgTriesAgain.With()
+	}
 	if err := w.Render(c, page.Status, page); err != nil {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
