@@ -21,7 +21,7 @@ import (
 // app is the one that the address names, for who may do an operation on it. The
 // console's own client is none.
 func (v *visit) app(op string) (apps.ClientEntry, error) {
-	if err := v.need(op); err != nil {
+	if err := v.authorize(op); err != nil {
 		return apps.ClientEntry{}, err
 	}
 	id := v.Param("id")
@@ -255,7 +255,7 @@ func (v *visit) appDeliveries() error { return v.renderDeliveries(http.StatusOK,
 
 // postLogoutTest posts a logout token at once, and shows what the app answers.
 func (v *visit) postLogoutTest() error {
-	if err := v.need("TestLogout"); err != nil {
+	if err := v.authorize("TestLogout"); err != nil {
 		return err
 	}
 	c, err := v.app("TestLogout")
@@ -276,7 +276,7 @@ func (v *visit) postLogoutTest() error {
 }
 
 func (v *visit) renderDeliveries(status int, failed *ui.Message) error {
-	if err := v.need("Client"); err != nil {
+	if err := v.authorize("Client"); err != nil {
 		return err
 	}
 	c, err := v.app("Deliveries")

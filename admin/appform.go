@@ -292,7 +292,7 @@ func (v *visit) populationSelects(chosen []string, one bool) (list []ui.Input, e
 func (v *visit) roleBoxes(chosen []string) (list []ui.Input, err error) {
 	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	for _, r := range roles {
-		if has := slices.Contains(chosen, r.ID); has || v.holds(r.Permissions) {
+		if has := slices.Contains(chosen, r.ID); has || v.actor.CanAll(r.Permissions) {
 			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: ui.Plain(r.Name), Value: r.ID, On: has})
 		}
 	}

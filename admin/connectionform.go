@@ -322,7 +322,7 @@ func (v *visit) mappings(roles []idp.RoleMapping) (ui.Input, error) {
 		}}
 		for _, r := range all {
 			r := r.Role
-			if given[r.ID] || len(r.Permissions) == 0 || v.actor.CanDo("SetRoles") && v.holds(r.Permissions) {
+			if given[r.ID] || len(r.Permissions) == 0 || v.actor.CanDo("SetRoles") && v.actor.CanAll(r.Permissions) {
 				row.Roles = append(row.Roles, ui.Choice{Value: r.ID, Label: r.Name, Chosen: r.ID == m.RoleID})
 			}
 		}

@@ -287,7 +287,7 @@ func (v *visit) navigation(ctx context.Context, current string) ([]ui.NavGroup, 
 	if v.actor.CanDo("Audit") {
 		records.Items = append(records.Items, item(v.text("console.nav.audit"), "/audit"))
 	}
-	if v.maySystem() {
+	if v.canSeeSystem() {
 		records.Items = append(records.Items, item(v.text("console.nav.system"), "/system"))
 	}
 	if !v.actor.Can(idp.PermissionAuthentication) {

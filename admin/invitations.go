@@ -50,7 +50,7 @@ func (v *visit) toInvitations(population string, what ui.Key) error {
 func (v *visit) invitations() error { return v.renderInvitations(http.StatusOK, nil) }
 
 func (v *visit) renderInvitations(status int, alert *ui.Message) error {
-	if err := v.need("Invitations"); err != nil {
+	if err := v.authorize("Invitations"); err != nil {
 		return err
 	}
 	ctx := v.Request.Context()
@@ -61,7 +61,7 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 	query := links.InvitationQuery{Population: current.ID, After: entry.Cursor(v.Query("after"))}
 	list, next, err := v.console.Manage.Links.Invitations(ctx, v.actor, query)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	frame, err := v.frame(ctx, "/people")
 	if err != nil {
@@ -103,7 +103,7 @@ func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow
 				permissions = append(permissions, r.Permissions...)
 			}
 		}
-		if len(permissions) == 0 || v.actor.CanDo("SetRoles") && v.holds(permissions) {
+		if len(permissions) == 0 || v.actor.CanDo("SetRoles") && v.actor.CanAll(permissions) {
 			row.RevokeForm = v.path("/people/invitations/" + e.ID + "/revoke")
 			if v.canInvite() && !e.Lost {
 				row.ResendAction = v.path("/people/invitations/" + e.ID + "/resend")

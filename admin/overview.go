@@ -95,7 +95,7 @@ func (v *visit) open(page string) string {
 	case strings.HasPrefix(page, "/audit"):
 		may = v.actor.CanDo("Audit")
 	case strings.HasPrefix(page, "/system"):
-		may = v.maySystem()
+		may = v.canSeeSystem()
 	}
 	if !may {
 		return ""

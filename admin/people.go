@@ -27,9 +27,9 @@ func peopleDone() []ui.Key {
 	}
 }
 
-// sees tells whether the viewer may see the people of a population. What an
-// operation says counts; this leaves out what would be refused.
-func (v *visit) sees(population string) bool {
+// canSee tells whether the viewer may see the people of a population, so that a page can
+// leave out what would be refused.
+func (v *visit) canSee(population string) bool {
 	return v.actor.Can(idp.PermissionUsers) || v.actor.Can(idp.PermissionSessions) ||
 		v.actor.Can(authz.ResetPermission(population))
 }
@@ -37,7 +37,7 @@ func (v *visit) sees(population string) bool {
 // shown are the populations that the viewer sees people of, and the one that the
 // address names, or the first.
 func (v *visit) shown() (all []idp.Population, current idp.Population, err error) {
-	if err := v.need("Users"); err != nil {
+	if err := v.authorize("Users"); err != nil {
 		return nil, current, err
 	}
 	all, err = v.console.Store.Populations(v.Request.Context())
@@ -49,7 +49,7 @@ func (v *visit) shown() (all []idp.Population, current idp.Population, err error
 	if wanted != "" && !slices.ContainsFunc(all, named) {
 		return nil, current, idp.ErrNotFound
 	}
-	all = slices.DeleteFunc(all, func(p idp.Population) bool { return !v.sees(p.ID) })
+	all = slices.DeleteFunc(all, func(p idp.Population) bool { return !v.canSee(p.ID) })
 	i := 0
 	if wanted != "" {
 		i = slices.IndexFunc(all, named)
@@ -97,7 +97,7 @@ func (v *visit) people() error {
 	}
 	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	frame, err := v.frame(ctx, "/people")
 	if err != nil {
@@ -185,7 +185,7 @@ func (v *visit) exportPeople() error {
 		for {
 			list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 			if err != nil {
-				return broken(err)
+				return badPage(err)
 			}
 			for _, e := range list {
 				_ = w.Write(personLine(e))
@@ -246,13 +246,8 @@ func (v *visit) givable(held []string) ([]ui.Tick, error) {
 	for i, r := range roles {
 		ticks[i] = ui.Tick{
 			Value: r.ID, Label: r.Name, Hint: strings.Join(v.permissionLabels(r.Permissions), " · "),
-			On: slices.Contains(held, r.ID), Fixed: !v.holds(r.Permissions),
+			On: slices.Contains(held, r.ID), Fixed: !v.actor.CanAll(r.Permissions),
 		}
 	}
 	return ticks, err
-}
-
-// holds tells whether the viewer has all of some permissions.
-func (v *visit) holds(permissions []string) bool {
-	return !slices.ContainsFunc(permissions, func(p string) bool { return !v.actor.Can(p) })
 }

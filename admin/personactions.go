@@ -28,9 +28,9 @@ type subject struct {
 type action struct {
 	// op is the operation of idp/manage, by which it is open to the viewer.
 	op string
-	// helps: it gets around the person's second step. others: it cannot be done to oneself.
-	// object: it is about something of the person's.
-	helps, others, object bool
+	// recovery: it gets around the person's second step. others: it cannot be done to
+	// oneself. object: it is about something of the person's.
+	recovery, others, object bool
 	// missing is why there is nothing to be done, nil for always something.
 	missing         func(s subject) error
 	heading, button ui.Key
@@ -46,17 +46,16 @@ type action struct {
 	answered func(v *visit, s subject, reason string) (answer func() error, err error)
 }
 
-// may tells whether an action is open to the viewer: else its address answers 403.
-func (d action) may(v *visit, s subject) bool {
-	reaches := v.reaches
-	if d.helps {
-		reaches = v.helps
+// allowed tells whether an action is open to the viewer: else its address answers 403.
+func (d action) allowed(v *visit, s subject) bool {
+	can := v.canDoTo
+	if d.recovery {
+		can = v.canRecover
 	}
-	return reaches(d.op, s.UserDetail) && !(d.others && v.isViewer(s.UserDetail))
+	return can(d.op, s.UserDetail) && !(d.others && v.isViewer(s.UserDetail))
 }
 
-// sessionsEnd says how many sessions end. Who does not manage sessions does not see
-// how many there are.
+// sessionsEnd says how many sessions end, to a viewer who manages sessions.
 func (v *visit) sessionsEnd(d people.UserDetail) ui.Message {
 	if !v.actor.CanDo("ListSessions") {
 		return *ui.Key("console.action.all_sessions_end").With()
@@ -165,7 +164,7 @@ var actions = map[string]action{
 		done: "console.done.access_ended",
 	},
 	"reset-mfa": {
-		op: "ResetMFA", helps: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,
+		op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,
 		says: func(v *visit, s subject) []ui.Message {
 			return []ui.Message{
 				*ui.Key("console.action.reset_factors").With(len(s.Factors)), *ui.Key("console.action.reset_codes").With(s.RecoveryLeft),
@@ -176,7 +175,7 @@ var actions = map[string]action{
 		done:  "console.done.mfa_reset",
 	},
 	"recovery-codes": {
-		op: "ViewRecoveryCodes", helps: true, heading: "console.action.codes_heading", button: "console.person.view_codes", told: true,
+		op: "ViewRecoveryCodes", recovery: true, heading: "console.action.codes_heading", button: "console.person.view_codes", told: true,
 		missing: func(s subject) error {
 			if s.Recovery == nil {
 				return idp.ErrNotFound
@@ -192,7 +191,7 @@ var actions = map[string]action{
 		},
 	},
 	"new-codes": {
-		op: "RegenerateRecoveryCodes", helps: true, heading: "console.action.regenerate_heading", button: "console.person.regenerate", told: true,
+		op: "RegenerateRecoveryCodes", recovery: true, heading: "console.action.regenerate_heading", button: "console.person.regenerate", told: true,
 		missing: func(s subject) error {
 			switch {
 			case len(mfa.Possessions(s.Factors)) == 0:
@@ -210,7 +209,7 @@ var actions = map[string]action{
 		done:  "console.done.codes_generated",
 	},
 	"enable-factor": {
-		op: "EnableFactor", helps: true, object: true, heading: "console.action.factor_heading", button: "console.person.enable_factor", told: true,
+		op: "EnableFactor", recovery: true, object: true, heading: "console.action.factor_heading", button: "console.person.enable_factor", told: true,
 		missing: func(s subject) error {
 			_, err := s.disabledFactor()
 			return err
@@ -247,7 +246,7 @@ var actions = map[string]action{
 			}
 			if s.Disabled {
 				state, page.Danger = "enabled", false
-				page.Heading, page.Button = *ui.Key("console.action.enable_heading").With(calls(s.UserDetail)), *ui.Key("console.action.enable").With()
+				page.Heading, page.Button = *ui.Key("console.action.enable_heading").With(displayName(s.UserDetail)), *ui.Key("console.action.enable").With()
 			}
 			page.FormFields = append(page.FormFields, versionField(version), ui.Field{Name: "state", Value: state})
 		},
@@ -295,7 +294,7 @@ func (v *visit) renderCodes(s subject, codes []string) error {
 		return err
 	}
 	return v.render(http.StatusOK, ui.ConsolePersonCodes{
-		Console: frame, PersonName: calls(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page()),
+		Console: frame, PersonName: displayName(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page()),
 		Told: v.console.Manage.Mailer != nil,
 	})
 }
@@ -326,7 +325,7 @@ func (v *visit) onActionPage(page func(question[subject], *visit) error) error {
 			person, err := v.personNamed()
 			return subject{person, object}, err
 		},
-		may: func(v *visit, s subject) bool { return d.may(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
+		allowed: func(v *visit, s subject) bool { return d.allowed(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
 		home: subject.page,
 		at: func(s subject) string {
 			if object == "" {
@@ -346,7 +345,7 @@ func (v *visit) onActionPage(page func(question[subject], *visit) error) error {
 
 func (d action) page(v *visit, s subject) (page ui.ConsoleConfirm, err error) {
 	page.Console, err = v.personFrame(s.UserDetail, true)
-	page.Heading, page.Button, page.Danger, page.Consequences = *d.heading.With(calls(s.UserDetail)), *d.button.With(), d.danger, d.says(v, s)
+	page.Heading, page.Button, page.Danger, page.Consequences = *d.heading.With(displayName(s.UserDetail)), *d.button.With(), d.danger, d.says(v, s)
 	if d.told {
 		page.Consequences = v.andTold(page.Consequences...)
 	}

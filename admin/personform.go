@@ -18,7 +18,7 @@ func personForm(op, at string) section[people.NewUser, people.NewUser] {
 	type person = people.NewUser
 	return section[person, person]{
 		thing: "person", fields: manage.NewUserFields(),
-		load:  func(v *visit) (person, error) { return person{Population: v.Query("population")}, v.need(op) },
+		load:  func(v *visit) (person, error) { return person{Population: v.Query("population")}, v.authorize(op) },
 		at:    func(*visit) string { return at },
 		seen:  func(n person) (person, int64) { return n, 0 },
 		check: func(*visit, person, *person) settings.Errors { return nil }, // the operation does

@@ -350,7 +350,7 @@ func populationSection[T any](tab, op string, fields settings.Fields[T], of func
 
 // populationFor is the population that the URL names, for those who may do an operation.
 func (v *visit) populationFor(op string) (populations.PopulationEntry, error) {
-	if err := v.need(op); err != nil {
+	if err := v.authorize(op); err != nil {
 		return populations.PopulationEntry{}, err
 	}
 	id := v.Param("population")

@@ -22,8 +22,8 @@ const mailLane = "mail"
 // requestLane is where requests for a password link or an account wait (outbox).
 const requestLane = "requests"
 
-// maySystem tells whether any part of the page is the viewer's.
-func (v *visit) maySystem() bool {
+// canSeeSystem tells whether any part of the page is the viewer's.
+func (v *visit) canSeeSystem() bool {
 	return v.actor.CanDo("Deliveries") || v.actor.CanDo("TestMail") || v.actor.CanDo("SigningKeys")
 }
 
@@ -33,7 +33,7 @@ func (v *visit) system() error {
 }
 
 func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) error {
-	if !v.maySystem() {
+	if !v.canSeeSystem() {
 		return authz.ErrForbidden
 	}
 	ctx := v.Request.Context()
@@ -145,7 +145,7 @@ func laneOf(l store.LaneProgress) ui.Lane {
 
 // postRetry makes due now what waits in a lane.
 func (v *visit) postRetry() error {
-	if err := v.need("RetryDeliveries"); err != nil {
+	if err := v.authorize("RetryDeliveries"); err != nil {
 		return err
 	}
 	lane := v.PostForm("lane")
@@ -160,7 +160,7 @@ func (v *visit) postRetry() error {
 
 // postTestMail sends a mail at once, and shows what the mail server answers.
 func (v *visit) postTestMail() error {
-	if err := v.need("TestMail"); err != nil {
+	if err := v.authorize("TestMail"); err != nil {
 		return err
 	}
 	to := strings.TrimSpace(v.PostForm("to"))

@@ -58,7 +58,7 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 // again reads a visitor anew, for the end of what they began.
 func (a *Console) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := a.relyingParty().Again(ctx, seen)
+		now, ok, err := a.relyingParty().Reread(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}

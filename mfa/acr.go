@@ -96,15 +96,15 @@ func (s *proven) met(rank int) moment {
 // meets tells whether a class is met: by itself and by everything stronger. Password and
 // federated are equally strong, and neither is the other.
 func (s *proven) meets(acr idp.ACR) bool {
-	if acr.Rank() == rankOne && !s.came(acr) {
+	if acr.Rank() == rankOne && !s.counts(acr) {
 		return s.met(rankTwoStep).ok
 	}
 	return s.met(acr.Rank()).ok
 }
 
-// came tells whether the person came in the way that one of the two weakest classes is
+// counts tells whether the person came in the way that one of the two weakest classes is
 // about. The others are about no way.
-func (s *proven) came(acr idp.ACR) bool {
+func (s *proven) counts(acr idp.ACR) bool {
 	switch acr {
 	case idp.ACRPassword:
 		return s.password
@@ -169,7 +169,7 @@ func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
 		if !s.meets(acr) {
 			continue
 		}
-		if !s.came(acr) {
+		if !s.counts(acr) {
 			break
 		}
 		return acr

@@ -300,11 +300,10 @@ func setUp(q Question, own []idp.Method) Decision {
 	return Decision{Outcome: ProveEmail, Methods: mailbox}
 }
 
-// MayDoWithout tells whether somebody may take away one of their authenticators:
-// enrolled is what would be left. Whoever could not sign in again by what the policy and
-// an app's override ask for, or would have to set up another one by the password alone,
-// may not.
-func MayDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
+// CanDoWithout tells whether a person may remove one of their authenticators. enrolled is
+// what would be left. It has to be enough to sign in again by what the policy and an app's
+// override ask for, without setting up another one by the password alone.
+func CanDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
 	switch Decide(Question{
 		Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
 		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}},

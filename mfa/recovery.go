@@ -76,9 +76,9 @@ func RecoveryMAC(key []byte, userID, code string) []byte {
 	return mac.Sum(nil)
 }
 
-// MayRegenerate tells whether a set made at generated may be replaced now, and
-// from when on it may. A user without a set has the zero time, and may.
-func MayRegenerate(generated, now time.Time) (ok bool, at time.Time) {
+// CanRegenerate tells whether a set made at generated can be replaced now, and
+// from when on. A user without a set has the zero time, and can.
+func CanRegenerate(generated, now time.Time) (ok bool, at time.Time) {
 	at = generated.Add(RegenerateAfter)
 	return !now.Before(at), at
 }

@@ -191,7 +191,7 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 // again reads a visitor anew, for the end of what they began.
 func (p *Pages) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := p.relyingParty().Again(ctx, seen)
+		now, ok, err := p.relyingParty().Reread(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}

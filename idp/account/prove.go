@@ -92,7 +92,7 @@ func (p *Pages) lost(c *gin.Context, population string) (*store.SessionState, er
 		return nil, nil
 	}
 	ctx := c.Request.Context()
-	found, err := p.relyingParty().After(ctx, c.Request.Header, population, p.act(c, population))
+	found, err := p.relyingParty().ViewersAfter(ctx, c.Request.Header, population, p.act(c, population))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

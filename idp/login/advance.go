@@ -30,8 +30,8 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 			return err
 		}
 		s.notes.Moved = s.moved(state)
-		rests := s.rests()
-		if s.flow.Proofs = s.proofs(); !rests { // a sign-in of its own takes the newest policies
+		continues := s.continuesSession()
+		if s.flow.Proofs = s.proofs(); !continues { // a sign-in of its own takes the newest policies
 			s.flow.PolicyVersion = s.Version
 		}
 		out, err = l.write(ctx, s, state)

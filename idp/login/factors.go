@@ -84,8 +84,8 @@ func (l *Login) disable(ctx context.Context, s *signIn, m idp.Method, ids []stri
 	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorDisabled, Method: string(m)})
 }
 
-// mayUse tells whether this browser may use a disabled factor.
-func (s *signIn) mayUse(factorID string) bool { return s.opened[factorID] }
+// canUse tells whether this browser may use a disabled factor.
+func (s *signIn) canUse(factorID string) bool { return s.opened[factorID] }
 
 // openFactors finds the disabled factors that this browser may use nevertheless: a
 // browser that the account knows has a budget of its own, and whoever used up the

@@ -321,8 +321,8 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 	}))
 }
 
-// came notes in a session through which provider the person came, if they did.
-func (l *Login) came(s *signIn, session *idp.Session) {
+// noteConnection notes in a session the connection that the person came through, if any.
+func (l *Login) noteConnection(s *signIn, session *idp.Session) {
 	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
 		if p.Method == idp.MethodFederated {
 			session.ConnectionID, session.UpstreamSID = p.Via, s.notes.SID

@@ -94,10 +94,10 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		}
 	}
 	if s.flow.SessionID != "" {
-		rested := s.rests()
+		continued := s.continuesSession()
 		session, cookie, err := l.renew(ctx, s)
 		gone := errors.Is(err, idp.ErrExpired) || errors.Is(err, idp.ErrNotFound)
-		if gone && rested { // ended this moment, and what was proved for it went with it
+		if gone && continued { // ended this moment, and what was proved for it went with it
 			return session, nil, idp.ErrConflict
 		}
 		if !gone {
@@ -113,7 +113,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	}
 	session, _ := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
 	session, cookie := l.Sessions.Renew(session, l.act(s))
-	l.came(s, &session)
+	l.noteConnection(s, &session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -155,7 +155,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	}
 	session, cookie := l.Sessions.Renew(session, l.act(s))
 	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
-	l.came(s, &session)
+	l.noteConnection(s, &session)
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}

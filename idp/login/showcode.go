@@ -73,7 +73,7 @@ func typedRecovery(c *gin.Context) string {
 // of it works.
 func (s *signIn) stopped() (m idp.Method) {
 	for _, f := range mfa.Possessions(s.enrolment.Factors) {
-		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
+		if f.DisabledAt.IsZero() || s.canUse(f.ID) {
 			return ""
 		}
 		m = f.Method
@@ -177,10 +177,10 @@ func (l *Login) renderLeft(c *gin.Context, s *signIn, state ShowLeft) error {
 	}
 	switch {
 	case !page.Low || s.enrolment.Recovery == nil:
-	case s.mayRegenerate():
+	case s.canRegenerate():
 		page.RegenerateAction = l.action(s, "regenerate")
 	default:
-		_, at := mfa.MayRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
+		_, at := mfa.CanRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
 		page.Later = ui.MsgCodesLater.With(at)
 	}
 	return l.render(c, s, http.StatusOK, page)

@@ -179,10 +179,10 @@ func (s *signIn) proofs() []idp.Proof {
 	return s.lapses().Counting(s.flow.Proofs, s.flow.CreatedAt)
 }
 
-// rests tells whether the flow rests on its session's first step: then the session
+// continuesSession tells whether the flow rests on its session's first step. Then the session
 // goes on, judged by the policies under which it was created. With a first step of
 // its own it is a new sign-in, and meets the newest.
-func (s *signIn) rests() bool {
+func (s *signIn) continuesSession() bool {
 	if s.flow.SessionID == "" || !s.sessionCounts() {
 		return false
 	}
@@ -194,7 +194,7 @@ func (s *signIn) rests() bool {
 func (s *signIn) question() mfa.Question {
 	q := mfa.Question{
 		Policy: s.Population.Policy, Override: s.Override, Demand: s.Request.Demand,
-		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.mayUse),
+		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.canUse),
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
@@ -203,7 +203,7 @@ func (s *signIn) question() mfa.Question {
 	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {
 		q.Demand.ACRValues = nil // they came through another provider and sign in here as well
 	}
-	if s.rests() {
+	if s.continuesSession() {
 		q.Policy, q.Override = s.Judged, s.JudgedOverride
 	}
 	if s.notes.Pending.proved() { // who is linked comes in by that from now on
@@ -229,7 +229,7 @@ func (s *signIn) next() State {
 // it now waits for something else.
 func (s *signIn) moved(state State) bool {
 	return s.flow.UserID != "" && s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < s.Version &&
-		!s.rests() && state.kind() != s.flow.Kind
+		!s.continuesSession() && state.kind() != s.flow.Kind
 }
 
 // signedOut tells whether everybody was signed out since the flow was last judged,

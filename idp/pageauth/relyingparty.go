@@ -66,29 +66,29 @@ func (p *RelyingParty) Viewers(ctx context.Context, h http.Header) ([]store.Sess
 	if err != nil {
 		return nil, err
 	}
-	return p.let(found), nil
+	return p.viewable(found), nil
 }
 
-// After is Viewers of one population for a browser that may have lost the answer to an
+// ViewersAfter are those of one population for a browser that may have lost the answer to an
 // act that gave its session another token.
-func (p *RelyingParty) After(ctx context.Context, h http.Header, population string, a session.Act) ([]store.SessionState, error) {
+func (p *RelyingParty) ViewersAfter(ctx context.Context, h http.Header, population string, a session.Act) ([]store.SessionState, error) {
 	found, err := p.Sessions.FindAfter(ctx, h, p.Client, population, a)
-	return p.let(found), err
+	return p.viewable(found), err
 }
 
-// let are those of some sessions that may see the pages.
-func (p *RelyingParty) let(found []store.SessionState) (list []store.SessionState) {
+// viewable are those of some sessions that may see the pages.
+func (p *RelyingParty) viewable(found []store.SessionState) (list []store.SessionState) {
 	for _, s := range found {
-		if p.lets(s) {
+		if p.canView(s) {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// Again reads a viewer's session anew, by its id: its cookie may have been replaced.
+// Reread reads a viewer's session anew, by its id: its cookie may have been replaced.
 // ok: it may still see the pages.
-func (p *RelyingParty) Again(ctx context.Context, seen store.SessionState) (now store.SessionState, ok bool, err error) {
+func (p *RelyingParty) Reread(ctx context.Context, seen store.SessionState) (now store.SessionState, ok bool, err error) {
 	now, err = p.Store.SessionState(ctx, p.Client, seen.Session.ID)
 	if errors.Is(err, idp.ErrNotFound) {
 		return now, false, nil
@@ -97,11 +97,11 @@ func (p *RelyingParty) Again(ctx context.Context, seen store.SessionState) (now 
 		return now, false, err
 	}
 	now, open := now.Worth()
-	return now, open && p.lets(now), nil
+	return now, open && p.canView(now), nil
 }
 
-// lets tells whether a session may see the pages.
-func (p *RelyingParty) lets(s store.SessionState) bool {
+// canView tells whether a session may see the pages.
+func (p *RelyingParty) canView(s store.SessionState) bool {
 	return s.Session.Alive(s.Population, idp.Now()) && !s.User.Disabled &&
 		s.Session.PolicyVersion >= s.Override.MinVersion && p.strongEnough(s)
 }

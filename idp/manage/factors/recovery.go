@@ -124,7 +124,7 @@ func (m *Manager) Regenerate(ctx context.Context, user idp.User, e idp.AuditEven
 			return fmt.Errorf("recovery codes without an authenticator: %w", idp.ErrNotFound)
 		}
 		if set := enrolment.Recovery; set != nil {
-			if ok, at := mfa.MayRegenerate(set.CreatedAt, idp.Now()); !ok {
+			if ok, at := mfa.CanRegenerate(set.CreatedAt, idp.Now()); !ok {
 				return &TooSoonError{At: at}
 			}
 		}

@@ -65,7 +65,7 @@ func (m *Manager) Invite(ctx context.Context, a authz.Actor, n Invitation) (Invi
 		return InvitationEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.vacant(ctx, p, n.Email); err != nil {
+		if err := m.checkVacant(ctx, p, n.Email); err != nil {
 			return err
 		}
 		if err := m.Authz.Mailing(ctx, a, n.Email); err != nil {
@@ -98,9 +98,9 @@ func (m *Manager) inviting(ctx context.Context, id string) (idp.Population, erro
 	return p, nil
 }
 
-// vacant refuses, with idp.ErrConflict, an address that has an account or a living
+// checkVacant refuses, with idp.ErrConflict, an address that has an account or a living
 // invitation. One that has expired makes room.
-func (m *Manager) vacant(ctx context.Context, p idp.Population, email string) error {
+func (m *Manager) checkVacant(ctx context.Context, p idp.Population, email string) error {
 	if _, err := m.Store.UserByEmail(ctx, p.ID, email); !errors.Is(err, idp.ErrNotFound) {
 		if err == nil {
 			err = fmt.Errorf("invite somebody who has an account: %w", idp.ErrConflict)

@@ -203,7 +203,7 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 	}
 	d.Recovery, d.RecoveryLeft = enrolment.Recovery, enrolment.RecoveryLeft
 	if d.Recovery != nil {
-		if ok, at := mfa.MayRegenerate(d.Recovery.CreatedAt, idp.Now()); !ok {
+		if ok, at := mfa.CanRegenerate(d.Recovery.CreatedAt, idp.Now()); !ok {
 			d.RegenerateAt = at
 		}
 	}

@@ -190,7 +190,7 @@ func (m *Manager) SaveUser(ctx context.Context, a authz.Actor, c UserChange, bef
 	if after.Disabled == before.Disabled {
 		return nil
 	}
-	return m.switched(ctx, a, after, c.Reason)
+	return m.noteSwitched(ctx, a, after, c.Reason)
 }
 
 // movedBy notes that another person gave an account with ways in to another address's
@@ -216,8 +216,8 @@ func (m *Manager) notifyMoved(ctx context.Context, a authz.Actor, before, after 
 	return m.Notify(ctx, after, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: byAdmin})
 }
 
-// switched is what else happens when an account was disabled or enabled.
-func (m *Manager) switched(ctx context.Context, a authz.Actor, u idp.User, reason string) error {
+// noteSwitched ends the sessions of a disabled account, and audits and mails the change.
+func (m *Manager) noteSwitched(ctx context.Context, a authz.Actor, u idp.User, reason string) error {
 	kind, mail := idp.AuditUserEnabled, ui.MailAccountEnabled
 	if u.Disabled {
 		kind, mail = idp.AuditUserDisabled, ui.MailAccountDisabled

@@ -45,8 +45,8 @@ type Own struct {
 	Population idp.Population
 	// Local: password and second step are here, and not where the person came from.
 	Local bool
-	// MayAdd: another authenticator may be set up.
-	MayAdd bool
+	// CanAdd: another authenticator may be set up.
+	CanAdd bool
 	// PendingEmail is the address that waits to be confirmed, empty for none.
 	PendingEmail string
 	// Codes: there are recovery codes that were not shown yet, or not said to be saved.
@@ -68,7 +68,7 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.MayAdd = own.Local && mayAdd(population, len(mfa.Possessions(detail.Factors)))
+	own.CanAdd = own.Local && canAdd(population, len(mfa.Possessions(detail.Factors)))
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {

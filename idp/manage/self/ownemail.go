@@ -51,14 +51,15 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 		if err := m.Store.LockUser(ctx, user.ID); err != nil {
 			return err
 		}
-		if err := m.mayAskAgain(ctx, user.ID); err != nil {
+		if err := m.checkAskAgain(ctx, user.ID); err != nil {
 			return err
 		}
 		return m.sendEmailLink(ctx, s, user, population, wanted)
 	})
 }
 
-func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
+// checkAskAgain refuses another link to a new address soon after the last one.
+func (m *Manager) checkAskAgain(ctx context.Context, userID string) error {
 	before, err := m.Store.NewestLink(ctx, idp.EmailLink, userID)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil
