@@ -18,6 +18,7 @@ import (
 	"gatehouse/idp/mail"
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
+	"gatehouse/idp/web"
 )
 
 // Config is what an operator decides.
@@ -51,6 +52,11 @@ type Config struct {
 	// Drain is how long all is still answered after the word to stop, while /readyz says
 	// that this process is about to: longer than a proxy takes to notice.
 	Drain time.Duration
+	// HSTS is how long browsers reach this host by https only.
+	HSTS web.HSTS
+	// AccessLog: the log has a line of every request, not only of those that were refused
+	// or failed.
+	AccessLog bool
 	// Thrift is what tests save. No flag, variable or file of an operator sets it.
 	Thrift Thrift
 }
@@ -112,6 +118,9 @@ func (c Config) Check() error {
 	}
 	if r := c.AuditRetention; r != nil && *r != 0 && *r < leastRetention {
 		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", *r))
+	}
+	if c.HSTS.MaxAge < 0 {
+		errs = append(errs, fmt.Errorf("hsts-max-age: %s is less than nothing", c.HSTS.MaxAge))
 	}
 	if c.Drain < 0 || c.Drain > mostDrain {
 		errs = append(errs, fmt.Errorf("drain: %s is not between 0 and %s", c.Drain, mostDrain))

@@ -245,7 +245,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 	}
 	return web.New(web.Config{
 		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: provider.Endpoints(), Observe: s.metrics.observe,
-		AnswerWithin: s.cfg.Thrift.AnswerWithin,
+		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}), nil
 }
 

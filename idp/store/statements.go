@@ -32,7 +32,7 @@ func (l statementLog) Trace(ctx context.Context, begin time.Time, fc func() (str
 	}
 	if took := idp.Now().Sub(begin); took > SlowStatement {
 		text, rows := fc()
-		slog.WarnContext(ctx, "slow statement", "sql", text, "rows", rows, "took", took)
+		slog.WarnContext(ctx, "slow statement", "sql", text, "rows", rows, "seconds", took.Seconds())
 	}
 }
 
