@@ -24,7 +24,7 @@ import (
 // As a string it stays in the program's read-only pages, of which a look-up touches a few:
 // it takes no heap. It does not tell what the passwords are but by guessing.
 //
-// go:embed commonest.bin
+//go:embed commonest.bin
 var filter string
 
 const (
