@@ -83,8 +83,8 @@ func (v *visit) renderConnect(c apps.ClientEntry, secret string) error {
 	return v.render(http.StatusOK, page)
 }
 
-// testSignIn is an authorization request as the app makes it. Nobody knows the
-// verifier, so the code that comes of it cannot be redeemed.
+// testSignIn is an authorization request as the app makes it. The verifier is thrown away,
+// so the code that comes of it cannot be redeemed.
 func (v *visit) testSignIn(c idp.Client) string {
 	q := url.Values{
 		"client_id": {c.ID}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {c.RedirectURIs[0]},
@@ -197,8 +197,8 @@ func (v *visit) postSecret() error {
 	return v.renderConnect(c, secret)
 }
 
-// postRemoveSecret ends one of two secrets: of the app as the viewer saw it, so
-// that nobody removes another one than was meant.
+// postRemoveSecret ends one of two secrets: of the app as the viewer saw it, so that no
+// other one than was meant is removed.
 func (v *visit) postRemoveSecret() error {
 	c, err := v.secretApp("RemoveClientSecret")
 	if err != nil {

@@ -31,7 +31,7 @@ type connecting struct {
 	template   connectionTemplate
 }
 
-// strangers tells whether people of tenants that nobody named may come.
+// strangers tells whether people of tenants that are not named may come.
 func (c connecting) strangers() bool { return c.AnyTenant || c.PersonalAccounts }
 
 // connectionFields are what the form asks. Who may come a template says.

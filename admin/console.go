@@ -35,7 +35,7 @@ type Console struct {
 	AuditRetention func(ctx context.Context) (time.Duration, error)
 }
 
-// visit is one request of somebody who may see the console.
+// visit is one request of a person who may see the console.
 type visit struct {
 	*gin.Context
 	console *Console

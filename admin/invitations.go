@@ -46,7 +46,7 @@ func (v *visit) toInvitations(population string, what ui.Key) error {
 	return web.Redirect(v.Context, v.invitationsURL(population, "")+"&done="+strings.TrimPrefix(string(what), "console.done."))
 }
 
-// invitations lists those of a population that nobody has accepted yet.
+// invitations lists those of a population that were not accepted yet.
 func (v *visit) invitations() error { return v.renderInvitations(http.StatusOK, nil) }
 
 func (v *visit) renderInvitations(status int, alert *ui.Message) error {

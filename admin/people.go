@@ -210,8 +210,7 @@ func personLine(e people.UserEntry) []string {
 	return []string{plainCell(e.Email), plainCell(e.Name), plainCell(e.PopulationID), disabled, e.CreatedAt.Format(time.RFC3339), last}
 }
 
-// plainCell keeps a spreadsheet from taking what somebody calls themselves for a
-// formula.
+// plainCell keeps a spreadsheet from taking a person's name for a formula.
 func plainCell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text

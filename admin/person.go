@@ -237,7 +237,7 @@ func (v *visit) editable(op string) (people.UserDetail, error) {
 	return d, err
 }
 
-// personRoles is the form of somebody's roles.
+// personRoles is the form of a person's roles.
 func (v *visit) personRoles() error {
 	d, err := v.editable("SetRoles")
 	if err != nil {
@@ -272,7 +272,7 @@ func (v *visit) renderPersonRoles(status int, d people.UserDetail, ticked []stri
 	return v.render(status, page)
 }
 
-// postPersonRoles gives somebody the roles that are ticked, and no others.
+// postPersonRoles gives a person the roles that are ticked, and no others.
 func (v *visit) postPersonRoles() error {
 	id, wanted := v.Param("id"), v.PostFormArray("roles")
 	err := v.console.Manage.People.SetRoles(v.Request.Context(), v.actor, id, v.seenVersion(), wanted, v.PostForm("reason"))
@@ -308,7 +308,7 @@ func (v *visit) postPersonRoles() error {
 	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, wanted, page)
 }
 
-// askPassword is the form of a new password for somebody.
+// askPassword is the form of a new password for a person.
 func (v *visit) askPassword() error {
 	d, err := v.editable("SetPassword")
 	if err != nil {
@@ -334,7 +334,7 @@ func (v *visit) renderPassword(status int, d people.UserDetail, wrong error) err
 	return v.render(status, page)
 }
 
-// postPassword sets somebody's password.
+// postPassword sets a person's password.
 func (v *visit) postPassword() error {
 	id := v.Param("id")
 	err := v.console.Manage.People.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))

@@ -13,7 +13,7 @@ import (
 	"gatehouse/ui"
 )
 
-// personForm is the form of somebody who is not there yet, added or invited.
+// personForm is the form of a person who is added or invited.
 func personForm(op, at string) section[people.NewUser, people.NewUser] {
 	type person = people.NewUser
 	return section[person, person]{
@@ -60,7 +60,7 @@ func taken(err error, key string) error {
 	return err
 }
 
-// newPerson is the form to add somebody.
+// newPerson is the form to add a person.
 func newPerson() section[people.NewUser, people.NewUser] {
 	x := personForm("AddUser", "/people/new")
 	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
@@ -82,7 +82,7 @@ func newPerson() section[people.NewUser, people.NewUser] {
 	return x
 }
 
-// invitation is the form to invite somebody.
+// invitation is the form to invite a person.
 func invitation() section[people.NewUser, people.NewUser] {
 	x := personForm("Invite", "/people/invite")
 	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
@@ -113,8 +113,8 @@ func (v *visit) withRoles(x section[people.NewUser, people.NewUser]) error {
 	return x.get(v)
 }
 
-// changedPerson is the form of who somebody is; done, the person is shown. Another
-// address asks for a fresh second step.
+// changedPerson is the form of who a person is; done, the person is shown. Another address
+// asks for a fresh second step.
 func changedPerson() section[people.UserDetail, idp.User] {
 	type detail = people.UserDetail
 	return section[detail, idp.User]{
@@ -152,7 +152,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 	}
 }
 
-// editPerson is the form of who somebody is.
+// editPerson is the form of who a person is.
 func (v *visit) editPerson() error {
 	if _, err := v.editable("UpdateUser"); err != nil {
 		return err

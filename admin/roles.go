@@ -99,7 +99,7 @@ func (v *visit) renderRole(status int, r roles.RoleEntry, alert *ui.Message) err
 // changeable tells whether the viewer may change a role.
 func (v *visit) changeable(r roles.RoleEntry) bool { return !r.System && v.actor.CanAll(r.Permissions) }
 
-// rolePage is the page of a role, with name and permissions as somebody wants them.
+// rolePage is the page of a role, with name and permissions as they were entered.
 func (v *visit) rolePage(r roles.RoleEntry, wanted idp.Role) (ui.ConsoleRole, error) {
 	frame, err := v.frame(v.Request.Context(), "/roles")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.roles"), URL: v.path("/roles")}}
@@ -214,7 +214,7 @@ func (v *visit) changingRole() (roles.RoleEntry, error) {
 	return r, err
 }
 
-// askDeleteRole asks before a role goes that nobody holds.
+// askDeleteRole asks before a role without holders is deleted.
 func (v *visit) askDeleteRole() error {
 	r, err := v.changingRole()
 	if err != nil {

@@ -83,7 +83,7 @@ func (x section[O, T]) show(v *visit, status int, o O, alert *ui.Message) error 
 	return x.form(v, status, o, now, x.described(v, o).Values(now), nil, alert)
 }
 
-// stale shows the thing as it stands after somebody else has changed it.
+// stale shows the thing as it is after another change.
 func (x section[O, T]) stale(v *visit) error {
 	o, err := x.load(v)
 	if err != nil {

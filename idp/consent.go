@@ -154,8 +154,7 @@ const (
 )
 
 // Unclaimed tells whether any program of the device could receive what is sent to a
-// redirect URI of the client: nobody knows that it is this app which asks (RFC 8252
-// section 8.6).
+// redirect URI of the client: it is unknown whether this app asks (RFC 8252 section 8.6).
 func (c Client) Unclaimed(redirectURI string) bool {
 	return c.Kind == NativeClient && !strings.HasPrefix(redirectURI, "https://")
 }

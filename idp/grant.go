@@ -12,8 +12,8 @@ const (
 	// RefreshGrace is how long a refresh token that was used may be presented
 	// again by a client that lost the answer: it gets the same successor.
 	RefreshGrace = 10 * time.Second
-	// RefreshLost is how long it may while nobody has presented the successor: as long as
-	// that has not been, nothing says that the client ever got it.
+	// RefreshLost is how long it may while the successor has not been presented: until
+	// then the client may never have received it.
 	RefreshLost = 10 * time.Minute
 	// OfflineLifetime is how long a grant with offline access may live at most, used or not.
 	OfflineLifetime = 180 * 24 * time.Hour
@@ -210,8 +210,7 @@ type AdminAccess struct {
 	ExpiresAt time.Time
 }
 
-// What is wrong with an access token that somebody presents to an API (RFC 6750
-// section 3.1).
+// What is wrong with an access token that is presented to an API (RFC 6750 section 3.1).
 var (
 	// ErrTokenInvalid: 401, error="invalid_token".
 	ErrTokenInvalid = errors.New("the access token is not valid")

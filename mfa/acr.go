@@ -7,8 +7,8 @@ import (
 	"gatehouse/idp"
 )
 
-// moment is a time that may not have come. It is zero for a proof of which nobody says
-// when it was made: such a one makes no other older, and is as old as what goes with it.
+// moment is a time that may not have come. It is zero for a proof of an unknown time: such
+// a one makes no other older, and is as old as what goes with it.
 type moment struct {
 	at time.Time
 	ok bool
@@ -157,12 +157,12 @@ func Achieved(proofs []idp.Proof) idp.ACR {
 	return s.acrOf(s.rank())
 }
 
-// TokenACR is the acr of a token: the first requested value that the proofs
-// meet, as it was requested (alias included), else the highest achieved. A value
-// is met by anything stronger, so "password" is what a client that asked for no
-// more is told of password and code; but no token says "federated" of somebody
-// who came by password, or the reverse: it then says what they achieved. Unknown
-// values are passed over (OpenID Connect Core 1.0 section 3.1.2.1, acr_values).
+// TokenACR is the acr of a token: the first requested value that the proofs meet, as it
+// was requested (alias included), else the highest achieved. A value is met by anything
+// stronger, so "password" is what a client that asked for no more is told of password and
+// code; but no token says "federated" of a person who came by password, or the reverse: it
+// then says what they achieved. Unknown values are passed over (OpenID Connect Core 1.0
+// section 3.1.2.1, acr_values).
 func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
 	s := provenBy(proofs)
 	for _, acr := range requested {
@@ -177,19 +177,18 @@ func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
 	return s.acrOf(s.rank())
 }
 
-// AuthTime is the auth_time that belongs to an acr: the time of the oldest proof
-// that it rests on (OpenID Connect Core 1.0 section 2). It is zero where the
-// proofs do not meet the acr, and where it rests on nothing but a sign-in elsewhere
-// of which nobody says when it was.
+// AuthTime is the auth_time that belongs to an acr: the time of the oldest proof that it
+// rests on (OpenID Connect Core 1.0 section 2). It is zero where the proofs do not meet
+// the acr, and where it rests on nothing but a sign-in elsewhere at an unknown time.
 //
-// A class can rest on several sets of proofs, and a method can have been proved
-// several times. Of a method the latest counts: typing the password again makes
-// the sign-in that much fresher. Of the sets that meet the class the one counts
-// whose oldest proof is the latest: after password and code at nine and a passkey
-// at ten, "mfa" was proved as a whole at ten. A second step at ten after a
-// password at nine leaves "mfa" at nine, because it needs both, and a class that
-// needs only the password at nine as well. So a client that sends max_age gets an
-// auth_time within it whenever the proofs that Fresh leaves meet the acr.
+// A class can rest on several sets of proofs, and a method can have been proved several
+// times. Of a method the latest counts: typing the password again makes the sign-in that
+// much fresher. Of the sets that meet the class the one counts whose oldest proof is the
+// latest: after password and code at nine and a passkey at ten, "mfa" was proved as a
+// whole at ten. A second step at ten after a password at nine leaves "mfa" at nine,
+// because it needs both, and a class that needs only the password at nine as well. So a
+// client that sends max_age gets an auth_time within it whenever the proofs that Fresh
+// leaves meet the acr.
 func AuthTime(proofs []idp.Proof, acr idp.ACR) time.Time {
 	s := provenBy(proofs)
 	return s.met(acr.Rank()).at

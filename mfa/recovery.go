@@ -15,8 +15,8 @@ const (
 	RecoveryCodes = 10
 	// RecoveryLow is the number of codes left from which on the person is warned.
 	RecoveryLow = 3
-	// RegenerateAfter is how long after a set was made nobody may replace it:
-	// a thief in a hijacked session cannot outrun the owner's notification mail.
+	// RegenerateAfter is how long after it was made a set cannot be replaced: a thief in a
+	// hijacked session cannot outrun the owner's notification mail.
 	RegenerateAfter = 2 * time.Hour
 )
 

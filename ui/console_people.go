@@ -107,7 +107,7 @@ type SessionRow struct {
 type HistoryRow struct {
 	At        time.Time
 	Kind      string
-	By        string // who did it, empty: the person, or nobody in particular
+	By        string // who did it; empty: the person, or a program
 	Reason    string
 	UserAgent string
 	Address   string
@@ -155,7 +155,7 @@ func (p ConsolePersonPassword) about() about {
 	}
 }
 
-// ConsolePersonCodes shows somebody's recovery codes, once.
+// ConsolePersonCodes shows a person's recovery codes, once.
 type ConsolePersonCodes struct {
 	Console
 	PersonName, PersonEmail string

@@ -135,7 +135,7 @@ type userShow struct{ person }
 // Run shows a person.
 func (c userShow) Run(r *remote) error { return c.do(r, http.MethodGet, nil) }
 
-// newcomer is somebody who is to be here.
+// newcomer is a person who is added.
 type newcomer struct {
 	Population string   `help:"Population." default:"agents" json:"population"`
 	Email      string   `help:"Email address." required:"" json:"email"`

@@ -56,7 +56,7 @@ type Identities interface {
 	Unlink(ctx context.Context, s self.Self, id string) error
 }
 
-// visit is one request of somebody who looks after their account.
+// visit is one request of a person who looks after their account.
 type visit struct {
 	*gin.Context
 	pages  *Pages
@@ -150,8 +150,8 @@ func (p *Pages) page(h handler) web.Handler {
 	}
 }
 
-// enter finds out who visits. Where nobody may, the browser goes to the sign-in or is
-// asked whose account it means, and visit is nil.
+// enter finds out who visits. Without a session that counts here, the browser goes to the
+// sign-in or is asked whose account it means, and visit is nil.
 func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	if err != nil {
@@ -199,7 +199,7 @@ func (p *Pages) again(seen store.SessionState) func(ctx context.Context) (authz.
 	}
 }
 
-// who leads to the account of whoever is signed in.
+// who leads to the account of the person who is signed in.
 func (p *Pages) who(c *gin.Context) error {
 	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	switch {

@@ -118,7 +118,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	if err != nil {
 		return out, err
 	}
-	if s.flow.UserID != "" || s.notes.Pending != nil { // somebody has proved something
+	if s.flow.UserID != "" || s.notes.Pending != nil { // the person has proved something
 		s.flow.ExpiresAt = s.flow.CreatedAt.Add(idp.FlowLifetime)
 	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()

@@ -10,8 +10,8 @@ import (
 	"gatehouse/ui"
 )
 
-// showChoice offers the living sessions of this browser; ?other=1 and ?as= lead
-// to the form for somebody else, and so does having none left.
+// showChoice offers the living sessions of this browser; ?other=1 and ?as= lead to the
+// form for another person, and so does having none left.
 func (l *Login) showChoice(c *gin.Context, s *signIn) error {
 	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.ID, s.client.Populations)
 	if err != nil {

@@ -39,7 +39,7 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 }
 
 // postSaved is the tick that the codes are kept, and the way out of the page. Codes that
-// nobody can read stay to be shown: they may be made anew before the next sign-in.
+// cannot be read stay to be shown: they may be made anew before the next sign-in.
 func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowCodes); !ok {
 		return l.tooLate(c, s)
@@ -75,8 +75,8 @@ func (l *Login) postTold(c *gin.Context, s *signIn) error {
 	})
 }
 
-// postRegenerate makes new recovery codes for somebody who used one of few just
-// now: it is the fresh second step that this asks for.
+// postRegenerate makes new recovery codes for a person who used one of few just now: it is
+// the fresh second step that this asks for.
 func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 	left, ok := s.next().(ShowLeft)
 	if !ok || left.Left > mfa.RecoveryLow || !s.canRegenerate() {

@@ -42,11 +42,11 @@ func moved(answer web.Answer, err error) (web.Answer, error) {
 	return answer, err
 }
 
-// settleByMail ends what a link in a mail began. The password that it set counts like
-// any other once a second step that is not the mailbox was proved beside it, and for
-// somebody without an authenticator at once. Until then, whatever password replaces it,
-// each sign-in, in whatever browser and at whatever app, asks a person with an
-// authenticator for that and not for an email code.
+// settleByMail ends what a link in a mail began. The password that it set counts like any
+// other once a second step that is not the mailbox was proved beside it, and for a person
+// without an authenticator at once. Until then, whatever password replaces it, each
+// sign-in, in whatever browser and at whatever app, asks a person with an authenticator
+// for that and not for an email code.
 func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
 	if s.User.PasswordByMailAt.IsZero() || len(mfa.Possessions(s.enrolment.Factors)) > 0 && !s.proved(mfa.IsStrong) {
 		return nil
@@ -131,8 +131,8 @@ func (l *Login) findOwnSession(ctx context.Context, s *signIn) error {
 	return err
 }
 
-// replaceSession ends the session whose cookie the new one is about to
-// overwrite: nobody could sign out of it any more.
+// replaceSession ends the session whose cookie the new one is about to overwrite: it could
+// not be signed out of any more.
 func (l *Login) replaceSession(ctx context.Context, s *signIn) error {
 	token := l.Sessions.Cookies.Session(s.header, s.Population.ID)
 	if token == "" {

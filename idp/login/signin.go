@@ -74,7 +74,7 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	return s, over(l.loadContext(ctx, s))
 }
 
-// forgotten is the problem of a sign-in that nobody knows any more, with the way back to
+// forgotten is the problem of a sign-in that is not stored any more, with the way back to
 // the app that this browser came from last, or to the person's account.
 func (l *Login) forgotten(c *gin.Context, cause error) error {
 	problem := web.NewProblem(ui.ProblemFlowExpired, cause).BackTo(l.Web.Path("/account"), "Gatehouse")
@@ -101,8 +101,8 @@ func over(err error) error {
 	return err
 }
 
-// bound refuses a flow of another browser: whoever is sent a link to somebody
-// else's sign-in cannot finish it, nor have theirs finished.
+// bound refuses a flow of another browser: a person who is sent a link to another's
+// sign-in cannot finish it, nor have theirs finished.
 func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Problem {
 	_, browser := l.Sessions.Cookies.Browser(h)
 	if browser == nil {
@@ -232,8 +232,8 @@ func (s *signIn) moved(state State) bool {
 		!s.continuesSession() && state.kind() != s.flow.Kind
 }
 
-// signedOut tells whether everybody was signed out since the flow was last judged,
-// and with them whoever stands in the middle.
+// signedOut tells whether all sessions were ended "immediately" since the flow was last
+// judged. That ends this sign-in too.
 func (s *signIn) signedOut() bool {
 	return s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < max(s.Population.MinVersion, s.Override.MinVersion)
 }

@@ -18,8 +18,7 @@ import (
 // finds any token. Neither base64url nor a JWT has a "~".
 const servicePrefix = "service~"
 
-// access is a token that somebody presents, active at this moment, and what it
-// stands for.
+// access is a token that was presented, active at this moment, and what it stands for.
 type access struct {
 	kind      idp.TokenKind
 	id        string // of its row, or the jti of a JWT
@@ -76,7 +75,7 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 		return access{}, idp.ErrExpired
 	}
 	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.DPoPBound {
-		return access{}, idp.ErrExpired // of before the app's tokens were to be bound
+		return access{}, idp.ErrExpired // from before the app's tokens were to be bound
 	}
 	a := access{
 		kind: t.Kind, id: t.ID, exchange: t.Exchange, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
@@ -214,10 +213,10 @@ var (
 	ErrScopeInsufficient = idp.ErrScopeInsufficient
 )
 
-// AdminToken finds who stands behind an access token that the admin API was called
-// with. ErrTokenInvalid: it is none of ours, for somebody else, or has ended;
-// ErrScopeInsufficient: it is good, but not for the admin API (RFC 6750 section
-// 3.1). Anything else is a fault of ours.
+// AdminToken finds who stands behind an access token that the admin API was called with.
+// ErrTokenInvalid: it is none of ours, has another audience, or has ended;
+// ErrScopeInsufficient: it is good, but not for the admin API (RFC 6750 section 3.1).
+// Anything else is a fault of ours.
 func (p *Provider) AdminToken(ctx context.Context, token string) (AdminAccess, error) {
 	a, err := p.find(ctx, token)
 	switch {

@@ -198,7 +198,7 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
 			return sending{Answer: answer}, err
 		}
-		// It ended this very moment, or was deleted with its person: then nobody is signed in.
+		// It ended this very moment, or was deleted with its person: no session is left.
 		if a.request.Demand.None {
 			return sending{}, fail(loginRequired, "nobody is signed in any more")
 		}
@@ -226,8 +226,8 @@ func silent(s *store.SessionState, choose bool, d mfa.Outcome, needed idp.Approv
 	return fail(interactionRequired, "a second step is needed")
 }
 
-// readHint takes the person that id_token_hint names. An expired token still
-// names somebody; one of another kind or client does not.
+// readHint takes the person that id_token_hint names. An expired token still names a
+// person; one of another kind or client does not.
 func (p *Provider) readHint(a *authorization, hint string) error {
 	if hint == "" {
 		return nil
@@ -266,11 +266,10 @@ func keep(list []store.SessionState, wanted func(store.SessionState) bool) []sto
 	return slices.DeleteFunc(slices.Clone(list), func(s store.SessionState) bool { return !wanted(s) })
 }
 
-// decide asks whether a session, or nobody, is enough for the request. A session
-// is judged by the policies under which it was created, and does not count at a
-// client whose override was changed "immediately" since. Which second factors the
-// person has, and which ways to sign in, is for the sign-in to find out: here they count
-// as having them all.
+// decide asks whether a session, or none, is enough for the request. A session is judged
+// by the policies under which it was created, and does not count at a client whose
+// override was changed "immediately" since. The person counts as having all second factors
+// and ways to sign in: the sign-in finds out which they have.
 func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 	q := mfa.Question{
 		Demand: a.request.Demand, Now: a.request.CreatedAt,

@@ -23,8 +23,8 @@ const IDTokenLifetime = 5 * time.Minute
 // authentication is how a person signed in: the same in every token of a grant,
 // computed from its proofs.
 type authentication struct {
-	// AuthTime is left out where nobody says when it was (OpenID Connect Core 1.0 section
-	// 2): a sign-in elsewhere, for a request that does not ask how old it may be.
+	// AuthTime is left out where the time is unknown (OpenID Connect Core 1.0 section 2):
+	// a sign-in elsewhere, for a request that does not ask how old it may be.
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      idp.ACR  `json:"acr"`
 	AMR      []string `json:"amr"`
@@ -92,8 +92,8 @@ func toldIn(s idp.GrantState, scopes, asked []string) told {
 	return t
 }
 
-// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0
-// section 5.4). What nobody wrote down is left out.
+// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0 section
+// 5.4). Empty values are left out.
 type person struct {
 	Subject string `json:"sub"`
 	membership

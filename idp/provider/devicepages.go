@@ -170,8 +170,8 @@ func (p *Provider) ask(c *gin.Context) (q asking, err error) {
 	return q, nil
 }
 
-// confirmDevice shows app, place and code: whoever was talked into typing the code of
-// somebody else's device can see it here.
+// confirmDevice shows app, place and code: a person who was talked into typing the code of
+// another's device can see it here.
 func (p *Provider) confirmDevice(c *gin.Context) error {
 	q, err := p.ask(c)
 	if errors.Is(err, idp.ErrNotFound) {

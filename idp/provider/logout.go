@@ -45,8 +45,8 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 	}
 	leaveOut(c.Request.Form, c.Request.PostForm)
 	if _, browser := p.Sessions.Cookies.Browser(c.Request.Header); browser == nil && c.Request.Method == http.MethodPost {
-		// A form of the app's page comes without our cookies (SameSite=Lax), as if
-		// nobody were signed in; as a GET it brings them.
+		// A form of the app's page comes without our cookies (SameSite=Lax), as if no
+		// session were there; as a GET it brings them.
 		return web.Redirect(c, p.Web.Path("%s?%s", endSessionPath, logoutQuery(c.Request.Form)))
 	}
 	step := &logoutStep{}
@@ -99,9 +99,9 @@ type signedOff struct {
 
 var errPageFollows = errors.New("a page of ours follows")
 
-// EndSession signs out the session that the hint names, if it lives in this browser.
-// Any site can send people here: whoever is signed in is asked without such a hint, that
-// of an ended session included, which speaks for no other.
+// EndSession signs out the session that the hint names, if it lives in this browser. Any
+// site can send people here. A person who is signed in is asked, unless the hint names a
+// session that lives: that of an ended session speaks for no other.
 func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRequest]) (*op.Redirect, error) {
 	step, ok := ctx.Value(logoutStepKey{}).(*logoutStep)
 	if !ok {
@@ -161,9 +161,9 @@ func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Value
 	return l, err
 }
 
-// readLogoutHint takes the session that the hint names, and tells which client is
-// meant. A hint that is not an ID token of ours, or is of another client than
-// client_id, names nobody; fault is what is wrong, empty for nothing.
+// readLogoutHint takes the session that the hint names, and tells which client is meant. A
+// hint that is not an ID token of ours, or is of another client than client_id, names no
+// session; fault is what is wrong, empty for nothing.
 func (p *Provider) readLogoutHint(l *logout, form url.Values) (clientID, fault string) {
 	clientID = form.Get("client_id")
 	for _, name := range logoutParameters {

@@ -293,9 +293,8 @@ func checkRefresh(s store.TokenState, client idp.Client, scopes []string) *failu
 	return nil
 }
 
-// successor is the refresh token that replaces another: an HMAC of it, so that
-// everybody who asks within the grace gets the same one, and nobody without our
-// key can compute it.
+// successor is the refresh token that replaces another: an HMAC of it, so that all
+// requests within the grace get the same one, and it cannot be computed without our key.
 func (p *Provider) successor(refreshToken string) string {
 	mac := hmac.New(sha256.New, p.RefreshKey)
 	mac.Write([]byte("successor\x00" + refreshToken))

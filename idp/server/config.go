@@ -177,8 +177,8 @@ func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring,
 	return c.NewKeyring()
 }
 
-// NewKeyring opens the keyring, and makes a key file that is missing whatever the
-// database holds: for whoever has lost the previous one.
+// NewKeyring opens the keyring, and makes a key file that is missing, whatever the
+// database holds: for an operator who has lost the previous one.
 func (c Config) NewKeyring() (*keyring.Keyring, error) {
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)

@@ -94,7 +94,8 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What every installation begins with is made once, whoever starts at the same time.
+	// What every installation begins with is made once, by the first of several processes
+	// that start at the same time.
 	return s.Store.Alone(ctx, func(ctx context.Context) error { return s.connect(ctx, ring) })
 }
 

@@ -24,10 +24,11 @@ type Manager struct {
 	seen sync.Map // of Reap: populations, with the last change whose sessions it ended
 }
 
-// Find returns the living sessions of a browser in the given populations, in
-// their order and as they stand for a client (empty: none), in one statement. A session of another browser, of a disabled
-// user, or judged by a policy that was replaced "immediately" does not live, nor one of
-// somebody who came by a way that is closed since. Their proofs are what counts now.
+// Find returns the living sessions of a browser in the given populations, in their order
+// and as they stand for a client (empty: none), in one statement. A session of another
+// browser, of a disabled user, or judged by a policy that was replaced "immediately" does
+// not live, nor one of a person who came by a way that is closed since. Their proofs are
+// what counts now.
 func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, populations []string) ([]store.SessionState, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil {
@@ -106,7 +107,7 @@ func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionState,
 	return m.Find(ctx, h, "", ids)
 }
 
-// NewKept is New for somebody who wants to stay signed in, where the population offers
+// NewKept is New for a person who wants to stay signed in, where the population offers
 // that.
 func (m *Manager) NewKept(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
 	return m.begin(ctx, u, p, p.KeepSignedIn, policyVersion, browser, proofs)

@@ -86,8 +86,8 @@ func claimWords(c idp.AskedClaims) string {
 }
 
 // CreateGrant stores a grant with its code, provided that its session has not ended.
-// idp.ErrExpired: it has. On PostgreSQL whoever ends the session waits for the
-// transaction of ctx, and then finds the grant.
+// idp.ErrExpired: it has. On PostgreSQL a transaction that ends the session waits for that
+// of ctx, and then finds the grant.
 func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 	names, values := namesAndValues(ctx, &grantRow{
 		ID: g.ID, ClientID: g.ClientID, UserID: g.UserID, SessionID: g.SessionID,

@@ -26,13 +26,13 @@ const strangersTurn = 20
 type strangerKey struct{}
 
 // OfStranger is ctx for writes that anybody can cause without proving anything: at a
-// database with one writer they wait until nobody else does.
+// database with one writer they wait until no other does.
 func OfStranger(ctx context.Context) context.Context {
 	return context.WithValue(ctx, strangerKey{}, true)
 }
 
-// OfPerson is ctx for writes of somebody who has proved something: they wait for no
-// stranger.
+// OfPerson is ctx for writes of a person who has proved something: they do not wait for
+// strangers.
 func OfPerson(ctx context.Context) context.Context {
 	return context.WithValue(ctx, strangerKey{}, false)
 }
@@ -133,7 +133,7 @@ type lanedPool struct {
 	stale atomic.Bool
 }
 
-// enter waits for a turn, and makes the connection anew if it is stale: nobody else has it.
+// enter waits for a turn, and makes the connection anew if it is stale: no other has it.
 func (p *lanedPool) enter(ctx context.Context) error {
 	if err := p.lanes.enter(ctx); err != nil {
 		return err

@@ -202,7 +202,7 @@ func limitStatements(params map[string]string) {
 }
 
 // outsideConns are the connections for what transactions wait for before they are
-// committed: plain reads of a row or two, which wait for nobody.
+// committed: plain reads of a row or two, which do not wait.
 const outsideConns = 2
 
 func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog) (*gorm.DB, *sql.DB, *pgxpool.Pool, error) {
@@ -220,10 +220,11 @@ func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog
 }
 
 // config is GORM's, which prepares nothing. pgx prepares and keeps each statement by
-// itself, and readPool does for SQLite's driver. On the pool with one connection nobody
-// must: a write outside of a transaction would wait for the connection with its statement
-// announced as "being prepared", and a transaction that holds the connection and runs the
-// same statement would wait for that. Single writes need no transaction of GORM's.
+// itself, and readPool does for SQLite's driver. On the pool with one connection nothing
+// may be prepared: a write outside of a transaction would wait for the connection with its
+// statement announced as "being prepared", and a transaction that holds the connection and
+// runs the same statement would wait for that. Single writes need no transaction of
+// GORM's.
 func config(log statementLog) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,

@@ -221,7 +221,7 @@ func (s *Store) EndSessionsOf(ctx context.Context, userID, except string, at tim
 	return s.endSessions(ctx, at, "user_id = ? AND id <> ?", userID, except)
 }
 
-// EndSessionsThrough ends the sessions of whoever came through a connection.
+// EndSessionsThrough ends the sessions of the people who came through a connection.
 func (s *Store) EndSessionsThrough(ctx context.Context, connectionID string, at time.Time) ([]idp.Session, error) {
 	return s.endSessions(ctx, at, "connection_id = ?", connectionID)
 }
@@ -239,8 +239,8 @@ func (s *Store) EndSessionsBelow(ctx context.Context, population string, version
 }
 
 // EndSessionsExpired ends up to limit sessions of a population, kept ones or others, that
-// nobody used for idle, and those of it beyond their absolute limit. They could not be used
-// before; this is for those who are told.
+// were not used for idle, and those of it beyond their absolute limit. They could not be
+// used before; this is for those who are told.
 func (s *Store) EndSessionsExpired(ctx context.Context, population string, kept bool, idle time.Duration, at time.Time, limit int) ([]idp.Session, error) {
 	// In this order for the reason of EndSessionsBelow.
 	unused := s.writer(ctx).Model(&sessionRow{}).Select("id").
@@ -326,7 +326,7 @@ func (s *Store) RevokeGrantsBelow(ctx context.Context, clientID string, version 
 	return len(rows), told, found(err, "parties of grants")
 }
 
-// RevokeGrantsThrough revokes all grants of whoever is linked to a connection.
+// RevokeGrantsThrough revokes all grants of the people who are linked to a connection.
 func (s *Store) RevokeGrantsThrough(ctx context.Context, connectionID string, at time.Time) error {
 	return written(s.writer(ctx).Model(&grantRow{}).
 		Where("user_id IN (SELECT user_id FROM identities WHERE connection_id = ?) AND revoked_at IS NULL", connectionID).

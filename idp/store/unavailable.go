@@ -25,8 +25,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
 }
 
-// connectionLost tells whether nobody answered, or not in time. A context that was
-// cancelled says nothing of the database.
+// connectionLost tells whether the database did not answer, or not in time. A context that
+// was cancelled says nothing of the database.
 func connectionLost(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false

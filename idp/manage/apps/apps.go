@@ -126,7 +126,7 @@ func (m *Manager) authorizeRoles(ctx context.Context, a authz.Actor, before, aft
 }
 
 // app reads a client that is about to change: the actor must hold what it may do by
-// itself, and as the people who sign in to it. The console's own is nobody's to change.
+// itself, and as the people who sign in to it. The console's own cannot be changed.
 func (m *Manager) app(ctx context.Context, a authz.Actor, r authz.Request, id string) (store.VersionedClient, error) {
 	v, err := m.Store.VersionedClient(ctx, id)
 	if err != nil {
@@ -147,9 +147,9 @@ func (m *Manager) app(ctx context.Context, a authz.Actor, r authz.Request, id st
 }
 
 // UpdateClient changes a client; its id, kind, secrets and override stay. A
-// settings.Errors say what cannot be saved; idp.ErrConflict that somebody else changed
-// it since the actor saw it. Other replicas may go by the old one for
-// store.ClientStaleness. Another set of roles needs what SetRoles needs.
+// settings.Errors say what cannot be saved; idp.ErrConflict that it was changed since the
+// actor saw it. Other replicas may go by the old one for store.ClientStaleness. Another
+// set of roles needs what SetRoles needs.
 func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry) (ClientEntry, error) {
 	before, err := m.app(ctx, a, authz.Request{Op: "UpdateClient"}, e.ID)
 	if err != nil {

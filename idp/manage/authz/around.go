@@ -30,10 +30,10 @@ func (s SecondSteps) Any() bool { return s.Authenticator || s.Mailbox || s.Upstr
 
 func (s SecondSteps) upstream() bool { return s.Upstream }
 
-// byPassword tells whether a new password would do without the second step that the
-// person has. The other side's is not asked for after a password, and somebody without
-// a second step of ours sets one up; an authenticator and email codes are asked for where
-// a second step is asked for at all, and one app that does not is enough to come in.
+// byPassword tells whether a new password would do without the second step that the person
+// has. The other side's is not asked for after a password, and a person without a second
+// step of ours sets one up; an authenticator and email codes are asked for where a second
+// step is asked for at all, and one app that does not is enough to come in.
 func (s SecondSteps) byPassword() bool {
 	return s.Upstream || (s.Authenticator || s.Mailbox) && !s.Asked
 }
@@ -41,7 +41,7 @@ func (s SecondSteps) byPassword() bool {
 // MoveEmail is the part of UpdateUser that changes an address.
 const MoveEmail = "UpdateUser.email"
 
-// waysAround are the operations by which somebody else could get past a person's second
+// waysAround are the operations by which an actor could get past another person's second
 // step, and past which of them. Each takes the right to reset it, as resetting does.
 //
 //   - An identity of the actor's own signs in as the person, and trusted connections
@@ -163,8 +163,8 @@ func (a Actor) CanAll(permissions []string) bool {
 	return !slices.ContainsFunc(permissions, func(p string) bool { return !a.Can(p) })
 }
 
-// MovesWay tells whether a change of a connection says anew who comes through it, and
-// for what that counts. Its looks do not, and to switch it off lets nobody in.
+// MovesWay tells whether a change of a connection says anew who comes through it, and for
+// what that counts. A change of its looks does not, nor does switching it off.
 func MovesWay(before, after idp.Connection) bool {
 	for _, c := range []*idp.Connection{&before, &after} {
 		c.Name, c.DomainHint, c.EndUpstream, c.Version = "", "", false, 0
@@ -195,7 +195,7 @@ func ActsAs(c idp.Client) []string {
 	return idp.Permissions()
 }
 
-// SecondStepPermission is what it takes to touch somebody's second step.
+// SecondStepPermission is what it takes to touch a person's second step.
 func SecondStepPermission(user idp.User) string { return ResetPermission(user.PopulationID) }
 
 // ResetPermission is what it takes to reset the MFA of people of a population.

@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp/manage/entry"
 )
 
-// rule is what an operation asks of whoever wants it.
+// rule is what an operation asks of its actor.
 type rule struct {
 	// name is what the audit log and refusals call it.
 	name string

@@ -20,27 +20,27 @@ type ConnectionEntry struct {
 	idp.Connection
 	// HasSecret: a client secret is stored. Otherwise the certificate counts.
 	HasSecret bool
-	// Lost: nobody can read what proved who we are any more. Nobody can come through the
-	// connection until an admin has entered it again.
+	// Lost: the secret or key that proves who we are cannot be read any more. The
+	// connection does not work until an admin has entered it again.
 	Lost bool
-	// Linked: somebody is linked through it, so that its issuer stays.
+	// Linked: people are linked through it, so that its issuer stays.
 	Linked bool
 	// RedirectURI is what is registered at the other side.
 	RedirectURI string
 	// InsteadOf is the name of a connection that is the same and stands on the sign-in page
 	// in place of this one, empty for none.
 	InsteadOf string
-	// Above: somebody is linked through it whom the actor may not reset, or who holds more.
-	// Its looks are all that the actor may change of it. Connection alone says so.
+	// Above: the actor may not reset a person who is linked through it, or lacks what that
+	// person holds. The actor may only change its looks. Connection alone says so.
 	Above bool
 }
 
 // ConnectionChange is how a connection is from now on.
 type ConnectionChange struct {
-	// Connection as it shall be. Its population and kind count when it is added, and
-	// stay. Secret, Key and Certificate are not looked at; Version is the one that the
-	// actor saw. A new one may bring its id, which its redirect URI has: whoever adds it
-	// may have registered that already. It always has a redirect URI of its own.
+	// Connection as it shall be. Its population and kind count when it is added, and stay.
+	// Secret, Key and Certificate are not looked at; Version is the one that the actor
+	// saw. A new one may bring its id, which is part of its redirect URI: that may be
+	// registered already. It always has a redirect URI of its own.
 	idp.Connection
 	// ClientSecret replaces what proved who we are; empty leaves it as it is.
 	ClientSecret string
@@ -141,11 +141,11 @@ func (m *Manager) AddConnection(ctx context.Context, a authz.Actor, n Connection
 	return m.connectionEntry(ctx, c)
 }
 
-// UpdateConnection changes a connection. idp.ErrConflict: somebody else changed it
-// since the actor saw it. Where people are linked through it, its issuer stays what it
-// was: another one could claim to be any of them; and whatever says who they are there,
-// or what that counts for, takes the right to reset each of them. The only way in of a
-// population cannot be switched off.
+// UpdateConnection changes a connection. idp.ErrConflict: it was changed since the actor
+// saw it. Where people are linked through it, its issuer stays what it was: another one
+// could claim to be any of them. Changing who they are there, or what that counts for,
+// takes the right to reset each of them. The only way in of a population cannot be
+// switched off.
 func (m *Manager) UpdateConnection(ctx context.Context, a authz.Actor, n ConnectionChange) (ConnectionEntry, error) {
 	before, err := m.Store.Connection(ctx, n.ID)
 	if err != nil {
@@ -263,9 +263,9 @@ func (n ConnectionChange) credential(detail map[string]string) map[string]string
 	return detail
 }
 
-// DeleteConnection removes a connection, whatever its version where that is 0, unlinks whoever is linked through it, and
-// ends their sessions that began with it. Apps lose what they hold of them. The only
-// way in of a population cannot be deleted.
+// DeleteConnection removes a connection, whatever its version where that is 0, unlinks the
+// people who are linked through it, and ends their sessions that began with it. Apps lose
+// what they hold of them. The only way in of a population cannot be deleted.
 func (m *Manager) DeleteConnection(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	c, err := m.Store.Connection(ctx, id)
 	if err != nil {
@@ -378,7 +378,8 @@ func (m *Manager) prepareConnection(ctx context.Context, a authz.Actor, c idp.Co
 	return c, nil
 }
 
-// checkMappings asks of whoever maps roles what giving them asks. The roles must exist.
+// checkMappings checks that the actor may give the roles that a connection maps. The roles
+// must exist.
 func (m *Manager) checkMappings(ctx context.Context, a authz.Actor, mappings []idp.RoleMapping) error {
 	given, err := m.Authz.RolesByID(ctx, Mapped(mappings))
 	if err != nil {

@@ -55,8 +55,8 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 	if c.PopulationID != user.PopulationID {
 		return entry.Invalid("connection_id", "settings.identity.population")
 	}
-	// Whoever has the account there gets these, and with them each who can sign in to the
-	// one here.
+	// The person who has the account there gets these roles, and so does each who can sign
+	// in to the one here.
 	if err := m.authorizeLinking(ctx, a, "LinkIdentity", &user, c); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 	})
 }
 
-// IdentityFields describe who somebody is at a connection of a kind.
+// IdentityFields describe the identity of a person at a connection of a kind.
 func IdentityFields(kind idp.ConnectionKind) settings.Fields[NewIdentity] {
 	line := settings.Line[NewIdentity, string]
 	if kind != idp.EntraConnection {

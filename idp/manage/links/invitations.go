@@ -16,7 +16,7 @@ import (
 	"gatehouse/ui"
 )
 
-// InvitationEntry is an invitation that nobody has accepted yet.
+// InvitationEntry is an invitation that was not accepted yet.
 type InvitationEntry struct {
 	ID, PopulationID, Email, Name, Locale string
 	Roles                                 []string // ids
@@ -30,7 +30,7 @@ type InvitationEntry struct {
 // Expired tells whether the link of its mail has stopped working. It can be sent again.
 func (e InvitationEntry) Expired(now time.Time) bool { return !now.Before(e.ExpiresAt) }
 
-// InvitationQuery asks for invitations that nobody has accepted yet.
+// InvitationQuery asks for invitations that were not accepted yet.
 type InvitationQuery struct {
 	Population string // empty for all
 	After      entry.Cursor
@@ -40,10 +40,10 @@ type InvitationQuery struct {
 // Invitation is whom to invite. Password is not looked at: they choose it.
 type Invitation = people.NewUser
 
-// Invite mails somebody a link by which they make themselves an account; there is none
-// before. It needs what AddUser needs, for the roles too. settings.Errors say what
-// cannot be saved; idp.ErrConflict that the population has that address, or it is
-// invited already; a *WaitError that the address was mailed too often.
+// Invite mails a person a link by which they make themselves an account. It needs what
+// AddUser needs, for the roles too. settings.Errors say what cannot be saved;
+// idp.ErrConflict that the population has that address, or it is invited already; a
+// *WaitError that the address was mailed too often.
 func (m *Manager) Invite(ctx context.Context, a authz.Actor, n Invitation) (InvitationEntry, error) {
 	if err := m.authorizeInvitation(ctx, a, "Invite", n.Roles); err != nil {
 		return InvitationEntry{}, err
@@ -126,7 +126,7 @@ func (m *Manager) authorizeInvitation(ctx context.Context, a authz.Actor, op str
 	return nil
 }
 
-// mailInvitation mails the link. Where the one who invites sits is nobody's business.
+// mailInvitation mails the link. The mail does not say where the inviting admin is.
 func (m *Manager) mailInvitation(ctx context.Context, p idp.Population, l idp.Link, token string, body linkBody) error {
 	ctx = idp.WithVisit(ctx, &idp.Visit{})
 	return m.mailTo(ctx, idp.User{Email: l.Email, Name: body.Name, Locale: body.Locale}, p, m.linkMail(ui.MailInvitation, l, token))
@@ -149,8 +149,8 @@ func invitationEntry(l idp.Link, body linkBody) InvitationEntry {
 	}
 }
 
-// Invitations reads a page of those that nobody has accepted yet, the newest first,
-// and where the next begins, empty at the end. One that has expired stays for 30 days.
+// Invitations reads a page of those that were not accepted yet, the newest first, and
+// where the next begins, empty at the end. One that has expired stays for 30 days.
 func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQuery) ([]InvitationEntry, entry.Cursor, error) {
 	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitations"}); err != nil {
 		return nil, "", err
@@ -180,7 +180,7 @@ func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQu
 	return list, next, nil
 }
 
-// Invitation reads one that nobody has accepted yet.
+// Invitation reads one that was not accepted yet.
 func (m *Manager) Invitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
 	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitation"}); err != nil {
 		return InvitationEntry{}, err

@@ -46,10 +46,10 @@ type UserEntry struct {
 // maxPrefix is how long a search may be, in characters.
 const maxPrefix = 500
 
-// Users reads a page of people, in the order of what the search found, else of
-// their ids, and where the next page begins, empty at the end. Whoever may only
-// recover agents sees agents, whoever may only reset contacts everybody else. A
-// settings.Errors say what about the query is wrong.
+// Users reads a page of people, in the order of what the search found, else of their ids,
+// and where the next page begins, empty at the end. An actor who may only recover agents
+// sees agents; one who may only reset contacts sees the others. A settings.Errors say what
+// about the query is wrong.
 func (m *Manager) Users(ctx context.Context, a authz.Actor, q UserQuery) (list []UserEntry, next entry.Cursor, err error) {
 	r := authz.Request{Op: "Users"}
 	if err := m.Authz.Authorize(ctx, a, r); err != nil {
@@ -104,7 +104,7 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 	return list, nil
 }
 
-// query translates a query for the store; some is false when nobody can match.
+// query translates a query for the store; some is false when no person can match.
 func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 	query = store.PeopleQuery{Population: q.Population, Role: q.Role, WithoutSecondStep: q.WithoutSecondStep, Disabled: q.Disabled}
 	if utf8.RuneCountInString(q.Prefix) > maxPrefix {
@@ -135,8 +135,8 @@ type UserDetail struct {
 	RecoveryLeft int
 	// RegenerateAt is when recovery codes can be generated again; zero for now.
 	RegenerateAt time.Time
-	// Sessions are the living ones, the newest 200, without their hashes. Only
-	// whoever manages sessions sees them.
+	// Sessions are the living ones, the newest 200, without their hashes. Only actors who
+	// manage sessions see them.
 	Sessions []idp.Session
 	// Kept is the access that apps keep, for the same viewers.
 	Kept []KeptAccess
@@ -250,7 +250,7 @@ func (m *Manager) SignOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 	if err := m.Store.DropFlows(ctx, user.ID); err != nil {
 		return err
 	}
-	// Whoever asked for another address may be why this happens.
+	// The person who asked for another address may be why this happens.
 	if err := m.Store.DropLinks(ctx, idp.EmailLink, user.ID); err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (m *Manager) SignOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 	return m.Store.RevokeGrantsOf(ctx, user.ID, idp.Now())
 }
 
-// Target checks an operation on somebody's second factors.
+// Target checks an operation on a person's second factors.
 func (m *Manager) Target(ctx context.Context, a authz.Actor, op, userID, reason string) (idp.User, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {

@@ -19,8 +19,9 @@ func AccessFields() settings.Fields[idp.Access] {
 
 // AccessPreview is whom a change of portal access concerns.
 type AccessPreview struct {
-	// People of the population who are not disabled, and how many of them nobody
-	// vouches for elsewhere yet: through a connection, their first time links them.
+	// People counts those of the population who are not disabled. NotLinked counts those
+	// of them who have no identity at a connection yet: their first sign-in there links
+	// them.
 	People, NotLinked int64
 }
 
@@ -77,7 +78,7 @@ func authorizeOpening(ctx context.Context, m *Manager, a authz.Actor, before idp
 	return err
 }
 
-// checkAccess refuses, after the change, one that leaves nobody a way in.
+// checkAccess refuses, after the change, one that leaves no way in.
 func checkAccess(ctx context.Context, m *Manager, _ authz.Actor, after idp.Population, _ Change[idp.Access]) error {
 	if after.Access.Federated {
 		list, err := m.Store.Connections(ctx, after.ID)

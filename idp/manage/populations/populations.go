@@ -140,7 +140,7 @@ func (m *Manager) KnowsPopulation(ctx context.Context, id string) (bool, error) 
 }
 
 // NewPopulation is a population as it begins: with the defaults of the descriptions, and
-// an authenticator as second step. A provider that is safe only once somebody has found
+// an authenticator as second step. A provider that is safe only once an admin has found
 // the switch is not safe.
 func NewPopulation(id, name, issuerLabel string) idp.Population {
 	p := idp.Population{ID: id, Brand: idp.Brand{Name: name}, Policy: idp.Policy{Version: 1, IssuerLabel: issuerLabel}}

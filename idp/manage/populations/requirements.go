@@ -76,8 +76,8 @@ func (m *Manager) PreviewPasswordRules(ctx context.Context, a authz.Actor, popul
 
 // SavePasswordRules puts rules of passwords in force, as save says. OnNextLogin and
 // Immediately ask people whose password does not meet the rules for another one when they
-// sign in next, OnlyNew asks nobody. Sign-ins that are under way are asked for their
-// password again, so that none is judged by the old rules.
+// sign in next. OnlyNew does not. Sign-ins that are under way are asked for their password
+// again, so that none is judged by the old rules.
 func (m *Manager) SavePasswordRules(ctx context.Context, a authz.Actor, c Change[idp.PasswordRules]) (PopulationEntry, error) {
 	return setting[idp.PasswordRules]{
 		op: "SavePasswordRules", kind: idp.AuditPasswordRules, fields: PasswordFields(), applies: []Apply{Immediately, OnNextLogin, OnlyNew},

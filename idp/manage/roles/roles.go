@@ -150,8 +150,9 @@ func (m *Manager) UpdateRole(ctx context.Context, a authz.Actor, e RoleEntry, re
 	})
 }
 
-// DeleteRole removes a role, whatever its version where that is 0. idp.ErrSystemRole: it is one; idp.ErrConflict: the
-// version is not that of now; idp.ErrInUse: somebody holds it, or a connection gives it.
+// DeleteRole removes a role, whatever its version where that is 0. idp.ErrSystemRole: it
+// is one; idp.ErrConflict: the version is not that of now; idp.ErrInUse: a person holds
+// it, or a connection gives it.
 func (m *Manager) DeleteRole(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.customRole(ctx, a, authz.Request{Op: "DeleteRole", Reason: reason}, id)
 	if err != nil {

@@ -160,8 +160,8 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 }
 
 // JustAdded tells whether a set-up was confirmed so short a time ago that the browser may
-// have lost the answer, and the code is of that authenticator: whoever sends it again
-// proves what they proved then. It writes nothing.
+// have lost the answer, and the code is of that authenticator: sending it again proves
+// what it proved then. It writes nothing.
 func (m *Manager) JustAdded(ctx context.Context, s Self, sealed []byte, code string) (bool, error) {
 	pending, err := m.openPending(s, sealed)
 	if err != nil {

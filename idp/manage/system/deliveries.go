@@ -51,9 +51,9 @@ func (e *UnansweredError) Error() string { return e.Cause.Error() }
 // Unwrap is the cause.
 func (e *UnansweredError) Unwrap() error { return e.Cause }
 
-// TestLogout posts a logout token of a session that nobody has to an app, at once and past
-// the outbox, so that the answer is the app's own: an *UnansweredError where it was not 200
-// or 204 within 5 seconds.
+// TestLogout posts a logout token of an invented session to an app, at once and past the
+// outbox, so that the answer is the app's own: an *UnansweredError where it was not 200 or
+// 204 within 5 seconds.
 func (m *Manager) TestLogout(ctx context.Context, a authz.Actor, clientID string) error {
 	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
 		return err

@@ -58,7 +58,7 @@ func (m *Manager) RotateKeys(ctx context.Context, a authz.Actor, reason string) 
 }
 
 // RevokeKey withdraws a signing key at once, such as one that leaked. What it signed is
-// worth nothing from then on, and a successor signs though nobody has fetched it yet.
+// worth nothing from then on, and a successor signs though apps have not fetched it yet.
 // idp.ErrNotFound: there is no such key. One audit event says who asked and why, beside
 // that of the key.
 func (m *Manager) RevokeKey(ctx context.Context, a authz.Actor, kid, reason string) error {

@@ -176,7 +176,7 @@ func roleForm(frame ui.Console, permissions []ui.Tick, name, reason *ui.Message)
 	return page
 }
 
-// newPerson is the form to add somebody, with what is wrong.
+// newPerson is the form to add a person, with what is wrong.
 func newPerson(frame ui.Console) ui.ConsoleForm {
 	page := personForm(frame, "one@rtx", sampleRoles())
 	page.Name, page.Heading, page.Submit = "console-person-new", message("console.person.new"), message("console.people.add")
@@ -187,7 +187,7 @@ func newPerson(frame ui.Console) ui.ConsoleForm {
 	return page
 }
 
-// editPerson is the form of who somebody is.
+// editPerson is the form of who a person is.
 func editPerson(frame ui.Console, fixed bool) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: frame, Name: "console-person-edit", Heading: message("console.person.edit")}
 	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")
