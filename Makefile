@@ -46,7 +46,7 @@ test: export GORACE ?= atexit_sleep_ms=10
 test: ## run all tests: the store's and what differs on both databases, pages and endpoints on SQLite
 	@.ci/setup
 	@$(MAKE) axe
-	GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres go test $(RACE) $(ARGS) ./...
+	GATEHOUSE_TEST_REQUIRE=postgres,chromium,promtool .ci/postgres go test $(RACE) $(ARGS) ./...
 
 test-all: export GATEHOUSE_TEST_ALL = 1
 test-all: test ## run all tests on both databases
