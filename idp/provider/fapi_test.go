@@ -444,6 +444,20 @@ func fapiAlgorithms(t *testing.T, k *kit) {
 	f.presents(r.text("access_token")).wantChallenge(t, "invalid_dpop_proof")
 }
 
+// FAPI asks for all of it by itself, whatever the settings beside it say in the row.
+func TestFAPIHoldsWhateverStandsBesideIt(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	f := k.fapiApp(t, idp.Client{})
+	k.change(f.Party, func(c *idp.Client) { c.DPoPBound, c.RequirePKCE, c.RequirePushed = false, false, false })
+	fapiOnlyPushedBy(t, f)
+	_, form := f.begin()
+	form.Del("code_challenge")
+	form.Del("code_challenge_method")
+	f.call(t, "/par", form, "").want(t, 400, "invalid_request")
+	f.call(t, "/token", f.fresh(t), "").want(t, 400, "invalid_dpop_proof")
+}
+
 // A JWT for an API is signed as the API is set to: not for an app with FAPI by RS256.
 func TestAnAppWithFAPIGetsNoTokenThatIsSignedByRS256(t *testing.T) {
 	t.Parallel()

@@ -37,12 +37,14 @@ func fapiPushed(t *testing.T, k *kit) {
 
 // What else stands in the address says nothing (RFC 9126 section 4): libraries and the
 // conformance suite repeat response_type, scope and redirect_uri there.
-func fapiOnlyPushed(t *testing.T, k *kit) {
-	f := k.fapiApp(t, idp.Client{})
+func fapiOnlyPushed(t *testing.T, k *kit) { fapiOnlyPushedBy(t, k.fapiApp(t, idp.Client{})) }
+
+func fapiOnlyPushedBy(t *testing.T, f *fapi) {
+	t.Helper()
 	a, _ := f.begin()
-	k.wantError(t, f.Party, a, k.browser.Get(a.URL), "invalid_request")
+	f.wantError(t, f.Party, a, f.browser.Get(a.URL), "invalid_request")
 	a = f.pushes(t)
-	page := k.browser.Get(edit(a.URL, "response_type", "token", "scope", "openid admin", "state", "other", "redirect_uri", fapiRedirect))
+	page := f.browser.Get(edit(a.URL, "response_type", "token", "scope", "openid admin", "state", "other", "redirect_uri", fapiRedirect))
 	if got := page.Left.Query(); got.Get("code") == "" || got.Get("state") != a.State {
 		t.Errorf("answer %s", page.Left)
 	}
