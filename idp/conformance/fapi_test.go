@@ -1,19 +1,15 @@
 package conformance_test
 
 import (
-	"database/sql"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/store"
 )
 
 // bank is an app with FAPI on, as its developer knows it.
@@ -256,12 +252,6 @@ func (r *run) refusedThere(page *idptest.Page, errors ...string) {
 
 // exec changes rows the way time does.
 func (r *run) exec(statement string) {
-	driver, dsn := "pgx", r.house.database
-	if path, ok := strings.CutPrefix(dsn, store.SQLiteScheme); ok {
-		driver, dsn = "sqlite", "file:"+path+"?_pragma=busy_timeout(10000)"
-	}
-	db, err := sql.Open(driver, dsn)
+	_, err := idptest.Outside(r, r.house.database).ExecContext(r.Context(), statement)
 	idptest.Must(r, err)
-	_, err = db.ExecContext(r.Context(), statement)
-	idptest.Must(r, errors.Join(err, db.Close()))
 }
