@@ -68,7 +68,7 @@ type Demand struct {
 	MaxAge time.Duration
 	// Since, when set, discards proofs before it: prompt=login.
 	Since time.Time
-	// UserID, when set, is whom id_token_hint names: nobody else will do.
+	// UserID, when set, is the person whom id_token_hint names: only they will do.
 	UserID string
 	// Choose: the person picks the account (prompt=select_account).
 	Choose bool

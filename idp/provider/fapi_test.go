@@ -120,7 +120,7 @@ func (k *kit) refusedFAPI(t testing.TB, c idp.Client, field string) {
 }
 
 // The clauses of the FAPI 2.0 Security Profile (Final) that are about a provider. Section 5.2
-// is about the network in front of it, section 5.3.3 about clients.
+// is about the network, section 5.3.3 about clients.
 var fapiClauses = []struct {
 	name  string
 	holds func(t *testing.T, k *kit)
