@@ -253,12 +253,13 @@ func (m *Manager) KeepAnAdmin(ctx context.Context, u idp.User) error {
 	return err
 }
 
-// DeleteUser removes a person and everything that is theirs; their sessions end and apps
-// are told. The audit log keeps their id and nothing else that says who they are. Actors
-// cannot delete themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
-func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id, reason string) error {
+// DeleteUser removes a person, whatever their version where that is 0, and everything that
+// is theirs; their sessions end and apps are told. The audit log keeps their id and nothing
+// else that says who they are. Actors cannot delete themselves (ErrForbidden), nor the last
+// admin (idp.ErrLastAdmin). idp.ErrConflict: the version is not that of now.
+func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	return m.removeUser(ctx, a, authz.Request{Op: "DeleteUser", Reason: reason}, id, idp.AuditUserDeleted, func(ctx context.Context) error {
-		return m.Store.DeleteUser(ctx, id)
+		return m.Store.DeleteUser(ctx, id, version)
 	})
 }
 
