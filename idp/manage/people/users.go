@@ -221,7 +221,7 @@ func (m *Manager) noteSwitched(ctx context.Context, a authz.Actor, u idp.User, r
 	kind, mail := idp.AuditUserEnabled, ui.MailAccountEnabled
 	if u.Disabled {
 		kind, mail = idp.AuditUserDisabled, ui.MailAccountDisabled
-		if err := m.SignOutEverywhere(ctx, u, a.Audit(idp.AuditSignedOut, "the account was disabled", nil), ""); err != nil {
+		if err := m.SignOutEverywhere(ctx, u, a.AuditSignOut(idp.AuditUserDisabled), ""); err != nil {
 			return err
 		}
 	}
@@ -293,7 +293,7 @@ func (m *Manager) removeUser(ctx context.Context, a authz.Actor, r authz.Request
 		if err := m.Store.LockUser(ctx, id); err != nil {
 			return err
 		}
-		if err := m.SignOutEverywhere(ctx, user, a.Audit(idp.AuditSignedOut, "the account was removed", nil), ""); err != nil {
+		if err := m.SignOutEverywhere(ctx, user, a.AuditSignOut(kind), ""); err != nil {
 			return err
 		}
 		if err := m.Store.CancelMailTo(ctx, id, idp.Now()); err != nil {
