@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -55,6 +57,7 @@ func (f mailFlags) config() mail.Config {
 type serveFlags struct {
 	storage
 	mailFlags
+	tlsFlags
 
 	Issuer          string         `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
 	Listen          string         `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
@@ -80,13 +83,19 @@ type serveCommand struct{ serveFlags }
 
 // Run serves until the process is told to stop.
 func (c *serveCommand) Run(ctx context.Context, all *commands) error {
+	if err := c.tlsFlags.check(c.Issuer); err != nil {
+		return fmt.Errorf("%w: %w", idp.ErrInvalid, errors.Join(c.config().Check(), err))
+	}
 	srv, err := server.Open(ctx, c.config())
 	if err != nil {
 		return err
 	}
-	public, metrics, err := c.listen()
+	public, metrics, err := c.listen(ctx)
 	if err != nil {
 		return closing(err, srv)
+	}
+	if public.expires != nil {
+		srv.ObserveCertificate(public.expires)
 	}
 	if err := offerSetup(ctx, srv.Manage, c.Issuer, all.LogFormat == "json"); err != nil {
 		return closing(err, srv)
@@ -116,15 +125,19 @@ func offerSetup(ctx context.Context, m *manage.Manager, issuer string, asJSON bo
 	return nil
 }
 
-func (c *serveFlags) listen() (public, metrics net.Listener, err error) {
-	if public, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, nil, fmt.Errorf("listen: %w", err)
+func (c *serveFlags) listen(ctx context.Context) (public served, metrics net.Listener, err error) {
+	plain, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return served{}, nil, fmt.Errorf("listen: %w", err)
+	}
+	if public, err = c.tlsFlags.wrap(ctx, plain, c.Issuer, c.Data); err != nil {
+		return served{}, nil, closing(err, plain)
 	}
 	if c.MetricsListen == "" {
 		return public, nil, nil
 	}
 	if metrics, err = net.Listen("tcp", c.MetricsListen); err != nil {
-		return nil, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
+		return served{}, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
 	}
 	return public, metrics, nil
 }
@@ -138,7 +151,7 @@ func closing(err error, c interface{ Close() error }) error {
 }
 
 type healthcheckCommand struct {
-	URL string `help:"What to ask." default:"http://127.0.0.1:8080/readyz" env:"GATEHOUSE_HEALTHCHECK_URL"`
+	URL string `help:"What to ask: http, or https on loopback, where no certificate is looked at." default:"http://127.0.0.1:8080/readyz" env:"GATEHOUSE_HEALTHCHECK_URL"`
 }
 
 // Run asks a provider on this machine whether it is ready.
@@ -149,7 +162,12 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for health: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := &http.Client{}
+	if host := req.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
+		// The certificate is for the issuer's host.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // #nosec G402 -- on this machine
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask for health: %w", err)
 	}
