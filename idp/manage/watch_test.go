@@ -77,7 +77,9 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 			entry.Name = "Another name"
 			return errors.Join(err, second(o.Apps.UpdateClient(ctx, a, entry)))
 		},
-		"DeleteClient": func(ctx context.Context, a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, 0, ticket) },
+		"DeleteClient": func(ctx context.Context, a authz.Actor) error {
+			return o.Apps.DeleteClient(ctx, a, client.ID, 0, ticket)
+		},
 		"AddClientSecret": func(ctx context.Context, a authz.Actor) error {
 			secrets(`["AA=="]`)
 			return second(o.Apps.AddClientSecret(ctx, a, client.ID))
