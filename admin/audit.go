@@ -32,7 +32,7 @@ func (v *visit) reasonText(e idp.AuditEvent) string {
 	if cause := e.Detail["cause"]; reason == "" && cause != "" {
 		return v.kindText(idp.AuditKind(cause))
 	}
-	return or(v.written(v.textIfAny(ui.Key("console.reason."+reason))), reason)
+	return or(v.written(v.textIfAny(ui.Key("console.audit.reason."+reason))), reason)
 }
 
 // auditFilter is what an address narrows the log by.
