@@ -202,9 +202,10 @@ func (m *Manager) saveApp(ctx context.Context, a authz.Actor, before store.Versi
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
 }
 
-// DeleteClient removes a client with everything that it holds of people: its tokens
-// end. Sessions go on.
-func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason string) error {
+// DeleteClient removes a client, whatever its version where that is 0, with everything that
+// it holds of people: its tokens end. Sessions go on. idp.ErrConflict: the version is not
+// that of now.
+func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.app(ctx, a, authz.Request{Op: "DeleteClient", Reason: reason}, id)
 	if err != nil {
 		return err
@@ -213,7 +214,7 @@ func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason st
 		if err := m.Store.CancelLane(ctx, id, idp.Now()); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteClient(ctx, id); err != nil {
+		if err := m.Store.DeleteClient(ctx, id, version); err != nil {
 			return err
 		}
 		e := a.Audit(idp.AuditClientDeleted, reason, map[string]string{"name": before.Client.Name})
