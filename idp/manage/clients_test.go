@@ -83,7 +83,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
-		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI = "", nil, "", "", "" // an API's, and of private keys
+		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI, asked.FAPI = "", nil, "", "", "", false // an API's, and of private keys
 		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {
@@ -236,7 +236,7 @@ func TestAnIdentifierThatAppsHaveIsNoNewAPIs(t *testing.T) {
 		idptest.Must(t, err)
 		service, err := add(idp.Client{Kind: idp.ServiceClient, Name: "Service", Scopes: []string{"read"}, Resources: []string{gone}})
 		idptest.Must(t, err)
-		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, "over"))
+		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, 0, "over"))
 
 		_, err = add(idp.Client{Kind: idp.APIClient, Name: "New", Identifier: gone})
 		expectField(t, "a new API", err, "identifier")

@@ -146,7 +146,7 @@ func TestARequestURIIsOfItsClientItsTimeAndItsBrowser(t *testing.T) {
 		t.Errorf("a redirect URI that was taken away: %d %v", page.Status, page.Left)
 	}
 	gone := k.pushed(other)
-	idptest.Must(t, k.Store.DeleteClient(t.Context(), other.Client.ID))
+	idptest.Must(t, k.Store.DeleteClient(t.Context(), other.Client.ID, 0))
 	wantPage(t, k.browser.Get(gone.URL), 400)
 }
 
@@ -259,6 +259,10 @@ func TestStatementsOfAPushedRequest(t *testing.T) {
 		r := k.request("POST", k.Issuer+"/par", u.Query())
 		r.SetBasicAuth(p.Client.ID, p.Secret)
 		statements(t, replica(k, cfg), r, 201, 2)
+		r = k.request("POST", k.Issuer+"/par", u.Query())
+		r.SetBasicAuth(p.Client.ID, p.Secret)
+		r.Header.Set("DPoP", possessing(t).proof("POST", k.Issuer+"/par", nil))
+		statements(t, replica(k, cfg), r, 201, 3)
 		statements(t, replica(k, cfg), k.request("GET", k.pushed(p).URL, nil), http.StatusFound, 6)
 	})
 }

@@ -157,6 +157,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	}
 	after := e.Client
 	settings.Client().Keep(before.Client, &after, e.Given)
+	imply(&after)
 	after.Kind, after.SecretHashes, after.SecretFacts, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.SecretFacts, before.Client.CreatedAt
 	tidied := after
 	if before.Version != e.Version && (!a.Repeats || len(settings.Client().Check(&tidied)) > 0 || !settings.Client().Same(before.Client, tidied)) {
@@ -201,9 +202,10 @@ func (m *Manager) saveApp(ctx context.Context, a authz.Actor, before store.Versi
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
 }
 
-// DeleteClient removes a client with everything that it holds of people: its tokens
-// end. Sessions go on.
-func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason string) error {
+// DeleteClient removes a client, whatever its version where that is 0, with everything that
+// it holds of people: its tokens end. Sessions go on. idp.ErrConflict: the version is not
+// that of now.
+func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.app(ctx, a, authz.Request{Op: "DeleteClient", Reason: reason}, id)
 	if err != nil {
 		return err
@@ -212,7 +214,7 @@ func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason st
 		if err := m.Store.CancelLane(ctx, id, idp.Now()); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteClient(ctx, id); err != nil {
+		if err := m.Store.DeleteClient(ctx, id, version); err != nil {
 			return err
 		}
 		e := a.Audit(idp.AuditClientDeleted, reason, map[string]string{"name": before.Client.Name})
