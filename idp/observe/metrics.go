@@ -68,10 +68,10 @@ func New() *Metrics {
 		"What counters said of attempts, by kind of counter and outcome (admitted, delayed, blocked).", "kind", "outcome")
 	m.tokens = m.counter("gatehouse_token_requests_total", "Token requests by grant type and outcome (ok, or the error's code).",
 		"grant_type", "outcome")
-	m.jobs = m.counter("gatehouse_job_runs_total", "Runs of periodic work, by job and outcome.", "job", "outcome")
+	m.jobs = m.counter("gatehouse_job_runs_total", "Runs of periodic work, by task and outcome.", "task", "outcome")
 	m.lastSuccess = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "gatehouse_job_last_success_timestamp_seconds", Help: "When a job last succeeded in this process, in Unix time.",
-	}, []string{"job"})
+		Name: "gatehouse_job_last_success_timestamp_seconds", Help: "When a task last succeeded in this process, in Unix time.",
+	}, []string{"task"})
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "1, labelled with the version of the program.",
 	}, []string{"version"})
