@@ -55,6 +55,7 @@ type serveCommand struct {
 	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	Registration    bool           `help:"Let apps register themselves by initial access tokens, which admins make." name:"dynamic-registration" env:"GATEHOUSE_DYNAMIC_REGISTRATION"`
 	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
@@ -63,6 +64,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
 	cfg.Mail, cfg.PrivateNetworks = c.mailFlags.config(), c.PrivateNetworks
+	cfg.Registration = c.Registration
 	srv, err := server.Open(ctx, cfg)
 	if err != nil {
 		return err

@@ -55,6 +55,8 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		throttleRow{},
 		knownBrowserRow{},
 		consentRow{},
+		initialTokenRow{},
+		registrationRow{},
 		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},

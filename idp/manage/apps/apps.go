@@ -1,7 +1,9 @@
 package apps
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -174,7 +176,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 			return ClientEntry{}, err
 		}
 	}
-	if err := m.checkClient(ctx, &after); err != nil {
+	if err := cmp.Or(m.checkClient(ctx, &after), m.staysThird(ctx, after)); err != nil {
 		return ClientEntry{}, err
 	}
 	if !after.AuthMethod.Secret() { // none that comes back with the method
@@ -184,6 +186,18 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 		return clientEntry(a, before), nil
 	}
 	return m.saveApp(ctx, a, before, after, a.Audit(idp.AuditClientChanged, "", nil))
+}
+
+// staysThird refuses to trust an app that registered itself as one of our own.
+func (m *Manager) staysThird(ctx context.Context, c idp.Client) error {
+	if c.ThirdParty {
+		return nil
+	}
+	_, err := m.Store.Registration(ctx, c.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	return cmp.Or(err, entry.Invalid("third_party", "settings.registration.third_party"))
 }
 
 // saveApp writes a changed client with its audit event, which says what was before and
@@ -208,15 +222,19 @@ func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason st
 	if err != nil {
 		return err
 	}
+	return m.removeApp(ctx, before.Client, a.Audit(idp.AuditClientDeleted, reason, nil))
+}
+
+// removeApp removes a client with an audit event.
+func (m *Manager) removeApp(ctx context.Context, c idp.Client, e idp.AuditEvent) error {
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.CancelLane(ctx, id, idp.Now()); err != nil {
+		if err := m.Store.CancelLane(ctx, c.ID, idp.Now()); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteClient(ctx, id); err != nil {
+		if err := m.Store.DeleteClient(ctx, c.ID); err != nil {
 			return err
 		}
-		e := a.Audit(idp.AuditClientDeleted, reason, map[string]string{"name": before.Client.Name})
-		e.ClientID = id
+		e.ClientID, e.Detail["name"] = c.ID, c.Name
 		return m.Store.Audit(ctx, e)
 	})
 }
