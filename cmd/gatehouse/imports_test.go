@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/manage/authz", "idp/manage/entry", "idp/manage/factors",
 		"idp/manage/people", "idp/session", "idp/settings", "idp/store", "mfa", "ui",
 	},
-	"idp/manage/apps": {"idp", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
+	"idp/manage/apps": {"idp", "idp/fetch", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/populations": {
 		"idp", "idp/manage/apps", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/people",
 		"idp/outbox", "idp/password", "idp/settings", "idp/store",

@@ -91,7 +91,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		ResponseModes:         idp.ResponseModes(),
 		GrantTypes:            grantTypes(),
 		ACRValues:             idp.ACRs(),
-		SubjectTypes:          []string{"public"},
+		SubjectTypes:          []string{string(idp.PublicSubject), string(idp.PairwiseSubject)},
 		IDTokenAlgs:           idp.Algorithms(),
 		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,

@@ -226,6 +226,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 		Store: st, Hasher: password.New(cfg.Thrift.Passwords), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
 		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
+		Fetch: fetch.NewClient(cfg.PrivateNetworks),
 	}
 	for _, add := range more {
 		add(&parts)

@@ -57,6 +57,8 @@ func Client() Fields[idp.Client] {
 			idp.NoRoles, idp.RolesAsRoles, idp.RolesAsGroups).Or(idp.NoRoles).InColumn(),
 		Flag("id_token_claims", func(c *client) *bool { return &c.Claims.InIDToken }).Until(true).InColumn(),
 		Flag("plain_population", func(c *client) *bool { return &c.Claims.PlainPopulation }).Until(true).InColumn(),
+		Choice("subject_type", func(c *client) *idp.SubjectType { return &c.SubjectType }, idp.PublicSubject, idp.PairwiseSubject).Or(idp.PublicSubject).InColumn().Registered(),
+		Line("sector_identifier_uri", func(c *client) *string { return &c.SectorIdentifierURI }).Each(MaxURL).InColumn().Registered(),
 		Choice("token_format", func(c *client) *idp.TokenFormat { return &c.TokenFormat }, idp.OpaqueToken, idp.JWTToken).Or(idp.OpaqueToken),
 		Choice("signing_alg", func(c *client) *idp.Algorithm { return &c.SigningAlg }, idp.Algorithms()...).Or(idp.RS256).Registered("id_token_signed_response_alg"),
 		Duration("access_ttl", func(c *client) *time.Duration { return &c.AccessTTL }).Lasts(time.Second, maxTTL),

@@ -57,6 +57,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		consentRow{},
 		initialTokenRow{},
 		registrationRow{},
+		subjectRow{},
 		passwordHistoryRow{},
 		tokenRow{},
 		serviceTokenRow{},

@@ -105,6 +105,9 @@ func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, ch
 	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddClient", Holds: authz.ActsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
+	if err := m.readSector(ctx, idp.Client{}, c); err != nil {
+		return ClientEntry{}, "", err
+	}
 	c, secret, err = m.createClient(ctx, a.Audit(idp.AuditClientCreated, "", nil), c)
 	if err != nil {
 		return ClientEntry{}, "", err
@@ -177,6 +180,9 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 		}
 	}
 	if err := cmp.Or(m.checkClient(ctx, &after), m.staysThird(ctx, after)); err != nil {
+		return ClientEntry{}, err
+	}
+	if err := m.readSector(ctx, before.Client, after); err != nil {
 		return ClientEntry{}, err
 	}
 	if !after.AuthMethod.Secret() { // none that comes back with the method

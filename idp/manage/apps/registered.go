@@ -210,6 +210,7 @@ func lacksSecret(c idp.Client) bool {
 // describe puts what an app asks for into c, with the defaults of RFC 7591, and returns all that
 // is wrong about it.
 func (m *Manager) describe(ctx context.Context, c *idp.Client, policy idp.RegistrationPolicy, body Metadata) error {
+	before := *c
 	wrong := settings.Client().FromMetadata(body, c)
 	if len(c.GrantTypes) == 0 {
 		c.GrantTypes = []string{"authorization_code"}
@@ -228,7 +229,10 @@ func (m *Manager) describe(ctx context.Context, c *idp.Client, policy idp.Regist
 	if err != nil && !errors.As(err, &checked) {
 		return err
 	}
-	return wrong.And(checked...).Err()
+	if err := wrong.And(checked...).Err(); err != nil {
+		return err // nobody is asked about what is refused anyway
+	}
+	return m.readSector(ctx, before, *c)
 }
 
 // nameOf is what an app is called that gives itself no name: the host that it is at.
