@@ -55,7 +55,7 @@ func access() section[populations.PopulationEntry, wayIn] {
 	}
 	x.render = func(v *visit, status int, e entry, form ui.ConsoleForm) (err error) {
 		page := ui.ConsoleAccess{ConsoleForm: form}
-		if v.actor.May("AddConnection") {
+		if v.actor.CanDo("AddConnection") {
 			page.AddURL = v.path("/authentication/" + e.ID + "/connections/new")
 		}
 		if page.Connections, err = v.connectionRows(e.ID); err != nil {

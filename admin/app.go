@@ -21,7 +21,7 @@ import (
 // app is the one that the address names, for who may do an operation on it. The
 // console's own client is none.
 func (v *visit) app(op string) (apps.ClientEntry, error) {
-	if err := v.need(op); err != nil {
+	if err := v.authorize(op); err != nil {
 		return apps.ClientEntry{}, err
 	}
 	id := v.Param("id")
@@ -41,11 +41,11 @@ func (v *visit) appFrame(c apps.ClientEntry, current string) (ui.Console, error)
 		}
 	}
 	signsIn := c.Kind.SignsIn()
-	tab(v.actor.May("UpdateClient") && v.actor.MayChange(c.Client), "console.app.tab_settings", "")
+	tab(v.actor.CanDo("UpdateClient") && v.actor.CanChange(c.Client), "console.app.tab_settings", "")
 	tab(true, "console.app.tab_connect", "/connect")
-	tab(c.AuthMethod.Secret() && v.actor.May("AddClientSecret") && v.actor.MayChange(c.Client), "console.app.tab_secrets", "/secrets")
-	tab(signsIn && v.actor.May("SaveOverride"), "console.app.tab_rule", "/mfa")
-	tab(c.BackchannelLogoutURI != "" && v.actor.May("Deliveries"), "console.app.tab_deliveries", "/deliveries")
+	tab(c.AuthMethod.Secret() && v.actor.CanDo("AddClientSecret") && v.actor.CanChange(c.Client), "console.app.tab_secrets", "/secrets")
+	tab(signsIn && v.actor.CanDo("SaveOverride"), "console.app.tab_rule", "/mfa")
+	tab(c.BackchannelLogoutURI != "" && v.actor.CanDo("Deliveries"), "console.app.tab_deliveries", "/deliveries")
 	return frame, err
 }
 
@@ -83,8 +83,8 @@ func (v *visit) renderConnect(c apps.ClientEntry, secret string) error {
 	return v.render(http.StatusOK, page)
 }
 
-// testSignIn is an authorization request as the app makes it. Nobody knows the
-// verifier, so the code that comes of it cannot be redeemed.
+// testSignIn is an authorization request as the app makes it. The verifier is thrown away,
+// so the code that comes of it cannot be redeemed.
 func (v *visit) testSignIn(c idp.Client) string {
 	q := url.Values{
 		"client_id": {c.ID}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {c.RedirectURIs[0]},
@@ -197,8 +197,8 @@ func (v *visit) postSecret() error {
 	return v.renderConnect(c, secret)
 }
 
-// postRemoveSecret ends one of two secrets: of the app as the viewer saw it, so
-// that nobody removes another one than was meant.
+// postRemoveSecret ends one of two secrets: of the app as the viewer saw it, so that no
+// other one than was meant is removed.
 func (v *visit) postRemoveSecret() error {
 	c, err := v.secretApp("RemoveClientSecret")
 	if err != nil {
@@ -255,7 +255,7 @@ func (v *visit) appDeliveries() error { return v.renderDeliveries(http.StatusOK,
 
 // postLogoutTest posts a logout token at once, and shows what the app answers.
 func (v *visit) postLogoutTest() error {
-	if err := v.need("TestLogout"); err != nil {
+	if err := v.authorize("TestLogout"); err != nil {
 		return err
 	}
 	c, err := v.app("TestLogout")
@@ -276,7 +276,7 @@ func (v *visit) postLogoutTest() error {
 }
 
 func (v *visit) renderDeliveries(status int, failed *ui.Message) error {
-	if err := v.need("Client"); err != nil {
+	if err := v.authorize("Client"); err != nil {
 		return err
 	}
 	c, err := v.app("Deliveries")

@@ -15,7 +15,7 @@ import (
 // what it cannot do without.
 func (v *visit) appFields(c apps.ClientEntry) settings.Fields[idp.Client] {
 	return settings.Client().Only(func(s settings.Spec) bool {
-		return asksOf(c.Kind, s.Name) && (c.ID != "" || atFirst(c.Kind, s.Name)) && (s.Operation == "" || v.actor.May(s.Operation))
+		return asksOf(c.Kind, s.Name) && (c.ID != "" || atFirst(c.Kind, s.Name)) && (s.Operation == "" || v.actor.CanDo(s.Operation))
 	})
 }
 
@@ -83,7 +83,7 @@ func appSettings() section[apps.ClientEntry, idp.Client] {
 	x.frame = func(v *visit, c entry) (page ui.ConsoleForm, err error) {
 		page.Console, err = v.appFrame(c, "")
 		page.Heading = ui.Plain(c.Name)
-		if v.actor.May("DeleteClient") {
+		if v.actor.CanDo("DeleteClient") {
 			page.DeleteURL, page.DeleteTexts = v.path("/apps/"+c.ID+"/delete"), "console.app.delete"
 		}
 		return page, err
@@ -138,7 +138,7 @@ func newAppForm() section[apps.ClientEntry, idp.Client] {
 // step: better now than after the form.
 func (v *visit) newAppForm() error {
 	x := newAppForm()
-	if c, err := x.load(v); err == nil && c.Kind == idp.ServiceClient && v.actor.May("SetRoles") && !v.fresh() {
+	if c, err := x.load(v); err == nil && c.Kind == idp.ServiceClient && v.actor.CanDo("SetRoles") && !v.fresh() {
 		return v.askFresh(x.at(v))
 	}
 	return x.get(v)
@@ -147,10 +147,10 @@ func (v *visit) newAppForm() error {
 // appSettings shows an app. Who may change its MFA rule alone finds that, and who may
 // change nothing how it is connected.
 func (v *visit) appSettings() error {
-	if !v.actor.May("UpdateClient") && v.actor.May("SaveOverride") {
+	if !v.actor.CanDo("UpdateClient") && v.actor.CanDo("SaveOverride") {
 		return override().get(v)
 	}
-	if c, err := v.app("UpdateClient"); err != nil || !v.actor.MayChange(c.Client) {
+	if c, err := v.app("UpdateClient"); err != nil || !v.actor.CanChange(c.Client) {
 		if err != nil {
 			return err
 		}
@@ -297,7 +297,7 @@ func (v *visit) populationSelects(chosen []string, one bool) (list []ui.Input, e
 func (v *visit) roleBoxes(chosen []string) (list []ui.Input, err error) {
 	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	for _, r := range roles {
-		if has := slices.Contains(chosen, r.ID); has || v.holds(r.Permissions) {
+		if has := slices.Contains(chosen, r.ID); has || v.actor.CanAll(r.Permissions) {
 			list = append(list, ui.Input{Kind: ui.CheckInput, Name: "roles", Label: ui.Plain(r.Name), Value: r.ID, On: has})
 		}
 	}

@@ -13,9 +13,9 @@ import (
 	"gatehouse/ui"
 )
 
-// need refuses who may not do an operation at all, before a page about it is built.
-func (v *visit) need(op string) error {
-	if !v.actor.May(op) {
+// authorize refuses a viewer who may not do an operation at all, before its page is built.
+func (v *visit) authorize(op string) error {
+	if !v.actor.CanDo(op) {
 		return authz.ErrForbidden
 	}
 	return nil
@@ -29,7 +29,7 @@ func (v *visit) apps() error {
 	ctx := v.Request.Context()
 	clients, next, err := v.console.Manage.Apps.Clients(ctx, v.actor, entry.Cursor(v.Query("after")), 0)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	frame, err := v.frame(ctx, "/apps")
 	if err != nil {
@@ -40,7 +40,7 @@ func (v *visit) apps() error {
 		return err
 	}
 	page := ui.ConsoleApps{Console: frame}
-	if v.actor.May("AddClient") {
+	if v.actor.CanDo("AddClient") {
 		page.NewURL = v.path("/apps/new")
 	}
 	page.RegistrationURL = v.pathFor("InitialTokens", "/apps/registration")
@@ -55,8 +55,8 @@ func (v *visit) apps() error {
 	return v.render(http.StatusOK, page)
 }
 
-// broken is what an address asks for that no page of ours does.
-func broken(err error) error {
+// badPage answers an address whose parameters no page of ours writes.
+func badPage(err error) error {
 	if errors.Is(err, idp.ErrInvalid) {
 		return web.BadForm(err)
 	}
@@ -136,7 +136,7 @@ func appTemplates() []appTemplate {
 
 // template is the one that the address names.
 func (v *visit) template() (appTemplate, error) {
-	if err := v.need("AddClient"); err != nil {
+	if err := v.authorize("AddClient"); err != nil {
 		return appTemplate{}, err
 	}
 	for _, t := range appTemplates() {
@@ -149,7 +149,7 @@ func (v *visit) template() (appTemplate, error) {
 
 // newApp asks what kind of app is connected.
 func (v *visit) newApp() error {
-	if err := v.need("AddClient"); err != nil {
+	if err := v.authorize("AddClient"); err != nil {
 		return err
 	}
 	frame, err := v.frame(v.Request.Context(), "/apps")

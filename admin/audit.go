@@ -96,7 +96,7 @@ func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, er
 	}
 	for _, id := range ids {
 		u, err := v.console.Store.UserByEmail(v.Request.Context(), id, value)
-		if err == nil && v.seesPerson(u) {
+		if err == nil && v.canSeePerson(u) {
 			return u.ID, nil, nil
 		}
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {
@@ -106,15 +106,9 @@ func (v *visit) auditPerson(f auditFilter, name string) (string, *ui.Message, er
 	return "", nobody, nil
 }
 
-// seesPerson tells whether the viewer may see who that is.
-func (v *visit) seesPerson(u idp.User) bool {
-	switch {
-	case u.ID == v.viewer.User.ID, v.actor.Can(idp.PermissionUsers), v.actor.Can(idp.PermissionSessions):
-		return true
-	case u.PopulationID == idp.Agents:
-		return v.actor.Can(idp.PermissionAgentRecovery)
-	}
-	return v.actor.Can(idp.PermissionContactReset)
+// canSeePerson tells whether the viewer may see who a person is.
+func (v *visit) canSeePerson(u idp.User) bool {
+	return u.ID == v.viewer.User.ID || v.canSee(u.PopulationID)
 }
 
 // moment reads a day, to which more is added, or a moment (RFC 3339).
@@ -136,7 +130,7 @@ func moment(text string, more time.Duration) (time.Time, *ui.Message) {
 
 // audit is the log, newest first.
 func (v *visit) audit() error {
-	if err := v.need("Audit"); err != nil {
+	if err := v.authorize("Audit"); err != nil {
 		return err
 	}
 	f, err := v.auditFilter()
@@ -156,7 +150,7 @@ func (v *visit) audit() error {
 	} else {
 		events, next, err := v.console.Manage.System.Audit(ctx, v.actor, f.query)
 		if err != nil {
-			return broken(err)
+			return badPage(err)
 		}
 		if f.page.Events, err = v.auditRows(f, events); err != nil {
 			return err
@@ -297,7 +291,7 @@ func (v *visit) personLabel(known map[string]string, id string) (string, error) 
 	case errors.Is(err, idp.ErrNotFound):
 	case err != nil:
 		return "", err
-	case v.seesPerson(u):
+	case v.canSeePerson(u):
 		known[id] = u.Email
 	}
 	return known[id], nil
@@ -365,7 +359,7 @@ func (v *visit) auditDetails(e idp.AuditEvent) (list []ui.Field) {
 // exportAudit streams what a query finds as JSON lines. When it breaks off, so does
 // the connection: half a log does not look like a whole one.
 func (v *visit) exportAudit() error {
-	if err := v.need("ExportAudit"); err != nil {
+	if err := v.authorize("ExportAudit"); err != nil {
 		return err
 	}
 	f, err := v.auditFilter()

@@ -32,7 +32,7 @@ func brand() section[populations.PopulationEntry, idp.Brand] {
 
 // newPopulation is the form of another population.
 func (v *visit) newPopulation() error {
-	if err := v.need("AddPopulation"); err != nil {
+	if err := v.authorize("AddPopulation"); err != nil {
 		return err
 	}
 	if !v.fresh() {
@@ -59,7 +59,7 @@ func (v *visit) renderNewPopulation(status int, wrong settings.Errors) error {
 
 // postPopulation adds a population.
 func (v *visit) postPopulation() error {
-	if err := v.need("AddPopulation"); err != nil {
+	if err := v.authorize("AddPopulation"); err != nil {
 		return err
 	}
 	id := strings.TrimSpace(v.PostForm("id"))

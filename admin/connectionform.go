@@ -31,7 +31,7 @@ type connecting struct {
 	template   connectionTemplate
 }
 
-// strangers tells whether people of tenants that nobody named may come.
+// strangers tells whether people of tenants that are not named may come.
 func (c connecting) strangers() bool { return c.AnyTenant || c.PersonalAccounts }
 
 // connectionFields are what the form asks. Who may come a template says.
@@ -90,7 +90,7 @@ func connectionSettings() section[connecting, idp.Connection] {
 	x.frame = func(v *visit, c connecting) (page ui.ConsoleForm, err error) {
 		page.Console, err = v.connectionFrame(c.population)
 		page.CancelURL, page.Heading = v.path("/authentication/"+c.population.ID+"/access"), ui.Plain(c.Name)
-		if v.actor.May("DeleteConnection") && !c.Above {
+		if v.actor.CanDo("DeleteConnection") && !c.Above {
 			page.DeleteURL, page.DeleteTexts = v.path(connectionPage(c.ConnectionEntry)+"/delete"), "console.connection.delete"
 		}
 		return page, err
@@ -322,7 +322,7 @@ func (v *visit) mappings(roles []idp.RoleMapping) (ui.Input, error) {
 		}}
 		for _, r := range all {
 			r := r.Role
-			if given[r.ID] || len(r.Permissions) == 0 || v.actor.May("SetRoles") && v.holds(r.Permissions) {
+			if given[r.ID] || len(r.Permissions) == 0 || v.actor.CanDo("SetRoles") && v.actor.CanAll(r.Permissions) {
 				row.Roles = append(row.Roles, ui.Choice{Value: r.ID, Label: r.Name, Chosen: r.ID == m.RoleID})
 			}
 		}

@@ -139,7 +139,7 @@ func deleteConnection() question[connecting] {
 			}
 			page.Heading, page.Button = *ui.Key("console.connection.delete_heading").With(c.Name), *ui.Key("console.connection.delete_button").With()
 			page.Danger = true
-			page.Consequences = says("console.connection.delete_people", "console.connection.delete_sessions", "console.deed.final")
+			page.Consequences = says("console.connection.delete_people", "console.connection.delete_sessions", "console.action.final")
 			people, sessions, err := v.console.Store.CountThrough(v.Request.Context(), c.ID)
 			page.Figures = []ui.Figure{
 				{Number: people, Label: *ui.Key("console.connection.figure_people").With(int(people))},

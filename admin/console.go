@@ -37,12 +37,12 @@ type Console struct {
 	AuditRetention func(ctx context.Context) (time.Duration, error)
 }
 
-// visit is one request of somebody who may see the console.
+// visit is one request of a person who may see the console.
 type visit struct {
 	*gin.Context
 	console *Console
 	actor   authz.Actor
-	viewer  store.SessionStanding
+	viewer  store.SessionState
 	// stepUpACR is what a fresh second step of the viewer takes, empty for any.
 	stepUpACR idp.ACR
 }
@@ -110,8 +110,8 @@ func pages() map[string]handler {
 		"/people/:id/roles":           (*visit).personRoles,
 		"/people/:id/password":        (*visit).askPassword,
 		"/people/:id/connect/:object": (*visit).askLink,
-		"/people/:id/:deed":           (*visit).askDeed,
-		"/people/:id/:deed/:object":   (*visit).askDeed,
+		"/people/:id/:action":         (*visit).askAction,
+		"/people/:id/:action/:object": (*visit).askAction,
 		"/roles":                      (*visit).roles,
 		"/roles/new":                  newRole().get,
 		"/roles/:id":                  (*visit).role,
@@ -160,8 +160,8 @@ func forms() map[string]handler {
 		"/people/:id/roles":                        (*visit).postPersonRoles,
 		"/people/:id/password":                     (*visit).postPassword,
 		"/people/:id/connect/:object":              link().post,
-		"/people/:id/:deed":                        (*visit).postDeed,
-		"/people/:id/:deed/:object":                (*visit).postDeed,
+		"/people/:id/:action":                      (*visit).postAction,
+		"/people/:id/:action/:object":              (*visit).postAction,
 		"/roles/new":                               newRole().post,
 		"/roles/:id/edit":                          changedRole().post,
 		"/roles/:id/delete":                        deleteRole().post,
@@ -281,20 +281,20 @@ func (v *visit) navigation(ctx context.Context, current string) ([]ui.NavGroup, 
 		return ui.NavItem{Label: label, URL: v.path(page), Current: page == current}
 	}
 	groups := []ui.NavGroup{{Items: []ui.NavItem{item(v.text("console.nav.overview"), "")}}}
-	if v.actor.May("Users") {
+	if v.actor.CanDo("Users") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.people"), "/people"))
 	}
-	if v.actor.May("Clients") {
+	if v.actor.CanDo("Clients") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.apps"), "/apps"))
 	}
-	if v.actor.May("UpdateRole") {
+	if v.actor.CanDo("UpdateRole") {
 		groups[0].Items = append(groups[0].Items, item(v.text("console.nav.roles"), "/roles"))
 	}
 	records := ui.NavGroup{Label: "console.nav.records"}
-	if v.actor.May("Audit") {
+	if v.actor.CanDo("Audit") {
 		records.Items = append(records.Items, item(v.text("console.nav.audit"), "/audit"))
 	}
-	if v.maySystem() {
+	if v.canSeeSystem() {
 		records.Items = append(records.Items, item(v.text("console.nav.system"), "/system"))
 	}
 	if !v.actor.Can(idp.PermissionAuthentication) {

@@ -29,10 +29,10 @@ func (v *visit) accountsOf(page *ui.ConsolePerson, d people.UserDetail) error {
 			identity := d.Identities[i]
 			row.Linked, row.Subject, row.Email = true, subjectParts(c, identity.Subject), identity.Email
 			row.LinkedAt, row.LastSeenAt = identity.CreatedAt, identity.LastSeenAt
-			if v.reaches("UnlinkIdentity", d) {
+			if v.canDoTo("UnlinkIdentity", d) {
 				row.ChangeURL = at + "/unlink/" + c.ID
 			}
-		case v.reaches("LinkIdentity", d):
+		case v.canDoTo("LinkIdentity", d):
 			row.ChangeURL = at + "/connect/" + c.ID
 		default:
 			continue
@@ -95,7 +95,7 @@ func link() section[linking, connections.NewIdentity] {
 		},
 		frame: func(v *visit, l linking) (page ui.ConsoleForm, err error) {
 			page.Console, err = v.personFrame(l.UserDetail, true)
-			page.CancelURL, page.Heading = v.path("/people/"+l.ID), *ui.Key("console.link.heading").With(calls(l.UserDetail), l.through.Name)
+			page.CancelURL, page.Heading = v.path("/people/"+l.ID), *ui.Key("console.link.heading").With(displayName(l.UserDetail), l.through.Name)
 			return page, err
 		},
 		more: func(v *visit, l linking, _ connections.NewIdentity, page *ui.ConsoleForm) error {
@@ -128,12 +128,12 @@ func (v *visit) askLink() error {
 	return link().get(v)
 }
 
-// identity is the one that a deed is about, by its connection.
+// identity is the one that an action is about, by its connection.
 func (s subject) identity() (people.IdentityEntry, error) {
 	return one(s.Identities, func(i people.IdentityEntry) string { return i.ConnectionID }, s.object)
 }
 
-var unlinkDeed = deed{
+var unlinkAction = action{
 	op: "UnlinkIdentity", object: true, heading: "console.link.unlink_heading", button: "console.link.unlink", danger: true, told: true,
 	missing: func(s subject) error {
 		_, err := s.identity()
@@ -144,7 +144,7 @@ var unlinkDeed = deed{
 	},
 	dress: func(_ *visit, s subject, page *ui.ConsoleConfirm) {
 		identity, _ := s.identity() // it is there
-		page.Heading = *ui.Key("console.link.unlink_heading").With(calls(s.UserDetail), identity.Connection)
+		page.Heading = *ui.Key("console.link.unlink_heading").With(displayName(s.UserDetail), identity.Connection)
 	},
 	carry: func(v *visit, s subject, reason string) error {
 		return v.console.Manage.Connections.UnlinkIdentity(v.Request.Context(), v.actor, s.ID, s.object, reason)

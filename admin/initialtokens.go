@@ -14,7 +14,7 @@ import (
 func (v *visit) initialTokens() error {
 	list, next, err := v.console.Manage.Apps.InitialTokens(v.Request.Context(), v.actor, entry.Cursor(v.Query("after")), 0)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	page, err := v.registrationPage()
 	if err != nil {
@@ -62,7 +62,7 @@ func newInitialToken() section[idp.InitialToken, idp.InitialToken] {
 		load: func(v *visit) (token, error) {
 			t := token{}
 			settings.InitialToken().Defaults(&t)
-			return t, v.need("AddInitialToken")
+			return t, v.authorize("AddInitialToken")
 		},
 		at:   func(*visit) string { return "/apps/registration/new" },
 		seen: func(t token) (token, int64) { return t, 0 },
@@ -110,7 +110,7 @@ func withdrawInitialToken() question[idp.InitialToken] {
 	type token = idp.InitialToken
 	return question[token]{
 		load: func(v *visit) (token, error) {
-			if err := v.need("WithdrawInitialToken"); err != nil {
+			if err := v.authorize("WithdrawInitialToken"); err != nil {
 				return token{}, err
 			}
 			t, err := v.console.Manage.Apps.InitialToken(v.Request.Context(), v.actor, v.Param("id"))

@@ -23,11 +23,11 @@ func invitationsDone() []ui.Key {
 	return []ui.Key{"console.done.invited", "console.done.invitation_resent", "console.done.invitation_revoked"}
 }
 
-// mayInvite tells whether the viewer can invite anybody now.
-func (v *visit) mayInvite() bool { return v.actor.May("Invite") && v.console.Manage.Mailer != nil }
+// canInvite tells whether the viewer can invite anybody now.
+func (v *visit) canInvite() bool { return v.actor.CanDo("Invite") && v.console.Manage.Mailer != nil }
 
 func (v *visit) inviteURL(population string) string {
-	if !v.mayInvite() {
+	if !v.canInvite() {
 		return ""
 	}
 	return v.path("/people/invite?population=" + url.QueryEscape(population))
@@ -46,11 +46,11 @@ func (v *visit) toInvitations(population string, what ui.Key) error {
 	return web.Redirect(v.Context, v.invitationsURL(population, "")+"&done="+strings.TrimPrefix(string(what), "console.done."))
 }
 
-// invitations lists those of a population that nobody has accepted yet.
+// invitations lists those of a population that were not accepted yet.
 func (v *visit) invitations() error { return v.renderInvitations(http.StatusOK, nil) }
 
 func (v *visit) renderInvitations(status int, alert *ui.Message) error {
-	if err := v.need("Invitations"); err != nil {
+	if err := v.authorize("Invitations"); err != nil {
 		return err
 	}
 	ctx := v.Request.Context()
@@ -61,7 +61,7 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 	query := links.InvitationQuery{Population: current.ID, After: entry.Cursor(v.Query("after"))}
 	list, next, err := v.console.Manage.Links.Invitations(ctx, v.actor, query)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	frame, err := v.frame(ctx, "/people")
 	if err != nil {
@@ -103,9 +103,9 @@ func (v *visit) invitationRows(list []links.InvitationEntry) ([]ui.InvitationRow
 				permissions = append(permissions, r.Permissions...)
 			}
 		}
-		if len(permissions) == 0 || v.actor.May("SetRoles") && v.holds(permissions) {
+		if len(permissions) == 0 || v.actor.CanDo("SetRoles") && v.actor.CanAll(permissions) {
 			row.RevokeForm = v.path("/people/invitations/" + e.ID + "/revoke")
-			if v.mayInvite() && !e.Lost {
+			if v.canInvite() && !e.Lost {
 				row.ResendAction = v.path("/people/invitations/" + e.ID + "/resend")
 			}
 		}

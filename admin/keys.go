@@ -18,10 +18,10 @@ func (v *visit) signingKey() (store.SigningKey, error) {
 // revokeKey is the question before a signing key is withdrawn at once.
 func revokeKey() question[store.SigningKey] {
 	return question[store.SigningKey]{
-		load: (*visit).signingKey,
-		may:  func(v *visit, _ store.SigningKey) bool { return v.actor.May("RevokeKey") },
-		at:   func(k store.SigningKey) string { return "/system/keys/" + k.ID + "/revoke" },
-		home: func(store.SigningKey) string { return "/system" },
+		load:    (*visit).signingKey,
+		allowed: func(v *visit, _ store.SigningKey) bool { return v.actor.CanDo("RevokeKey") },
+		at:      func(k store.SigningKey) string { return "/system/keys/" + k.ID + "/revoke" },
+		home:    func(store.SigningKey) string { return "/system" },
 		page: func(v *visit, k store.SigningKey) (page ui.ConsoleConfirm, err error) {
 			if page.Console, err = v.frame(v.Request.Context(), "/system"); err != nil {
 				return page, err

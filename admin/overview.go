@@ -89,13 +89,13 @@ func (v *visit) open(page string) string {
 	may := true
 	switch {
 	case strings.HasPrefix(page, "/people"):
-		may = v.actor.May("Users")
+		may = v.actor.CanDo("Users")
 	case strings.HasPrefix(page, "/apps"):
-		may = v.actor.May("Clients")
+		may = v.actor.CanDo("Clients")
 	case strings.HasPrefix(page, "/audit"):
-		may = v.actor.May("Audit")
+		may = v.actor.CanDo("Audit")
 	case strings.HasPrefix(page, "/system"):
-		may = v.maySystem()
+		may = v.canSeeSystem()
 	}
 	if !may {
 		return ""

@@ -27,9 +27,9 @@ func peopleDone() []ui.Key {
 	}
 }
 
-// sees tells whether the viewer may see the people of a population. What an
-// operation says counts; this leaves out what would be refused.
-func (v *visit) sees(population string) bool {
+// canSee tells whether the viewer may see the people of a population, so that a page can
+// leave out what would be refused.
+func (v *visit) canSee(population string) bool {
 	return v.actor.Can(idp.PermissionUsers) || v.actor.Can(idp.PermissionSessions) ||
 		v.actor.Can(authz.ResetPermission(population))
 }
@@ -37,7 +37,7 @@ func (v *visit) sees(population string) bool {
 // shown are the populations that the viewer sees people of, and the one that the
 // address names, or the first.
 func (v *visit) shown() (all []idp.Population, current idp.Population, err error) {
-	if err := v.need("Users"); err != nil {
+	if err := v.authorize("Users"); err != nil {
 		return nil, current, err
 	}
 	all, err = v.console.Store.Populations(v.Request.Context())
@@ -49,7 +49,7 @@ func (v *visit) shown() (all []idp.Population, current idp.Population, err error
 	if wanted != "" && !slices.ContainsFunc(all, named) {
 		return nil, current, idp.ErrNotFound
 	}
-	all = slices.DeleteFunc(all, func(p idp.Population) bool { return !v.sees(p.ID) })
+	all = slices.DeleteFunc(all, func(p idp.Population) bool { return !v.canSee(p.ID) })
 	i := 0
 	if wanted != "" {
 		i = slices.IndexFunc(all, named)
@@ -97,7 +97,7 @@ func (v *visit) people() error {
 	}
 	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 	if err != nil {
-		return broken(err)
+		return badPage(err)
 	}
 	frame, err := v.frame(ctx, "/people")
 	if err != nil {
@@ -119,7 +119,7 @@ func (v *visit) people() error {
 	if filter == onlyAlone && len(list) > 0 {
 		page.ExportURL = v.path("/people/export?population=" + url.QueryEscape(current.ID))
 	}
-	if v.actor.May("AddUser") {
+	if v.actor.CanDo("AddUser") {
 		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))
 	}
 	page.InviteURL = v.inviteURL(current.ID)
@@ -138,7 +138,7 @@ func (v *visit) filters(population, current, search string) []ui.NavItem {
 		item("console.people.filter_all", ""), item("console.people.filter_alone", onlyAlone),
 		item("console.people.filter_disabled", onlyDisabled),
 	}
-	if v.actor.May("Invitations") {
+	if v.actor.CanDo("Invitations") {
 		list = append(list, ui.NavItem{
 			Label: v.text("console.people.filter_invited"), URL: v.invitationsURL(population, ""), Current: current == onlyInvited,
 		})
@@ -185,7 +185,7 @@ func (v *visit) exportPeople() error {
 		for {
 			list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
 			if err != nil {
-				return broken(err)
+				return badPage(err)
 			}
 			for _, e := range list {
 				_ = w.Write(personLine(e))
@@ -210,8 +210,7 @@ func personLine(e people.UserEntry) []string {
 	return []string{plainCell(e.Email), plainCell(e.Name), plainCell(e.PopulationID), disabled, e.CreatedAt.Format(time.RFC3339), last}
 }
 
-// plainCell keeps a spreadsheet from taking what somebody calls themselves for a
-// formula.
+// plainCell keeps a spreadsheet from taking a person's name for a formula.
 func plainCell(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text
@@ -238,7 +237,7 @@ func (v *visit) peopleCrumbs() []ui.Link {
 // givable are the roles as boxes to tick, none for who gives no roles. One with a
 // permission that the viewer lacks is shown, and fixed.
 func (v *visit) givable(held []string) ([]ui.Tick, error) {
-	if !v.actor.May("SetRoles") {
+	if !v.actor.CanDo("SetRoles") {
 		return nil, nil
 	}
 	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
@@ -246,13 +245,8 @@ func (v *visit) givable(held []string) ([]ui.Tick, error) {
 	for i, r := range roles {
 		ticks[i] = ui.Tick{
 			Value: r.ID, Label: r.Name, Hint: strings.Join(v.permissionLabels(r.Permissions), " · "),
-			On: slices.Contains(held, r.ID), Fixed: !v.holds(r.Permissions),
+			On: slices.Contains(held, r.ID), Fixed: !v.actor.CanAll(r.Permissions),
 		}
 	}
 	return ticks, err
-}
-
-// holds tells whether the viewer has all of some permissions.
-func (v *visit) holds(permissions []string) bool {
-	return !slices.ContainsFunc(permissions, func(p string) bool { return !v.actor.Can(p) })
 }

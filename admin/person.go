@@ -23,22 +23,20 @@ func (v *visit) personNamed() (people.UserDetail, error) {
 	return v.console.Manage.People.UserDetail(v.Request.Context(), v.actor, v.Param("id"))
 }
 
-// calls is how the pages call a person.
-func calls(d people.UserDetail) string {
+// displayName is the person's name, else their address.
+func displayName(d people.UserDetail) string {
 	if d.Name != "" {
 		return d.Name
 	}
 	return d.Email
 }
 
-// reaches tells whether an operation on a person is open to the viewer: they hold a
-// permission for it, the person none that the viewer lacks, and a second step of theirs
-// is not got around by whoever may not reset it.
-func (v *visit) reaches(op string, d people.UserDetail) bool { return v.actor.MayOn(op, d.Person) }
+// canDoTo tells whether the viewer may do an operation to a person.
+func (v *visit) canDoTo(op string, d people.UserDetail) bool { return v.actor.CanDoTo(op, d.Person) }
 
-// helps is reaches for what concerns the person's second step.
-func (v *visit) helps(op string, d people.UserDetail) bool {
-	return v.reaches(op, d) && v.actor.Can(authz.ResetPermission(d.PopulationID))
+// canRecover tells the same of an operation that concerns the person's second step.
+func (v *visit) canRecover(op string, d people.UserDetail) bool {
+	return v.canDoTo(op, d) && v.actor.Can(authz.ResetPermission(d.PopulationID))
 }
 
 // isViewer tells whether the viewer looks at themselves.
@@ -59,7 +57,7 @@ func (v *visit) personFrame(d people.UserDetail, below bool) (ui.Console, error)
 	frame, err := v.frame(v.Request.Context(), "/people")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.people"), URL: v.listURL(d.PopulationID, "", "", "")}}
 	if below {
-		frame.Crumbs = append(frame.Crumbs, ui.Link{Label: calls(d), URL: v.path("/people/" + d.ID)})
+		frame.Crumbs = append(frame.Crumbs, ui.Link{Label: displayName(d), URL: v.path("/people/" + d.ID)})
 	}
 	return frame, err
 }
@@ -102,35 +100,35 @@ func (v *visit) renderPerson(status int, d people.UserDetail, alert *ui.Message)
 // addresses fills in where the viewer may change what.
 func (v *visit) addresses(page *ui.ConsolePerson, d people.UserDetail) {
 	at := func(page string) string { return v.path("/people/" + d.ID + page) }
-	if v.reaches("UpdateUser", d) {
+	if v.canDoTo("UpdateUser", d) {
 		page.EditURL = at("/edit")
 	}
-	if v.reaches("SetRoles", d) {
+	if v.canDoTo("SetRoles", d) {
 		page.RolesURL = at("/roles")
 	}
-	if v.helps("ResetMFA", d) && (len(d.Factors) > 0 || d.Recovery != nil) {
+	if v.canRecover("ResetMFA", d) && (len(d.Factors) > 0 || d.Recovery != nil) {
 		page.ResetURL = at("/reset-mfa")
 	}
-	if v.reaches("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
+	if v.canDoTo("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
 		page.SignOutURL = at("/sign-out")
 	}
-	deed := func(may bool, label, hint ui.Key, where string, danger bool) {
+	action := func(may bool, label, hint ui.Key, where string, danger bool) {
 		if may {
-			page.Deeds = append(page.Deeds, ui.Deed{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
+			page.Actions = append(page.Actions, ui.PersonAction{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
 		}
 	}
-	deed(v.reaches("SetPassword", d), "console.deed.password", "console.deed.password_hint", "/password", false)
-	deed(v.reaches("ClearThrottle", d), "console.deed.throttle", "console.deed.throttle_hint", "/end-pause", false)
+	action(v.canDoTo("SetPassword", d), "console.action.password", "console.action.password_hint", "/password", false)
+	action(v.canDoTo("ClearThrottle", d), "console.action.throttle", "console.action.throttle_hint", "/end-pause", false)
 	others := !v.isViewer(d)
-	deed(others && d.Disabled && v.reaches("UpdateUser", d), "console.deed.enable", "console.deed.enable_hint", "/state", false)
-	deed(others && !d.Disabled && v.reaches("UpdateUser", d), "console.deed.disable", "console.deed.disable_hint", "/state", true)
-	deed(others && v.reaches("AnonymiseUser", d), "console.deed.anonymise", "console.deed.anonymise_hint", "/anonymise", true)
-	deed(others && v.reaches("DeleteUser", d), "console.deed.delete", "console.deed.delete_hint", "/delete", true)
+	action(others && d.Disabled && v.canDoTo("UpdateUser", d), "console.action.enable", "console.action.enable_hint", "/state", false)
+	action(others && !d.Disabled && v.canDoTo("UpdateUser", d), "console.action.disable", "console.action.disable_hint", "/state", true)
+	action(others && v.canDoTo("AnonymiseUser", d), "console.action.anonymise", "console.action.anonymise_hint", "/anonymise", true)
+	action(others && v.canDoTo("DeleteUser", d), "console.action.delete", "console.action.delete_hint", "/delete", true)
 }
 
 func (v *visit) factorRow(d people.UserDetail, f idp.Factor) ui.FactorRow {
 	row := ui.FactorRow{Label: factorLabel(f), CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt}
-	if !f.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
+	if !f.DisabledAt.IsZero() && v.canRecover("EnableFactor", d) {
 		row.EnableURL = v.path("/people/" + d.ID + "/enable-factor/" + f.ID)
 	}
 	return row
@@ -152,26 +150,26 @@ func (v *visit) recoveryFacts(d people.UserDetail) *ui.RecoveryFacts {
 		Left: d.RecoveryLeft, AgainAt: d.RegenerateAt,
 	}
 	at := v.path("/people/" + d.ID)
-	if v.mayViewCodes(d) {
+	if v.canViewCodes(d) {
 		facts.ViewURL = at + "/recovery-codes"
 	}
-	if v.helps("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && len(mfa.Possessions(d.Factors)) > 0 {
+	if v.canRecover("RegenerateRecoveryCodes", d) && d.RegenerateAt.IsZero() && len(mfa.Possessions(d.Factors)) > 0 {
 		facts.RegenerateURL = at + "/new-codes"
 	}
-	if !facts.DisabledAt.IsZero() && v.helps("EnableFactor", d) {
+	if !facts.DisabledAt.IsZero() && v.canRecover("EnableFactor", d) {
 		facts.EnableURL = at + "/enable-factor/" + d.Recovery.ID
 	}
 	return facts
 }
 
-// mayViewCodes: an agent's only.
-func (v *visit) mayViewCodes(d people.UserDetail) bool {
-	return d.PopulationID == idp.Agents && v.helps("ViewRecoveryCodes", d)
+// canViewCodes tells whether the viewer may see a person's recovery codes: an agent's only.
+func (v *visit) canViewCodes(d people.UserDetail) bool {
+	return d.PopulationID == idp.Agents && v.canRecover("ViewRecoveryCodes", d)
 }
 
 // sessionsOf fills in where a person is signed in.
 func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowSessions = v.actor.May("ListSessions"); !page.ShowSessions {
+	if page.ShowSessions = v.actor.CanDo("ListSessions"); !page.ShowSessions {
 		return nil
 	}
 	list, next, err := v.console.Manage.People.ListSessions(ctx, v.actor, people.SessionQuery{UserID: d.ID})
@@ -185,7 +183,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		for _, id := range s.Clients {
 			row.Apps = append(row.Apps, apps[id])
 		}
-		if v.reaches("EndSession", d) {
+		if v.canDoTo("EndSession", d) {
 			row.EndURL = v.path("/people/" + d.ID + "/end-session/" + s.ID)
 		}
 		page.Sessions = append(page.Sessions, row)
@@ -194,7 +192,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		row := ui.KeptRow{
 			App: apps[k.ClientID], Scopes: k.Scopes, UserAgent: k.UserAgent, Address: k.Address, Since: k.CreatedAt, LastUsedAt: k.LastUsedAt,
 		}
-		if v.reaches("EndGrant", d) {
+		if v.canDoTo("EndGrant", d) {
 			row.EndURL = v.path("/people/" + d.ID + "/end-access/" + k.ID)
 		}
 		page.Kept = append(page.Kept, row)
@@ -207,7 +205,7 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 
 // historyOf fills in what happened to a person last.
 func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowHistory = v.actor.May("Audit"); !page.ShowHistory {
+	if page.ShowHistory = v.actor.CanDo("Audit"); !page.ShowHistory {
 		return nil
 	}
 	events, _, err := v.console.Manage.System.Audit(ctx, v.actor, system.AuditQuery{UserID: d.ID, Limit: historyLength})
@@ -233,13 +231,13 @@ func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.
 // asked for on.
 func (v *visit) editable(op string) (people.UserDetail, error) {
 	d, err := v.personNamed()
-	if err == nil && !v.reaches(op, d) {
+	if err == nil && !v.canDoTo(op, d) {
 		err = authz.ErrForbidden
 	}
 	return d, err
 }
 
-// personRoles is the form of somebody's roles.
+// personRoles is the form of a person's roles.
 func (v *visit) personRoles() error {
 	d, err := v.editable("SetRoles")
 	if err != nil {
@@ -267,14 +265,14 @@ func (v *visit) renderPersonRoles(status int, d people.UserDetail, ticked []stri
 	at := v.path("/people/" + d.ID)
 	frame.Alert = page.Alert
 	page.Console, page.Action, page.CancelURL, page.Version = frame, at+"/roles", at, d.Version
-	page.PersonName, page.Reason, page.Told = calls(d), v.PostForm("reason"), v.console.Manage.Mailer != nil
+	page.PersonName, page.Reason, page.Told = displayName(d), v.PostForm("reason"), v.console.Manage.Mailer != nil
 	if page.Roles, err = v.givable(ticked); err != nil {
 		return err
 	}
 	return v.render(status, page)
 }
 
-// postPersonRoles gives somebody the roles that are ticked, and no others.
+// postPersonRoles gives a person the roles that are ticked, and no others.
 func (v *visit) postPersonRoles() error {
 	id, wanted := v.Param("id"), v.PostFormArray("roles")
 	err := v.console.Manage.People.SetRoles(v.Request.Context(), v.actor, id, v.seenVersion(), wanted, v.PostForm("reason"))
@@ -310,7 +308,7 @@ func (v *visit) postPersonRoles() error {
 	return v.renderPersonRoles(http.StatusUnprocessableEntity, d, wanted, page)
 }
 
-// askPassword is the form of a new password for somebody.
+// askPassword is the form of a new password for a person.
 func (v *visit) askPassword() error {
 	d, err := v.editable("SetPassword")
 	if err != nil {
@@ -329,14 +327,14 @@ func (v *visit) renderPassword(status int, d people.UserDetail, wrong error) err
 	}
 	at := v.path("/people/" + d.ID)
 	page := ui.ConsolePersonPassword{
-		Console: frame, Action: at + "/password", CancelURL: at, PersonName: calls(d), Reason: v.PostForm("reason"),
+		Console: frame, Action: at + "/password", CancelURL: at, PersonName: displayName(d), Reason: v.PostForm("reason"),
 		Consequences: v.andTold(v.sessionsEnd(d)),
 	}
 	placeError(wrong, map[string]**ui.Message{"password": &page.PasswordError, "reason": &page.ReasonError}, &page.Alert)
 	return v.render(status, page)
 }
 
-// postPassword sets somebody's password.
+// postPassword sets a person's password.
 func (v *visit) postPassword() error {
 	id := v.Param("id")
 	err := v.console.Manage.People.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))

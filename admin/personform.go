@@ -13,12 +13,12 @@ import (
 	"gatehouse/ui"
 )
 
-// personForm is the form of somebody who is not there yet, added or invited.
+// personForm is the form of a person who is added or invited.
 func personForm(op, at string) section[people.NewUser, people.NewUser] {
 	type person = people.NewUser
 	return section[person, person]{
 		thing: "person", fields: manage.NewUserFields(),
-		load:  func(v *visit) (person, error) { return person{Population: v.Query("population")}, v.need(op) },
+		load:  func(v *visit) (person, error) { return person{Population: v.Query("population")}, v.authorize(op) },
 		at:    func(*visit) string { return at },
 		seen:  func(n person) (person, int64) { return n, 0 },
 		check: func(*visit, person, *person) settings.Errors { return nil }, // the operation does
@@ -60,7 +60,7 @@ func taken(err error, key string) error {
 	return err
 }
 
-// newPerson is the form to add somebody.
+// newPerson is the form to add a person.
 func newPerson() section[people.NewUser, people.NewUser] {
 	x := personForm("AddUser", "/people/new")
 	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
@@ -82,7 +82,7 @@ func newPerson() section[people.NewUser, people.NewUser] {
 	return x
 }
 
-// invitation is the form to invite somebody.
+// invitation is the form to invite a person.
 func invitation() section[people.NewUser, people.NewUser] {
 	x := personForm("Invite", "/people/invite")
 	x.more = func(v *visit, _, n people.NewUser, page *ui.ConsoleForm) error {
@@ -107,14 +107,14 @@ func invitation() section[people.NewUser, people.NewUser] {
 // withRoles shows a form on which roles may be given. That asks for a fresh second step:
 // better now than after the form.
 func (v *visit) withRoles(x section[people.NewUser, people.NewUser]) error {
-	if _, err := x.load(v); err == nil && v.actor.May("SetRoles") && !v.fresh() {
+	if _, err := x.load(v); err == nil && v.actor.CanDo("SetRoles") && !v.fresh() {
 		return v.proveAgain(v.backTo())
 	}
 	return x.get(v)
 }
 
-// changedPerson is the form of who somebody is; done, the person is shown. Another
-// address asks for a fresh second step.
+// changedPerson is the form of who a person is; done, the person is shown. Another address
+// asks for a fresh second step.
 func changedPerson() section[people.UserDetail, idp.User] {
 	type detail = people.UserDetail
 	return section[detail, idp.User]{
@@ -131,7 +131,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 		more: func(v *visit, d detail, _ idp.User, page *ui.ConsoleForm) error {
 			page.Name = "console-person-edit"
 			email := inputNamed(page.Inputs, "email")
-			if email.Kind, email.Fixed = ui.EmailInput, !v.actor.MayMoveEmail(d.Person); email.Fixed {
+			if email.Kind, email.Fixed = ui.EmailInput, !v.actor.CanMoveEmail(d.Person); email.Fixed {
 				email.Hint = *ui.Key("console.person.email_fixed").With()
 			}
 			return nil
@@ -152,7 +152,7 @@ func changedPerson() section[people.UserDetail, idp.User] {
 	}
 }
 
-// editPerson is the form of who somebody is.
+// editPerson is the form of who a person is.
 func (v *visit) editPerson() error {
 	if _, err := v.editable("UpdateUser"); err != nil {
 		return err

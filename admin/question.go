@@ -15,8 +15,8 @@ import (
 type question[O any] struct {
 	// load is what the URL names.
 	load func(v *visit) (O, error)
-	// may tells whether it is open to the viewer, nil where load does.
-	may func(v *visit, o O) bool
+	// allowed tells whether it is open to the viewer, nil where load does.
+	allowed func(v *visit, o O) bool
 	// missing is why there is nothing to be done, nil for always something.
 	missing func(o O) error
 	// at is the page's path, and home the one to go back to.
@@ -52,7 +52,7 @@ func (x question[O]) get(v *visit) error {
 	return x.show(v, http.StatusOK, o, nil)
 }
 
-func (x question[O]) open(v *visit, o O) bool { return x.may == nil || x.may(v, o) }
+func (x question[O]) open(v *visit, o O) bool { return x.allowed == nil || x.allowed(v, o) }
 
 // show asks, with what is wrong about the last answer.
 func (x question[O]) show(v *visit, status int, o O, wrong error) error {

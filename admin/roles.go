@@ -33,7 +33,7 @@ func permissionKey(permission string) ui.Key { return ui.Key("permission." + per
 // roles lists them.
 func (v *visit) roles() error {
 	ctx := v.Request.Context()
-	if err := v.need("UpdateRole"); err != nil {
+	if err := v.authorize("UpdateRole"); err != nil {
 		return err
 	}
 	list, err := v.console.Manage.Roles.Roles(ctx, v.actor)
@@ -56,7 +56,7 @@ func (v *visit) roles() error {
 
 // namedRole is the role that the address names, for who may see its page.
 func (v *visit) namedRole() (roles.RoleEntry, error) {
-	if err := v.need("UpdateRole"); err != nil {
+	if err := v.authorize("UpdateRole"); err != nil {
 		return roles.RoleEntry{}, err
 	}
 	return v.listedRole()
@@ -97,15 +97,15 @@ func (v *visit) renderRole(status int, r roles.RoleEntry, alert *ui.Message) err
 }
 
 // changeable tells whether the viewer may change a role.
-func (v *visit) changeable(r roles.RoleEntry) bool { return !r.System && v.holds(r.Permissions) }
+func (v *visit) changeable(r roles.RoleEntry) bool { return !r.System && v.actor.CanAll(r.Permissions) }
 
-// rolePage is the page of a role, with name and permissions as somebody wants them.
+// rolePage is the page of a role, with name and permissions as they were entered.
 func (v *visit) rolePage(r roles.RoleEntry, wanted idp.Role) (ui.ConsoleRole, error) {
 	frame, err := v.frame(v.Request.Context(), "/roles")
 	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.roles"), URL: v.path("/roles")}}
 	page := ui.ConsoleRole{
 		Console: frame, Name: wanted.Name, System: r.System, Holders: int(r.Holders),
-		Above: !r.System && !v.holds(r.Permissions),
+		Above: !r.System && !v.actor.CanAll(r.Permissions),
 	}
 	page.Permissions = v.permissionTicks(wanted)
 	return page, err
@@ -165,7 +165,7 @@ func (v *visit) permissionTicks(r idp.Role) (list []ui.Tick) {
 // newRole is the form to make one.
 func newRole() section[roles.RoleEntry, idp.Role] {
 	x := roleForm()
-	x.load = func(v *visit) (roles.RoleEntry, error) { return roles.RoleEntry{}, v.need("CreateRole") }
+	x.load = func(v *visit) (roles.RoleEntry, error) { return roles.RoleEntry{}, v.authorize("CreateRole") }
 	x.at = func(*visit) string { return "/roles/new" }
 	x.early = true
 	x.add = func(v *visit, _ roles.RoleEntry, r idp.Role) error {
@@ -214,7 +214,7 @@ func (v *visit) changingRole() (roles.RoleEntry, error) {
 	return r, err
 }
 
-// askDeleteRole asks before a role goes that nobody holds.
+// askDeleteRole asks before a role without holders is deleted.
 func (v *visit) askDeleteRole() error {
 	r, err := v.changingRole()
 	if err != nil {
@@ -231,15 +231,15 @@ func deleteRole() question[roles.RoleEntry] {
 	type entry = roles.RoleEntry
 	home := func(r entry) string { return "/roles/" + r.ID }
 	return question[entry]{
-		load: (*visit).listedRole, // the operation refuses who may not, and the audit log has it
-		may:  func(v *visit, r entry) bool { return v.actor.May("UpdateRole") && v.changeable(r) },
-		at:   func(r entry) string { return home(r) + "/delete" }, home: home,
+		load:    (*visit).listedRole, // the operation refuses who may not, and the audit log has it
+		allowed: func(v *visit, r entry) bool { return v.actor.CanDo("UpdateRole") && v.changeable(r) },
+		at:      func(r entry) string { return home(r) + "/delete" }, home: home,
 		version: func(r entry) int64 { return r.Version },
 		page: func(v *visit, r entry) (ui.ConsoleConfirm, error) {
 			page, err := v.rolePage(r, r.Role)
 			return ui.ConsoleConfirm{
 				Console: page.Console, Heading: *ui.Key("console.roles.delete_heading").With(r.Name), Button: *ui.Key("console.roles.delete").With(),
-				Danger: true, Consequences: says("console.roles.delete_unheld", "console.deed.final"),
+				Danger: true, Consequences: says("console.roles.delete_unheld", "console.action.final"),
 			}, err
 		},
 		carry: func(v *visit, r entry, reason string) (func() error, error) {

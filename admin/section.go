@@ -83,7 +83,7 @@ func (x section[O, T]) show(v *visit, status int, o O, alert *ui.Message) error 
 	return x.form(v, status, o, now, x.described(v, o).Values(now), nil, alert)
 }
 
-// stale shows the thing as it stands after somebody else has changed it.
+// stale shows the thing as it is after another change.
 func (x section[O, T]) stale(v *visit) error {
 	o, err := x.load(v)
 	if err != nil {
@@ -350,7 +350,7 @@ func populationSection[T any](tab, op string, fields settings.Fields[T], of func
 
 // populationFor is the population that the URL names, for those who may do an operation.
 func (v *visit) populationFor(op string) (populations.PopulationEntry, error) {
-	if err := v.need(op); err != nil {
+	if err := v.authorize(op); err != nil {
 		return populations.PopulationEntry{}, err
 	}
 	id := v.Param("population")

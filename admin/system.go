@@ -22,9 +22,9 @@ const mailLane = "mail"
 // requestLane is where requests for a password link or an account wait (outbox).
 const requestLane = "requests"
 
-// maySystem tells whether any part of the page is the viewer's.
-func (v *visit) maySystem() bool {
-	return v.actor.May("Deliveries") || v.actor.May("TestMail") || v.actor.May("SigningKeys")
+// canSeeSystem tells whether any part of the page is the viewer's.
+func (v *visit) canSeeSystem() bool {
+	return v.actor.CanDo("Deliveries") || v.actor.CanDo("TestMail") || v.actor.CanDo("SigningKeys")
 }
 
 // system is how the installation does.
@@ -33,7 +33,7 @@ func (v *visit) system() error {
 }
 
 func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) error {
-	if !v.maySystem() {
+	if !v.canSeeSystem() {
 		return authz.ErrForbidden
 	}
 	ctx := v.Request.Context()
@@ -43,12 +43,12 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 	}
 	page := ui.ConsoleSystem{
 		Console: frame, Program: idp.Release(), Database: databaseName(v.console.Store.Dialect()),
-		ShowMail: v.actor.May("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
+		ShowMail: v.actor.CanDo("TestMail"), MailWorks: v.console.Manage.Mailer != nil, MailAction: v.path("/system/test-mail"),
 		MailTo: mailTo, MailError: mailError,
 	}
 	ping, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	page.Healthy = v.console.Store.Ping(ping) == nil
+	page.Healthy = v.console.Store.Ready(ping) == nil
 	states, err := v.console.Store.MigrationStatus(ctx)
 	if err != nil {
 		return err
@@ -60,12 +60,12 @@ func (v *visit) renderSystem(status int, mailTo string, mailError *ui.Message) e
 			page.Missing++
 		}
 	}
-	if v.actor.May("SigningKeys") {
+	if v.actor.CanDo("SigningKeys") {
 		if err := v.systemKeys(&page); err != nil {
 			return err
 		}
 	}
-	if v.actor.May("Deliveries") {
+	if v.actor.CanDo("Deliveries") {
 		if err := v.systemLanes(&page); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 			lane.Label = v.text("console.system.mail")
 		case l.Lane == requestLane:
 			lane.Label = v.text("console.system.requests")
-		case ok && v.actor.May("Client"):
+		case ok && v.actor.CanDo("Client"):
 			lane.Label, lane.URL = name, v.path("/apps/"+l.Lane+"/deliveries")
 		case ok:
 			lane.Label = name
@@ -130,7 +130,7 @@ func (v *visit) systemLanes(page *ui.ConsoleSystem) error {
 
 // pathFor is a page or action where the viewer may do what it is for, and empty where not.
 func (v *visit) pathFor(op, page string) string {
-	if !v.actor.May(op) {
+	if !v.actor.CanDo(op) {
 		return ""
 	}
 	return v.path(page)
@@ -145,7 +145,7 @@ func laneOf(l store.LaneProgress) ui.Lane {
 
 // postRetry makes due now what waits in a lane.
 func (v *visit) postRetry() error {
-	if err := v.need("RetryDeliveries"); err != nil {
+	if err := v.authorize("RetryDeliveries"); err != nil {
 		return err
 	}
 	lane := v.PostForm("lane")
@@ -160,7 +160,7 @@ func (v *visit) postRetry() error {
 
 // postTestMail sends a mail at once, and shows what the mail server answers.
 func (v *visit) postTestMail() error {
-	if err := v.need("TestMail"); err != nil {
+	if err := v.authorize("TestMail"); err != nil {
 		return err
 	}
 	to := strings.TrimSpace(v.PostForm("to"))

@@ -37,7 +37,7 @@ func (a *Console) enter(c *gin.Context) (*visit, error) {
 }
 
 // visitor is, of several who are signed in, the first who holds a permission.
-func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.SessionStanding) (*visit, error) {
+func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.SessionState) (*visit, error) {
 	for _, s := range viewers {
 		acr, at, err := a.Manage.Self.StrongStep(ctx, s.User.ID, s.Session.Proofs)
 		if err != nil {
@@ -56,9 +56,9 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 }
 
 // again reads a visitor anew, for the end of what they began.
-func (a *Console) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
+func (a *Console) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := a.relyingParty().Again(ctx, seen)
+		now, ok, err := a.relyingParty().Reread(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}

@@ -110,7 +110,7 @@ const (
 )
 
 // Folds tells whether events of a kind that differ only in their time are one: every
-// refusal, which somebody can cause as often as they like. What succeeded is a row each.
+// refusal, which can be caused at will. What succeeded is a row each.
 func (k AuditKind) Folds() bool {
 	switch k {
 	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,

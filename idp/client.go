@@ -16,7 +16,7 @@ const (
 	WebClient    ClientKind = "web"    // has a server that keeps a secret
 	SPAClient    ClientKind = "spa"    // runs in a browser, keeps none
 	NativeClient ClientKind = "native" // runs on a device, keeps none (RFC 8252)
-	// ServiceClient is a program that acts for itself and not for a person: nobody
+	// ServiceClient is a program that acts for itself and not for a person: no person
 	// signs in to it (RFC 6749 section 4.4).
 	ServiceClient ClientKind = "service"
 	// APIClient is an API that access tokens of others are for (RFC 8707): it gets none,
@@ -102,11 +102,11 @@ type Client struct {
 	Populations []string
 	TokenFormat TokenFormat
 	SigningAlg  Algorithm
-	// AccessTTL is the lifetime of an access token, RefreshTTL of a refresh
-	// token that nobody uses.
+	// AccessTTL is the lifetime of an access token, RefreshTTL of a refresh token that is
+	// not used.
 	AccessTTL, RefreshTTL time.Duration
 	// RequirePKCE refuses authorization requests without PKCE (RFC 9700 section 2.1.1).
-	// Public clients always have it, services never: nobody signs in to them.
+	// Public clients always have it, services never: no person signs in to them.
 	RequirePKCE bool
 	// DPoPBound has its tokens bound to a key: it proves to hold one with each request to the
 	// token endpoint (RFC 9449 section 5.2).
@@ -117,7 +117,8 @@ type Client struct {
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).
 	InitiateLoginURI string
-	// ThirdParty: it belongs to somebody else, so that people are asked what it may have.
+	// ThirdParty: it belongs to another organisation, so that people are asked what it may
+	// have.
 	ThirdParty bool
 	// PolicyURI and TosURI say what it does with what it gets, and on which terms.
 	PolicyURI, TosURI string

@@ -70,7 +70,7 @@ type Connection struct {
 	// Domains are those whose addresses belong to this directory, in an admin's word:
 	// an address of one counts as confirmed. In lower case.
 	Domains []string
-	// CreateUsers makes an account for whoever comes for the first time.
+	// CreateUsers makes an account for a person who comes for the first time.
 	CreateUsers bool
 	Claims      ClaimNames
 	// Roles gives roles to members of groups, and to holders of the other side's app
@@ -95,7 +95,7 @@ type ClaimNames struct {
 	Name, Email, Department string
 }
 
-// RoleMapping gives a role to whoever has a value in a claim.
+// RoleMapping gives a role to a person who has a value in a claim.
 type RoleMapping struct {
 	Claim  string // "groups" or "roles"
 	Value  string
@@ -167,11 +167,11 @@ type Identity struct {
 	Email      string // as the other side last wrote it, to recognise the account by
 	CreatedAt  time.Time
 	LastSeenAt time.Time
-	// Unproved: an actor said whose it is, and nobody else.
+	// Unproved: only an actor said whose it is.
 	Unproved bool
 }
 
-// Assertion is somebody whom another provider vouches for, as its ID token says.
+// Assertion is a person whom another provider vouches for, as its ID token says.
 type Assertion struct {
 	Subject string
 	Email   string
@@ -194,8 +194,8 @@ type Assertion struct {
 	Dated bool
 }
 
-// FederationError is what can be wrong with somebody who arrives. Each has words of its own on the page,
-// and stands in the audit log.
+// FederationError is what can be wrong with a person who arrives. Each has words of its
+// own on the page, and stands in the audit log.
 type FederationError struct {
 	Reason FederationReason
 	Cause  error
@@ -239,11 +239,11 @@ func (e *FederationError) Error() string {
 // Unwrap gives the cause.
 func (e *FederationError) Unwrap() error { return e.Cause }
 
-// EntraSubject is the subject of somebody at Entra: who they are in an organisation,
-// and nothing that they or their admin can edit.
+// EntraSubject is the subject of a person at Entra: who they are in an organisation, and
+// nothing that they or their admin can edit.
 func EntraSubject(tid, oid string) string { return tid + "/" + oid }
 
-// OIDCSubject is the subject of somebody at another provider (OpenID Connect Core 1.0
+// OIDCSubject is the subject of a person at another provider (OpenID Connect Core 1.0
 // section 5.7: iss and sub together, and nothing else).
 func OIDCSubject(issuer, sub string) string { return issuer + "|" + sub }
 
@@ -260,8 +260,8 @@ type Ask struct {
 	// negative for no matter when.
 	Anew   bool
 	MaxAge time.Duration
-	// Choose: whoever is signed in there may not be who is meant; they are asked which
-	// account it shall be.
+	// Choose: the person who is signed in there may not be who is meant; they are asked
+	// which account it shall be.
 	Choose bool
 	// SecondStep: proof of a second step is wanted, too.
 	SecondStep           bool

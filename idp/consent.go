@@ -154,8 +154,7 @@ const (
 )
 
 // Unclaimed tells whether any program of the device could receive what is sent to a
-// redirect URI of the client: nobody knows that it is this app which asks (RFC 8252
-// section 8.6).
+// redirect URI of the client: it is unknown whether this app asks (RFC 8252 section 8.6).
 func (c Client) Unclaimed(redirectURI string) bool {
 	return c.Kind == NativeClient && !strings.HasPrefix(redirectURI, "https://")
 }
@@ -176,7 +175,7 @@ func (c Client) Approval(r Request, given Terms, answered bool) Approval {
 
 // consented is a grant with no more than what the person lets the app have still. What no
 // consent was asked for stays.
-func (s Standing) consented(g Grant) Grant {
+func (s GrantState) consented(g Grant) Grant {
 	if g.ConsentID == "" {
 		return g
 	}
@@ -191,7 +190,7 @@ func (s Standing) consented(g Grant) Grant {
 
 // withdrawn tells whether the consent is gone by which the grant was made, or no longer
 // says what it is for.
-func (s Standing) withdrawn() bool {
+func (s GrantState) withdrawn() bool {
 	return s.Grant.ConsentID != "" && (s.Consent.ID != s.Grant.ConsentID || !s.Consent.Terms.HasAPI(s.Grant.Resource))
 }
 

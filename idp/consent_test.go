@@ -44,7 +44,7 @@ func TestOnlyKeepsWhatIsKept(t *testing.T) {
 }
 
 func TestAGrantIsNoMoreThanItsConsent(t *testing.T) {
-	s := idp.Standing{
+	s := idp.GrantState{
 		Grant: idp.Grant{
 			ConsentID: "c", Resource: api, Scopes: []string{"openid", "email", "offline_access", "read", "write"}, Offline: true,
 			Claims: idp.AskedClaims{IDToken: []string{"email", "name"}, Userinfo: []string{"zoneinfo"}},

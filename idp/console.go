@@ -10,5 +10,5 @@ const (
 	AccountClient = "gatehouse-account"
 )
 
-// OwnClient tells whether a client is one of our own pages: nobody changes it.
+// OwnClient tells whether a client is one of our own pages, which cannot be changed.
 func OwnClient(id string) bool { return id == ConsoleClient || id == AccountClient }

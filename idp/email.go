@@ -55,9 +55,10 @@ func ParseEmail(text string) (string, error) {
 
 // EmailKey is the form of an address that is compared and indexed: two spellings of one
 // mailbox have one key. The local part is NFKC-normalised and case-folded, more than mail
-// servers would, so that nobody has two accounts; the domain is in ASCII, as DNS compares
-// it, since "straße.example" and "strasse.example" have two owners. Any text has a key,
-// whether or not it is an address; a key is its own key. It is never shown nor mailed to.
+// servers would, so that no person has two accounts; the domain is in ASCII, as DNS
+// compares it, since "straße.example" and "strasse.example" have two owners. Any text has
+// a key, whether or not it is an address; a key is its own key. It is never shown nor
+// mailed to.
 func EmailKey(email string) []byte {
 	key := []byte(email)
 	const rounds = 8 // more than any text needs: what folds to something else folds once or twice
@@ -190,9 +191,9 @@ func MailDomain(email string) (string, error) {
 }
 
 // SameMailbox tells whether two addresses lead to one mailbox for certain. EmailKey takes
-// more for one person, so that nobody has two accounts: "maßa" and "massa" have one key,
-// and may be two mailboxes. What is mailed to one address, or proved of it, says nothing
-// of the other.
+// more for one person, so that no person has two accounts: "maßa" and "massa" have one
+// key, and may be two mailboxes. What is mailed to one address, or proved of it, says
+// nothing of the other.
 func SameMailbox(a, b string) bool {
 	domainA, errA := MailDomain(a)
 	domainB, errB := MailDomain(b)

@@ -14,8 +14,7 @@ const BusyWait = 5 * time.Second
 var (
 	// ErrNotFound: there is no such row, or it is not this caller's to see.
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: somebody else changed the row since it was read, or a unique
-	// value is taken.
+	// ErrConflict: the row was changed since it was read, or a unique value is taken.
 	ErrConflict = errors.New("conflict")
 	// ErrExpired: it existed and its time is over.
 	ErrExpired = errors.New("expired")
@@ -23,7 +22,7 @@ var (
 	ErrUsed = errors.New("already used")
 	// ErrDisabled: the account or factor exists and may not be used.
 	ErrDisabled = errors.New("disabled")
-	// ErrLastAdmin: nobody would be left who holds the role Admin and can sign in.
+	// ErrLastAdmin: no person would be left who holds the role Admin and can sign in.
 	ErrLastAdmin = errors.New("the last admin")
 	// ErrSystemRole: a system role cannot be changed.
 	ErrSystemRole = errors.New("a system role cannot be changed")

@@ -13,8 +13,8 @@ type Exchange struct {
 	GivenVersion int64
 }
 
-// ExchangeStanding is everything beside its grant that decides what such a token is worth.
-type ExchangeStanding struct {
+// ExchangeState is everything beside its grant that decides what such a token is worth.
+type ExchangeState struct {
 	// App is who exchanged.
 	App App
 	// ParentRevoked: the token that it came of was revoked.
@@ -23,7 +23,7 @@ type ExchangeStanding struct {
 
 // Live tells whether who exchanged still may, and may reach the API, and whether the token
 // that it came of was not revoked.
-func (s ExchangeStanding) Live(e Exchange) bool {
+func (s ExchangeState) Live(e Exchange) bool {
 	g := Grant{GivenVersion: e.GivenVersion}
 	return !s.ParentRevoked && e.GivenVersion >= s.App.Taken[takenKind] && s.App.Allows(g, ExchangeGrant) &&
 		s.App.gives(s.App.Resources, takenResource, e.Resource, e.GivenVersion)

@@ -5,12 +5,12 @@ import "time"
 // FlowLifetime is how long a sign-in may take.
 const FlowLifetime = 30 * time.Minute
 
-// OpenLifetime is how long a sign-in waits in which nobody has proved anything yet: anybody
-// can begin one. Its page starts again by itself.
+// OpenLifetime is how long a sign-in waits in which nothing was proved yet: anybody can
+// begin one. Its page starts again by itself.
 const OpenLifetime = 15 * time.Minute
 
-// FlowStart is the kind of a flow that nobody has moved yet: the provider
-// writes it, the sign-in takes it from there.
+// FlowStart is the kind of a flow that has not moved yet: the provider writes it, the
+// sign-in takes it from there.
 const FlowStart = "start"
 
 // FlowChoose is the kind of a flow that begins with the choice between several

@@ -12,8 +12,8 @@ const (
 	// RefreshGrace is how long a refresh token that was used may be presented
 	// again by a client that lost the answer: it gets the same successor.
 	RefreshGrace = 10 * time.Second
-	// RefreshLost is how long it may while nobody has presented the successor: as long as
-	// that has not been, nothing says that the client ever got it.
+	// RefreshLost is how long it may while the successor has not been presented: until
+	// then the client may never have received it.
 	RefreshLost = 10 * time.Minute
 	// OfflineLifetime is how long a grant with offline access may live at most, used or not.
 	OfflineLifetime = 180 * 24 * time.Hour
@@ -102,9 +102,9 @@ type Token struct {
 	PreviousID string
 }
 
-// Standing is everything that decides whether a grant may still be used,
+// GrantState is everything that decides whether a grant may still be used,
 // read in one statement.
-type Standing struct {
+type GrantState struct {
 	Grant      Grant
 	Session    Session
 	User       User
@@ -120,10 +120,10 @@ type Standing struct {
 	Consent Consent
 }
 
-// Judged is the standing with no more in its grant than what is still given: scopes that
+// Judged is the state with no more in its grant than what is still given: scopes that
 // the app has lost are gone, and those that the person took back, and one that lost offline
 // access or its refresh tokens no longer outlives the session.
-func (s Standing) Judged() Standing {
+func (s GrantState) Judged() GrantState {
 	s.Grant = s.consented(s.Grant)
 	s.Grant.Scopes = s.App.ScopesOf(s.Grant, s.Grant.Scopes)
 	s.Grant.Offline = s.Grant.Offline && slices.Contains(s.Grant.Scopes, "offline_access") && s.App.Allows(s.Grant, "refresh_token")
@@ -132,7 +132,7 @@ func (s Standing) Judged() Standing {
 
 // Live tells whether the grant may be used now. A grant with offline access
 // outlives the session's sign-out and idleness, and nothing else.
-func (s Standing) Live(now time.Time) bool {
+func (s GrantState) Live(now time.Time) bool {
 	switch {
 	case !s.Grant.RevokedAt.IsZero(), s.User.Disabled, !now.Before(s.Grant.ExpiresAt):
 		return false
@@ -169,9 +169,9 @@ type ServiceToken struct {
 	GivenVersion int64
 }
 
-// ServiceStanding is everything that decides what a service's token is worth, read
+// ServiceState is everything that decides what a service's token is worth, read
 // in one statement: the client is as it is now and not a second ago.
-type ServiceStanding struct {
+type ServiceState struct {
 	Token  ServiceToken
 	Client Client
 	// Taken is what the client lost.
@@ -179,7 +179,7 @@ type ServiceStanding struct {
 }
 
 // Scopes are those of the token that are still its client's, and were ever since.
-func (s ServiceStanding) Scopes() []string {
+func (s ServiceState) Scopes() []string {
 	return slices.DeleteFunc(slices.Clone(s.Token.Scopes), func(scope string) bool {
 		return !slices.Contains(s.Client.Scopes, scope) || s.Token.GivenVersion < s.Taken[takenScope+scope]
 	})
@@ -187,7 +187,7 @@ func (s ServiceStanding) Scopes() []string {
 
 // Live tells whether the token may be used now. It ends with its client, one of the
 // same id that came later notwithstanding. A JWT knows its birth to the second.
-func (s ServiceStanding) Live(now time.Time) bool {
+func (s ServiceState) Live(now time.Time) bool {
 	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) && (s.Token.JKT != "" || !s.Client.DPoPBound) &&
 		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
 		s.Token.GivenVersion >= max(s.Taken[takenKind], s.Taken[takenGrantType+"client_credentials"]) &&
@@ -211,8 +211,7 @@ type AdminAccess struct {
 	ExpiresAt time.Time
 }
 
-// What is wrong with an access token that somebody presents to an API (RFC 6750
-// section 3.1).
+// What is wrong with an access token that is presented to an API (RFC 6750 section 3.1).
 var (
 	// ErrTokenInvalid: 401, error="invalid_token".
 	ErrTokenInvalid = errors.New("the access token is not valid")

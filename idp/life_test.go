@@ -91,47 +91,47 @@ func app() idp.App {
 }
 
 func TestGrantLives(t *testing.T) {
-	offline := func(s *idp.Standing) { s.Grant.Offline = true }
+	offline := func(s *idp.GrantState) { s.Grant.Offline = true }
 	for name, c := range map[string]struct {
-		change func(s *idp.Standing)
+		change func(s *idp.GrantState)
 		after  time.Duration
 		want   bool
 		// offline is what a grant with offline access does instead.
 		offline bool
 	}{
-		"now":                        {func(*idp.Standing) {}, 0, true, true},
-		"session idle":               {func(*idp.Standing) {}, time.Hour, false, true},
-		"session ended":              {func(s *idp.Standing) { s.Session.EndedAt = nine }, 0, false, true},
-		"session is gone":            {func(s *idp.Standing) { s.Session = idp.Session{} }, 0, false, true},
-		"session of an older policy": {func(s *idp.Standing) { s.Session.PolicyVersion = 2 }, 0, false, true},
-		"revoked":                    {func(s *idp.Standing) { s.Grant.RevokedAt = nine }, 0, false, false},
-		"person disabled":            {func(s *idp.Standing) { s.User.Disabled = true }, 0, false, false},
-		"just before its end":        {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90*time.Minute - 1, true, true},
-		"at its end":                 {func(s *idp.Standing) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90 * time.Minute, false, false},
-		"policy replaced":            {func(s *idp.Standing) { s.Grant.PolicyVersion = 2 }, 0, false, false},
-		"override replaced":          {func(s *idp.Standing) { s.OverrideMin = 4 }, 0, false, false},
+		"now":                        {func(*idp.GrantState) {}, 0, true, true},
+		"session idle":               {func(*idp.GrantState) {}, time.Hour, false, true},
+		"session ended":              {func(s *idp.GrantState) { s.Session.EndedAt = nine }, 0, false, true},
+		"session is gone":            {func(s *idp.GrantState) { s.Session = idp.Session{} }, 0, false, true},
+		"session of an older policy": {func(s *idp.GrantState) { s.Session.PolicyVersion = 2 }, 0, false, true},
+		"revoked":                    {func(s *idp.GrantState) { s.Grant.RevokedAt = nine }, 0, false, false},
+		"person disabled":            {func(s *idp.GrantState) { s.User.Disabled = true }, 0, false, false},
+		"just before its end":        {func(s *idp.GrantState) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90*time.Minute - 1, true, true},
+		"at its end":                 {func(s *idp.GrantState) { s.Session.LastSeenAt = nine.Add(time.Hour) }, 90 * time.Minute, false, false},
+		"policy replaced":            {func(s *idp.GrantState) { s.Grant.PolicyVersion = 2 }, 0, false, false},
+		"override replaced":          {func(s *idp.GrantState) { s.OverrideMin = 4 }, 0, false, false},
 
-		"app lost the population":      {func(s *idp.Standing) { s.App.Populations = []string{"contacts"} }, 0, false, false},
-		"app lost it and got it again": {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:agents": 4} }, 0, false, false},
-		"app lost it before":           {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:agents": 3} }, 0, true, true},
-		"app lost another":             {func(s *idp.Standing) { s.App.Taken = idp.Taken{"population:contacts": 4} }, 0, true, true},
-		"app lost sign-ins":            {func(s *idp.Standing) { s.App.GrantTypes = []string{"refresh_token"} }, 0, false, false},
-		"app lost refresh tokens":      {func(s *idp.Standing) { s.App.GrantTypes = []string{"authorization_code"} }, 0, true, true},
-		"and the session is over": {func(s *idp.Standing) {
+		"app lost the population":      {func(s *idp.GrantState) { s.App.Populations = []string{"contacts"} }, 0, false, false},
+		"app lost it and got it again": {func(s *idp.GrantState) { s.App.Taken = idp.Taken{"population:agents": 4} }, 0, false, false},
+		"app lost it before":           {func(s *idp.GrantState) { s.App.Taken = idp.Taken{"population:agents": 3} }, 0, true, true},
+		"app lost another":             {func(s *idp.GrantState) { s.App.Taken = idp.Taken{"population:contacts": 4} }, 0, true, true},
+		"app lost sign-ins":            {func(s *idp.GrantState) { s.App.GrantTypes = []string{"refresh_token"} }, 0, false, false},
+		"app lost refresh tokens":      {func(s *idp.GrantState) { s.App.GrantTypes = []string{"authorization_code"} }, 0, true, true},
+		"and the session is over": {func(s *idp.GrantState) {
 			s.App.GrantTypes, s.Session.EndedAt = []string{"authorization_code"}, nine
 		}, 0, false, false},
-		"app lost offline access, and the session is over": {func(s *idp.Standing) {
+		"app lost offline access, and the session is over": {func(s *idp.GrantState) {
 			s.App.Scopes, s.Session.EndedAt = []string{"openid"}, nine
 		}, 0, false, false},
-		"app lost it, got it again, and the session is over": {func(s *idp.Standing) {
+		"app lost it, got it again, and the session is over": {func(s *idp.GrantState) {
 			s.App.Taken, s.Session.EndedAt = idp.Taken{"scope:offline_access": 4}, nine
 		}, 0, false, false},
-		"app is of another kind":  {func(s *idp.Standing) { s.App.Taken = idp.Taken{"kind": 4} }, 0, false, false},
-		"app became a service":    {func(s *idp.Standing) { s.App.Kind = idp.ServiceClient }, 0, false, false},
-		"passwords count no more": {func(s *idp.Standing) { s.Population.Taken = idp.Taken{"password": 4} }, 0, false, false},
+		"app is of another kind":  {func(s *idp.GrantState) { s.App.Taken = idp.Taken{"kind": 4} }, 0, false, false},
+		"app became a service":    {func(s *idp.GrantState) { s.App.Kind = idp.ServiceClient }, 0, false, false},
+		"passwords count no more": {func(s *idp.GrantState) { s.Population.Taken = idp.Taken{"password": 4} }, 0, false, false},
 	} {
 		for _, isOffline := range []bool{false, true} {
-			s := idp.Standing{
+			s := idp.GrantState{
 				Grant: idp.Grant{
 					PolicyVersion: 3, ExpiresAt: nine.Add(90 * time.Minute), PopulationID: "agents", GivenVersion: 3,
 					Scopes: []string{"openid", "offline_access"}, Proofs: []idp.Proof{{Method: idp.MethodPassword, Version: 3}},

@@ -8,8 +8,8 @@ type LinkKind string
 // The kinds of links.
 const (
 	SetupLink        LinkKind = "setup"        // makes an admin
-	InvitationLink   LinkKind = "invitation"   // makes an account, for whom somebody invited
-	RegistrationLink LinkKind = "registration" // makes an account, for whoever asked for one
+	InvitationLink   LinkKind = "invitation"   // makes an account, for an invited person
+	RegistrationLink LinkKind = "registration" // makes an account, for a person who asked for one
 	ResetLink        LinkKind = "reset"        // sets a password
 	EmailLink        LinkKind = "email"        // moves an account to another address
 	BreakGlassLink   LinkKind = "break_glass"  // lets a password do at the console where portal access allows none
@@ -29,8 +29,8 @@ const LivingLinks = 6
 // EmailLifetime is how long a link to confirm an address works.
 const EmailLifetime = 24 * time.Hour
 
-// Link is something that somebody is sent, and that works once. Who has the token
-// may do what it is for; only its hash is stored.
+// Link is mailed to a person and works once. The token is enough to use it; only its hash
+// is stored.
 type Link struct {
 	ID           string
 	Kind         LinkKind

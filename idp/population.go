@@ -19,8 +19,8 @@ type Population struct {
 	ID string // stable name, e.g. "agents"; part of cookie names
 	Brand
 
-	// SessionIdle and SessionLifetime end a session that nobody used for so
-	// long, and every session so long after its sign-in.
+	// SessionIdle and SessionLifetime end a session that was not used for so long, and
+	// every session so long after its sign-in.
 	SessionIdle, SessionLifetime time.Duration
 	// KeepSignedIn offers a session that outlives the closing of the browser, with
 	// limits of its own.
@@ -30,8 +30,8 @@ type Population struct {
 	EndOthers bool
 
 	Access Access
-	// Passwords are the rules of new passwords, PasswordsAtSignIn those that the
-	// password of whoever signs in must meet: a change may leave them behind.
+	// Passwords are the rules of new passwords, PasswordsAtSignIn those that a password
+	// must meet at sign-in: a change may leave them behind.
 	Passwords, PasswordsAtSignIn PasswordRules
 	// ExpirySince is since when new passwords expire as Passwords say, zero for ever:
 	// older ones do as PasswordsAtSignIn say.
@@ -121,9 +121,9 @@ type Policy struct {
 	EmailCode     bool
 }
 
-// Admits tells whether somebody with an address of a domain (from MailDomain) may make
-// themselves an account. A rule of "rtx.example" is for that domain and for all below
-// it, such as "north.rtx.example"; the denied go first, and no allowed ones means all.
+// Admits tells whether a person with an address of a domain (from MailDomain) may sign up.
+// A rule of "rtx.example" is for that domain and for all below it, such as
+// "north.rtx.example"; the denied go first, and no allowed ones means all.
 func (r Registration) Admits(domain string) bool {
 	covers := func(rule string) bool { return domain == rule || strings.HasSuffix(domain, "."+rule) }
 	if !r.Open || slices.ContainsFunc(r.Denied, covers) {

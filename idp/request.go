@@ -71,8 +71,8 @@ type Demand struct {
 	MaxAge time.Duration
 	// Since, when set, discards proofs before it: prompt=login.
 	Since time.Time
-	// UserID, when set, is whom id_token_hint or claims name: nobody else will do. Subject is how
-	// the app calls that person, empty for the same.
+	// UserID, when set, is the person whom id_token_hint or claims name: only they will do.
+	// Subject is how the app calls that person, empty for the same.
 	UserID, Subject string
 	// Choose: the person picks the account (prompt=select_account).
 	Choose bool

@@ -210,8 +210,8 @@ func (w Way) open(proof Proof) bool {
 	return w.takesTenant(proof)
 }
 
-// takesTenant tells whether people of the person's tenant may come still. Whoever came
-// when every tenant was welcome counts as long as theirs is named.
+// takesTenant tells whether people of the person's tenant may come still. A person who
+// came when every tenant was welcome counts as long as theirs is named.
 func (w Way) takesTenant(proof Proof) bool {
 	tid, _, _ := strings.Cut(w.Subject, "/")
 	taken := w.Taken[takenTenant+tid]

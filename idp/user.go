@@ -14,12 +14,12 @@ type User struct {
 	// provider or an import vouches for it (OpenID Connect Core 1.0 section 5.1).
 	EmailVerified bool
 	PasswordHash  string // encoded with its parameters; empty: no password sign-in
-	// PasswordChangedAt is when the password was set, zero where nobody wrote it down.
+	// PasswordChangedAt is when the password was set, zero where that is unknown.
 	PasswordChangedAt time.Time
 	// PasswordByMailAt is when a link in a mail set the password, zero once they have
 	// proved a second step since: mailbox and mailbox is one factor.
 	PasswordByMailAt time.Time
-	// UnprovedAt is when a way into the account came about that nobody knows to be its
+	// UnprovedAt is when a way into the account came about that is not known to be its
 	// owner's, zero for none: what a connection gives brings no permissions to it.
 	UnprovedAt time.Time
 	Disabled   bool
@@ -37,8 +37,7 @@ type Profile struct {
 	Picture    string // an https URL, which we neither fetch nor serve
 }
 
-// PasswordSince is when the password was set, or the account made where nobody wrote
-// that down.
+// PasswordSince is when the password was set, or the account made where that is unknown.
 func (u User) PasswordSince() time.Time {
 	if u.PasswordChangedAt.IsZero() {
 		return u.CreatedAt

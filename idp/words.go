@@ -36,10 +36,10 @@ func SearchWords(email, name string) [][]byte {
 	return words
 }
 
-// QueryWords are the words of a search, folded as SearchWords does, none twice;
-// words beyond the eighth do not count. Each is to be the beginning of a word of
-// the person. It returns none when there is nothing to search for, and ok false
-// when nobody can be found.
+// QueryWords are the words of a search, folded as SearchWords does, none twice; words
+// beyond the eighth do not count. Each is to be the beginning of a word of the person. It
+// returns none when there is nothing to search for, and ok false when no person can be
+// found.
 func QueryWords(text string) (words [][]byte, ok bool) {
 	const most = 8
 	seen := map[string]bool{}

@@ -7,8 +7,8 @@ import (
 	"gatehouse/idp"
 )
 
-// moment is a time that may not have come. It is zero for a proof of which nobody says
-// when it was made: such a one makes no other older, and is as old as what goes with it.
+// moment is a time that may not have come. It is zero for a proof of an unknown time: such
+// a one makes no other older, and is as old as what goes with it.
 type moment struct {
 	at time.Time
 	ok bool
@@ -42,24 +42,24 @@ const (
 	ranks
 )
 
-// standing is what a list of proofs amounts to: for each rank, the latest proof
+// proven is what a list of proofs amounts to: for each rank, the latest proof
 // that meets it alone, and the latest that meets it as second step after a first
 // one.
-type standing struct {
+type proven struct {
 	first               moment // a first step that a second one adds to
 	password, federated bool   // one is among the proofs
 	alone               [ranks]moment
 	second              [ranks]moment
 }
 
-func standingOf(proofs []idp.Proof) (s standing) {
+func provenBy(proofs []idp.Proof) (s proven) {
 	for i := range proofs {
 		s.add(&proofs[i])
 	}
 	return s
 }
 
-func (s *standing) add(p *idp.Proof) {
+func (s *proven) add(p *idp.Proof) {
 	at, m := moment{p.ProvedAt(), true}, row(p.Method)
 	rank := m.ACR.Rank()
 	if m.second() {
@@ -86,7 +86,7 @@ func raise(ranked *[ranks]moment, rank int, at moment) {
 
 // met is since when a rank is met: of the ways to meet it the one whose oldest
 // proof is the latest.
-func (s *standing) met(rank int) moment {
+func (s *proven) met(rank int) moment {
 	if rank < rankOne || rank >= ranks {
 		return moment{}
 	}
@@ -95,16 +95,16 @@ func (s *standing) met(rank int) moment {
 
 // meets tells whether a class is met: by itself and by everything stronger. Password and
 // federated are equally strong, and neither is the other.
-func (s *standing) meets(acr idp.ACR) bool {
-	if acr.Rank() == rankOne && !s.came(acr) {
+func (s *proven) meets(acr idp.ACR) bool {
+	if acr.Rank() == rankOne && !s.counts(acr) {
 		return s.met(rankTwoStep).ok
 	}
 	return s.met(acr.Rank()).ok
 }
 
-// came tells whether the person came in the way that one of the two weakest classes is
+// counts tells whether the person came in the way that one of the two weakest classes is
 // about. The others are about no way.
-func (s *standing) came(acr idp.ACR) bool {
+func (s *proven) counts(acr idp.ACR) bool {
 	switch acr {
 	case idp.ACRPassword:
 		return s.password
@@ -116,11 +116,11 @@ func (s *standing) came(acr idp.ACR) bool {
 }
 
 // meetsDemand tells whether one of the classes that a request asks for is met.
-func (s *standing) meetsDemand(d idp.Demand) bool {
+func (s *proven) meetsDemand(d idp.Demand) bool {
 	return len(d.ACRValues) == 0 || slices.ContainsFunc(d.ACRValues, s.meets)
 }
 
-func (s *standing) rank() int {
+func (s *proven) rank() int {
 	for r := ranks - 1; r >= rankOne; r-- {
 		if s.met(r).ok {
 			return r
@@ -131,7 +131,7 @@ func (s *standing) rank() int {
 
 // acrOf is the class of a rank; of the two weakest, the one that says how the
 // person came.
-func (s *standing) acrOf(rank int) idp.ACR {
+func (s *proven) acrOf(rank int) idp.ACR {
 	switch {
 	case rank == rankPasskey:
 		return idp.ACRPasskey
@@ -153,23 +153,23 @@ func (s *standing) acrOf(rank int) idp.ACR {
 // token proves and no more.
 // The alias idp.ACRRefedsMFA is never the answer.
 func Achieved(proofs []idp.Proof) idp.ACR {
-	s := standingOf(proofs)
+	s := provenBy(proofs)
 	return s.acrOf(s.rank())
 }
 
-// TokenACR is the acr of a token: the first requested value that the proofs
-// meet, as it was requested (alias included), else the highest achieved. A value
-// is met by anything stronger, so "password" is what a client that asked for no
-// more is told of password and code; but no token says "federated" of somebody
-// who came by password, or the reverse: it then says what they achieved. Unknown
-// values are passed over (OpenID Connect Core 1.0 section 3.1.2.1, acr_values).
+// TokenACR is the acr of a token: the first requested value that the proofs meet, as it
+// was requested (alias included), else the highest achieved. A value is met by anything
+// stronger, so "password" is what a client that asked for no more is told of password and
+// code; but no token says "federated" of a person who came by password, or the reverse: it
+// then says what they achieved. Unknown values are passed over (OpenID Connect Core 1.0
+// section 3.1.2.1, acr_values).
 func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
-	s := standingOf(proofs)
+	s := provenBy(proofs)
 	for _, acr := range requested {
 		if !s.meets(acr) {
 			continue
 		}
-		if !s.came(acr) {
+		if !s.counts(acr) {
 			break
 		}
 		return acr
@@ -177,21 +177,20 @@ func TokenACR(requested []idp.ACR, proofs []idp.Proof) idp.ACR {
 	return s.acrOf(s.rank())
 }
 
-// AuthTime is the auth_time that belongs to an acr: the time of the oldest proof
-// that it rests on (OpenID Connect Core 1.0 section 2). It is zero where the
-// proofs do not meet the acr, and where it rests on nothing but a sign-in elsewhere
-// of which nobody says when it was.
+// AuthTime is the auth_time that belongs to an acr: the time of the oldest proof that it
+// rests on (OpenID Connect Core 1.0 section 2). It is zero where the proofs do not meet
+// the acr, and where it rests on nothing but a sign-in elsewhere at an unknown time.
 //
-// A class can rest on several sets of proofs, and a method can have been proved
-// several times. Of a method the latest counts: typing the password again makes
-// the sign-in that much fresher. Of the sets that meet the class the one counts
-// whose oldest proof is the latest: after password and code at nine and a passkey
-// at ten, "mfa" was proved as a whole at ten. A second step at ten after a
-// password at nine leaves "mfa" at nine, because it needs both, and a class that
-// needs only the password at nine as well. So a client that sends max_age gets an
-// auth_time within it whenever the proofs that Fresh leaves meet the acr.
+// A class can rest on several sets of proofs, and a method can have been proved several
+// times. Of a method the latest counts: typing the password again makes the sign-in that
+// much fresher. Of the sets that meet the class the one counts whose oldest proof is the
+// latest: after password and code at nine and a passkey at ten, "mfa" was proved as a
+// whole at ten. A second step at ten after a password at nine leaves "mfa" at nine,
+// because it needs both, and a class that needs only the password at nine as well. So a
+// client that sends max_age gets an auth_time within it whenever the proofs that Fresh
+// leaves meet the acr.
 func AuthTime(proofs []idp.Proof, acr idp.ACR) time.Time {
-	s := standingOf(proofs)
+	s := provenBy(proofs)
 	return s.met(acr.Rank()).at
 }
 

@@ -64,8 +64,8 @@ func (o Outcome) String() string {
 	return [...]string{"satisfied", "first step", "challenge", "choose", "prove email", "set up", "unreachable", "stuck"}[o]
 }
 
-// SetUpWithin is how old a proof may be at most on which a new factor rests: a
-// browser that somebody left signed in must not enrol a stranger's phone.
+// SetUpWithin is how old a proof may be at most on which a new factor rests: a browser
+// that was left signed in must not enrol a stranger's phone.
 const SetUpWithin = 10 * time.Minute
 
 // Decision is what a Question comes to.
@@ -86,7 +86,7 @@ type Decision struct {
 // Over a connection that asks for a local second step, it counts as a password does.
 func Decide(q Question) Decision {
 	q.Proofs = Fresh(q.Proofs, q.Demand, q.Now)
-	s := standingOf(q.Proofs)
+	s := provenBy(q.Proofs)
 	if trusts(q.Proofs) {
 		return decideFederated(q, federated(q.Proofs), &s)
 	}
@@ -105,9 +105,9 @@ func Decide(q Question) Decision {
 	return secondStep(q.localToo(), max(need, q.freshRank()))
 }
 
-// decideFederated is Decide for somebody who came over a trusted connection. A local
+// decideFederated is Decide for a person who came over a trusted connection. A local
 // factor is asked for only in the place of a time that the other side does not say.
-func decideFederated(q Question, p *idp.Proof, s *standing) Decision {
+func decideFederated(q Question, p *idp.Proof, s *proven) Decision {
 	need := 0
 	if q.Override.Federated {
 		need = overrideRank(q.Override)
@@ -162,12 +162,12 @@ func NamesAWay(d idp.Demand) bool {
 	return namesOnly(d, idp.ACRPassword) || namesOnly(d, idp.ACRFederated)
 }
 
-// beyond is the weakest of the requested classes that somebody reaches by a second step
+// beyond is the weakest of the requested classes that a second step reaches, for a person
 // who came in another way than the request names.
 func beyond(d idp.Demand) int { return max(demandRank(d), idp.ACRTwoStep.Rank()) }
 
-// undated tells whether the request asks for a fresh sign-in and the person came from
-// where nobody says when they signed in.
+// undated tells whether the request asks for a fresh sign-in and the person came from a
+// provider that does not say when they signed in.
 func (q Question) undated() bool {
 	p := federated(q.Proofs)
 	return p != nil && p.Undated && (q.Demand.MaxAge >= 0 || !q.Demand.Since.IsZero())
@@ -187,8 +187,9 @@ func (q Question) freshRank() int {
 	return 0
 }
 
-// localToo has people who came from where nobody says when set up a second step of ours
-// whatever the policy is: nothing else shows that they are there now.
+// localToo has people set up a second step of ours whatever the policy is, if they came
+// from a provider that does not say when they signed in: nothing else shows that they are
+// there now.
 func (q Question) localToo() Question {
 	if q.undated() {
 		q.Override.Mode = idp.OverrideRequired
@@ -216,9 +217,9 @@ func secondStep(q Question, need int) Decision {
 }
 
 // possessions are what will do that people set up: by the policy, by an override that
-// requires a second step, or because somebody who has one anyway is asked for more than
-// an email code reaches: by the request, or because theirs is disabled or comes after a
-// mailed link. A request alone makes nobody enrol.
+// requires a second step, or because a person who has one anyway is asked for more than an
+// email code reaches: by the request, or because theirs is disabled or comes after a
+// mailed link. A request alone makes no person enrol.
 func (q Question) possessions(need int) []idp.Method {
 	reached := 0
 	for _, m := range q.mailboxes(0) {
@@ -262,7 +263,7 @@ func (q Question) passwordByMail() bool {
 	return false
 }
 
-// challenge asks somebody with a possession for what works of it, of the mailbox and of
+// challenge asks a person with a possession for what works of it, of the mailbox and of
 // what stands in, in the order of the table.
 func challenge(q Question, own, mailbox []idp.Method) Decision {
 	methods := idsOf(func(m *Method) bool {
@@ -275,7 +276,7 @@ func challenge(q Question, own, mailbox []idp.Method) Decision {
 	return Decision{Outcome: Challenge, Methods: methods}
 }
 
-// SetUpNow is what comes next for somebody without a possession who sets one up, by need
+// SetUpNow is what comes next for a person without a possession who sets one up, by need
 // or by choice. The password must be recent and, while the policy has email codes, an
 // email code too: a stolen password alone cannot enrol the thief's phone. Satisfied: the
 // policy has nothing to set up, or there is something.
@@ -300,11 +301,10 @@ func setUp(q Question, own []idp.Method) Decision {
 	return Decision{Outcome: ProveEmail, Methods: mailbox}
 }
 
-// MayDoWithout tells whether somebody may take away one of their authenticators:
-// enrolled is what would be left. Whoever could not sign in again by what the policy and
-// an app's override ask for, or would have to set up another one by the password alone,
-// may not.
-func MayDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
+// CanDoWithout tells whether a person may remove one of their authenticators. enrolled is
+// what would be left. It has to be enough to sign in again by what the policy and an app's
+// override ask for, without setting up another one by the password alone.
+func CanDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
 	switch Decide(Question{
 		Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
 		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}},
@@ -341,14 +341,14 @@ func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
 	if trusts(proofs) {
 		return SecondStepAt(proofs)
 	}
-	s := standingOf(proofs)
+	s := provenBy(proofs)
 	need := max(Strongest(p, e).Rank(), rankTwoStep)
 	return s.second[need].later(s.alone[need]).at
 }
 
-// ProveAgain is what somebody has to have proved lately before they change how their
-// account is protected, or who gets in: a second step as strong as their strongest, or
-// the password where neither the policy nor they have one; a person who came through an
+// ProveAgain is what a person has to have proved lately before they change how their
+// account is protected, or who gets in: a second step as strong as their strongest, or the
+// password where neither the policy nor they have one; a person who came through an
 // upstream proves that. acr is what to ask a sign-in for, with within as its max_age.
 func ProveAgain(p idp.Policy, e Enrolled, proofs []idp.Proof, now time.Time, within time.Duration) (acr idp.ACR, proved bool) {
 	lately := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= within }
@@ -364,7 +364,7 @@ func ProveAgain(p idp.Policy, e Enrolled, proofs []idp.Proof, now time.Time, wit
 	return "", proved
 }
 
-// trusts tells whether somebody came through an upstream whose sign-in needs no second
+// trusts tells whether a person came through an upstream whose sign-in needs no second
 // step of ours.
 func trusts(proofs []idp.Proof) bool {
 	p := federated(proofs)

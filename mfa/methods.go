@@ -82,7 +82,7 @@ func row(id idp.Method) *Method {
 
 var unknown Method
 
-// Of is what the rules know of a method. It is nobody's to change.
+// Of is what the rules know of a method. It must not be changed.
 func Of(id idp.Method) *Method { return row(id) }
 
 // SecondSteps are the methods that are second steps, in the order in which they are

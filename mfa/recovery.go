@@ -15,8 +15,8 @@ const (
 	RecoveryCodes = 10
 	// RecoveryLow is the number of codes left from which on the person is warned.
 	RecoveryLow = 3
-	// RegenerateAfter is how long after a set was made nobody may replace it:
-	// a thief in a hijacked session cannot outrun the owner's notification mail.
+	// RegenerateAfter is how long after it was made a set cannot be replaced: a thief in a
+	// hijacked session cannot outrun the owner's notification mail.
 	RegenerateAfter = 2 * time.Hour
 )
 
@@ -76,9 +76,9 @@ func RecoveryMAC(key []byte, userID, code string) []byte {
 	return mac.Sum(nil)
 }
 
-// MayRegenerate tells whether a set made at generated may be replaced now, and
-// from when on it may. A user without a set has the zero time, and may.
-func MayRegenerate(generated, now time.Time) (ok bool, at time.Time) {
+// CanRegenerate tells whether a set made at generated can be replaced now, and
+// from when on. A user without a set has the zero time, and can.
+func CanRegenerate(generated, now time.Time) (ok bool, at time.Time) {
 	at = generated.Add(RegenerateAfter)
 	return !now.Before(at), at
 }

@@ -104,12 +104,12 @@ func TestMayRegenerate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		generated := time.Unix(rapid.Int64Range(0, 4_000_000_000).Draw(t, "generated"), 0)
 		after := time.Duration(rapid.Int64Range(-int64(time.Hour), int64(4*time.Hour)).Draw(t, "after"))
-		ok, at := mfa.MayRegenerate(generated, generated.Add(after))
+		ok, at := mfa.CanRegenerate(generated, generated.Add(after))
 		if ok != (after >= 2*time.Hour) || !at.Equal(generated.Add(2*time.Hour)) {
 			t.Fatalf("ok %v, at %v", ok, at)
 		}
 	})
-	if ok, _ := mfa.MayRegenerate(time.Time{}, time.Unix(0, 0)); !ok {
+	if ok, _ := mfa.CanRegenerate(time.Time{}, time.Unix(0, 0)); !ok {
 		t.Error("a user without a set may not make one")
 	}
 }

@@ -30,7 +30,7 @@ const maxCodeInput = 8192
 // digitRuns are digits with spaces and dashes between them, on one line.
 var digitRuns = regexp.MustCompile(`[0-9](?:[-\t ]*[0-9])*`)
 
-// CodeDigits finds the six digits of a code, of an app or of a mail, in what somebody
+// CodeDigits finds the six digits of a code, of an app or of a mail, in what a person
 // typed or pasted, in the order typed: digits of any script, without regard to characters
 // that show nothing and to spaces and dashes between digits. Of a sentence it takes the
 // one run of six digits. It fails with ErrTwoCodes where there are several, and with

@@ -100,7 +100,7 @@ type AccountFactor struct {
 	RenameURL, RemoveURL              string
 }
 
-// AccountCodesState is how many recovery codes somebody has.
+// AccountCodesState is how many recovery codes a person has.
 type AccountCodesState struct {
 	Left        int
 	GeneratedAt time.Time
@@ -256,7 +256,7 @@ type AccountWho struct {
 
 func (p AccountWho) about() about { return about{template: "account-who"} }
 
-// AccountLink leads to somebody's account.
+// AccountLink leads to a person's account.
 type AccountLink struct{ Email, PopulationName, URL string }
 
 // AccountConfirm confirms an address with a link of a mail.
@@ -265,7 +265,7 @@ type AccountConfirm struct {
 	Action    string
 	Of        string // which account: its address, or what a stranger may read of it
 	Email     string
-	SignInURL string // where somebody who is not signed in to that account does, may be empty
+	SignInURL string // where to sign in to that account, may be empty
 	Done      bool   // it was confirmed just now
 	URL       string // of the account
 }

@@ -2,8 +2,8 @@ package ui
 
 import "time"
 
-// Approve names an app to somebody who is signed in, and asks whether it may have what it
-// asks for, or, without Terms, whether it is they who open it.
+// Approve names an app to a person who is signed in. It asks whether the app may have what
+// it asks for, or, without Terms, whether it is they who open it.
 type Approve struct {
 	Frame
 	Action     string // URL the form posts to

@@ -1,8 +1,8 @@
 package ui
 
 // Console is what all pages of the console, and of people's accounts, have in common.
-// Pages show only what the viewer may do: whoever builds one leaves the rest empty.
-// Without a brand they are Gatehouse's own.
+// Pages show only what the viewer may do: the rest is left empty. Without a brand they are
+// Gatehouse's own.
 type Console struct {
 	Frame
 	Nav           []NavGroup

@@ -99,7 +99,7 @@ type ConsoleAppConnect struct {
 	Console
 	AppName  string
 	Secret   string // shown this once, mostly empty
-	TestURL  string // absent when nobody signs in to it
+	TestURL  string // absent when no person signs in to it
 	Redirect string // where the test ends
 	Settings []Setting
 	Snippets []Snippet

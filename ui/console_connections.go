@@ -19,12 +19,12 @@ type ConnectionRow struct {
 	Name, URL   string
 	Kind, Trust Message
 	Enabled     bool
-	Lost        bool // nobody can read its secret any more
+	Lost        bool // its secret cannot be read any more
 	// InsteadOf is the connection that is the same and is offered in its place, empty for none.
 	InsteadOf string
 	People    int64 // linked
-	// CertificateEnds is when its certificate ends, zero where a secret is used;
-	// EndsSoon that somebody should care now.
+	// CertificateEnds is when its certificate ends, zero where a secret is used; EndsSoon
+	// that it has to be replaced now.
 	CertificateEnds time.Time
 	EndsSoon        bool
 }
@@ -40,8 +40,8 @@ func (p ConsoleConnectionNew) about() about {
 	return about{template: "console-connection-new", console: true}
 }
 
-// MappingRow is a role for whoever has a value in a claim, of several with the same
-// field names.
+// MappingRow is a role for people with a value in a claim, of several with the same field
+// names.
 type MappingRow struct {
 	Claims []Choice
 	Value  string

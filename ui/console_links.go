@@ -2,7 +2,7 @@ package ui
 
 import "time"
 
-// ConsoleInvitations lists those of a population that nobody has accepted yet.
+// ConsoleInvitations lists those of a population that were not accepted yet.
 type ConsoleInvitations struct {
 	Console
 	Filters     []NavItem

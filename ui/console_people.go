@@ -65,7 +65,7 @@ type ConsolePerson struct {
 	RolesURL       string
 	ShowHistory    bool
 	History        []HistoryRow
-	Deeds          []Deed // what else can be done to the account
+	Actions        []PersonAction // what else can be done to the account
 }
 
 func (p ConsolePerson) about() about {
@@ -107,14 +107,14 @@ type SessionRow struct {
 type HistoryRow struct {
 	At        time.Time
 	Kind      string
-	By        string // who did it, empty: the person, or nobody in particular
+	By        string // who did it; empty: the person, or a program
 	Reason    string
 	UserAgent string
 	Address   string
 }
 
-// Deed is something that can be done, on a page of its own.
-type Deed struct {
+// PersonAction is something that can be done, on a page of its own.
+type PersonAction struct {
 	Label, Hint Message
 	URL         string
 	Danger      bool
@@ -155,7 +155,7 @@ func (p ConsolePersonPassword) about() about {
 	}
 }
 
-// ConsolePersonCodes shows somebody's recovery codes, once.
+// ConsolePersonCodes shows a person's recovery codes, once.
 type ConsolePersonCodes struct {
 	Console
 	PersonName, PersonEmail string

@@ -95,7 +95,7 @@ type RecoveryCodes struct {
 	Codes       []string // formatted in groups
 	DownloadURL string   // the same codes as a text file
 	SavedError  *Message // beside the checkbox
-	Unreadable  bool     // nobody can read them any more: the form only goes on
+	Unreadable  bool     // they cannot be read any more: the form only goes on
 }
 
 func (p RecoveryCodes) about() about {

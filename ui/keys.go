@@ -9,7 +9,7 @@ const (
 	MsgCodeTwo             Key = "error.code_two"
 	MsgCodeFormat          Key = "error.code_format"           // not 6 digits
 	MsgCodeWrong           Key = "error.code_wrong"            // authenticator
-	MsgCodeUnreadable      Key = "error.code_unreadable"       // nobody can check it any more
+	MsgCodeUnreadable      Key = "error.code_unreadable"       // it cannot be checked any more
 	MsgCodeUsed            Key = "error.code_used"             // authenticator; wait until the next code
 	MsgRecoveryCodeMissing Key = "error.recovery_code_missing" //
 	MsgRecoveryCodeFormat  Key = "error.recovery_code_format"  // too short, too long, other letters
@@ -42,7 +42,7 @@ const (
 	MsgTooManyAttempts    Key = "error.too_many_attempts"    // wait
 	MsgEmailCodeTooMany   Key = "error.email_code_too_many"  // 5 tries are used up
 	MsgResendTooSoon      Key = "error.resend_too_soon"      // wait
-	MsgDeviceCodeWrong    Key = "device.wrong"               // nobody waits for it
+	MsgDeviceCodeWrong    Key = "device.wrong"               // no device waits for it
 	MsgFactorDisabledHelp Key = "error.factor_disabled_help" // the authenticator; nothing else is left
 	MsgPasswordBlocked    Key = "error.password_blocked"     // not from this browser until it is reset
 	MsgPasswordNotAllowed Key = "error.password_not_allowed" // this population signs in with Microsoft only
@@ -68,12 +68,12 @@ const (
 const (
 	MsgBack        Key = "back.plain"
 	MsgBackTo      Key = "back.to" // name of the app
+	MsgTriesAgain  Key = "problem.tries_again"
 	MsgSignInAgain Key = "back.sign_in_again"
 	MsgTryAgain    Key = "back.try_again"
 )
 
-// Why somebody who came through another provider is not signed in; {0} is the
-// provider.
+// Why a person who came through another provider is not signed in; {0} is the provider.
 const (
 	MsgOtherProvider      Key = "upstream.other_provider" // where none is known by name
 	MsgUpstreamDown       Key = "upstream.unavailable"

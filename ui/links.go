@@ -20,7 +20,7 @@ func (p ForgotPassword) about() about {
 	return about{template: "forgot-password", failed: anyOf(p.EmailError, p.Alert)}
 }
 
-// Register asks for the address of somebody who wants an account. Form fields: email,
+// Register asks for the address of a person who wants an account. Form fields: email,
 // population.
 type Register struct {
 	Frame

@@ -60,19 +60,19 @@ const (
 	MailEmailChanged      MailKind = "email_changed"      // to the old address and to the new one
 	MailFactorEnabled     MailKind = "factor_enabled"     // by an administrator, after too many wrong codes
 	MailFactorRemoved     MailKind = "factor_removed"     // an authenticator, by the person
-	MailEmailConfirm      MailKind = "email_confirm"      // to the address that somebody wants to have
+	MailEmailConfirm      MailKind = "email_confirm"      // to the address that a person wants to have
 	MailEmailAsked        MailKind = "email_asked"        // to the address that they have
-	MailEmailTaken        MailKind = "email_taken"        // to who has the address that somebody else wants
+	MailEmailTaken        MailKind = "email_taken"        // to the owner of the address that another person wants
 	MailRolesChanged      MailKind = "roles_changed"      // by an administrator
 	MailAccountDisabled   MailKind = "account_disabled"   // by an administrator
 	MailAccountEnabled    MailKind = "account_enabled"    // by an administrator
 	MailIdentityLinked    MailKind = "identity_linked"    // an account elsewhere can sign in as the person now
 	MailIdentityUnlinked  MailKind = "identity_unlinked"  // and cannot any more
-	MailBreakGlass        MailKind = "break_glass"        // to every admin: somebody at the server made a link
-	MailReset             MailKind = "reset"              // a link to set a password, asked for by whoever
+	MailBreakGlass        MailKind = "break_glass"        // to every admin: a link was made at the server
+	MailReset             MailKind = "reset"              // a link to set a password, on request
 	MailNoPassword        MailKind = "no_password"        // the same asked for, and there is no password with us
 	MailInvitation        MailKind = "invitation"         // a link to make an account, by an administrator
-	MailRegistration      MailKind = "registration"       // the same, asked for by whoever
+	MailRegistration      MailKind = "registration"       // a link to make an account, on request
 	MailAccountExists     MailKind = "account_exists"     // the same asked for, and there is an account
 	MailTest              MailKind = "test"               // "send test mail"
 )
@@ -90,7 +90,7 @@ type Mail struct {
 	Connection string   `json:"connection,omitempty"` // MailIdentityLinked/Unlinked: what the person signs in with
 	URL        string   `json:"url,omitempty"`        // of a link, below the issuer
 	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the previous address
-	ByAdmin    bool     `json:"by_admin,omitempty"`   // somebody with a role did it, not the person
+	ByAdmin    bool     `json:"by_admin,omitempty"`   // an admin did it, not the person
 	// Until is how long URL works, in UTC.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -344,8 +344,8 @@ func line(s string, limit int) string {
 
 var looksLikeAddress = regexp.MustCompile(`[:/@\\]|\.[\pL\d-]{2,}|(?i)\bwww\.`)
 
-// personName is a name to greet somebody with, or empty: people can choose
-// theirs, and a mail in our name is no place for somebody's link.
+// personName is a name to greet a person with, or empty: people can choose theirs, and a
+// mail in our name is no place for a link of theirs.
 func personName(s string) string {
 	if looksLikeAddress.MatchString(s) {
 		return ""

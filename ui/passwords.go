@@ -27,15 +27,15 @@ type PasswordRule struct {
 	Kind   string // its name, by which a script finds it
 	Text   Message
 	Broken bool // the password that was posted is not
-	Later  bool // found out when it is saved, and not while somebody types
+	Later  bool // found out when it is saved, and not at each key
 }
 
 // NewPassword is the field of a new password, with what it must be: the part
 // "new-password" of a page. Form field: password.
 type NewPassword struct {
 	Rules []PasswordRule
-	// HintURL answers a POST of a password with the rules that it breaks, for the
-	// script that tells while somebody types; no hints when empty.
+	// HintURL answers a POST of a password with the rules that it breaks, for the script
+	// that shows them at each key; no hints when empty.
 	HintURL string
 	Error   *Message
 	NoFocus bool // another field of the page comes first

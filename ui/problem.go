@@ -6,7 +6,7 @@ import "net/http"
 // known come from ProblemKind.Page.
 type Problem struct {
 	Frame
-	Status    int     // HTTP status, for whoever sends the page; shown small
+	Status    int     // HTTP status, for the handler; shown small
 	Heading   Message // what happened, in a few words
 	Text      Message // what happened
 	What      Message // what to do now

@@ -18,7 +18,7 @@ var secretFields = []string{"password", "current", "code", "recovery", "client_s
 // IsSecret tells whether what is typed into an input of a name is a secret.
 func IsSecret(name string) bool { return slices.Contains(secretFields, name) }
 
-// Typed is what somebody typed into a form that was not carried out.
+// Typed is what was typed into a form that was not carried out.
 type Typed struct {
 	Page   string // the page of the form, and where it is posted to
 	Fields url.Values

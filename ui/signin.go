@@ -69,8 +69,8 @@ type Account struct {
 	SessionID      string // value of the field "session"; public, no credential
 }
 
-// ConfirmEmail asks somebody who came through another provider for the code that was
-// sent to the address that it says is theirs. Form field: code.
+// ConfirmEmail asks a person who came through another provider for the code that was sent
+// to the address that it says is theirs. Form field: code.
 type ConfirmEmail struct {
 	Frame
 	Action       string // URL the form posts to

@@ -14,7 +14,7 @@ func (p SignOut) about() about { return about{template: "sign-out", failed: fals
 // SignedOut says that it is done.
 type SignedOut struct {
 	Frame
-	Remaining  []string // who is still signed in here, empty for nobody
+	Remaining  []string // who is still signed in here, may be empty
 	SignOutURL string   // where those sign out
 	BackURL    string   // where to go from here, absent when empty
 	BackLabel  string   // name of the app behind BackURL

@@ -148,7 +148,7 @@ func (a *API) enter(v *call) error {
 	if err == nil {
 		err = v.inspect()
 	}
-	if err == nil && v.operation.narrows() && v.actor.May(v.operation.Manage) {
+	if err == nil && v.operation.narrows() && v.actor.CanDo(v.operation.Manage) {
 		err = v.narrowed()
 	}
 	if err == nil && len(v.body) > 0 { // which may have taken its time

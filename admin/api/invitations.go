@@ -27,7 +27,7 @@ type NewInvitation struct {
 	Roles      []string `json:"roles,omitempty" is:"IDs"`
 }
 
-// Invitation is one that nobody has accepted yet.
+// Invitation is one that was not accepted yet.
 type Invitation struct {
 	ID         string    `json:"id"`
 	Population string    `json:"population"`

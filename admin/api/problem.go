@@ -235,7 +235,7 @@ func challenge(v *call, r refusal) http.Header {
 	return http.Header{"Www-Authenticate": {text}}
 }
 
-// meant says what a conflict is: of a request with If-Match, somebody else was first; of
+// meant says what a conflict is: of a request with If-Match, another was first; of
 // another, a field has what something else has.
 func (v *call) meant(err error) error {
 	switch {

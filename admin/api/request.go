@@ -92,8 +92,8 @@ func (m *mismatch) parameter(name string, c complaint) {
 	m.fields = append(m.fields, FieldProblem{Parameter: &name, Detail: c.detail})
 }
 
-// narrowed refuses a list of what belongs to a population or role that there is not: an
-// empty one would say that nobody is there.
+// narrowed refuses a list of what belongs to an unknown population or role: an empty one
+// would say that it is known.
 func (v *call) narrowed() error {
 	wrong := &mismatch{status: http.StatusUnprocessableEntity}
 	for name, known := range map[string]func(context.Context, string) (bool, error){

@@ -107,7 +107,7 @@ func trust(file string) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// refuseRedirect keeps secret and token with the issuer. The API redirects nobody.
+// refuseRedirect keeps secret and token with the issuer. The API redirects no request.
 func refuseRedirect(r *http.Request, _ []*http.Request) error {
 	return fmt.Errorf("it answers with a redirect to %s: name the issuer exactly", r.URL.Host)
 }

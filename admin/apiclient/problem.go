@@ -43,7 +43,7 @@ func (e *UnreachableError) Unwrap() error { return e.cause }
 
 // Codes of problems that a caller can do something about.
 const (
-	Stale     = "stale"     // somebody else changed it since it was read
+	Stale     = "stale"     // it was changed since it was read
 	Forbidden = "forbidden" // the client's roles do not allow it
 	NotFound  = "not_found"
 )

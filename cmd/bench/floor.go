@@ -108,7 +108,7 @@ func (f *floor) client(r *http.Request) (benchClient, error) {
 }
 
 // issue makes the tokens: claims encoded once, one hash, one signature each.
-func (f *floor) issue(c benchClient, s *standing, refresh string, now time.Time) (response, error) {
+func (f *floor) issue(c benchClient, s *grantState, refresh string, now time.Time) (response, error) {
 	out := response{TokenType: "Bearer", ExpiresIn: 900, Scope: s.scope, RefreshToken: refresh}
 	var proofs []struct {
 		Method string `json:"m"`

@@ -17,9 +17,9 @@ import (
 	"gatehouse/idp"
 )
 
-// standing is what the floor reads to decide: the columns that are needed, from
+// grantState is what the floor reads to decide: the columns that are needed, from
 // the same joins as the provider's.
-type standing struct {
+type grantState struct {
 	grantID, clientID, userID, sessionID, redirectURI, challenge string
 	scope, nonce, proofs, acr, email, name, locale               string
 	disabled                                                     bool
@@ -28,28 +28,28 @@ type standing struct {
 	used, revoked, ended                                         *time.Time
 }
 
-const standingColumns = `g.id, g.client_id, g.user_id, g.session_id, g.redirect_uri, g.code_challenge,
+const grantStateColumns = `g.id, g.client_id, g.user_id, g.session_id, g.redirect_uri, g.code_challenge,
 	g.scope, g.nonce, g.proofs, g.acr, u.email, u.name, u.locale,
 	u.disabled, g.policy_version, p.min_version, c.override_min_version, p.session_idle,
 	g.code_expires_at, g.expires_at, s.expires_at, s.last_seen_at, u.updated_at,
 	g.code_used_at, g.revoked_at, s.ended_at`
 
-const standingJoins = ` JOIN users u ON u.id = g.user_id
+const grantStateJoins = ` JOIN users u ON u.id = g.user_id
 	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	LEFT JOIN sessions s ON s.id = g.session_id`
 
 const (
-	selectByCode  = "SELECT " + standingColumns + " FROM grants g" + standingJoins + " WHERE g.code_hash = $1"
-	selectByToken = "SELECT " + standingColumns + ", t.kind, t.expires_at, t.revoked_at, n.created_at FROM tokens t JOIN grants g ON g.id = t.grant_id" +
-		standingJoins + " LEFT JOIN tokens n ON n.previous_id = t.id WHERE t.hash = $1"
+	selectByCode  = "SELECT " + grantStateColumns + " FROM grants g" + grantStateJoins + " WHERE g.code_hash = $1"
+	selectByToken = "SELECT " + grantStateColumns + ", t.kind, t.expires_at, t.revoked_at, n.created_at FROM tokens t JOIN grants g ON g.id = t.grant_id" +
+		grantStateJoins + " LEFT JOIN tokens n ON n.previous_id = t.id WHERE t.hash = $1"
 	insertRefresh = "INSERT INTO tokens (id, grant_id, kind, hash, previous_id, scope, created_at, expires_at) VALUES ($1, $2, 'refresh', $3, $4, '', $5, $6)"
 	insertBoth    = insertRefresh + ", ($7, $2, 'access', $8, NULL, '', $5, $9) ON CONFLICT DO NOTHING"
 	insertOne     = insertRefresh + " ON CONFLICT DO NOTHING"
 )
 
-func (s *standing) fields() []any {
+func (s *grantState) fields() []any {
 	return []any{
 		&s.grantID, &s.clientID, &s.userID, &s.sessionID, &s.redirectURI, &s.challenge,
 		&s.scope, &s.nonce, &s.proofs, &s.acr, &s.email, &s.name, &s.locale,
@@ -59,7 +59,7 @@ func (s *standing) fields() []any {
 	}
 }
 
-func (s *standing) live(now time.Time) bool {
+func (s *grantState) live(now time.Time) bool {
 	return !s.disabled && s.revoked == nil && s.ended == nil && s.version >= max(s.minVersion, s.overrideMin) &&
 		now.Before(s.expires) && now.Before(s.sessionExpires) && now.Sub(s.lastSeen) < time.Duration(s.idle)*time.Second
 }
@@ -100,7 +100,7 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (f *floor) exchange(ctx context.Context, tx pgx.Tx, c benchClient, form url.Values) (out response, err error) {
-	var s standing
+	var s grantState
 	if err := tx.QueryRow(ctx, selectByCode, idp.HashSecret(form.Get("code"))).Scan(s.fields()...); err != nil {
 		return out, err
 	}
@@ -118,7 +118,7 @@ func (f *floor) exchange(ctx context.Context, tx pgx.Tx, c benchClient, form url
 }
 
 func (f *floor) refresh(ctx context.Context, tx pgx.Tx, c benchClient, form url.Values) (out response, err error) {
-	var s standing
+	var s grantState
 	var kind string
 	var expires time.Time
 	var revoked, replaced *time.Time
@@ -142,7 +142,7 @@ func rowID(token string) string {
 	return base64.RawURLEncoding.EncodeToString(idp.HashSecret(token)[:16])
 }
 
-func (f *floor) store(ctx context.Context, tx pgx.Tx, c benchClient, s *standing, refresh string, previous *string, now time.Time) (response, error) {
+func (f *floor) store(ctx context.Context, tx pgx.Tx, c benchClient, s *grantState, refresh string, previous *string, now time.Time) (response, error) {
 	out, err := f.issue(c, s, refresh, now)
 	if err != nil {
 		return out, err
@@ -160,7 +160,7 @@ func (f *floor) store(ctx context.Context, tx pgx.Tx, c benchClient, s *standing
 }
 
 func (f *floor) userinfo(w http.ResponseWriter, r *http.Request) error {
-	var s standing
+	var s grantState
 	var kind string
 	var expires time.Time
 	var revoked, replaced *time.Time

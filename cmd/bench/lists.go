@@ -36,8 +36,8 @@ const (
 	exportRows = 50_000
 )
 
-// listBench is the operations of the console on a large database, as somebody who
-// may see all.
+// listBench is the operations of the console on a large database, as an admin who may see
+// all.
 type listBench struct {
 	*manage.Manager
 	actor  authz.Actor

@@ -106,8 +106,8 @@ func listsPart(part string, users, events, from, to int) string {
 		"{words}", strconv.Itoa(listNames), "{from}", strconv.Itoa(from), "{to}", strconv.Itoa(to)).Replace(text)
 }
 
-// connect opens a connection for statements that take long. Whoever owns the cluster
-// goes without looking up foreign keys.
+// connect opens a connection for statements that take long. The owner of the cluster goes
+// without looking up foreign keys.
 func connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(database)
 	if err != nil {

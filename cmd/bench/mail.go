@@ -20,7 +20,7 @@ import (
 	"gatehouse/idp/server"
 )
 
-// mails is how many email codes are sent for a row, each to somebody else.
+// mails is how many email codes are sent for a row, each to another person.
 const mails = 300
 
 // mailGoal is how long half of the mails may take to arrive.
@@ -129,7 +129,7 @@ func (m *mailBench) rows(ctx context.Context, atOnce []int) error {
 			return err
 		}
 	}
-	// Nobody gets two codes within 30 s.
+	// A person gets no two codes within 30 s.
 	err := execOn(ctx, m.w.Database, "UPDATE factors SET sent_at = sent_at - interval '1 minute' WHERE method = 'email'")
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func (b *bench) measure(ctx context.Context, op operation) (err error) {
 				return err
 			}
 			if i == 1 {
-				b.nextUser.Store(first) // the floor knows nobody
+				b.nextUser.Store(first) // the floor knows no people yet
 			}
 			if round >= 0 {
 				rates[i] = f.rate()

@@ -98,7 +98,7 @@ func answers(address string) bool {
 	return errors.Join(err, c.Close()) == nil
 }
 
-// freeAddress is one that nobody listened on a moment ago.
+// freeAddress is one that was free a moment ago.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

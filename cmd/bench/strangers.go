@@ -147,7 +147,7 @@ func compareStrangers(c *conn, box *mailbox, client benchClient, who stranger, s
 
 func askStranger(c *conn, box *mailbox, client benchClient, who stranger, side int, step string, status int) (time.Duration, error) {
 	email := fmt.Sprintf("%s%d@app.example", [2]string{"person", "nobody"}[side], who.number())
-	box.expect(email) // it is taken, and nobody waits for it
+	box.expect(email) // it is taken, and nothing waits for it
 	b := newBrowser(c, who.address(side))
 	a, err := b.ask(question(client))
 	if err != nil {

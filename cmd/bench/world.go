@@ -116,7 +116,7 @@ func (w *world) fill(ctx context.Context, srv *server.Server, o options) error {
 	})
 }
 
-// createPerson makes somebody who is enrolled, without hashing the password anew.
+// createPerson makes a person who is enrolled, without hashing the password anew.
 func createPerson(ctx context.Context, st *store.Store, ring *keyring.Keyring, email, hash string, key []byte) error {
 	now, factor := idp.Now(), idp.NewID()
 	u := idp.User{

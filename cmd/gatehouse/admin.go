@@ -51,14 +51,14 @@ func (s storage) openAsIs(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	exists, err := store.Exists(database)
+	exists, err := store.Exists(database.URL)
 	if err != nil {
 		return nil, err
 	}
 	if !exists {
 		return nil, fmt.Errorf("there is no database in %s: check --data or --database-url; gatehouse serve and gatehouse migrate up make one", s.Data)
 	}
-	st, err := store.Open(ctx, database)
+	st, err := store.OpenWith(ctx, database)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (c migrateUp) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, database)
+	st, err := store.OpenWith(ctx, database)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (c restoreCommand) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	path, ok := strings.CutPrefix(database, store.SQLiteScheme)
+	path, ok := strings.CutPrefix(database.URL, store.SQLiteScheme)
 	if !ok {
 		return errors.New("PostgreSQL is restored with its own tools, such as pg_restore")
 	}

@@ -64,7 +64,7 @@ type connectionSettings struct {
 	DomainHint       *string       `help:"Entra goes straight to the sign-in of this domain." json:"domain_hint,omitempty"`
 }
 
-// roleMapping says which role whoever has a value there has here.
+// roleMapping says which role a person with a value there has here.
 type roleMapping struct {
 	Claim string `json:"claim"`
 	Value string `json:"value"`
@@ -91,7 +91,7 @@ type proof struct {
 	NewCertificate bool   `help:"Make a key here instead, and a certificate to upload there." xor:"proof" json:"new_certificate,omitempty"`
 }
 
-// secret is empty when nobody names one.
+// secret is empty when none is named.
 func (p proof) secret() (string, error) {
 	secret, from := "", p.SecretFile
 	switch {

@@ -68,7 +68,7 @@ func (t terminal) tell(f failure, asJSON bool) int {
 	if asJSON {
 		e := json.NewEncoder(t.err)
 		e.SetEscapeHTML(false)
-		_ = e.Encode(f) // there is nobody else to tell
+		_ = e.Encode(f) // there is nothing left to tell
 		return f.exit
 	}
 	fmt.Fprintln(t.err, "gatehouse:", f.Message)

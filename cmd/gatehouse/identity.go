@@ -14,7 +14,7 @@ func (c userIdentities) Run(r *remote) error {
 }
 
 type userLink struct {
-	deed
+	reasonedAction
 
 	Connection string `arg:"" help:"Id of the connection." json:"connection_id"`
 	TenantID   string `help:"At Entra: the id of their organisation." name:"tenant-id" json:"tenant_id,omitempty"`
@@ -26,7 +26,7 @@ type userLink struct {
 func (c userLink) Run(r *remote) error { return c.do(r, http.MethodPost, c, "identities") }
 
 type userUnlink struct {
-	deed
+	reasonedAction
 
 	Connection string `arg:"" help:"Id of the connection." json:"-"`
 }

@@ -8,7 +8,7 @@ import (
 
 type userInvite struct{ newcomer }
 
-// Run invites somebody.
+// Run invites a person.
 func (c userInvite) Run(r *remote) error {
 	var err error
 	if c.Role, err = r.rolesGiven(c.Role); err != nil {

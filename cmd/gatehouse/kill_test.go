@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +31,9 @@ type process struct {
 	binary  string
 	flags   []string // of every command: where the data is
 	address string
-	served  string // the issuer, where it is not this process's address
+	served  string   // the issuer, where it is not this process's address
+	drain   string   // how long it goes on answering once it is told to stop
+	more    []string // flags of every command, beside those of the data
 	service struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
@@ -65,15 +66,19 @@ var program = sync.OnceValues(func() (binary string, err error) {
 
 // installed starts the program and sets up a person and an app by its
 // commands.
-func installed(t *testing.T, databaseURL string) *process {
+func installed(t *testing.T, databaseURL string, change ...func(*process)) *process {
 	t.Helper()
 	binary, err := program()
 	idptest.Must(t, err)
-	p := &process{t: t, binary: binary, address: freeAddress(t), verifiers: map[string]string{}}
+	p := &process{t: t, binary: binary, address: freeAddress(t), drain: "0", verifiers: map[string]string{}}
+	for _, c := range change {
+		c(p)
+	}
 	p.flags = []string{"--data", idptest.Folder(t)}
 	if !strings.HasPrefix(databaseURL, "sqlite:") {
 		p.flags = append(p.flags, "--database-url", databaseURL)
 	}
+	p.flags = append(p.flags, p.more...)
 	p.run("migrate", "up")
 	out := p.run("admin", "service-client", "--name", "Set-up", "--role", "admin")
 	if err := json.Unmarshal([]byte(out), &p.service); err != nil {
@@ -154,7 +159,7 @@ func (p *process) output(cmd *exec.Cmd, stdin string) string {
 // start starts the provider and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", ""}, p.flags...)
+	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, p.flags...)
 	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
@@ -303,13 +308,7 @@ func TestKilledWhileAStepIsUnderWay(t *testing.T) {
 func TestStoppingFinishesAndAWrongConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
 	p := installed(t, idptest.SQLite(t))
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("stopping by SIGTERM: %v", err)
-	}
-	p.cmd = nil
+	p.stop()
 	out, err := exec.Command(p.binary, "serve", "--issuer", "http://id.example/", "--trusted-proxies", "everybody").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "issuer: ") || !strings.Contains(string(out), "trusted-proxies: ") {
 		t.Errorf("a wrong configuration: error %v, output %q: want both fields", err, out)

@@ -28,6 +28,7 @@ type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Serve        serveCommand        `cmd:"" help:"Run the provider."`
+	Configure    configCommand       `cmd:"" name:"config" help:"Look at the configuration of serve."`
 	Demo         demoCommand         `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
 	Portal       portalCommand       `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
 	Migrate      migrateCommand      `cmd:"" help:"Change the database's schema."`
@@ -73,6 +74,7 @@ func newCommands() (*commands, error) {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second time, the process ends at once
 	code := run(ctx, terminal{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -92,7 +94,7 @@ func run(ctx context.Context, t terminal, args []string) int {
 		kong.ValueFormatter(marked),
 		kong.Vars{"version": "gatehouse " + idp.Release()},
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(t),
+		kong.Bind(t, c),
 		kong.Writers(t.out, t.err),
 	)...)
 	if err != nil {

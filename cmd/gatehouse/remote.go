@@ -76,7 +76,7 @@ func secretIn(file string) (string, error) {
 	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
-// remote is a provider that runs, and somebody who reads its answers.
+// remote is a provider that runs, and the output for its answers.
 type remote struct {
 	terminal
 
@@ -99,7 +99,7 @@ type because struct {
 	Reason string `json:"reason" help:"Why; it goes to the audit log." required:""`
 }
 
-// versioned is for changes that somebody else may forestall.
+// versioned is for changes that another change may forestall.
 type versioned struct {
 	IfVersion *int64 `help:"Change it only if this is still its version; else, what was read a moment before." name:"if-version" placeholder:"N" json:"-"`
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,17 +15,22 @@ import (
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/server"
+	"gatehouse/idp/web"
 )
 
 // storage are the flags of every command that opens the database.
 type storage struct {
 	Data        string `help:"Folder of the SQLite database and the key file." type:"path" default:"gatehouse-data" env:"GATEHOUSE_DATA"`
-	DatabaseURL string `help:"PostgreSQL to use instead of SQLite: postgres://…" placeholder:"URL" env:"GATEHOUSE_DATABASE_URL"`
-	MasterKeys  string `help:"Keys that encrypt secrets at rest, instead of a key file: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt." placeholder:"KEYS" env:"GATEHOUSE_MASTER_KEYS"`
+	DatabaseURL string `help:"PostgreSQL to use instead of SQLite: postgres://…" placeholder:"URL" env:"GATEHOUSE_DATABASE_URL" secret:"url"`
+	DirectURL   string `help:"PostgreSQL itself, where the database URL names a pooler: for migrations." name:"database-direct-url" placeholder:"URL" env:"GATEHOUSE_DATABASE_DIRECT_URL" secret:"url"`
+	Pooling     bool   `help:"The database URL names a pooler that gives each transaction another connection, such as PgBouncer's pool_mode transaction." name:"transaction-pooling" env:"GATEHOUSE_TRANSACTION_POOLING"`
+	MasterKeys  string `help:"Keys that encrypt secrets at rest, instead of a key file: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt." placeholder:"KEYS" env:"GATEHOUSE_MASTER_KEYS" secret:"whole"`
 }
 
 func (s storage) config() server.Config {
-	return server.Config{DataDir: s.Data, DatabaseURL: s.DatabaseURL, MasterKeys: s.MasterKeys}
+	return server.Config{
+		DataDir: s.Data, DatabaseURL: s.DatabaseURL, DirectURL: s.DirectURL, TransactionPooling: s.Pooling, MasterKeys: s.MasterKeys,
+	}
 }
 
 // mailFlags say which server sends our mail.
@@ -31,7 +38,7 @@ type mailFlags struct {
 	SMTPServer   string `help:"Mail server: host or host:port. Without one there are no email codes and no notices." name:"smtp-server" placeholder:"HOST" env:"GATEHOUSE_SMTP_SERVER"`
 	SMTPSecurity string `help:"How the connection is protected: starttls, tls or none." name:"smtp-security" enum:"starttls,tls,none" default:"starttls" env:"GATEHOUSE_SMTP_SECURITY"`
 	SMTPUsername string `help:"User at the mail server." name:"smtp-username" env:"GATEHOUSE_SMTP_USERNAME"`
-	SMTPPassword string `help:"Password at the mail server." name:"smtp-password" env:"GATEHOUSE_SMTP_PASSWORD"`
+	SMTPPassword string `help:"Password at the mail server." name:"smtp-password" env:"GATEHOUSE_SMTP_PASSWORD" secret:"whole"`
 	MailFrom     string `help:"Sender of all mail, such as 'RTX Help <help@rtx.example>'." name:"mail-from" env:"GATEHOUSE_MAIL_FROM"`
 }
 
@@ -46,34 +53,53 @@ func (f mailFlags) config() mail.Config {
 	}
 }
 
-type serveCommand struct {
+// serveFlags are the configuration of a provider.
+type serveFlags struct {
 	storage
 	mailFlags
+	tlsFlags
 
 	Issuer          string         `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
 	Listen          string         `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
-	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9090" env:"GATEHOUSE_METRICS_LISTEN"`
+	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9464" env:"GATEHOUSE_METRICS_LISTEN"`
+	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
 	Registration    bool           `help:"Let apps register themselves by initial access tokens, which admins make." name:"dynamic-registration" env:"GATEHOUSE_DYNAMIC_REGISTRATION"`
+	HSTS            time.Duration  `help:"How long browsers reach this host by https only (Strict-Transport-Security); 0 for not at all." name:"hsts-max-age" default:"365d" env:"GATEHOUSE_HSTS_MAX_AGE"`
+	HSTSBelow       bool           `help:"The same for all hosts below this one." name:"hsts-include-subdomains" env:"GATEHOUSE_HSTS_INCLUDE_SUBDOMAINS"`
+	AccessLog       bool           `help:"Log a line of every request, not only of those that were refused or failed." env:"GATEHOUSE_ACCESS_LOG"`
 	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
-// Run serves until the process is told to stop.
-func (c *serveCommand) Run(ctx context.Context) error {
+func (c *serveFlags) config() server.Config {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
-	cfg.Mail, cfg.PrivateNetworks = c.mailFlags.config(), c.PrivateNetworks
+	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
+	cfg.AccessLog, cfg.HSTS = c.AccessLog, web.HSTS{MaxAge: c.HSTS, Subdomains: c.HSTSBelow}
 	cfg.Registration = c.Registration
-	srv, err := server.Open(ctx, cfg)
+	return cfg
+}
+
+type serveCommand struct{ serveFlags }
+
+// Run serves until the process is told to stop.
+func (c *serveCommand) Run(ctx context.Context, all *commands) error {
+	if err := c.tlsFlags.check(c.Issuer); err != nil {
+		return fmt.Errorf("%w: %w", idp.ErrInvalid, errors.Join(c.config().Check(), err))
+	}
+	srv, err := server.Open(ctx, c.config())
 	if err != nil {
 		return err
 	}
-	public, metrics, err := c.listen()
+	public, metrics, err := c.listen(ctx)
 	if err != nil {
 		return closing(err, srv)
 	}
-	if err := offerSetup(ctx, srv.Manage, c.Issuer); err != nil {
+	if public.expires != nil {
+		srv.ObserveCertificate(public.expires)
+	}
+	if err := offerSetup(ctx, srv.Manage, c.Issuer, all.LogFormat == "json"); err != nil {
 		return closing(err, srv)
 	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
@@ -81,8 +107,9 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	return closing(srv.Run(ctx, public, metrics), srv)
 }
 
-// offerSetup prints a link to create the first admin, as long as there is none.
-func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
+// offerSetup prints a link to create the first admin, as long as there is none; among lines
+// of JSON as one of them.
+func offerSetup(ctx context.Context, m *manage.Manager, issuer string, asJSON bool) error {
 	has, err := m.Links.HasAdmin(ctx)
 	if err != nil || has {
 		return err
@@ -91,19 +118,28 @@ func offerSetup(ctx context.Context, m *manage.Manager, issuer string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "\nThere is no admin yet. This link creates one; it works once, for a day:\n\n  %s/admin/setup/%s\n\n", issuer, token)
+	link := issuer + "/admin/setup/" + token
+	if asJSON {
+		slog.WarnContext(ctx, "there is no admin yet: setup_url creates one; it works once, for a day", "setup_url", link)
+		return nil
+	}
+	fmt.Fprintf(os.Stderr, "\nThere is no admin yet. This link creates one; it works once, for a day:\n\n  %s\n\n", link)
 	return nil
 }
 
-func (c *serveCommand) listen() (public, metrics net.Listener, err error) {
-	if public, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, nil, fmt.Errorf("listen: %w", err)
+func (c *serveFlags) listen(ctx context.Context) (public served, metrics net.Listener, err error) {
+	plain, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return served{}, nil, fmt.Errorf("listen: %w", err)
+	}
+	if public, err = c.tlsFlags.wrap(ctx, plain, c.Issuer, c.Data); err != nil {
+		return served{}, nil, closing(err, plain)
 	}
 	if c.MetricsListen == "" {
 		return public, nil, nil
 	}
 	if metrics, err = net.Listen("tcp", c.MetricsListen); err != nil {
-		return nil, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
+		return served{}, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
 	}
 	return public, metrics, nil
 }
@@ -117,7 +153,7 @@ func closing(err error, c interface{ Close() error }) error {
 }
 
 type healthcheckCommand struct {
-	URL string `help:"What to ask." default:"http://127.0.0.1:8080/readyz" env:"GATEHOUSE_HEALTHCHECK_URL"`
+	URL string `help:"What to ask: http, or https on loopback, where no certificate is looked at." default:"http://127.0.0.1:8080/readyz" env:"GATEHOUSE_HEALTHCHECK_URL"`
 }
 
 // Run asks a provider on this machine whether it is ready.
@@ -128,7 +164,12 @@ func (c *healthcheckCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for health: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := &http.Client{}
+	if host := req.URL.Hostname(); host == "localhost" || net.ParseIP(host).IsLoopback() {
+		// The certificate is for the issuer's host.
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // #nosec G402 -- on this machine
+	}
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask for health: %w", err)
 	}

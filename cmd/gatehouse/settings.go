@@ -22,6 +22,7 @@ import (
 // joined with hyphens. A setting stands below its command, or alone for all commands
 // that have it.
 type configFile struct {
+	from     sources
 	settings map[string]setting
 	sections []string // named in the file, and empty
 }
@@ -33,7 +34,7 @@ type setting struct {
 }
 
 // loadConfig reads a configuration file.
-func loadConfig(r io.Reader) (kong.Resolver, error) {
+func (s sources) loadConfig(r io.Reader) (kong.Resolver, error) {
 	d := yaml.NewDecoder(r)
 	content := map[string]any{}
 	if err := d.Decode(&content); err != nil && !errors.Is(err, io.EOF) {
@@ -42,7 +43,7 @@ func loadConfig(r io.Reader) (kong.Resolver, error) {
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, errors.New("the configuration file has more than one document")
 	}
-	f := &configFile{settings: map[string]setting{}}
+	f := &configFile{from: s, settings: map[string]setting{}}
 	return f, f.add(nil, content)
 }
 
@@ -70,18 +71,31 @@ func (f *configFile) add(path []string, section map[string]any) error {
 	return nil
 }
 
-// Resolve implements kong.Resolver.
+// Resolve implements kong.Resolver. A variable counts more than the file, as everywhere.
 func (f *configFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-	if below, ok := f.settings[pathOf(parent.Node())+flag.Name]; ok {
-		return below.value, nil
+	if inEnvironment(flag) != "" || f.from[flag.Name] != "" {
+		return nil, nil
 	}
-	return f.settings[flag.Name].value, nil
+	for _, name := range []string{pathOf(parent.Node()) + flag.Name, flag.Name} {
+		if s, ok := f.settings[name]; ok {
+			f.from[flag.Name] = "file: " + s.name
+			return s.value, nil
+		}
+		if s, ok := f.settings[name+"-"+fileOf]; ok && flag.Tag.Get("secret") != "" {
+			f.from[flag.Name] = "file: " + s.name
+			return fromFile(s.name, fmt.Sprint(s.value))
+		}
+	}
+	return nil, nil
 }
 
 // pathOf is what stands before the settings of a command.
 func pathOf(n *kong.Node) string {
 	if n == nil || n.Type == kong.ApplicationNode {
 		return ""
+	}
+	if n.Parent.Name == "config" && n.Parent.Parent.Type == kong.ApplicationNode {
+		return "serve-" // these tell of its configuration
 	}
 	return pathOf(n.Parent) + n.Name + "-"
 }
@@ -113,6 +127,9 @@ func settingsOf(n *kong.Node) (known, sections []string) {
 	for _, flag := range n.Flags {
 		if flag.Name != "help" && flag.Name != "config" { // they ask for something, and set nothing
 			known = append(known, flag.Name, pathOf(n)+flag.Name)
+			if flag.Tag.Get("secret") != "" {
+				known = append(known, flag.Name+"-"+fileOf, pathOf(n)+flag.Name+"-"+fileOf)
+			}
 		}
 	}
 	for _, child := range n.Children {
@@ -150,6 +167,11 @@ func (e environment) Validate(app *kong.Application) error {
 func variablesOf(n *kong.Node) (known []string) {
 	for _, flag := range n.Flags {
 		known = append(known, flag.Envs...)
+		for _, name := range flag.Envs {
+			if flag.Tag.Get("secret") != "" {
+				known = append(known, name+"_"+strings.ToUpper(fileOf))
+			}
+		}
 	}
 	for _, child := range n.Children {
 		known = append(known, variablesOf(child)...)
@@ -230,5 +252,8 @@ func parseDuration(text string) (time.Duration, error) {
 
 // withSettings are where settings come from beside the command line.
 func withSettings(variables []string) []kong.Option {
-	return []kong.Option{durations, kong.Configuration(loadConfig), kong.Resolvers(environment{variables})}
+	from := sources{}
+	return []kong.Option{
+		durations, kong.Configuration(from.loadConfig), kong.Resolvers(environment{variables}, secretFiles{from}), kong.Bind(from),
+	}
 }

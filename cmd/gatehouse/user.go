@@ -136,7 +136,7 @@ type userShow struct{ person }
 // Run shows a person.
 func (c userShow) Run(r *remote) error { return c.do(r, http.MethodGet, nil) }
 
-// newcomer is somebody who is to be here.
+// newcomer is a person who is added.
 type newcomer struct {
 	Population string   `help:"Population." default:"agents" json:"population"`
 	Email      string   `help:"Email address." required:"" json:"email"`
@@ -221,18 +221,18 @@ type userEnable struct{ userDisable }
 // Run enables a person.
 func (c userEnable) Run(r *remote) error { return c.set(r, false) }
 
-// deed is about a person, and wants a reason.
-type deed struct {
+// reasonedAction is about a person, and wants a reason.
+type reasonedAction struct {
 	person
 	because
 }
 
-type userDelete struct{ deed }
+type userDelete struct{ reasonedAction }
 
 // Run deletes a person.
 func (c userDelete) Run(r *remote) error { return c.do(r, http.MethodDelete, c) }
 
-type userAnonymise struct{ deed }
+type userAnonymise struct{ reasonedAction }
 
 // Run takes from a person whatever says who they are.
 func (c userAnonymise) Run(r *remote) error { return c.do(r, http.MethodPost, c, "anonymise") }
@@ -258,7 +258,7 @@ func (c userRolesSet) Run(r *remote) error {
 	return c.change(r, c.versioned, http.MethodPut, map[string]any{"roles": roles, "reason": c.Reason}, "roles")
 }
 
-type userSetPassword struct{ deed }
+type userSetPassword struct{ reasonedAction }
 
 // Run sets a password.
 func (c userSetPassword) Run(r *remote) error {
@@ -269,7 +269,7 @@ func (c userSetPassword) Run(r *remote) error {
 	return c.do(r, http.MethodPut, map[string]string{"password": password, "reason": c.Reason}, "password")
 }
 
-type userClearThrottle struct{ deed }
+type userClearThrottle struct{ reasonedAction }
 
 // Run forgets wrong passwords.
 func (c userClearThrottle) Run(r *remote) error { return c.do(r, http.MethodPost, c, "clear-throttle") }
@@ -280,7 +280,7 @@ type userFactors struct{ person }
 func (c userFactors) Run(r *remote) error { return c.do(r, http.MethodGet, nil, "factors") }
 
 type userEnableFactor struct {
-	deed
+	reasonedAction
 
 	Factor string `arg:"" help:"Id of the factor, or of the recovery codes." json:"-"`
 }
@@ -290,7 +290,7 @@ func (c userEnableFactor) Run(r *remote) error {
 	return c.do(r, http.MethodPost, c, "factors", c.Factor, "enable")
 }
 
-type userResetMFA struct{ deed }
+type userResetMFA struct{ reasonedAction }
 
 // Run takes all second factors from a person.
 func (c userResetMFA) Run(r *remote) error { return c.do(r, http.MethodPost, c, "reset-mfa") }
@@ -300,14 +300,14 @@ type userRecoveryCodes struct {
 	Regenerate userCodesRegenerate `cmd:"" help:"Replace a person's recovery codes."`
 }
 
-type userCodesView struct{ deed }
+type userCodesView struct{ reasonedAction }
 
 // Run views recovery codes.
 func (c userCodesView) Run(r *remote) error {
 	return c.do(r, http.MethodPost, c, "recovery-codes", "view")
 }
 
-type userCodesRegenerate struct{ deed }
+type userCodesRegenerate struct{ reasonedAction }
 
 // Run replaces recovery codes.
 func (c userCodesRegenerate) Run(r *remote) error {
@@ -348,7 +348,7 @@ func (c userAccessList) Run(r *remote) error {
 }
 
 type userAccessEnd struct {
-	deed
+	reasonedAction
 
 	Access string `arg:"" help:"Id of the access." json:"-"`
 }
@@ -359,7 +359,7 @@ func (c userAccessEnd) Run(r *remote) error {
 }
 
 type userSignOut struct {
-	deed
+	reasonedAction
 
 	OfflineAccess bool `help:"Also end the access that apps keep." default:"true" negatable:"" json:"offline_access"`
 }

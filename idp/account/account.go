@@ -56,11 +56,11 @@ type Identities interface {
 	Unlink(ctx context.Context, s self.Self, id string) error
 }
 
-// visit is one request of somebody who looks after their account.
+// visit is one request of a person who looks after their account.
 type visit struct {
 	*gin.Context
 	pages  *Pages
-	viewer store.SessionStanding
+	viewer store.SessionState
 	self   self.Self
 }
 
@@ -150,8 +150,8 @@ func (p *Pages) page(h handler) web.Handler {
 	}
 }
 
-// enter finds out who visits. Where nobody may, the browser goes to the sign-in or is
-// asked whose account it means, and visit is nil.
+// enter finds out who visits. Without a session that counts here, the browser goes to the
+// sign-in or is asked whose account it means, and visit is nil.
 func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	if err != nil {
@@ -189,9 +189,9 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 }
 
 // again reads a visitor anew, for the end of what they began.
-func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (authz.Actor, error) {
+func (p *Pages) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {
 	return func(ctx context.Context) (authz.Actor, error) {
-		now, ok, err := p.relyingParty().Again(ctx, seen)
+		now, ok, err := p.relyingParty().Reread(ctx, seen)
 		if err == nil && !ok {
 			err = authz.ErrGone
 		}
@@ -199,7 +199,7 @@ func (p *Pages) again(seen store.SessionStanding) func(ctx context.Context) (aut
 	}
 }
 
-// who leads to the account of whoever is signed in.
+// who leads to the account of the person who is signed in.
 func (p *Pages) who(c *gin.Context) error {
 	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	switch {
@@ -213,7 +213,7 @@ func (p *Pages) who(c *gin.Context) error {
 	return p.renderWho(c, viewers, "")
 }
 
-func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionStanding, other string) error {
+func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, other string) error {
 	page := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
 	for _, s := range viewers {
 		page.Accounts = append(page.Accounts, ui.AccountLink{

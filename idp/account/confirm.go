@@ -32,7 +32,7 @@ func (p *Pages) confirm(c *gin.Context) error {
 
 // move is what the link does, and the session of that account in this browser, nil for
 // none.
-func (p *Pages) move(c *gin.Context) (self.EmailMove, *store.SessionStanding, error) {
+func (p *Pages) move(c *gin.Context) (self.EmailMove, *store.SessionState, error) {
 	move, err := p.Manage.Self.CheckEmail(c.Request.Context(), c.Param("token"))
 	if err != nil {
 		return move, nil, p.linkProblem(err)
@@ -52,7 +52,7 @@ func (p *Pages) signInToConfirm(c *gin.Context, move self.EmailMove) error {
 
 // confirmPage says which account gets which address. A stranger who reads the mailbox
 // sees as much of the present address as its owner needs to know it.
-func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.SessionStanding) ui.AccountConfirm {
+func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.SessionState) ui.AccountConfirm {
 	at := p.Web.Path("%s/confirm/%s", home, c.Param("token"))
 	page := ui.AccountConfirm{
 		Frame: p.Web.Frame(p.Web.Language(c.Request, ""), move.Population.Brand),

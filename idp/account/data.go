@@ -36,7 +36,7 @@ func (v *visit) identities() ([]Identity, error) {
 	return v.pages.Identities.Of(v.Request.Context(), v.self.UserID)
 }
 
-// onlyWay tells whether somebody could not sign in without one of these.
+// onlyWay tells whether a person could not sign in without one of these.
 func onlyWay(own self.Own, list []Identity) bool {
 	return len(list) == 1 && !(own.PasswordSet && own.Population.Access.Password)
 }

@@ -40,7 +40,7 @@ func (v *visit) renderEmail(status int, page ui.AccountEmail) error {
 	return v.render(status, page)
 }
 
-// postEmail asks for another address. Whether somebody has it is not said.
+// postEmail asks for another address. The answer does not say whether it is taken.
 func (v *visit) postEmail() error {
 	wanted := v.PostForm("email")
 	err := v.pages.Manage.Self.AskEmail(v.Request.Context(), v.self, wanted)

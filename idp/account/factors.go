@@ -33,7 +33,7 @@ func (v *visit) secondStep() error {
 			RenameURL: at + "/rename", RemoveURL: at + "/remove",
 		})
 	}
-	if own.MayAdd {
+	if own.CanAdd {
 		page.AddURL = v.path("/second-step/add")
 	}
 	if own.Recovery != nil {
@@ -164,7 +164,7 @@ func codeProblem(input string) *ui.Message {
 
 // factor is the one that the address names.
 func (v *visit) factor() (idp.Factor, bool, error) {
-	return v.pages.Manage.Self.MayRemove(v.Request.Context(), v.self, v.Param("factor"))
+	return v.pages.Manage.Self.CanRemove(v.Request.Context(), v.self, v.Param("factor"))
 }
 
 // rename is the form of an authenticator's name.

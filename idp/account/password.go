@@ -26,8 +26,8 @@ func (v *visit) password() error {
 	return v.renderPassword(http.StatusOK, ui.AccountPassword{})
 }
 
-// provedStep asks for the second step of whoever has one; the present password is asked
-// for by the form.
+// provedStep asks for the second step of a person who has one. The form asks for the
+// present password.
 func (v *visit) provedStep() error {
 	acr, proved, err := v.pages.Manage.Self.StepUp(v.Request.Context(), v.self)
 	if err == nil && acr != "" && !proved {
@@ -104,7 +104,7 @@ func (v *visit) passwordRefused() error {
 	return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.wrong").With()})
 }
 
-// passwordBusy says that nobody looked at the passwords: that was no guess.
+// passwordBusy says that the passwords were not looked at: that was no guess.
 func (v *visit) passwordBusy(a *throttle.Attempt) error {
 	if err := a.NotMade(v.Request.Context()); err != nil {
 		return err

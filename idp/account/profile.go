@@ -139,7 +139,7 @@ func (v *visit) renderProfile(status int, own self.Own, p self.OwnProfile, field
 	for _, l := range known {
 		page.Languages = append(page.Languages, ui.Choice{Value: l.URL, Label: l.Label, Chosen: l.URL == p.Locale})
 	}
-	// What an administrator or an import wrote stays what it is until somebody picks
+	// What an administrator or an import wrote stays what it is until the person picks
 	// another.
 	if p.Locale != "" && !slices.ContainsFunc(known, func(l ui.Link) bool { return l.URL == p.Locale }) {
 		page.Languages = append(page.Languages, ui.Choice{Value: p.Locale, Label: p.Locale, Chosen: true})

@@ -84,15 +84,15 @@ func (v *visit) addedBefore(sealed []byte, refused error) error {
 	return nil
 }
 
-// lost finds the session of somebody whose browser has not received its cookie: it sends
-// the form again that confirmed an authenticator, with the previous cookie and a code
-// that is right. nil: there is none.
-func (p *Pages) lost(c *gin.Context, population string) (*store.SessionStanding, error) {
+// lost finds the session of a browser that has not received its cookie. It sends the form
+// again that confirmed an authenticator, with the previous cookie and a code that is
+// right. nil: there is none.
+func (p *Pages) lost(c *gin.Context, population string) (*store.SessionState, error) {
 	if c.Request.Method != http.MethodPost || c.FullPath() != p.Web.Path("%s/:population/second-step/add", home) {
 		return nil, nil
 	}
 	ctx := c.Request.Context()
-	found, err := p.relyingParty().After(ctx, c.Request.Header, population, p.act(c, population))
+	found, err := p.relyingParty().ViewersAfter(ctx, c.Request.Header, population, p.act(c, population))
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ const (
 	maxReferences = 20
 )
 
-// arrival reads from claims who somebody is, and what their sign-in proves.
+// arrival reads from claims who a person is, and what their sign-in proves.
 func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.Assertion, error) {
 	a := idp.Assertion{
 		Subject: c.subject(conn), Email: address(c.text(emailClaim(conn))),
@@ -154,7 +154,7 @@ func (c *claims) arrival(conn idp.Connection, ask idp.Ask, now time.Time) (idp.A
 	return a, err
 }
 
-// subject is who somebody is at a connection.
+// subject is who a person is at a connection.
 func (c *claims) subject(conn idp.Connection) string {
 	if conn.Kind == idp.EntraConnection {
 		return idp.EntraSubject(c.TenantID, c.ObjectID)
@@ -215,8 +215,8 @@ func (c *claims) provesSecondStep(conn idp.Connection) bool {
 	return conn.Context != "" && c.ACR == conn.Context
 }
 
-// signedInAt is when the person signed in there, zero for just now. undated: nobody says
-// so. Asked for a new sign-in, the other side names a moment that is not before the
+// signedInAt is when the person signed in there, zero for just now. undated: that is not
+// said. Asked for a new sign-in, the other side names a moment that is not before the
 // question (of which auth_time has the whole seconds): one that is, by no more than its
 // clock may be off, is as good as none, since the wish for a new sign-in can be taken out
 // of the address. What is too long ago for the question is refused.

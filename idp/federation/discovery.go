@@ -152,7 +152,7 @@ func (p *provider) describe(ctx context.Context, client *http.Client, check func
 	return d, nil
 }
 
-// refresh fetches the description. Whoever asked first may leave meanwhile: others
+// refresh fetches the description. The request that asked first may end meanwhile: others
 // wait for it, too.
 func (p *provider) refresh(ctx context.Context, client *http.Client) {
 	d, err := fetchDocument(context.WithoutCancel(ctx), client, p.address)

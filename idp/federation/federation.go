@@ -12,8 +12,8 @@ import (
 	"gatehouse/idp/web"
 )
 
-// LogoutPath is where other providers say that somebody signed out there, below the
-// issuer. What they answer goes to idp.FederationCallback, which is the sign-in's.
+// LogoutPath is where other providers say that a person signed out there, below the
+// issuer. Their sign-in answers go to idp.FederationCallback, which login serves.
 const LogoutPath = "/federation/logout"
 
 // Config is what a Federation is made of.

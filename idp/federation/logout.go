@@ -83,10 +83,9 @@ func (f *Federation) Returned(state string) (location string, ok bool) {
 	return string(text), true
 }
 
-// frontChannel ends the sessions of a session at the other side, which loads this in
-// the person's browser (OpenID Connect Front-Channel Logout 1.0 section 2). Whoever
-// knows the session's id there may end it; nothing else is asked for, since cookies do
-// not come along.
+// frontChannel ends the sessions of a session at the other side, which loads this in the
+// person's browser (OpenID Connect Front-Channel Logout 1.0 section 2). The session's id
+// there is enough to end it; nothing else is asked for, since cookies do not come along.
 func (f *Federation) frontChannel(c *gin.Context) error {
 	ctx, iss, sid := c.Request.Context(), c.Query("iss"), c.Query("sid")
 	if sid == "" || len(sid) > maxSID || !utf8.ValidString(sid) || strings.ContainsRune(sid, 0) {

@@ -14,7 +14,7 @@ const (
 	maxHint      = 1 << 10
 )
 
-// signOut is what the other side is told when somebody signs out: whom it means (OpenID
+// signOut is what the other side is told when a person signs out: whom it means (OpenID
 // Connect RP-Initiated Logout 1.0 section 2). Without it Entra asks which account.
 type signOut struct {
 	Token string `json:"token,omitempty"` // its ID token

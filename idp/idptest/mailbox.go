@@ -61,8 +61,7 @@ func (m *Mailbox) Up() {
 	srv.Domain, srv.EnableSMTPUTF8 = "mailbox.example", true
 	m.server = srv
 	go func() { _ = srv.Serve(listener) }()
-	// Serving has begun once somebody was greeted; closing before that closes
-	// nothing.
+	// Serving has begun once a client was greeted; closing before that closes nothing.
 	conn, err := net.Dial("tcp", m.Address)
 	if err != nil {
 		m.tb.Fatalf("reaching the mailbox: %v", err)

@@ -27,7 +27,7 @@ type Party struct {
 	app      *App
 }
 
-// RedirectURI is where every Party is sent back to; nobody listens there.
+// RedirectURI is where every Party is sent back to; nothing listens there.
 const RedirectURI = "http://localhost:1/callback"
 
 // AddParty registers a client and sets up a relying party for it. Empty fields

@@ -180,3 +180,24 @@ func moduleRoot() (string, error) {
 		dir = parent
 	}
 }
+
+// PostgresDatabase returns the address of an empty database of the test's own, where
+// Postgres gives it a schema: for settings of a database, and for poolers.
+func PostgresDatabase(tb testing.TB) string {
+	tb.Helper()
+	cluster, name := clusterURL(tb), "test_"+strings.ToLower(rand.Text())
+	if err := execOn(cluster, "CREATE DATABASE "+name); err != nil {
+		tb.Fatalf("creating the test's database: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := execOn(cluster, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			tb.Errorf("dropping the test's database: %v", err)
+		}
+	})
+	u, err := url.Parse(cluster)
+	if err != nil {
+		tb.Fatalf("%s is not a URL", postgresURL)
+	}
+	u.Path = "/" + name
+	return u.String()
+}

@@ -24,7 +24,7 @@ const (
 	JSONLines Format = "jsonl"
 )
 
-// Limits of a record: one that is longer has a quote that nobody closed.
+// Limits of a record: one that is longer has an unclosed quote.
 const (
 	maxRecord      = 64 << 10 // bytes
 	maxRecordLines = 50

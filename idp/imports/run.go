@@ -32,9 +32,9 @@ type Import struct {
 	Tell func(Outcome)
 }
 
-// Outcome is what became of a line: Err is nil for somebody who was added,
-// idp.ErrConflict where the population has the address already, and that person was
-// left as they are; else it says what is wrong.
+// Outcome is what became of a line: Err is nil for a person who was added, idp.ErrConflict
+// where the population has the address already, and that person was left as they are; else
+// it says what is wrong.
 type Outcome struct {
 	Line  int
 	Email string // masked

@@ -98,8 +98,8 @@ func OpenWith(ctx context.Context, s *store.Store, ring *keyring.Keyring, fresh 
 	return k, k.Reload(ctx)
 }
 
-// ensure makes the first keys: they sign at once, since nobody has fetched any
-// yet. Replicas that start together do so one after the other.
+// ensure makes the first keys: they sign at once, since no app has fetched any yet.
+// Replicas that start together do so one after the other.
 func (k *Keys) ensure(ctx context.Context) error {
 	return k.store.Do(ctx, func(ctx context.Context) error {
 		if err := k.store.LockKeys(ctx); err != nil {

@@ -32,7 +32,7 @@ const (
 	failureFor = 3 * time.Second
 )
 
-// Rules are what is taken of somebody's keys.
+// Rules say which keys are taken.
 type Rules struct {
 	// Algorithms are those that their signatures may have: none without a key pair.
 	Algorithms []string
@@ -61,9 +61,9 @@ var (
 	ErrPrivate = errors.New("it has its private half")
 )
 
-// Set holds the keys that somebody publishes, and fetches them again when they are
-// old, or when a token names one that is not among them. A key that cannot be used is
-// left out, and the others still work (RFC 7517 section 5). It implements oidc.KeySet.
+// Set holds published keys, and fetches them again when they are old, or when a token
+// names one that is not among them. A key that cannot be used is left out, and the others
+// still work (RFC 7517 section 5). It implements oidc.KeySet.
 type Set struct {
 	client  *http.Client
 	address string

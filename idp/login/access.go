@@ -68,7 +68,7 @@ func (s *signIn) onlyWay() idp.Method {
 }
 
 // findWays reads which ways to sign in are open, where the request names one of them and
-// no other. Somebody without a password does not come by one.
+// no other. A person without a password does not come by one.
 func (l *Login) findWays(ctx context.Context, s *signIn) error {
 	s.open.password, s.open.federation = false, false
 	if !mfa.NamesAWay(s.Request.Demand) || s.over() {
@@ -115,9 +115,9 @@ func (l *Login) passwordElsewhere(c *gin.Context, s *signIn, in credentials) err
 	return l.renderPassword(c, s, passwordPage{in: in, alert: ui.MsgPasswordElsewhere.With(), refused: http.StatusForbidden})
 }
 
-// showPassword is the first page, or the way straight to the other provider where
-// there is no other: for whoever came through it, and for people of a population that
-// signs in through it alone.
+// showPassword is the first page, or the way straight to the other provider where there is
+// no other: for a person who came through it, and for people of a population that signs in
+// through it alone.
 func (l *Login) showPassword(c *gin.Context, s *signIn) error {
 	in := s.prefilled(c)
 	p, others, err := l.choices(c.Request.Context(), s, in.population, "")

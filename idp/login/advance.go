@@ -30,8 +30,8 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 			return err
 		}
 		s.notes.Moved = s.moved(state)
-		rests := s.rests()
-		if s.flow.Proofs = s.proofs(); !rests { // a sign-in of its own takes the newest policies
+		continues := s.continuesSession()
+		if s.flow.Proofs = s.proofs(); !continues { // a sign-in of its own takes the newest policies
 			s.flow.PolicyVersion = s.Version
 		}
 		out, err = l.write(ctx, s, state)
@@ -70,7 +70,7 @@ func (l *Login) lockPerson(ctx context.Context, s *signIn) error {
 // policies, and asks once more if one came in between: no sign-in slips past a
 // policy that was saved while it was under way.
 func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
-	if err := l.surround(ctx, s); err != nil {
+	if err := l.loadContext(ctx, s); err != nil {
 		return nil, err
 	}
 	state := s.next()
@@ -81,7 +81,7 @@ func (l *Login) settle(ctx context.Context, s *signIn) (State, error) {
 	if err != nil || version == s.Version {
 		return state, err
 	}
-	if err := l.surround(ctx, s); err != nil {
+	if err := l.loadContext(ctx, s); err != nil {
 		return nil, err
 	}
 	return s.next(), nil
@@ -118,7 +118,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 	if err != nil {
 		return out, err
 	}
-	if s.flow.UserID != "" || s.notes.Pending != nil { // somebody has proved something
+	if s.flow.UserID != "" || s.notes.Pending != nil { // the person has proved something
 		s.flow.ExpiresAt = s.flow.CreatedAt.Add(idp.FlowLifetime)
 	}
 	s.flow.Kind, s.flow.Data = state.kind(), s.notes.encode()

@@ -75,7 +75,7 @@ func (l *Login) useBreakGlass(ctx context.Context, s *signIn) error {
 	return l.Manage.Links.UseBreakGlass(ctx, token, s.User)
 }
 
-// stepsUp tells whether the flow is for more proof of somebody who is signed in.
+// stepsUp tells whether the flow is for more proof of a person who is signed in.
 func (s *signIn) stepsUp() bool {
 	return s.flow.UserID != "" && s.flow.SessionID != "" && s.sessionCounts()
 }

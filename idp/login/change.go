@@ -149,8 +149,8 @@ func describe(reasons []password.Reason) string {
 	return text
 }
 
-// postJudge tells which rules a new password breaks while somebody types it. It
-// writes nothing, keeps nothing and computes no hash.
+// postJudge tells which rules a new password breaks while it is typed. It writes nothing,
+// keeps nothing and computes no hash.
 func (l *Login) postJudge(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ChangePassword); !ok || !l.hints.take(s.flow.ID, idp.Now()) {
 		c.Header("Cache-Control", "no-store")

@@ -10,8 +10,8 @@ import (
 	"gatehouse/ui"
 )
 
-// showChoice offers the living sessions of this browser; ?other=1 and ?as= lead
-// to the form for somebody else, and so does having none left.
+// showChoice offers the living sessions of this browser; ?other=1 and ?as= lead to the
+// form for another person, and so does having none left.
 func (l *Login) showChoice(c *gin.Context, s *signIn) error {
 	found, err := l.Sessions.Find(c.Request.Context(), s.header, s.client.ID, s.client.Populations)
 	if err != nil {
@@ -52,7 +52,7 @@ func (l *Login) postChoose(c *gin.Context, s *signIn) error {
 }
 
 // goOnWith lets the flow begin where a session stands.
-func (s *signIn) goOnWith(f store.SessionStanding) {
+func (s *signIn) goOnWith(f store.SessionState) {
 	s.flow.PopulationID, s.flow.UserID, s.flow.SessionID = f.Population.ID, f.User.ID, f.Session.ID
 	s.flow.Proofs, s.flow.PolicyVersion = f.Session.Proofs, f.Session.PolicyVersion
 }

@@ -153,7 +153,7 @@ func possession(m idp.Method) func(*Login, context.Context, *signIn) (guess, err
 
 // usable are the factors of a method that this browser may use.
 func (s *signIn) usable(m idp.Method) []idp.Factor {
-	return slices.DeleteFunc(s.enrolment.Of(m), func(f idp.Factor) bool { return !f.DisabledAt.IsZero() && !s.mayUse(f.ID) })
+	return slices.DeleteFunc(s.enrolment.Of(m), func(f idp.Factor) bool { return !f.DisabledAt.IsZero() && !s.canUse(f.ID) })
 }
 
 // matchAny finds the factor that has a code, such as the authenticator that shows it. A code that one of them has

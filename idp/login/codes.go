@@ -39,7 +39,7 @@ func (l *Login) downloadCodes(c *gin.Context) error {
 }
 
 // postSaved is the tick that the codes are kept, and the way out of the page. Codes that
-// nobody can read stay to be shown: they may be made anew before the next sign-in.
+// cannot be read stay to be shown: they may be made anew before the next sign-in.
 func (l *Login) postSaved(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ShowCodes); !ok {
 		return l.tooLate(c, s)
@@ -75,11 +75,11 @@ func (l *Login) postTold(c *gin.Context, s *signIn) error {
 	})
 }
 
-// postRegenerate makes new recovery codes for somebody who used one of few just
-// now: it is the fresh second step that this asks for.
+// postRegenerate makes new recovery codes for a person who used one of few just now: it is
+// the fresh second step that this asks for.
 func (l *Login) postRegenerate(c *gin.Context, s *signIn) error {
 	left, ok := s.next().(ShowLeft)
-	if !ok || left.Left > mfa.RecoveryLow || !s.mayRegenerate() {
+	if !ok || left.Left > mfa.RecoveryLow || !s.canRegenerate() {
 		return l.tooLate(c, s)
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
@@ -103,12 +103,12 @@ func (s *signIn) provedAt(m idp.Method) (at time.Time) {
 	return at
 }
 
-// mayRegenerate tells whether the person may have new recovery codes now.
-func (s *signIn) mayRegenerate() bool {
+// canRegenerate tells whether the person may have new recovery codes now.
+func (s *signIn) canRegenerate() bool {
 	if s.enrolment.Recovery == nil {
 		return false
 	}
-	ok, _ := mfa.MayRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
+	ok, _ := mfa.CanRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
 	return ok
 }
 

@@ -15,8 +15,8 @@ import (
 	"gatehouse/ui"
 )
 
-// pending is somebody who came through another provider with an address that nobody
-// confirms, as a flow remembers them. Whether there is an account with that address is
+// pending is a person who came through another provider with an address that it does not
+// confirm, as a flow remembers them. Whether there is an account with that address is
 // looked at only once they have read what is sent there.
 type pending struct {
 	Connection string        `json:"connection"`
@@ -54,9 +54,8 @@ func mapped(c idp.Connection, claim string, values []string) []string {
 	})
 }
 
-// sendConfirmation sends a code to the address. Mails to an address are counted
-// whoever causes them, and those that one network address causes: nobody's mailbox is
-// flooded from here.
+// sendConfirmation sends a code to the address. Mails to an address are counted, and so
+// are those that one network address causes: no mailbox can be flooded from here.
 func (l *Login) sendConfirmation(ctx context.Context, s *signIn) error {
 	a := s.notes.Pending
 	_, err := l.Limiter.Begin(ctx, l.Limiter.Confirmation(throttle.ConfirmMail, s.Population.ID, a.Who.Email),
@@ -175,7 +174,7 @@ func (l *Login) confirmRefused(c *gin.Context, s *signIn, problem *ui.Message) e
 	return l.renderConfirm(c, s, confirmPage{codeError: problem})
 }
 
-// confirmed goes on with somebody who has read the code.
+// confirmed goes on with a person who has read the code.
 func (l *Login) confirmed(ctx context.Context, s *signIn, c idp.Connection) error {
 	a := s.notes.Pending
 	user, signIn, err := l.Manage.Connections.Confirmed(ctx, c, a.Who)
@@ -190,8 +189,8 @@ func (l *Login) confirmed(ctx context.Context, s *signIn, c idp.Connection) erro
 	return nil
 }
 
-// forget begins the sign-in anew for somebody who confirmed their address and may not
-// come in nevertheless.
+// forget begins the sign-in anew for a person who confirmed their address and may not come
+// in nevertheless.
 func (l *Login) forget(c *gin.Context, s *signIn, connection idp.Connection, refused *idp.FederationError) error {
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
 		s.notes = Notes{}

@@ -218,7 +218,7 @@ func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCod
 	return l.render(c, s, p.status(), page)
 }
 
-// lateAfter is how long a mail that nobody complained about may take.
+// lateAfter is how long a mail without a complaint may take.
 const lateAfter = 5 * time.Second
 
 // mailTrouble is what to say about a mail that did not leave at its first attempt,

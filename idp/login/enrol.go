@@ -80,7 +80,7 @@ func (l *Login) stillWithout(ctx context.Context, s *signIn) error {
 	if err := l.Store.LockUser(ctx, s.User.ID); err != nil {
 		return err
 	}
-	if err := l.surround(ctx, s); err != nil {
+	if err := l.loadContext(ctx, s); err != nil {
 		return err
 	}
 	if _, ok := s.next().(NeedEnrolment); !ok {

@@ -84,12 +84,12 @@ func (l *Login) disable(ctx context.Context, s *signIn, m idp.Method, ids []stri
 	return l.Outbox.Notify(ctx, s.User, s.Population, ui.Mail{Kind: ui.MailFactorDisabled, Method: string(m)})
 }
 
-// mayUse tells whether this browser may use a disabled factor.
-func (s *signIn) mayUse(factorID string) bool { return s.opened[factorID] }
+// canUse tells whether this browser may use a disabled factor.
+func (s *signIn) canUse(factorID string) bool { return s.opened[factorID] }
 
-// openFactors finds the disabled factors that this browser may use nevertheless: a
-// browser that the account knows has a budget of its own, and whoever used up the
-// others' does not lock the owner out of it.
+// openFactors finds the disabled factors that this browser may use nevertheless: a browser
+// that the account knows has a budget of its own, and an attacker who used up the others'
+// does not lock the owner out of it.
 func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 	s.opened = nil
 	if !s.OwnBrowser {

@@ -89,7 +89,7 @@ func (l *Login) question(s *signIn, c idp.Connection, own bool) idp.Ask {
 	if s.flow.UserID != "" {
 		ask.LoginHint = s.User.Email
 	}
-	// Entra does not say when somebody signed in, unless an admin has switched that on.
+	// Entra does not say when a person signed in, unless an admin has switched that on.
 	ask.Anew = ask.Anew || c.Kind == idp.EntraConnection && ask.MaxAge >= 0
 	return ask
 }
@@ -103,7 +103,7 @@ func (l *Login) connection(ctx context.Context, s *signIn, id string) (idp.Conne
 	return c, err
 }
 
-// openConnection is connection for somebody who came through it before.
+// openConnection is connection for a person who came through it before.
 func (l *Login) openConnection(ctx context.Context, s *signIn, id string) (idp.Connection, error) {
 	unknown := &idp.FederationError{Reason: idp.FederationLost, Cause: errors.New("no such connection for this sign-in")}
 	if !utf8.ValidString(id) || strings.ContainsRune(id, 0) { // PostgreSQL refuses to look
@@ -196,7 +196,8 @@ func (l *Login) answered(c *gin.Context, s *signIn, connection idp.Connection, o
 		c.Request = c.Request.WithContext(store.OfStranger(c.Request.Context()))
 	}
 	ctx := c.Request.Context()
-	// Each answer asks the other side: whoever makes answers up has it ask us less.
+	// Each answer makes us ask the other side. An attacker who makes answers up has to
+	// wait.
 	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
@@ -279,8 +280,8 @@ func (l *Login) noteDated(ctx context.Context, s *signIn, c idp.Connection, date
 	return nil
 }
 
-// arrive takes somebody in whom another provider vouches for, or has them confirm
-// their address first.
+// arrive takes in a person whom another provider vouches for, or has them confirm their
+// address first.
 func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.Assertion) error {
 	user, err := l.Manage.Connections.Recognise(ctx, c, a)
 	if errors.Is(err, connections.ErrConfirm) && (s.flow.UserID == "" || s.typed()) {
@@ -297,9 +298,8 @@ func (l *Login) arrive(ctx context.Context, s *signIn, c idp.Connection, a idp.A
 	return l.welcome(ctx, s, c, a, user)
 }
 
-// typed tells whether the sign-in is of somebody for no other reason than that they gave a
-// password in it: whoever comes from elsewhere then may be another, and the password
-// counts for nothing.
+// typed tells whether nothing but a password that was given in it says whose sign-in this
+// is. A person who comes from elsewhere then may be another, and the password does not count.
 func (s *signIn) typed() bool { return s.flow.SessionID == "" && s.Request.Demand.UserID == "" }
 
 // welcome adds the proof that another provider gave.
@@ -321,8 +321,8 @@ func (l *Login) welcome(ctx context.Context, s *signIn, c idp.Connection, a idp.
 	}))
 }
 
-// came notes in a session through which provider the person came, if they did.
-func (l *Login) came(s *signIn, session *idp.Session) {
+// noteConnection notes in a session the connection that the person came through, if any.
+func (l *Login) noteConnection(s *signIn, session *idp.Session) {
 	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
 		if p.Method == idp.MethodFederated {
 			session.ConnectionID, session.UpstreamSID = p.Via, s.notes.SID
@@ -349,7 +349,7 @@ var (
 	}
 )
 
-// turnedAway shows the first page again, saying why somebody is not signed in; why
+// turnedAway shows the first page again, saying why the person is not signed in; why
 // exactly stands in the log and in the audit log. Nothing was linked or made.
 func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection, err error) error {
 	var refused *idp.FederationError

@@ -42,11 +42,11 @@ func moved(answer web.Answer, err error) (web.Answer, error) {
 	return answer, err
 }
 
-// settleByMail ends what a link in a mail began. The password that it set counts like
-// any other once a second step that is not the mailbox was proved beside it, and for
-// somebody without an authenticator at once. Until then, whatever password replaces it,
-// each sign-in, in whatever browser and at whatever app, asks a person with an
-// authenticator for that and not for an email code.
+// settleByMail ends what a link in a mail began. The password that it set counts like any
+// other once a second step that is not the mailbox was proved beside it, and for a person
+// without an authenticator at once. Until then, whatever password replaces it, each
+// sign-in, in whatever browser and at whatever app, asks a person with an authenticator
+// for that and not for an email code.
 func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
 	if s.User.PasswordByMailAt.IsZero() || len(mfa.Possessions(s.enrolment.Factors)) > 0 && !s.proved(mfa.IsStrong) {
 		return nil
@@ -94,10 +94,10 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		}
 	}
 	if s.flow.SessionID != "" {
-		rested := s.rests()
+		continued := s.continuesSession()
 		session, cookie, err := l.renew(ctx, s)
 		gone := errors.Is(err, idp.ErrExpired) || errors.Is(err, idp.ErrNotFound)
-		if gone && rested { // ended this moment, and what was proved for it went with it
+		if gone && continued { // ended this moment, and what was proved for it went with it
 			return session, nil, idp.ErrConflict
 		}
 		if !gone {
@@ -113,7 +113,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 	}
 	session, _ := begin(ctx, s.User, s.Population, s.flow.PolicyVersion, s.flow.BrowserHash, s.flow.Proofs)
 	session, cookie := l.Sessions.Renew(session, l.act(s))
-	l.came(s, &session)
+	l.noteConnection(s, &session)
 	if err := l.Store.CreateSession(ctx, session); err != nil {
 		return session, nil, err
 	}
@@ -131,8 +131,8 @@ func (l *Login) findOwnSession(ctx context.Context, s *signIn) error {
 	return err
 }
 
-// replaceSession ends the session whose cookie the new one is about to
-// overwrite: nobody could sign out of it any more.
+// replaceSession ends the session whose cookie the new one is about to overwrite: it could
+// not be signed out of any more.
 func (l *Login) replaceSession(ctx context.Context, s *signIn) error {
 	token := l.Sessions.Cookies.Session(s.header, s.Population.ID)
 	if token == "" {
@@ -155,7 +155,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	}
 	session, cookie := l.Sessions.Renew(session, l.act(s))
 	session.Proofs, session.PolicyVersion = s.flow.Proofs, s.flow.PolicyVersion
-	l.came(s, &session)
+	l.noteConnection(s, &session)
 	if err := l.Store.RenewSession(ctx, session); err != nil {
 		return session, nil, err
 	}

@@ -105,7 +105,7 @@ func (l *Login) renderForgot(c *gin.Context, s *signIn, p idp.Population, page a
 	})
 }
 
-// askFrame is the frame in a population's brand. Nobody signs in here.
+// askFrame is the frame in a population's brand. This is no sign-in.
 func (l *Login) askFrame(c *gin.Context, s *signIn, p idp.Population) ui.Frame {
 	shown := *s
 	shown.Population = p
@@ -123,9 +123,9 @@ func (l *Login) backTo(s *signIn, p idp.Population) string {
 	return back
 }
 
-// postForgot has a link sent to whoever has an account. Known and unknown people get
-// the same answer after the same work: whether there is an account is looked up when
-// they have it.
+// postForgot sends a link to a person who has an account. Known and unknown people get the
+// same answer after the same work: whether there is an account is looked up when they have
+// it.
 func (l *Login) postForgot(c *gin.Context, s *signIn) error {
 	return l.ask(c, s, asking{
 		step: "forgot", open: func(p idp.Population) bool { return p.Access.Password },
@@ -133,7 +133,7 @@ func (l *Login) postForgot(c *gin.Context, s *signIn) error {
 	})
 }
 
-// asking is one of the two things that somebody can ask for who is not signed in.
+// asking is one of the two things that can be asked for without a sign-in.
 type asking struct {
 	step   string
 	open   func(p idp.Population) bool
@@ -171,9 +171,10 @@ func (l *Login) ask(c *gin.Context, s *signIn, a asking) error {
 	return web.Redirect(c, l.action(s, a.step)+"?sent=yes&as="+population.ID)
 }
 
-// takeOnce takes a request, and one for an address in each window: whoever asks again
-// and again gets one mail, is never told more, and keeps nobody from signing in. A
-// *throttle.LimitedError is about the network address that asks, whoever it asks for.
+// takeOnce takes a request, and one for an address in each window: repeated requests get
+// one mail, are never told more, and keep no person from signing in. A
+// *throttle.LimitedError is about the network address that asks, whatever address it asks
+// for.
 func (l *Login) takeOnce(ctx context.Context, s *signIn, a asking, in credentials, p idp.Population, lang string) error {
 	return l.Store.Do(ctx, func(ctx context.Context) error {
 		_, err := l.Limiter.Begin(ctx, l.Limiter.MailFrom(idp.VisitFrom(ctx).Address))
@@ -206,7 +207,7 @@ func (l *Login) renderSent(c *gin.Context, s *signIn, p idp.Population, register
 	})
 }
 
-// register asks for the address of somebody who wants an account. It writes nothing. An
+// register asks for the address of a person who wants an account. It writes nothing. An
 // app may lead here where there is nothing to register for (prompt=create): then the
 // sign-in begins as always.
 func (l *Login) register(c *gin.Context) error {
@@ -233,8 +234,8 @@ func (l *Login) renderRegister(c *gin.Context, s *signIn, p idp.Population, page
 	})
 }
 
-// postRegister has a link sent by which an account can be made, or to whoever has one
-// a mail that says so: the same answer after the same work.
+// postRegister sends a link by which an account can be made. A person who has one gets a
+// mail that says so. Both get the same answer after the same work.
 func (l *Login) postRegister(c *gin.Context, s *signIn) error {
 	return l.ask(c, s, asking{
 		step: "register", open: idp.Population.Registers, take: l.Manage.Links.AskRegistration, render: l.renderRegister,

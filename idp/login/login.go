@@ -39,10 +39,10 @@ type Requests interface {
 	Anew(r idp.Request, population string) string
 	// Answers is the session of a browser that answers the request without another
 	// step, nil for none.
-	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error)
+	Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionState, error)
 }
 
-// Upstreams asks other providers who somebody is. *federation.Federation does.
+// Upstreams asks other providers who a person is. *federation.Federation does.
 type Upstreams interface {
 	// AuthURL is where to send the browser. An error is an *idp.FederationError.
 	AuthURL(ctx context.Context, c idp.Connection, ask idp.Ask) (string, error)

@@ -64,7 +64,7 @@ func (l *Login) postPassword(c *gin.Context, s *signIn) error {
 	if errors.Is(err, idp.ErrBusy) {
 		return l.passwordBusy(c, s, in, attempt)
 	}
-	if err != nil && !errors.Is(err, password.ErrTooLong) { // nobody has such a one
+	if err != nil && !errors.Is(err, password.ErrTooLong) { // no password is so long
 		return err
 	}
 	if !ok || user.Disabled || (s.flow.UserID != "" && s.flow.UserID != user.ID) {
@@ -95,7 +95,7 @@ func (l *Login) passwordRight(c *gin.Context, s *signIn, in credentials, user id
 	return err
 }
 
-// asPerson has the request write as one of somebody who has proved something.
+// asPerson has the request write as one of a person who has proved something.
 func asPerson(c *gin.Context, ctx context.Context) context.Context {
 	ctx = store.OfPerson(ctx)
 	c.Request = c.Request.WithContext(ctx)
@@ -103,7 +103,7 @@ func asPerson(c *gin.Context, ctx context.Context) context.Context {
 }
 
 // passwordStands locks a person in the transaction of ctx, and refuses with
-// errPasswordChanged a password that was replaced, or somebody who was deleted, while it
+// errPasswordChanged a password that was replaced, or a person who was deleted, while it
 // was checked.
 func (l *Login) passwordStands(ctx context.Context, user idp.User, upgraded string) error {
 	err := l.Store.LockUser(ctx, user.ID)
@@ -196,8 +196,8 @@ func typedEmail(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// looksLikeEmail is lenient: whether an address is somebody's is for the
-// database to say, and whether it works for a mail.
+// looksLikeEmail is lenient: the database says whether an address is known, and a mail
+// whether it works.
 func looksLikeEmail(s string) bool {
 	if _, err := idp.ParseEmail(s); err == nil {
 		return true
@@ -240,7 +240,7 @@ func (l *Login) beginPassword(ctx context.Context, s *signIn, in credentials, kn
 	return l.Limiter.Begin(ctx, counters...)
 }
 
-// passwordBusy says that nobody looked at the password: that was no guess.
+// passwordBusy says that the password was not looked at: that was no guess.
 func (l *Login) passwordBusy(c *gin.Context, s *signIn, in credentials, a *throttle.Attempt) error {
 	if err := a.NotMade(c.Request.Context()); err != nil {
 		return err

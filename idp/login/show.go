@@ -32,7 +32,7 @@ func (l *Login) show(c *gin.Context) error {
 	if s.over() {
 		return l.finished(s, nil)
 	}
-	if c.Query("other") == "" && c.Query("as") == "" { // somebody else is meant
+	if c.Query("other") == "" && c.Query("as") == "" { // another person is meant
 		switch found, err := l.otherTab(c.Request.Context(), s); {
 		case err != nil:
 			return err
@@ -137,7 +137,7 @@ type passwordPage struct {
 	limited                          *throttle.LimitedError
 	// busy: there is too much to do for the password to be looked at.
 	busy bool
-	// refused is the status of a page for somebody who was turned away, zero for nobody.
+	// refused is the status of a page for a person who was turned away, else zero.
 	refused int
 }
 

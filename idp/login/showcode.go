@@ -73,7 +73,7 @@ func typedRecovery(c *gin.Context) string {
 // of it works.
 func (s *signIn) stopped() (m idp.Method) {
 	for _, f := range mfa.Possessions(s.enrolment.Factors) {
-		if f.DisabledAt.IsZero() || s.mayUse(f.ID) {
+		if f.DisabledAt.IsZero() || s.canUse(f.ID) {
 			return ""
 		}
 		m = f.Method
@@ -81,7 +81,7 @@ func (s *signIn) stopped() (m idp.Method) {
 	return m
 }
 
-// renderMethods lets somebody without an authenticator choose.
+// renderMethods lets a person without an authenticator choose.
 func (l *Login) renderMethods(c *gin.Context, s *signIn, state ChooseMethod) error {
 	page := ui.ChooseMethod{Frame: l.frame(c, s)}
 	for _, m := range state.Methods {
@@ -109,8 +109,8 @@ type enrolPage struct {
 	limited          *throttle.LimitedError
 }
 
-// enrolLimited says how long to wait. After a hundred wrong codes this set-up is
-// over: somebody scanned something else, and begins anew.
+// enrolLimited says how long to wait. After a hundred wrong codes this set-up is over: the
+// person scanned something else, and begins anew.
 func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, limited *throttle.LimitedError) error {
 	if limited.Capped {
 		return web.NewProblem(ui.ProblemFlowExpired, limited).BackTo(s.client.HomeURL, s.client.Name)
@@ -122,7 +122,7 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, lim
 // every screen.
 const qrPixels = 416
 
-// pendingSecret opens what is being set up. Where nobody can read it, a new sign-in makes
+// pendingSecret opens what is being set up. Where it cannot be read, a new sign-in makes
 // another.
 func (l *Login) pendingSecret(s *signIn) ([]byte, error) {
 	key, err := l.Keyring.Open(s.notes.Key, pendingAAD(s.flow.ID))
@@ -177,10 +177,10 @@ func (l *Login) renderLeft(c *gin.Context, s *signIn, state ShowLeft) error {
 	}
 	switch {
 	case !page.Low || s.enrolment.Recovery == nil:
-	case s.mayRegenerate():
+	case s.canRegenerate():
 		page.RegenerateAction = l.action(s, "regenerate")
 	default:
-		_, at := mfa.MayRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
+		_, at := mfa.CanRegenerate(s.enrolment.Recovery.CreatedAt, idp.Now())
 		page.Later = ui.MsgCodesLater.With(at)
 	}
 	return l.render(c, s, http.StatusOK, page)

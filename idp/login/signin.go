@@ -20,9 +20,9 @@ import (
 	"gatehouse/ui"
 )
 
-// signIn is a flow with everything around it, read for one HTTP request.
+// signIn is a flow with its context, read for one HTTP request.
 type signIn struct {
-	store.Surroundings
+	store.FlowContext
 
 	flow   idp.Flow
 	notes  Notes
@@ -71,10 +71,10 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	if s.notes, err = decodeNotes(flow.Data); err != nil {
 		return nil, err
 	}
-	return s, over(l.surround(ctx, s))
+	return s, over(l.loadContext(ctx, s))
 }
 
-// forgotten is the problem of a sign-in that nobody knows any more, with the way back to
+// forgotten is the problem of a sign-in that is not stored any more, with the way back to
 // the app that this browser came from last, or to the person's account.
 func (l *Login) forgotten(c *gin.Context, cause error) error {
 	problem := web.NewProblem(ui.ProblemFlowExpired, cause).BackTo(l.Web.Path("/account"), "Gatehouse")
@@ -101,8 +101,8 @@ func over(err error) error {
 	return err
 }
 
-// bound refuses a flow of another browser: whoever is sent a link to somebody
-// else's sign-in cannot finish it, nor have theirs finished.
+// bound refuses a flow of another browser: a person who is sent a link to another's
+// sign-in cannot finish it, nor have theirs finished.
 func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Problem {
 	_, browser := l.Sessions.Cookies.Browser(h)
 	if browser == nil {
@@ -117,10 +117,10 @@ func (l *Login) bound(ctx context.Context, h http.Header, flow idp.Flow) *web.Pr
 	return web.NewProblem(ui.ProblemOtherBrowser, errors.Join(errors.New("flow of another browser"), err))
 }
 
-// surround reads what stands around a flow, as the flow is now: the policies above
+// loadContext reads the context of a flow, as the flow is now: the policies above
 // all, which Next judges by. It decides nothing.
-func (l *Login) surround(ctx context.Context, s *signIn) (err error) {
-	if s.Surroundings, err = l.Store.Surroundings(ctx, s.flow); err != nil {
+func (l *Login) loadContext(ctx context.Context, s *signIn) (err error) {
+	if s.FlowContext, err = l.Store.FlowContext(ctx, s.flow); err != nil {
 		return err
 	}
 	if err := l.findWays(ctx, s); err != nil {
@@ -179,10 +179,10 @@ func (s *signIn) proofs() []idp.Proof {
 	return s.lapses().Counting(s.flow.Proofs, s.flow.CreatedAt)
 }
 
-// rests tells whether the flow rests on its session's first step: then the session
+// continuesSession tells whether the flow rests on its session's first step. Then the session
 // goes on, judged by the policies under which it was created. With a first step of
 // its own it is a new sign-in, and meets the newest.
-func (s *signIn) rests() bool {
+func (s *signIn) continuesSession() bool {
 	if s.flow.SessionID == "" || !s.sessionCounts() {
 		return false
 	}
@@ -194,7 +194,7 @@ func (s *signIn) rests() bool {
 func (s *signIn) question() mfa.Question {
 	q := mfa.Question{
 		Policy: s.Population.Policy, Override: s.Override, Demand: s.Request.Demand,
-		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.mayUse),
+		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.canUse),
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
@@ -203,7 +203,7 @@ func (s *signIn) question() mfa.Question {
 	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {
 		q.Demand.ACRValues = nil // they came through another provider and sign in here as well
 	}
-	if s.rests() {
+	if s.continuesSession() {
 		q.Policy, q.Override = s.Judged, s.JudgedOverride
 	}
 	if s.notes.Pending.proved() { // who is linked comes in by that from now on
@@ -229,11 +229,11 @@ func (s *signIn) next() State {
 // it now waits for something else.
 func (s *signIn) moved(state State) bool {
 	return s.flow.UserID != "" && s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < s.Version &&
-		!s.rests() && state.kind() != s.flow.Kind
+		!s.continuesSession() && state.kind() != s.flow.Kind
 }
 
-// signedOut tells whether everybody was signed out since the flow was last judged,
-// and with them whoever stands in the middle.
+// signedOut tells whether all sessions were ended "immediately" since the flow was last
+// judged. That ends this sign-in too.
 func (s *signIn) signedOut() bool {
 	return s.flow.PolicyVersion > 0 && s.flow.PolicyVersion < max(s.Population.MinVersion, s.Override.MinVersion)
 }

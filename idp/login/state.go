@@ -19,16 +19,16 @@ type State interface{ kind() string }
 
 // The states.
 type (
-	// ChooseSession: several people are signed in in this browser, and nothing
-	// says who is meant. Signing in as somebody else is open too.
+	// ChooseSession: several people are signed in in this browser, and nothing says who is
+	// meant. Signing in as another person is open too.
 	ChooseSession struct{}
 	// NeedPassword: email and password, or the password again. Only is the one way to
 	// sign in that the request takes, empty for any.
 	NeedPassword struct{ Only idp.Method }
-	// ConfirmEmail: somebody who came through another provider confirms that the address
+	// ConfirmEmail: a person who came through another provider confirms that the address
 	// is theirs, by a code that is sent there.
 	ConfirmEmail struct{}
-	// ChooseMethod: somebody without an authenticator chooses a second step.
+	// ChooseMethod: a person without an authenticator chooses a second step.
 	ChooseMethod struct{ Methods []idp.Method }
 	// NeedCode: a second step. Methods are what will do, the one asked for now
 	// in front; Instead is what the person may turn to beyond them. BeforeApp: it is
@@ -145,9 +145,9 @@ type Notes struct {
 	Method idp.Method `json:"method,omitempty"`
 	// Told: the person has seen how many recovery codes are left.
 	Told bool `json:"told,omitempty"`
-	// Unread: the person was told that nobody can read their recovery codes any more.
+	// Unread: the person was told that their recovery codes cannot be read any more.
 	Unread bool `json:"unread,omitempty"`
-	// Pending is somebody who came through another provider and is not linked yet.
+	// Pending is a person who came through another provider and is not linked yet.
 	Pending *pending `json:"pending,omitempty"`
 	// SID is the session at the provider that the person came through.
 	SID string `json:"sid,omitempty"`
@@ -159,7 +159,8 @@ type Notes struct {
 	// Weak what is wrong about it.
 	Judged idp.PasswordRules `json:"judged,omitzero"`
 	Weak   []password.Reason `json:"weak,omitempty"`
-	// Switch: whoever is signed in at another provider is not who signs in here.
+	// Switch: the person who is signed in at another provider is not the one who signs in
+	// here.
 	Switch bool `json:"switch,omitempty"`
 	// Keep: the person wants to stay signed in.
 	Keep bool `json:"keep,omitempty"`
@@ -233,8 +234,8 @@ func needFirst(d mfa.Decision) State {
 	return NeedPassword{}
 }
 
-// wished leads somebody through the set-up that they chose where an email code
-// would do, nil when there is nothing to set up.
+// wished leads a person through the set-up that they chose where an email code would do,
+// nil when there is nothing to set up.
 func (f Facts) wished() State {
 	if mfa.Of(f.Notes.Method).Kind != mfa.Possession {
 		return nil
@@ -269,8 +270,8 @@ func (f Facts) choose(methods []idp.Method) State {
 	return NeedCode{Methods: methods[i : i+1], Instead: slices.Delete(slices.Clone(methods), i, i+1)}
 }
 
-// unsaved: codes come with the authenticator and are shown only after a second
-// step that is as strong as they are, since whoever reads them has one.
+// unsaved: codes come with the authenticator and are shown only after a second step that
+// is as strong as they are, since they are one.
 func (f Facts) unsaved() bool {
 	return f.Recovery != nil && f.Recovery.SavedAt.IsZero() && f.used(mfa.IsStrong)
 }

@@ -17,10 +17,10 @@ import (
 	"gatehouse/ui"
 )
 
-// otherTab is the session that another tab of this browser made or stepped up
-// meanwhile, if this sign-in can end with it: it satisfies the request, and is of the
-// person who has begun here. nil for none, and where somebody is about to choose.
-func (l *Login) otherTab(ctx context.Context, s *signIn) (*store.SessionStanding, error) {
+// otherTab is the session that another tab of this browser made or stepped up meanwhile,
+// if this sign-in can end with it: it satisfies the request, and is of the person who has
+// begun here. nil for none, and where the person is about to choose.
+func (l *Login) otherTab(ctx context.Context, s *signIn) (*store.SessionState, error) {
 	if !s.waits() {
 		return nil, nil
 	}
@@ -36,13 +36,12 @@ func (s *signIn) waits() bool {
 	return !s.over() && s.flow.Kind != idp.FlowChoose && s.flow.Kind != (Unmet{}).kind() && s.flow.Kind != (Denied{}).kind() && !s.notes.Switch && s.notes.Pending == nil
 }
 
-// apartFromOthers are the steps in which somebody means something else than to go on.
+// apartFromOthers are the steps that mean something else than to go on.
 var apartFromOthers = map[string]bool{"choose": true, "restart": true, "judge": true, "forgot": true, "register": true, "deny": true}
 
-// overtaken is the session of another tab that answers a POST in place of the step: a
-// code that is typed here was used there. Whoever gives a password for another address
-// means another account.
-func (l *Login) overtaken(c *gin.Context, s *signIn, step string) (*store.SessionStanding, error) {
+// overtaken is the session of another tab that answers a POST in place of the step: a code
+// that is typed here was used there. A password for another address means another account.
+func (l *Login) overtaken(c *gin.Context, s *signIn, step string) (*store.SessionState, error) {
 	if apartFromOthers[step] {
 		return nil, nil
 	}
@@ -80,13 +79,13 @@ func (l *Login) askOnward(c *gin.Context) error {
 	return nil
 }
 
-// postOnward is the button of the page that says who is signed in: step has found that
-// nobody is any more.
+// postOnward is the button of the page that says who is signed in: step has found that no
+// person is any more.
 func (l *Login) postOnward(c *gin.Context, s *signIn) error { return l.toPage(c, s) }
 
 // goOn ends the sign-in with the session of another tab, once: request and flow are
 // answered as if the session had been there when the request came in.
-func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionStanding) error {
+func (l *Login) goOn(c *gin.Context, s *signIn, found store.SessionState) error {
 	s.goOnWith(found)
 	s.flow.Kind = (Done{}).kind()
 	var answer web.Answer
@@ -132,7 +131,7 @@ type tooLate struct {
 // Unwrap makes it the problem that it is where nothing starts again.
 func (e *tooLate) Unwrap() error { return e.Problem }
 
-// expired finds the request of a flow whose time is over, if nobody answered it.
+// expired finds the request of a flow whose time is over, if it was not answered.
 func (l *Login) expired(ctx context.Context, flow idp.Flow, problem *web.Problem) error {
 	if flow.Kind == (Done{}).kind() || flow.Kind == (Unmet{}).kind() || flow.Kind == (Denied{}).kind() {
 		return problem
@@ -188,9 +187,9 @@ var populationForm = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 // maxTyped is the longest login_hint that a request may carry.
 const maxTyped = 320
 
-// startAgain makes the request of a sign-in that took too long once more: as it is
-// stored, or as the form brings it back. The address and the population stay. Any other
-// error, and a request that nobody knows, is as it was.
+// startAgain makes the request of a sign-in that took too long once more: as it is stored,
+// or as the form brings it back. The address and the population stay. Any other error, and
+// an unknown request, is as it was.
 func (l *Login) startAgain(c *gin.Context, err error) error {
 	var late *tooLate
 	var problem *web.Problem
@@ -225,7 +224,7 @@ func (l *Login) startAgain(c *gin.Context, err error) error {
 	return err
 }
 
-func (l *Login) renderGoOn(c *gin.Context, s *signIn, found store.SessionStanding) error {
+func (l *Login) renderGoOn(c *gin.Context, s *signIn, found store.SessionState) error {
 	return l.render(c, s, http.StatusOK, ui.GoOn{
 		Frame: l.plainFrame(c, s), Action: l.action(s, "onward"), Email: found.User.Email,
 		OtherURL: Path(l.Web.Base(), s.flow.ID) + "?other=1",

@@ -11,8 +11,7 @@ type turns struct {
 	held map[string]chan struct{}
 }
 
-// take waits until nobody else has a key, and leave gives it back. waited: somebody had
-// it meanwhile.
+// take waits until a key is free, and leave gives it back. waited: it was taken meanwhile.
 func (t *turns) take(ctx context.Context, key string) (leave func(), waited bool, err error) {
 	for {
 		t.mu.Lock()

@@ -19,29 +19,29 @@ import (
 // longAgo as a deadline ends whatever waits.
 var longAgo = time.Unix(1, 0)
 
-// maxHeard is how much a server may say in one exchange, in bytes, so that it
+// maxReply is how much is read from a server in one exchange, in bytes, so that it
 // cannot fill our memory.
-const maxHeard = 256 << 10
+const maxReply = 256 << 10
 
-// ear is a connection that hears only so much.
-type ear struct {
+// limitedConn is a connection from which only so much is read.
+type limitedConn struct {
 	net.Conn
 	left int // bytes; only the goroutine that uses the connection changes it
 }
 
 // Read implements net.Conn.
-func (e *ear) Read(p []byte) (int, error) {
-	if e.left <= 0 {
-		return 0, errNoisy
+func (c *limitedConn) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errReplyTooLong
 	}
-	n, err := e.Conn.Read(p[:min(len(p), e.left)])
-	e.left -= n
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
 	return n, err
 }
 
 // conn is one connection that may carry mails.
 type conn struct {
-	raw    *ear
+	raw    *limitedConn
 	client *smtp.Client
 	reused bool
 	broken bool        // it carries no further mail
@@ -55,7 +55,7 @@ func (c *conn) within(ctx context.Context, f func() error) error {
 		c.broken = true
 		return err
 	}
-	c.raw.left = maxHeard
+	c.raw.left = maxReply
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(longAgo) })
 	err := f()
 	if !stop() {
@@ -75,7 +75,7 @@ func (s *Sender) open(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
-	c := &conn{raw: &ear{Conn: raw}}
+	c := &conn{raw: &limitedConn{Conn: raw}}
 	if err := c.within(ctx, func() error { return s.greet(ctx, c) }); err != nil {
 		_ = raw.Close()
 		return nil, err

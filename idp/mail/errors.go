@@ -31,11 +31,11 @@ func permanent(format string, args ...any) error {
 }
 
 var (
-	errClosed    = errors.New("the sender is closed")
-	errNoSMTP    = errors.New("the server's answer is not SMTP")
-	errNoisy     = errors.New("the server says too much")
-	errNoUTF8    = errors.New("the address needs SMTPUTF8 (RFC 6531), which the server does not offer")
-	errNoUpgrade = errors.New("the server does not offer STARTTLS, so nothing was sent")
+	errClosed       = errors.New("the sender is closed")
+	errNoSMTP       = errors.New("the server's answer is not SMTP")
+	errReplyTooLong = errors.New("the server's reply is too long")
+	errNoUTF8       = errors.New("the address needs SMTPUTF8 (RFC 6531), which the server does not offer")
+	errNoUpgrade    = errors.New("the server does not offer STARTTLS, so nothing was sent")
 )
 
 // maxAnswer is how much of a server's words an error may hold, in bytes.
@@ -116,8 +116,8 @@ func withoutWords(err error) error {
 		certificate *tls.CertificateVerificationError
 	)
 	switch {
-	case errors.Is(err, errNoisy):
-		return errNoisy
+	case errors.Is(err, errReplyTooLong):
+		return errReplyTooLong
 	case errors.As(err, &certificate):
 		return certificate
 	case errors.As(err, &record):

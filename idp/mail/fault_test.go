@@ -303,7 +303,7 @@ func TestEndlessAnswer(t *testing.T) {
 		}
 		return willing(command)
 	})
-	wantTemporary(t, sender(t, cfg).Send(t.Context(), message()), "too much")
+	wantTemporary(t, sender(t, cfg).Send(t.Context(), message()), "too long")
 }
 
 func TestSilentServer(t *testing.T) {

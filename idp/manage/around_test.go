@@ -377,8 +377,8 @@ func TestActsThatGetAroundNoSecondStepTakeNoMore(t *testing.T) {
 				d, err := o.People.UserDetail(ctx, manager, u.ID)
 				idptest.Must(t, err)
 				offered := map[string]bool{
-					"email": manager.MayMoveEmail(d.Person), "spelling": manager.MayOn("UpdateUser", d.Person),
-					"password": manager.MayOn("SetPassword", d.Person), "connect": manager.MayOn("LinkIdentity", d.Person),
+					"email": manager.CanMoveEmail(d.Person), "spelling": manager.CanDoTo("UpdateUser", d.Person),
+					"password": manager.CanDoTo("SetPassword", d.Person), "connect": manager.CanDoTo("LinkIdentity", d.Person),
 				}
 				if !act.may && offered[what] {
 					t.Errorf("%s of somebody with %s is offered", what, name)

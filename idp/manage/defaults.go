@@ -70,7 +70,7 @@ func systemRoles() []idp.Role {
 	}
 }
 
-// NewUserFields describe somebody who is not there yet, but for the password.
+// NewUserFields describe a person who is added, but for the password.
 func NewUserFields() settings.Fields[people.NewUser] {
 	return settings.Fields[people.NewUser]{
 		settings.Line("email", func(n *people.NewUser) *string { return &n.Email }).Must("settings.user.need_email"),

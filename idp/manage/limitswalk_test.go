@@ -43,7 +43,7 @@ var held = map[string]string{
 	"self.ChangePassword":          "own password",
 	"self.ConfirmEmail":            "use of an address's link",
 	"self.RemoveAuthenticator":     "last authenticator",
-	"self.mayAdd":                  "authenticators of a person",
+	"self.canAdd":                  "authenticators of a person",
 }
 
 // typed are the functions that bound what one request says or reads: the others change

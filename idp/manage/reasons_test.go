@@ -53,8 +53,8 @@ func (o *office) powers(t *testing.T) map[idp.AuditKind]func(a authz.Actor, reas
 	}
 }
 
-// standing is state, with what people and roles are.
-func (o *office) standing(t *testing.T) string {
+// stateWithRoles is state, with what people and roles are.
+func (o *office) stateWithRoles(t *testing.T) string {
 	t.Helper()
 	return o.state(t) + query[string](t, o, `SELECT ' ' || (SELECT COUNT(*) FROM roles) || ' ' || (SELECT SUM(version) FROM roles) || ' ' ||
 		(SELECT SUM(version) FROM users) || ' ' || (SELECT COUNT(*) FROM users WHERE disabled) || ' ' || (SELECT COUNT(*) FROM user_roles)`)
@@ -64,7 +64,7 @@ func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		powers := o.powers(t)
-		before := o.standing(t)
+		before := o.stateWithRoles(t)
 		old, never := everything(), everything()
 		old.SecondStepAt, never.SecondStepAt = idp.Now().Add(-authz.FreshSecondStep-time.Second), time.Time{}
 		for kind, do := range powers {
@@ -76,7 +76,7 @@ func TestRolesAndAccountsAskForAFreshSecondStepAndAReason(t *testing.T) {
 			for _, reason := range []string{"", " \t\n", strings.Repeat("x", 501), "a\x00b"} {
 				expectField(t, fmt.Sprintf("%s because of %.20q", kind, reason), do(everything(), reason), "reason")
 			}
-			if after := o.standing(t); after != before {
+			if after := o.stateWithRoles(t); after != before {
 				t.Errorf("%s: refused, and from\n%s\nto\n%s", kind, before, after)
 			}
 		}
@@ -212,14 +212,14 @@ func TestNoPowerIsUsedUnseen(t *testing.T) {
 				if table == "outbox" && strings.HasPrefix(string(kind), "role.") {
 					continue // they concern nobody in particular
 				}
-				before := o.standing(t)
+				before := o.stateWithRoles(t)
 				o.exec(t, "ALTER TABLE "+table+" RENAME TO hidden")
 				err := do(everything(), ticket)
 				o.exec(t, "ALTER TABLE hidden RENAME TO "+table)
 				if err == nil || errors.Is(err, idp.ErrInvalid) || errors.Is(err, idp.ErrConflict) {
 					t.Errorf("%s without %s: %v", kind, table, err)
 				}
-				if after := o.standing(t); after != before {
+				if after := o.stateWithRoles(t); after != before {
 					t.Errorf("%s without %s: from %s to %s", kind, table, before, after)
 				}
 				idptest.Must(t, do(everything(), ticket)) // the table was the reason

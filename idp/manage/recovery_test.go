@@ -345,8 +345,8 @@ func (o *office) expectSignedOut(t *testing.T, b belongings, told idp.Client, ac
 		}
 	}
 	for i, g := range b.grants {
-		standing, err := o.db.StandingByGrant(t.Context(), g.ID)
-		if err != nil || standing.Grant.RevokedAt.IsZero() || standing.Live(idp.Now()) {
+		state, err := o.db.GrantState(t.Context(), g.ID)
+		if err != nil || state.Grant.RevokedAt.IsZero() || state.Live(idp.Now()) {
 			t.Errorf("grant %d (offline %t) lives: %v", i, g.Offline, err)
 		}
 	}
@@ -383,7 +383,7 @@ func (o *office) expectUntouched(t *testing.T, b belongings, e idp.Enrolment) {
 		}
 	}
 	for _, g := range b.grants[:5] {
-		if standing, err := o.db.StandingByGrant(t.Context(), g.ID); err != nil || !standing.Live(idp.Now()) {
+		if state, err := o.db.GrantState(t.Context(), g.ID); err != nil || !state.Live(idp.Now()) {
 			t.Errorf("somebody else's grant: %v", err)
 		}
 	}

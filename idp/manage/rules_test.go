@@ -53,7 +53,7 @@ func TestEveryOperationHasARule(t *testing.T) {
 
 // steps are methods that operations of other rooms call, after they were allowed.
 var steps = []string{
-	"Allow", "Detail", "Forbid", "LinkMade", "Mailing", "MayRead", "MayVouch", "SaveUser", "Target", "Through", "Unlink", "WayMade",
+	"Authorize", "AuthorizeRead", "AuthorizeVouching", "Detail", "Forbid", "LinkMade", "Mailing", "SaveUser", "Target", "Through", "Unlink", "WayMade",
 }
 
 // A room that grows beyond this holds two concerns.
@@ -295,7 +295,7 @@ func TestOperationsAskForTheirPermissions(t *testing.T) {
 				if n := query[int](t, o, refusals) - seen; !may && n != 1 {
 					t.Errorf("%s with %v: %d refusals in the audit log", at.op, set, n)
 				}
-				if may && !holder(set...).May(at.op) {
+				if may && !holder(set...).CanDo(at.op) {
 					t.Errorf("%s with %v: allowed, and May says no", at.op, set)
 				}
 			}

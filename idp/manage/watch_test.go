@@ -248,7 +248,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 // everyRow is all that an operation may write, but for refusals in the audit log.
 func (o *office) everyRow(t *testing.T) string {
 	t.Helper()
-	text := o.standing(t)
+	text := o.stateWithRoles(t)
 	for _, counted := range []string{
 		"links", "links WHERE used_at IS NULL", "roles", "clients", "signing_keys", "outbox WHERE done_at IS NULL", "populations",
 		"factors WHERE disabled_at IS NULL", "users WHERE name = 'Another name'", "clients WHERE name = 'Another name'",

@@ -14,7 +14,7 @@ func (o *Outbox) complete(m ui.Mail) ui.Mail {
 	return m
 }
 
-// sections are where somebody acts on what a mail tells, below their account.
+// sections are the parts of the account, by the mail that they are about.
 var sections = map[ui.MailKind]string{
 	ui.MailNewBrowser: "/sessions", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
 	ui.MailFactorEnrolled: "/second-step", ui.MailFactorDisabled: "/second-step", ui.MailFactorEnabled: "/second-step",

@@ -68,15 +68,16 @@ func (b *Backchannel) Tell(ctx context.Context, d store.Delivery) error {
 	return b.tell(ctx, client, d)
 }
 
-// Test posts a logout token of a session that nobody has, once and at once, to see what the
-// client answers: it is to be 200 or 204. The token has no sub, so that it signs nobody out.
+// Test posts a logout token of an invented session, once and at once, to see what the
+// client answers: it is to be 200 or 204. The token has no sub, so that it signs no one
+// out.
 func (b *Backchannel) Test(ctx context.Context, client idp.Client) error {
 	ctx, stop := context.WithTimeout(ctx, testWithin)
 	defer stop()
 	return b.tell(ctx, client, store.Delivery{ID: idp.NewID(), SessionID: idp.NewID()})
 }
 
-// testWithin is how long somebody waits for a client's answer.
+// testWithin is how long a test waits for a client's answer.
 const testWithin = 5 * time.Second
 
 func (b *Backchannel) tell(ctx context.Context, client idp.Client, d store.Delivery) error {

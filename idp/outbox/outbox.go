@@ -19,8 +19,8 @@ import (
 // client's id.
 const MailLane = "mail"
 
-// RequestLane is the lane of what somebody who is not signed in asked for. It is looked
-// into after they were answered, so that the answer tells nothing.
+// RequestLane is the lane of requests without a sign-in. They are looked into after they
+// were answered, so that the answer tells nothing.
 const RequestLane = "requests"
 
 // LogoutKind is the kind of a logout token's delivery; that of a mail is the

@@ -11,22 +11,22 @@ import (
 	"gatehouse/idp/store"
 )
 
-// How many mails are under way at a time: all in all, to one domain, and of those the
-// ones that nobody waits for. The rest is kept for codes and links.
+// How many mails are under way at a time: all in all, to one domain, and of those the ones
+// that no person waits for. The rest is kept for codes and links.
 const (
 	mostMails, mostLater      = 12, 6
 	mostToOne, mostLaterToOne = 4, 2
 	// manyFailed in a row: the mail server is down, and gets a pause.
 	manyFailed = 4
-	// waitedFor is how long a mail is of use at most that somebody waits for.
+	// waitedFor is how long a mail is of use at most that a person waits for.
 	waitedFor = time.Hour
-	// shortPatience is how long the first attempt at a mail that somebody waits for may
+	// shortPatience is how long the first attempt at a mail that a person waits for may
 	// take; longPatience is as long as the mailer takes at most.
 	shortPatience, longPatience = 8 * time.Second, 20 * time.Second
 )
 
-// postOffice counts the mails that are under way, so that those that hang hold up
-// nobody else's.
+// postOffice counts the mails that are under way, so that those that hang do not hold up
+// others.
 type postOffice struct {
 	mu     sync.Mutex
 	all    load
@@ -108,11 +108,11 @@ func (p *postOffice) pause() {
 	p.rest = idp.Now().Add(lookEvery)
 }
 
-// waited tells whether somebody waits for a mail: a code, a link.
+// waited tells whether a person waits for a mail: a code, a link.
 func waited(d store.Delivery) bool { return d.ExpiresAt.Sub(d.CreatedAt) <= waitedFor }
 
-// patience is how long an attempt may take: for what somebody waits for, a little
-// longer each time.
+// patience is how long an attempt may take: for what a person waits for, a little longer
+// each time.
 func patience(d store.Delivery) time.Duration {
 	if !waited(d) {
 		return longPatience
@@ -120,8 +120,8 @@ func patience(d store.Delivery) time.Duration {
 	return min(longPatience, shortPatience*time.Duration(max(d.Attempts, 1)))
 }
 
-// post begins with mails that are due and for which there is room: first those that
-// somebody waits for, and of them those that were not tried yet. It waits for none; each
+// post begins with mails that are due and for which there is room: first those that a
+// person waits for, and of them those that were not tried yet. It waits for none; each
 // that ends wakes the worker. Its share of a look is bounded, so that mails which fail at
 // once do not keep the others from being tried.
 func (w *Worker) post(ctx context.Context, p *postOffice, running *sync.WaitGroup) {

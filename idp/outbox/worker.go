@@ -23,7 +23,7 @@ const (
 	// atOnce is how many deliveries of one lane, or to one mail domain, are under way at
 	// a time.
 	atOnce = 4
-	// lease is how long a delivery under way is nobody else's to try. It is renewed as
+	// lease is how long other workers leave a delivery under way alone. It is renewed as
 	// long as the worker lives: what a killed one had under way is soon tried again.
 	lease, renewEvery = 12 * time.Second, 4 * time.Second
 	// longestWait is the longest between two attempts at one delivery; a code's is
@@ -47,8 +47,8 @@ type Worker struct {
 	Write func(ui.Mail) (ui.Letter, error)
 	// Logout tells a client that a session is over.
 	Logout func(ctx context.Context, d store.Delivery) error
-	// Request carries out what somebody asked for, by its kind; it may be called again
-	// after a crash. Optional: requests wait where nobody carries them out.
+	// Request carries out a request, by its kind; it may be called again after a crash.
+	// Optional: without it requests wait.
 	Request func(ctx context.Context, kind string, body []byte) error
 	// Observe hears of every attempt, for metrics: the outcome is empty for one that
 	// will be repeated. Optional.

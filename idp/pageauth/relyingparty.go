@@ -57,7 +57,7 @@ type Ask struct {
 
 // Viewers are the sessions of a browser that may see the pages, in the order of the
 // populations: one person may have one of each.
-func (p *RelyingParty) Viewers(ctx context.Context, h http.Header) ([]store.SessionStanding, error) {
+func (p *RelyingParty) Viewers(ctx context.Context, h http.Header) ([]store.SessionState, error) {
 	populations, err := p.Populations(ctx)
 	if err != nil {
 		return nil, err
@@ -66,30 +66,30 @@ func (p *RelyingParty) Viewers(ctx context.Context, h http.Header) ([]store.Sess
 	if err != nil {
 		return nil, err
 	}
-	return p.let(found), nil
+	return p.viewable(found), nil
 }
 
-// After is Viewers of one population for a browser that may have lost the answer to an
+// ViewersAfter are those of one population for a browser that may have lost the answer to an
 // act that gave its session another token.
-func (p *RelyingParty) After(ctx context.Context, h http.Header, population string, a session.Act) ([]store.SessionStanding, error) {
+func (p *RelyingParty) ViewersAfter(ctx context.Context, h http.Header, population string, a session.Act) ([]store.SessionState, error) {
 	found, err := p.Sessions.FindAfter(ctx, h, p.Client, population, a)
-	return p.let(found), err
+	return p.viewable(found), err
 }
 
-// let are those of some sessions that may see the pages.
-func (p *RelyingParty) let(found []store.SessionStanding) (list []store.SessionStanding) {
+// viewable are those of some sessions that may see the pages.
+func (p *RelyingParty) viewable(found []store.SessionState) (list []store.SessionState) {
 	for _, s := range found {
-		if p.lets(s) {
+		if p.canView(s) {
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// Again reads a viewer's session anew, by its id: its cookie may have been replaced.
+// Reread reads a viewer's session anew, by its id: its cookie may have been replaced.
 // ok: it may still see the pages.
-func (p *RelyingParty) Again(ctx context.Context, seen store.SessionStanding) (now store.SessionStanding, ok bool, err error) {
-	now, err = p.Store.SessionStanding(ctx, p.Client, seen.Session.ID)
+func (p *RelyingParty) Reread(ctx context.Context, seen store.SessionState) (now store.SessionState, ok bool, err error) {
+	now, err = p.Store.SessionState(ctx, p.Client, seen.Session.ID)
 	if errors.Is(err, idp.ErrNotFound) {
 		return now, false, nil
 	}
@@ -97,18 +97,18 @@ func (p *RelyingParty) Again(ctx context.Context, seen store.SessionStanding) (n
 		return now, false, err
 	}
 	now, open := now.Worth()
-	return now, open && p.lets(now), nil
+	return now, open && p.canView(now), nil
 }
 
-// lets tells whether a session may see the pages.
-func (p *RelyingParty) lets(s store.SessionStanding) bool {
+// canView tells whether a session may see the pages.
+func (p *RelyingParty) canView(s store.SessionState) bool {
 	return s.Session.Alive(s.Population, idp.Now()) && !s.User.Disabled &&
 		s.Session.PolicyVersion >= s.Override.MinVersion && p.strongEnough(s)
 }
 
 // strongEnough asks the rule, with the pages' own override. A session that an app
 // without a second step let in is not enough for pages that ask for one.
-func (p *RelyingParty) strongEnough(s store.SessionStanding) bool {
+func (p *RelyingParty) strongEnough(s store.SessionState) bool {
 	return mfa.Decide(mfa.Question{
 		Policy: s.Judged, Override: p.Override, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
 		Proofs: s.Session.Proofs, Now: idp.Now(),

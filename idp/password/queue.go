@@ -32,8 +32,8 @@ const (
 
 type laneKey struct{}
 
-// ForKnown marks the work of a context as that of somebody who is known: who is signed
-// in, or whose browser the account that they sign in to knows.
+// ForKnown marks the work of a context as that of a known person: one who is signed in, or
+// whose browser the account that they sign in to knows.
 func ForKnown(ctx context.Context) context.Context {
 	return context.WithValue(ctx, laneKey{}, known)
 }

@@ -82,8 +82,8 @@ func (r Reason) String() string {
 	return string(r.Kind)
 }
 
-// Judge lists everything that is wrong about a password, nothing for one that meets
-// the rules. It is pure, and cheap enough to be asked while somebody types.
+// Judge lists everything that is wrong about a password, nothing for one that meets the
+// rules. It is pure, and cheap enough to be asked at each key.
 func Judge(password string, r Rules) []Reason {
 	if len(password) > MaxBytes {
 		return []Reason{{TooLong, MaxBytes}}
@@ -143,8 +143,8 @@ func Expires(r idp.PasswordRules, set time.Time) time.Time {
 	return set.Add(time.Duration(r.ExpiryDays) * 24 * time.Hour)
 }
 
-// Laxer is what passwords must be that met either of two sets of rules: nobody who
-// meets one of them is asked to change.
+// Laxer is met by each password that meets one of two sets of rules. A person who meets
+// one of them is not asked to change.
 func Laxer(a, b idp.PasswordRules) idp.PasswordRules {
 	if a == (idp.PasswordRules{}) || b == (idp.PasswordRules{}) {
 		return idp.PasswordRules{}

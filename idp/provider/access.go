@@ -18,8 +18,7 @@ import (
 // finds any token. Neither base64url nor a JWT has a "~".
 const servicePrefix = "service~"
 
-// access is a token that somebody presents, active at this moment, and what it
-// stands for.
+// access is a token that was presented, active at this moment, and what it stands for.
 type access struct {
 	kind      idp.TokenKind
 	id        string // of its row, or the jti of a JWT
@@ -31,7 +30,7 @@ type access struct {
 	issuedAt  time.Time
 	expiresAt time.Time
 	// person is who is behind it, nil for a service; roles are a service's.
-	person *idp.Standing
+	person *idp.GrantState
 	roles  []string
 	// jkt is the thumbprint of the key that it is bound to, empty for none.
 	jkt string
@@ -64,7 +63,7 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 		}
 		return p.ofService(s)
 	}
-	found, err := p.standingByToken(ctx, token)
+	found, err := p.tokenState(ctx, token)
 	if err != nil {
 		return access{}, err
 	}
@@ -76,11 +75,11 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 		return access{}, idp.ErrExpired
 	}
 	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.DPoPBound {
-		return access{}, idp.ErrExpired // of before the app's tokens were to be bound
+		return access{}, idp.ErrExpired // from before the app's tokens were to be bound
 	}
 	a := access{
 		kind: t.Kind, id: t.ID, exchange: t.Exchange, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
-		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.Standing, jkt: t.JKT,
+		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.GrantState, jkt: t.JKT,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
@@ -88,11 +87,11 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	return p.stillExchanged(ctx, a)
 }
 
-// standingByToken reads an opaque token with what it is worth now. A scope that its app
+// tokenState reads an opaque token with what it is worth now. A scope that its app
 // has lost since is gone, as it is from a JWT.
-func (p *Provider) standingByToken(ctx context.Context, token string) (store.TokenStanding, error) {
-	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
-	found.Standing = found.Judged()
+func (p *Provider) tokenState(ctx context.Context, token string) (store.TokenState, error) {
+	found, err := p.Store.TokenState(ctx, idp.HashSecret(token))
+	found.GrantState = found.Judged()
 	return found, err
 }
 
@@ -157,18 +156,18 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	if c.grantID() == "" {
 		return p.findServiceJWT(ctx, a, c)
 	}
-	found, err := p.Store.StandingByJWT(ctx, c.grantID(), c.ID)
+	found, err := p.Store.JWTState(ctx, c.grantID(), c.ID)
 	if err != nil {
 		return access{}, err
 	}
-	found.Standing = found.Judged()
+	found.GrantState = found.Judged()
 	switch {
 	case found.Grant.Sub() != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
 		return access{}, idp.ErrInvalid
 	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.DPoPBound:
 		return access{}, idp.ErrExpired
 	}
-	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.Standing
+	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.GrantState
 	return p.stillExchanged(ctx, a)
 }
 
@@ -194,7 +193,7 @@ func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (a
 
 // ofService is what a service's token is worth now: a scope or role that its client
 // has lost since is gone, even when the client has it again.
-func (p *Provider) ofService(s idp.ServiceStanding) (access, error) {
+func (p *Provider) ofService(s idp.ServiceState) (access, error) {
 	if !s.Live(idp.Now()) {
 		return access{}, idp.ErrExpired
 	}
@@ -214,10 +213,10 @@ var (
 	ErrScopeInsufficient = idp.ErrScopeInsufficient
 )
 
-// AdminToken finds who stands behind an access token that the admin API was called
-// with. ErrTokenInvalid: it is none of ours, for somebody else, or has ended;
-// ErrScopeInsufficient: it is good, but not for the admin API (RFC 6750 section
-// 3.1). Anything else is a fault of ours.
+// AdminToken finds who stands behind an access token that the admin API was called with.
+// ErrTokenInvalid: it is none of ours, has another audience, or has ended;
+// ErrScopeInsufficient: it is good, but not for the admin API (RFC 6750 section 3.1).
+// Anything else is a fault of ours.
 func (p *Provider) AdminToken(ctx context.Context, token string) (AdminAccess, error) {
 	a, err := p.find(ctx, token)
 	switch {

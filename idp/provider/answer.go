@@ -79,9 +79,9 @@ func (p *Provider) grant(ctx context.Context, r idp.Request, client idp.Client, 
 	return p.Store.Audit(ctx, e)
 }
 
-// Resume answers the request of a sign-in that is finished, in the transaction
-// that made the session. One request gets one answer. The session must be of the
-// browser that made the request: whoever knows a request's id gets nothing.
+// Resume answers the request of a sign-in that is finished, in the transaction that made
+// the session. One request gets one answer. The session must be of the browser that made
+// the request: a request's id alone is worth nothing.
 func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) (web.Answer, error) {
 	r, client, err := p.finish(ctx, requestID)
 	if err != nil {
@@ -103,7 +103,7 @@ func (p *Provider) Resume(ctx context.Context, requestID string, s idp.Session) 
 	if err != nil {
 		return web.Answer{}, err
 	}
-	if needed != idp.NoApproval { // withdrawn, or the app became somebody else's, this very moment
+	if needed != idp.NoApproval { // withdrawn, or the app changed its owner, this very moment
 		return p.refusal(r, fail(consentRequired, "the person has to be asked what the app may have")), nil
 	}
 	if r.UserCode != "" {
@@ -159,7 +159,7 @@ func (p *Provider) Again(r idp.Request) string {
 }
 
 // Anew is the URL that makes the same request once more, with all that it asks of the
-// person, for one that nobody answered. The sign-in to a page of ours begins with the
+// person, for one that was not answered. The sign-in to a page of ours begins with the
 // population again that it was at.
 func (p *Provider) Anew(r idp.Request, population string) string {
 	if r.UserCode != "" {
@@ -199,7 +199,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 // would have when the request came in; nil for none. It may be younger than the request:
 // another tab made it. A request that wants a sign-in of its own, or a choice, is
 // answered by none.
-func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionStanding, error) {
+func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*store.SessionState, error) {
 	if !r.Demand.Since.IsZero() || r.Demand.Choose || r.Demand.Consent {
 		return nil, nil
 	}

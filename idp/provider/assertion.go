@@ -104,7 +104,7 @@ func claimedBy(token string) string {
 	payload, _, _ := strings.Cut(rest, ".")
 	raw, _ := base64.RawURLEncoding.DecodeString(payload)
 	var a assertion
-	_ = json.Unmarshal(raw, &a) // nobody is named
+	_ = json.Unmarshal(raw, &a) // the assertion names no client
 	return a.Subject
 }
 
@@ -179,7 +179,7 @@ func (a assertion) refuse(client idp.Client, ours []string, now time.Time) strin
 }
 
 // isFor tells whether an audience is one of our names, or several and no other's: an
-// assertion for somebody else as well could be presented here by them.
+// assertion with another audience as well could be presented here by that audience.
 func isFor(aud json.RawMessage, ours []string) bool {
 	var names []string
 	var name string

@@ -198,7 +198,7 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 		if !errors.Is(err, idp.ErrExpired) && !errors.Is(err, idp.ErrNotFound) {
 			return sending{Answer: answer}, err
 		}
-		// It ended this very moment, or was deleted with its person: then nobody is signed in.
+		// It ended this very moment, or was deleted with its person: no session is left.
 		if a.request.Demand.None {
 			return sending{}, fail(loginRequired, "nobody is signed in any more")
 		}
@@ -212,7 +212,7 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 }
 
 // silent is the error of a request with prompt=none that needs a page.
-func silent(s *store.SessionStanding, choose bool, d mfa.Outcome, needed idp.Approval) *failure {
+func silent(s *store.SessionState, choose bool, d mfa.Outcome, needed idp.Approval) *failure {
 	switch {
 	case choose:
 		return fail(accountSelectionRequired, "several accounts are signed in")
@@ -226,8 +226,8 @@ func silent(s *store.SessionStanding, choose bool, d mfa.Outcome, needed idp.App
 	return fail(interactionRequired, "a second step is needed")
 }
 
-// readHint takes the person that id_token_hint names. An expired token still
-// names somebody; one of another kind or client does not.
+// readHint takes the person that id_token_hint names. An expired token still names a
+// person; one of another kind or client does not.
 func (p *Provider) readHint(ctx context.Context, a *authorization, hint string) error {
 	if hint == "" {
 		return p.findWanted(ctx, a, false)
@@ -246,15 +246,15 @@ func (p *Provider) readHint(ctx context.Context, a *authorization, hint string) 
 // pick finds the session that answers: whom a hint names, or the only one. With
 // several and no hint the person has to choose. With prompt=create no
 // session answers.
-func (a *authorization) pick(found []store.SessionStanding) (s *store.SessionStanding, choose bool) {
+func (a *authorization) pick(found []store.SessionState) (s *store.SessionState, choose bool) {
 	if slices.Contains(a.prompt, "create") {
 		return nil, false
 	}
 	if a.request.Demand.UserID != "" {
-		found = keep(found, func(s store.SessionStanding) bool { return s.User.ID == a.request.Demand.UserID })
+		found = keep(found, func(s store.SessionState) bool { return s.User.ID == a.request.Demand.UserID })
 	} else if a.request.LoginHint != "" {
 		key := string(idp.EmailKey(a.request.LoginHint))
-		found = keep(found, func(s store.SessionStanding) bool { return string(idp.EmailKey(s.User.Email)) == key })
+		found = keep(found, func(s store.SessionState) bool { return string(idp.EmailKey(s.User.Email)) == key })
 	}
 	if len(found) == 0 {
 		return nil, false
@@ -262,16 +262,15 @@ func (a *authorization) pick(found []store.SessionStanding) (s *store.SessionSta
 	return &found[0], len(found) > 1 || slices.Contains(a.prompt, "select_account")
 }
 
-func keep(list []store.SessionStanding, wanted func(store.SessionStanding) bool) []store.SessionStanding {
-	return slices.DeleteFunc(slices.Clone(list), func(s store.SessionStanding) bool { return !wanted(s) })
+func keep(list []store.SessionState, wanted func(store.SessionState) bool) []store.SessionState {
+	return slices.DeleteFunc(slices.Clone(list), func(s store.SessionState) bool { return !wanted(s) })
 }
 
-// decide asks whether a session, or nobody, is enough for the request. A session
-// is judged by the policies under which it was created, and does not count at a
-// client whose override was changed "immediately" since. Which second factors the
-// person has, and which ways to sign in, is for the sign-in to find out: here they count
-// as having them all.
-func (a *authorization) decide(s *store.SessionStanding) mfa.Outcome {
+// decide asks whether a session, or none, is enough for the request. A session is judged
+// by the policies under which it was created, and does not count at a client whose
+// override was changed "immediately" since. The person counts as having all second factors
+// and ways to sign in: the sign-in finds out which they have.
+func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 	q := mfa.Question{
 		Demand: a.request.Demand, Now: a.request.CreatedAt,
 		Enrolled:     mfa.Everything(),
@@ -295,7 +294,7 @@ func reachable(d idp.Demand) bool {
 }
 
 // answerAtOnce is single sign-on: no page, no extra redirect.
-func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionStanding, by idp.Consent) (answer web.Answer, err error) {
+func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.SessionState, by idp.Consent) (answer web.Answer, err error) {
 	err = p.Store.Do(ctx, func(ctx context.Context) (err error) {
 		answer, err = p.grantCode(ctx, a.request, a.client, s.Session, s.Override, by)
 		return err
@@ -305,7 +304,7 @@ func (p *Provider) answerAtOnce(ctx context.Context, a *authorization, s store.S
 
 // startFlow stores the request and a flow of this browser, and sends the person
 // to the sign-in. A session that is not enough is where the flow begins.
-func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Header, s *store.SessionStanding, choose bool) (sending, error) {
+func (p *Provider) startFlow(ctx context.Context, a *authorization, h http.Header, s *store.SessionState, choose bool) (sending, error) {
 	var cookie *http.Cookie
 	_, browser := p.Sessions.Cookies.Browser(h)
 	if browser == nil {

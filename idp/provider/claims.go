@@ -23,8 +23,8 @@ const IDTokenLifetime = 5 * time.Minute
 // authentication is how a person signed in: the same in every token of a grant,
 // computed from its proofs.
 type authentication struct {
-	// AuthTime is left out where nobody says when it was (OpenID Connect Core 1.0 section
-	// 2): a sign-in elsewhere, for a request that does not ask how old it may be.
+	// AuthTime is left out where the time is unknown (OpenID Connect Core 1.0 section 2):
+	// a sign-in elsewhere, for a request that does not ask how old it may be.
 	AuthTime int64    `json:"auth_time,omitempty"`
 	ACR      idp.ACR  `json:"acr"`
 	AMR      []string `json:"amr"`
@@ -57,7 +57,7 @@ type membership struct {
 }
 
 // membershipOf is as of now: an app that lost the scope or the switch gets no roles.
-func membershipOf(s idp.Standing, t told) membership {
+func membershipOf(s idp.GrantState, t told) membership {
 	m := membership{Population: s.User.PopulationID}
 	if s.App.Claims.PlainPopulation {
 		m.PlainPopulation = m.Population
@@ -82,7 +82,7 @@ func (t told) has(claim, scope string) bool {
 // toldIn is what is told in a place to who has scopes there. A claim that was asked for by
 // name ends with the scope that it is a part of, as that scope does: for good when the app
 // loses it.
-func toldIn(s idp.Standing, scopes, asked []string) told {
+func toldIn(s idp.GrantState, scopes, asked []string) told {
 	t := told{scopes: scopes}
 	for _, c := range claimScopes() {
 		if slices.Contains(asked, c.name) && len(s.App.ScopesOf(s.Grant, []string{c.scope})) > 0 {
@@ -92,8 +92,8 @@ func toldIn(s idp.Standing, scopes, asked []string) told {
 	return t
 }
 
-// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0
-// section 5.4). What nobody wrote down is left out.
+// person is who signed in, as far as the scopes allow (OpenID Connect Core 1.0 section
+// 5.4). Empty values are left out.
 type person struct {
 	Subject string `json:"sub"`
 	membership
@@ -143,7 +143,7 @@ func claimScopes() []namedClaim {
 	return list
 }
 
-func personOf(s idp.Standing, t told) person {
+func personOf(s idp.GrantState, t told) person {
 	p := person{Subject: s.Grant.Sub(), membership: membershipOf(s, t)}
 	for _, c := range personalClaims {
 		if t.has(c.name, idp.ScopeOfClaim(c.name)) {
@@ -154,14 +154,14 @@ func personOf(s idp.Standing, t told) person {
 }
 
 // personAtUserinfo is what userinfo says of a person to who has some scopes.
-func personAtUserinfo(s idp.Standing, scopes []string) person {
+func personAtUserinfo(s idp.GrantState, scopes []string) person {
 	return personOf(s, toldIn(s, scopes, s.Grant.Claims.Userinfo))
 }
 
 // personInIDToken is what the ID token says of them: what userinfo gives is left out there
 // (OpenID Connect Core 1.0 section 5.4), unless the app is set to have it, or the request
 // named the claim.
-func personInIDToken(s idp.Standing) person {
+func personInIDToken(s idp.GrantState) person {
 	scopes := s.Grant.Scopes
 	if !s.App.Claims.InIDToken {
 		scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return scope != idp.RolesScope })
@@ -197,7 +197,7 @@ func claimNames() []string {
 
 // signIDToken makes the ID token, the one after a refresh included: of the sign-in it says
 // what the first one said, of the person what is so now.
-func (p *Provider) signIDToken(s idp.Standing, client idp.Client, accessToken string, now time.Time) (string, error) {
+func (p *Provider) signIDToken(s idp.GrantState, client idp.Client, accessToken string, now time.Time) (string, error) {
 	if !slices.Contains(s.Grant.Scopes, "openid") {
 		return "", nil
 	}
@@ -232,7 +232,7 @@ type accessTokenClaims struct {
 
 // signAccessToken makes a JWT access token. Its jti begins with the grant, so
 // that our endpoints find out whether it still stands.
-func (p *Provider) signAccessToken(s idp.Standing, client idp.Client, to target, jkt string, now time.Time) (string, error) {
+func (p *Provider) signAccessToken(s idp.GrantState, client idp.Client, to target, jkt string, now time.Time) (string, error) {
 	g := s.Grant
 	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{

@@ -94,7 +94,7 @@ func (p *Provider) createDevice(ctx context.Context, d *idp.Device) (err error) 
 }
 
 // redeemDevice answers the poll of a device (RFC 8628 sections 3.4 and 3.5): one statement
-// while nobody has decided. The approved code is one of a grant, and used once.
+// while it is not decided. The approved code is one of a grant, and used once.
 func (p *Provider) redeemDevice(ctx context.Context, client idp.Client, form url.Values) (issued, error) {
 	if !client.Allows(idp.DeviceGrant) {
 		return issued{}, fail(unauthorizedClient, "the client may not use the device grant")
@@ -123,7 +123,7 @@ func (p *Provider) redeemDevice(ctx context.Context, client idp.Client, form url
 }
 
 func (p *Provider) redeemApproved(ctx context.Context, client idp.Client, code string, form url.Values) (issued, error) {
-	return p.redeem(ctx, client, code, form, func(s idp.Standing) *failure {
+	return p.redeem(ctx, client, code, form, func(s idp.GrantState) *failure {
 		if !s.Grant.FromDevice {
 			return fail(invalidGrant, "this is no device code")
 		}

@@ -137,7 +137,7 @@ type asking struct {
 	request idp.Request
 	device  idp.Device
 	client  idp.Client
-	session store.SessionStanding
+	session store.SessionState
 }
 
 // ask finds the sign-in that the page is about: the request is this browser's, and the session
@@ -161,7 +161,7 @@ func (p *Provider) ask(c *gin.Context) (q asking, err error) {
 	if err != nil {
 		return q, err
 	}
-	found = keep(found, func(s store.SessionStanding) bool { return s.Session.ID == c.Param("session") })
+	found = keep(found, func(s store.SessionState) bool { return s.Session.ID == c.Param("session") })
 	a := &authorization{libraryClient: libraryClient{q.client}, request: q.request}
 	if len(found) == 0 || a.decide(&found[0]) != mfa.Satisfied {
 		return q, gone
@@ -170,8 +170,8 @@ func (p *Provider) ask(c *gin.Context) (q asking, err error) {
 	return q, nil
 }
 
-// confirmDevice shows app, place and code: whoever was talked into typing the code of
-// somebody else's device can see it here.
+// confirmDevice shows app, place and code: a person who was talked into typing the code of
+// another's device can see it here.
 func (p *Provider) confirmDevice(c *gin.Context) error {
 	q, err := p.ask(c)
 	if errors.Is(err, idp.ErrNotFound) {

@@ -139,7 +139,7 @@ func (p *Provider) issueExchanged(ctx context.Context, subject access, client id
 	return out, err
 }
 
-func (p *Provider) signExchanged(s idp.Standing, e idp.Exchange, to target, jkt string, now, expires int64) (string, error) {
+func (p *Provider) signExchanged(s idp.GrantState, e idp.Exchange, to target, jkt string, now, expires int64) (string, error) {
 	signedIn, belongs := authenticationOf(s.Grant), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: []string{to.resource}, Expires: expires, IssuedAt: now,
@@ -154,7 +154,7 @@ func (p *Provider) stillExchanged(ctx context.Context, a access) (access, error)
 	if a.exchange.ClientID == "" {
 		return a, nil
 	}
-	s, err := p.Store.ExchangeStanding(ctx, a.person.Grant.ID, a.exchange)
+	s, err := p.Store.ExchangeState(ctx, a.person.Grant.ID, a.exchange)
 	if err == nil && !s.Live(a.exchange) {
 		err = idp.ErrExpired
 	}

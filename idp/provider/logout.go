@@ -26,7 +26,7 @@ type logout struct {
 	redirect, state string
 	// hint is the session that an ID token of ours names.
 	hint      hintClaims
-	sessions  []store.SessionStanding
+	sessions  []store.SessionState
 	uiLocales string
 }
 
@@ -45,8 +45,8 @@ func (p *Provider) endSessionGate(c *gin.Context) error {
 	}
 	leaveOut(c.Request.Form, c.Request.PostForm)
 	if _, browser := p.Sessions.Cookies.Browser(c.Request.Header); browser == nil && c.Request.Method == http.MethodPost {
-		// A form of the app's page comes without our cookies (SameSite=Lax), as if
-		// nobody were signed in; as a GET it brings them.
+		// A form of the app's page comes without our cookies (SameSite=Lax), as if no
+		// session were there; as a GET it brings them.
 		return web.Redirect(c, p.Web.Path("%s?%s", endSessionPath, logoutQuery(c.Request.Form)))
 	}
 	step := &logoutStep{}
@@ -90,7 +90,7 @@ type logoutStep struct {
 
 // signedOff is what a request to sign out ended, and what follows.
 type signedOff struct {
-	sessions []store.SessionStanding
+	sessions []store.SessionState
 	cookies  []*http.Cookie // that say so to the browser
 	// frames are the addresses at which apps end sessions of theirs in this browser.
 	frames   []string
@@ -99,9 +99,9 @@ type signedOff struct {
 
 var errPageFollows = errors.New("a page of ours follows")
 
-// EndSession signs out the session that the hint names, if it lives in this browser.
-// Any site can send people here: whoever is signed in is asked without such a hint, that
-// of an ended session included, which speaks for no other.
+// EndSession signs out the session that the hint names, if it lives in this browser. Any
+// site can send people here. A person who is signed in is asked, unless the hint names a
+// session that lives: that of an ended session speaks for no other.
 func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSessionRequest]) (*op.Redirect, error) {
 	step, ok := ctx.Value(logoutStepKey{}).(*logoutStep)
 	if !ok {
@@ -111,7 +111,7 @@ func (p *Provider) EndSession(ctx context.Context, r *op.Request[oidc.EndSession
 	if err != nil {
 		return nil, hold(ctx, err)
 	}
-	hinted := keep(l.sessions, func(s store.SessionStanding) bool { return s.Session.ID == l.hint.SID })
+	hinted := keep(l.sessions, func(s store.SessionState) bool { return s.Session.ID == l.hint.SID })
 	if len(hinted) == 0 && len(l.sessions) > 0 {
 		step.confirm = &l
 		return nil, hold(ctx, errPageFollows)
@@ -161,9 +161,9 @@ func (p *Provider) readLogout(ctx context.Context, h http.Header, form url.Value
 	return l, err
 }
 
-// readLogoutHint takes the session that the hint names, and tells which client is
-// meant. A hint that is not an ID token of ours, or is of another client than
-// client_id, names nobody; fault is what is wrong, empty for nothing.
+// readLogoutHint takes the session that the hint names, and tells which client is meant. A
+// hint that is not an ID token of ours, or is of another client than client_id, names no
+// session; fault is what is wrong, empty for nothing.
 func (p *Provider) readLogoutHint(l *logout, form url.Values) (clientID, fault string) {
 	clientID = form.Get("client_id")
 	for _, name := range logoutParameters {
@@ -204,7 +204,7 @@ func (l logout) location() string {
 }
 
 // end ends sessions, and has their relying parties told.
-func (p *Provider) end(ctx context.Context, l logout, sessions []store.SessionStanding) (e signedOff, err error) {
+func (p *Provider) end(ctx context.Context, l logout, sessions []store.SessionState) (e signedOff, err error) {
 	e.sessions = sessions
 	for _, s := range sessions {
 		e.cookies = append(e.cookies, p.Sessions.Cookies.EndSession(s.Population.ID))
@@ -226,7 +226,7 @@ func (p *Provider) end(ctx context.Context, l logout, sessions []store.SessionSt
 
 // logoutFrames are the addresses that the page of a sign-out opens in frames, with the
 // session that ended (OpenID Connect Front-Channel Logout 1.0 section 2).
-func (p *Provider) logoutFrames(ctx context.Context, sessions []store.SessionStanding) (list []string, err error) {
+func (p *Provider) logoutFrames(ctx context.Context, sessions []store.SessionState) (list []string, err error) {
 	if len(sessions) == 0 {
 		return nil, nil
 	}
@@ -290,7 +290,7 @@ func (p *Provider) confirmEndSession(c *gin.Context) error {
 // afterwards is where a browser goes whose sessions ended: to the provider that the
 // person came through, when the connection says so, and from there, or at once, to
 // where the app wants it; empty for our own page.
-func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.SessionStanding) string {
+func (p *Provider) afterwards(ctx context.Context, l logout, ended []store.SessionState) string {
 	location := ""
 	if l.redirect != "" {
 		location = l.location()
@@ -319,7 +319,7 @@ func (p *Provider) signedOut(c *gin.Context, l logout, e signedOff) error {
 		page.BackURL, page.BackLabel = p.Web.Path("/account"), ""
 	}
 	for _, s := range l.sessions {
-		if !slices.ContainsFunc(e.sessions, func(e store.SessionStanding) bool { return e.Session.ID == s.Session.ID }) {
+		if !slices.ContainsFunc(e.sessions, func(e store.SessionState) bool { return e.Session.ID == s.Session.ID }) {
 			page.Remaining = append(page.Remaining, s.User.Email)
 			page.SignOutURL = p.Web.Path(endSessionPath)
 		}

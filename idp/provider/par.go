@@ -27,8 +27,8 @@ const pushedURI = "urn:ietf:params:oauth:request_uri:"
 // pushedLifetime is how long a browser may take to open a pushed request.
 const pushedLifetime = 90 * time.Second
 
-// How many pushed requests of a client may wait from one network. Whoever is public is
-// everybody.
+// How many pushed requests of a client may wait from one network. All users of a public
+// client share its limit.
 const (
 	maxPushed       = 10_000
 	maxPushedPublic = 1000

@@ -135,7 +135,7 @@ func (p *Provider) Routes(site, r *gin.RouterGroup) {
 	r.Match(both, userinfoPath, registered, p.userinfoGate)
 }
 
-// client finds a client by an id that somebody sent.
+// client finds a client by an id that was sent.
 func (p *Provider) client(ctx context.Context, id string) (idp.Client, error) {
 	if !isText(id) {
 		return idp.Client{}, idp.ErrNotFound

@@ -166,8 +166,8 @@ func (a *authorization) checkScope(form url.Values) *failure {
 	return nil
 }
 
-// checkPKCE insists on S256 (RFC 9700 section 2.1.1): with "plain" the challenge
-// is the verifier, and whoever reads the request has it.
+// checkPKCE insists on S256 (RFC 9700 section 2.1.1): with "plain" the challenge is the
+// verifier, and the request shows it.
 func (a *authorization) checkPKCE(form url.Values) *failure {
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
@@ -220,7 +220,7 @@ func (a *authorization) checkPrompt(url.Values) *failure {
 		case "select_account":
 			a.request.Demand.Choose = true
 		case "consent":
-			a.request.Demand.Consent = a.client.ThirdParty // for the others, whoever set them up said yes
+			a.request.Demand.Consent = a.client.ThirdParty // an admin approved the others when they set them up
 		default:
 			return fail(invalidRequest, "prompt has a value that is not known")
 		}

@@ -12,7 +12,7 @@ import (
 const maxClaims = 4096
 
 // claimsRequest is the claims parameter (OpenID Connect Core 1.0 section 5.5). The ID
-// token's acr and sub decide how somebody signs in; personal claims are given in the place
+// token's acr and sub decide who signs in and how; personal claims are given in the place
 // that names them. What else it asks for every token has, or none.
 type claimsRequest struct {
 	IDToken  map[string]*claimRequest `json:"id_token"`
@@ -48,8 +48,8 @@ func (c *claimRequest) restricts() bool {
 }
 
 // checkClaims reads which acr and which person the request asks for. acr_values is
-// voluntary, and so is acr among the claims; an essential acr must be met (OpenID
-// Connect Core 1.0 section 5.5.1.1): of values that nobody knows none can be.
+// voluntary, and so is acr among the claims; an essential acr must be met (OpenID Connect
+// Core 1.0 section 5.5.1.1): unknown values cannot be met.
 func (a *authorization) checkClaims(form url.Values) *failure {
 	voluntary := fields(form.Get("acr_values"))
 	a.request.Demand.ACRValues = knownACRs(voluntary)
@@ -118,8 +118,8 @@ func claimsParameter(c idp.AskedClaims, subject string) string {
 	return string(text)
 }
 
-// wantSubject takes the person whom the claims name, in either place: nobody else will do,
-// as with id_token_hint.
+// wantSubject takes the person whom the claims name, in either place. As with
+// id_token_hint, only that person will do.
 func (a *authorization) wantSubject(places ...*claimRequest) *failure {
 	for _, sub := range places {
 		values := sub.texts()

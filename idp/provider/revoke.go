@@ -14,11 +14,11 @@ import (
 	"gatehouse/idp/keys"
 )
 
-// revoke ends a token of the client that asks (RFC 7009). A token that is not known
-// is answered like one that was revoked (section 2.2), and so is another client's:
-// it stays as it is, and whoever found or stole it does not learn here that it is
-// real. Section 2.1 would have the request refused; the audit log has it instead.
-// token_type_hint is not needed: the token's form says where to look.
+// revoke ends a token of the client that asks (RFC 7009). A token that is not known is
+// answered like one that was revoked (section 2.2), and so is another client's: it stays
+// as it is, and a thief does not learn here that it is real. Section 2.1 would have the
+// request refused; the audit log has it instead. token_type_hint is not needed: the
+// token's form says where to look.
 func (p *Provider) revoke(c *gin.Context) {
 	if err := p.revocation(c.Request); err != nil {
 		refuse(c, err)
@@ -70,7 +70,7 @@ type ending struct {
 	run   func(ctx context.Context, at time.Time) (bool, error)
 }
 
-// revocable finds how a token ends, whoever asks.
+// revocable finds how a token ends, for any caller.
 func (p *Provider) revocable(ctx context.Context, token string) (ending, error) {
 	switch {
 	case strings.Contains(token, "."):
@@ -81,7 +81,7 @@ func (p *Provider) revocable(ctx context.Context, token string) (ending, error) 
 			return p.Store.RevokeServiceToken(ctx, s.Token.ID, at)
 		}}, err
 	}
-	found, err := p.Store.StandingByToken(ctx, idp.HashSecret(token))
+	found, err := p.Store.TokenState(ctx, idp.HashSecret(token))
 	g, t := found.Grant, found.Token
 	event := revoked(t.Kind, cmp.Or(t.Exchange.ClientID, g.ClientID))
 	event.UserID, event.PopulationID, event.SessionID = g.UserID, g.PopulationID, g.SessionID

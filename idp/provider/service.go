@@ -14,9 +14,9 @@ import (
 	"gatehouse/idp"
 )
 
-// ClientCredentialsExchange gives a service a token for itself (RFC 6749 section
-// 4.4): an access token, and neither a refresh token (section 4.4.3) nor an ID
-// token, since nobody signed in.
+// ClientCredentialsExchange gives a service a token for itself (RFC 6749 section 4.4): an
+// access token, and neither a refresh token (section 4.4.3) nor an ID token, since no
+// person signed in.
 func (p *Provider) ClientCredentialsExchange(ctx context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
 	client, ok := r.Client.(libraryClient)
 	if !ok {

@@ -105,40 +105,40 @@ func (p *Provider) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Ac
 	if !ok {
 		return nil, toLibrary(errors.New("code exchange without an authenticated client"))
 	}
-	return respond(p.redeem(ctx, client.client, r.Data.Code, r.Form, func(s idp.Standing) *failure {
+	return respond(p.redeem(ctx, client.client, r.Data.Code, r.Form, func(s idp.GrantState) *failure {
 		return checkAuthorizationCode(s, client.client, r.Data)
 	}))
 }
 
 // redeem makes the tokens of a code that is sound, once.
-func (p *Provider) redeem(ctx context.Context, client idp.Client, code string, form url.Values, check func(idp.Standing) *failure) (issued, error) {
+func (p *Provider) redeem(ctx context.Context, client idp.Client, code string, form url.Values, check func(idp.GrantState) *failure) (issued, error) {
 	var out issued
-	var reused *idp.Standing
+	var reused *idp.GrantState
 	err := p.Store.Do(ctx, func(ctx context.Context) error {
 		out, reused = issued{}, nil
-		found, err := p.Store.StandingByCode(ctx, idp.HashSecret(code))
+		found, err := p.Store.GrantStateByCode(ctx, idp.HashSecret(code))
 		if errors.Is(err, idp.ErrNotFound) {
 			return fail(invalidGrant, "the code is not known").because(err)
 		}
 		if err != nil {
 			return err
 		}
-		standing := found.Judged()
-		if f := check(standing); f != nil {
+		state := found.Judged()
+		if f := check(state); f != nil {
 			return f
 		}
-		if f := checkResource(form, standing.Grant); f != nil {
+		if f := checkResource(form, state.Grant); f != nil {
 			return f
 		}
-		jkt, err := p.bindCode(ctx, client, standing.Grant)
+		jkt, err := p.bindCode(ctx, client, state.Grant)
 		if err != nil {
 			return err
 		}
-		if err := p.Store.UseCode(ctx, standing.Grant.ID, idp.Now()); err != nil {
-			reused = &standing
+		if err := p.Store.UseCode(ctx, state.Grant.ID, idp.Now()); err != nil {
+			reused = &state
 			return codeUsed(err)
 		}
-		out, err = p.issue(ctx, standing, client, jkt, "")
+		out, err = p.issue(ctx, state, client, jkt, "")
 		return err
 	})
 	if reused != nil {
@@ -156,7 +156,7 @@ func codeUsed(err error) error {
 
 // checkAuthorizationCode checks everything about an authorization code except that it is used
 // once.
-func checkAuthorizationCode(s idp.Standing, client idp.Client, r *oidc.AccessTokenRequest) *failure {
+func checkAuthorizationCode(s idp.GrantState, client idp.Client, r *oidc.AccessTokenRequest) *failure {
 	switch {
 	case s.Grant.FromDevice:
 		return fail(invalidGrant, "this is no authorization code")
@@ -169,7 +169,7 @@ func checkAuthorizationCode(s idp.Standing, client idp.Client, r *oidc.AccessTok
 }
 
 // checkCode checks what is so of the codes of apps and of devices.
-func checkCode(s idp.Standing, client idp.Client) *failure {
+func checkCode(s idp.GrantState, client idp.Client) *failure {
 	now := idp.Now()
 	switch {
 	case s.Grant.ClientID != client.ID:
@@ -220,38 +220,38 @@ func (p *Provider) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.Re
 		return nil, toLibrary(errors.New("refresh without an authenticated client"))
 	}
 	arrived := idp.Now()
-	standing, err := p.standingByToken(ctx, r.Data.RefreshToken)
+	state, err := p.tokenState(ctx, r.Data.RefreshToken)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil, toLibrary(fail(invalidGrant, "the refresh token is not known").because(err))
 	}
 	if err != nil {
 		return nil, toLibrary(err)
 	}
-	if f := checkRefresh(standing, client.client, r.Data.Scopes); f != nil {
+	if f := checkRefresh(state, client.client, r.Data.Scopes); f != nil {
 		return nil, toLibrary(f)
 	}
-	if f := checkResource(r.Form, standing.Grant); f != nil {
+	if f := checkResource(r.Form, state.Grant); f != nil {
 		return nil, toLibrary(f)
 	}
-	if f := p.checkReuse(ctx, standing, arrived); f != nil {
+	if f := p.checkReuse(ctx, state, arrived); f != nil {
 		return nil, toLibrary(f)
 	}
-	jkt, err := p.bindRefresh(ctx, client.client, standing.Token)
+	jkt, err := p.bindRefresh(ctx, client.client, state.Token)
 	if err != nil {
 		return nil, toLibrary(err)
 	}
 	if len(r.Data.Scopes) > 0 {
-		standing.Grant.Scopes = r.Data.Scopes
+		state.Grant.Scopes = r.Data.Scopes
 	}
 	// One statement stores the rotation. A transaction around it would double the
 	// round trips, and who loses our answer gets the same successor again.
-	out, err := p.issue(ctx, standing.Standing, client.client, jkt, r.Data.RefreshToken)
+	out, err := p.issue(ctx, state.GrantState, client.client, jkt, r.Data.RefreshToken)
 	return respond(out, err)
 }
 
 // checkReuse looks at a refresh token that was replaced. No clock alone decides theft: a
 // client that never used the successor may never have got it.
-func (p *Provider) checkReuse(ctx context.Context, s store.TokenStanding, arrived time.Time) error {
+func (p *Provider) checkReuse(ctx context.Context, s store.TokenState, arrived time.Time) error {
 	since := arrived.Sub(s.ReplacedAt)
 	switch {
 	case s.ReplacedAt.IsZero(), since <= idp.RefreshGrace, since <= idp.RefreshLost && !s.SuccessorUsed:
@@ -273,7 +273,7 @@ func ofGrant(kind idp.AuditKind, g idp.Grant) idp.AuditEvent {
 	}
 }
 
-func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *failure {
+func checkRefresh(s store.TokenState, client idp.Client, scopes []string) *failure {
 	now := idp.Now()
 	switch {
 	case s.Token.Kind != idp.RefreshToken:
@@ -293,9 +293,8 @@ func checkRefresh(s store.TokenStanding, client idp.Client, scopes []string) *fa
 	return nil
 }
 
-// successor is the refresh token that replaces another: an HMAC of it, so that
-// everybody who asks within the grace gets the same one, and nobody without our
-// key can compute it.
+// successor is the refresh token that replaces another: an HMAC of it, so that all
+// requests within the grace get the same one, and it cannot be computed without our key.
 func (p *Provider) successor(refreshToken string) string {
 	mac := hmac.New(sha256.New, p.RefreshKey)
 	mac.Write([]byte("successor\x00" + refreshToken))
@@ -325,7 +324,7 @@ func respond(out issued, err error) (*op.Response, error) {
 // issue makes the tokens of a grant and stores what has to be stored in one
 // statement. jkt is the key that they are bound to, empty for none; previous is the refresh
 // token that is being rotated, empty for a code.
-func (p *Provider) issue(ctx context.Context, s idp.Standing, client idp.Client, jkt, previous string) (issued, error) {
+func (p *Provider) issue(ctx context.Context, s idp.GrantState, client idp.Client, jkt, previous string) (issued, error) {
 	now := idp.Now()
 	to, err := p.targetOf(ctx, client, s.Grant.Resource, s.Grant.Scopes)
 	if err != nil {

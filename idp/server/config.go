@@ -18,6 +18,7 @@ import (
 	"gatehouse/idp/mail"
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
+	"gatehouse/idp/web"
 )
 
 // Config is what an operator decides.
@@ -28,6 +29,10 @@ type Config struct {
 	DataDir string
 	// DatabaseURL is postgres://…; empty: SQLite in DataDir.
 	DatabaseURL string
+	// DirectURL reaches PostgreSQL where DatabaseURL names a pooler: for migrations.
+	DirectURL string
+	// TransactionPooling is for PgBouncer's pool_mode "transaction" and its like.
+	TransactionPooling bool
 	// MasterKeys encrypt secrets at rest: base64, comma-separated, the first
 	// encrypts. Empty: a key file in DataDir.
 	MasterKeys string
@@ -46,6 +51,14 @@ type Config struct {
 	// or more. Nil: what the
 	// database says, which is 400 days of one that was made by this release or a later one.
 	AuditRetention *time.Duration
+	// Drain is how long all is still answered after the word to stop, while /readyz says
+	// that this process is about to: longer than a proxy takes to notice.
+	Drain time.Duration
+	// HSTS is how long browsers reach this host by https only.
+	HSTS web.HSTS
+	// AccessLog: the log has a line of every request, not only of those that were refused
+	// or failed.
+	AccessLog bool
 	// Thrift is what tests save. No flag, variable or file of an operator sets it.
 	Thrift Thrift
 }
@@ -64,6 +77,9 @@ type Thrift struct {
 // kept for a while; less is a wrong unit.
 const leastRetention = 30 * 24 * time.Hour
 
+// mostDrain is the most that Drain may be.
+const mostDrain = 10 * time.Minute
+
 // Check says everything that is wrong with a configuration, one error a field.
 func (c Config) Check() error {
 	var errs []error
@@ -80,6 +96,12 @@ func (c Config) Check() error {
 		if err := store.CheckURL(c.DatabaseURL); err != nil {
 			errs = append(errs, fmt.Errorf("database-url: %w", err))
 		}
+	}
+	if c.DirectURL != "" && !strings.HasPrefix(c.DirectURL, "postgres") {
+		errs = append(errs, errors.New("database-direct-url: starts with postgres://"))
+	}
+	if c.TransactionPooling && c.DirectURL == "" {
+		errs = append(errs, errors.New("database-direct-url: is missing: with transaction pooling, migrations need PostgreSQL itself"))
 	}
 	if c.MasterKeys != "" {
 		if _, err := keyring.Parse(c.MasterKeys); err != nil {
@@ -98,6 +120,12 @@ func (c Config) Check() error {
 	}
 	if r := c.AuditRetention; r != nil && *r != 0 && *r < leastRetention {
 		errs = append(errs, fmt.Errorf("audit-retention: %s is too short: 30 days (30d) at least, or 0 for ever", *r))
+	}
+	if c.HSTS.MaxAge < 0 {
+		errs = append(errs, fmt.Errorf("hsts-max-age: %s is less than nothing", c.HSTS.MaxAge))
+	}
+	if c.Drain < 0 || c.Drain > mostDrain {
+		errs = append(errs, fmt.Errorf("drain: %s is not between 0 and %s", c.Drain, mostDrain))
 	}
 	return errors.Join(errs...)
 }
@@ -151,8 +179,8 @@ func (c Config) Keyring(ctx context.Context, st *store.Store) (*keyring.Keyring,
 	return c.NewKeyring()
 }
 
-// NewKeyring opens the keyring, and makes a key file that is missing whatever the
-// database holds: for whoever has lost the previous one.
+// NewKeyring opens the keyring, and makes a key file that is missing, whatever the
+// database holds: for an operator who has lost the previous one.
 func (c Config) NewKeyring() (*keyring.Keyring, error) {
 	if c.MasterKeys != "" {
 		return keyring.Parse(c.MasterKeys)
@@ -166,13 +194,13 @@ func (c Config) NewKeyring() (*keyring.Keyring, error) {
 // keysLost is the way out of a lost master key.
 const keysLost = "if it is lost for good, gatehouse keys forget says and does what is left"
 
-// Database is the URL of the database that the configuration names.
-func (c Config) Database() (string, error) {
+// Database is how to reach the database that the configuration names.
+func (c Config) Database() (store.Options, error) {
 	if c.DatabaseURL != "" {
-		return c.DatabaseURL, nil
+		return store.Options{URL: c.DatabaseURL, DirectURL: c.DirectURL, TransactionPooling: c.TransactionPooling}, nil
 	}
 	if c.DataDir == "" {
-		return "", fmt.Errorf("%w: neither a database URL nor a data folder is given", idp.ErrInvalid)
+		return store.Options{}, fmt.Errorf("%w: neither a database URL nor a data folder is given", idp.ErrInvalid)
 	}
-	return store.SQLiteScheme + filepath.Join(c.DataDir, "gatehouse.db"), nil
+	return store.Options{URL: store.SQLiteScheme + filepath.Join(c.DataDir, "gatehouse.db")}, nil
 }

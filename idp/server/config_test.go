@@ -161,8 +161,8 @@ func TestAMissingKeyFileIsNotMadeAnewWhereSomethingIsSealed(t *testing.T) {
 func TestDefaultsStandInTheDataFolder(t *testing.T) {
 	folder := t.TempDir()
 	cfg := working(folder)
-	if got, err := cfg.Database(); err != nil || got != "sqlite:"+filepath.Join(folder, "gatehouse.db") {
-		t.Errorf("the database is %s (%v)", got, err)
+	if got, err := cfg.Database(); err != nil || got.URL != "sqlite:"+filepath.Join(folder, "gatehouse.db") {
+		t.Errorf("the database is %s (%v)", got.URL, err)
 	}
 	st := idptest.Alone(t).Store
 	first, err := cfg.Keyring(t.Context(), st)
@@ -174,8 +174,8 @@ func TestDefaultsStandInTheDataFolder(t *testing.T) {
 		t.Errorf("the second start has %s, the first %s (%v)", again, first, err)
 	}
 	cfg.DatabaseURL, cfg.MasterKeys = "postgres://localhost/gatehouse", strings.Repeat("A", 43)
-	if got, err := cfg.Database(); err != nil || got != cfg.DatabaseURL {
-		t.Errorf("the database is %s (%v)", got, err)
+	if got, err := cfg.Database(); err != nil || got.URL != cfg.DatabaseURL {
+		t.Errorf("the database is %s (%v)", got.URL, err)
 	}
 	if given, err := cfg.Keyring(t.Context(), st); err != nil || given.String() == first.String() {
 		t.Errorf("the keyring is %s (%v)", given, err)

@@ -223,13 +223,14 @@ func TestWithoutItsGuardEachPromiseFails(t *testing.T) {
 func (m mend) mustFail(t *testing.T, h holding) {
 	t.Helper()
 	args, dir := []string{"test", "-vet=off", "-count=1", "-timeout=3m", "-run", h.pattern()}, moduleRoot
-	if m.compiled() {
-		args = append(args, "-overlay", m.overlay(t, m.apply(t)))
+	env := os.Environ()
+	if m.compiled() { // a test that builds the program itself has it without the guard, too
+		env = append(env, strings.TrimSpace("GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+m.overlay(t, m.apply(t))))
 	} else {
 		dir = m.module(t)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", slices.Concat(args, []string{h.pkg}, h.flags)...) // #nosec G204 -- the module's own tests
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, env
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:

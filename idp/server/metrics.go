@@ -47,6 +47,14 @@ func newMetrics() *metrics {
 	return m
 }
 
+// ObserveCertificate has the metrics say when a certificate of ours ends.
+func (s *Server) ObserveCertificate(expires func() time.Time) {
+	s.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_certificate_expiry_timestamp_seconds",
+		Help: "When the certificate of the issuer's host ends, in Unix time; 0 while there is none.",
+	}, func() float64 { return max(0, float64(expires().Unix())) }))
+}
+
 // observe records a request. Routes are patterns and methods those we serve, so
 // that callers cannot invent series.
 func (m *metrics) observe(method, route string, status int, took time.Duration) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -21,8 +22,10 @@ const (
 	StopTimeout = 20 * time.Second
 )
 
-// Run serves on both listeners and does the background work until ctx ends; then
-// it takes no new requests and finishes those under way. metrics may be nil.
+// Run serves on both listeners and does the background work until ctx ends. It then says
+// so at /readyz and with each answer (Connection: close) for as long as Config.Drain says,
+// so that a proxy turns to others while all is still answered; then it takes no new
+// requests and finishes those under way. metrics may be nil.
 func (s *Server) Run(ctx context.Context, public, metrics net.Listener) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -41,6 +44,7 @@ func (s *Server) Run(ctx context.Context, public, metrics net.Listener) error {
 	var err error
 	select {
 	case <-ctx.Done():
+		s.drain()
 	case err = <-failed:
 		err = fmt.Errorf("serve: %w", err)
 	}
@@ -51,6 +55,26 @@ func (s *Server) Run(ctx context.Context, public, metrics net.Listener) error {
 		err = errors.Join(err, s.Mailer.Close()) // nothing is sent any more
 	}
 	return err
+}
+
+// drain lets those who send requests here notice that they should send them elsewhere.
+func (s *Server) drain() {
+	s.draining.Store(true)
+	if s.cfg.Drain > 0 {
+		slog.Info("about to stop", "drain", s.cfg.Drain)
+		<-time.After(s.cfg.Drain)
+	}
+}
+
+// partWhileDraining asks for each connection to be closed once it has its answer. Those
+// that are idle stay open: a request may be on its way.
+func (s *Server) partWhileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func newHTTPServer(h http.Handler) *http.Server {

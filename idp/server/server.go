@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -52,6 +53,8 @@ type Server struct {
 	register *registration.Endpoint
 	// reap is signalled when something was ended "Immediately".
 	reap chan struct{}
+	// draining: the process is about to stop.
+	draining atomic.Bool
 }
 
 // Open opens the database and everything on top of it. The database must have
@@ -65,7 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, metrics: newMetrics(), reap: make(chan struct{}, 1)}
-	if s.Store, err = store.Open(ctx, database); err != nil {
+	if s.Store, err = store.OpenWith(ctx, database); err != nil {
 		return nil, advise(err)
 	}
 	if err := s.build(ctx); err != nil {
@@ -93,7 +96,8 @@ func (s *Server) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What every installation begins with is made once, whoever starts at the same time.
+	// What every installation begins with is made once, by the first of several processes
+	// that start at the same time.
 	return s.Store.Alone(ctx, func(ctx context.Context) error { return s.connect(ctx, ring) })
 }
 
@@ -256,7 +260,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 	}
 	return web.New(web.Config{
 		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path), Observe: s.metrics.observe,
-		AnswerWithin: s.cfg.Thrift.AnswerWithin,
+		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}), nil
 }
 
@@ -291,21 +295,29 @@ func (s *Server) route(
 
 // ready tells a load balancer whether to send people here.
 func (s *Server) ready(c *gin.Context) {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
-	defer cancel()
-	if err := s.Store.Ping(ctx); err != nil {
-		text := "the database does not answer\n"
-		if errors.Is(err, store.ErrDamaged) {
-			text = "the database file is damaged\n"
-		}
-		c.String(http.StatusServiceUnavailable, text)
+	if s.draining.Load() {
+		c.String(http.StatusServiceUnavailable, "stopping\n")
 		return
 	}
-	c.String(http.StatusOK, "ok\n")
+	ctx, cancel := context.WithTimeout(c.Request.Context(), 2*time.Second)
+	defer cancel()
+	err := s.Store.Ready(ctx)
+	text := "the database does not answer\n"
+	switch {
+	case err == nil:
+		c.String(http.StatusOK, "ok\n")
+		return
+	case errors.Is(err, store.ErrDamaged):
+		text = "the database file is damaged\n"
+	case errors.Is(err, store.ErrNoWrites):
+		text = "the database takes no writes\n"
+	}
+	slog.WarnContext(ctx, "not ready", "cause", err)
+	c.String(http.StatusServiceUnavailable, text)
 }
 
 // Handler serves people and apps.
-func (s *Server) Handler() http.Handler { return web.HeadAsGet(s.engine) }
+func (s *Server) Handler() http.Handler { return s.partWhileDraining(web.HeadAsGet(s.engine)) }
 
 // Metrics serves Prometheus. It belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics.handler() }

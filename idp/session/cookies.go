@@ -19,9 +19,8 @@ type Cookies struct {
 // browserLifetime is the longest that browsers keep a cookie.
 const browserLifetime = 400 * 24 * time.Hour
 
-// Browser returns the secret that names the browser of a request, and its hash;
-// both empty when it has none. Two cookies of the name mean that somebody
-// planted one: then there is none.
+// Browser returns the secret that names the browser of a request, and its hash; both empty
+// when it has none. Two cookies of the name mean that one was planted: then there is none.
 func (c Cookies) Browser(h http.Header) (secret string, hash []byte) {
 	secret = c.only(h, "browser")
 	if secret == "" {

@@ -146,7 +146,7 @@ func (m *Manager) reapWays(ctx context.Context) (int, error) {
 
 func (m *Manager) reapWaysOf(ctx context.Context, population string) (reaped int, err error) {
 	for after := ""; ctx.Err() == nil; {
-		list, err := m.Store.LivingStandings(ctx, population, after, reapBatch)
+		list, err := m.Store.UnendedSessions(ctx, population, after, reapBatch)
 		if err != nil || len(list) == 0 {
 			return reaped, err
 		}

@@ -396,12 +396,12 @@ func TestReapRevokesTheGrantsOfAClientsOverride(t *testing.T) {
 			t.Errorf("%d grants were reaped, want %d", total, len(dead))
 		}
 		for _, g := range dead {
-			if s, err := db.StandingByGrant(t.Context(), g.ID); err != nil || s.Grant.RevokedAt.IsZero() {
+			if s, err := db.GrantState(t.Context(), g.ID); err != nil || s.Grant.RevokedAt.IsZero() {
 				t.Errorf("an old grant: %+v (%v)", s.Grant, err)
 			}
 		}
 		for _, g := range living {
-			if s, err := db.StandingByGrant(t.Context(), g.ID); err != nil || !s.Grant.RevokedAt.IsZero() {
+			if s, err := db.GrantState(t.Context(), g.ID); err != nil || !s.Grant.RevokedAt.IsZero() {
 				t.Errorf("a grant that counts: %+v (%v)", s.Grant, err)
 			}
 		}

@@ -17,11 +17,11 @@ import (
 const LostAnswer = time.Minute
 
 // An Act is what gives a session another token: something that happens once, such as the
-// end of a sign-in, in a browser that sends an earlier cookie, or none. Whoever sends
-// the same again gets the same token again, however many answers are under way: no order
-// in which they arrive leaves a browser with a token that is worth nothing.
+// end of a sign-in, in a browser that sends an earlier cookie, or none. The same request
+// again gets the same token again, however many answers are under way. So the order in
+// which they arrive cannot leave a browser with a dead token.
 type Act struct {
-	// Name is the act's own, and nobody else's.
+	// Name is the act's alone.
 	Name string
 	// Held is the SHA-256 of the cookie that the browser sends, nil for none.
 	Held []byte
@@ -71,9 +71,9 @@ func (m *Manager) Again(s idp.Session, a Act) (cookie *http.Cookie, ok bool) {
 }
 
 // FindAfter is Find in one population for a browser that may have lost the answer to an
-// act, and sends the previous cookie. The act alone lets nobody in: the caller asks for
-// the proof that the act asked for.
-func (m *Manager) FindAfter(ctx context.Context, h http.Header, clientID, population string, a Act) ([]store.SessionStanding, error) {
+// act, and sends the previous cookie. The act alone is not enough: the caller asks for the
+// proof that the act asked for.
+func (m *Manager) FindAfter(ctx context.Context, h http.Header, clientID, population string, a Act) ([]store.SessionState, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil || len(m.Key) == 0 {
 		return nil, nil

@@ -24,11 +24,12 @@ type Manager struct {
 	seen sync.Map // of Reap: populations, with the last change whose sessions it ended
 }
 
-// Find returns the living sessions of a browser in the given populations, in
-// their order and as they stand for a client (empty: none), in one statement. A session of another browser, of a disabled
-// user, or judged by a policy that was replaced "immediately" does not live, nor one of
-// somebody who came by a way that is closed since. Their proofs are what counts now.
-func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, populations []string) ([]store.SessionStanding, error) {
+// Find returns the living sessions of a browser in the given populations, in their order
+// and as they stand for a client (empty: none), in one statement. A session of another
+// browser, of a disabled user, or judged by a policy that was replaced "immediately" does
+// not live, nor one of a person who came by a way that is closed since. Their proofs are
+// what counts now.
+func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, populations []string) ([]store.SessionState, error) {
 	_, browser := m.Cookies.Browser(h)
 	if browser == nil {
 		return nil, nil
@@ -42,12 +43,12 @@ func (m *Manager) Find(ctx context.Context, h http.Header, clientID string, popu
 	return m.living(ctx, browser, clientID, populations, hashes)
 }
 
-func (m *Manager) living(ctx context.Context, browser []byte, clientID string, populations []string, hashes [][]byte) ([]store.SessionStanding, error) {
+func (m *Manager) living(ctx context.Context, browser []byte, clientID string, populations []string, hashes [][]byte) ([]store.SessionState, error) {
 	rows, err := m.Store.SessionsByToken(ctx, clientID, hashes)
 	if err != nil {
 		return nil, err
 	}
-	var living []store.SessionStanding
+	var living []store.SessionState
 	now := idp.Now()
 	for _, p := range populations {
 		for _, row := range rows {
@@ -59,7 +60,7 @@ func (m *Manager) living(ctx context.Context, browser []byte, clientID string, p
 	return living, nil
 }
 
-func lives(s store.SessionStanding, browser []byte, now time.Time) bool {
+func lives(s store.SessionState, browser []byte, now time.Time) bool {
 	return s.Session.Alive(s.Population, now) && !s.User.Disabled &&
 		bytes.Equal(s.Session.BrowserHash, browser)
 }
@@ -94,7 +95,7 @@ func (m *Manager) Had(ctx context.Context, h http.Header) ([]string, error) {
 }
 
 // All are the sessions of a browser that live, one of each population at most.
-func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionStanding, error) {
+func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionState, error) {
 	list, err := m.Store.Populations(ctx)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (m *Manager) All(ctx context.Context, h http.Header) ([]store.SessionStandi
 	return m.Find(ctx, h, "", ids)
 }
 
-// NewKept is New for somebody who wants to stay signed in, where the population offers
+// NewKept is New for a person who wants to stay signed in, where the population offers
 // that.
 func (m *Manager) NewKept(ctx context.Context, u idp.User, p idp.Population, policyVersion int64, browser []byte, proofs []idp.Proof) (idp.Session, *http.Cookie) {
 	return m.begin(ctx, u, p, p.KeepSignedIn, policyVersion, browser, proofs)

@@ -13,9 +13,9 @@ import (
 // startLock is the key of PostgreSQL's advisory lock.
 const startLock = 0x6761746568 // "gateh"
 
-// Alone runs fn while no other process runs one on this database: what a start does
-// only where nobody has done it yet. The lock is of a connection of its own and ends
-// with the process. It does not nest.
+// Alone runs fn while no other process runs one on this database: what a start does only
+// where no other has done it yet. The lock is of a connection of its own and ends with the
+// process. It does not nest.
 func (s *Store) Alone(ctx context.Context, fn func(ctx context.Context) error) error {
 	lock := s.lockSQLite
 	if s.dialect == "postgres" {

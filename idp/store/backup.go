@@ -25,11 +25,8 @@ var ErrRunning = errors.New("the database is in use: stop what runs on it first"
 // isDamage tells whether SQLite found a file that is none of its own (SQLITE_CORRUPT,
 // SQLITE_NOTADB).
 func isDamage(err error) bool {
-	code, ok := errors.AsType[interface {
-		error
-		Code() int
-	}](err)
-	return ok && (code.Code()&0xff == 11 || code.Code()&0xff == 26)
+	code, ok := sqliteCode(err)
+	return ok && (code == 11 || code == 26)
 }
 
 // CheckIntegrity reads a whole SQLite database and fails with ErrDamaged where it is
@@ -65,7 +62,7 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	return nil
 }
 
-// newFile makes an empty file that nobody else may read.
+// newFile makes an empty file that no other user may read.
 func newFile(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // #nosec G304 -- the operator's own path
 	if err != nil {
@@ -172,7 +169,7 @@ func damage(err error) error {
 	return fmt.Errorf("read the database file: %w", err)
 }
 
-// alone runs fn on a connection of its own that waits for nobody.
+// alone runs fn on a connection of its own that does not wait for others.
 func alone(path string, fn func(*sql.Conn) error) (err error) {
 	pool, err := sql.Open(sqlite.DriverName, sqliteDSN(path, "deferred", "busy_timeout(0)", "locking_mode(EXCLUSIVE)"))
 	if err != nil {

@@ -17,11 +17,11 @@ func TestAppsOfBeforeASettingKeepWhatTheyHad(t *testing.T) {
 		idptest.Must(t, err)
 		old, err := db.VersionedClient(ctx, w.Client.ID)
 		idptest.Must(t, err)
-		standing, err := db.StandingByGrant(ctx, w.Grant.ID)
+		state, err := db.GrantState(ctx, w.Grant.ID)
 		idptest.Must(t, err)
 		want := idp.AppClaims{Roles: idp.NoRoles, InIDToken: true, PlainPopulation: true}
-		if old.Client.Claims != want || standing.App.Claims != want {
-			t.Errorf("claims %+v, to its grants %+v; want %+v", old.Client.Claims, standing.App.Claims, want)
+		if old.Client.Claims != want || state.App.Claims != want {
+			t.Errorf("claims %+v, to its grants %+v; want %+v", old.Client.Claims, state.App.Claims, want)
 		}
 		old.Client.Claims.InIDToken = false
 		idptest.Must(t, db.SaveClient(ctx, old.Version, old.Client))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/pressly/goose/v3"
+
 	"gatehouse/idp"
 )
 
@@ -41,12 +43,14 @@ func (s *Store) Compatible(ctx context.Context) error {
 	if err := s.reader(ctx).Order("version DESC").Limit(1).Find(&rows).Error; err != nil {
 		return found(err, "what the schema needs")
 	}
-	p, err := s.migrator()
-	if err != nil {
+	var knows int64
+	if err := s.migrating(func(p *goose.Provider) error {
+		sources := p.ListSources()
+		knows = sources[len(sources)-1].Version
+		return nil
+	}); err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	knows := sources[len(sources)-1].Version
 	if len(rows) == 0 || rows[0].Version <= knows {
 		return nil
 	}

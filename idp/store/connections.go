@@ -123,7 +123,7 @@ func (s *Store) Connection(ctx context.Context, id string) (idp.Connection, erro
 }
 
 // SaveConnection writes a connection anew and raises its version. What the change takes
-// away is gone for those who came before. idp.ErrConflict: somebody else changed it since.
+// away is gone for those who came before. idp.ErrConflict: it was changed since.
 func (s *Store) SaveConnection(ctx context.Context, c idp.Connection) error {
 	row := rowOfConnection(c)
 	row.Version++
@@ -149,8 +149,8 @@ func (s *Store) MarkUndated(ctx context.Context, id string, since time.Time) err
 		UpdateColumn("undated_since", orNull(since)).Error, "connection")
 }
 
-// DeleteConnection removes a connection and its identities. idp.ErrConflict: somebody
-// else changed it since.
+// DeleteConnection removes a connection and its identities. idp.ErrConflict: it was
+// changed since.
 func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) error {
 	return once(s.writer(ctx).Where("id = ? AND version = ?", id, version).Delete(&connectionRow{}), "connection", idp.ErrConflict)
 }
@@ -200,7 +200,7 @@ func (s *Store) CreateIdentity(ctx context.Context, i idp.Identity) error {
 	return written(s.writer(ctx).Create(&row).Error, "identity")
 }
 
-// Identity finds who somebody at a connection is here.
+// Identity finds the identity here of a person at a connection.
 func (s *Store) Identity(ctx context.Context, connectionID, subject string) (idp.Identity, error) {
 	var row identityRow
 	err := s.reader(ctx).Where("connection_id = ? AND subject = ?", connectionID, subject).Take(&row).Error
@@ -235,7 +235,7 @@ func (s *Store) CountThrough(ctx context.Context, connectionID string) (people, 
 	return n.People, n.Sessions, found(err, "people of a connection")
 }
 
-// SeeIdentity notes that somebody came through a connection, and with which address.
+// SeeIdentity notes that a person came through a connection, and with which address.
 func (s *Store) SeeIdentity(ctx context.Context, i idp.Identity) error {
 	return written(s.writer(ctx).Model(&identityRow{}).Where("connection_id = ? AND subject = ?", i.ConnectionID, i.Subject).
 		UpdateColumns(map[string]any{"email": i.Email, "last_seen_at": i.LastSeenAt}).Error, "identity")

@@ -263,9 +263,9 @@ func TestWhatBeganWithAConnectionEnds(t *testing.T) {
 		session(w.User, "other")
 		idptest.Must(t, db.RevokeGrantsThrough(ctx, c.ID, idp.Now()))
 		for i, g := range grants {
-			standing, err := db.StandingByGrant(ctx, g.ID)
-			if idptest.Must(t, err); standing.Grant.RevokedAt.IsZero() != (i > 0) {
-				t.Errorf("grant %d: revoked at %v", i, standing.Grant.RevokedAt)
+			state, err := db.GrantState(ctx, g.ID)
+			if idptest.Must(t, err); state.Grant.RevokedAt.IsZero() != (i > 0) {
+				t.Errorf("grant %d: revoked at %v", i, state.Grant.RevokedAt)
 			}
 		}
 		for _, want := range []int{1, 0} {

@@ -36,7 +36,7 @@ func (r deviceRow) device() idp.Device {
 	}
 }
 
-// How many devices may wait: of one network, as many as somebody sets up in one place, and
+// How many devices may wait: of one network, as many as a person sets up in one place, and
 // of one app. One more is refused until one of them was approved or has expired.
 const (
 	devicesOfNetwork = 100

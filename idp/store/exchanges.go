@@ -14,13 +14,13 @@ type exchangeJoin struct {
 var selectExchange = "SELECT " + columns(appRow{}, "c") + `, EXISTS (
 	SELECT 1 FROM tokens p WHERE p.id = ? AND p.grant_id = ? AND p.revoked_at IS NOT NULL) AS revoked FROM clients c WHERE c.id = ?`
 
-// ExchangeStanding reads who exchanged a token of a grant, as they are now, and whether the
+// ExchangeState reads who exchanged a token of a grant, as they are now, and whether the
 // token that it came of was revoked.
-func (s *Store) ExchangeStanding(ctx context.Context, grantID string, e idp.Exchange) (idp.ExchangeStanding, error) {
+func (s *Store) ExchangeState(ctx context.Context, grantID string, e idp.Exchange) (idp.ExchangeState, error) {
 	var row exchangeJoin
 	if err := s.reader(ctx).Raw(selectExchange, e.ParentID, grantID, e.ClientID).Take(&row).Error; err != nil {
-		return idp.ExchangeStanding{}, found(err, "exchange")
+		return idp.ExchangeState{}, found(err, "exchange")
 	}
 	app, err := row.App.app()
-	return idp.ExchangeStanding{App: app, ParentRevoked: row.Revoked}, err
+	return idp.ExchangeState{App: app, ParentRevoked: row.Revoked}, err
 }

@@ -161,3 +161,10 @@ func (s *Store) Waiting() int {
 	defer l.mu.Unlock()
 	return len(l.others) + len(l.strangers)
 }
+
+// TryAgain has the next Ready try a write, however short ago the last one was.
+func TryAgain(s *Store) {
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	s.health.tried, s.health.reconnected = time.Time{}, time.Time{}
+}

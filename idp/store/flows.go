@@ -56,8 +56,8 @@ func (s *Store) Flow(ctx context.Context, id string) (idp.Flow, error) {
 	return row.flow()
 }
 
-// Surroundings are what stands around a flow and decides what comes next.
-type Surroundings struct {
+// FlowContext is what decides, beside the flow itself, what comes next.
+type FlowContext struct {
 	Request idp.Request
 	// Version is the number of the last change of any policy or override.
 	Version    int64
@@ -79,7 +79,7 @@ type Surroundings struct {
 	Consent idp.Consent
 }
 
-type surroundingsJoin struct {
+type flowContextJoin struct {
 	Request        requestRow    `gorm:"embedded;embeddedPrefix:r_"`
 	Population     populationRow `gorm:"embedded;embeddedPrefix:p_"`
 	Policy         policyRow     `gorm:"embedded;embeddedPrefix:y_"`
@@ -97,7 +97,7 @@ type surroundingsJoin struct {
 	Consent        consentRow `gorm:"embedded;embeddedPrefix:x_"`
 }
 
-var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
+var selectFlowContext = "SELECT " + columns(requestRow{}, "r") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
 	columns(overrideRow{}, "v") + ", " + columns(overrideRow{}, "o") + ", " +
 	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + columns(consentRow{}, "x") + ", " + wayColumns + `,
@@ -117,22 +117,22 @@ var selectSurroundings = "SELECT " + columns(requestRow{}, "r") + ", " +
 	LEFT JOIN consents x ON x.user_id = @user AND x.client_id = c.id` + joinWay("@connection", "@user") + `
 	WHERE r.id = @request`
 
-// Surroundings reads what stands around a flow as the caller has it, stored or
+// FlowContext reads it for a flow as the caller has it, stored or
 // not, in one statement.
-func (s *Store) Surroundings(ctx context.Context, f idp.Flow) (Surroundings, error) {
-	var row surroundingsJoin
-	err := s.reader(ctx).Raw(selectSurroundings, map[string]any{
+func (s *Store) FlowContext(ctx context.Context, f idp.Flow) (FlowContext, error) {
+	var row flowContextJoin
+	err := s.reader(ctx).Raw(selectFlowContext, map[string]any{
 		"browser": f.BrowserHash, "population": f.PopulationID, "version": f.PolicyVersion, "user": f.UserID,
 		"session": f.SessionID, "request": f.RequestID, "connection": idp.Via(f.Proofs),
 	}).Take(&row).Error
 	if err != nil {
-		return Surroundings{}, found(err, "surroundings of a flow")
+		return FlowContext{}, found(err, "context of a flow")
 	}
 	request, errRequest := row.Request.request()
 	session, errSession := row.Session.session()
 	population, errPopulation := row.Population.population(row.Policy)
 	consent, errConsent := row.Consent.consent()
-	return Surroundings{
+	return FlowContext{
 		Request: request, Version: row.Version,
 		Population: population, Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),

@@ -10,11 +10,11 @@ import (
 	"gatehouse/idp"
 )
 
-// ForgetSealed removes what sealed values are for that no key opens any more: settings
-// and signing keys, which are made anew; links; credentials of connections, which have
-// to be entered again and are off until then; deliveries, which fail. What rested on the settings ends: all
-// sessions and what apps hold. It returns the people whose second steps are among the
-// values; those stay, for whoever resets them. It belongs to a transaction.
+// ForgetSealed removes what sealed values are for that no key opens any more: settings and
+// signing keys, which are made anew; links; credentials of connections, which have to be
+// entered again and are off until then; deliveries, which fail. What rested on the
+// settings ends: all sessions and what apps hold. It returns the people whose second steps
+// are among the values; those stay until they are reset. It belongs to a transaction.
 func (s *Store) ForgetSealed(ctx context.Context, lost []Sealed, at time.Time) (users []string, err error) {
 	people := map[string]bool{}
 	for _, v := range lost {
@@ -38,8 +38,8 @@ func (s *Store) ForgetSealed(ctx context.Context, lost []Sealed, at time.Time) (
 	return slices.Sorted(maps.Keys(people)), err
 }
 
-// forgetCredential switches a connection off with what it proves itself by: nobody can
-// come through it until an admin has entered that again.
+// forgetCredential switches a connection off whose secret or key is lost, until an admin
+// has entered that again.
 func (s *Store) forgetCredential(ctx context.Context, v Sealed) error {
 	var was []bool
 	if err := s.reader(ctx).Raw("SELECT enabled FROM connections WHERE id = ?", v.ID).Scan(&was).Error; err != nil {

@@ -87,8 +87,8 @@ func claimWords(c idp.AskedClaims) string {
 }
 
 // CreateGrant stores a grant with its code, provided that its session has not ended.
-// idp.ErrExpired: it has. On PostgreSQL whoever ends the session waits for the
-// transaction of ctx, and then finds the grant.
+// idp.ErrExpired: it has. On PostgreSQL a transaction that ends the session waits for that
+// of ctx, and then finds the grant.
 func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 	names, values := namesAndValues(ctx, &grantRow{
 		ID: g.ID, ClientID: g.ClientID, UserID: g.UserID, SessionID: g.SessionID,
@@ -118,7 +118,7 @@ func (s *Store) GivenVersion(ctx context.Context) (version int64, err error) {
 // policy, app or connection.
 const numberNow = "COALESCE(NULLIF(?, 0), (SELECT value FROM policy_sequence WHERE id = 1))"
 
-type standingJoin struct {
+type grantStateJoin struct {
 	App        appRow        `gorm:"embedded;embeddedPrefix:c_"`
 	Way        wayJoin       `gorm:"embedded"`
 	Consent    consentRow    `gorm:"embedded;embeddedPrefix:x_"`
@@ -138,7 +138,7 @@ type standingJoin struct {
 // of them costs none of its own.
 const heldRoles = "(SELECT string_agg(h.role_id, ' ') FROM user_roles h WHERE h.user_id = g.user_id) AS held_roles"
 
-var standingJoins = joinWay("g.connection_id", "g.user_id") + `
+var grantStateJoins = joinWay("g.connection_id", "g.user_id") + `
 	JOIN users u ON u.id = g.user_id
 	JOIN clients c ON c.id = g.client_id
 	JOIN populations p ON p.id = g.population_id
@@ -147,19 +147,19 @@ var standingJoins = joinWay("g.connection_id", "g.user_id") + `
 	LEFT JOIN consents x ON x.id = g.consent_id`
 
 var (
-	standingColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
+	grantStateColumns = columns(grantRow{}, "g") + ", " + columns(sessionRow{}, "s") + ", " +
 		columns(userRow{}, "u") + ", " + columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") +
 		", c.override_min_version AS override_min_version, " + heldRoles + ", " + columns(appRow{}, "c") + ", " + columns(consentRow{}, "x") + ", " + wayColumns
-	selectStanding = "SELECT " + standingColumns + " FROM grants g" + standingJoins
+	selectGrantState = "SELECT " + grantStateColumns + " FROM grants g" + grantStateJoins
 )
 
-func (r standingJoin) standing() (idp.Standing, error) {
+func (r grantStateJoin) state() (idp.GrantState, error) {
 	grant, errGrant := r.Grant.grant()
 	session, errSession := r.Session.session()
 	population, errPopulation := r.Population.population(r.Policy)
 	app, errApp := r.App.app()
 	consent, errConsent := r.Consent.consent()
-	s := idp.Standing{
+	s := idp.GrantState{
 		Grant: grant, Session: session, User: r.User.user(),
 		Population: population, OverrideMin: r.OverrideMin, App: app, Way: r.Way.way(), Consent: consent,
 	}
@@ -170,22 +170,22 @@ func (r standingJoin) standing() (idp.Standing, error) {
 	return s, errors.Join(errGrant, errSession, errPopulation, errApp, errConsent)
 }
 
-// StandingByCode reads the grant of an authorization code, used or not.
-func (s *Store) StandingByCode(ctx context.Context, codeHash []byte) (idp.Standing, error) {
-	return s.standing(ctx, " WHERE g.code_hash = ?", codeHash)
+// GrantStateByCode reads the grant of an authorization code, used or not.
+func (s *Store) GrantStateByCode(ctx context.Context, codeHash []byte) (idp.GrantState, error) {
+	return s.grantState(ctx, " WHERE g.code_hash = ?", codeHash)
 }
 
-// StandingByGrant reads a grant by its id, revoked or not.
-func (s *Store) StandingByGrant(ctx context.Context, id string) (idp.Standing, error) {
-	return s.standing(ctx, " WHERE g.id = ?", id)
+// GrantState reads a grant by its id, revoked or not.
+func (s *Store) GrantState(ctx context.Context, id string) (idp.GrantState, error) {
+	return s.grantState(ctx, " WHERE g.id = ?", id)
 }
 
-func (s *Store) standing(ctx context.Context, where string, arg any) (idp.Standing, error) {
-	var row standingJoin
-	if err := s.reader(ctx).Raw(selectStanding+where, arg).Take(&row).Error; err != nil {
-		return idp.Standing{}, found(err, "grant")
+func (s *Store) grantState(ctx context.Context, where string, arg any) (idp.GrantState, error) {
+	var row grantStateJoin
+	if err := s.reader(ctx).Raw(selectGrantState+where, arg).Take(&row).Error; err != nil {
+		return idp.GrantState{}, found(err, "grant")
 	}
-	return row.standing()
+	return row.state()
 }
 
 // UseCode consumes the code of a grant. Of any number of calls one returns nil,

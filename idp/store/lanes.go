@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -25,13 +26,13 @@ const strangersTurn = 20
 type strangerKey struct{}
 
 // OfStranger is ctx for writes that anybody can cause without proving anything: at a
-// database with one writer they wait until nobody else does.
+// database with one writer they wait until no other does.
 func OfStranger(ctx context.Context) context.Context {
 	return context.WithValue(ctx, strangerKey{}, true)
 }
 
-// OfPerson is ctx for writes of somebody who has proved something: they wait for no
-// stranger.
+// OfPerson is ctx for writes of a person who has proved something: they do not wait for
+// strangers.
 func OfPerson(ctx context.Context) context.Context {
 	return context.WithValue(ctx, strangerKey{}, false)
 }
@@ -93,6 +94,13 @@ func (l *lanes) giveUp(lane *[]chan struct{}, turn chan struct{}) {
 	l.next()
 }
 
+// busy tells whether the writer is at work.
+func (l *lanes) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.taken
+}
+
 // leave ends a turn.
 func (l *lanes) leave() {
 	l.mu.Lock()
@@ -121,40 +129,54 @@ func (l *lanes) next() {
 type lanedPool struct {
 	pool  *sql.DB
 	lanes *lanes
+	// stale: the connection is to be made anew before it is used again.
+	stale atomic.Bool
+}
+
+// enter waits for a turn, and makes the connection anew if it is stale: no other has it.
+func (p *lanedPool) enter(ctx context.Context) error {
+	if err := p.lanes.enter(ctx); err != nil {
+		return err
+	}
+	if p.stale.Swap(false) {
+		p.pool.SetMaxIdleConns(0) // closes it
+		p.pool.SetMaxIdleConns(1)
+	}
+	return nil
 }
 
 // GetDBConn implements gorm.GetDBConnector.
 func (p *lanedPool) GetDBConn() (*sql.DB, error) { return p.pool, nil }
 
 // inTurn runs fn when its lane's turn has come.
-func inTurn[T any](ctx context.Context, l *lanes, fn func() (T, error)) (result T, err error) {
-	if err := l.enter(ctx); err != nil {
+func inTurn[T any](ctx context.Context, p *lanedPool, fn func() (T, error)) (result T, err error) {
+	if err := p.enter(ctx); err != nil {
 		return result, err
 	}
-	defer l.leave()
+	defer p.lanes.leave()
 	return fn()
 }
 
 // PrepareContext implements gorm.ConnPool.
 func (p *lanedPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	return inTurn(ctx, p.lanes, func() (*sql.Stmt, error) { return p.pool.PrepareContext(ctx, query) })
+	return inTurn(ctx, p, func() (*sql.Stmt, error) { return p.pool.PrepareContext(ctx, query) })
 }
 
 // ExecContext implements gorm.ConnPool.
 func (p *lanedPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return inTurn(ctx, p.lanes, func() (sql.Result, error) { return p.pool.ExecContext(ctx, query, args...) })
+	return inTurn(ctx, p, func() (sql.Result, error) { return p.pool.ExecContext(ctx, query, args...) })
 }
 
 // QueryContext implements gorm.ConnPool. The next in the lanes waits for the connection
 // until the rows are read.
 func (p *lanedPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return inTurn(ctx, p.lanes, func() (*sql.Rows, error) { return p.pool.QueryContext(ctx, query, args...) })
+	return inTurn(ctx, p, func() (*sql.Rows, error) { return p.pool.QueryContext(ctx, query, args...) })
 }
 
 // QueryRowContext implements gorm.ConnPool. A row carries no error of ours: a read that
 // does not get its turn asks the pool, which says that its context has ended.
 func (p *lanedPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if err := p.lanes.enter(OfPerson(ctx)); err == nil {
+	if err := p.enter(OfPerson(ctx)); err == nil {
 		defer p.lanes.leave()
 	}
 	return p.pool.QueryRowContext(ctx, query, args...)
@@ -162,7 +184,7 @@ func (p *lanedPool) QueryRowContext(ctx context.Context, query string, args ...a
 
 // BeginTx implements gorm.ConnPoolBeginner.
 func (p *lanedPool) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
-	if err := p.lanes.enter(ctx); err != nil {
+	if err := p.enter(ctx); err != nil {
 		return nil, err
 	}
 	tx, err := p.pool.BeginTx(ctx, opts)

@@ -67,14 +67,14 @@ func TestGrantWhoseCodeNobodyRedeemedGoesWithinMinutes(t *testing.T) {
 		idptest.Must(t, db.UseCode(ctx, used.ID, idp.Now()))
 		_, err := db.Sweep(ctx, idp.Now().Add(time.Minute), store.Retention{})
 		idptest.Must(t, err)
-		if _, err := db.StandingByGrant(ctx, unused.ID); err != nil {
+		if _, err := db.GrantState(ctx, unused.ID); err != nil {
 			t.Errorf("after a minute: %v", err)
 		}
 		_, err = db.Sweep(ctx, idp.Now().Add(5*time.Minute), store.Retention{})
 		idptest.Must(t, err)
-		_, err = db.StandingByGrant(ctx, unused.ID)
+		_, err = db.GrantState(ctx, unused.ID)
 		expectError(t, err, idp.ErrNotFound)
-		if _, err := db.StandingByGrant(ctx, used.ID); err != nil {
+		if _, err := db.GrantState(ctx, used.ID); err != nil {
 			t.Errorf("the redeemed one: %v", err)
 		}
 	})

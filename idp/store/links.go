@@ -88,7 +88,7 @@ func (s *Store) InvitationOf(ctx context.Context, population, email string) (idp
 	return r.link(), found(err, "invitation")
 }
 
-// KeepNewestLinks removes all but the newest unused links of a kind by which somebody with
+// KeepNewestLinks removes all but the newest unused links of a kind by which a person with
 // an address could come.
 func (s *Store) KeepNewestLinks(ctx context.Context, kind idp.LinkKind, population, email string, newest int) error {
 	const those = "kind = ? AND population_id = ? AND email_key = ? AND used_at IS NULL"

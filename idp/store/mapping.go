@@ -58,8 +58,8 @@ func written(err error, what string) error {
 	return fmt.Errorf("write %s: %w", what, unavailable(err))
 }
 
-// once reads the outcome of a conditional write: no row changed means that
-// somebody was there before.
+// once reads the outcome of a conditional write: no row changed means that another was
+// there before.
 func once(r *gorm.DB, what string, lost error) error {
 	if r.Error != nil {
 		return written(r.Error, what)

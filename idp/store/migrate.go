@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
 	"gatehouse/migrations"
@@ -25,11 +27,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 		if err := s.Compatible(ctx); err != nil {
 			return err
 		}
-		p, err := s.migrator()
-		if err != nil {
+		if err := s.migrating(func(p *goose.Provider) error {
+			_, err := p.Up(ctx)
 			return err
-		}
-		if _, err := p.Up(ctx); err != nil {
+		}); err != nil {
 			return fmt.Errorf("migrate up: %w", err)
 		}
 		return s.signMigrations(ctx)
@@ -42,11 +43,10 @@ func (s *Store) MigrateDown(ctx context.Context) error {
 		if err := s.Compatible(ctx); err != nil {
 			return err
 		}
-		p, err := s.migrator()
-		if err != nil {
+		if err := s.migrating(func(p *goose.Provider) error {
+			_, err := p.Down(ctx)
 			return err
-		}
-		if _, err := p.Down(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+		}); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
 			return fmt.Errorf("migrate down: %w", err)
 		}
 		return nil
@@ -55,12 +55,11 @@ func (s *Store) MigrateDown(ctx context.Context) error {
 
 // MigrationStatus lists all migrations, oldest first.
 func (s *Store) MigrationStatus(ctx context.Context) ([]MigrationState, error) {
-	p, err := s.migrator()
-	if err != nil {
-		return nil, err
-	}
-	rows, err := p.Status(ctx)
-	if err != nil {
+	var rows []*goose.MigrationStatus
+	if err := s.migrating(func(p *goose.Provider) (err error) {
+		rows, err = p.Status(ctx)
+		return err
+	}); err != nil {
 		return nil, fmt.Errorf("read migration status: %w", err)
 	}
 	states := make([]MigrationState, 0, len(rows))
@@ -78,25 +77,32 @@ func (s *Store) Pending(ctx context.Context) (bool, error) {
 	if err := s.Compatible(ctx); err != nil {
 		return false, err
 	}
-	p, err := s.migrator()
-	if err != nil {
-		return false, err
-	}
-	pending, err := p.HasPending(ctx)
-	if err != nil {
+	var pending bool
+	if err := s.migrating(func(p *goose.Provider) (err error) {
+		pending, err = p.HasPending(ctx)
+		return err
+	}); err != nil {
 		return false, fmt.Errorf("read migration status: %w", err)
 	}
 	return pending, nil
 }
 
-func (s *Store) migrator() (*goose.Provider, error) {
-	dialect := goose.DialectSQLite3
+// migrating runs fn with the migrations. On PostgreSQL they have a connection of their own:
+// past any pooler, and without the limits for statements of requests.
+func (s *Store) migrating(fn func(*goose.Provider) error) error {
+	dialect, pool, done := goose.DialectSQLite3, s.pools[0], func() error { return nil }
 	if s.dialect == "postgres" {
-		dialect = goose.DialectPostgres
+		cfg, err := pgx.ParseConfig(s.address)
+		if err != nil {
+			return fmt.Errorf("read the database URL: %w", err)
+		}
+		cfg.RuntimeParams["timezone"] = "UTC"
+		dialect, pool = goose.DialectPostgres, stdlib.OpenDB(*cfg)
+		done = pool.Close
 	}
-	p, err := goose.NewProvider(dialect, s.pools[0], fs.FS(migrations.Files), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, pool, fs.FS(migrations.Files), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
+		return errors.Join(fmt.Errorf("read the migrations: %w", err), done())
 	}
-	return p, nil
+	return errors.Join(fn(p), done())
 }

@@ -9,7 +9,7 @@ import (
 
 // OfflineGrant is access that an app keeps while the person is signed out.
 type OfflineGrant struct {
-	idp.Standing
+	idp.GrantState
 	// LastUsedAt is when the app last asked for a token.
 	LastUsedAt time.Time
 }
@@ -17,8 +17,8 @@ type OfflineGrant struct {
 // OfflineOf reads the grants with offline access of a user that count at this moment, the
 // newest first.
 func (s *Store) OfflineOf(ctx context.Context, userID string, now time.Time) ([]OfflineGrant, error) {
-	var rows []standingJoin
-	err := s.reader(ctx).Raw(selectStanding+` WHERE g.user_id = ? AND g.offline AND g.code_used_at IS NOT NULL
+	var rows []grantStateJoin
+	err := s.reader(ctx).Raw(selectGrantState+` WHERE g.user_id = ? AND g.offline AND g.code_used_at IS NOT NULL
 		AND g.revoked_at IS NULL AND g.expires_at > ? ORDER BY g.id DESC`, userID, now).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "grants")
@@ -26,13 +26,13 @@ func (s *Store) OfflineOf(ctx context.Context, userID string, now time.Time) ([]
 	var list []OfflineGrant
 	var ids []string
 	for _, r := range rows {
-		standing, err := r.standing()
+		state, err := r.state()
 		if err != nil {
 			return nil, err
 		}
-		if standing = standing.Judged(); standing.Grant.Offline && standing.Live(now) {
-			list = append(list, OfflineGrant{Standing: standing})
-			ids = append(ids, standing.Grant.ID)
+		if state = state.Judged(); state.Grant.Offline && state.Live(now) {
+			list = append(list, OfflineGrant{GrantState: state})
+			ids = append(ids, state.Grant.ID)
 		}
 	}
 	living, err := s.refreshedAt(ctx, ids, now)

@@ -32,7 +32,7 @@ func TestOneOfManyUsesACode(t *testing.T) {
 		expectOneWinner(t, idp.ErrUsed, func(ctx context.Context, _ int) error {
 			return db.UseCode(ctx, w.Grant.ID, idp.Now())
 		})
-		g, err := db.StandingByGrant(t.Context(), w.Grant.ID)
+		g, err := db.GrantState(t.Context(), w.Grant.ID)
 		if err != nil || g.Grant.CodeUsedAt.IsZero() {
 			t.Errorf("the code was used at %v (%v)", g.Grant.CodeUsedAt, err)
 		}
@@ -211,10 +211,10 @@ func TestRefreshTokenGetsOneSuccessor(t *testing.T) {
 		}
 		successors, accesses := 0, 0
 		for i := range contenders {
-			if _, err := db.StandingByToken(t.Context(), idp.HashSecret(fmt.Sprint("next ", i))); err == nil {
+			if _, err := db.TokenState(t.Context(), idp.HashSecret(fmt.Sprint("next ", i))); err == nil {
 				successors++
 			}
-			if _, err := db.StandingByToken(t.Context(), idp.HashSecret(fmt.Sprint("access ", i))); err == nil {
+			if _, err := db.TokenState(t.Context(), idp.HashSecret(fmt.Sprint("access ", i))); err == nil {
 				accesses++
 			}
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
-	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/libtnb/sqlite"
@@ -35,17 +38,35 @@ func CheckURL(databaseURL string) error {
 	return fmt.Errorf("%w: a database URL starts with postgres:// or %s", idp.ErrInvalid, SQLiteScheme)
 }
 
+// Options say how to reach a database.
+type Options struct {
+	// URL is "postgres://…" or "sqlite:PATH".
+	URL string
+	// DirectURL reaches PostgreSQL where URL names a pooler: for migrations and the lock
+	// around them, which need a session of their own. Empty: URL does.
+	DirectURL string
+	// TransactionPooling is for a pooler that gives each transaction another connection of
+	// its own, such as PgBouncer's pool_mode "transaction": nothing is prepared, and
+	// time-outs are those of the role (ALTER ROLE … SET).
+	TransactionPooling bool
+}
+
 // Open connects to a database: "postgres://…" or "sqlite:PATH". It does not
 // migrate it.
 func Open(ctx context.Context, databaseURL string) (*Store, error) {
-	if err := CheckURL(databaseURL); err != nil {
+	return OpenWith(ctx, Options{URL: databaseURL})
+}
+
+// OpenWith is Open with all options.
+func OpenWith(ctx context.Context, o Options) (*Store, error) {
+	if err := CheckURL(o.URL); err != nil {
 		return nil, err
 	}
 	hideScanned()
-	if path, ok := strings.CutPrefix(databaseURL, SQLiteScheme); ok {
+	if path, ok := strings.CutPrefix(o.URL, SQLiteScheme); ok {
 		return openSQLite(path)
 	}
-	return openPostgres(ctx, databaseURL)
+	return openPostgres(ctx, o)
 }
 
 // Exists tells whether there is a database at an address: on SQLite a file that is
@@ -80,7 +101,7 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// One connection writes, so that writers queue here, in lanes, and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
-	log := statementLog{new(atomic.Bool)}
+	log := statementLog{&health{}}
 	write, writePool, err := openSQLitePool(path, "immediate", 1, log)
 	if err != nil {
 		return nil, err
@@ -92,6 +113,9 @@ func openSQLite(path string) (*Store, error) {
 	// Readers wait for no writer here: they serve what a transaction waits for, too.
 	s := newStore("sqlite", log, write, read, read, nil, writePool, readPool)
 	s.address = path
+	if writer, ok := write.Statement.ConnPool.(*lanedPool); ok {
+		s.lanes, log.health.reconnect = writer.lanes, func() { writer.stale.Store(true) }
+	}
 	return s, nil
 }
 
@@ -125,41 +149,63 @@ func sqliteDSN(path, txlock string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-func openPostgres(ctx context.Context, databaseURL string) (*Store, error) {
-	cfg, err := pgxpool.ParseConfig(databaseURL)
+func openPostgres(ctx context.Context, o Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		// pgx's text leaves the password out of what it quotes.
 		return nil, fmt.Errorf("read the database URL: %w", err)
 	}
-	if !strings.Contains(databaseURL, "pool_max_conns") {
+	if !strings.Contains(o.URL, "pool_max_conns") {
 		cfg.MaxConns = 32
 	}
 	// Connections that stay open: reconnecting costs more than any statement.
 	cfg.MinIdleConns = min(4, cfg.MaxConns)
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["application_name"] = "gatehouse"
-	log := statementLog{new(atomic.Bool)}
-	db, conn, closePool, err := openPostgresPool(ctx, cfg, log)
+	if o.TransactionPooling {
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	} else {
+		limitStatements(cfg.ConnConfig.RuntimeParams)
+	}
+	log := statementLog{&health{}}
+	db, conn, pool, err := openPostgresPool(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	few := cfg.Copy()
 	few.MaxConns, few.MinConns, few.MinIdleConns = outsideConns, 0, 0
-	outside, outsideConn, closeOutside, err := openPostgresPool(ctx, few, log)
+	outside, outsideConn, outsidePool, err := openPostgresPool(ctx, few, log)
 	if err != nil {
-		closePool()
+		pool.Close()
 		return nil, err
 	}
-	s := newStore("postgres", log, db, db, outside, func() { closePool(); closeOutside() }, conn, outsideConn)
-	s.address = databaseURL
+	log.health.reconnect = func() { pool.Reset(); outsidePool.Reset() }
+	s := newStore("postgres", log, db, db, outside, func() { pool.Close(); outsidePool.Close() }, conn, outsideConn)
+	s.address = cmp.Or(o.DirectURL, o.URL)
 	return s, nil
 }
 
+// The server ends a statement that waits longer for a lock, or runs longer, than a request
+// may take: whatever becomes of us, a lock that another program holds takes our connections
+// for that long and no longer. The URL may say otherwise.
+const (
+	lockTimeout      = 10 * time.Second
+	statementTimeout = 30 * time.Second
+)
+
+func limitStatements(params map[string]string) {
+	for name, limit := range map[string]time.Duration{"lock_timeout": lockTimeout, "statement_timeout": statementTimeout} {
+		if _, given := params[name]; !given {
+			params[name] = strconv.FormatInt(limit.Milliseconds(), 10)
+		}
+	}
+}
+
 // outsideConns are the connections for what transactions wait for before they are
-// committed: plain reads of a row or two, which wait for nobody.
+// committed: plain reads of a row or two, which do not wait.
 const outsideConns = 2
 
-func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog) (*gorm.DB, *sql.DB, func(), error) {
+func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog) (*gorm.DB, *sql.DB, *pgxpool.Pool, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
@@ -170,14 +216,15 @@ func openPostgresPool(ctx context.Context, cfg *pgxpool.Config, log statementLog
 		pool.Close()
 		return nil, nil, nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	return db, conn, pool.Close, nil
+	return db, conn, pool, nil
 }
 
 // config is GORM's, which prepares nothing. pgx prepares and keeps each statement by
-// itself, and readPool does for SQLite's driver. On the pool with one connection nobody
-// must: a write outside of a transaction would wait for the connection with its statement
-// announced as "being prepared", and a transaction that holds the connection and runs the
-// same statement would wait for that. Single writes need no transaction of GORM's.
+// itself, and readPool does for SQLite's driver. On the pool with one connection nothing
+// may be prepared: a write outside of a transaction would wait for the connection with its
+// statement announced as "being prepared", and a transaction that holds the connection and
+// runs the same statement would wait for that. Single writes need no transaction of
+// GORM's.
 func config(log statementLog) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
@@ -191,6 +238,6 @@ func config(log statementLog) *gorm.Config {
 func newStore(dialect string, log statementLog, write, read, outside *gorm.DB, closePool func(), pools ...*sql.DB) *Store {
 	return &Store{
 		dialect: dialect, write: write, read: read, outside: outside, pools: pools, closePool: closePool,
-		clients: newClientCache(), apis: newClientCache(), damaged: log.damaged,
+		clients: newClientCache(), apis: newClientCache(), health: log.health,
 	}
 }

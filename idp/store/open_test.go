@@ -191,7 +191,7 @@ func TestStatementsAreCounted(t *testing.T) {
 				})
 			},
 			func(ctx context.Context) error {
-				_, err := db.StandingByGrant(ctx, w.Grant.ID)
+				_, err := db.GrantState(ctx, w.Grant.ID)
 				return err
 			},
 		} {

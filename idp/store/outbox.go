@@ -41,8 +41,8 @@ const (
 	Cancelled Outcome = "cancelled" // what it tells is no longer true
 )
 
-// Delivery is something that has to reach somebody outside: a mail, a logout
-// token. Its body is sealed, and erased once it is done.
+// Delivery is something that has to reach another system: a mail, a logout token. Its body
+// is sealed, and erased once it is done.
 type Delivery struct {
 	ID string
 	// Lane is what shares one destination: all mail, one client's logout tokens, or

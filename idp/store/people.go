@@ -66,9 +66,9 @@ type oneValue []byte
 // Value implements driver.Valuer.
 func (v oneValue) Value() (driver.Value, error) { return []byte(v), nil }
 
-// People reads a page of people: in the order of the word that was found, or else
-// of their ids. Nobody comes twice, and each page costs what its rows cost, however
-// many people there are; a search for several words goes by the rarest.
+// People reads a page of people: in the order of the word that was found, or else of their
+// ids. No person comes twice, and each page costs what its rows cost, however many people
+// there are; a search for several words goes by the rarest.
 func (s *Store) People(ctx context.Context, q PeopleQuery) ([]PersonRow, error) {
 	var err error
 	if q.Words, err = s.rarestFirst(ctx, q); err != nil {

@@ -42,9 +42,9 @@ func (s *Store) raisePolicyVersion(ctx context.Context, version int64) error {
 		UpdateColumn("value", version).Error, "policy version")
 }
 
-// SavePolicy puts a policy in force, provided that base still is the version in
-// force; min becomes the population's MinVersion unless it is zero.
-// idp.ErrConflict: somebody else changed it.
+// SavePolicy puts a policy in force, provided that base still is the version in force; min
+// becomes the population's MinVersion unless it is zero. idp.ErrConflict: it was changed
+// meanwhile.
 func (s *Store) SavePolicy(ctx context.Context, population string, base int64, p idp.Policy, min int64, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		change := map[string]any{"policy_version": p.Version}
@@ -96,9 +96,8 @@ func (s *Store) Override(ctx context.Context, clientID string) (idp.Override, er
 	return row.Override.override(row.Min), found(err, "override")
 }
 
-// SaveOverride puts a client's override in force with its MinVersion, provided
-// that base still is the version in force. idp.ErrConflict: somebody else changed
-// it.
+// SaveOverride puts a client's override in force with its MinVersion, provided that base
+// still is the version in force. idp.ErrConflict: it was changed meanwhile.
 func (s *Store) SaveOverride(ctx context.Context, clientID string, base int64, o idp.Override, at time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		r := s.writer(ctx).Model(&clientRow{}).Where("id = ? AND override_version = ?", clientID, base).
@@ -123,7 +122,7 @@ func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populat
 	for _, id := range populations {
 		p, err := s.Population(ctx, id)
 		if errors.Is(err, idp.ErrNotFound) {
-			continue // nobody is in it
+			continue // it is empty
 		}
 		if err != nil {
 			return total, err

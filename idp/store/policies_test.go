@@ -288,14 +288,14 @@ func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
 			idptest.Must(t, db.CreateSession(ctx, s))
 			sessions, err := db.SessionsByToken(ctx, w.Client.ID, [][]byte{idp.HashSecret(token)})
 			idptest.Must(t, err)
-			expectSame(t, []store.SessionStanding{
+			expectSame(t, []store.SessionState{
 				{Session: s, User: w.User, Population: population, Judged: c.policy, Override: c.override},
 			}, sessions)
 			f := idptest.Flow(request, s)
 			f.PolicyVersion = c.version
-			around, err := db.Surroundings(ctx, f)
+			around, err := db.FlowContext(ctx, f)
 			idptest.Must(t, err)
-			expectSame(t, store.Surroundings{
+			expectSame(t, store.FlowContext{
 				Request: request, Version: 7, Population: population, Override: override7, Judged: c.policy,
 				JudgedOverride: c.override, User: w.User, Session: s, Consent: w.Consent,
 			}, around)
@@ -304,20 +304,20 @@ func TestEveryVersionIsJudgedByWhatWasInForce(t *testing.T) {
 }
 
 // A flow from before any policy, or without a population yet, is no error.
-func TestSurroundingsOfAFlowThatHasLittle(t *testing.T) {
+func TestContextOfAFlowThatHasLittle(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		request := idptest.Request(w.Client)
 		idptest.Must(t, db.CreateRequest(t.Context(), request))
 		f := idp.Flow{RequestID: request.ID, PopulationID: idp.Agents, BrowserHash: []byte("b")}
-		got, err := db.Surroundings(t.Context(), f)
+		got, err := db.FlowContext(t.Context(), f)
 		idptest.Must(t, err)
-		expectSame(t, store.Surroundings{
+		expectSame(t, store.FlowContext{
 			Request: request, Version: 3, Population: w.Population, Override: inherit, JudgedOverride: inherit,
 		}, got)
 		f.RequestID = "invented"
-		_, err = db.Surroundings(t.Context(), f)
+		_, err = db.FlowContext(t.Context(), f)
 		expectError(t, err, idp.ErrNotFound)
 	})
 }

@@ -232,9 +232,8 @@ func (s *Store) SavePasswordRules(ctx context.Context, version int64, p idp.Popu
 		Select(columns).UpdateColumns(row), "population", idp.ErrConflict)
 }
 
-// SaveSessionRules writes how long sessions last. Those that had gone by the limits of
-// before stay gone: raising one brings nobody back. idp.ErrConflict: the version is not
-// that of now.
+// SaveSessionRules writes how long sessions last. Sessions that had ended by the earlier
+// limits stay ended when one is raised. idp.ErrConflict: the version is not that of now.
 func (s *Store) SaveSessionRules(ctx context.Context, version int64, before, p idp.Population, now time.Time) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.saveSessionRules(ctx, version, p); err != nil {

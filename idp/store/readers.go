@@ -10,8 +10,8 @@ import (
 const mostPrepared = 256
 
 // readPool keeps the statements of a pool prepared. Each caller prepares what is missing
-// within their own time and waits for nobody who does the same, as with GORM's: there, who
-// gives up takes all along that wait for the same statement.
+// within their own time and waits for no other who does the same. With GORM's, one that
+// gives up makes all fail that wait for the same statement.
 type readPool struct {
 	*sql.DB
 	mu       sync.RWMutex

@@ -108,11 +108,10 @@ type openedRow struct {
 
 func (openedRow) TableName() string { return requestRow{}.TableName() }
 
-// openRequests is how many sign-ins that nobody has gone on with may be open from one
-// network: as many as an office behind one address begins in a quarter of an hour. Beyond, the
-// oldest make room: their pages start again by themselves, and nobody is kept out. They
-// make room for openMargin at a time, so that a crowd removes some with every 64th
-// request and not with each.
+// openRequests is how many sign-ins without progress may be open from one network: as many
+// as an office behind one address begins in a quarter of an hour. Beyond, the oldest make
+// room: their pages start again by themselves. They make room for openMargin at a time, so
+// that a crowd removes some with every 64th request and not with each.
 const (
 	openRequests = 2000
 	openMargin   = 64
@@ -123,7 +122,7 @@ var countOpen = clause.Returning{Columns: []clause.Column{{Raw: true, Name: fmt.
 	SELECT 1 FROM requests o WHERE o.network = requests.network AND o.done_at IS NULL LIMIT %d) AS counted) AS open`, openRequests+openMargin)}}}
 
 // boundRequests removes the oldest open requests of a network beyond openRequests, but
-// none in which somebody has proved anything: such a one lives as long as its request.
+// none in which something was proved: such a one lives as long as its request.
 func (s *Store) boundRequests(ctx context.Context, network string) error {
 	text := `DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE id IN (
 		SELECT id FROM requests r WHERE network = ? AND done_at IS NULL AND NOT EXISTS (

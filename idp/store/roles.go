@@ -155,8 +155,8 @@ func (s *Store) SaveRole(ctx context.Context, version int64, r idp.Role) error {
 		"role", idp.ErrConflict)
 }
 
-// DeleteRole removes a role that is no system role. idp.ErrConflict: the version is
-// not that of now; idp.ErrInUse: somebody holds it.
+// DeleteRole removes a role that is no system role. idp.ErrConflict: the version is not
+// that of now; idp.ErrInUse: a person holds it.
 func (s *Store) DeleteRole(ctx context.Context, id string, version int64) error {
 	r := s.writer(ctx).Where("id = ? AND version = ? AND NOT system", id, version).Delete(&roleRow{})
 	if errors.Is(r.Error, gorm.ErrForeignKeyViolated) {

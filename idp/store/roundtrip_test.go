@@ -254,7 +254,7 @@ func TestTokensAreReadAsTheyWereWritten(t *testing.T) {
 		expectFull(t, second)
 		idptest.Must(t, db.CreateTokens(t.Context(), first, second))
 		for _, want := range []idp.Token{first, second} {
-			got, err := db.StandingByToken(t.Context(), want.Hash)
+			got, err := db.TokenState(t.Context(), want.Hash)
 			idptest.Must(t, err)
 			expectSame(t, want, got.Token)
 		}

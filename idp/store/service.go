@@ -145,33 +145,33 @@ type serviceJoin struct {
 var selectServices = "SELECT " + clientColumns + ", " + columns(serviceTokenRow{}, "t") + " FROM "
 
 // ServiceByToken reads an opaque token of a service by its hash, expired or not.
-func (s *Store) ServiceByToken(ctx context.Context, hash []byte) (idp.ServiceStanding, error) {
-	return s.serviceStanding(ctx, "service_tokens t JOIN clients c ON c.id = t.client_id"+clientRoles+
+func (s *Store) ServiceByToken(ctx context.Context, hash []byte) (idp.ServiceState, error) {
+	return s.serviceState(ctx, "service_tokens t JOIN clients c ON c.id = t.client_id"+clientRoles+
 		" WHERE t.hash = ? ORDER BY r.role_id", hash)
 }
 
 // ServiceByJWT reads what stands behind a JWT of a service: the client as it is
 // now, and the token's row where it was revoked.
-func (s *Store) ServiceByJWT(ctx context.Context, clientID, jti string) (idp.ServiceStanding, error) {
-	return s.serviceStanding(ctx, "clients c LEFT JOIN service_tokens t ON t.id = ? AND t.client_id = c.id"+clientRoles+
+func (s *Store) ServiceByJWT(ctx context.Context, clientID, jti string) (idp.ServiceState, error) {
+	return s.serviceState(ctx, "clients c LEFT JOIN service_tokens t ON t.id = ? AND t.client_id = c.id"+clientRoles+
 		" WHERE c.id = ? ORDER BY r.role_id", jti, clientID)
 }
 
-func (s *Store) serviceStanding(ctx context.Context, from string, args ...any) (idp.ServiceStanding, error) {
+func (s *Store) serviceState(ctx context.Context, from string, args ...any) (idp.ServiceState, error) {
 	var rows []serviceJoin
 	err := s.reader(ctx).Raw(selectServices+from, args...).Scan(&rows).Error
 	if err == nil && len(rows) == 0 {
 		err = gorm.ErrRecordNotFound
 	}
 	if err != nil {
-		return idp.ServiceStanding{}, found(err, "token of a service")
+		return idp.ServiceState{}, found(err, "token of a service")
 	}
 	joins := make([]clientRoleJoin, len(rows))
 	for i, r := range rows {
 		joins[i] = r.Client
 	}
 	client, err := joinedClient(joins)
-	return idp.ServiceStanding{Token: rows[0].Token.token(), Client: client, Taken: rows[0].Client.Client.Taken.vocabulary()}, err
+	return idp.ServiceState{Token: rows[0].Token.token(), Client: client, Taken: rows[0].Client.Client.Taken.vocabulary()}, err
 }
 
 // RevokeServiceToken ends an opaque token of a service. It returns false when it
@@ -214,16 +214,16 @@ func tombstone(r *gorm.DB) (bool, error) {
 	return r.RowsAffected == 1, written(r.Error, "revocation of a token")
 }
 
-var selectJWT = "SELECT " + columns(tokenRow{}, "t") + ", " + standingColumns + " FROM grants g" + standingJoins +
+var selectJWT = "SELECT " + columns(tokenRow{}, "t") + ", " + grantStateColumns + " FROM grants g" + grantStateJoins +
 	" LEFT JOIN tokens t ON t.id = ? AND t.grant_id = g.id WHERE g.id = ?"
 
-// StandingByJWT reads the grant of a JWT access token, and its row where it was
+// JWTState reads the grant of a JWT access token, and its row where it was
 // revoked.
-func (s *Store) StandingByJWT(ctx context.Context, grantID, jti string) (TokenStanding, error) {
+func (s *Store) JWTState(ctx context.Context, grantID, jti string) (TokenState, error) {
 	var row tokenJoin
 	if err := s.reader(ctx).Raw(selectJWT, jti, grantID).Take(&row).Error; err != nil {
-		return TokenStanding{}, found(err, "grant")
+		return TokenState{}, found(err, "grant")
 	}
-	standing, err := row.Standing.standing()
-	return TokenStanding{Standing: standing, Token: row.Token.token()}, err
+	state, err := row.GrantState.state()
+	return TokenState{GrantState: state, Token: row.Token.token()}, err
 }

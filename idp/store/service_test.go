@@ -38,7 +38,7 @@ func TestServiceIsReadAsItWasWritten(t *testing.T) {
 			idptest.Must(t, db.CreateServiceToken(t.Context(), want))
 			got, err := db.ServiceByToken(t.Context(), want.Hash)
 			idptest.Must(t, err)
-			expectSame(t, idp.ServiceStanding{Token: want, Client: c}, got)
+			expectSame(t, idp.ServiceState{Token: want, Client: c}, got)
 		}
 		expectError(t, db.CreateServiceToken(t.Context(), live), idp.ErrConflict)
 		_, err := db.ServiceByToken(t.Context(), []byte("nothing"))
@@ -71,7 +71,7 @@ func TestJWTOfAServiceIsKnownOnceItIsRevoked(t *testing.T) {
 		c, token := aService(t, db)
 		got, err := db.ServiceByJWT(t.Context(), c.ID, token.ID)
 		idptest.Must(t, err)
-		expectSame(t, idp.ServiceStanding{Client: c}, got)
+		expectSame(t, idp.ServiceState{Client: c}, got)
 		for _, want := range []bool{true, false} {
 			first, err := db.RevokeServiceJWT(t.Context(), token)
 			if err != nil || first != want {
@@ -80,7 +80,7 @@ func TestJWTOfAServiceIsKnownOnceItIsRevoked(t *testing.T) {
 		}
 		got, err = db.ServiceByJWT(t.Context(), c.ID, token.ID)
 		idptest.Must(t, err)
-		expectSame(t, idp.ServiceStanding{Token: token, Client: c}, got)
+		expectSame(t, idp.ServiceState{Token: token, Client: c}, got)
 		_, err = db.ServiceByJWT(t.Context(), "nobody", token.ID)
 		expectError(t, err, idp.ErrNotFound)
 		token.ClientID, token.ID, token.Hash = "nobody", "x", []byte("x")
@@ -97,21 +97,21 @@ func TestJWTOfAGrantIsKnownOnceItIsRevoked(t *testing.T) {
 			ID: w.Grant.ID + ".jti", GrantID: w.Grant.ID, Kind: idp.AccessToken, Hash: idp.HashSecret("jti"), Scopes: []string{"openid"},
 			CreatedAt: now, ExpiresAt: now.Add(time.Minute), RevokedAt: now,
 		}
-		standing, err := db.StandingByGrant(t.Context(), w.Grant.ID)
+		state, err := db.GrantState(t.Context(), w.Grant.ID)
 		idptest.Must(t, err)
-		got, err := db.StandingByJWT(t.Context(), w.Grant.ID, token.ID)
+		got, err := db.JWTState(t.Context(), w.Grant.ID, token.ID)
 		idptest.Must(t, err)
-		expectSame(t, store.TokenStanding{Standing: standing}, got)
+		expectSame(t, store.TokenState{GrantState: state}, got)
 		for _, want := range []bool{true, false} {
 			first, err := db.RevokeJWT(t.Context(), token)
 			if err != nil || first != want {
 				t.Errorf("first %t, %v; want %t", first, err, want)
 			}
 		}
-		got, err = db.StandingByJWT(t.Context(), w.Grant.ID, token.ID)
+		got, err = db.JWTState(t.Context(), w.Grant.ID, token.ID)
 		idptest.Must(t, err)
-		expectSame(t, store.TokenStanding{Standing: standing, Token: token}, got)
-		_, err = db.StandingByJWT(t.Context(), "nothing", token.ID)
+		expectSame(t, store.TokenState{GrantState: state, Token: token}, got)
+		_, err = db.JWTState(t.Context(), "nothing", token.ID)
 		expectError(t, err, idp.ErrNotFound)
 		token.ID, token.GrantID, token.Hash = "x", "nothing", []byte("x")
 		_, err = db.RevokeJWT(t.Context(), token)

@@ -48,8 +48,8 @@ func (r sessionRow) session() (idp.Session, error) {
 	}, err
 }
 
-// SessionStanding is a session with everything that decides whether it counts.
-type SessionStanding struct {
+// SessionState is a session with everything that decides whether it counts.
+type SessionState struct {
 	Session    idp.Session
 	User       idp.User
 	Population idp.Population
@@ -62,7 +62,7 @@ type SessionStanding struct {
 }
 
 // Worth is the session with the proofs that count now, and whether it lives by them.
-func (s SessionStanding) Worth() (SessionStanding, bool) {
+func (s SessionState) Worth() (SessionState, bool) {
 	proofs, lessened := s.Way.Worth(s.Session.Proofs, s.Population)
 	s.Session.Proofs = proofs
 	return s, !lessened || mfa.HasFirstStep(proofs)
@@ -107,39 +107,39 @@ func judgedOverride(version string) string {
 // SessionsByToken reads the sessions behind the cookies that a browser sent, as
 // they stand for a client (empty: none in particular), in one statement. Ended and
 // expired ones are among them.
-func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashes [][]byte) ([]SessionStanding, error) {
+func (s *Store) SessionsByToken(ctx context.Context, clientID string, tokenHashes [][]byte) ([]SessionState, error) {
 	if len(tokenHashes) == 0 {
 		return nil, nil
 	}
-	return s.sessionStandings(ctx, " WHERE s.token_hash IN ?", clientID, tokenHashes)
+	return s.sessionStates(ctx, " WHERE s.token_hash IN ?", clientID, tokenHashes)
 }
 
-// SessionStanding reads a session by its public id as it stands for a client, ended or
+// SessionState reads a session by its public id as it stands for a client, ended or
 // not. idp.ErrNotFound: there is none.
-func (s *Store) SessionStanding(ctx context.Context, clientID, id string) (SessionStanding, error) {
-	list, err := s.sessionStandings(ctx, " WHERE s.id = ?", clientID, id)
+func (s *Store) SessionState(ctx context.Context, clientID, id string) (SessionState, error) {
+	list, err := s.sessionStates(ctx, " WHERE s.id = ?", clientID, id)
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("session: %w", idp.ErrNotFound)
 	}
 	if err != nil {
-		return SessionStanding{}, err
+		return SessionState{}, err
 	}
 	return list[0], nil
 }
 
-// LivingStandings reads up to limit sessions of a population that have not ended, after the
+// UnendedSessions reads up to limit sessions of a population that have not ended, after the
 // one given, in the order of their ids.
-func (s *Store) LivingStandings(ctx context.Context, population, after string, limit int) ([]SessionStanding, error) {
-	return s.sessionStandings(ctx, " WHERE s.population_id = ? AND s.ended_at IS NULL AND s.id > ? ORDER BY s.id LIMIT ?", "", population, after, limit)
+func (s *Store) UnendedSessions(ctx context.Context, population, after string, limit int) ([]SessionState, error) {
+	return s.sessionStates(ctx, " WHERE s.population_id = ? AND s.ended_at IS NULL AND s.id > ? ORDER BY s.id LIMIT ?", "", population, after, limit)
 }
 
-func (s *Store) sessionStandings(ctx context.Context, where string, args ...any) ([]SessionStanding, error) {
+func (s *Store) sessionStates(ctx context.Context, where string, args ...any) ([]SessionState, error) {
 	var rows []sessionJoin
 	err := s.reader(ctx).Raw(selectSessions+where, args...).Scan(&rows).Error
 	if err != nil {
 		return nil, found(err, "sessions")
 	}
-	list := make([]SessionStanding, len(rows))
+	list := make([]SessionState, len(rows))
 	for i, r := range rows {
 		session, err := r.Session.session()
 		if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) sessionStandings(ctx context.Context, where string, args ...any)
 		if err != nil {
 			return nil, err
 		}
-		list[i] = SessionStanding{
+		list[i] = SessionState{
 			Session: session, User: r.User.user(),
 			Population: population, Judged: r.Judged.policy(),
 			Override: r.Override.override(r.Min), Way: r.Way.way(),
@@ -221,7 +221,7 @@ func (s *Store) EndSessionsOf(ctx context.Context, userID, except string, at tim
 	return s.endSessions(ctx, at, "user_id = ? AND id <> ?", userID, except)
 }
 
-// EndSessionsThrough ends the sessions of whoever came through a connection.
+// EndSessionsThrough ends the sessions of the people who came through a connection.
 func (s *Store) EndSessionsThrough(ctx context.Context, connectionID string, at time.Time) ([]idp.Session, error) {
 	return s.endSessions(ctx, at, "connection_id = ?", connectionID)
 }
@@ -239,8 +239,8 @@ func (s *Store) EndSessionsBelow(ctx context.Context, population string, version
 }
 
 // EndSessionsExpired ends up to limit sessions of a population, kept ones or others, that
-// nobody used for idle, and those of it beyond their absolute limit. They could not be used
-// before; this is for those who are told.
+// were not used for idle, and those of it beyond their absolute limit. They could not be
+// used before; this is for those who are told.
 func (s *Store) EndSessionsExpired(ctx context.Context, population string, kept bool, idle time.Duration, at time.Time, limit int) ([]idp.Session, error) {
 	// In this order for the reason of EndSessionsBelow.
 	unused := s.writer(ctx).Model(&sessionRow{}).Select("id").
@@ -326,7 +326,7 @@ func (s *Store) RevokeGrantsBelow(ctx context.Context, clientID string, version 
 	return len(rows), told, found(err, "parties of grants")
 }
 
-// RevokeGrantsThrough revokes all grants of whoever is linked to a connection.
+// RevokeGrantsThrough revokes all grants of the people who are linked to a connection.
 func (s *Store) RevokeGrantsThrough(ctx context.Context, connectionID string, at time.Time) error {
 	return written(s.writer(ctx).Model(&grantRow{}).
 		Where("user_id IN (SELECT user_id FROM identities WHERE connection_id = ?) AND revoked_at IS NULL", connectionID).

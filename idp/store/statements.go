@@ -16,9 +16,9 @@ import (
 const SlowStatement = 200 * time.Millisecond
 
 // statementLog hears of every statement. It logs slow ones without their
-// values, and counts for CountStatements. Errors are the caller's to log; that the file
-// is damaged is remembered.
-type statementLog struct{ damaged *atomic.Bool }
+// values, and counts for CountStatements. Errors are the caller's to log; what they say of
+// the database is remembered.
+type statementLog struct{ health *health }
 
 func (l statementLog) LogMode(logger.LogLevel) logger.Interface    { return l }
 func (statementLog) Info(context.Context, string, ...interface{})  {}
@@ -26,15 +26,13 @@ func (statementLog) Warn(context.Context, string, ...interface{})  {}
 func (statementLog) Error(context.Context, string, ...interface{}) {}
 
 func (l statementLog) Trace(ctx context.Context, begin time.Time, fc func() (string, int64), err error) {
-	if isDamage(err) {
-		l.damaged.Store(true)
-	}
+	l.health.saw(err)
 	if n, ok := ctx.Value(counterKey{}).(*atomic.Int64); ok {
 		n.Add(1)
 	}
 	if took := idp.Now().Sub(begin); took > SlowStatement {
 		text, rows := fc()
-		slog.WarnContext(ctx, "slow statement", "sql", text, "rows", rows, "took", took)
+		slog.WarnContext(ctx, "slow statement", "sql", text, "rows", rows, "seconds", took.Seconds())
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,13 +23,14 @@ type Store struct {
 	pools     []*sql.DB
 	closePool func()
 	dialect   string
-	// address is the file of SQLite, or the URL of PostgreSQL.
+	// address is the file of SQLite, or the URL of PostgreSQL itself, without a pooler.
 	address string
 	clients *clientCache
 	// apis are by their identifiers: whatever is sent as a client's id finds none of them.
-	apis *clientCache
-	// damaged is set once a statement found the database file damaged.
-	damaged *atomic.Bool
+	apis   *clientCache
+	health *health
+	// lanes are the queue for SQLite's one writer; nil on PostgreSQL.
+	lanes *lanes
 }
 
 type txKey struct{}
@@ -68,6 +68,7 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 				do()
 			}
 		}
+		s.health.saw(err)
 		if !retriable(err) {
 			return unavailable(s.tellWitness(ctx, err))
 		}
@@ -130,14 +131,18 @@ func (s *Store) writer(ctx context.Context) *gorm.DB {
 	return s.write.WithContext(ctx)
 }
 
-// Ping tells whether the database answers and can be written by us.
+// Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	for _, pool := range s.pools {
+	pools := s.pools
+	if s.lanes != nil {
+		pools = pools[1:] // the first is the writer's
+	}
+	for _, pool := range pools {
 		if err := pool.PingContext(ctx); err != nil {
 			return fmt.Errorf("reach the database: %w", err)
 		}
 	}
-	if s.damaged.Load() {
+	if s.health.damaged.Load() {
 		return ErrDamaged
 	}
 	return nil

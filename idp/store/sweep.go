@@ -21,12 +21,12 @@ const (
 	sweepBatch      = 500
 	endedSessions   = 24 * time.Hour       // sessions stay this long after their end
 	doneDeliveries  = 7 * 24 * time.Hour   // deliveries stay this long, to be looked at
-	unredeemed      = 2 * time.Minute      // codes that nobody redeemed, for those who come late
+	unredeemed      = 2 * time.Minute      // codes that were not redeemed, for late clients
 	unpolled        = 5 * time.Minute      // devices, so that their next polls hear that they expired
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
-	invitations     = 30 * 24 * time.Hour  // that nobody accepted stay this long, to be sent again
+	invitations     = 30 * 24 * time.Hour  // that were not accepted stay this long, to be sent again
 )
 
 // Sweep removes what has expired: flows, requests, tokens, the tombstones of
@@ -40,7 +40,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 	}{
 		{"flows", "id", "expires_at < ?", now},
 		{"requests", "id", "expires_at < ?", now},
-		// Nobody went on with it in time, and its flow is gone with the first rule.
+		// It was not gone on with in time, and its flow is gone with the first rule.
 		{
 			"requests", "id", "expires_at < ? AND done_at IS NULL AND NOT EXISTS (SELECT 1 FROM flows f WHERE f.request_id = requests.id)",
 			now.Add(idp.FlowLifetime - idp.OpenLifetime),

@@ -59,9 +59,9 @@ func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
 	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "tokens")
 }
 
-// TokenStanding is a token with what decides whether it counts.
-type TokenStanding struct {
-	idp.Standing
+// TokenState is a token with what decides whether it counts.
+type TokenState struct {
+	idp.GrantState
 	Token idp.Token
 	// ReplacedAt is when a refresh token got its successor, zero if it has none.
 	ReplacedAt time.Time
@@ -70,25 +70,25 @@ type TokenStanding struct {
 }
 
 type tokenJoin struct {
-	Standing   standingJoin `gorm:"embedded"`
-	Token      tokenRow     `gorm:"embedded;embeddedPrefix:t_"`
-	ReplacedAt *time.Time   `gorm:"column:n_created_at"`
-	Used       bool         `gorm:"column:n_used"`
+	GrantState grantStateJoin `gorm:"embedded"`
+	Token      tokenRow       `gorm:"embedded;embeddedPrefix:t_"`
+	ReplacedAt *time.Time     `gorm:"column:n_created_at"`
+	Used       bool           `gorm:"column:n_used"`
 }
 
-var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, m.id IS NOT NULL AS n_used, " + standingColumns +
-	" FROM tokens t JOIN grants g ON g.id = t.grant_id" + standingJoins +
+var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, m.id IS NOT NULL AS n_used, " + grantStateColumns +
+	" FROM tokens t JOIN grants g ON g.id = t.grant_id" + grantStateJoins +
 	" LEFT JOIN tokens n ON n.previous_id = t.id LEFT JOIN tokens m ON m.previous_id = n.id WHERE t.hash = ?"
 
-// StandingByToken reads an opaque token by its hash, expired or not.
-func (s *Store) StandingByToken(ctx context.Context, hash []byte) (TokenStanding, error) {
+// TokenState reads an opaque token by its hash, expired or not.
+func (s *Store) TokenState(ctx context.Context, hash []byte) (TokenState, error) {
 	var row tokenJoin
 	if err := s.reader(ctx).Raw(selectTokens, hash).Take(&row).Error; err != nil {
-		return TokenStanding{}, found(err, "token")
+		return TokenState{}, found(err, "token")
 	}
-	standing, err := row.Standing.standing()
-	return TokenStanding{
-		Standing: standing, Token: row.Token.token(), ReplacedAt: orZero(row.ReplacedAt), SuccessorUsed: row.Used,
+	state, err := row.GrantState.state()
+	return TokenState{
+		GrantState: state, Token: row.Token.token(), ReplacedAt: orZero(row.ReplacedAt), SuccessorUsed: row.Used,
 	}, err
 }
 

@@ -25,8 +25,8 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", idp.ErrUnavailable, err)
 }
 
-// connectionLost tells whether nobody answered, or not in time. A context that was
-// cancelled says nothing of the database.
+// connectionLost tells whether the database did not answer, or not in time. A context that
+// was cancelled says nothing of the database.
 func connectionLost(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
@@ -45,18 +45,23 @@ func connectionLost(err error) bool {
 // sqliteAway knows SQLite's result codes for a file that cannot be used now: BUSY, LOCKED,
 // NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, PERM, NOTADB.
 func sqliteAway(err error) bool {
+	switch code, _ := sqliteCode(err); code {
+	case 3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26:
+		return true
+	}
+	return false
+}
+
+// sqliteCode is the primary result code of an error of SQLite (sqlite.org/rescode.html).
+func sqliteCode(err error) (int, bool) {
 	code, ok := errors.AsType[interface {
 		error
 		Code() int
 	}](err)
 	if !ok {
-		return false
+		return 0, false
 	}
-	switch code.Code() & 0xff {
-	case 3, 5, 6, 7, 8, 10, 11, 13, 14, 15, 26:
-		return true
-	}
-	return false
+	return code.Code() & 0xff, true
 }
 
 // postgresAway knows PostgreSQL's classes and codes for a server that does not serve us

@@ -95,7 +95,7 @@ func (s *Store) MarkEmailVerified(ctx context.Context, userID string) error {
 	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND NOT email_verified", userID).UpdateColumn("email_verified", true).Error, "user")
 }
 
-// MarkUnproved writes when a way into an account came about that nobody knows to be its
+// MarkUnproved writes when a way into an account came about that is not known to be its
 // owner's; the zero time takes that back.
 func (s *Store) MarkUnproved(ctx context.Context, userID string, at time.Time) error {
 	return once(s.writer(ctx).Model(&userRow{}).Where("id = ?", userID).UpdateColumn("unproved_at", orNull(at)), "user", idp.ErrNotFound)

@@ -63,11 +63,11 @@ func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	return len(rows), err
 }
 
-// foldAgain writes the address of a user as it is compared now, unless somebody else
-// of the population has that one. Two people with one address in two spellings cannot
-// both sign in by it: the first keeps it, and the second needs another from an admin,
-// whom the audit log tells. Nothing of the second is lost: sessions, factors and what
-// they are at other providers stay.
+// foldAgain writes the address of a user as it is compared now, unless another person of
+// the population has that one. Two people with one address in two spellings cannot both
+// sign in by it: the first keeps it, and the second needs another from an admin, whom the
+// audit log tells. Nothing of the second is lost: sessions, factors and what they are at
+// other providers stay.
 func (s *Store) foldAgain(ctx context.Context, r userRow) error {
 	key := idp.EmailKey(r.Email)
 	if bytes.Equal(key, r.EmailKey) {

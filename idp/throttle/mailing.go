@@ -8,10 +8,9 @@ import (
 	"gatehouse/idp"
 )
 
-// Mailing counts a mail that somebody who is signed in, or a service, causes to an
-// address that nobody has proved to be theirs: against the address, whoever causes it,
-// and against the sender, empty for nobody. wait is how long until it may be sent: zero,
-// and it was counted.
+// Mailing counts a mail that a person who is signed in, or a service, causes to an
+// unproved address: against the address, for all senders together, and against the sender,
+// empty for none. wait is how long until it may be sent: zero, and it was counted.
 func (l *Limiter) Mailing(ctx context.Context, sender, email string) (wait time.Duration, err error) {
 	counters := []Counter{l.counter(MailTo, idp.EmailKey(email))}
 	if sender != "" {

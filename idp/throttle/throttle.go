@@ -22,8 +22,8 @@ const Cap = 100
 // no other.
 const MailWindow = 10 * time.Minute
 
-// addressMemory is how long a quiet address is remembered: the next person
-// behind it may be somebody else.
+// addressMemory is how long a quiet address is remembered: the next person behind it may
+// be another.
 const addressMemory = 15 * time.Minute
 
 // confirmMemory is how long the codes for an address are counted together.
@@ -65,8 +65,8 @@ type Limiter struct {
 	key   []byte
 }
 
-// New makes a limiter whose keys are HMACs under key, so that the table tells
-// nobody who tried to sign in.
+// New makes a limiter whose keys are HMACs under key, so that the table does not tell who
+// tried to sign in.
 func New(s *store.Store, key []byte) *Limiter { return &Limiter{store: s, key: key} }
 
 func (l *Limiter) counter(kind Kind, parts ...[]byte) Counter {
@@ -132,8 +132,8 @@ func network(address string) []byte {
 	return ip.AsSlice()
 }
 
-// Confirmation is the budget of an address that somebody who came through another
-// provider says is theirs: of tries (ConfirmCode), or of mails (ConfirmMail).
+// Confirmation is the budget of an address that a person from another provider says is
+// theirs: of tries (ConfirmCode), or of mails (ConfirmMail).
 func (l *Limiter) Confirmation(kind Kind, population, email string) Counter {
 	return l.counter(kind, []byte(population), idp.EmailKey(email))
 }
@@ -148,8 +148,8 @@ type rule struct {
 	shared bool
 	// memory is after how long without an attempt the count begins anew, zero for never.
 	memory time.Duration
-	// cap is how many failures block until a reset, zero for never: it is for what
-	// has a reset, which somebody's own password and second steps have.
+	// cap is how many failures block until a reset, zero for never: it is for what has a
+	// reset, which a person's own password and second steps have.
 	cap int
 }
 
@@ -172,14 +172,13 @@ var of = map[Kind]rule{
 	// Each counts, whatever comes of it: a registration is a write, and may have us ask others.
 	Registrations: {free: 50, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	MailOfAddress: {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
-	// Nobody can reset what is counted against an address without an account. Waits as
-	// long as mails of ours are apart leave 144 guesses a day.
+	// What is counted against an address without an account cannot be reset. Waits as long
+	// as mails of ours are apart leave 144 guesses a day.
 	ConfirmCode: {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},
 	// One, and another after the half minute that codes are apart.
 	ConfirmMail: {free: 1, first: codeInterval, longest: MailWindow, memory: confirmMemory},
-	// An address that nobody proved to be theirs is mailed three times at once, and then
-	// more and more rarely. Whoever invites many people does so at a slower pace after
-	// two hundred.
+	// An unproved address is mailed three times at once, and then more and more rarely. An
+	// admin who invites many people does so at a slower pace after two hundred.
 	MailTo:        {free: 3, first: time.Minute, longest: MailWindow, memory: confirmMemory},
 	MailBy:        {free: 200, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	MailOfAccount: {free: 1, first: MailWindow, longest: MailWindow},

@@ -14,7 +14,7 @@ import (
 
 // AnswerWithin is how long the work on a request may take before its answer begins. It is
 // less than the server's limit for the whole answer, after which the connection is cut
-// and nobody reads why; and more than a client waits that then asks again.
+// without a reason; and more than a client waits that then asks again.
 const AnswerWithin = 20 * time.Second
 
 // errTooLong is the cause of a request's context that ended by AnswerWithin.

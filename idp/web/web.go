@@ -10,10 +10,13 @@ import (
 	"html/template"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,8 +45,32 @@ type Config struct {
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
+	// HSTS goes with every answer of an issuer on https.
+	HSTS HSTS
+	// AccessLog: the log has a line of every request, not only of those that were refused
+	// or failed.
+	AccessLog bool
 	// AnswerWithin is how long the work on a request may take; zero: the constant of that name.
 	AnswerWithin time.Duration
+}
+
+// HSTS is what Strict-Transport-Security says (RFC 6797 section 6.1).
+type HSTS struct {
+	// MaxAge is how long browsers reach this host by https only; zero: no header.
+	MaxAge time.Duration
+	// Subdomains: and all hosts below it, whoever they belong to.
+	Subdomains bool
+}
+
+func (h HSTS) header() []string {
+	if h.MaxAge == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("max-age=%d", h.MaxAge/time.Second)
+	if h.Subdomains {
+		text += "; includeSubDomains"
+	}
+	return []string{text}
 }
 
 // Web renders pages and errors.
@@ -51,12 +78,17 @@ type Web struct {
 	cfg     Config
 	base    string
 	proxies proxies
+	hsts    []string
 }
 
 // New makes the plumbing.
 func New(cfg Config) *Web {
 	cfg.AnswerWithin = cmp.Or(cfg.AnswerWithin, AnswerWithin)
-	return &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
+	w := &Web{cfg: cfg, base: strings.TrimSuffix(cfg.Issuer.Path, "/")}
+	if w.Secure() {
+		w.hsts = cfg.HSTS.header()
+	}
+	return w
 }
 
 // Secure tells whether people reach us by https.
@@ -108,11 +140,20 @@ func (w *Web) visit(c *gin.Context) {
 	if w.cfg.Observe != nil {
 		w.cfg.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), took)
 	}
-	if log := slog.Default(); log.Enabled(c.Request.Context(), slog.LevelDebug) || c.Writer.Status() >= 400 {
-		log.LogAttrs(c.Request.Context(), level(c.Writer.Status()), "request",
-			slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
-			slog.Int("status", c.Writer.Status()), slog.Duration("took", took))
+	w.logRequest(c, address, took)
+}
+
+// logRequest writes the line of a request: of each with Config.AccessLog, else of those
+// that were refused or failed. A path may carry a secret, a route does not.
+func (w *Web) logRequest(c *gin.Context, address string, took time.Duration) {
+	status := c.Writer.Status()
+	at := level(status)
+	if w.cfg.AccessLog {
+		at = max(at, slog.LevelInfo)
 	}
+	slog.LogAttrs(c.Request.Context(), at, "request",
+		slog.String("method", c.Request.Method), slog.String("route", c.FullPath()), slog.Int("status", status),
+		slog.Float64("seconds", took.Seconds()), slog.String("address", address), slog.Int("bytes", max(0, c.Writer.Size())))
 }
 
 func level(status int) slog.Level {
@@ -156,7 +197,6 @@ var (
 	noFrame     = []string{"DENY"}
 	closePolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
 	sameOrigin  = []string{"same-origin"}
-	onlyHTTPS   = []string{"max-age=63072000; includeSubDomains"}
 )
 
 // headers go with every answer; pages add their own policy.
@@ -166,8 +206,8 @@ func (w *Web) headers(c *gin.Context) {
 	h["Referrer-Policy"] = noReferrer
 	h["X-Frame-Options"] = noFrame
 	h["Content-Security-Policy"] = closePolicy
-	if w.Secure() {
-		h["Strict-Transport-Security"] = onlyHTTPS
+	if w.hsts != nil {
+		h["Strict-Transport-Security"] = w.hsts
 	}
 	c.Next()
 }
@@ -243,6 +283,11 @@ func (w *Web) fail(c *gin.Context, err error) {
 	page := p.Kind.Page(frame)
 	page.RequestID = idp.VisitFrom(ctx).RequestID
 	page.BackURL, page.BackLabel = p.BackURL, p.BackLabel
+	if page.Status == http.StatusServiceUnavailable && c.Request.Method == http.MethodGet {
+		// Spread out: all who wait would else come back in the same second.
+		c.Header("Refresh", strconv.Itoa(int((idp.BusyWait+rand.N(idp.BusyWait))/time.Second))) // #nosec G404 -- guards nothing
+		page.What = *ui.MsgTriesAgain.With()
+	}
 	if err := w.Render(c, page.Status, page); err != nil {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
@@ -428,15 +473,23 @@ func Redirect(c *gin.Context, location string) error {
 }
 
 // RequestLog is a slog handler that adds the request id to every line that was
-// logged under a request.
+// logged under a request. It leaves out what the protocol library tells its developers.
 type RequestLog struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h RequestLog) Handle(ctx context.Context, r slog.Record) error {
 	if id := idp.VisitFrom(ctx).RequestID; id != "" {
 		r.AddAttrs(slog.String("request_id", id))
+	} else if r.Level <= slog.LevelInfo && strings.HasPrefix(caller(r), "github.com/zitadel/oidc/") {
+		return nil
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// caller is the function that logged a line, with its package.
+func caller(r slog.Record) string {
+	frame, _ := runtime.CallersFrames([]uintptr{r.PC}).Next()
+	return frame.Function
 }
 
 // WithAttrs implements slog.Handler.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -21,6 +22,11 @@ import (
 // serve builds an engine with some routes that go wrong in every way.
 func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 	t.Helper()
+	return serveWith(t, web.Config{TrustedProxies: proxies}, issuer)
+}
+
+func serveWith(t *testing.T, cfg web.Config, issuer string) http.Handler {
+	t.Helper()
 	u, err := url.Parse(issuer)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +35,8 @@ func serve(t *testing.T, issuer string, proxies ...string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := web.New(web.Config{Issuer: u, TrustedProxies: proxies, UI: pages, API: "/api"})
+	cfg.Issuer, cfg.UI, cfg.API = u, pages, "/api"
+	w := web.New(cfg)
 	engine, err := w.Engine()
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +84,23 @@ func TestALogoMayComeFromElsewhere(t *testing.T) {
 	}
 }
 
+// A line says who called and how long it took, and no path: that may hold a secret.
+func TestALineOfARequestSaysWhoCalledWhenAsked(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		log := idptest.Log(t, func(h slog.Handler) slog.Handler { return web.RequestLog{Handler: h} })
+		h := serveWith(t, web.Config{AccessLog: all}, "https://id.example/sso")
+		ask(h, get("/sso/visit"))
+		ask(h, get("/sso/nothing"))
+		for what, want := range map[string]bool{
+			"route=/sso/visit status=200 seconds=": all, "status=404 seconds=": true, "address=192.0.2.1": true, "/sso/nothing": false,
+		} {
+			if strings.Contains(log.String(), what) != want {
+				t.Errorf("with all lines %t: %s is there: %t\n%s", all, what, !want, log)
+			}
+		}
+	}
+}
+
 func TestWhatGoesWrongIsAPageWithoutItsCause(t *testing.T) {
 	log := idptest.Log(t, func(h slog.Handler) slog.Handler { return web.RequestLog{Handler: h} })
 	h := serve(t, "https://id.example/sso")
@@ -115,10 +139,11 @@ func TestProgramsGetProblemsTheyCanRead(t *testing.T) {
 }
 
 func TestHeadersOfEveryAnswer(t *testing.T) {
-	rec := ask(serve(t, "https://id.example"), get("/page"))
+	year := web.Config{HSTS: web.HSTS{MaxAge: 365 * 24 * time.Hour}}
+	rec := ask(serveWith(t, year, "https://id.example"), get("/page"))
 	for name, want := range map[string]string{
 		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-		"Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+		"Strict-Transport-Security": "max-age=31536000",
 	} {
 		if got := rec.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -131,8 +156,15 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	if !strings.Contains(policy, "frame-ancestors 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("policy %q", policy)
 	}
-	if ask(serve(t, "http://localhost:8080"), get("/page")).Header().Get("Strict-Transport-Security") != "" {
+	if ask(serveWith(t, year, "http://localhost:8080"), get("/page")).Header().Get("Strict-Transport-Security") != "" {
 		t.Error("HSTS over http")
+	}
+	year.HSTS.Subdomains = true
+	if got := ask(serveWith(t, year, "https://id.example"), get("/page")).Header().Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
+		t.Errorf("with all hosts below: %q", got)
+	}
+	if got, there := ask(serve(t, "https://id.example"), get("/page")).Header()["Strict-Transport-Security"]; there {
+		t.Errorf("without a time: %q", got)
 	}
 }
 

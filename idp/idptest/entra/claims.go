@@ -234,7 +234,7 @@ func cutLast(token string) (before, after string, found bool) {
 	return token[:i], token[i+1:], true
 }
 
-// unsigned makes an unsecured JWT (RFC 7519 section 6), which nobody may accept.
+// unsigned makes an unsecured JWT (RFC 7519 section 6), which must not be accepted.
 func unsigned(claims map[string]any) (string, error) {
 	return compact(map[string]any{"typ": "JWT", "alg": "none"}, claims, func(string) []byte { return nil })
 }

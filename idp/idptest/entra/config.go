@@ -78,8 +78,8 @@ type App struct {
 	GroupClaims        bool     // the manifest's groupMembershipClaims
 }
 
-// Person is one account in one directory. Somebody with a guest account elsewhere
-// is two of these.
+// Person is one account in one directory. A person with a guest account elsewhere is two
+// of these.
 type Person struct {
 	Directory         string // tenant's GUID, Consumers or Generic
 	OID               string // object id: a GUID, never used again; sub at Generic

@@ -112,7 +112,7 @@ func (t *Tenant) setSwitch(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// setPerson changes what the directory says of somebody.
+// setPerson changes what the directory says of a person.
 func (t *Tenant) setPerson(w http.ResponseWriter, r *http.Request) {
 	err := t.ChangePerson(r.PostFormValue("directory"), r.PostFormValue("username"), func(p *Person) {
 		p.Email = r.PostFormValue("email")

@@ -164,5 +164,5 @@ func scopes() []string { return []string{"openid", "profile", "email"} }
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the connection is gone; nobody is left to tell
+	_ = json.NewEncoder(w).Encode(body) // the connection is gone
 }

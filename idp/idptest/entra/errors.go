@@ -17,7 +17,7 @@ type failure struct {
 	subcode string
 	text    string
 	status  int
-	cause   error // for the log of whoever runs this
+	cause   error // for the log of the test that runs this
 }
 
 func (f *failure) Error() string { return f.summary() }

@@ -30,7 +30,7 @@ type page struct {
 	Console  *console
 }
 
-// account is a tile of somebody who is signed in.
+// account is a tile of a person who is signed in.
 type account struct{ SID, Name, Username string }
 
 type pages struct {
@@ -66,7 +66,7 @@ func (p *pages) show(w http.ResponseWriter, status int, name string, data page) 
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "strict-origin-when-cross-origin")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the connection is gone; nobody is left to tell
+	_, _ = w.Write(b.Bytes()) // the connection is gone
 }
 
 // assets serves the style.

@@ -173,8 +173,8 @@ func (p Person) within(hint string) bool {
 	return strings.EqualFold(domain, hint)
 }
 
-// authenticate looks an account up by what was typed. Somebody who has an account
-// in a simulated home directory signs in there, everywhere.
+// authenticate looks an account up by what was typed. A person who has an account in a
+// simulated home directory always signs in there.
 func (t *Tenant) authenticate(at place, username, password string) (Person, *failure) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -190,8 +190,8 @@ func (t *Tenant) authenticate(at place, username, password string) (Person, *fai
 	return found.clone(), nil
 }
 
-// resolve answers who an account is in the directory that a request asks: itself,
-// its guest, or nobody.
+// resolve answers who an account is in the directory that a request asks: itself, its
+// guest, or none.
 func (t *Tenant) resolve(account Person, r request) (Person, *failure) {
 	directory := r.at.directory
 	if directory == "" {

@@ -56,7 +56,7 @@ func clientEntry(a authz.Actor, v store.VersionedClient) ClientEntry {
 // Clients reads a page of clients, in the order of their ids, and where the next
 // begins, empty at the end. limit is 1 to 200; zero is 50.
 func (m *Manager) Clients(ctx context.Context, a authz.Actor, after entry.Cursor, limit int) ([]ClientEntry, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Clients"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Clients"}); err != nil {
 		return nil, "", err
 	}
 	at, err := after.Position("clients")
@@ -80,7 +80,7 @@ func (m *Manager) Clients(ctx context.Context, a authz.Actor, after entry.Cursor
 
 // Client reads one client as it stands now.
 func (m *Manager) Client(ctx context.Context, a authz.Actor, id string) (ClientEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Client"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Client"}); err != nil {
 		return ClientEntry{}, err
 	}
 	v, err := m.Store.VersionedClient(ctx, id)
@@ -92,17 +92,17 @@ func (m *Manager) Client(ctx context.Context, a authz.Actor, id string) (ClientE
 // SetRoles needs but a reason. idp.ErrConflict: the id is taken. A secret that was chosen
 // is taken in place of one of ours, and not returned.
 func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, chosen ...string) (entry ClientEntry, secret string, err error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddClient"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddClient"}); err != nil {
 		return ClientEntry{}, "", err
 	}
 	c.SecretHashes, c.SecretFacts, c.CreatedAt = nil, nil, idp.Now()
 	if err := m.choose(ctx, &c, strings.Join(chosen, "")); err != nil {
 		return ClientEntry{}, "", err
 	}
-	if err := m.mayGive(ctx, a, nil, c.Roles); err != nil {
+	if err := m.authorizeRoles(ctx, a, nil, c.Roles); err != nil {
 		return ClientEntry{}, "", err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddClient", Holds: authz.ActsAs(c)}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddClient", Holds: authz.ActsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
 	if err := m.readSector(ctx, idp.Client{}, c); err != nil {
@@ -116,8 +116,8 @@ func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, ch
 	return clientEntry(a, v), secret, err
 }
 
-// mayGive checks a change of a client's roles.
-func (m *Manager) mayGive(ctx context.Context, a authz.Actor, before, after []string) error {
+// authorizeRoles checks that the actor may change a client's roles.
+func (m *Manager) authorizeRoles(ctx context.Context, a authz.Actor, before, after []string) error {
 	slices.Sort(before)
 	slices.Sort(after)
 	if slices.Equal(before, after) {
@@ -127,11 +127,11 @@ func (m *Manager) mayGive(ctx context.Context, a authz.Actor, before, after []st
 	if err != nil {
 		return err
 	}
-	return m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: authz.PermissionsIn(roles), Part: true})
+	return m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: authz.PermissionsIn(roles), Part: true})
 }
 
 // app reads a client that is about to change: the actor must hold what it may do by
-// itself, and as the people who sign in to it. The console's own is nobody's to change.
+// itself, and as the people who sign in to it. The console's own cannot be changed.
 func (m *Manager) app(ctx context.Context, a authz.Actor, r authz.Request, id string) (store.VersionedClient, error) {
 	v, err := m.Store.VersionedClient(ctx, id)
 	if err != nil {
@@ -142,7 +142,7 @@ func (m *Manager) app(ctx context.Context, a authz.Actor, r authz.Request, id st
 		return v, err
 	}
 	r.Holds = append(authz.PermissionsIn(roles), authz.ActsAs(v.Client)...)
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return v, err
 	}
 	if idp.OwnClient(id) {
@@ -152,9 +152,9 @@ func (m *Manager) app(ctx context.Context, a authz.Actor, r authz.Request, id st
 }
 
 // UpdateClient changes a client; its id, kind, secrets and override stay. A
-// settings.Errors say what cannot be saved; idp.ErrConflict that somebody else changed
-// it since the actor saw it. Other replicas may go by the old one for
-// store.ClientStaleness. Another set of roles needs what SetRoles needs.
+// settings.Errors say what cannot be saved; idp.ErrConflict that it was changed since the
+// actor saw it. Other replicas may go by the old one for store.ClientStaleness. Another
+// set of roles needs what SetRoles needs.
 func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry) (ClientEntry, error) {
 	before, err := m.app(ctx, a, authz.Request{Op: "UpdateClient"}, e.ID)
 	if err != nil {
@@ -167,15 +167,15 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	if before.Version != e.Version && (!a.Repeats || len(settings.Client().Check(&tidied)) > 0 || !settings.Client().Same(before.Client, tidied)) {
 		return ClientEntry{}, fmt.Errorf("client: %w", idp.ErrConflict)
 	}
-	if err := m.mayGive(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
+	if err := m.authorizeRoles(ctx, a, slices.Clone(before.Client.Roles), slices.Clone(after.Roles)); err != nil {
 		return ClientEntry{}, err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "UpdateClient", Holds: authz.ActsAs(after)}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "UpdateClient", Holds: authz.ActsAs(after)}); err != nil {
 		return ClientEntry{}, err
 	}
 	// Where people's codes go, and whose, is as sensitive as a secret.
 	if settings.Client().Changed(before.Client, after) {
-		if err := m.Authz.Allow(ctx, a, authz.Request{Op: "UpdateClient", Fresh: true}); err != nil {
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "UpdateClient", Fresh: true}); err != nil {
 			return ClientEntry{}, err
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // InitialTokens reads a page of initial access tokens, the newest first, those that have ended
 // too, and where the next begins, empty at the end. limit is 1 to 200; zero is 50.
 func (m *Manager) InitialTokens(ctx context.Context, a authz.Actor, after entry.Cursor, limit int) ([]idp.InitialToken, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "InitialTokens"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "InitialTokens"}); err != nil {
 		return nil, "", err
 	}
 	at, err := after.Position("initial-tokens")
@@ -34,7 +34,7 @@ func (m *Manager) InitialTokens(ctx context.Context, a authz.Actor, after entry.
 
 // InitialToken reads one by its id, also after its end.
 func (m *Manager) InitialToken(ctx context.Context, a authz.Actor, id string) (idp.InitialToken, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "InitialToken"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "InitialToken"}); err != nil {
 		return idp.InitialToken{}, err
 	}
 	return m.Store.InitialToken(ctx, id)
@@ -43,7 +43,7 @@ func (m *Manager) InitialToken(ctx context.Context, a authz.Actor, id string) (i
 // AddInitialToken makes an initial access token, which is shown once and not stored.
 // settings.Errors say what cannot be saved.
 func (m *Manager) AddInitialToken(ctx context.Context, a authz.Actor, t idp.InitialToken) (made idp.InitialToken, token string, err error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddInitialToken"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddInitialToken"}); err != nil {
 		return t, "", err
 	}
 	if err := m.CheckInitialToken(ctx, &t); err != nil {
@@ -86,7 +86,7 @@ func (m *Manager) CheckInitialToken(ctx context.Context, t *idp.InitialToken) er
 // those that were can be read and removed by their holders, and not changed. idp.ErrUsed: it
 // was withdrawn before.
 func (m *Manager) WithdrawInitialToken(ctx context.Context, a authz.Actor, id, reason string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "WithdrawInitialToken", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "WithdrawInitialToken", Reason: reason}); err != nil {
 		return err
 	}
 	t, err := m.Store.InitialToken(ctx, id)
@@ -104,7 +104,7 @@ func (m *Manager) WithdrawInitialToken(ctx context.Context, a authz.Actor, id, r
 // ClientRegistration says by which token an app registered itself. idp.ErrNotFound: there is
 // no such app, or an admin added it.
 func (m *Manager) ClientRegistration(ctx context.Context, a authz.Actor, id string) (idp.ClientRegistration, idp.InitialToken, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ClientRegistration"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ClientRegistration"}); err != nil {
 		return idp.ClientRegistration{}, idp.InitialToken{}, err
 	}
 	r, err := m.Store.Registration(ctx, id)

@@ -6,9 +6,8 @@ import (
 	"gatehouse/idp"
 )
 
-// checkService checks what a service has and what it must not have: nobody signs in
-// to it, so there is nothing to redirect, to refresh or to sign out (RFC 6749
-// section 4.4).
+// checkService checks what a service has and what it must not have: no person signs in to
+// it, so there is nothing to redirect, to refresh or to sign out (RFC 6749 section 4.4).
 func checkService(c idp.Client, refuse func(broken bool, field, key string, args ...any)) {
 	refuse(!slices.Equal(c.GrantTypes, []string{"client_credentials"}), "grant_types", "settings.service.grants")
 	refuse(len(c.RedirectURIs) > 0, "redirect_uris", "settings.service.sign_in")

@@ -11,8 +11,8 @@ import (
 	"gatehouse/idp"
 )
 
-// FreshSecondStep is how old the second step of whoever does something sensitive
-// may be at most.
+// FreshSecondStep is the greatest age of the second step of an actor who does something
+// sensitive.
 const FreshSecondStep = 10 * time.Minute
 
 // maxReason is how long a reason may be, in characters.
@@ -34,10 +34,10 @@ type Actor struct {
 	SecondStepAt time.Time
 	// Service is the client that acts for itself: then there is no UserID.
 	Service string
-	// Repeats: a program that sends a change again whose answer was lost. It then hears what
-	// there is, where that is what it asks for; a person hears that somebody was first.
+	// Repeats: the actor is a program that sends a change again when the answer was lost.
+	// It gets what there is, where that is what it asks for. A person gets a conflict.
 	Repeats bool
-	// System is whoever has a shell on the server: nothing stops them anyway.
+	// System is a person with a shell on the server. Nothing would stop them.
 	System bool
 }
 
@@ -51,9 +51,9 @@ func (m *Manager) ActorOf(ctx context.Context, userID string, secondStepAt time.
 	return Actor{UserID: userID, Permissions: permissions, SecondStepAt: secondStepAt}, err
 }
 
-// ActorOfRoles is a service with these roles, with their permissions as they are now.
-// Whoever calls says which service. Nobody can ask a program for a second step, so
-// it counts as fresh.
+// ActorOfRoles is a service with these roles, with their permissions as they are now. The
+// caller sets which service. A program cannot be asked for a second step, so it counts as
+// fresh.
 func (m *Manager) ActorOfRoles(ctx context.Context, roles []string) (Actor, error) {
 	held, err := m.Store.RolesByID(ctx, roles...)
 	return Actor{Permissions: PermissionsIn(held), SecondStepAt: idp.Now()}, err
@@ -73,8 +73,7 @@ func (a Actor) Can(permission string) bool {
 	return a.System || slices.Contains(a.Permissions, permission)
 }
 
-// notUpward refuses what concerns somebody who holds a permission that the actor
-// lacks.
+// notUpward refuses a target who holds a permission that the actor lacks.
 func (m *Manager) notUpward(ctx context.Context, a Actor, target idp.User) error {
 	theirs, err := m.PermissionsOf(ctx, target.ID)
 	if err != nil {
@@ -105,9 +104,9 @@ func (a Actor) Audit(kind idp.AuditKind, reason string, detail map[string]string
 	return idp.AuditEvent{Kind: kind, ActorID: a.UserID, Detail: detail}
 }
 
-// SeesPeople tells whose data the actor's permissions let them see: agents, and
-// everybody else.
-func (a Actor) SeesPeople() (agents, others bool) {
+// CanSeePeople tells whose data the actor's permissions let them see: agents, and
+// all others.
+func (a Actor) CanSeePeople() (agents, others bool) {
 	all := a.Can(idp.PermissionUsers) || a.Can(idp.PermissionSessions)
 	return all || a.Can(idp.PermissionAgentRecovery), all || a.Can(idp.PermissionContactReset)
 }
@@ -115,7 +114,7 @@ func (a Actor) SeesPeople() (agents, others bool) {
 // MadeFor tells when a way into another person's account becomes unproved by being made:
 // at once, and never where the actor holds all that a connection could give.
 func (a Actor) MadeFor(user idp.User, at time.Time) time.Time {
-	if a.UserID == user.ID && user.ID != "" || a.Holds(idp.Permissions()) {
+	if a.UserID == user.ID && user.ID != "" || a.CanAll(idp.Permissions()) {
 		return time.Time{}
 	}
 	return at

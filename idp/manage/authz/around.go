@@ -30,10 +30,10 @@ func (s SecondSteps) Any() bool { return s.Authenticator || s.Mailbox || s.Upstr
 
 func (s SecondSteps) upstream() bool { return s.Upstream }
 
-// byPassword tells whether a new password would do without the second step that the
-// person has. The other side's is not asked for after a password, and somebody without
-// a second step of ours sets one up; an authenticator and email codes are asked for where
-// a second step is asked for at all, and one app that does not is enough to come in.
+// byPassword tells whether a new password would do without the second step that the person
+// has. The other side's is not asked for after a password, and a person without a second
+// step of ours sets one up; an authenticator and email codes are asked for where a second
+// step is asked for at all, and one app that does not is enough to come in.
 func (s SecondSteps) byPassword() bool {
 	return s.Upstream || (s.Authenticator || s.Mailbox) && !s.Asked
 }
@@ -41,7 +41,7 @@ func (s SecondSteps) byPassword() bool {
 // MoveEmail is the part of UpdateUser that changes an address.
 const MoveEmail = "UpdateUser.email"
 
-// waysAround are the operations by which somebody else could get past a person's second
+// waysAround are the operations by which an actor could get past another person's second
 // step, and past which of them. Each takes the right to reset it, as resetting does.
 //
 //   - An identity of the actor's own signs in as the person, and trusted connections
@@ -92,8 +92,8 @@ func (m *Manager) AskedEverywhere(ctx context.Context, population idp.Population
 	return population.Policy.SecondStep() && !slices.ContainsFunc(overrides, weaker), err
 }
 
-// notAround refuses an operation that would get around a second step of its target to
-// whoever may not reset it.
+// notAround refuses an operation that would get around a second step of its target, unless
+// the actor may reset that.
 func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp.User) error {
 	gets := waysAround[way]
 	if gets == nil || a.Can(SecondStepPermission(target)) {
@@ -106,44 +106,45 @@ func (m *Manager) notAround(ctx context.Context, a Actor, way string, target idp
 	return err
 }
 
-// Person is what an operation on somebody is judged by.
+// Person is what an operation on a person is judged by.
 type Person struct {
 	idp.User
 	Roles []idp.Role
-	// SecondSteps are what somebody else may not get around.
+	// SecondSteps are what others may not get around.
 	SecondSteps SecondSteps
 }
 
-// MayOn tells whether an operation on a person is open to the actor, so that a page can
-// leave out what would be refused. A fresh second step and a reason are looked at when
-// it is carried out.
-func (a Actor) MayOn(op string, p Person) bool {
-	return a.May(op) && a.Holds(PermissionsIn(p.Roles)) && a.mayGo(op, p)
+// CanDoTo tells whether the actor may do an operation to a person, so that a page can leave
+// out what would be refused. Authorize also looks at the second step and the reason.
+func (a Actor) CanDoTo(op string, p Person) bool {
+	return a.CanDo(op) && a.CanAll(PermissionsIn(p.Roles)) && a.canUseWay(op, p)
 }
 
-// MayMoveEmail tells the same of another address for a person.
-func (a Actor) MayMoveEmail(p Person) bool {
-	return a.MayOn("UpdateUser", p) && a.mayGo(MoveEmail, p)
+// CanMoveEmail tells whether the actor may give a person another address.
+func (a Actor) CanMoveEmail(p Person) bool {
+	return a.CanDoTo("UpdateUser", p) && a.canUseWay(MoveEmail, p)
 }
 
-func (a Actor) mayGo(way string, p Person) bool {
+// canUseWay tells whether a way gets around no second step of the person, or around one that
+// the actor may reset.
+func (a Actor) canUseWay(way string, p Person) bool {
 	gets := waysAround[way]
 	return gets == nil || !gets(p.SecondSteps) || a.Can(SecondStepPermission(p.User))
 }
 
-// Through asks of whoever changes who may come through a connection what resetting each
-// person asks who is linked through it, and that the actor holds all that they hold:
-// whoever says what the other side is can be any of them.
+// Through checks that the actor may change who comes through a connection. The actor has to
+// hold all that the people linked through it hold, and the permission to reset them: who
+// says what the other side is can be any of them.
 func (m *Manager) Through(ctx context.Context, a Actor, op string, c idp.Connection) error {
 	holds, err := m.HeldThrough(ctx, c)
 	if err != nil || len(holds) == 0 {
 		return err
 	}
-	return m.Allow(ctx, a, Request{Op: op, Holds: holds, Part: true})
+	return m.Authorize(ctx, a, Request{Op: op, Holds: holds, Part: true})
 }
 
-// HeldThrough are the permissions that it takes to be whoever is linked through a
-// connection, none where nobody is.
+// HeldThrough are the permissions that it takes to be any person who is linked through a
+// connection, none where there is none.
 func (m *Manager) HeldThrough(ctx context.Context, c idp.Connection) ([]string, error) {
 	linked, err := m.Store.HasIdentities(ctx, c.ID)
 	if err != nil || !linked {
@@ -153,16 +154,17 @@ func (m *Manager) HeldThrough(ctx context.Context, c idp.Connection) ([]string, 
 	return append(PermissionsIn(roles), ResetPermission(c.PopulationID)), err
 }
 
-// MayChange tells whether the actor holds what an app can do as the people who sign in to
+// CanChange tells whether the actor holds what an app can do as the people who sign in to
 // it.
-func (a Actor) MayChange(c idp.Client) bool { return a.Holds(ActsAs(c)) }
+func (a Actor) CanChange(c idp.Client) bool { return a.CanAll(ActsAs(c)) }
 
-func (a Actor) Holds(permissions []string) bool {
+// CanAll tells whether the actor holds all of some permissions.
+func (a Actor) CanAll(permissions []string) bool {
 	return !slices.ContainsFunc(permissions, func(p string) bool { return !a.Can(p) })
 }
 
-// MovesWay tells whether a change of a connection says anew who comes through it, and
-// for what that counts. Its looks do not, and to switch it off lets nobody in.
+// MovesWay tells whether a change of a connection says anew who comes through it, and for
+// what that counts. A change of its looks does not, nor does switching it off.
 func MovesWay(before, after idp.Connection) bool {
 	for _, c := range []*idp.Connection{&before, &after} {
 		c.Name, c.DomainHint, c.EndUpstream, c.Version = "", "", false, 0
@@ -183,9 +185,9 @@ func some[T any](list []T) []T {
 	return list
 }
 
-// ActsAs are the permissions that an app can use as somebody who signs in to it: with the
-// admin API's scope, those of each of them. Where its codes go, and who proves to be the
-// app, is for nobody to say who lacks one. A service acts by its roles.
+// ActsAs are the permissions that an app can use as a person who signs in to it: with the
+// admin API's scope, those of each of them. An actor who lacks one may not say where its
+// codes go or how the app proves itself. A service acts by its roles.
 func ActsAs(c idp.Client) []string {
 	if c.Kind == idp.ServiceClient || !slices.Contains(c.Scopes, idp.AdminScope) {
 		return nil
@@ -193,7 +195,7 @@ func ActsAs(c idp.Client) []string {
 	return idp.Permissions()
 }
 
-// SecondStepPermission is what it takes to touch somebody's second step.
+// SecondStepPermission is what it takes to touch a person's second step.
 func SecondStepPermission(user idp.User) string { return ResetPermission(user.PopulationID) }
 
 // ResetPermission is what it takes to reset the MFA of people of a population.

@@ -7,10 +7,9 @@ import (
 	"gatehouse/idp"
 )
 
-// Mailing counts a mail that somebody causes to an address that nobody has proved to be
-// theirs; it stands before the mail is written. A *WaitError says that the address, or
-// the sender, has had enough for now. Who has a shell on the server may send what they
-// like.
+// Mailing counts a mail that an actor causes, to an address that is not proved to be its
+// owner's. It is called before the mail is written. A *WaitError says that the address, or
+// the sender, has had enough for now. The system actor is not limited.
 func (m *Manager) Mailing(ctx context.Context, a Actor, email string) error {
 	if a.System || m.Throttles == nil {
 		return nil
@@ -36,8 +35,8 @@ type Throttles interface {
 	ClearAccount(ctx context.Context, population, email string) error
 	// ClearFactor forgets those of a method of second step of a person, from all browsers.
 	ClearFactor(ctx context.Context, userID string, method idp.Method) error
-	// Mailing counts a mail to an address that nobody has proved to be theirs, and says
-	// how long it has to wait, zero for not at all.
+	// Mailing counts a mail to an unproved address, and says how long it has to wait, zero
+	// for not at all.
 	Mailing(ctx context.Context, sender, email string) (wait time.Duration, err error)
 }
 

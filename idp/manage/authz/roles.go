@@ -41,8 +41,8 @@ func (m *Manager) AuditOf(ctx context.Context, e idp.AuditEvent, u idp.User) err
 	return m.Store.Audit(ctx, e)
 }
 
-// OneAtATime makes whoever else may shut the last admin out wait for the end of this
-// transaction: of two at once, each would find the other's way in still open.
+// OneAtATime serializes the transactions that could remove the last admin. Of two at once,
+// each would find the other's admin still there.
 func (m *Manager) OneAtATime(ctx context.Context) error {
 	err := m.Store.LockRole(ctx, idp.RoleAdmin)
 	if errors.Is(err, idp.ErrNotFound) {

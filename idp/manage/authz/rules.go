@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp/manage/entry"
 )
 
-// rule is what an operation asks of whoever wants it.
+// rule is what an operation asks of its actor.
 type rule struct {
 	// name is what the audit log and refusals call it.
 	name string
@@ -134,14 +134,14 @@ func Operations() map[string][]string {
 	return list
 }
 
-// May tells whether the actor's permissions allow an operation at all, so that a
-// page can leave out what would be refused. Whom it concerns, a fresh second step
-// and a reason are looked at when it is carried out.
-func (a Actor) May(op string) bool {
+// CanDo tells whether the actor's permissions allow an operation at all, so that a
+// page can leave out what would be refused. Authorize also looks at the person
+// concerned, the second step and the reason.
+func (a Actor) CanDo(op string) bool {
 	return slices.ContainsFunc(rules[op].permissions, a.Can)
 }
 
-// Request is one operation that somebody asks for.
+// Request is one operation that an actor asks for.
 type Request struct {
 	Op string
 	// Permission is the one that counts for what this concerns, empty: any of the
@@ -163,8 +163,8 @@ type Request struct {
 	Part bool
 }
 
-// Allow checks everything about an operation, and writes refusals to the audit log.
-func (m *Manager) Allow(ctx context.Context, a Actor, r Request) error {
+// Authorize checks everything about an operation, and writes refusals to the audit log.
+func (m *Manager) Authorize(ctx context.Context, a Actor, r Request) error {
 	err := m.check(ctx, a, r)
 	if err == nil {
 		noteAllowed(ctx, r)

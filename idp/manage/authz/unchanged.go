@@ -7,9 +7,9 @@ import (
 )
 
 // A change of nothing is answered with what there is, under the version that it has:
-// nothing is written, nobody is told, no session ends. Whoever asked compares the
-// version with the one they saw. An actor that repeats requests (Actor.Repeats) hears the
-// same of an older version: the change may be its own, whose answer was lost.
+// nothing is written or mailed, and no session ends. The caller compares the version with
+// the one they saw. An actor that repeats requests (Actor.Repeats) gets the same answer to
+// an older version: the change may be its own, whose answer was lost.
 
 // ErrUnchanged answers a change of nothing where there is no version to compare.
 var ErrUnchanged = errors.New("nothing was changed")

@@ -8,7 +8,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// ErrGone: the session in which somebody asked for an operation has ended meanwhile.
+// ErrGone: the session of the actor has ended since the operation began.
 var ErrGone = errors.New("the session has ended")
 
 // watch is what a request was allowed so far.
@@ -19,11 +19,10 @@ type watch struct {
 
 type watchKey struct{}
 
-// Watch has every transaction of ctx ask again, just before it is committed, who the
-// caller is and whether they may what they were allowed: a body that comes slowly, or a
-// row that somebody else holds, must not let a caller write who was signed out, deleted or
-// lost a role in the meantime. again reads the caller anew; its error undoes the
-// transaction, and so does a rule that no longer lets them.
+// Watch has every transaction of ctx look at its caller again just before it is committed.
+// A slow body, or a row that another transaction holds, must not let a caller write who
+// was signed out, deleted or lost a role in the meantime. again reads the caller anew. Its
+// error undoes the transaction, and so does a rule that no longer allows the operation.
 func (m *Manager) Watch(ctx context.Context, again func(ctx context.Context) (Actor, error)) context.Context {
 	w := &watch{}
 	return store.Witnessed(context.WithValue(ctx, watchKey{}, w), store.Witness{

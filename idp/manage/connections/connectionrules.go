@@ -78,8 +78,8 @@ func ownDomain(d string) *settings.Error {
 	return nil
 }
 
-// CheckConnection writes a connection as it is kept, with what follows from its kind, and
-// says all that is wrong about it whoever wants it.
+// CheckConnection completes a connection with what follows from its kind, and says all
+// that is wrong about it.
 func (m *Manager) CheckConnection(c *idp.Connection) settings.Errors {
 	if c.Kind == idp.EntraConnection {
 		c.Issuer = strings.TrimRight(cmp.Or(strings.TrimSpace(c.Issuer), idp.EntraAuthority), "/")

@@ -20,27 +20,27 @@ type ConnectionEntry struct {
 	idp.Connection
 	// HasSecret: a client secret is stored. Otherwise the certificate counts.
 	HasSecret bool
-	// Lost: nobody can read what proved who we are any more. Nobody can come through the
-	// connection until an admin has entered it again.
+	// Lost: the secret or key that proves who we are cannot be read any more. The
+	// connection does not work until an admin has entered it again.
 	Lost bool
-	// Linked: somebody is linked through it, so that its issuer stays.
+	// Linked: people are linked through it, so that its issuer stays.
 	Linked bool
 	// RedirectURI is what is registered at the other side.
 	RedirectURI string
 	// InsteadOf is the name of a connection that is the same and stands on the sign-in page
 	// in place of this one, empty for none.
 	InsteadOf string
-	// Above: somebody is linked through it whom the actor may not reset, or who holds more.
-	// Its looks are all that the actor may change of it. Connection alone says so.
+	// Above: the actor may not reset a person who is linked through it, or lacks what that
+	// person holds. The actor may only change its looks. Connection alone says so.
 	Above bool
 }
 
 // ConnectionChange is how a connection is from now on.
 type ConnectionChange struct {
-	// Connection as it shall be. Its population and kind count when it is added, and
-	// stay. Secret, Key and Certificate are not looked at; Version is the one that the
-	// actor saw. A new one may bring its id, which its redirect URI has: whoever adds it
-	// may have registered that already. It always has a redirect URI of its own.
+	// Connection as it shall be. Its population and kind count when it is added, and stay.
+	// Secret, Key and Certificate are not looked at; Version is the one that the actor
+	// saw. A new one may bring its id, which is part of its redirect URI: that may be
+	// registered already. It always has a redirect URI of its own.
 	idp.Connection
 	// ClientSecret replaces what proved who we are; empty leaves it as it is.
 	ClientSecret string
@@ -52,7 +52,7 @@ type ConnectionChange struct {
 
 // Connections lists the connections of a population (empty: of all).
 func (m *Manager) Connections(ctx context.Context, a authz.Actor, population string) ([]ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Connections"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Connections"}); err != nil {
 		return nil, err
 	}
 	rows, err := m.Store.Connections(ctx, population)
@@ -65,7 +65,7 @@ func (m *Manager) Connections(ctx context.Context, a authz.Actor, population str
 
 // Connection reads one connection.
 func (m *Manager) Connection(ctx context.Context, a authz.Actor, id string) (ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Connection"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Connection"}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c, err := m.Store.Connection(ctx, id)
@@ -77,7 +77,7 @@ func (m *Manager) Connection(ctx context.Context, a authz.Actor, id string) (Con
 		return e, err
 	}
 	holds, err := m.Authz.HeldThrough(ctx, c)
-	e.Above = !a.Holds(holds)
+	e.Above = !a.CanAll(holds)
 	return e, err
 }
 
@@ -103,7 +103,7 @@ func (m *Manager) connectionEntry(ctx context.Context, c idp.Connection) (Connec
 // naming domains what linking the people of the population asks. It changes nothing for
 // anybody until portal access allows sign-ins through connections (SaveAccess).
 func (m *Manager) AddConnection(ctx context.Context, a authz.Actor, n ConnectionChange) (ConnectionEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddConnection", Reason: n.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddConnection", Reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
@@ -141,17 +141,17 @@ func (m *Manager) AddConnection(ctx context.Context, a authz.Actor, n Connection
 	return m.connectionEntry(ctx, c)
 }
 
-// UpdateConnection changes a connection. idp.ErrConflict: somebody else changed it
-// since the actor saw it. Where people are linked through it, its issuer stays what it
-// was: another one could claim to be any of them; and whatever says who they are there,
-// or what that counts for, takes the right to reset each of them. The only way in of a
-// population cannot be switched off.
+// UpdateConnection changes a connection. idp.ErrConflict: it was changed since the actor
+// saw it. Where people are linked through it, its issuer stays what it was: another one
+// could claim to be any of them. Changing who they are there, or what that counts for,
+// takes the right to reset each of them. The only way in of a population cannot be
+// switched off.
 func (m *Manager) UpdateConnection(ctx context.Context, a authz.Actor, n ConnectionChange) (ConnectionEntry, error) {
 	before, err := m.Store.Connection(ctx, n.ID)
 	if err != nil {
 		return ConnectionEntry{}, err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "UpdateConnection", Reason: n.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "UpdateConnection", Reason: n.Reason}); err != nil {
 		return ConnectionEntry{}, err
 	}
 	c := n.Connection
@@ -263,15 +263,15 @@ func (n ConnectionChange) credential(detail map[string]string) map[string]string
 	return detail
 }
 
-// DeleteConnection removes a connection, whatever its version where that is 0, unlinks whoever is linked through it, and
-// ends their sessions that began with it. Apps lose what they hold of them. The only
-// way in of a population cannot be deleted.
+// DeleteConnection removes a connection, whatever its version where that is 0, unlinks the
+// people who are linked through it, and ends their sessions that began with it. Apps lose
+// what they hold of them. The only way in of a population cannot be deleted.
 func (m *Manager) DeleteConnection(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	c, err := m.Store.Connection(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "DeleteConnection", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "DeleteConnection", Reason: reason}); err != nil {
 		return err
 	}
 	if err := m.checkMapped(ctx, a, c.Roles); err != nil {
@@ -348,7 +348,7 @@ func (m *Manager) prepareConnection(ctx context.Context, a authz.Actor, c idp.Co
 	if err := m.checkMappings(ctx, a, c.Roles); err != nil {
 		return c, err
 	}
-	if err := m.MayVouch(ctx, a, c); err != nil {
+	if err := m.AuthorizeVouching(ctx, a, c); err != nil {
 		return c, err
 	}
 	switch {
@@ -378,13 +378,14 @@ func (m *Manager) prepareConnection(ctx context.Context, a authz.Actor, c idp.Co
 	return c, nil
 }
 
-// checkMappings asks of whoever maps roles what giving them asks. The roles must exist.
+// checkMappings checks that the actor may give the roles that a connection maps. The roles
+// must exist.
 func (m *Manager) checkMappings(ctx context.Context, a authz.Actor, mappings []idp.RoleMapping) error {
 	given, err := m.Authz.RolesByID(ctx, Mapped(mappings))
 	if err != nil {
 		return err
 	}
-	return m.mayMap(ctx, a, given)
+	return m.authorizeMapping(ctx, a, given)
 }
 
 // keepMapped locks out, until this transaction ends, operations that delete a role which the
@@ -397,9 +398,10 @@ func (m *Manager) keepMapped(ctx context.Context, c idp.Connection) error {
 	return err
 }
 
-// MayVouch asks of whoever says that addresses belong to the other side what linking
-// asks, of everybody whom it may link: it could sign in as them.
-func (m *Manager) MayVouch(ctx context.Context, a authz.Actor, c idp.Connection) error {
+// AuthorizeVouching checks an operation by which the other side may vouch for addresses. It
+// asks what LinkIdentity asks, for each person who could be linked: the other side could
+// sign in as them.
+func (m *Manager) AuthorizeVouching(ctx context.Context, a authz.Actor, c idp.Connection) error {
 	if len(c.Domains) == 0 && !ownWord(c) {
 		return nil
 	}
@@ -407,9 +409,9 @@ func (m *Manager) MayVouch(ctx context.Context, a authz.Actor, c idp.Connection)
 	if err != nil {
 		return err
 	}
-	// Whoever has no second step today may have one tomorrow.
+	// A person without a second step may have one tomorrow.
 	holds := append(authz.PermissionsIn(roles), authz.ResetPermission(c.PopulationID))
-	return m.Authz.Allow(ctx, a, authz.Request{Op: "LinkIdentity", Holds: holds, Part: true})
+	return m.Authz.Authorize(ctx, a, authz.Request{Op: "LinkIdentity", Holds: holds, Part: true})
 }
 
 // authorities are Microsoft's: what they say of an address (xms_edov) they have checked.
@@ -417,35 +419,36 @@ var authorities = []string{
 	idp.EntraAuthority, "https://login.microsoftonline.us", "https://login.partner.microsoftonline.cn", "https://login.chinacloudapi.cn",
 }
 
-// ownWord tells whether a connection of Entra's kind leads to somebody else, whose word
-// about addresses is that of whoever set it up.
+// ownWord tells whether a connection of Entra's kind leads to another authority than
+// Microsoft's. What that says about addresses is what the admin who set it up says.
 func ownWord(c idp.Connection) bool {
 	return c.Kind == idp.EntraConnection && !slices.Contains(authorities, c.Issuer)
 }
 
-// checkMapped asks the same of whoever changes a connection that maps roles: they take
-// them, or say from now on whose they are.
+// checkMapped checks a change of a connection that maps roles: it takes them, or says from
+// now on whose they are.
 func (m *Manager) checkMapped(ctx context.Context, a authz.Actor, mappings []idp.RoleMapping) error {
 	given, err := m.Store.RolesByID(ctx, Mapped(mappings)...)
 	if err != nil {
 		return err
 	}
-	return m.mayMap(ctx, a, given)
+	return m.authorizeMapping(ctx, a, given)
 }
 
-// holdsMapped asks of whoever links an account that they hold what the connection may
+// authorizeLinking checks that the actor who links an account holds what the connection may
 // give to it. user may be nil.
-func (m *Manager) holdsMapped(ctx context.Context, a authz.Actor, op string, user *idp.User, c idp.Connection) error {
+func (m *Manager) authorizeLinking(ctx context.Context, a authz.Actor, op string, user *idp.User, c idp.Connection) error {
 	given, err := m.Store.RolesByID(ctx, Mapped(c.Roles)...)
 	if err != nil || len(authz.PermissionsIn(given)) == 0 {
 		return err
 	}
-	return m.Authz.Allow(ctx, a, authz.Request{Op: op, Target: user, Holds: authz.PermissionsIn(given), Part: true})
+	return m.Authz.Authorize(ctx, a, authz.Request{Op: op, Target: user, Holds: authz.PermissionsIn(given), Part: true})
 }
 
-func (m *Manager) mayMap(ctx context.Context, a authz.Actor, roles []idp.Role) error {
+// authorizeMapping checks that the actor may give roles by a mapping.
+func (m *Manager) authorizeMapping(ctx context.Context, a authz.Actor, roles []idp.Role) error {
 	if permissions := authz.PermissionsIn(roles); len(permissions) > 0 {
-		return m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
+		return m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
 	}
 	return nil
 }

@@ -16,14 +16,14 @@ import (
 // Identities lists who a person is elsewhere.
 func (m *Manager) Identities(ctx context.Context, a authz.Actor, userID string) ([]people.IdentityEntry, error) {
 	r := authz.Request{Op: "Identities"}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return nil, err
 	}
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.People.MayRead(ctx, a, r, user); err != nil {
+	if err := m.People.AuthorizeRead(ctx, a, r, user); err != nil {
 		return nil, err
 	}
 	return m.People.IdentitiesOf(ctx, userID)
@@ -45,7 +45,7 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "LinkIdentity", Target: &user, Reason: n.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "LinkIdentity", Target: &user, Reason: n.Reason}); err != nil {
 		return err
 	}
 	c, err := m.Store.Connection(ctx, n.ConnectionID)
@@ -55,9 +55,9 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 	if c.PopulationID != user.PopulationID {
 		return entry.Invalid("connection_id", "settings.identity.population")
 	}
-	// Whoever has the account there gets these, and with them each who can sign in to the
-	// one here.
-	if err := m.holdsMapped(ctx, a, "LinkIdentity", &user, c); err != nil {
+	// The person who has the account there gets these roles, and so does each who can sign
+	// in to the one here.
+	if err := m.authorizeLinking(ctx, a, "LinkIdentity", &user, c); err != nil {
 		return err
 	}
 	subject, err := n.subject(c)
@@ -74,7 +74,7 @@ func (m *Manager) LinkIdentity(ctx context.Context, a authz.Actor, n NewIdentity
 	})
 }
 
-// IdentityFields describe who somebody is at a connection of a kind.
+// IdentityFields describe the identity of a person at a connection of a kind.
 func IdentityFields(kind idp.ConnectionKind) settings.Fields[NewIdentity] {
 	line := settings.Line[NewIdentity, string]
 	if kind != idp.EntraConnection {
@@ -131,7 +131,7 @@ func (m *Manager) UnlinkIdentity(ctx context.Context, a authz.Actor, userID, con
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "UnlinkIdentity", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "UnlinkIdentity", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	return m.Unlink(ctx, a, user, connectionID, reason, "", func(context.Context) error { return nil })

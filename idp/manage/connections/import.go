@@ -14,7 +14,7 @@ import (
 	"gatehouse/idp/manage/people"
 )
 
-// ImportedUser is somebody whom another system knew, with what it kept of them.
+// ImportedUser is a person from another system, with what it kept of them.
 type ImportedUser struct {
 	Population, Email, Name, Locale string
 	idp.Profile
@@ -23,7 +23,7 @@ type ImportedUser struct {
 	// PasswordHash is as password.Foreign returns it, empty for none. The password
 	// stays the person's, and is hashed anew at their first sign-in with it.
 	PasswordHash string
-	// PasswordChangedAt is when the password was set, zero where nobody knows.
+	// PasswordChangedAt is when the password was set, zero where that is unknown.
 	PasswordChangedAt time.Time
 	// TOTPKey is their authenticator's, as mfa.ReadTOTPKey returns it, empty for none.
 	TOTPKey []byte
@@ -31,12 +31,12 @@ type ImportedUser struct {
 	TenantID, ObjectID string
 }
 
-// ImportUser adds somebody whom another system knew. settings.Errors say what cannot be
-// saved; idp.ErrConflict that the population has that address: that person stays as
-// they are. Nothing is written before all of it is known to be right, so that in a
-// transaction others can follow. Nobody is told by mail.
+// ImportUser adds a person from another system. settings.Errors say what cannot be saved;
+// idp.ErrConflict that the population has that address: that person stays as they are.
+// Nothing is written before all of it is checked, so that others can follow in the same
+// transaction. It sends no mail.
 func (m *Manager) ImportUser(ctx context.Context, a authz.Actor, n ImportedUser, reason string) (idp.User, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ImportUser", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ImportUser", Reason: reason}); err != nil {
 		return idp.User{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -44,7 +44,7 @@ func (m *Manager) ImportUser(ctx context.Context, a authz.Actor, n ImportedUser,
 		return idp.User{}, err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
 			return idp.User{}, err
 		}
 	}
@@ -119,8 +119,8 @@ func (m *Manager) checkImport(ctx context.Context, u idp.User, n ImportedUser) e
 	return nil
 }
 
-// importFactor keeps somebody's authenticator. They see their recovery codes at the
-// first sign-in with it.
+// importFactor keeps a person's authenticator. They see their recovery codes at the first
+// sign-in with it.
 func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population, key []byte) error {
 	if len(key) == 0 {
 		return nil
@@ -131,9 +131,9 @@ func (m *Manager) importFactor(ctx context.Context, u idp.User, p idp.Population
 	return err
 }
 
-// importedIdentities are who somebody is at Microsoft Entra, at every connection of
-// their population that takes people of that tenant. It writes nothing: what cannot be
-// is found before anything of a batch is written.
+// importedIdentities are a person's identities at Microsoft Entra, one for every
+// connection of their population that takes people of that tenant. It writes nothing: what
+// cannot be is found before anything of a batch is written.
 func (m *Manager) importedIdentities(ctx context.Context, a authz.Actor, u idp.User, n ImportedUser) ([]idp.Identity, error) {
 	if n.ObjectID == "" {
 		return nil, nil
@@ -147,7 +147,7 @@ func (m *Manager) importedIdentities(ctx context.Context, a authz.Actor, u idp.U
 		if c.Kind != idp.EntraConnection || !c.AllowsTenant(strings.ToLower(n.TenantID)) {
 			continue
 		}
-		if err := m.holdsMapped(ctx, a, "ImportUser", nil, c); err != nil {
+		if err := m.authorizeLinking(ctx, a, "ImportUser", nil, c); err != nil {
 			return nil, err
 		}
 		subject, err := NewIdentity{TenantID: n.TenantID, ObjectID: n.ObjectID}.subject(c)

@@ -14,8 +14,8 @@ import (
 	"gatehouse/mfa"
 )
 
-// ErrConfirm: whose the address is that somebody brought along is not known. They
-// confirm it by a code that is sent there, and an account that has it proves that it
+// ErrConfirm: it is unknown whose the address is that a person brought along. They confirm
+// it by a code that is sent there. If an account has it, they also prove that the account
 // is theirs.
 var ErrConfirm = errors.New("the address has to be confirmed")
 
@@ -23,17 +23,17 @@ func turnedAway(reason idp.FederationReason, format string, args ...any) error {
 	return &idp.FederationError{Reason: reason, Cause: fmt.Errorf(format, args...)}
 }
 
-// Recognise finds out, in the transaction of ctx, who somebody is here whom another
-// provider vouches for: an identity that is linked, and nothing else, says so at once.
-// For a new one an address decides that is known to be theirs: the account that has it
-// is linked, or one is made where the connection makes accounts. An account with
-// permissions is never taken over by an address alone, nor one with a second step unless
-// an admin named the domain as the other side's, nor does one get permissions that
-// somebody else may have the password of. What the directory decides
-// (name, department, mapped roles) is brought up to date; the address never is.
+// Recognise finds, in the transaction of ctx, the account of a person whom another
+// provider vouches for. A linked identity decides alone. For a new identity, an address
+// that is known to be theirs decides: the account that has it is linked, or one is made
+// where the connection makes accounts. An account with permissions is never taken over by
+// an address alone. Nor is one with a second step, unless an admin named the domain as the
+// other side's. An account does not get permissions if another person may know its
+// password. What the directory decides (name, department, mapped roles) is brought up to
+// date; the address never is.
 //
-// ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says
-// why somebody may not come in.
+// ErrConfirm: nothing was changed, and Confirmed goes on. An *idp.FederationError says why
+// the person may not come in.
 func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
 	identity, err := m.knownIdentity(ctx, c, a.Subject)
 	if err == nil {
@@ -55,14 +55,14 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	case unknown:
 		return m.admit(ctx, c, a)
 	}
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return idp.User{}, err
 	}
 	permissions, err := m.Authz.PermissionsOf(ctx, user.ID)
 	if err != nil {
 		return idp.User{}, err
 	}
-	hijacked, err := m.mayBeHijacked(ctx, c, a, user)
+	hijacked, err := m.canBeHijacked(ctx, c, a, user)
 	if err != nil {
 		return idp.User{}, err
 	}
@@ -79,10 +79,10 @@ func (m *Manager) Recognise(ctx context.Context, c idp.Connection, a idp.Asserti
 	return m.linkAssertion(ctx, c, a, user, "the other side confirmed the address")
 }
 
-// mayBeHijacked tells whether an account that can be signed in to already would get
-// permissions by being linked: whoever made it for the address, or moved it there, would
-// hold them too.
-func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
+// canBeHijacked tells whether an account that can be signed in to already would get
+// permissions by being linked. An attacker who made it for the address, or moved it there,
+// would hold them too.
+func (m *Manager) canBeHijacked(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
 	given, err := m.Store.RolesByID(ctx, mappedRoles(c, a, nil)...)
 	if err != nil || len(authz.PermissionsIn(given)) == 0 || user.PasswordHash != "" {
 		return err == nil && len(authz.PermissionsIn(given)) > 0, err
@@ -91,7 +91,7 @@ func (m *Manager) mayBeHijacked(ctx context.Context, c idp.Connection, a idp.Ass
 }
 
 // ownWay tells whether an account has a sign-in of its own with a second step, which an
-// address would get around. Whoever named the domains of a connection could reset it.
+// address would get around. An admin who named the domains of a connection could reset it.
 func (m *Manager) ownWay(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) (bool, error) {
 	if c.OwnsAddress(a.Email) {
 		return false, nil
@@ -109,8 +109,8 @@ func (m *Manager) ownWay(ctx context.Context, c idp.Connection, a idp.Assertion,
 	return steps.Any() || mfa.Strongest(population.Policy, mfa.Enrolled{}) != "" || slices.ContainsFunc(overrides, asks), err
 }
 
-// knownIdentity finds who somebody is here, by this connection or by another one that is
-// the same: of those the sign-in page offers one alone.
+// knownIdentity finds a person's identity here, by this connection or by another one that
+// is the same: of those the sign-in page offers one alone.
 func (m *Manager) knownIdentity(ctx context.Context, c idp.Connection, subject string) (idp.Identity, error) {
 	identity, err := m.Store.Identity(ctx, c.ID, subject)
 	if !errors.Is(err, idp.ErrNotFound) {
@@ -128,7 +128,7 @@ func (m *Manager) knownIdentity(ctx context.Context, c idp.Connection, subject s
 	return identity, err
 }
 
-// returned is somebody who came before.
+// returned is a person who came before.
 func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertion, i idp.Identity) (idp.User, error) {
 	user, err := m.Store.User(ctx, i.UserID)
 	if err != nil {
@@ -150,8 +150,8 @@ func (m *Manager) returned(ctx context.Context, c idp.Connection, a idp.Assertio
 	return m.sync(ctx, c, a, user)
 }
 
-// mayLink refuses an account that somebody new may not become.
-func (m *Manager) mayLink(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
+// checkLinkable refuses an account that a new identity may not be linked with.
+func (m *Manager) checkLinkable(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if !idp.SameMailbox(a.Email, user.Email) {
 		return turnedAway(idp.FederationTaken, "account %s has an address that only looks the same", user.ID)
 	}
@@ -168,7 +168,7 @@ func (m *Manager) mayLink(ctx context.Context, c idp.Connection, a idp.Assertion
 	return nil
 }
 
-// admit makes an account for somebody whose address is confirmed.
+// admit makes an account for a person whose address is confirmed.
 func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Assertion) (idp.User, error) {
 	if !c.CreateUsers {
 		return idp.User{}, turnedAway(idp.FederationUnknown, "no account has the address")
@@ -194,7 +194,7 @@ func (m *Manager) admit(ctx context.Context, c idp.Connection, a idp.Assertion) 
 	return m.linkAssertion(ctx, c, a, u, "the account was made for them")
 }
 
-// linkAssertion links somebody with their account from now on.
+// linkAssertion links a person with their account from now on.
 func (m *Manager) linkAssertion(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User, why string) (idp.User, error) {
 	e := idp.AuditEvent{Kind: idp.AuditIdentityLinked, ActorID: user.ID, Detail: map[string]string{"why": why}}
 	err := m.link(ctx, e, user, idp.Identity{ConnectionID: c.ID, Subject: a.Subject, UserID: user.ID, Email: a.Email, LastSeenAt: idp.Now()}, c)
@@ -217,14 +217,14 @@ func (m *Manager) Confirmed(ctx context.Context, c idp.Connection, a idp.Asserti
 	if err != nil {
 		return user, false, err
 	}
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return user, false, err
 	}
 	if user.PasswordHash != "" {
 		return user, true, nil
 	}
-	// Nobody ever signed in to it by a password. What else protects it cannot be asked
-	// for without one.
+	// The account was never signed in to by a password. What else protects it cannot be
+	// asked for without one.
 	permissions, err := m.Authz.PermissionsOf(ctx, user.ID)
 	if err != nil {
 		return user, false, err
@@ -255,8 +255,8 @@ func (m *Manager) reached(ctx context.Context, user idp.User) (idp.User, error) 
 	return user, m.Store.MarkEmailVerified(ctx, user.ID)
 }
 
-// signsInElsewhere tells whether somebody has a living connection: who left there must
-// not come back by a mailbox.
+// signsInElsewhere tells whether a person has a living connection. A person who left there
+// must not come back by a mailbox.
 func (m *Manager) signsInElsewhere(ctx context.Context, user idp.User) (bool, error) {
 	linked, err := m.Store.IdentitiesOf(ctx, user.ID)
 	for i := 0; err == nil && i < len(linked); i++ {
@@ -271,7 +271,7 @@ func (m *Manager) signsInElsewhere(ctx context.Context, user idp.User) (bool, er
 // LinkProved links, in the transaction of ctx, an account that was just signed in to
 // with the one elsewhere that the person came from.
 func (m *Manager) LinkProved(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
-	if err := m.mayLink(ctx, c, a, user); err != nil {
+	if err := m.checkLinkable(ctx, c, a, user); err != nil {
 		return err
 	}
 	user, err := m.People.ProvedOwn(ctx, user)
@@ -309,8 +309,8 @@ func (m *Manager) sync(ctx context.Context, c idp.Connection, a idp.Assertion, u
 	return user, m.syncRoles(ctx, c, a, user)
 }
 
-// syncRoles gives and takes the roles that the connection maps, and no others. Where
-// not all groups are known, none counts: a role that nobody vouches for is taken.
+// syncRoles gives and takes the roles that the connection maps, and no others. Where not
+// all groups are known, none counts: a role without a group that vouches for it is taken.
 func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Assertion, user idp.User) error {
 	if len(c.Roles) == 0 {
 		return nil
@@ -353,7 +353,7 @@ func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Asserti
 	return m.Authz.AuditOf(ctx, idp.AuditEvent{Kind: idp.AuditRolesChanged, Detail: detail}, user)
 }
 
-// existing leaves out roles that were deleted since somebody mapped them.
+// existing leaves out roles that were deleted since they were mapped.
 func (m *Manager) existing(ctx context.Context, ids []string) ([]string, error) {
 	roles, err := m.Store.RolesByID(ctx, ids...)
 	return slices.DeleteFunc(ids, func(id string) bool {
@@ -361,7 +361,8 @@ func (m *Manager) existing(ctx context.Context, ids []string) ([]string, error) 
 	}), err
 }
 
-// mappedRoles are the roles somebody holds from now on: those that nobody maps stay.
+// mappedRoles are the roles that a person holds from now on: those that are not mapped
+// stay.
 func mappedRoles(c idp.Connection, a idp.Assertion, held []string) []string {
 	wanted, mapped := map[string]bool{}, map[string]bool{}
 	for _, r := range c.Roles {

@@ -24,9 +24,9 @@ func (e *TooSoonError) Error() string {
 	return "recovery codes can be generated again from " + e.At.Format(time.RFC3339) + " on"
 }
 
-// MakeRecoveryCodes gives a person ten new recovery codes, in the transaction of
-// ctx; the previous ones are gone. It asks nothing and tells nobody: that is for the
-// operation it is part of. The person sees the codes at the next sign-in.
+// MakeRecoveryCodes gives a person ten new recovery codes, in the transaction of ctx; the
+// previous ones are gone. It checks no permission and sends no mail: the operation that it
+// is part of does. The person sees the codes at the next sign-in.
 func (m *Manager) MakeRecoveryCodes(ctx context.Context, userID string) error {
 	set := idp.RecoverySet{ID: idp.NewID(), UserID: userID, CreatedAt: idp.Now()}
 	var codes []idp.RecoveryCode
@@ -99,9 +99,9 @@ func (m *Manager) OpenRecoveryCodes(ctx context.Context, setID string) ([]string
 	return codes, nil
 }
 
-// RegenerateRecoveryCodes replaces the recovery codes of somebody else, who sees
-// them at the next sign-in; the actor does not. Errors are those of RegenerateOwn,
-// and those of every sensitive operation.
+// RegenerateRecoveryCodes replaces the recovery codes of another person, who sees them at
+// the next sign-in; the actor does not. Errors are those of RegenerateOwn, and those of
+// every sensitive operation.
 func (m *Manager) RegenerateRecoveryCodes(ctx context.Context, a authz.Actor, userID, reason string) error {
 	user, err := m.People.Target(ctx, a, "RegenerateRecoveryCodes", userID, reason)
 	if err != nil {
@@ -124,7 +124,7 @@ func (m *Manager) Regenerate(ctx context.Context, user idp.User, e idp.AuditEven
 			return fmt.Errorf("recovery codes without an authenticator: %w", idp.ErrNotFound)
 		}
 		if set := enrolment.Recovery; set != nil {
-			if ok, at := mfa.MayRegenerate(set.CreatedAt, idp.Now()); !ok {
+			if ok, at := mfa.CanRegenerate(set.CreatedAt, idp.Now()); !ok {
 				return &TooSoonError{At: at}
 			}
 		}
@@ -139,9 +139,9 @@ func (m *Manager) Regenerate(ctx context.Context, user idp.User, e idp.AuditEven
 	})
 }
 
-// ViewRecoveryCodes returns an agent's recovery codes that were not used. It needs
-// the permission "Access to Agent Recovery Code and Reset MFA", is audited with its
-// reason, and the agent gets a mail. Nobody sees a contact's codes.
+// ViewRecoveryCodes returns an agent's recovery codes that were not used. It needs the
+// permission "Access to Agent Recovery Code and Reset MFA", is audited with its reason,
+// and the agent gets a mail. A contact's codes are never shown.
 func (m *Manager) ViewRecoveryCodes(ctx context.Context, a authz.Actor, userID, reason string) ([]string, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
@@ -151,7 +151,7 @@ func (m *Manager) ViewRecoveryCodes(ctx context.Context, a authz.Actor, userID, 
 	if user.PopulationID != idp.Agents {
 		return nil, m.Authz.Forbid(ctx, a, r, "recovery codes are viewable for agents only")
 	}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return nil, err
 	}
 	var codes []string

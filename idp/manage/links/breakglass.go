@@ -13,10 +13,10 @@ import (
 // BreakGlassLifetime is how long a link for emergencies works.
 const BreakGlassLifetime = time.Hour
 
-// BreakGlass makes the token of a link by which one admin can sign in to the console
-// with a password, and the second step that the console always asks for, where portal
-// access allows no passwords. Earlier links stop working, and every admin is told by
-// mail. It is for whoever can sign in to the server.
+// BreakGlass makes the token of a link by which one admin can sign in to the console with
+// a password, and the second step that the console always asks for, where portal access
+// allows no passwords. Earlier links stop working, and every admin is told by mail. It is
+// for those who can sign in to the server.
 func (m *Manager) BreakGlass(ctx context.Context) (token string, err error) {
 	token = idp.NewSecret()
 	now := idp.Now()
@@ -64,7 +64,7 @@ func (m *Manager) CheckBreakGlass(ctx context.Context, token string, used bool) 
 	return err
 }
 
-// UseBreakGlass uses up a token for somebody whose password was just accepted, in the
+// UseBreakGlass uses up a token for a person whose password was just accepted, in the
 // transaction of ctx: ErrLink.
 func (m *Manager) UseBreakGlass(ctx context.Context, token string, u idp.User) error {
 	link, err := m.Store.Link(ctx, idp.BreakGlassLink, idp.HashSecret(token))

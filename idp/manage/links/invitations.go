@@ -16,7 +16,7 @@ import (
 	"gatehouse/ui"
 )
 
-// InvitationEntry is an invitation that nobody has accepted yet.
+// InvitationEntry is an invitation that was not accepted yet.
 type InvitationEntry struct {
 	ID, PopulationID, Email, Name, Locale string
 	Roles                                 []string // ids
@@ -30,7 +30,7 @@ type InvitationEntry struct {
 // Expired tells whether the link of its mail has stopped working. It can be sent again.
 func (e InvitationEntry) Expired(now time.Time) bool { return !now.Before(e.ExpiresAt) }
 
-// InvitationQuery asks for invitations that nobody has accepted yet.
+// InvitationQuery asks for invitations that were not accepted yet.
 type InvitationQuery struct {
 	Population string // empty for all
 	After      entry.Cursor
@@ -40,12 +40,12 @@ type InvitationQuery struct {
 // Invitation is whom to invite. Password is not looked at: they choose it.
 type Invitation = people.NewUser
 
-// Invite mails somebody a link by which they make themselves an account; there is none
-// before. It needs what AddUser needs, for the roles too. settings.Errors say what
-// cannot be saved; idp.ErrConflict that the population has that address, or it is
-// invited already; a *WaitError that the address was mailed too often.
+// Invite mails a person a link by which they make themselves an account. It needs what
+// AddUser needs, for the roles too. settings.Errors say what cannot be saved;
+// idp.ErrConflict that the population has that address, or it is invited already; a
+// *WaitError that the address was mailed too often.
 func (m *Manager) Invite(ctx context.Context, a authz.Actor, n Invitation) (InvitationEntry, error) {
-	if err := m.mayInvite(ctx, a, "Invite", n.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "Invite", n.Roles); err != nil {
 		return InvitationEntry{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -65,7 +65,7 @@ func (m *Manager) Invite(ctx context.Context, a authz.Actor, n Invitation) (Invi
 		return InvitationEntry{}, err
 	}
 	err = m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.vacant(ctx, p, n.Email); err != nil {
+		if err := m.checkVacant(ctx, p, n.Email); err != nil {
 			return err
 		}
 		if err := m.Authz.Mailing(ctx, a, n.Email); err != nil {
@@ -98,9 +98,9 @@ func (m *Manager) inviting(ctx context.Context, id string) (idp.Population, erro
 	return p, nil
 }
 
-// vacant refuses, with idp.ErrConflict, an address that has an account or a living
+// checkVacant refuses, with idp.ErrConflict, an address that has an account or a living
 // invitation. One that has expired makes room.
-func (m *Manager) vacant(ctx context.Context, p idp.Population, email string) error {
+func (m *Manager) checkVacant(ctx context.Context, p idp.Population, email string) error {
 	if _, err := m.Store.UserByEmail(ctx, p.ID, email); !errors.Is(err, idp.ErrNotFound) {
 		if err == nil {
 			err = fmt.Errorf("invite somebody who has an account: %w", idp.ErrConflict)
@@ -110,10 +110,10 @@ func (m *Manager) vacant(ctx context.Context, p idp.Population, email string) er
 	return m.Store.DropExpiredInvitation(ctx, p.ID, email, idp.Now())
 }
 
-// mayInvite checks an operation on an invitation that comes with roles: nobody gives,
-// sends again or takes back what they lack.
-func (m *Manager) mayInvite(ctx context.Context, a authz.Actor, op string, roles []string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: op}); err != nil {
+// authorizeInvitation checks an operation on an invitation with roles: the actor has to hold
+// what they give, send again or take back.
+func (m *Manager) authorizeInvitation(ctx context.Context, a authz.Actor, op string, roles []string) error {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: op}); err != nil {
 		return err
 	}
 	given, err := m.Store.RolesByID(ctx, roles...)
@@ -121,12 +121,12 @@ func (m *Manager) mayInvite(ctx context.Context, a authz.Actor, op string, roles
 		return err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		return m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
+		return m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true})
 	}
 	return nil
 }
 
-// mailInvitation mails the link. Where the one who invites sits is nobody's business.
+// mailInvitation mails the link. The mail does not say where the inviting admin is.
 func (m *Manager) mailInvitation(ctx context.Context, p idp.Population, l idp.Link, token string, body linkBody) error {
 	ctx = idp.WithVisit(ctx, &idp.Visit{})
 	return m.mailTo(ctx, idp.User{Email: l.Email, Name: body.Name, Locale: body.Locale}, p, m.linkMail(ui.MailInvitation, l, token))
@@ -149,10 +149,10 @@ func invitationEntry(l idp.Link, body linkBody) InvitationEntry {
 	}
 }
 
-// Invitations reads a page of those that nobody has accepted yet, the newest first,
-// and where the next begins, empty at the end. One that has expired stays for 30 days.
+// Invitations reads a page of those that were not accepted yet, the newest first, and
+// where the next begins, empty at the end. One that has expired stays for 30 days.
 func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQuery) ([]InvitationEntry, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Invitations"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitations"}); err != nil {
 		return nil, "", err
 	}
 	after, err := q.After.Position("invitations")
@@ -180,9 +180,9 @@ func (m *Manager) Invitations(ctx context.Context, a authz.Actor, q InvitationQu
 	return list, next, nil
 }
 
-// Invitation reads one that nobody has accepted yet.
+// Invitation reads one that was not accepted yet.
 func (m *Manager) Invitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Invitation"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Invitation"}); err != nil {
 		return InvitationEntry{}, err
 	}
 	l, body, err := m.invitation(ctx, id)
@@ -211,9 +211,9 @@ func (m *Manager) invitation(ctx context.Context, id string) (idp.Link, linkBody
 func (m *Manager) ResendInvitation(ctx context.Context, a authz.Actor, id string) (InvitationEntry, error) {
 	l, body, err := m.invitation(ctx, id)
 	if err != nil {
-		return InvitationEntry{}, errors.Join(m.Authz.Allow(ctx, a, authz.Request{Op: "ResendInvitation"}), err)
+		return InvitationEntry{}, errors.Join(m.Authz.Authorize(ctx, a, authz.Request{Op: "ResendInvitation"}), err)
 	}
-	if err := m.mayInvite(ctx, a, "ResendInvitation", body.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "ResendInvitation", body.Roles); err != nil {
 		return InvitationEntry{}, err
 	}
 	p, err := m.inviting(ctx, l.PopulationID)
@@ -281,9 +281,9 @@ func (m *Manager) inviteAgain(ctx context.Context, p idp.Population, email strin
 func (m *Manager) RevokeInvitation(ctx context.Context, a authz.Actor, id string) error {
 	l, body, err := m.invitation(ctx, id)
 	if err != nil && !errors.Is(err, idp.ErrUnreadable) {
-		return errors.Join(m.Authz.Allow(ctx, a, authz.Request{Op: "RevokeInvitation"}), err)
+		return errors.Join(m.Authz.Authorize(ctx, a, authz.Request{Op: "RevokeInvitation"}), err)
 	}
-	if err := m.mayInvite(ctx, a, "RevokeInvitation", body.Roles); err != nil {
+	if err := m.authorizeInvitation(ctx, a, "RevokeInvitation", body.Roles); err != nil {
 		return err
 	}
 	return m.Store.Do(ctx, func(ctx context.Context) error {

@@ -71,7 +71,7 @@ func LinkPath(kind idp.LinkKind) string { return paths[kind] }
 
 func linkAAD(id string) string { return keyring.AAD("links", id, "body") }
 
-// newLink makes a link with its token, which is kept by whoever gets the mail.
+// newLink makes a link with its token, which only the mail has.
 func (m *Manager) newLink(kind idp.LinkKind, population, email string, lifetime time.Duration, body linkBody) (idp.Link, string, error) {
 	now, token := idp.Now(), idp.NewSecret()
 	l := idp.Link{
@@ -218,8 +218,8 @@ func (m *Manager) rolesLeft(ctx context.Context, ids []string) ([]string, error)
 	return left, err
 }
 
-// Destinations are the apps that somebody of a population may go to, by their home
-// pages: the ones made for it first, and the console for nobody.
+// Destinations are the home pages of the apps that people of a population may go to: the
+// apps made for it first, and never the console.
 func (m *Manager) Destinations(ctx context.Context, population string) ([]idp.Client, error) {
 	all, err := m.Store.Clients(ctx)
 	all = slices.DeleteFunc(slices.Clone(all), func(c idp.Client) bool {

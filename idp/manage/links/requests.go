@@ -13,8 +13,8 @@ import (
 	"gatehouse/ui"
 )
 
-// LinkRequest is what somebody asks for who is not signed in: a link by mail. Whether
-// there is an account is looked up after they were answered.
+// LinkRequest asks for a link by mail without a sign-in. Whether there is an account is
+// looked up after the request was answered.
 type LinkRequest struct {
 	Population  string      `json:"population"`
 	Email       string      `json:"email"`
@@ -33,9 +33,9 @@ const (
 // nothing about accounts; CarryOut does the rest.
 func (m *Manager) AskReset(ctx context.Context, r LinkRequest) error { return m.ask(ctx, askReset, r) }
 
-// AskRegistration takes the address of somebody who wants an account. settings.Errors
-// says that the population takes no such address, which is not for whoever asks to
-// find out by mail. It writes the same for everybody else.
+// AskRegistration takes the address of a person who wants an account. settings.Errors says
+// that the population takes no such address. Otherwise it writes the same whether there is
+// an account or not.
 func (m *Manager) AskRegistration(ctx context.Context, r LinkRequest) error {
 	population, err := m.Store.Population(ctx, r.Population)
 	if err != nil {
@@ -88,16 +88,16 @@ func asked(kind idp.AuditKind, r LinkRequest, u idp.User, outcome string) idp.Au
 	}
 }
 
-// mailTo mails a link, or something else that was asked for, to an address of which
-// nobody knows yet whose it is.
+// mailTo mails a link, or another answer to a request, to an address whose owner is not
+// known yet.
 func (m *Manager) mailTo(ctx context.Context, u idp.User, p idp.Population, mail ui.Mail) error {
 	mail.MailFrame = outbox.FrameFor(ctx, u, p)
 	return m.Outbox.Mail(ctx, outbox.Letter{To: u.Email, UserID: u.ID, Mail: mail})
 }
 
-// carryRegistration mails a link to whoever has no account. Who has one is told so,
-// and who is invited gets the invitation again: it may come with roles. Each of these
-// mails goes to the address that we know, whatever spelling of it was typed.
+// carryRegistration mails a link to a person without an account. A person with one is told
+// so, and a person who is invited gets the invitation again: it may come with roles. Each
+// of these mails goes to the address that we know, whatever spelling of it was typed.
 func (m *Manager) carryRegistration(ctx context.Context, r LinkRequest, p idp.Population, u idp.User) error {
 	outcome := "sent"
 	var err error

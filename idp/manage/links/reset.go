@@ -10,8 +10,8 @@ import (
 	"gatehouse/ui"
 )
 
-// carryReset mails a link to whoever has an account and may have a password. Links of
-// before go on working, since anybody can ask for another, until one is used.
+// carryReset mails a link to a person who has an account and may have a password. Earlier
+// links go on working until one is used, since anybody can ask for another.
 func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Population, u idp.User) error {
 	outcome := ""
 	switch {
@@ -62,9 +62,9 @@ func (m *Manager) resetUser(ctx context.Context, l idp.Link) (idp.User, error) {
 	return user, err
 }
 
-// reset sets the password. Every session of the person ends, whatever the population
-// says of changes by people who are signed in: somebody else may know the old one. The
-// second step stays as it is and is asked for, and the mailbox is none until they have
+// reset sets the password. Every session of the person ends, whatever the population says
+// of changes by people who are signed in: another person may know the old one. The second
+// step stays as it is and is asked for. The mailbox does not count as one until they have
 // proved it.
 func (m *Manager) reset(ctx context.Context, o OpenLink, in LinkForm) error {
 	hash, err := m.People.Hash(ctx, o.Population, o.user, in.Password)

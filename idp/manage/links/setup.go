@@ -11,18 +11,17 @@ import (
 	"gatehouse/idp/manage/people"
 )
 
-// How long a link to set up the installation works: the one that the first start
-// prints, and one that somebody at the server asks for.
+// How long a link to set up the installation works: the one that the first start prints,
+// and one that an admin asks for at the server.
 const (
 	FirstSetupLifetime = 24 * time.Hour
 	SetupLifetime      = time.Hour
 )
 
-// ErrLink: the link was used, has expired, or never existed. Which of them is not
-// for whoever holds it to know.
+// ErrLink: the link was used, has expired, or never existed. The error does not say which.
 var ErrLink = errors.New("the link does not work")
 
-// HasAdmin tells whether somebody can administer the installation.
+// HasAdmin tells whether there is an admin who can sign in.
 func (m *Manager) HasAdmin(ctx context.Context) (bool, error) {
 	return m.Store.HasHolder(ctx, idp.RoleAdmin)
 }
@@ -43,9 +42,9 @@ func (m *Manager) SetupLink(ctx context.Context, lifetime time.Duration) (token 
 	return token, err
 }
 
-// FirstSetupLink is the link that each process prints as long as there is no admin. All
-// of them work until one is used: of several that start at once, nobody knows which
-// printed last.
+// FirstSetupLink is the link that each process prints as long as there is no admin. All of
+// them work until one is used: of several that start at once, which printed last is
+// unknown.
 func (m *Manager) FirstSetupLink(ctx context.Context) (token string, err error) {
 	return m.makeSetupLink(ctx, FirstSetupLifetime)
 }

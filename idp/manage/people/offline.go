@@ -22,7 +22,7 @@ type KeptAccess struct {
 
 // ListGrants reads the access that apps keep of a person, the newest first.
 func (m *Manager) ListGrants(ctx context.Context, a authz.Actor, userID string) ([]KeptAccess, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ListGrants"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ListGrants"}); err != nil {
 		return nil, err
 	}
 	if _, err := m.Store.User(ctx, userID); err != nil {
@@ -51,15 +51,15 @@ func (m *Manager) EndGrant(ctx context.Context, a authz.Actor, userID, id, reaso
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "EndGrant", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "EndGrant", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	return m.EndKept(ctx, a.Audit(idp.AuditGrantEnded, reason, nil), user, id)
 }
 
 func (m *Manager) EndKept(ctx context.Context, e idp.AuditEvent, user idp.User, id string) error {
-	standing, err := m.Store.StandingByGrant(ctx, id)
-	if err == nil && (standing.Grant.UserID != user.ID || !standing.Grant.Offline) {
+	state, err := m.Store.GrantState(ctx, id)
+	if err == nil && (state.Grant.UserID != user.ID || !state.Grant.Offline) {
 		err = fmt.Errorf("grant: %w", idp.ErrNotFound)
 	}
 	if err != nil {
@@ -70,7 +70,7 @@ func (m *Manager) EndKept(ctx context.Context, e idp.AuditEvent, user idp.User, 
 		if err != nil || !first {
 			return err
 		}
-		e.ClientID, e.SessionID = standing.Grant.ClientID, standing.Grant.SessionID
+		e.ClientID, e.SessionID = state.Grant.ClientID, state.Grant.SessionID
 		e.Detail["grant"] = id
 		return m.Authz.AuditOf(ctx, e, user)
 	})

@@ -201,7 +201,7 @@ func (m *Manager) ReplacePassword(ctx context.Context, p idp.Population, u idp.U
 		if err := m.endOthers(ctx, p, u, spared); err != nil {
 			return err
 		}
-		// Whoever asked for a change of address may have known the old password.
+		// The person who asked for a change of address may have known the old password.
 		if err := m.Store.DropLinks(ctx, idp.EmailLink, u.ID); err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func (m *Manager) SetPassword(ctx context.Context, a authz.Actor, userID, plain,
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetPassword", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetPassword", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	population, err := m.Store.Population(ctx, user.PopulationID)

@@ -49,20 +49,20 @@ type UserEntry struct {
 // maxPrefix is how long a search may be, in characters.
 const maxPrefix = 500
 
-// Users reads a page of people, in the order of what the search found, else of
-// their ids, and where the next page begins, empty at the end. Whoever may only
-// recover agents sees agents, whoever may only reset contacts everybody else. A
-// settings.Errors say what about the query is wrong.
+// Users reads a page of people, in the order of what the search found, else of their ids,
+// and where the next page begins, empty at the end. An actor who may only recover agents
+// sees agents; one who may only reset contacts sees the others. A settings.Errors say what
+// about the query is wrong.
 func (m *Manager) Users(ctx context.Context, a authz.Actor, q UserQuery) (list []UserEntry, next entry.Cursor, err error) {
 	r := authz.Request{Op: "Users"}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return nil, "", err
 	}
 	query, some, err := q.query()
 	if err != nil {
 		return nil, "", err
 	}
-	switch agents, others := a.SeesPeople(); {
+	switch agents, others := a.CanSeePeople(); {
 	case agents && others:
 	case agents && query.Population == "":
 		query.Population = idp.Agents
@@ -113,7 +113,7 @@ func (m *Manager) entries(ctx context.Context, rows []store.PersonRow) ([]UserEn
 	return list, nil
 }
 
-// query translates a query for the store; some is false when nobody can match.
+// query translates a query for the store; some is false when no person can match.
 func (q UserQuery) query() (query store.PeopleQuery, some bool, err error) {
 	query = store.PeopleQuery{Population: q.Population, Role: q.Role, WithoutSecondStep: q.WithoutSecondStep, Disabled: q.Disabled}
 	if utf8.RuneCountInString(q.Prefix) > maxPrefix {
@@ -144,8 +144,8 @@ type UserDetail struct {
 	RecoveryLeft int
 	// RegenerateAt is when recovery codes can be generated again; zero for now.
 	RegenerateAt time.Time
-	// Sessions are the living ones, the newest 200, without their hashes. Only
-	// whoever manages sessions sees them.
+	// Sessions are the living ones, the newest 200, without their hashes. Only actors who
+	// manage sessions see them.
 	Sessions []idp.Session
 	// Kept is the access that apps keep, for the same viewers.
 	Kept []KeptAccess
@@ -161,22 +161,22 @@ type UserDetail struct {
 // UserDetail reads a person. Who may see whom is as in Users.
 func (m *Manager) UserDetail(ctx context.Context, a authz.Actor, id string) (UserDetail, error) {
 	r := authz.Request{Op: "UserDetail"}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return UserDetail{}, err
 	}
 	user, version, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
 		return UserDetail{}, err
 	}
-	if err := m.MayRead(ctx, a, r, user); err != nil {
+	if err := m.AuthorizeRead(ctx, a, r, user); err != nil {
 		return UserDetail{}, err
 	}
 	return m.Detail(ctx, a, user, version)
 }
 
-// MayRead refuses somebody of a population that the actor's permissions do not show.
-func (m *Manager) MayRead(ctx context.Context, a authz.Actor, r authz.Request, user idp.User) error {
-	agents, others := a.SeesPeople()
+// AuthorizeRead refuses a person of a population that the actor's permissions do not show.
+func (m *Manager) AuthorizeRead(ctx context.Context, a authz.Actor, r authz.Request, user idp.User) error {
+	agents, others := a.CanSeePeople()
 	if agent := user.PopulationID == idp.Agents; agent && agents || !agent && others {
 		return nil
 	}
@@ -212,7 +212,7 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 	}
 	d.Recovery, d.RecoveryLeft = enrolment.Recovery, enrolment.RecoveryLeft
 	if d.Recovery != nil {
-		if ok, at := mfa.MayRegenerate(d.Recovery.CreatedAt, idp.Now()); !ok {
+		if ok, at := mfa.CanRegenerate(d.Recovery.CreatedAt, idp.Now()); !ok {
 			d.RegenerateAt = at
 		}
 	}
@@ -259,7 +259,7 @@ func (m *Manager) SignOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 	if err := m.Store.DropFlows(ctx, user.ID); err != nil {
 		return err
 	}
-	// Whoever asked for another address may be why this happens.
+	// The person who asked for another address may be why this happens.
 	if err := m.Store.DropLinks(ctx, idp.EmailLink, user.ID); err != nil {
 		return err
 	}
@@ -269,13 +269,13 @@ func (m *Manager) SignOutEverywhere(ctx context.Context, user idp.User, e idp.Au
 	return m.Store.RevokeGrantsOf(ctx, user.ID, idp.Now())
 }
 
-// Target checks an operation on somebody's second factors.
+// Target checks an operation on a person's second factors.
 func (m *Manager) Target(ctx context.Context, a authz.Actor, op, userID, reason string) (idp.User, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
 		return user, err
 	}
-	return user, m.Authz.Allow(ctx, a, authz.Request{Op: op, Permission: authz.SecondStepPermission(user), Target: &user, Reason: reason})
+	return user, m.Authz.Authorize(ctx, a, authz.Request{Op: op, Permission: authz.SecondStepPermission(user), Target: &user, Reason: reason})
 }
 
 // Notify mails a person what happened to their account.

@@ -28,7 +28,7 @@ type SessionEntry struct {
 // first, and where the next begins, empty at the end. (Manager.Sessions is who
 // keeps them.)
 func (m *Manager) ListSessions(ctx context.Context, a authz.Actor, q SessionQuery) ([]SessionEntry, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ListSessions"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ListSessions"}); err != nil {
 		return nil, "", err
 	}
 	after, err := q.After.Position("sessions")
@@ -83,7 +83,7 @@ func (m *Manager) EndSession(ctx context.Context, a authz.Actor, sessionID, reas
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "EndSession", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "EndSession", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	_, err = m.Sessions.End(ctx, a.Audit(idp.AuditSignedOut, reason, nil), sessionID)
@@ -107,7 +107,7 @@ func (m *Manager) SignOut(ctx context.Context, a authz.Actor, userID, reason str
 	if err != nil {
 		return 0, err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SignOut", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SignOut", Target: &user, Reason: reason}); err != nil {
 		return 0, err
 	}
 	var ended []idp.Session

@@ -17,8 +17,8 @@ import (
 // connection gives to the owner. So a connection brings no permissions to the account
 // until the owner has proved the ways in, at the first link and at every later sign-in.
 
-// Unproved marks, in the transaction of ctx, an account that somebody is about to be
-// linked with by an address alone, if there are ways in already.
+// Unproved marks, in the transaction of ctx, an account that is about to be linked by an
+// address alone, if there are ways in already.
 func (m *Manager) Unproved(ctx context.Context, user idp.User) (idp.User, error) {
 	ways, err := m.hasWays(ctx, user)
 	if err != nil || !ways || !user.UnprovedAt.IsZero() {
@@ -28,7 +28,7 @@ func (m *Manager) Unproved(ctx context.Context, user idp.User) (idp.User, error)
 	return user, m.Store.MarkUnproved(ctx, user.ID, user.UnprovedAt)
 }
 
-// hasWays tells whether somebody can sign in to an account, or prove a second step there.
+// hasWays tells whether an account can be signed in to, or a second step be proved there.
 func (m *Manager) hasWays(ctx context.Context, user idp.User) (bool, error) {
 	if user.PasswordHash != "" {
 		return true, nil
@@ -46,7 +46,7 @@ func (m *Manager) hasFactors(ctx context.Context, user idp.User) (bool, error) {
 	return len(mfa.Possessions(e.Factors)) > 0 || e.Recovery != nil, err
 }
 
-// WayMade notes, in the transaction of ctx, that an actor made a way into somebody's
+// WayMade notes, in the transaction of ctx, that an actor made a way into a person's
 // account.
 func (m *Manager) WayMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
 	if at = a.MadeFor(user, at); at.IsZero() {
@@ -110,7 +110,7 @@ func (m *Manager) ProvedOwn(ctx context.Context, user idp.User) (idp.User, error
 	return user, m.Store.MarkUnproved(ctx, user.ID, user.UnprovedAt)
 }
 
-// Withhold leaves out of the roles that somebody is to hold from now on those with
+// Withhold leaves out roles from those that a person is to hold from now on: roles with
 // permissions that a connection would give to an account with an unproved way in.
 func (m *Manager) Withhold(ctx context.Context, c idp.Connection, user idp.User, now, next []string) ([]string, error) {
 	if user.UnprovedAt.IsZero() {

@@ -21,7 +21,7 @@ import (
 // AddUser adds a person as CreateUser does. A role without permissions may be given
 // with it; any other needs what SetRoles needs but a reason.
 func (m *Manager) AddUser(ctx context.Context, a authz.Actor, n NewUser) (idp.User, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddUser"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddUser"}); err != nil {
 		return idp.User{}, err
 	}
 	given, err := m.Authz.RolesByID(ctx, n.Roles)
@@ -29,7 +29,7 @@ func (m *Manager) AddUser(ctx context.Context, a authz.Actor, n NewUser) (idp.Us
 		return idp.User{}, err
 	}
 	if permissions := authz.PermissionsIn(given); len(permissions) > 0 {
-		if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SetRoles", Holds: permissions, Part: true}); err != nil {
 			return idp.User{}, err
 		}
 	}
@@ -50,12 +50,12 @@ type UserChange struct {
 	Reason string
 }
 
-// UpdateUser changes a person. idp.ErrConflict: somebody else changed them since
-// the actor saw them. Whoever is disabled is signed out everywhere, and apps lose
-// what they hold of them; nobody disables themselves (ErrForbidden), nor the last
-// admin (idp.ErrLastAdmin). To disable and to enable needs a fresh second step and a
-// reason; another address needs the former, since sign-in codes go there. The person
-// is told by mail, of another address at both.
+// UpdateUser changes a person. idp.ErrConflict: they were changed since the actor saw
+// them. A disabled person is signed out everywhere, and apps lose what they hold of them.
+// Actors cannot disable themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
+// To disable and to enable needs a fresh second step and a reason; another address needs
+// the former, since sign-in codes go there. The person is told by mail, of another address
+// at both.
 func (m *Manager) UpdateUser(ctx context.Context, a authz.Actor, id string, c UserChange) (UserDetail, error) {
 	before, version, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
@@ -73,7 +73,7 @@ func (m *Manager) UpdateUser(ctx context.Context, a authz.Actor, id string, c Us
 	if disables && a.UserID == id && !a.System {
 		return UserDetail{}, m.Authz.Forbid(ctx, a, r, "nobody disables themselves")
 	}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return UserDetail{}, err
 	}
 	same := len(changed) == 0 && after.Disabled == before.Disabled
@@ -190,7 +190,7 @@ func (m *Manager) SaveUser(ctx context.Context, a authz.Actor, c UserChange, bef
 	if after.Disabled == before.Disabled {
 		return nil
 	}
-	return m.switched(ctx, a, after, c.Reason)
+	return m.noteSwitched(ctx, a, after, c.Reason)
 }
 
 // movedBy notes that another person gave an account with ways in to another address's
@@ -216,8 +216,8 @@ func (m *Manager) notifyMoved(ctx context.Context, a authz.Actor, before, after 
 	return m.Notify(ctx, after, ui.Mail{Kind: ui.MailEmailChanged, ByAdmin: byAdmin})
 }
 
-// switched is what else happens when an account was disabled or enabled.
-func (m *Manager) switched(ctx context.Context, a authz.Actor, u idp.User, reason string) error {
+// noteSwitched ends the sessions of a disabled account, and audits and mails the change.
+func (m *Manager) noteSwitched(ctx context.Context, a authz.Actor, u idp.User, reason string) error {
 	kind, mail := idp.AuditUserEnabled, ui.MailAccountEnabled
 	if u.Disabled {
 		kind, mail = idp.AuditUserDisabled, ui.MailAccountDisabled
@@ -231,10 +231,9 @@ func (m *Manager) switched(ctx context.Context, a authz.Actor, u idp.User, reaso
 	return m.Notify(ctx, u, ui.Mail{Kind: mail, ByAdmin: true})
 }
 
-// KeepAnAdmin refuses, with idp.ErrLastAdmin, what would leave nobody who holds the
-// role Admin and can sign in: two admins who take it from each other at once wait
-// for each other here. It belongs to the transaction of ctx, as its first
-// statement.
+// KeepAnAdmin refuses, with idp.ErrLastAdmin, a change after which no person who holds the
+// role Admin could sign in. Two admins who take it from each other at once wait for each
+// other here. It belongs to the transaction of ctx, as its first statement.
 func (m *Manager) KeepAnAdmin(ctx context.Context, u idp.User) error {
 	if err := m.Authz.OneAtATime(ctx); err != nil {
 		return err
@@ -254,9 +253,9 @@ func (m *Manager) KeepAnAdmin(ctx context.Context, u idp.User) error {
 	return err
 }
 
-// DeleteUser removes a person and everything that is theirs; their sessions end and
-// apps are told. The audit log keeps their id and nothing else that says who they are. Nobody
-// deletes themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
+// DeleteUser removes a person and everything that is theirs; their sessions end and apps
+// are told. The audit log keeps their id and nothing else that says who they are. Actors
+// cannot delete themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
 func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id, reason string) error {
 	return m.removeUser(ctx, a, authz.Request{Op: "DeleteUser", Reason: reason}, id, idp.AuditUserDeleted, func(ctx context.Context) error {
 		return m.Store.DeleteUser(ctx, id)
@@ -269,7 +268,7 @@ func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id, reason stri
 // Errors are those of DeleteUser.
 func (m *Manager) AnonymiseUser(ctx context.Context, a authz.Actor, id, reason string) error {
 	return m.removeUser(ctx, a, authz.Request{Op: "AnonymiseUser", Reason: reason}, id, idp.AuditUserAnonymised, func(ctx context.Context) error {
-		// RFC 2606 section 2: such an address reaches nobody.
+		// RFC 2606 section 2: mail to such an address is never delivered.
 		return m.Store.AnonymiseUser(ctx, id, id+"@anonymous.invalid", idp.Now())
 	})
 }
@@ -280,7 +279,7 @@ func (m *Manager) removeUser(ctx context.Context, a authz.Actor, r authz.Request
 		return err
 	}
 	r.Target = &user
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	if a.UserID == id && !a.System {
@@ -312,19 +311,18 @@ func (m *Manager) removeUser(ctx context.Context, a authz.Actor, r authz.Request
 	})
 }
 
-// SetRoles gives a person these roles and no others. The actor must hold every
-// permission of the roles that are given, and of those that are taken. version is
-// the one that the actor saw: idp.ErrConflict when somebody else changed the person
-// since. idp.ErrLastAdmin: nobody else holds Admin; ErrUnchanged: the person holds
-// just these. The person is told by mail which
-// roles they hold now.
+// SetRoles gives a person these roles and no others. The actor must hold every permission
+// of the roles that are given, and of those that are taken. version is the one that the
+// actor saw: idp.ErrConflict when the person was changed since. idp.ErrLastAdmin: no other
+// person holds Admin; ErrUnchanged: the person holds just these. The person is told by
+// mail which roles they hold now.
 func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, version int64, roles []string, reason string) error {
 	user, current, err := m.Store.VersionedUser(ctx, id)
 	if err != nil {
 		return err
 	}
 	r := authz.Request{Op: "SetRoles", Target: &user, Reason: reason}
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	given, err := m.Authz.RolesByID(ctx, roles)
@@ -332,7 +330,7 @@ func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, versio
 		return err
 	}
 	r.Holds = authz.PermissionsIn(given)
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return err
 	}
 	if version != current && !a.Repeats {
@@ -374,7 +372,7 @@ func (m *Manager) ClearThrottle(ctx context.Context, a authz.Actor, id, reason s
 	if err != nil {
 		return err
 	}
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ClearThrottle", Target: &user, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ClearThrottle", Target: &user, Reason: reason}); err != nil {
 		return err
 	}
 	if m.Throttles == nil {
@@ -412,7 +410,7 @@ func (m *Manager) createUser(ctx context.Context, a authz.Actor, e idp.AuditEven
 	return p.User, m.Store.Do(ctx, func(ctx context.Context) error { return m.InsertUser(ctx, e, p) })
 }
 
-// preparedUser is somebody who can be added, with the ids of their roles.
+// preparedUser is a person who can be added, with the ids of their roles.
 type preparedUser struct {
 	User  idp.User
 	roles []string
@@ -451,8 +449,8 @@ func (m *Manager) PrepareUser(ctx context.Context, n NewUser) (p preparedUser, e
 	return p, err
 }
 
-// InsertUser adds somebody in the transaction of ctx. Links by which the address could
-// get an account otherwise stop working.
+// InsertUser adds a person in the transaction of ctx. Other links by which the address
+// could get an account stop working.
 func (m *Manager) InsertUser(ctx context.Context, e idp.AuditEvent, p preparedUser) error {
 	if err := m.Store.CreateUser(ctx, p.User); err != nil {
 		return err
@@ -471,7 +469,7 @@ func (m *Manager) InsertUser(ctx context.Context, e idp.AuditEvent, p preparedUs
 // GiveRoles gives a new person roles, in the transaction of ctx.
 func (m *Manager) GiveRoles(ctx context.Context, userID string, roles []string) error {
 	for _, role := range roles {
-		if role == idp.RoleAdmin { // whoever has a link to set up is not needed any more
+		if role == idp.RoleAdmin { // the link to set up is not needed any more
 			if err := m.Store.DropLinks(ctx, idp.SetupLink, ""); err != nil {
 				return err
 			}
@@ -489,7 +487,7 @@ func (m *Manager) GiveRoles(ctx context.Context, userID string, roles []string) 
 
 const maxName = 200
 
-// PersonFields describe who somebody is.
+// PersonFields describe who a person is.
 func PersonFields() settings.Fields[idp.User] {
 	type user = idp.User
 	return settings.Fields[user]{
@@ -542,7 +540,7 @@ func Fitting(p idp.Profile) idp.Profile {
 	return p
 }
 
-// CheckUser says what is wrong about who somebody is.
+// CheckUser says what is wrong about who a person is.
 func CheckUser(u idp.User) error { return PersonFields().Check(&u).Err() }
 
 // What a language tag may look like (RFC 5646 section 4.4.1).

@@ -19,15 +19,16 @@ func AccessFields() settings.Fields[idp.Access] {
 
 // AccessPreview is whom a change of portal access concerns.
 type AccessPreview struct {
-	// People of the population who are not disabled, and how many of them nobody
-	// vouches for elsewhere yet: through a connection, their first time links them.
+	// People counts those of the population who are not disabled. NotLinked counts those
+	// of them who have no identity at a connection yet: their first sign-in there links
+	// them.
 	People, NotLinked int64
 }
 
 // PreviewAccess counts whom a change of portal access would concern. It changes
 // nothing, and needs the permission of the change.
 func (m *Manager) PreviewAccess(ctx context.Context, a authz.Actor, population string) (AccessPreview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewAccess"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewAccess"}); err != nil {
 		return AccessPreview{}, err
 	}
 	if _, err := m.Store.Population(ctx, population); err != nil {
@@ -42,7 +43,7 @@ func (m *Manager) PreviewAccess(ctx context.Context, a authz.Actor, population s
 // connection to sign in through, and that no admin could sign in any more.
 func (m *Manager) SaveAccess(ctx context.Context, a authz.Actor, c Change[idp.Access]) (PopulationEntry, error) {
 	return setting[idp.Access]{
-		op: "SaveAccess", kind: idp.AuditAccessChanged, fields: AccessFields(), alone: true, before: mayOpen, after: checkAccess,
+		op: "SaveAccess", kind: idp.AuditAccessChanged, fields: AccessFields(), alone: true, before: authorizeOpening, after: checkAccess,
 		of:   func(p idp.Population) idp.Access { return p.Access },
 		onto: func(p *idp.Population, c Change[idp.Access]) { p.Access = c.To },
 		check: func(_ *Manager, _ idp.Population, c *Change[idp.Access]) settings.Errors {
@@ -58,10 +59,10 @@ func (m *Manager) SaveAccess(ctx context.Context, a authz.Actor, c Change[idp.Ac
 	}.save(ctx, m, a, c)
 }
 
-// mayOpen asks of whoever lets a population sign in through connections what switching
-// each of those on asks that are switched on already, and adding it: it may have been
-// added while nobody came that way, or nobody was there.
-func mayOpen(ctx context.Context, m *Manager, a authz.Actor, before idp.Population, c Change[idp.Access]) error {
+// authorizeOpening checks that the actor may let a population sign in through connections.
+// It asks what adding and switching on each enabled connection asks: a connection may have
+// been added while the population was empty, or did not sign in that way.
+func authorizeOpening(ctx context.Context, m *Manager, a authz.Actor, before idp.Population, c Change[idp.Access]) error {
 	if before.Access.Federated || !c.To.Federated {
 		return nil
 	}
@@ -71,13 +72,13 @@ func mayOpen(ctx context.Context, m *Manager, a authz.Actor, before idp.Populati
 			err = m.Authz.Through(ctx, a, "SaveAccess", list[i])
 		}
 		if err == nil && list[i].Enabled {
-			err = m.Connections.MayVouch(ctx, a, list[i])
+			err = m.Connections.AuthorizeVouching(ctx, a, list[i])
 		}
 	}
 	return err
 }
 
-// checkAccess refuses, after the change, one that leaves nobody a way in.
+// checkAccess refuses, after the change, one that leaves no way in.
 func checkAccess(ctx context.Context, m *Manager, _ authz.Actor, after idp.Population, _ Change[idp.Access]) error {
 	if after.Access.Federated {
 		list, err := m.Store.Connections(ctx, after.ID)

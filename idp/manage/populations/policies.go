@@ -115,7 +115,7 @@ type Preview struct {
 // PreviewPolicy counts whom a policy of a population would concern. It changes
 // nothing, and needs the permission of the change.
 func (m *Manager) PreviewPolicy(ctx context.Context, a authz.Actor, population string, p idp.Policy) (Preview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewPolicy"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewPolicy"}); err != nil {
 		return Preview{}, err
 	}
 	if _, err := m.Store.Population(ctx, population); err != nil {
@@ -148,7 +148,7 @@ func (p *Preview) add(c idp.Client) {
 // PreviewOverride counts whom an override of a client would concern: the people of
 // its populations, and the sessions that it has tokens of.
 func (m *Manager) PreviewOverride(ctx context.Context, a authz.Actor, clientID string, o idp.Override) (Preview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewOverride"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewOverride"}); err != nil {
 		return Preview{}, err
 	}
 	client, err := m.Store.Client(ctx, clientID)
@@ -221,7 +221,7 @@ func (m *Manager) SavePolicy(ctx context.Context, a authz.Actor, c Change[idp.Po
 // SavePolicy does. "Immediately" ends the client's grants, and at this client proofs of
 // before no longer count; sessions go on elsewhere.
 func (m *Manager) SaveOverride(ctx context.Context, a authz.Actor, c Change[idp.Override]) (idp.Override, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SaveOverride", Reason: c.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SaveOverride", Reason: c.Reason}); err != nil {
 		return idp.Override{}, err
 	}
 	if idp.OwnClient(c.ID) {
@@ -282,7 +282,7 @@ func (m *Manager) reapSoon(apply Apply) func() {
 
 // Policy reads the MFA policy of a population.
 func (m *Manager) Policy(ctx context.Context, a authz.Actor, population string) (idp.Policy, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Policy"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Policy"}); err != nil {
 		return idp.Policy{}, err
 	}
 	p, err := m.Store.Population(ctx, population)
@@ -291,7 +291,7 @@ func (m *Manager) Policy(ctx context.Context, a authz.Actor, population string) 
 
 // Override reads a client's own MFA policy.
 func (m *Manager) Override(ctx context.Context, a authz.Actor, clientID string) (idp.Override, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Override"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Override"}); err != nil {
 		return idp.Override{}, err
 	}
 	return m.Store.Override(ctx, clientID)

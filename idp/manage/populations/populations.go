@@ -25,7 +25,7 @@ type PopulationEntry struct {
 
 // Populations reads all populations, in the order of their ids.
 func (m *Manager) Populations(ctx context.Context, a authz.Actor) ([]PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Populations"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Populations"}); err != nil {
 		return nil, err
 	}
 	return m.populations(ctx, a, "")
@@ -33,7 +33,7 @@ func (m *Manager) Populations(ctx context.Context, a authz.Actor) ([]PopulationE
 
 // Population reads one population.
 func (m *Manager) Population(ctx context.Context, a authz.Actor, id string) (PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Population"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Population"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	return m.population(ctx, a, id)
@@ -91,7 +91,7 @@ var takenIDs = []string{"callback", "confirm", "new"}
 // AddPopulation adds a population with the rules that agents begin with. settings.Errors say
 // what cannot be saved; idp.ErrConflict that the id is taken.
 func (m *Manager) AddPopulation(ctx context.Context, a authz.Actor, id, name string) (PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "AddPopulation"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddPopulation"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	if !populationForm.MatchString(id) {
@@ -140,7 +140,7 @@ func (m *Manager) KnowsPopulation(ctx context.Context, id string) (bool, error) 
 }
 
 // NewPopulation is a population as it begins: with the defaults of the descriptions, and
-// an authenticator as second step. A provider that is safe only once somebody has found
+// an authenticator as second step. A provider that is safe only once an admin has found
 // the switch is not safe.
 func NewPopulation(id, name, issuerLabel string) idp.Population {
 	p := idp.Population{ID: id, Brand: idp.Brand{Name: name}, Policy: idp.Policy{Version: 1, IssuerLabel: issuerLabel}}

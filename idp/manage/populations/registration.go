@@ -11,8 +11,8 @@ import (
 	"gatehouse/idp/settings"
 )
 
-// Admits tells whether an address may be registered: settings.Errors when not, whoever
-// has it.
+// Admits tells whether an address may be registered: settings.Errors when not, taken or
+// not.
 func Admits(p idp.Population, email string) error {
 	if err := people.CheckUser(idp.User{Email: email}); err != nil {
 		return err

@@ -37,7 +37,7 @@ type PasswordsPreview struct {
 // Requirements reads a population for its password requirements and its session
 // configuration.
 func (m *Manager) Requirements(ctx context.Context, a authz.Actor, population string) (PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Requirements"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Requirements"}); err != nil {
 		return PopulationEntry{}, err
 	}
 	return m.population(ctx, a, population)
@@ -46,7 +46,7 @@ func (m *Manager) Requirements(ctx context.Context, a authz.Actor, population st
 // PreviewPasswordRules counts whom rules of passwords would concern. It changes
 // nothing, and needs the permission of the change.
 func (m *Manager) PreviewPasswordRules(ctx context.Context, a authz.Actor, population string, r idp.PasswordRules) (PasswordsPreview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewPasswordRules"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewPasswordRules"}); err != nil {
 		return PasswordsPreview{}, err
 	}
 	if err := PasswordFields().Check(&r).Err(); err != nil {
@@ -76,8 +76,8 @@ func (m *Manager) PreviewPasswordRules(ctx context.Context, a authz.Actor, popul
 
 // SavePasswordRules puts rules of passwords in force, as save says. OnNextLogin and
 // Immediately ask people whose password does not meet the rules for another one when they
-// sign in next, OnlyNew asks nobody. Sign-ins that are under way are asked for their
-// password again, so that none is judged by the old rules.
+// sign in next. OnlyNew does not. Sign-ins that are under way are asked for their password
+// again, so that none is judged by the old rules.
 func (m *Manager) SavePasswordRules(ctx context.Context, a authz.Actor, c Change[idp.PasswordRules]) (PopulationEntry, error) {
 	return setting[idp.PasswordRules]{
 		op: "SavePasswordRules", kind: idp.AuditPasswordRules, fields: PasswordFields(), applies: []Apply{Immediately, OnNextLogin, OnlyNew},

@@ -11,8 +11,8 @@ import (
 
 // SessionRules are how long sessions of a population last.
 type SessionRules struct {
-	// Idle and Lifetime end a session that nobody used for so long, and every session
-	// so long after its sign-in. KeptIdle and KeptLifetime are those of people who stay
+	// Idle ends a session that was not used for so long, and Lifetime every session so
+	// long after its sign-in. KeptIdle and KeptLifetime are those of people who stay
 	// signed in, where KeepSignedIn offers that.
 	Idle, Lifetime, KeptIdle, KeptLifetime time.Duration
 	KeepSignedIn                           bool
@@ -37,7 +37,7 @@ const (
 
 // SessionFields describe how long sessions of a population last.
 func SessionFields() settings.Fields[SessionRules] {
-	kept := func(r SessionRules) bool { return r.KeepSignedIn } // else these limits count for nobody
+	kept := func(r SessionRules) bool { return r.KeepSignedIn } // else these limits do not count
 	return settings.Fields[SessionRules]{
 		settings.Duration("session_idle", func(r *SessionRules) *time.Duration { return &r.Idle }).Lasts(leastIdle, mostLifetime).Or(time.Hour),
 		settings.Duration("session_lifetime", func(r *SessionRules) *time.Duration { return &r.Lifetime }).Lasts(leastIdle, mostLifetime).Or(24 * time.Hour),
@@ -76,7 +76,7 @@ type SessionsPreview struct {
 // PreviewSessionRules counts whom limits would concern. It changes nothing, and needs
 // the permission of the change.
 func (m *Manager) PreviewSessionRules(ctx context.Context, a authz.Actor, population string, r SessionRules) (SessionsPreview, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "PreviewSessionRules"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "PreviewSessionRules"}); err != nil {
 		return SessionsPreview{}, err
 	}
 	if err := CheckSessionRules(&r).Err(); err != nil {
@@ -95,7 +95,7 @@ func (m *Manager) PreviewSessionRules(ctx context.Context, a authz.Actor, popula
 	return SessionsPreview{Sessions: living, Ending: living - left}, err
 }
 
-// tighter has the lower of both limits: whoever lives by it lives before and after.
+// tighter has the lower of both limits: a session that lives by it lives before and after.
 func tighter(p idp.Population, r SessionRules) idp.Population {
 	after := r.of(p)
 	idle, lifetime := p.Limits(true)

@@ -61,11 +61,11 @@ type written struct {
 }
 
 // save carries out a change. Errors are settings.Errors where something cannot be saved,
-// and idp.ErrConflict when somebody else has changed the population since the actor saw
-// it. A change of nothing is answered with what there is. "Immediately" is one write,
-// however many sessions there are: what an older number judged is refused from then on.
+// and idp.ErrConflict when the population was changed since the actor saw it. A change of
+// nothing is answered with what there is. "Immediately" is one write, however many
+// sessions there are: what an older number judged is refused from then on.
 func (s setting[T]) save(ctx context.Context, m *Manager, a authz.Actor, c Change[T]) (PopulationEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: s.op, Reason: c.Reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: s.op, Reason: c.Reason}); err != nil {
 		return PopulationEntry{}, err
 	}
 	before, err := m.population(ctx, a, c.ID)
@@ -159,9 +159,9 @@ func (s setting[T]) event(a authz.Actor, w written, c Change[T]) idp.AuditEvent 
 	return e
 }
 
-// carriedOut tells whether a change that was asked for again, because its answer was lost,
-// was carried out when it should be: an equal one "on next login" signed nobody out. q
-// finds the events of such changes.
+// carriedOut tells whether an equal change, whose answer was lost, was carried out when it
+// should be: an equal one "on next login" signed no one out. q finds the events of such
+// changes.
 func (m *Manager) carriedOut(ctx context.Context, apply Apply, q store.AuditQuery) (bool, error) {
 	if apply != Immediately {
 		return true, nil

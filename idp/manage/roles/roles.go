@@ -27,7 +27,7 @@ const maxRoleName = 60
 
 // Roles reads all roles, in the order of their ids.
 func (m *Manager) Roles(ctx context.Context, a authz.Actor) ([]RoleEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Roles"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Roles"}); err != nil {
 		return nil, err
 	}
 	return m.roles(ctx, "")
@@ -45,7 +45,7 @@ func (m *Manager) roles(ctx context.Context, id string) ([]RoleEntry, error) {
 // CreateRole adds a role. Its permissions are ones that the actor holds. A
 // settings.Errors say what cannot be saved.
 func (m *Manager) CreateRole(ctx context.Context, a authz.Actor, name string, permissions []string, reason string) (RoleEntry, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "CreateRole", Holds: permissions, Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "CreateRole", Holds: permissions, Reason: reason}); err != nil {
 		return RoleEntry{}, err
 	}
 	r := idp.Role{ID: idp.NewID(), Name: name, Permissions: permissions}
@@ -109,7 +109,7 @@ func (m *Manager) customRole(ctx context.Context, a authz.Actor, r authz.Request
 		return RoleEntry{}, fmt.Errorf("role: %w", idp.ErrNotFound)
 	}
 	r.Holds = append(slices.Clone(r.Holds), list[0].Permissions...)
-	if err := m.Authz.Allow(ctx, a, r); err != nil {
+	if err := m.Authz.Authorize(ctx, a, r); err != nil {
 		return RoleEntry{}, err
 	}
 	if list[0].System {
@@ -150,8 +150,9 @@ func (m *Manager) UpdateRole(ctx context.Context, a authz.Actor, e RoleEntry, re
 	})
 }
 
-// DeleteRole removes a role, whatever its version where that is 0. idp.ErrSystemRole: it is one; idp.ErrConflict: the
-// version is not that of now; idp.ErrInUse: somebody holds it, or a connection gives it.
+// DeleteRole removes a role, whatever its version where that is 0. idp.ErrSystemRole: it
+// is one; idp.ErrConflict: the version is not that of now; idp.ErrInUse: a person holds
+// it, or a connection gives it.
 func (m *Manager) DeleteRole(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.customRole(ctx, a, authz.Request{Op: "DeleteRole", Reason: reason}, id)
 	if err != nil {

@@ -45,8 +45,8 @@ type Own struct {
 	Population idp.Population
 	// Local: password and second step are here, and not where the person came from.
 	Local bool
-	// MayAdd: another authenticator may be set up.
-	MayAdd bool
+	// CanAdd: another authenticator may be set up.
+	CanAdd bool
 	// PendingEmail is the address that waits to be confirmed, empty for none.
 	PendingEmail string
 	// Codes: there are recovery codes that were not shown yet, or not said to be saved.
@@ -68,7 +68,7 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.MayAdd = own.Local && mayAdd(population, len(mfa.Possessions(detail.Factors)))
+	own.CanAdd = own.Local && canAdd(population, len(mfa.Possessions(detail.Factors)))
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {
@@ -184,11 +184,11 @@ func named(u idp.User) [3]string { return [3]string{u.Name, u.GivenName, u.Famil
 // ErrWrongPassword: that is not the person's password.
 var ErrWrongPassword = errors.New("the password is wrong")
 
-// ChangePassword gives a person another password, for the one they have. What apps
-// hold beyond a sign-out ends, and so do the other sessions where the population says
-// so; the person is told by mail. settings.Errors say what is wrong with the new one.
-// ErrStepUp: they have a second step, and have to prove it first; the present password
-// does where they have none. Whoever calls counts the tries.
+// ChangePassword gives a person another password, for the one they have. What apps hold
+// beyond a sign-out ends, and so do the other sessions where the population says so; the
+// person is told by mail. settings.Errors say what is wrong with the new one. ErrStepUp:
+// they have a second step, and have to prove it first; the present password does where
+// they have none. The caller counts the tries.
 func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain string) error {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
@@ -200,7 +200,7 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 	ctx = password.ForKnown(ctx)
 	ok, _, err := m.Hasher.Verify(ctx, user.PasswordHash, current)
 	switch {
-	case err != nil && !errors.Is(err, password.ErrTooLong): // nobody has such a one
+	case err != nil && !errors.Is(err, password.ErrTooLong): // no password is so long
 		return err
 	case !ok:
 		return ErrWrongPassword
@@ -345,7 +345,7 @@ func (m *Manager) EndOwnGrant(ctx context.Context, s Self, id string) error {
 	return m.People.EndKept(ctx, s.actor().Audit(idp.AuditGrantEnded, "", nil), user, id)
 }
 
-// RegenerateOwnCodes is RegenerateOwn for somebody who looks after their account.
+// RegenerateOwnCodes is RegenerateOwn for a person who looks after their account.
 func (m *Manager) RegenerateOwnCodes(ctx context.Context, s Self) error {
 	user, _, err := m.local(ctx, s)
 	if err != nil {

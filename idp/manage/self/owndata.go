@@ -13,8 +13,8 @@ import (
 // maxOwnEvents is how many events a person takes with them at most, the newest.
 const maxOwnEvents = 10_000
 
-// OwnData is what is kept about a person, for them to take along: no secrets, and not
-// what somebody else wrote for the audit log.
+// OwnData is what is kept about a person, for them to take along: no secrets, and not what
+// others wrote for the audit log.
 type OwnData struct {
 	TakenAt    time.Time     `json:"taken_at"`
 	Account    OwnAccount    `json:"account"`
@@ -160,7 +160,7 @@ func (m *Manager) ownEvents(ctx context.Context, s Self, data *OwnData) error {
 	return nil
 }
 
-// ownEvent leaves out why somebody else did something, and from where.
+// ownEvent leaves out why another person did something, and from where.
 func ownEvent(e idp.AuditEvent) OwnEvent {
 	own := OwnEvent{At: e.At, Kind: e.Kind, App: e.ClientID, Detail: maps.Clone(e.Detail)}
 	delete(own.Detail, "reason")

@@ -16,15 +16,15 @@ import (
 	"gatehouse/ui"
 )
 
-// emailPause is how long a person waits until they may have another link sent, to
-// whatever address: nobody fills a stranger's mailbox from here.
+// emailPause is how long a person waits until they may have another link sent, to whatever
+// address: a stranger's mailbox cannot be filled from here.
 const emailPause = time.Minute
 
-// AskEmail sends a link to the address that a person wants to have, and a notice to
-// the one they have. Earlier links stop working. What comes back is the same whether
-// or not somebody else has the address: then they get a mail that says so, and nobody
-// the link. settings.Errors say what is wrong with the address, ErrStepUp asks for a
-// fresh second step, a *WaitError for patience.
+// AskEmail sends a link to the address that a person wants to have, and a notice to the
+// one they have. Earlier links stop working. The answer is the same when another person
+// has the address: then that person gets a mail that says so, and the link is not sent.
+// settings.Errors say what is wrong with the address, ErrStepUp asks for a fresh second
+// step, a *WaitError for patience.
 func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
@@ -51,14 +51,15 @@ func (m *Manager) AskEmail(ctx context.Context, s Self, email string) error {
 		if err := m.Store.LockUser(ctx, user.ID); err != nil {
 			return err
 		}
-		if err := m.mayAskAgain(ctx, user.ID); err != nil {
+		if err := m.checkAskAgain(ctx, user.ID); err != nil {
 			return err
 		}
 		return m.sendEmailLink(ctx, s, user, population, wanted)
 	})
 }
 
-func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
+// checkAskAgain refuses another link to a new address soon after the last one.
+func (m *Manager) checkAskAgain(ctx context.Context, userID string) error {
 	before, err := m.Store.NewestLink(ctx, idp.EmailLink, userID)
 	if errors.Is(err, idp.ErrNotFound) {
 		return nil
@@ -70,7 +71,7 @@ func (m *Manager) mayAskAgain(ctx context.Context, userID string) error {
 }
 
 // sendEmailLink writes the same rows for an address that is free and for one that is
-// somebody's; only what the mail to it says differs.
+// taken; only what the mail to it says differs.
 func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, population idp.Population, wanted idp.User) error {
 	if err := m.Authz.Mailing(ctx, s.actor(), wanted.Email); err != nil {
 		return err
@@ -101,8 +102,8 @@ func (m *Manager) sendEmailLink(ctx context.Context, s Self, user idp.User, popu
 	}
 	mail := ui.Mail{Kind: ui.MailEmailConfirm, URL: m.AccountURL + "/confirm/" + token}
 	mail.MailFrame = outbox.FrameFor(ctx, user, population)
-	// Whoever reads there may be a stranger until the link was used: they are told which
-	// account it is, as far as its owner needs to know it, and not whose.
+	// A stranger may read there until the link was used. They are told which account it
+	// is, as far as its owner needs to know it, and not whose.
 	mail.Account, mail.Name = idp.MaskEmail(user.Email), ""
 	return m.Outbox.Mail(ctx, outbox.Letter{To: wanted.Email, UserID: user.ID, Mail: mail, Lifetime: idp.EmailLifetime})
 }
@@ -164,8 +165,8 @@ func (m *Manager) emailLink(ctx context.Context, token string) (idp.Link, idp.Us
 
 // ConfirmEmail moves the person's account to the address that its link was sent to, and
 // tells them at both. The link says who reads the mailbox, and the session that the
-// account is theirs: either alone would give somebody the other's (ErrForbidden).
-// ErrLink: the link does not work, or somebody else got the address meanwhile.
+// account is theirs: either alone would give one person the other's (ErrForbidden).
+// ErrLink: the link does not work, or the address was taken meanwhile.
 func (m *Manager) ConfirmEmail(ctx context.Context, s Self, token string) error {
 	err := m.Store.Do(ctx, func(ctx context.Context) error {
 		link, _, err := m.emailLink(ctx, token)

@@ -30,9 +30,9 @@ const (
 // an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
-// mayAdd tells whether somebody with so many authenticators may have another: where
-// the policy has none, only those who were made to set one up by an app.
-func mayAdd(p idp.Population, have int) bool {
+// canAdd tells whether a person with so many authenticators can have another. Where the
+// policy has none, only those can who had to set one up for an app.
+func canAdd(p idp.Population, have int) bool {
 	return have < maxAuthenticators && (p.Policy.Authenticator || have > 0)
 }
 
@@ -61,7 +61,7 @@ func pendingAAD(s Self) string { return keyring.AAD("sessions", s.SessionID, "au
 // the password and, where the population has email codes, one of those. ErrForbidden:
 // they may not have one, or no more.
 func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthenticator, error) {
-	user, population, err := m.mayEnrol(ctx, s)
+	user, population, err := m.enrollable(ctx, s)
 	if err != nil {
 		return PendingAuthenticator{}, err
 	}
@@ -75,7 +75,7 @@ func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthen
 // PendingAuthenticator opens what BeginAuthenticator sealed, to show it again.
 // idp.ErrExpired: it took too long, or it is another session's.
 func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byte) (PendingAuthenticator, error) {
-	user, population, err := m.mayEnrol(ctx, s)
+	user, population, err := m.enrollable(ctx, s)
 	if err != nil {
 		return PendingAuthenticator{}, err
 	}
@@ -95,8 +95,8 @@ func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
 	return key, nil
 }
 
-// mayEnrol reads a person who may set up an authenticator now.
-func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Population, error) {
+// enrollable reads the person, who must be able to set up an authenticator now.
+func (m *Manager) enrollable(ctx context.Context, s Self) (idp.User, idp.Population, error) {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
 		return user, population, err
@@ -106,7 +106,7 @@ func (m *Manager) mayEnrol(ctx context.Context, s Self) (idp.User, idp.Populatio
 		return user, population, err
 	}
 	have := len(mfa.Possessions(enrolment.Factors))
-	if !mayAdd(population, have) {
+	if !canAdd(population, have) {
 		return user, population, fmt.Errorf("%w: no more authenticators", authz.ErrForbidden)
 	}
 	if have > 0 {
@@ -145,7 +145,7 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		if err := m.Store.LockUser(ctx, s.UserID); err != nil {
 			return err
 		}
-		user, population, err := m.mayEnrol(ctx, s)
+		user, population, err := m.enrollable(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -160,8 +160,8 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 }
 
 // JustAdded tells whether a set-up was confirmed so short a time ago that the browser may
-// have lost the answer, and the code is of that authenticator: whoever sends it again
-// proves what they proved then. It writes nothing.
+// have lost the answer, and the code is of that authenticator: sending it again proves
+// what it proved then. It writes nothing.
 func (m *Manager) JustAdded(ctx context.Context, s Self, sealed []byte, code string) (bool, error) {
 	pending, err := m.openPending(s, sealed)
 	if err != nil {
@@ -236,7 +236,7 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err != nil {
 			return err
 		}
-		if may, err := m.mayDoWithout(ctx, population, user, left); err != nil || !may {
+		if may, err := m.canDoWithout(ctx, population, user, left); err != nil || !may {
 			return errors.Join(err, ErrLastFactor)
 		}
 		if err := m.Store.RemoveFactor(ctx, user.ID, id); err != nil {
@@ -269,9 +269,9 @@ func (m *Manager) without(ctx context.Context, userID, id string) (removed idp.F
 	return removed, left, nil
 }
 
-// MayRemove tells whether the person may take away an authenticator, so that a page
-// can say so first. idp.ErrNotFound: they have none of that id.
-func (m *Manager) MayRemove(ctx context.Context, s Self, id string) (idp.Factor, bool, error) {
+// CanRemove tells whether the person may remove an authenticator, so that a page can say
+// so first. idp.ErrNotFound: they have none of that id.
+func (m *Manager) CanRemove(ctx context.Context, s Self, id string) (idp.Factor, bool, error) {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
 		return idp.Factor{}, false, err
@@ -281,16 +281,15 @@ func (m *Manager) MayRemove(ctx context.Context, s Self, id string) (idp.Factor,
 		return idp.Factor{}, false, err
 	}
 	removed.Secret = nil
-	may, err := m.mayDoWithout(ctx, population, user, left)
+	may, err := m.canDoWithout(ctx, population, user, left)
 	return removed, may, err
 }
 
-// mayDoWithout tells whether a person could go on everywhere with what would be left of
-// their second steps: by the policy, at each app that has rules of its own, and at the
-// console, which asks everybody who holds a permission for a second step. Where they
-// could not, the next sign-in there would set up another authenticator by the password
-// alone.
-func (m *Manager) mayDoWithout(ctx context.Context, p idp.Population, u idp.User, left idp.Enrolment) (bool, error) {
+// canDoWithout tells whether a person could go on everywhere with what would be left of
+// their second steps: by the policy, at each app with rules of its own, and at the
+// console, which asks each person with a permission for a second step. Otherwise the next
+// sign-in there would set up another authenticator by the password alone.
+func (m *Manager) canDoWithout(ctx context.Context, p idp.Population, u idp.User, left idp.Enrolment) (bool, error) {
 	asked, err := m.Store.OverridesFor(ctx, p.ID, idp.ConsoleClient)
 	if err != nil {
 		return false, err
@@ -303,7 +302,7 @@ func (m *Manager) mayDoWithout(ctx context.Context, p idp.Population, u idp.User
 		asked = append(asked, idp.Override{Mode: idp.OverrideRequired})
 	}
 	for _, o := range append(asked, idp.Override{}) {
-		if !mfa.MayDoWithout(p.Policy, o, mfa.EnrolledOf(left, nil), idp.Now()) {
+		if !mfa.CanDoWithout(p.Policy, o, mfa.EnrolledOf(left, nil), idp.Now()) {
 			return false, nil
 		}
 	}

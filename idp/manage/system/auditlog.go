@@ -34,7 +34,7 @@ func (q AuditQuery) Query() (store.AuditQuery, error) {
 // Audit reads a page of the audit log, newest first, and where the next begins,
 // empty at the end.
 func (m *Manager) Audit(ctx context.Context, a authz.Actor, q AuditQuery) ([]idp.AuditEvent, entry.Cursor, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Audit"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Audit"}); err != nil {
 		return nil, "", err
 	}
 	query, err := q.Query()
@@ -61,7 +61,7 @@ const ExportBatch = 500
 // batch; Limit does not count. An error of each ends it and is returned. No
 // statement stays open meanwhile, however slow each is.
 func (m *Manager) ExportAudit(ctx context.Context, a authz.Actor, q AuditQuery, each func(idp.AuditEvent) error) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "ExportAudit"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ExportAudit"}); err != nil {
 		return err
 	}
 	query, err := q.Query()

@@ -12,7 +12,7 @@ import (
 
 // Deliveries reads how far mail and each app's logout tokens are.
 func (m *Manager) Deliveries(ctx context.Context, a authz.Actor) ([]store.LaneProgress, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "Deliveries"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "Deliveries"}); err != nil {
 		return nil, err
 	}
 	return m.Store.Progress(ctx)
@@ -21,7 +21,7 @@ func (m *Manager) Deliveries(ctx context.Context, a authz.Actor) ([]store.LanePr
 // RetryDeliveries makes due now what waits in a lane for a later attempt, and
 // returns how many there were. What failed for good stays so.
 func (m *Manager) RetryDeliveries(ctx context.Context, a authz.Actor, lane string) (int64, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "RetryDeliveries"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "RetryDeliveries"}); err != nil {
 		return 0, err
 	}
 	var n int64
@@ -51,11 +51,11 @@ func (e *UnansweredError) Error() string { return e.Cause.Error() }
 // Unwrap is the cause.
 func (e *UnansweredError) Unwrap() error { return e.Cause }
 
-// TestLogout posts a logout token of a session that nobody has to an app, at once and past
-// the outbox, so that the answer is the app's own: an *UnansweredError where it was not 200
-// or 204 within 5 seconds.
+// TestLogout posts a logout token of an invented session to an app, at once and past the
+// outbox, so that the answer is the app's own: an *UnansweredError where it was not 200 or
+// 204 within 5 seconds.
 func (m *Manager) TestLogout(ctx context.Context, a authz.Actor, clientID string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "TestLogout"}); err != nil {
 		return err
 	}
 	client, err := m.Store.Client(ctx, clientID)

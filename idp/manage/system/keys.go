@@ -23,7 +23,7 @@ var errNoRotation = errors.New("no signing keys are configured")
 
 // SigningKeys reads all signing keys, oldest first, without their private halves.
 func (m *Manager) SigningKeys(ctx context.Context, a authz.Actor) ([]store.SigningKey, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "SigningKeys"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "SigningKeys"}); err != nil {
 		return nil, err
 	}
 	list, err := m.Store.SigningKeys(ctx)
@@ -38,7 +38,7 @@ func (m *Manager) SigningKeys(ctx context.Context, a authz.Actor) ([]store.Signi
 // rotation is under way, and its error says when the next key signs. One audit
 // event says who asked and why; what was made is in the events of the keys.
 func (m *Manager) RotateKeys(ctx context.Context, a authz.Actor, reason string) (int, error) {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "RotateKeys", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "RotateKeys", Reason: reason}); err != nil {
 		return 0, err
 	}
 	if m.Rotation == nil {
@@ -58,11 +58,11 @@ func (m *Manager) RotateKeys(ctx context.Context, a authz.Actor, reason string) 
 }
 
 // RevokeKey withdraws a signing key at once, such as one that leaked. What it signed is
-// worth nothing from then on, and a successor signs though nobody has fetched it yet.
+// worth nothing from then on, and a successor signs though apps have not fetched it yet.
 // idp.ErrNotFound: there is no such key. One audit event says who asked and why, beside
 // that of the key.
 func (m *Manager) RevokeKey(ctx context.Context, a authz.Actor, kid, reason string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "RevokeKey", Reason: reason}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "RevokeKey", Reason: reason}); err != nil {
 		return err
 	}
 	if m.Rotation == nil {

@@ -18,7 +18,7 @@ type Manager struct {
 	// cannot be offered. Write puts a mail into words.
 	Mailer outbox.Mailer
 	Write  func(ui.Mail) (ui.Letter, error)
-	// Logout posts a logout token of a session that nobody has to a client, at once. Optional:
+	// Logout posts a logout token of an invented session to a client, at once. Optional:
 	// without it TestLogout fails.
 	Logout func(context.Context, idp.Client) error
 	// Rotation rotates signing keys. Optional: without it RotateKeys fails.

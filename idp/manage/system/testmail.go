@@ -19,7 +19,7 @@ var ErrNoMail = errors.New("no mail server is configured")
 // that the answer is the mail server's own. It needs the permission to change
 // sign-in methods.
 func (m *Manager) TestMail(ctx context.Context, a authz.Actor, to string) error {
-	if err := m.Authz.Allow(ctx, a, authz.Request{Op: "TestMail"}); err != nil {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "TestMail"}); err != nil {
 		return err
 	}
 	if m.Mailer == nil {

@@ -11,19 +11,18 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// filter holds the first 40 bits of the SHA-256 of every folded password: the first
-// eight choose a bucket, the other 32 stand in it, sorted. It begins with how many
-// entries stand in all buckets up to each, 256 numbers of 32 bits, and all numbers are
-// big-endian.
+// filter holds the first 40 bits of the SHA-256 of every folded password: the first eight
+// choose a bucket, the other 32 stand in it, sorted. It begins with how many entries stand
+// in all buckets up to each, 256 numbers of 32 bits, and all numbers are big-endian.
 //
-// In it are the 100,000 commonest of 8 characters and more, whatever else the source
-// has of 15 and more (OWASP ASVS 5.0 section 6.2.4 asks for 3,000 that match the rules
-// in force), and the 5,000 commonest of 5 to 7, which people repeat to make them
-// longer. About 107,000 in all: a password that is none of them is taken for one with
-// a probability of 107,000 / 2^40, which is 1 in 10 million.
+// In it are the 100,000 commonest of 8 characters and more, whatever else the source has
+// of 15 and more (OWASP ASVS 5.0 section 6.2.4 asks for 3,000 that match the rules in
+// force), and the 5,000 commonest of 5 to 7, which people repeat to make them longer.
+// About 107,000 in all: a password that is none of them is taken for one with a
+// probability of 107,000 / 2^40, which is 1 in 10 million.
 //
-// As a string it stays in the program's read-only pages, of which a look-up touches a
-// few: it takes no heap. It tells nobody what the passwords are but by guessing.
+// As a string it stays in the program's read-only pages, of which a look-up touches a few:
+// it takes no heap. It does not tell what the passwords are but by guessing.
 //
 //go:embed commonest.bin
 var filter string

@@ -46,7 +46,7 @@ func connections() map[string]ui.Page {
 	}}
 	link := ui.ConsoleForm{Console: consoleFrame("/people"), Name: "console-person-link", Heading: *ui.Key("console.link.heading").With("Maya Lindqvist", "Microsoft")}
 	link.Action, link.CancelURL, link.Submit = "/admin/x", "#", message("console.link.link")
-	link.Notes = []ui.Note{{Class: "hint", Text: *ui.Key("console.link.what").With("Microsoft")}, {Class: "hint", Text: message("console.deed.told")}}
+	link.Notes = []ui.Note{{Class: "hint", Text: *ui.Key("console.link.what").With("Microsoft")}, {Class: "hint", Text: message("console.action.told")}}
 	link.Inputs = []ui.Input{
 		{Kind: ui.TextInput, Name: "tenant_id", Label: message("console.link.tenant_id"), Hint: message("console.link.tenant_id_hint"), Value: tenant, Required: true},
 		{

@@ -47,8 +47,8 @@ func people() map[string]ui.Page {
 }
 
 func fullPerson() ui.ConsolePerson {
-	deed := func(name string, danger bool) ui.Deed {
-		return ui.Deed{Label: *ui.Key("console.deed." + name).With(), Hint: *ui.Key("console.deed." + name + "_hint").With(), URL: "#", Danger: danger}
+	action := func(name string, danger bool) ui.PersonAction {
+		return ui.PersonAction{Label: *ui.Key("console.action." + name).With(), Hint: *ui.Key("console.action." + name + "_hint").With(), URL: "#", Danger: danger}
 	}
 	page := ui.ConsolePerson{
 		Console: consoleFrame("/people"), Name: "Agent two", Email: "two@rtx.example", PopulationName: "Agents", Language: "de-CH",
@@ -81,7 +81,7 @@ func fullPerson() ui.ConsolePerson {
 			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},
 			{At: on(23, 7), Kind: "Signed in", UserAgent: agentFirefox, Address: "203.0.113.7"},
 		},
-		Deeds: []ui.Deed{deed("password", false), deed("throttle", false), deed("disable", true), deed("anonymise", true), deed("delete", true)},
+		Actions: []ui.PersonAction{action("password", false), action("throttle", false), action("disable", true), action("anonymise", true), action("delete", true)},
 	}
 	page.Crumbs = []ui.Link{{Label: "People", URL: "#"}}
 	page.Done = ui.Key("console.done.signed_out").With()
@@ -102,10 +102,10 @@ func peopleForms() map[string]ui.Page {
 	stale := below
 	stale.Alert = ui.Key("console.error.stale").With()
 	confirm := ui.ConsoleConfirm{
-		Console: below, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.deed.reset_heading").With("Agent two"), Danger: true,
+		Console: below, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.action.reset_heading").With("Agent two"), Danger: true,
 		Button: *ui.Key("console.person.reset").With(), Consequences: []ui.Message{
-			*ui.Key("console.deed.reset_factors").With(2), *ui.Key("console.deed.reset_codes").With(7),
-			*ui.Key("console.deed.sessions_end").With(3), *ui.Key("console.deed.reset_again").With(), *ui.Key("console.deed.told").With(),
+			*ui.Key("console.action.reset_factors").With(2), *ui.Key("console.action.reset_codes").With(7),
+			*ui.Key("console.action.sessions_end").With(3), *ui.Key("console.action.reset_again").With(), *ui.Key("console.action.told").With(),
 		},
 	}
 	return map[string]ui.Page{
@@ -125,8 +125,8 @@ func peopleForms() map[string]ui.Page {
 		"console-person-reset": confirm,
 		"console-person-disable": ui.ConsoleConfirm{
 			Console: below, Action: "/admin/x", CancelURL: "#", Danger: true, ReasonError: ui.Key("settings.reason").With(),
-			Heading: *ui.Key("console.deed.disable_heading").With("Agent two"), Button: *ui.Key("console.deed.disable").With(),
-			Consequences: []ui.Message{*ui.Key("console.deed.disable_hint").With(), *ui.Key("console.deed.sessions_end").With(3)},
+			Heading: *ui.Key("console.action.disable_heading").With("Agent two"), Button: *ui.Key("console.action.disable").With(),
+			Consequences: []ui.Message{*ui.Key("console.action.disable_hint").With(), *ui.Key("console.action.sessions_end").With(3)},
 		},
 	}
 }
@@ -157,7 +157,7 @@ func rolePages() map[string]ui.Page {
 		"console-role-ask": ui.ConsoleAsk{
 			Console: below, Action: "/admin/x", CancelURL: "#", Version: 2, Danger: true,
 			Heading: *ui.Key("console.roles.delete_heading").With("Recovery desk"), Button: *ui.Key("console.roles.delete").With(),
-			Consequences: []ui.Message{*ui.Key("console.roles.delete_unheld").With(), *ui.Key("console.deed.final").With()},
+			Consequences: []ui.Message{*ui.Key("console.roles.delete_unheld").With(), *ui.Key("console.action.final").With()},
 		},
 		"console-role-mine": ui.ConsoleRole{
 			Console: below, CancelURL: "#", EditURL: "#", DeleteURL: "#", Name: "Recovery desk", Permissions: ticks,
@@ -176,7 +176,7 @@ func roleForm(frame ui.Console, permissions []ui.Tick, name, reason *ui.Message)
 	return page
 }
 
-// newPerson is the form to add somebody, with what is wrong.
+// newPerson is the form to add a person, with what is wrong.
 func newPerson(frame ui.Console) ui.ConsoleForm {
 	page := personForm(frame, "one@rtx", sampleRoles())
 	page.Name, page.Heading, page.Submit = "console-person-new", message("console.person.new"), message("console.people.add")
@@ -187,7 +187,7 @@ func newPerson(frame ui.Console) ui.ConsoleForm {
 	return page
 }
 
-// editPerson is the form of who somebody is.
+// editPerson is the form of who a person is.
 func editPerson(frame ui.Console, fixed bool) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: frame, Name: "console-person-edit", Heading: message("console.person.edit")}
 	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")

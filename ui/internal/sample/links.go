@@ -76,7 +76,7 @@ func consoleLinks() map[string]ui.Page {
 	}
 }
 
-// personForm is the form of somebody who is not there yet.
+// personForm is the form of a person who is not there yet.
 func personForm(frame ui.Console, email string, roles []ui.Tick) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: frame}
 	page.Action, page.CancelURL = "/admin/people/x", "#"

@@ -123,7 +123,7 @@ func (d *Demo) prepare(ctx context.Context, cfg server.Config) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, database)
+	s, err := store.OpenWith(ctx, database)
 	if err != nil {
 		return err
 	}

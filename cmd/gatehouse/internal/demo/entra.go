@@ -28,11 +28,11 @@ type EntraConnection struct {
 	Tenants          []string // whose people may come
 	ClientID, Secret string
 	Context          string            // proves multi-factor sign-in; empty: the directory has none
-	Roles            map[string]string // a role of ours by app role; nobody else's roles are touched
+	Roles            map[string]string // a role of ours by app role; other people's roles are not touched
 }
 
-// EntraConnections are the demo's, both trusted and making accounts for whoever
-// comes, given the address of the simulated Entra.
+// EntraConnections are the demo's, both trusted and making accounts for all who come,
+// given the address of the simulated Entra.
 func EntraConnections(authority string) []EntraConnection {
 	return []EntraConnection{
 		{

@@ -13,7 +13,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Person is somebody who can sign in to the demo.
+// Person is a person who can sign in to the demo.
 type Person struct {
 	Email      string   `json:"email"`
 	Password   string   `json:"password"`
@@ -23,7 +23,7 @@ type Person struct {
 	name       string
 }
 
-// seeded are the demo's. Nobody has a second factor yet.
+// seeded are the demo's. They have no second factors yet.
 func seeded() []Person {
 	return []Person{
 		{Email: "admin@rtx.example", Password: "steep violet harbour", Population: idp.Agents, Roles: []string{idp.RoleAdmin}, name: "Admin"},

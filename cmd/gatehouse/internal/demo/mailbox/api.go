@@ -117,7 +117,7 @@ type apiError struct{ Error string }
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the connection is gone; nobody is left to tell
+	_ = json.NewEncoder(w).Encode(body) // the connection is gone
 }
 
 func (l letter) summary() messageSummary {

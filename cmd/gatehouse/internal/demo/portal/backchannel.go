@@ -120,5 +120,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
-	_ = out.Encode(body) // the connection is gone; nobody is left to tell
+	_ = out.Encode(body) // the connection is gone
 }

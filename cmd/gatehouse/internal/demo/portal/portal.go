@@ -205,8 +205,8 @@ func (p *Portal) securityHeaders(next http.Handler) http.Handler {
 
 func (p *Portal) secure() bool { return p.origin.Scheme == "https" }
 
-// outgoing is the context of a call to the provider. It outlives a browser that
-// goes away: a rotated refresh token that nobody stores would be lost.
+// outgoing is the context of a call to the provider. It outlives a browser that goes away:
+// a rotated refresh token that is not stored would be lost.
 func (p *Portal) outgoing(r *http.Request) (context.Context, context.CancelFunc) {
 	ctx := oidc.ClientContext(context.WithoutCancel(r.Context()), p.cfg.HTTPClient)
 	ctx, cancel := context.WithTimeout(ctx, outgoingTimeout)

@@ -37,8 +37,8 @@ func (p *Portal) refresh(w http.ResponseWriter, r *http.Request) error {
 	return seeHome(w, r)
 }
 
-// fresh answers this browser's session, with new tokens when the old have run
-// out. A provider that does not answer for a while signs nobody out.
+// fresh answers this browser's session, with new tokens when the old have run out. A
+// provider that does not answer for a while signs no one out.
 func (p *Portal) fresh(r *http.Request) (session, error) {
 	key, s, ok := p.current(r)
 	if !ok {

@@ -126,7 +126,7 @@ func stepUpURL(page string, need assurance) string {
 // stepUp is what a sign-in has to bring before it leads back to a page.
 type stepUp struct {
 	back    string // a page of ours; empty for an ordinary sign-in
-	subject string // who was signed in when it began; empty for nobody
+	subject string // who was signed in when it began, may be empty
 	need    assurance
 	begun   time.Time
 }
@@ -140,8 +140,8 @@ func (p *Portal) pagesToReturnTo() []string {
 	return []string{exportsPath}
 }
 
-// newStepUp reads step_up from a link to /login. It hints at the person who is
-// signed in, so that the provider asks nobody else.
+// newStepUp reads step_up from a link to /login. It hints at the person who is signed in,
+// so that the provider asks no other.
 func (p *Portal) newStepUp(r *http.Request, login *pendingLogin) ([]oauth2.AuthCodeOption, error) {
 	query := r.URL.Query()
 	if !query.Has("step_up") {
@@ -189,9 +189,9 @@ func (p *Portal) checkStepUp(r *http.Request, step stepUp, id identity) error {
 	return nil
 }
 
-// tooLittle says that a step-up brought less than was asked for. A provider may
-// count max_age from the request: then a proof that was young enough can have
-// grown too old while the person looked for the phone, and nobody is at fault.
+// tooLittle says that a step-up brought less than was asked for. A provider may count
+// max_age from the request: then a proof that was young enough can have grown too old
+// while the person looked for the phone, and no one is at fault.
 func (s stepUp) tooLittle(id identity, lack string) error {
 	e := &problem{
 		status: http.StatusForbidden,
@@ -225,8 +225,8 @@ func (s stepUp) problemOf(query url.Values) error {
 	return err
 }
 
-// again makes the way out of a problem lead back to the page that needs the
-// sign-in. The page asks first, so that nobody goes round in circles.
+// again makes the way out of a problem lead back to the page that needs the sign-in. The
+// page asks first, so that there is no endless loop.
 func (s stepUp) again(err error) error {
 	var known *problem
 	if errors.As(err, &known) {

@@ -9,7 +9,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
+func TestStateOfAGrantIsReadInOneStatement(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
@@ -17,25 +17,25 @@ func TestStandingOfAGrantIsReadInOneStatement(t *testing.T) {
 			idptest.Must(t, db.CreateRole(t.Context(), idp.Role{ID: id, Name: id}))
 			idptest.Must(t, db.GiveRole(t.Context(), w.User.ID, id))
 		}
-		want := idp.Standing{
+		want := idp.GrantState{
 			Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, Roles: []string{"a", "b"}, App: idptest.AppOf(w.Client),
 			Consent: w.Consent,
 		}
 
 		ctx, statements := store.CountStatements(t.Context())
-		byCode, err := db.StandingByCode(ctx, idp.HashSecret(w.Code))
+		byCode, err := db.GrantStateByCode(ctx, idp.HashSecret(w.Code))
 		idptest.Must(t, err)
 		expectSame(t, want, byCode)
-		byGrant, err := db.StandingByGrant(ctx, w.Grant.ID)
+		byGrant, err := db.GrantState(ctx, w.Grant.ID)
 		idptest.Must(t, err)
 		expectSame(t, want, byGrant)
 		if statements.Load() != 2 {
 			t.Errorf("%d statements for two reads", statements.Load())
 		}
 
-		_, err = db.StandingByCode(t.Context(), idp.HashSecret("guessed"))
+		_, err = db.GrantStateByCode(t.Context(), idp.HashSecret("guessed"))
 		expectError(t, err, idp.ErrNotFound)
-		_, err = db.StandingByGrant(t.Context(), "invented")
+		_, err = db.GrantState(t.Context(), "invented")
 		expectError(t, err, idp.ErrNotFound)
 	})
 }
@@ -56,13 +56,13 @@ func TestGrantOfASessionThatIsGoneStandsWithoutIt(t *testing.T) {
 		idptest.Must(t, db.CreateGrant(t.Context(), full))
 		_, err := db.SQL().ExecContext(t.Context(), "DELETE FROM sessions WHERE id = 'gone'")
 		idptest.Must(t, err)
-		got, err := db.StandingByCode(t.Context(), idp.HashSecret(code))
+		got, err := db.GrantStateByCode(t.Context(), idp.HashSecret(code))
 		idptest.Must(t, err)
-		expectSame(t, idp.Standing{Grant: full, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}, got)
+		expectSame(t, idp.GrantState{Grant: full, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}, got)
 	})
 }
 
-func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
+func TestStateOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w, now := db.World(t), idp.Now()
@@ -75,19 +75,19 @@ func TestStandingOfATokenSaysSinceWhenItIsReplaced(t *testing.T) {
 		first, second := token("first", "", now), token("second", "first", now.Add(time.Second))
 		idptest.Must(t, db.CreateTokens(t.Context(), first))
 		idptest.Must(t, db.CreateTokens(t.Context(), second))
-		standing := idp.Standing{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}
+		state := idp.GrantState{Grant: w.Grant, Session: w.Session, User: w.User, Population: w.Population, App: idptest.AppOf(w.Client), Consent: w.Consent}
 
 		ctx, statements := store.CountStatements(t.Context())
-		got, err := db.StandingByToken(ctx, first.Hash)
+		got, err := db.TokenState(ctx, first.Hash)
 		idptest.Must(t, err)
-		expectSame(t, store.TokenStanding{Standing: standing, Token: first, ReplacedAt: second.CreatedAt}, got)
-		got, err = db.StandingByToken(ctx, second.Hash)
+		expectSame(t, store.TokenState{GrantState: state, Token: first, ReplacedAt: second.CreatedAt}, got)
+		got, err = db.TokenState(ctx, second.Hash)
 		idptest.Must(t, err)
-		expectSame(t, store.TokenStanding{Standing: standing, Token: second}, got)
+		expectSame(t, store.TokenState{GrantState: state, Token: second}, got)
 		if statements.Load() != 2 {
 			t.Errorf("%d statements for two reads", statements.Load())
 		}
-		_, err = db.StandingByToken(t.Context(), idp.HashSecret("guessed"))
+		_, err = db.TokenState(t.Context(), idp.HashSecret("guessed"))
 		expectError(t, err, idp.ErrNotFound)
 	})
 }
@@ -118,7 +118,7 @@ func TestSessionsOfABrowserAreReadInOneStatement(t *testing.T) {
 		if got[0].Population.ID != idp.Agents {
 			got[0], got[1] = got[1], got[0]
 		}
-		expectSame(t, []store.SessionStanding{
+		expectSame(t, []store.SessionState{
 			{Session: w.Session, User: w.User, Population: w.Population, Judged: w.Population.Policy, Override: inherit},
 			{Session: ended, User: contact, Population: contacts, Judged: contacts.Policy, Override: inherit},
 		}, got)
@@ -159,10 +159,10 @@ func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
 		now.Policy, now.MinVersion = idp.Policy{Version: 4, IssuerLabel: "New label"}, 4
 		got, err := db.SessionsByToken(t.Context(), "", [][]byte{idp.HashSecret(w.Token)})
 		idptest.Must(t, err)
-		expectSame(t, []store.SessionStanding{{Session: w.Session, User: w.User, Population: now, Judged: w.Population.Policy}}, got)
-		standing, err := db.StandingByGrant(t.Context(), w.Grant.ID)
+		expectSame(t, []store.SessionState{{Session: w.Session, User: w.User, Population: now, Judged: w.Population.Policy}}, got)
+		state, err := db.GrantState(t.Context(), w.Grant.ID)
 		idptest.Must(t, err)
-		expectSame(t, now, standing.Population)
+		expectSame(t, now, state.Population)
 	})
 }
 

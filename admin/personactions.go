@@ -16,21 +16,21 @@ import (
 	"gatehouse/ui"
 )
 
-// subject is whom a deed concerns, and of theirs what: a session, a factor or a
-// connected account, by its id.
+// subject is the person whom an action concerns, and the id of a session, a factor or a
+// connected account of theirs.
 type subject struct {
 	people.UserDetail
 	object string
 }
 
-// deed is something sensitive that can be done to a person. It asks for a reason on
+// action is something sensitive that can be done to a person. It asks for a reason on
 // a page of its own, which says first what will happen.
-type deed struct {
+type action struct {
 	// op is the operation of idp/manage, by which it is open to the viewer.
 	op string
-	// helps: it gets around the person's second step. others: it cannot be done to oneself.
-	// object: it is about something of the person's.
-	helps, others, object bool
+	// recovery: it gets around the person's second step. others: it cannot be done to
+	// oneself. object: it is about something of the person's.
+	recovery, others, object bool
 	// missing is why there is nothing to be done, nil for always something.
 	missing         func(s subject) error
 	heading, button ui.Key
@@ -46,22 +46,21 @@ type deed struct {
 	answered func(v *visit, s subject, reason string) (answer func() error, err error)
 }
 
-// may tells whether a deed is open to the viewer: else its address answers 403.
-func (d deed) may(v *visit, s subject) bool {
-	reaches := v.reaches
-	if d.helps {
-		reaches = v.helps
+// allowed tells whether an action is open to the viewer: else its address answers 403.
+func (d action) allowed(v *visit, s subject) bool {
+	can := v.canDoTo
+	if d.recovery {
+		can = v.canRecover
 	}
-	return reaches(d.op, s.UserDetail) && !(d.others && v.isViewer(s.UserDetail))
+	return can(d.op, s.UserDetail) && !(d.others && v.isViewer(s.UserDetail))
 }
 
-// sessionsEnd says how many sessions end. Who does not manage sessions does not see
-// how many there are.
+// sessionsEnd says how many sessions end, to a viewer who manages sessions.
 func (v *visit) sessionsEnd(d people.UserDetail) ui.Message {
-	if !v.actor.May("ListSessions") {
-		return *ui.Key("console.deed.all_sessions_end").With()
+	if !v.actor.CanDo("ListSessions") {
+		return *ui.Key("console.action.all_sessions_end").With()
 	}
-	return *ui.Key("console.deed.sessions_end").With(len(d.Sessions))
+	return *ui.Key("console.action.sessions_end").With(len(d.Sessions))
 }
 
 // andTold adds that the person gets a mail, where mail is sent at all.
@@ -69,12 +68,12 @@ func (v *visit) andTold(consequences ...ui.Message) []ui.Message {
 	if v.console.Manage.Mailer == nil {
 		return consequences
 	}
-	return append(consequences, *ui.Key("console.deed.told").With())
+	return append(consequences, *ui.Key("console.action.told").With())
 }
 
 func (s subject) page() string { return "/people/" + s.ID }
 
-// one is that of a list which a deed is about.
+// one is that of a list which an action is about.
 func one[T any](list []T, id func(T) string, wanted string) (found T, err error) {
 	i := slices.IndexFunc(list, func(t T) bool { return id(t) == wanted })
 	if i < 0 {
@@ -83,17 +82,17 @@ func one[T any](list []T, id func(T) string, wanted string) (found T, err error)
 	return list[i], nil
 }
 
-// session is the one that a deed is about.
+// session is the one that an action is about.
 func (s subject) session() (idp.Session, error) {
 	return one(s.Sessions, func(session idp.Session) string { return session.ID }, s.object)
 }
 
-// kept is the access that a deed is about.
+// kept is the access that an action is about.
 func (s subject) kept() (people.KeptAccess, error) {
 	return one(s.Kept, func(k people.KeptAccess) string { return k.ID }, s.object)
 }
 
-// disabledFactor is the one that a deed is about, recovery codes among them.
+// disabledFactor is the one that an action is about, recovery codes among them.
 func (s subject) disabledFactor() (idp.Factor, error) {
 	all := slices.Clone(s.Factors)
 	if s.Recovery != nil {
@@ -103,16 +102,16 @@ func (s subject) disabledFactor() (idp.Factor, error) {
 	return one(all, func(f idp.Factor) string { return f.ID }, s.object)
 }
 
-// deeds are what can be done to a person, by the last part of the address.
-var deeds = map[string]deed{
+// actions are what can be done to a person, by the last part of the address.
+var actions = map[string]action{
 	"sign-out": {
-		op: "SignOut", heading: "console.deed.sign_out_heading", button: "console.person.sign_out", danger: true,
+		op: "SignOut", heading: "console.action.sign_out_heading", button: "console.person.sign_out", danger: true,
 		says: func(v *visit, s subject) []ui.Message {
-			return []ui.Message{v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.sign_out_again").With()}
+			return []ui.Message{v.sessionsEnd(s.UserDetail), *ui.Key("console.action.sign_out_again").With()}
 		},
 		dress: func(v *visit, _ subject, page *ui.ConsoleConfirm) {
 			on := v.Request.Method != http.MethodPost || v.PostForm("offline") == "on"
-			page.Extra = &ui.Extra{Name: "offline", Label: *ui.Key("console.deed.end_offline").With(), On: on}
+			page.Extra = &ui.Extra{Name: "offline", Label: *ui.Key("console.action.end_offline").With(), On: on}
 		},
 		carry: func(v *visit, s subject, reason string) error {
 			apps := people.AppAccess(v.PostForm("offline") == "on")
@@ -122,7 +121,7 @@ var deeds = map[string]deed{
 		done: "console.done.signed_out",
 	},
 	"end-session": {
-		op: "EndSession", object: true, heading: "console.deed.end_heading", button: "console.deed.end", danger: true,
+		op: "EndSession", object: true, heading: "console.action.end_heading", button: "console.action.end", danger: true,
 		missing: func(s subject) error {
 			_, err := s.session()
 			return err
@@ -130,12 +129,12 @@ var deeds = map[string]deed{
 		says: func(_ *visit, s subject) []ui.Message {
 			session, _ := s.session() // it is there
 			return []ui.Message{
-				*ui.Key("console.deed.end_one").With(session.Address, session.LastSeenAt), *ui.Key("console.deed.end_others").With(len(s.Sessions) - 1),
+				*ui.Key("console.action.end_one").With(session.Address, session.LastSeenAt), *ui.Key("console.action.end_others").With(len(s.Sessions) - 1),
 			}
 		},
 		carry: func(v *visit, s subject, reason string) error {
 			// Who may not see sessions is refused before one is looked for.
-			if _, err := s.session(); err != nil && v.actor.May("EndSession") {
+			if _, err := s.session(); err != nil && v.actor.CanDo("EndSession") {
 				return err
 			}
 			return v.console.Manage.People.EndSession(v.Request.Context(), v.actor, s.object, reason)
@@ -143,7 +142,7 @@ var deeds = map[string]deed{
 		done: "console.done.session_ended",
 	},
 	"end-access": {
-		op: "EndGrant", object: true, heading: "console.deed.access_heading", button: "console.deed.access", danger: true,
+		op: "EndGrant", object: true, heading: "console.action.access_heading", button: "console.action.access", danger: true,
 		missing: func(s subject) error {
 			_, err := s.kept()
 			return err
@@ -154,10 +153,10 @@ var deeds = map[string]deed{
 			if apps, err := v.clientNames(); err == nil && apps[name] != "" {
 				name = apps[name]
 			}
-			return []ui.Message{*ui.Key("console.deed.access_what").With(name), *ui.Key("console.deed.access_rest").With()}
+			return []ui.Message{*ui.Key("console.action.access_what").With(name), *ui.Key("console.action.access_rest").With()}
 		},
 		carry: func(v *visit, s subject, reason string) error {
-			if _, err := s.kept(); err != nil && v.actor.May("EndGrant") {
+			if _, err := s.kept(); err != nil && v.actor.CanDo("EndGrant") {
 				return err
 			}
 			return v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
@@ -165,18 +164,18 @@ var deeds = map[string]deed{
 		done: "console.done.access_ended",
 	},
 	"reset-mfa": {
-		op: "ResetMFA", helps: true, heading: "console.deed.reset_heading", button: "console.person.reset", danger: true, told: true,
+		op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,
 		says: func(v *visit, s subject) []ui.Message {
 			return []ui.Message{
-				*ui.Key("console.deed.reset_factors").With(len(s.Factors)), *ui.Key("console.deed.reset_codes").With(s.RecoveryLeft),
-				v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.reset_again").With(),
+				*ui.Key("console.action.reset_factors").With(len(s.Factors)), *ui.Key("console.action.reset_codes").With(s.RecoveryLeft),
+				v.sessionsEnd(s.UserDetail), *ui.Key("console.action.reset_again").With(),
 			}
 		},
 		carry: onPerson(inFactors, (*factors.Manager).ResetMFA),
 		done:  "console.done.mfa_reset",
 	},
 	"recovery-codes": {
-		op: "ViewRecoveryCodes", helps: true, heading: "console.deed.codes_heading", button: "console.person.view_codes", told: true,
+		op: "ViewRecoveryCodes", recovery: true, heading: "console.action.codes_heading", button: "console.person.view_codes", told: true,
 		missing: func(s subject) error {
 			if s.Recovery == nil {
 				return idp.ErrNotFound
@@ -184,7 +183,7 @@ var deeds = map[string]deed{
 			return nil
 		},
 		says: func(_ *visit, s subject) []ui.Message {
-			return []ui.Message{*ui.Key("console.deed.codes_left").With(s.RecoveryLeft), *ui.Key("console.deed.recorded").With()}
+			return []ui.Message{*ui.Key("console.action.codes_left").With(s.RecoveryLeft), *ui.Key("console.action.recorded").With()}
 		},
 		answered: func(v *visit, s subject, reason string) (func() error, error) {
 			codes, err := v.console.Manage.Factors.ViewRecoveryCodes(v.Request.Context(), v.actor, s.ID, reason)
@@ -192,7 +191,7 @@ var deeds = map[string]deed{
 		},
 	},
 	"new-codes": {
-		op: "RegenerateRecoveryCodes", helps: true, heading: "console.deed.regenerate_heading", button: "console.person.regenerate", told: true,
+		op: "RegenerateRecoveryCodes", recovery: true, heading: "console.action.regenerate_heading", button: "console.person.regenerate", told: true,
 		missing: func(s subject) error {
 			switch {
 			case len(mfa.Possessions(s.Factors)) == 0:
@@ -203,21 +202,21 @@ var deeds = map[string]deed{
 			return nil
 		},
 		says: func(_ *visit, s subject) []ui.Message {
-			return append([]ui.Message{*ui.Key("console.deed.regenerate_old").With(s.RecoveryLeft)},
-				says("console.deed.regenerate_new", "console.deed.regenerate_wait")...)
+			return append([]ui.Message{*ui.Key("console.action.regenerate_old").With(s.RecoveryLeft)},
+				says("console.action.regenerate_new", "console.action.regenerate_wait")...)
 		},
 		carry: onPerson(inFactors, (*factors.Manager).RegenerateRecoveryCodes),
 		done:  "console.done.codes_generated",
 	},
 	"enable-factor": {
-		op: "EnableFactor", helps: true, object: true, heading: "console.deed.factor_heading", button: "console.person.enable_factor", told: true,
+		op: "EnableFactor", recovery: true, object: true, heading: "console.action.factor_heading", button: "console.person.enable_factor", told: true,
 		missing: func(s subject) error {
 			_, err := s.disabledFactor()
 			return err
 		},
 		says: func(_ *visit, s subject) []ui.Message {
 			f, _ := s.disabledFactor() // it is there
-			return []ui.Message{*ui.Key("console.deed.factor_tried").With(f.DisabledAt), *ui.Key("console.deed.factor_works").With()}
+			return []ui.Message{*ui.Key("console.action.factor_tried").With(f.DisabledAt), *ui.Key("console.action.factor_works").With()}
 		},
 		carry: func(v *visit, s subject, reason string) error {
 			return v.console.Manage.Factors.EnableFactor(v.Request.Context(), v.actor, s.ID, s.object, reason)
@@ -225,20 +224,20 @@ var deeds = map[string]deed{
 		done: "console.done.factor_enabled",
 	},
 	"end-pause": {
-		op: "ClearThrottle", heading: "console.deed.throttle_heading", button: "console.deed.throttle",
+		op: "ClearThrottle", heading: "console.action.throttle_heading", button: "console.action.throttle",
 		says: func(*visit, subject) []ui.Message {
-			return says("console.deed.throttle_counts", "console.deed.throttle_sure")
+			return says("console.action.throttle_counts", "console.action.throttle_sure")
 		},
 		carry: onPerson(inPeople, (*people.Manager).ClearThrottle),
 		done:  "console.done.throttle_cleared",
 	},
 	"state": {
-		op: "UpdateUser", others: true, heading: "console.deed.disable_heading", button: "console.deed.disable", danger: true, told: true,
+		op: "UpdateUser", others: true, heading: "console.action.disable_heading", button: "console.action.disable", danger: true, told: true,
 		says: func(v *visit, s subject) []ui.Message {
 			if s.Disabled {
-				return says("console.deed.enable_hint")
+				return says("console.action.enable_hint")
 			}
-			return []ui.Message{*ui.Key("console.deed.disable_hint").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.disable_keeps").With()}
+			return []ui.Message{*ui.Key("console.action.disable_hint").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.action.disable_keeps").With()}
 		},
 		dress: func(v *visit, s subject, page *ui.ConsoleConfirm) {
 			version, state := s.Version, "disabled"
@@ -247,7 +246,7 @@ var deeds = map[string]deed{
 			}
 			if s.Disabled {
 				state, page.Danger = "enabled", false
-				page.Heading, page.Button = *ui.Key("console.deed.enable_heading").With(calls(s.UserDetail)), *ui.Key("console.deed.enable").With()
+				page.Heading, page.Button = *ui.Key("console.action.enable_heading").With(displayName(s.UserDetail)), *ui.Key("console.action.enable").With()
 			}
 			page.FormFields = append(page.FormFields, versionField(version), ui.Field{Name: "state", Value: state})
 		},
@@ -267,24 +266,24 @@ var deeds = map[string]deed{
 		},
 	},
 	"anonymise": {
-		op: "AnonymiseUser", others: true, heading: "console.deed.anonymise_heading", button: "console.deed.anonymise", danger: true,
+		op: "AnonymiseUser", others: true, heading: "console.action.anonymise_heading", button: "console.action.anonymise", danger: true,
 		says: func(v *visit, s subject) []ui.Message {
-			return []ui.Message{*ui.Key("console.deed.anonymise_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With()}
+			return []ui.Message{*ui.Key("console.action.anonymise_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.action.final").With()}
 		},
 		carry: onPerson(inPeople, (*people.Manager).AnonymiseUser),
 		done:  "console.done.person_anonymised",
 	},
 	"delete": {
-		op: "DeleteUser", others: true, heading: "console.deed.delete_heading", button: "console.deed.delete", danger: true,
+		op: "DeleteUser", others: true, heading: "console.action.delete_heading", button: "console.action.delete", danger: true,
 		says: func(v *visit, s subject) []ui.Message {
-			return []ui.Message{*ui.Key("console.deed.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.deed.final").With()}
+			return []ui.Message{*ui.Key("console.action.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.action.final").With()}
 		},
 		answered: func(v *visit, s subject, reason string) (func() error, error) {
 			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
 			return v.saying("/people", "console.done.person_deleted"), err
 		},
 	},
-	"unlink": unlinkDeed,
+	"unlink": unlinkAction,
 }
 
 // renderCodes shows a person's recovery codes, as the answer to the form: the page
@@ -295,7 +294,7 @@ func (v *visit) renderCodes(s subject, codes []string) error {
 		return err
 	}
 	return v.render(http.StatusOK, ui.ConsolePersonCodes{
-		Console: frame, PersonName: calls(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page()),
+		Console: frame, PersonName: displayName(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page()),
 		Told: v.console.Manage.Mailer != nil,
 	})
 }
@@ -310,14 +309,14 @@ func onPerson[M any](in func(*manage.Manager) *M, op func(*M, context.Context, a
 	}
 }
 
-// askDeed asks before a deed, and postDeed does it.
-func (v *visit) askDeed() error  { return v.withDeed(question[subject].get) }
-func (v *visit) postDeed() error { return v.withDeed(question[subject].post) }
+// askAction asks before an action, and postAction does it.
+func (v *visit) askAction() error  { return v.onActionPage(question[subject].get) }
+func (v *visit) postAction() error { return v.onActionPage(question[subject].post) }
 
-// withDeed is the page of the deed that the address names.
-func (v *visit) withDeed(page func(question[subject], *visit) error) error {
+// onActionPage is the page of the action that the address names.
+func (v *visit) onActionPage(page func(question[subject], *visit) error) error {
 	object := v.Param("object")
-	d, known := deeds[v.Param("deed")]
+	d, known := actions[v.Param("action")]
 	if !known || d.object != (object != "") {
 		return idp.ErrNotFound
 	}
@@ -326,13 +325,13 @@ func (v *visit) withDeed(page func(question[subject], *visit) error) error {
 			person, err := v.personNamed()
 			return subject{person, object}, err
 		},
-		may: func(v *visit, s subject) bool { return d.may(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
+		allowed: func(v *visit, s subject) bool { return d.allowed(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
 		home: subject.page,
 		at: func(s subject) string {
 			if object == "" {
-				return s.page() + "/" + v.Param("deed")
+				return s.page() + "/" + v.Param("action")
 			}
-			return s.page() + "/" + v.Param("deed") + "/" + object
+			return s.page() + "/" + v.Param("action") + "/" + object
 		},
 		page: d.page,
 		carry: func(v *visit, s subject, reason string) (func() error, error) {
@@ -344,9 +343,9 @@ func (v *visit) withDeed(page func(question[subject], *visit) error) error {
 	}, v)
 }
 
-func (d deed) page(v *visit, s subject) (page ui.ConsoleConfirm, err error) {
+func (d action) page(v *visit, s subject) (page ui.ConsoleConfirm, err error) {
 	page.Console, err = v.personFrame(s.UserDetail, true)
-	page.Heading, page.Button, page.Danger, page.Consequences = *d.heading.With(calls(s.UserDetail)), *d.button.With(), d.danger, d.says(v, s)
+	page.Heading, page.Button, page.Danger, page.Consequences = *d.heading.With(displayName(s.UserDetail)), *d.button.With(), d.danger, d.says(v, s)
 	if d.told {
 		page.Consequences = v.andTold(page.Consequences...)
 	}
