@@ -46,6 +46,8 @@ func TestAnAppIsChanged(t *testing.T) {
 		wrong := b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "redirect_uris", "http://rtx.example/a")...)
 		want(t, wrong, http.StatusUnprocessableEntity, "Wall", "redirect_uris-error", "http://rtx.example/a")
 		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "none")...), http.StatusUnprocessableEntity, "Wall", "signing_alg-error")
+		fapi := b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "RS256", "fapi", "on", "redirect_uris", "http://localhost/a")...)
+		want(t, fapi, http.StatusUnprocessableEntity, "Wall", "auth_method-error", "signing_alg-error", "redirect_uris-error")
 		want(t, h.page(b, "/apps/"+app.ID+"/connect"), http.StatusOK, "Wall", "SignatureAlgorithm.ES256")
 		// What the libraries cannot verify is not offered to them.
 		want(t, b.Submit(h.page(b, "/apps/"+app.ID), "/apps/"+app.ID, append(change, "signing_alg", "EdDSA", "token_format", "opaque")...), http.StatusOK, "Wall", "Saved.")

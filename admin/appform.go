@@ -33,6 +33,8 @@ func asksOf(kind idp.ClientKind, name string) bool {
 		return kind == idp.ServiceClient
 	case "require_pkce":
 		return kind == idp.WebClient
+	case "fapi":
+		return kind == idp.WebClient || kind == idp.ServiceClient
 	case "identifier":
 		return kind == idp.APIClient
 	case "default_resource", "dpop_bound_access_tokens":

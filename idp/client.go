@@ -74,6 +74,12 @@ const (
 // whatever it is for get that of RS256.
 func Algorithms() []Algorithm { return []Algorithm{RS256, ES256, EdDSA, PS256} }
 
+// OfFAPI tells whether FAPI 2.0 Security Profile section 5.4.1 lets an algorithm sign.
+func (a Algorithm) OfFAPI() bool { return a == PS256 || a == ES256 || a == EdDSA }
+
+// FAPIAccessTTL is how long access tokens of clients with FAPI live at most.
+const FAPIAccessTTL = 15 * time.Minute
+
 // Client is an OpenID Connect relying party.
 type Client struct {
 	ID         string
@@ -113,6 +119,9 @@ type Client struct {
 	DPoPBound bool
 	// RequirePushed refuses authorization requests that were not pushed (RFC 9126 section 6).
 	RequirePushed bool
+	// FAPI holds it to the FAPI 2.0 Security Profile. It implies RequirePKCE, DPoPBound and
+	// RequirePushed.
+	FAPI bool
 	// BackchannelLogoutURI is told when a session ends.
 	BackchannelLogoutURI string
 	// InitiateLoginURI starts a sign-in at the app (OpenID Connect Core 1.0 section 4).
@@ -186,7 +195,13 @@ func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTy
 
 // NeedsPKCE tells whether an authorization request must carry a code_challenge:
 // always for public clients, and for the others that say so.
-func (c Client) NeedsPKCE() bool { return c.Public() || c.RequirePKCE }
+func (c Client) NeedsPKCE() bool { return c.Public() || c.RequirePKCE || c.FAPI }
+
+// NeedsProof tells whether its tokens are bound to a key.
+func (c Client) NeedsProof() bool { return c.DPoPBound || c.FAPI }
+
+// NeedsPush tells whether its authorization requests must be pushed.
+func (c Client) NeedsPush() bool { return c.RequirePushed || c.FAPI }
 
 // AllowsRedirect compares a redirect URI with the registered ones: exact string
 // match; for a native app on this machine only the port may differ (RFC 8252 section

@@ -188,7 +188,7 @@ func (s ServiceState) Scopes() []string {
 // Live tells whether the token may be used now. It ends with its client, one of the
 // same id that came later notwithstanding. A JWT knows its birth to the second.
 func (s ServiceState) Live(now time.Time) bool {
-	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) && (s.Token.JKT != "" || !s.Client.DPoPBound) &&
+	return s.Token.RevokedAt.IsZero() && now.Before(s.Token.ExpiresAt) && (s.Token.JKT != "" || !s.Client.NeedsProof()) &&
 		s.Client.Kind == ServiceClient && s.Client.Allows("client_credentials") &&
 		s.Token.GivenVersion >= max(s.Taken[takenKind], s.Taken[takenGrantType+"client_credentials"]) &&
 		(s.Token.Resource == "" || slices.Contains(s.Client.Resources, s.Token.Resource) && s.Token.GivenVersion >= s.Taken[takenResource+s.Token.Resource]) &&

@@ -59,8 +59,8 @@ type App struct {
 	Resources []string
 	// Claims are what it is told of people.
 	Claims AppClaims
-	// DPoPBound is that of a Client.
-	DPoPBound bool
+	// NeedsProof and FAPI are those of a Client.
+	NeedsProof, FAPI bool
 }
 
 // gives tells whether one of a list is given, and was since a grant was made.

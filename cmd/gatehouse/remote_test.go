@@ -237,6 +237,11 @@ func TestClients(t *testing.T) {
 		expect(t, "keys of an address", d.does("client edit keyed", "--jwks", "", "--jwks-uri", "https://a.example/jwks"), "jwks", "", "jwks_uri", "https://a.example/jwks")
 		d.does("client create", "--kind", "service", "--name", "Published", "--scope", "tickets:read", "--auth-method", "private_key_jwt", "--jwks-uri", "https://a.example/jwks")
 		d.does("client edit keyed", "--jwks", keys, "--jwks-uri", "")
+		d.refused("signing_alg", "client edit keyed", "--fapi")
+		expect(t, "FAPI 2.0", d.does("client edit keyed", "--fapi", "--signing-alg", "ES256"), "fapi", "true", "dpop_bound_access_tokens", "true")
+		bank := d.does("client create", "--name", "Bank", "--population", "agents", "--redirect-uri", "https://bank.example/cb", "--fapi", "--jwks", keys)
+		made, _ := bank["client"].(map[string]any)
+		expect(t, "a new app with FAPI", made, "auth_method", "private_key_jwt", "signing_alg", "PS256", "require_pkce", "true", "require_pushed_authorization_requests", "true")
 
 		d.initialTokens()
 		d.does("client delete "+id, why)

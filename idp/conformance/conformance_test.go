@@ -28,6 +28,15 @@ var profiles = []profile{
 	{"Back-Channel OP", "oidcc-backchannel-rp-initiated-logout-certification-test-plan", "", backChannel},
 	{"Front-Channel OP", "oidcc-frontchannel-rp-initiated-logout-certification-test-plan", "", frontChannel},
 	{"3rd Party-Init OP", "oidcc-3rdparty-init-login-certification-test-plan", "", thirdParty},
+	{"FAPI 2.0 Security Profile OP", "fapi2-security-profile-final-test-plan", "", named("fapi2-security-profile-final-", fapiPlan)},
+}
+
+// named are modules whose names begin with their plan's.
+func named(prefix string, modules []module) []module {
+	for i := range modules {
+		modules[i].id = prefix + modules[i].id
+	}
+	return modules
 }
 
 func TestEachModulePasses(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -26,6 +27,8 @@ type house struct {
 	fault    atomic.Pointer[fault]
 	elapsed  atomic.Int64 // how much older modules made things
 	told     chan string  // logout tokens that the app behind logoutPath is told
+	database string       // its URL
+	banks    banks
 }
 
 // A fault stands between the world and the provider.
@@ -33,7 +36,7 @@ type fault func(h *house, next http.Handler, w http.ResponseWriter, r *http.Requ
 
 func open(t *testing.T, databaseURL string) *house {
 	t.Helper()
-	h := &house{email: "ana@rtx.example", told: make(chan string, 10)}
+	h := &house{email: "ana@rtx.example", told: make(chan string, 10), database: databaseURL}
 	h.App = idptest.StartBehind(t, server.Config{DatabaseURL: databaseURL, DataDir: idptest.Folder(t), PrivateNetworks: true}, h.between)
 	h.StartWork()
 	// A password alone: the modules are about the protocol.
@@ -71,6 +74,11 @@ func (h *house) between(provider http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// ago is a time as a literal of both databases.
+func ago(d time.Duration) string {
+	return "'" + idp.Now().Add(-d).Format("2006-01-02 15:04:05.999999+00:00") + "'"
 }
 
 func (h *house) register(c idp.Client) relyingParty {

@@ -48,6 +48,9 @@ type run struct {
 	browser  *idptest.Browser
 	app      relyingParty
 	metadata map[string]any
+	// Of DPoP: the key that tokens are bound to, and the nonce that came last.
+	holder *idptest.Key
+	nonce  string
 }
 
 // relyingParty is an app as its developer knows it.
@@ -126,7 +129,7 @@ func (r *run) send(method, target string, form url.Values, pairs ...string) *rep
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		req.Header.Set(pairs[i], pairs[i+1])
+		req.Header.Add(pairs[i], pairs[i+1])
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	idptest.Must(r, err)

@@ -45,6 +45,7 @@ type Proof struct {
 	JKT string
 	// ID is the SHA-256 of key and jti: another key's proof of the same jti is another.
 	ID       []byte
+	Alg      string // that signed it
 	IssuedAt time.Time
 	Nonce    string // empty: none
 	ath      string
@@ -95,7 +96,9 @@ func Read(proof string, f For) (Proof, error) {
 	if err != nil {
 		return Proof{}, invalid("its key has no thumbprint")
 	}
-	return read(c, thumbprint, f)
+	proven, err := read(c, thumbprint, f)
+	proven.Alg = header.Algorithm
+	return proven, err
 }
 
 // sound checks the key of a proof: public, of the kind that its algorithm takes, and of a

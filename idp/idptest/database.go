@@ -82,7 +82,7 @@ func open(tb testing.TB, databaseURL string) *Database {
 		}
 	})
 	d := &Database{Store: s, URL: databaseURL}
-	d.outside = sync.OnceValue(func() *sql.DB { return d.openOutside(tb) })
+	d.outside = sync.OnceValue(func() *sql.DB { return Outside(tb, d.URL) })
 	return d
 }
 
@@ -98,9 +98,11 @@ func (d *Database) SQL() *sql.DB {
 	return d.outside()
 }
 
-func (d *Database) openOutside(tb testing.TB) *sql.DB {
-	driver, dsn := "pgx", d.URL
-	if path, ok := strings.CutPrefix(d.URL, store.SQLiteScheme); ok {
+// Outside is what SQL is, of a database by its URL, as long as the test runs.
+func Outside(tb testing.TB, databaseURL string) *sql.DB {
+	tb.Helper()
+	driver, dsn := "pgx", databaseURL
+	if path, ok := strings.CutPrefix(databaseURL, store.SQLiteScheme); ok {
 		driver, dsn = "sqlite", (&url.URL{
 			Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
 			RawQuery: url.Values{"_txlock": {"immediate"}, "_time_format": {"sqlite"}, "_pragma": {"busy_timeout(10000)"}}.Encode(),

@@ -55,7 +55,7 @@ func Client(populations ...string) idp.Client {
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, SubjectType: idp.PairwiseSubject, SectorIdentifierURI: "https://rtx.example/sector.json", PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true,
+		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, SubjectType: idp.PairwiseSubject, SectorIdentifierURI: "https://rtx.example/sector.json", PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true, FAPI: true,
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),
@@ -118,7 +118,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 
 // AppOf is what of a client decides what its grants are worth.
 func AppOf(c idp.Client) idp.App {
-	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims, Resources: c.Resources, DPoPBound: c.DPoPBound}
+	return idp.App{Kind: c.Kind, GrantTypes: c.GrantTypes, Scopes: c.Scopes, Populations: c.Populations, Claims: c.Claims, Resources: c.Resources, NeedsProof: c.NeedsProof(), FAPI: c.FAPI}
 }
 
 // Request is an authorization request of a client.

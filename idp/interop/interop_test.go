@@ -25,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/server"
@@ -35,7 +37,7 @@ func TestLibraries(t *testing.T) {
 	app, ca, certificate := start(t)
 	for _, l := range libraries {
 		t.Run(l.name, func(t *testing.T) {
-			r := l.enter(t, app)
+			r := l.enter(t, app, certificate)
 			switch l.kind {
 			case idp.SPAClient:
 				r.actInChromium(certificate)
@@ -69,19 +71,21 @@ type relyingParty struct {
 	base   string
 	issuer string
 	output *idptest.LogText
-	t      *testing.T
+	// Of an app with FAPI: its key as a JWK, and its certificate with key in a file.
+	key, certificate string
+	t                *testing.T
 }
 
 // enter makes the app at the provider, as the console's form with nothing but its addresses
 // would.
-func (l library) enter(t *testing.T, app *idptest.App) *relyingParty {
+func (l library) enter(t *testing.T, app *idptest.App, certificate tls.Certificate) *relyingParty {
 	t.Helper()
 	port := freePort(t)
 	r := &relyingParty{
 		library: l, email: "ana-" + port + "@rtx.example", port: port, base: "http://localhost:" + port,
 		issuer: app.Issuer, output: &idptest.LogText{}, t: t,
 	}
-	if l.kind == idp.SPAClient {
+	if l.kind == idp.SPAClient || l.fapi {
 		r.base = "https://localhost:" + port
 	}
 	// Her invitation proved the address.
@@ -94,6 +98,11 @@ func (l library) enter(t *testing.T, app *idptest.App) *relyingParty {
 		case "post_logout_redirect_uris":
 			c.PostLogoutRedirectURIs = []string{s[1]}
 		}
+	}
+	if l.fapi {
+		key := idptest.NewKey(t, jose.ES256)
+		c.FAPI, c.JWKS = true, key.JWKS()
+		r.key, r.certificate = string(key.JWK()), pemFile(t, certificate)
 	}
 	var err error
 	r.client, r.secret, err = app.Manage.Apps.CreateClient(t.Context(), c)
@@ -122,7 +131,8 @@ func (r *relyingParty) start(ca *authority, more ...string) (ended <-chan error)
 		run.Dir, run.SysProcAttr = scratch, r.asNobody(scratch)
 	}
 	run.Env = append(append(os.Environ(), ca.environment()...),
-		"PORT="+r.port, "BASE="+r.base, "ISSUER="+r.issuer, "CLIENT_ID="+r.client.ID, "CLIENT_SECRET="+r.secret, "SCRATCH="+scratch)
+		"PORT="+r.port, "BASE="+r.base, "ISSUER="+r.issuer, "CLIENT_ID="+r.client.ID, "CLIENT_SECRET="+r.secret, "SCRATCH="+scratch,
+		"KEY="+r.key, "CERTIFICATE="+r.certificate)
 	run.Env = append(run.Env, more...)
 	idptest.Must(r.t, run.Start())
 	end := make(chan error, 1)
@@ -326,6 +336,18 @@ func (r *relyingParty) signOut(b *idptest.Browser, a act) {
 	if _, _, asks := page.Form("/password"); !asks || !strings.HasPrefix(page.URL.String(), r.issuer) {
 		r.t.Errorf("after signing out the app leads to %s", page.URL)
 	}
+}
+
+// pemFile is a certificate with its key, as programs read it.
+func pemFile(t *testing.T, certificate tls.Certificate) string {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	idptest.Must(t, err)
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})...)
+	file := filepath.Join(t.TempDir(), "app.pem")
+	idptest.Must(t, os.WriteFile(file, text, 0o600))
+	return file
 }
 
 func listen(t *testing.T, port string) net.Listener {

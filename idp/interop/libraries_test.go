@@ -30,6 +30,8 @@ type library struct {
 	note string
 	// needs is a program of the distribution's packages.
 	needs string
+	// fapi apps have FAPI on, and are on https.
+	fapi bool
 	// unprivileged programs do not serve as root.
 	unprivileged bool
 }
@@ -71,6 +73,8 @@ func (l library) find(a act) (act, bool) {
 var libraries = []library{
 	web("coreos/go-oidc 3", "go/main.go", "./go-oidc", "/callback", userinfo, refresh, signOut),
 	node("openid-client 6", "openid-client6.mjs", "/callback", userinfo, refresh, signOut),
+	node("openid-client 6 with FAPI 2.0", "openid-client6-fapi.mjs", "/callback", userinfo, refresh, signOut).withFAPI().
+		about("[FAPI 2.0](../connect.md#fapi-20): pushed requests, a private key in place of a secret, and tokens that are bound to another key (DPoP)."),
 	node("openid-client 5", "openid-client5.mjs", "/callback", userinfo, refresh, signOut),
 	node("oauth4webapi 3", "oauth4webapi.mjs", "/callback", userinfo, refresh),
 	node("passport-openidconnect 0.1", "passport-openidconnect.mjs", "/callback", userinfo).
@@ -125,6 +129,12 @@ func spa(name, program string, acts ...act) library {
 	return l
 }
 
+// withFAPI makes it an app with FAPI 2.0.
+func (l library) withFAPI() library {
+	l.fapi = true
+	return l
+}
+
 // native makes it a program of a terminal.
 func (l library) native() library {
 	l.kind = idp.NativeClient
@@ -147,6 +157,10 @@ func (l library) settings(base string) (list [][2]string) {
 	case idp.SPAClient:
 		base = strings.Replace(base, "http:", "https:", 1) // http would be another site to the browser
 	case idp.WebClient, idp.ServiceClient:
+	}
+	if l.fapi {
+		base = strings.Replace(base, "http:", "https:", 1)
+		list = append(list, [2]string{"fapi", "on"}, [2]string{"jwks", "the public half of KEY"})
 	}
 	if len(l.grants) > 0 {
 		return [][2]string{{"grant_types", strings.Join(l.grants, " ")}}
@@ -279,6 +293,9 @@ func (l library) text(t *testing.T) string {
 	row("all other settings", "as they come")
 	b.WriteString("\n`BASE` is where the app is reached, `ISSUER` the issuer, `CLIENT_ID` and `CLIENT_SECRET` what the console " +
 		"shows. `CA_FILE` issued the certificates of the test; leave it out.\n")
+	if l.fapi {
+		b.WriteString("`KEY` is the app's private key, a JWK; it stays with the app. `CERTIFICATE` is its certificate for https, with the key.\n")
+	}
 	for _, program := range append([]string{l.program}, l.more...) {
 		code, err := os.ReadFile(filepath.Join("testdata", l.language, program))
 		idptest.Must(t, err)

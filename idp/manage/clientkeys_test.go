@@ -7,14 +7,18 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/settings"
 )
 
 func keySet(t *testing.T, keys ...jose.JSONWebKey) string {
@@ -104,5 +108,58 @@ func TestTheSecretsOfAnAppEndWhenItGetsAKey(t *testing.T) {
 			t.Fatalf("%d secrets came back, %v", app.Secrets, err)
 		}
 		idptest.Must(t, second(o.Apps.AddClientSecret(ctx, everything(), app.ID)))
+	})
+}
+
+// What contradicts FAPI is said at each field at once; what it implies is switched on.
+func TestFAPISaysAtOnceWhatItNeeds(t *testing.T) {
+	t.Parallel()
+	ed, _, err := ed25519.GenerateKey(rand.Reader)
+	idptest.Must(t, err)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	idptest.Must(t, err)
+	inOffice(t, func(t *testing.T, o *office) {
+		ctx := t.Context()
+		_, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{
+			ID: "api", Name: "API", Kind: idp.APIClient, Identifier: "https://api.example/", TokenFormat: idp.JWTToken, Scopes: []string{"read"},
+		})
+		idptest.Must(t, err)
+		app, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{
+			Name: "App", Populations: []string{idp.Agents}, RedirectURIs: []string{"http://localhost/cb", "https://app.example/cb"},
+			AccessTTL: time.Hour, Resources: []string{"https://api.example/"},
+		})
+		idptest.Must(t, err)
+		before := app.Client
+		app.FAPI, app.JWKS = true, keySet(t, jose.JSONWebKey{Key: key.Public(), Algorithm: "RS256"})
+		_, err = o.Apps.UpdateClient(ctx, everything(), app)
+		var refused settings.Errors
+		if !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		var fields []string
+		for _, e := range refused {
+			fields = append(fields, e.Field)
+		}
+		slices.Sort(fields)
+		if got := strings.Join(slices.Compact(fields), " "); got != "access_ttl auth_method jwks redirect_uris resources signing_alg" {
+			t.Errorf("refused %s: %v", got, err)
+		}
+
+		app.AuthMethod, app.JWKS, app.SigningAlg, app.AccessTTL = idp.PrivateKeyJWT, keySet(t, jose.JSONWebKey{Key: ed}), idp.EdDSA, 10*time.Minute
+		app.RedirectURIs, app.Resources = []string{"https://app.example/cb"}, nil
+		app, err = o.Apps.UpdateClient(ctx, everything(), app)
+		idptest.Must(t, err)
+		if before.RequirePKCE || !app.RequirePKCE || !app.DPoPBound || !app.RequirePushed || app.Secrets != 0 {
+			t.Errorf("before %+v, now %+v", before, app)
+		}
+		app.RequirePKCE, app.DPoPBound, app.RequirePushed = false, false, false
+		again, err := o.Apps.UpdateClient(ctx, everything(), app)
+		if err != nil || !again.RequirePKCE || !again.DPoPBound || !again.RequirePushed || again.Version != app.Version {
+			t.Errorf("%+v, %v", again, err)
+		}
+		service, _, err := o.Apps.AddClient(ctx, everything(), idp.Client{Name: "Service", Kind: idp.ServiceClient, FAPI: true, JWKS: app.JWKS, Scopes: []string{"read"}})
+		if err != nil || service.AuthMethod != idp.PrivateKeyJWT || service.SigningAlg != idp.PS256 || !service.DPoPBound || service.RequirePKCE {
+			t.Errorf("%+v, %v", service, err)
+		}
 	})
 }

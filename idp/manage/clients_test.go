@@ -83,7 +83,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	t.Parallel()
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
-		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI = "", nil, "", "", "" // an API's, and of private keys
+		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI, asked.FAPI = "", nil, "", "", "", false // an API's, and of private keys
 		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {

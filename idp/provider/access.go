@@ -34,6 +34,8 @@ type access struct {
 	roles  []string
 	// jkt is the thumbprint of the key that it is bound to, empty for none.
 	jkt string
+	// fapi: it is of a client with FAPI.
+	fapi bool
 }
 
 // subject is the person as the app of the grant knows them, or the client that acts for itself.
@@ -74,12 +76,12 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if t.Kind == idp.RefreshToken && !found.App.Allows(found.Grant, "refresh_token") {
 		return access{}, idp.ErrExpired
 	}
-	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.DPoPBound {
+	if t.Kind == idp.AccessToken && t.JKT == "" && t.Exchange.ClientID == "" && found.App.NeedsProof {
 		return access{}, idp.ErrExpired // from before the app's tokens were to be bound
 	}
 	a := access{
 		kind: t.Kind, id: t.ID, exchange: t.Exchange, clientID: found.Grant.ClientID, scopes: allowed(t.Scopes, found.Grant.Scopes), audience: p.audienceOf(found.Grant.Resource, t.Scopes),
-		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.GrantState, jkt: t.JKT,
+		issuedAt: t.CreatedAt, expiresAt: t.ExpiresAt, person: &found.GrantState, jkt: t.JKT, fapi: found.App.FAPI,
 	}
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
@@ -164,10 +166,10 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	switch {
 	case found.Grant.Sub() != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
 		return access{}, idp.ErrInvalid
-	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.DPoPBound:
+	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.NeedsProof:
 		return access{}, idp.ErrExpired
 	}
-	a.scopes, a.person = allowed(a.scopes, found.Grant.Scopes), &found.GrantState
+	a.scopes, a.person, a.fapi = allowed(a.scopes, found.Grant.Scopes), &found.GrantState, found.App.FAPI
 	return p.stillExchanged(ctx, a)
 }
 
@@ -200,7 +202,7 @@ func (p *Provider) ofService(s idp.ServiceState) (access, error) {
 	return access{
 		kind: idp.AccessToken, clientID: s.Client.ID, scopes: s.Scopes(),
 		audience: p.audienceOf(s.Token.Resource, s.Token.Scopes), issuedAt: s.Token.CreatedAt, expiresAt: s.Token.ExpiresAt,
-		roles: s.Client.Roles, jkt: s.Token.JKT,
+		roles: s.Client.Roles, jkt: s.Token.JKT, fapi: s.Client.FAPI,
 	}, nil
 }
 

@@ -27,7 +27,8 @@ const (
 	maxAssertion      = 8 << 10
 	maxJTI            = 256
 	assertionLifetime = 5 * time.Minute
-	// clockAhead is how far a client's clock may be ahead of ours.
+	// clockAhead is how far a client's clock may be ahead of ours: 10 seconds have to be taken,
+	// and more than 60 refused (FAPI 2.0 Security Profile section 5.3.2.1).
 	clockAhead = 30 * time.Second
 )
 
@@ -114,8 +115,8 @@ func (p *Provider) refuseAssertion(ctx context.Context, client idp.Client, token
 	if len(token) > maxAssertion {
 		return "the client_assertion is too long", nil
 	}
-	if !isClientJWT(token) {
-		return "the client_assertion is no signed JWT of a type that is for this", nil
+	if !isClientJWT(token, assertionAlgorithms(client)) {
+		return "the client_assertion is no JWT of a type that is for this, or not signed with one of " + algorithmNames(client), nil
 	}
 	payload, err := p.keySets.of(client, p.Fetch).VerifySignature(ctx, token)
 	if err != nil { // which may say where its keys are
@@ -137,10 +138,28 @@ func (p *Provider) refuseAssertion(ctx context.Context, client idp.Client, token
 	return "", err
 }
 
+// assertionAlgorithms are those that a client may sign an assertion with.
+func assertionAlgorithms(client idp.Client) (list []jose.SignatureAlgorithm) {
+	for _, alg := range keyset.OfClients().Algorithms {
+		if !client.FAPI || idp.Algorithm(alg).OfFAPI() {
+			list = append(list, jose.SignatureAlgorithm(alg))
+		}
+	}
+	return list
+}
+
+func algorithmNames(client idp.Client) string {
+	var names []string
+	for _, alg := range assertionAlgorithms(client) {
+		names = append(names, string(alg))
+	}
+	return strings.Join(names, ", ")
+}
+
 // isClientJWT tells whether a JWT says that it is for client authentication, or not what for:
 // the client may sign others with the same key.
-func isClientJWT(token string) bool {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA})
+func isClientJWT(token string, algorithms []jose.SignatureAlgorithm) bool {
+	jws, err := jose.ParseSignedCompact(token, algorithms)
 	if err != nil {
 		return false
 	}
@@ -163,6 +182,8 @@ func (a assertion) refuse(client idp.Client, ours []string, now time.Time) strin
 		return "iss and sub of the client_assertion must be the client_id"
 	case !isFor(a.Audience, ours):
 		return "aud of the client_assertion must be the issuer " + ours[0]
+	case client.FAPI && !isAlone(a.Audience, ours[0]):
+		return "aud of the client_assertion must be the issuer " + ours[0] + ", as a string: the app's setting fapi asks for it"
 	case a.Expires == nil:
 		return "the client_assertion has no exp"
 	case !now.Before(at(a.Expires)):
@@ -176,6 +197,13 @@ func (a assertion) refuse(client idp.Client, ours []string, now time.Time) strin
 		return "the client_assertion needs a jti of up to 256 characters"
 	}
 	return ""
+}
+
+// isAlone tells whether an audience is a name, as a string (FAPI 2.0 Security Profile section
+// 5.3.2.1). Another endpoint's would do for whoever runs that.
+func isAlone(aud json.RawMessage, name string) bool {
+	var one string
+	return json.Unmarshal(aud, &one) == nil && one == name
 }
 
 // isFor tells whether an audience is one of our names, or several and no other's: an

@@ -124,8 +124,8 @@ func (p *Provider) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.Aut
 	r.Data = checked
 	a := parseAuthorization(r.Form, client, idp.Now())
 	a.request.Pushed, a.request.WasPushed = pushed.hash, pushed.hash != nil || p.isAgain(r.Form, r.Header)
-	if a.failure == nil && client.RequirePushed && !a.request.WasPushed {
-		a.failure = fail(invalidRequest, "the app's setting require_pushed_authorization_requests asks for a request_uri (RFC 9126)")
+	if a.failure == nil && client.NeedsPush() && !a.request.WasPushed {
+		a.failure = fail(invalidRequest, "the app's setting "+setting(client.FAPI, "require_pushed_authorization_requests")+" asks for a request_uri (RFC 9126)")
 	}
 	return &op.ClientRequest[oidc.AuthRequest]{Request: r, Client: a}, nil
 }

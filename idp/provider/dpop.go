@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -92,14 +93,29 @@ func (p *Provider) ours(nonce string, now time.Time) bool {
 func (p *Provider) bind(ctx context.Context, client idp.Client) (jkt string, err error) {
 	proof := provenIn(ctx)
 	switch {
-	case proof == nil && client.DPoPBound:
-		return "", fail(invalidProof, "the app's setting dpop_bound_access_tokens asks for a DPoP proof")
+	case proof == nil && client.NeedsProof():
+		return "", fail(invalidProof, "the app's setting "+setting(client.FAPI, "dpop_bound_access_tokens")+" asks for a DPoP proof")
 	case proof == nil:
 		return "", nil
-	case client.DPoPBound && proof.Nonce == "":
+	case client.FAPI && !proof.ofFAPI():
+		return "", fail(invalidProof, notOfFAPI)
+	case client.NeedsProof() && proof.Nonce == "":
 		return "", fail(useNonce, "the proof must have the nonce of the DPoP-Nonce header")
 	}
 	return proof.JKT, p.use(ctx, proof)
+}
+
+// ofFAPI tells whether the proof is signed as FAPI 2.0 wants it.
+func (p *proven) ofFAPI() bool { return idp.Algorithm(p.Alg).OfFAPI() }
+
+const notOfFAPI = "the app's setting fapi takes DPoP proofs that are signed with PS256, ES256 or EdDSA"
+
+// setting names what asks for something: fapi, or a setting of its own.
+func setting(fapi bool, own string) string {
+	if fapi {
+		return "fapi"
+	}
+	return own
 }
 
 // use takes a proof, once.
@@ -123,6 +139,20 @@ func (p *Provider) bindCode(ctx context.Context, client idp.Client, g idp.Grant)
 		return "", fail(invalidGrant, "the code is bound to the key of dpop_jkt: a DPoP proof of that key must come with it")
 	}
 	return p.bind(ctx, client)
+}
+
+// bindPushed binds the code of a pushed request to the key of the proof that came with it,
+// as dpop_jkt does, with which it has to agree (RFC 9449 section 10.1). bind uses the proof up.
+func bindPushed(ctx context.Context, form url.Values) *failure {
+	proof := provenIn(ctx)
+	if proof == nil {
+		return nil
+	}
+	if form.Has("dpop_jkt") && form.Get("dpop_jkt") != proof.JKT {
+		return fail(invalidProof, "dpop_jkt is not the key of the DPoP proof (RFC 9449 section 10.1)")
+	}
+	form.Set("dpop_jkt", proof.JKT)
+	return nil
 }
 
 // bindRefresh is bind for a refresh token, which may be bound itself.
@@ -167,6 +197,8 @@ func (p *Provider) possessed(ctx context.Context, a access, token string) error 
 		return p.unproven(fail(invalidToken, "the access token is bound to a key: its scheme is DPoP, with a proof"))
 	case proof.JKT != a.jkt || !proof.OfToken(token):
 		return p.unproven(fail(invalidToken, "the DPoP proof is of another key or access token"))
+	case a.fapi && !proof.ofFAPI():
+		return p.unproven(fail(invalidProof, notOfFAPI))
 	}
 	err := p.use(ctx, proof)
 	if f, ok := failureOf(err); ok && f.code != temporarilyUnavailable {

@@ -244,6 +244,46 @@ func TestACodeIsBoundByDPoPJKT(t *testing.T) {
 	k.prove(p, form, h.proof("POST", k.Issuer+"/token", nil)).want(t, 200, "")
 }
 
+// RFC 9449 section 10.1, for every app.
+func TestACodeIsBoundByAProofAtThePushedRequest(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		for _, c := range []idp.Client{{}, {Kind: idp.NativeClient, RedirectURIs: []string{"https://app.example/cb"}}} {
+			p, h, thief := k.AddParty(c), possessing(t), possessing(t)
+			push := func(proof string, pairs ...string) (idptest.Attempt, *reply) {
+				a := p.Begin(pairs...)
+				u, err := url.Parse(a.URL)
+				idptest.Must(t, err)
+				form := u.Query()
+				if !p.Client.Public() {
+					form.Set("client_secret", p.Secret)
+				}
+				return a, k.send("POST", "/par", form.Encode(), "DPoP", proof)
+			}
+			proof := h.proof("POST", k.Issuer+"/par", nil)
+			a, r := push(proof)
+			r.want(t, 201, "")
+			form := codeForm(p, p.Code(a, k.browser.Get(k.opening(p, r.text("request_uri"))).Left), a.Verifier)
+			k.prove(p, form, "").want(t, 400, "invalid_grant")
+			k.prove(p, form, thief.proof("POST", k.Issuer+"/token", nil)).want(t, 400, "invalid_grant")
+			k.prove(p, form, h.proof("POST", k.Issuer+"/token", nil)).want(t, 200, "")
+
+			for name, r := range map[string]*reply{
+				"the same proof":   second(push(proof)),
+				"for another path": second(push(h.proof("POST", k.Issuer+"/token", nil))),
+				"no proof":         second(push("x")),
+				"of another key":   second(push(h.proof("POST", k.Issuer+"/par", nil), "dpop_jkt", thief.jkt())),
+			} {
+				if r.status != 400 || r.text("error") != "invalid_dpop_proof" {
+					t.Errorf("%s: %d %s", name, r.status, r.body)
+				}
+			}
+			second(push(h.proof("POST", k.Issuer+"/par", nil), "dpop_jkt", h.jkt())).want(t, 201, "")
+		}
+	})
+}
+
 func TestAnAppThatIsSetToProvesEachTimeWithOurNonce(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
@@ -365,8 +405,10 @@ func FuzzDPoP(f *testing.F) {
 	f.Fuzz(func(t *testing.T, proof, presented string) {
 		form := httptest.NewRequest("POST", "/token", strings.NewReader("client_id=app&grant_type=refresh_token&refresh_token=x"))
 		form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		pushed := httptest.NewRequest("POST", "/par", strings.NewReader("client_id=app&response_type=code&scope=openid"))
+		pushed.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		for _, r := range []*http.Request{
-			form, httptest.NewRequest("GET", "/userinfo", http.NoBody), httptest.NewRequest("GET", "/admin/api/v1/users", http.NoBody),
+			form, pushed, httptest.NewRequest("GET", "/userinfo", http.NoBody), httptest.NewRequest("GET", "/admin/api/v1/users", http.NoBody),
 		} {
 			r.Header["Dpop"] = []string{proof}
 			if r.Method == "GET" {

@@ -42,6 +42,10 @@ type pushedAnswer struct {
 
 // push takes an authorization request from its client (RFC 9126 section 2).
 func (p *Provider) push(c *gin.Context) {
+	if f := p.withProof(c, parPath); f != nil {
+		refuse(c, f)
+		return
+	}
 	out, err := p.pushed(c.Request)
 	if errors.Is(err, idp.ErrBusy) { // section 2.3
 		c.Header("Retry-After", strconv.Itoa(int(pushedLifetime.Seconds())))
@@ -69,9 +73,17 @@ func (p *Provider) pushed(r *http.Request) (pushedAnswer, error) {
 		form.Del(name)
 	}
 	form.Set("client_id", client.ID)
+	if f := bindPushed(r.Context(), form); f != nil {
+		return pushedAnswer{}, f
+	}
 	now := idp.Now()
 	if err := p.checkPushed(r.Context(), form, client, now); err != nil {
 		return pushedAnswer{}, err
+	}
+	if provenIn(r.Context()) != nil {
+		if _, err := p.bind(r.Context(), client); err != nil {
+			return pushedAnswer{}, err
+		}
 	}
 	handle, most := idp.NewSecret(), maxPushed
 	if client.Public() {

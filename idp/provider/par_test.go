@@ -259,6 +259,10 @@ func TestStatementsOfAPushedRequest(t *testing.T) {
 		r := k.request("POST", k.Issuer+"/par", u.Query())
 		r.SetBasicAuth(p.Client.ID, p.Secret)
 		statements(t, replica(k, cfg), r, 201, 2)
+		r = k.request("POST", k.Issuer+"/par", u.Query())
+		r.SetBasicAuth(p.Client.ID, p.Secret)
+		r.Header.Set("DPoP", possessing(t).proof("POST", k.Issuer+"/par", nil))
+		statements(t, replica(k, cfg), r, 201, 3)
 		statements(t, replica(k, cfg), k.request("GET", k.pushed(p).URL, nil), http.StatusFound, 6)
 	})
 }

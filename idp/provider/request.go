@@ -190,7 +190,7 @@ func whoNeedsPKCE(client idp.Client) string {
 	if client.Public() {
 		return "public clients always use it"
 	}
-	return "the app's setting require_pkce asks for it"
+	return "the app's setting " + setting(client.FAPI, "require_pkce") + " asks for it"
 }
 
 func isSHA256(challenge string) bool { return len(challenge) == 43 && isBase64URL(challenge) }

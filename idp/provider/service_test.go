@@ -149,7 +149,7 @@ func TestServiceGetsWhatItIsRegisteredForAndNoMore(t *testing.T) {
 	}
 	// A row of somebody who knew better does not help either.
 	other := k.unchecked(func(c *idp.Client) {
-		c.Kind, c.GrantTypes, c.DPoPBound = idp.ServiceClient, []string{"client_credentials"}, false
+		c.Kind, c.GrantTypes, c.DPoPBound, c.FAPI = idp.ServiceClient, []string{"client_credentials"}, false, false
 		c.Scopes = []string{"openid", "offline_access", "tickets:read"}
 	})
 	k.ask(other, "openid").want(t, 400, "invalid_scope")

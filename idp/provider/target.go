@@ -35,6 +35,12 @@ func (p *Provider) targetOf(ctx context.Context, client idp.Client, resource str
 		to.format, to.alg, to.ttl = api.TokenFormat, api.SigningAlg, api.AccessTTL
 		to.scopes = offered(api, scopes)
 	}
+	if client.FAPI {
+		if to.format == idp.JWTToken && !to.alg.OfFAPI() {
+			return to, fail(invalidTarget, "the app has the setting fapi, and tokens for the resource are signed with "+string(to.alg))
+		}
+		to.ttl = min(to.ttl, idp.FAPIAccessTTL)
+	}
 	to.audience = p.audienceOf(resource, to.scopes)
 	return to, nil
 }

@@ -331,20 +331,11 @@ func (p *Provider) issue(ctx context.Context, s idp.GrantState, client idp.Clien
 		return issued{}, err
 	}
 	out := issued{TokenType: tokenType(jkt), Scope: strings.Join(to.scopes, " ")}
+	stays := client.FAPI && previous != ""
 	var rows []idp.Token
 	if s.App.Allows(s.Grant, "refresh_token") {
-		row := idp.Token{ID: idp.NewID(), GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now}
-		row.ExpiresAt = earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)
-		if client.Public() { // the others prove who they are with each refresh (RFC 9449 section 5)
-			row.JKT = jkt
-		}
-		out.RefreshToken = idp.NewSecret()
-		if previous != "" {
-			out.RefreshToken, row.PreviousID = p.successor(previous), previousID(previous)
-		}
-		row.Hash = idp.HashSecret(out.RefreshToken)
-		row.ID = previousID(out.RefreshToken)
-		rows = append(rows, row)
+		token, row := p.refreshToken(s, client, jkt, previous, now)
+		out.RefreshToken, rows = token, append(rows, row)
 	}
 	if to.format == idp.JWTToken {
 		out.AccessToken, err = p.signAccessToken(s, client, to, jkt, now)
@@ -362,7 +353,11 @@ func (p *Provider) issue(ctx context.Context, s idp.GrantState, client idp.Clien
 		return out, err
 	}
 	if len(rows) > 0 {
-		err := p.Store.CreateTokens(ctx, rows...)
+		save := p.Store.CreateTokens
+		if stays {
+			save = p.Store.RenewTokens
+		}
+		err := save(ctx, rows...)
 		if errors.Is(err, idp.ErrNotFound) { // app or person was deleted this very moment
 			return out, fail(invalidGrant, "what this rests on was deleted")
 		}
@@ -370,13 +365,33 @@ func (p *Provider) issue(ctx context.Context, s idp.GrantState, client idp.Clien
 			return out, err
 		}
 	}
-	if previous != "" {
+	if previous != "" && !stays {
 		if err := p.Store.CreatedLate(ctx, previousID(previous), now, idp.Now()); err != nil {
 			return out, err
 		}
 	}
 	out.ExpiresIn = left(now.Add(to.ttl), idp.Now())
 	return out, p.Store.TouchSession(ctx, s.Session, now)
+}
+
+// refreshToken is that of a grant, with its row. In place of a previous one it is the successor,
+// but where the client's key protects it: there the same goes on, and lives longer (FAPI 2.0
+// Security Profile section 5.3.2.1).
+func (p *Provider) refreshToken(s idp.GrantState, client idp.Client, jkt, previous string, now time.Time) (token string, row idp.Token) {
+	row = idp.Token{GrantID: s.Grant.ID, Kind: idp.RefreshToken, CreatedAt: now, ExpiresAt: earlier(now.Add(client.RefreshTTL), s.Grant.ExpiresAt)}
+	if client.Public() { // the others prove who they are with each refresh (RFC 9449 section 5)
+		row.JKT = jkt
+	}
+	switch {
+	case previous == "":
+		token = idp.NewSecret()
+	case client.FAPI:
+		token = previous
+	default:
+		token, row.PreviousID = p.successor(previous), previousID(previous)
+	}
+	row.ID, row.Hash = previousID(token), idp.HashSecret(token)
+	return token, row
 }
 
 // left is how many seconds a token lives from the answer on (RFC 6749 section 5.1). The

@@ -44,6 +44,7 @@ func Client() Fields[idp.Client] {
 		Line("jwks", func(c *client) *string { return &c.JWKS }).Each(maxJWKS).As(oneLine).InColumn().Registered(),
 		Line("jwks_uri", func(c *client) *string { return &c.JWKSURI }).Each(MaxURL).InColumn().Registered(),
 		Duration("secret_lifetime", func(c *client) *time.Duration { return &c.SecretLifetime }).Lasts(0, maxTTL).InColumn(),
+		Flag("fapi", func(c *client) *bool { return &c.FAPI }).InColumn(),
 		Flag("require_pkce", func(c *client) *bool { return &c.RequirePKCE }),
 		Flag("dpop_bound_access_tokens", func(c *client) *bool { return &c.DPoPBound }).InColumn().Registered(),
 		Flag("require_pushed_authorization_requests", func(c *client) *bool { return &c.RequirePushed }).InColumn().Registered(),

@@ -69,7 +69,7 @@ func (r appRow) app() (idp.App, error) {
 	err := clientFields.FromColumn(r.Settings, &c)
 	return idp.App{
 		Kind: idp.ClientKind(r.Kind), GrantTypes: fromWords(r.GrantTypes), Scopes: fromWords(r.Scopes),
-		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(), Claims: c.Claims, Resources: c.Resources, DPoPBound: c.DPoPBound,
+		Populations: fromWords(r.Populations), Taken: r.Taken.vocabulary(), Claims: c.Claims, Resources: c.Resources, NeedsProof: c.NeedsProof(), FAPI: c.FAPI,
 	}, err
 }
 

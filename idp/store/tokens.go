@@ -45,6 +45,17 @@ func (r tokenRow) token() idp.Token {
 // predecessor has a successor already is left out: all who present a refresh
 // token race for one INSERT, and the unique index picks the winner.
 func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
+	return s.createTokens(ctx, clause.OnConflict{DoNothing: true}, tokens)
+}
+
+// RenewTokens is CreateTokens where a token that is stored already goes on, and lives as long
+// as is said now.
+func (s *Store) RenewTokens(ctx context.Context, tokens ...idp.Token) error {
+	stays := clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoUpdates: clause.AssignmentColumns([]string{"expires_at"})}
+	return s.createTokens(ctx, stays, tokens)
+}
+
+func (s *Store) createTokens(ctx context.Context, conflict clause.OnConflict, tokens []idp.Token) error {
 	rows := make([]tokenRow, len(tokens))
 	for i, t := range tokens {
 		rows[i] = tokenRow{
@@ -56,7 +67,7 @@ func (s *Store) CreateTokens(ctx context.Context, tokens ...idp.Token) error {
 			rows[i].PreviousID = &t.PreviousID
 		}
 	}
-	return written(s.writer(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error, "tokens")
+	return written(s.writer(ctx).Clauses(conflict).Create(&rows).Error, "tokens")
 }
 
 // TokenState is a token with what decides whether it counts.

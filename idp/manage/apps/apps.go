@@ -162,6 +162,7 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	}
 	after := e.Client
 	settings.Client().Keep(before.Client, &after, e.Given)
+	imply(&after)
 	after.Kind, after.SecretHashes, after.SecretFacts, after.CreatedAt = before.Client.Kind, before.Client.SecretHashes, before.Client.SecretFacts, before.Client.CreatedAt
 	tidied := after
 	if before.Version != e.Version && (!a.Repeats || len(settings.Client().Check(&tidied)) > 0 || !settings.Client().Same(before.Client, tidied)) {

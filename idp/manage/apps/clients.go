@@ -57,6 +57,7 @@ func withDefaults(c idp.Client) idp.Client {
 	if c.ID == "" {
 		c.ID = idp.NewID()
 	}
+	c = withFAPI(c)
 	settings.Client().Defaults(&c)
 	if c.AuthMethod == "" {
 		c.AuthMethod = idp.ClientSecretBasic
@@ -117,7 +118,12 @@ func MatchLifetime(c *idp.Client) {
 
 // checkClient writes a client as it is kept, and returns all that is wrong about it.
 func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
-	wrong := settings.Client().Check(c)
+	imply(c)
+	wrong, err := m.checkFAPI(ctx, *c)
+	if err != nil {
+		return err
+	}
+	wrong = wrong.And(settings.Client().Check(c)...)
 	refuse := func(broken bool, field, key string, args ...any) {
 		if broken {
 			wrong = wrong.And(entry.Said(entry.Invalid(field, key, args...))...)

@@ -1,11 +1,13 @@
 // What the apps share: what the harness tells them, and a server with routes.
+import fs from 'node:fs'
 import http from 'node:http'
+import https from 'node:https'
 
-export const { PORT: port, BASE: base, ISSUER: issuer, CLIENT_ID: id, CLIENT_SECRET: secret } = process.env
+export const { PORT: port, BASE: base, ISSUER: issuer, CLIENT_ID: id, CLIENT_SECRET: secret, KEY: key } = process.env
 
 export function serve(routes) {
   routes['/bye'] = (request, response) => response.end('bye')
-  http.createServer(async (request, response) => {
+  const answer = async (request, response) => {
     response.redirect = (url) => response.writeHead(302, { location: String(url) }).end()
     response.json = (value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
     try {
@@ -15,5 +17,8 @@ export function serve(routes) {
     } catch (error) {
       response.writeHead(500).end(String(error.stack ?? error) + '\n' + String(error.cause ?? ''))
     }
-  }).listen(port, 'localhost')
+  }
+  const pem = process.env.CERTIFICATE && fs.readFileSync(process.env.CERTIFICATE)
+  const server = pem ? https.createServer({ cert: pem, key: pem }, answer) : http.createServer(answer)
+  server.listen(port, 'localhost')
 }
