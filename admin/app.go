@@ -245,7 +245,7 @@ func deleteApp() question[apps.ClientEntry] {
 			return page, err
 		},
 		carry: func(v *visit, c apps.ClientEntry, reason string) (func() error, error) {
-			return v.saying("/apps", "console.done.app_deleted"), v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, reason)
+			return v.saying("/apps", "console.done.app_deleted"), v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, 0, reason)
 		},
 	}
 }

@@ -25,6 +25,16 @@ func (v *visit) kindText(kind idp.AuditKind) string {
 	return or(v.written(v.textIfAny(ui.Key("console.event."+kind))), string(kind))
 }
 
+// reasonText is why something happened: what an admin wrote, or a code of ours in plain words,
+// or the kind of the event that caused it.
+func (v *visit) reasonText(e idp.AuditEvent) string {
+	reason := e.Detail["reason"]
+	if cause := e.Detail["cause"]; reason == "" && cause != "" {
+		return v.kindText(idp.AuditKind(cause))
+	}
+	return or(v.written(v.textIfAny(ui.Key("console.audit.reason."+reason))), reason)
+}
+
 // auditFilter is what an address narrows the log by.
 type auditFilter struct {
 	query system.AuditQuery

@@ -221,7 +221,7 @@ func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.
 			}
 		}
 		page.History = append(page.History, ui.HistoryRow{
-			At: e.At, Kind: v.kindText(e.Kind), By: by, Reason: e.Detail["reason"], UserAgent: e.UserAgent, Address: e.Address,
+			At: e.At, Kind: v.kindText(e.Kind), By: by, Reason: v.reasonText(e), UserAgent: e.UserAgent, Address: e.Address,
 		})
 	}
 	return nil

@@ -279,7 +279,7 @@ var actions = map[string]action{
 			return []ui.Message{*ui.Key("console.action.delete_what").With(), v.sessionsEnd(s.UserDetail), *ui.Key("console.action.final").With()}
 		},
 		answered: func(v *visit, s subject, reason string) (func() error, error) {
-			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, reason)
+			err := v.console.Manage.People.DeleteUser(v.Request.Context(), v.actor, s.ID, 0, reason)
 			return v.saying("/people", "console.done.person_deleted"), err
 		},
 	},

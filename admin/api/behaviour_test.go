@@ -299,7 +299,14 @@ func TestAConnectionsLife(t *testing.T) {
 		if pem.header.Get("Content-Disposition") == "" || !bytes.HasPrefix(pem.body, []byte("-----BEGIN CERTIFICATE-----")) {
 			t.Errorf("%v %s", pem.header, pem.body)
 		}
-		want(t, "stale", o.ask("all", "updateConnection", path, settings, "If-Match", a.header.Get("ETag")), http.StatusPreconditionFailed, "stale")
+		again := o.ask("all", "updateConnection", path, settings, "If-Match", a.header.Get("ETag"))
+		want(t, "again, the answer was lost", again, http.StatusOK, "")
+		if !bytes.Equal(again.body, changed.body) || again.header.Get("ETag") != changed.header.Get("ETag") {
+			t.Errorf("%s, not %s", again.body, changed.body)
+		}
+		want(t, "another change", o.ask("all", "updateConnection", path, with(settings, "name", "Contoso"), "If-Match", a.header.Get("ETag")), http.StatusPreconditionFailed, "stale")
+		o.service("other", idp.Permissions()...)
+		want(t, "of another", o.ask("other", "updateConnection", path, settings, "If-Match", a.header.Get("ETag")), http.StatusPreconditionFailed, "stale")
 
 		u, other := o.someone(idp.Agents), o.someone(idp.Agents)
 		identities := "/users/" + u.ID + "/identities"

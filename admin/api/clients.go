@@ -18,7 +18,7 @@ func clientOperations() []operation {
 		{ID: "createClient", Route: "POST /clients", Manage: "AddClient", Body: "NewOAuthClient", Answer: "CreatedOAuthClient", Created: true, ETag: true, Taken: "id", run: createClient},
 		{ID: "getClient", Route: "GET " + of, Manage: "Client", Answer: "OAuthClient", ETag: true, run: getClient},
 		{ID: "updateClient", Route: "PUT " + of, Manage: "UpdateClient", IfMatch: mustMatch, Body: "OAuthClientChange", Answer: "OAuthClient", ETag: true, run: updateClient},
-		{ID: "deleteClient", Route: "DELETE " + of, Manage: "DeleteClient", Body: Reason{}, run: because(deleteClient)},
+		{ID: "deleteClient", Route: "DELETE " + of, Manage: "DeleteClient", IfMatch: mayMatch, Body: Reason{}, run: because(deleteClient)},
 		{ID: "listClientSecrets", Route: "GET " + of + "/secrets", Manage: "Client", Answer: list{"secrets", ClientSecretTimes{}}, run: listClientSecrets},
 		{ID: "addClientSecret", Route: "POST " + of + "/secrets", Manage: "AddClientSecret", Answer: ClientSecret{}, Created: true, run: addClientSecret},
 		{ID: "removeClientSecret", Route: "DELETE " + of + "/secrets/{index}", Manage: "RemoveClientSecret", run: removeClientSecret},
@@ -110,7 +110,7 @@ func updateClient(v *call) (any, error) {
 }
 
 func deleteClient(v *call, reason string) error {
-	return v.manage.Apps.DeleteClient(v.ctx, v.actor, v.Param("client_id"), reason)
+	return v.manage.Apps.DeleteClient(v.ctx, v.actor, v.Param("client_id"), v.version(), reason)
 }
 
 func addClientSecret(v *call) (any, error) {

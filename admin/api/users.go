@@ -21,13 +21,17 @@ func userOperations() []operation {
 		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
 		{ID: "getUser", Route: "GET " + of, Manage: "UserDetail", Answer: User{}, ETag: true, run: getUser},
 		{ID: "updateUser", Route: "PATCH " + of, Manage: "UpdateUser", IfMatch: mustMatch, Body: UserChange{}, Answer: User{}, ETag: true, Waits: true, run: with(updateUser)},
-		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", Body: Reason{}, run: onUser(inPeople, (*people.Manager).DeleteUser)},
+		{ID: "deleteUser", Route: "DELETE " + of, Manage: "DeleteUser", IfMatch: mayMatch, Body: Reason{}, run: because(deleteUser)},
 		{ID: "anonymiseUser", Route: "POST " + of + "/anonymise", Manage: "AnonymiseUser", Body: Reason{}, run: onUser(inPeople, (*people.Manager).AnonymiseUser)},
 		{ID: "setRoles", Route: "PUT " + of + "/roles", Manage: "SetRoles", IfMatch: mustMatch, Body: RolesChange{}, ETag: true, run: with(setRoles)},
 		{ID: "listIdentities", Route: "GET " + of + "/identities", Manage: "Identities", Answer: list{"identities", Identity{}}, run: listIdentities},
 		{ID: "linkIdentity", Route: "POST " + of + "/identities", Manage: "LinkIdentity", Body: NewIdentity{}, run: with(linkIdentity)},
 		{ID: "unlinkIdentity", Route: "DELETE " + of + "/identities/{connection_id}", Manage: "UnlinkIdentity", Body: Reason{}, run: because(unlinkIdentity)},
 	}
+}
+
+func deleteUser(v *call, reason string) error {
+	return v.manage.People.DeleteUser(v.ctx, v.actor, v.Param("user_id"), v.version(), reason)
 }
 
 // NewUser is a person to be added.

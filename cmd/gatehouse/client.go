@@ -86,11 +86,14 @@ func (c clientEdit) Run(r *remote) error {
 
 type clientDelete struct {
 	app
+	versioned
 	because
 }
 
 // Run deletes a client.
-func (c clientDelete) Run(r *remote) error { return r.do(http.MethodDelete, c.at(), c) }
+func (c clientDelete) Run(r *remote) error {
+	return r.change(c.versioned, change{read: c.at(), method: http.MethodDelete, write: c.at(), body: c})
+}
 
 type clientSecret struct {
 	List   clientSecretList   `cmd:"" help:"See when each was made, last used and ends, the oldest first."`

@@ -227,10 +227,13 @@ type reasonedAction struct {
 	because
 }
 
-type userDelete struct{ reasonedAction }
+type userDelete struct {
+	reasonedAction
+	versioned
+}
 
 // Run deletes a person.
-func (c userDelete) Run(r *remote) error { return c.do(r, http.MethodDelete, c) }
+func (c userDelete) Run(r *remote) error { return c.change(r, c.versioned, http.MethodDelete, c) }
 
 type userAnonymise struct{ reasonedAction }
 

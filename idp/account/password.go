@@ -98,7 +98,7 @@ func (v *visit) postPassword() error {
 }
 
 func (v *visit) passwordRefused() error {
-	if err := v.audit(idp.AuditPasswordRefused, map[string]string{"reason": "wrong password"}); err != nil {
+	if err := v.audit(idp.AuditPasswordRefused, map[string]string{"reason": "wrong_password"}); err != nil {
 		return err
 	}
 	return v.renderPassword(http.StatusUnprocessableEntity, ui.AccountPassword{CurrentError: ui.Key("account.password.wrong").With()})

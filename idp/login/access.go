@@ -107,7 +107,7 @@ func (l *Login) passwordOpen(ctx context.Context, s *signIn, p idp.Population) (
 
 // passwordElsewhere refuses a password where none is used, without looking at it.
 func (l *Login) passwordElsewhere(c *gin.Context, s *signIn, in credentials) error {
-	event := s.audit(idp.AuditPasswordRefused, map[string]string{"reason": "portal access allows no passwords"})
+	event := s.audit(idp.AuditPasswordRefused, map[string]string{"reason": "passwords_off"})
 	event.ActorID, event.UserID = "", s.flow.UserID
 	if err := l.Store.Audit(c.Request.Context(), event); err != nil {
 		return err

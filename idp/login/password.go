@@ -249,12 +249,12 @@ func (l *Login) passwordBusy(c *gin.Context, s *signIn, in credentials, a *throt
 }
 
 func (l *Login) passwordRefused(c *gin.Context, s *signIn, in credentials, user idp.User, a *throttle.Attempt) error {
-	reason := "wrong password"
+	reason := "wrong_password"
 	switch {
 	case user.ID == "":
-		reason = "unknown email"
+		reason = "unknown_email"
 	case user.Disabled:
-		reason = "account disabled"
+		reason = "account_disabled"
 	}
 	event := s.audit(idp.AuditPasswordRefused, map[string]string{"reason": reason, "email": idp.MaskEmail(in.email)})
 	event.ActorID, event.UserID = "", user.ID

@@ -121,14 +121,14 @@ func TestTheAdminWhoIsLeftCanSignIn(t *testing.T) {
 		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Federated: true}))
 		for name, err := range map[string]error{
 			"disable": second(o.People.UpdateUser(ctx, everything(), linked.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
-			"delete":  o.People.DeleteUser(ctx, everything(), linked.ID, ticket),
+			"delete":  o.People.DeleteUser(ctx, everything(), linked.ID, 0, ticket),
 			"take":    o.People.SetRoles(ctx, everything(), linked.ID, 1, nil, ticket),
 		} {
 			if !errors.Is(err, idp.ErrLastAdmin) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		idptest.Must(t, o.People.DeleteUser(ctx, everything(), unlinked.ID, ticket))
+		idptest.Must(t, o.People.DeleteUser(ctx, everything(), unlinked.ID, 0, ticket))
 	})
 }
 

@@ -117,7 +117,7 @@ func TestAppsGoWithWhatTheyHold(t *testing.T) {
 		if n, err := o.System.RetryDeliveries(ctx, everything(), app.ID); n != 1 || err != nil {
 			t.Errorf("%d made due, %v", n, err)
 		}
-		idptest.Must(t, o.Apps.DeleteClient(ctx, everything(), app.ID, ticket))
+		idptest.Must(t, o.Apps.DeleteClient(ctx, everything(), app.ID, 0, ticket))
 		if _, err := o.db.Client(ctx, app.ID); !errors.Is(err, idp.ErrNotFound) {
 			t.Errorf("the app is %v", err)
 		}
@@ -132,7 +132,7 @@ func TestPeopleWhoGoLeaveTheirIdAlone(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
 		ctx := t.Context()
 		for name, remove := range map[string]func(id string) error{
-			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, ticket) },
+			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, 0, ticket) },
 			"anonymise": func(id string) error { return o.People.AnonymiseUser(ctx, everything(), id, ticket) },
 		} {
 			u := o.enrolled(t, idp.Agents, idp.RoleManager)

@@ -149,7 +149,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 		"RegenerateRecoveryCodes": {{"", func(a authz.Actor, at aim) error {
 			return o.Factors.RegenerateRecoveryCodes(ctx, a, at.user.ID, ticket)
 		}, true, false}},
-		"DeleteUser":    {{"", func(a authz.Actor, at aim) error { return o.People.DeleteUser(ctx, a, at.user.ID, ticket) }, false, true}},
+		"DeleteUser":    {{"", func(a authz.Actor, at aim) error { return o.People.DeleteUser(ctx, a, at.user.ID, 0, ticket) }, false, true}},
 		"AnonymiseUser": {{"", func(a authz.Actor, at aim) error { return o.People.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"ClearThrottle": {{"", func(a authz.Actor, at aim) error { return o.People.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
 		"EndGrant":      {{"", func(a authz.Actor, at aim) error { return o.People.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
@@ -194,7 +194,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 				return client(a, at.service, func(c *apps.ClientEntry) { c.Scopes = append(c.Scopes, "reports") })
 			}, false, true},
 		},
-		"DeleteClient": {{"", func(a authz.Actor, at aim) error { return o.Apps.DeleteClient(ctx, a, at.app.ID, ticket) }, false, true}},
+		"DeleteClient": {{"", func(a authz.Actor, at aim) error { return o.Apps.DeleteClient(ctx, a, at.app.ID, 0, ticket) }, false, true}},
 		"AddClientSecret": {{"of a service", func(a authz.Actor, at aim) error {
 			return second(o.Apps.AddClientSecret(ctx, a, at.service.ID))
 		}, false, true}},

@@ -95,7 +95,7 @@ func TestAddressesGoWithThePerson(t *testing.T) {
 		ctx := t.Context()
 		o.admin(t)
 		for name, remove := range map[string]func(id string) error{
-			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, ticket) },
+			"delete":    func(id string) error { return o.People.DeleteUser(ctx, everything(), id, 0, ticket) },
 			"anonymise": func(id string) error { return o.People.AnonymiseUser(ctx, everything(), id, ticket) },
 		} {
 			u := o.person(t, idp.Agents)

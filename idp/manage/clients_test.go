@@ -236,7 +236,7 @@ func TestAnIdentifierThatAppsHaveIsNoNewAPIs(t *testing.T) {
 		idptest.Must(t, err)
 		service, err := add(idp.Client{Kind: idp.ServiceClient, Name: "Service", Scopes: []string{"read"}, Resources: []string{gone}})
 		idptest.Must(t, err)
-		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, "over"))
+		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, 0, "over"))
 
 		_, err = add(idp.Client{Kind: idp.APIClient, Name: "New", Identifier: gone})
 		expectField(t, "a new API", err, "identifier")

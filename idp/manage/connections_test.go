@@ -441,12 +441,12 @@ func TestWhatIsDoneToConnectionsIsAudited(t *testing.T) {
 				t.Errorf("%s tells a secret: %s", kind, text)
 			}
 		}
-		expect(idp.AuditConnectionCreated, e.ID, `"Microsoft"`, contoso, "trust trusted", "a new client secret")
+		expect(idp.AuditConnectionCreated, e.ID, `"Microsoft"`, contoso, "trust trusted", "client_secret")
 		changed, err := o.Connections.UpdateConnection(t.Context(), everything(), change(e, func(c *connections.ConnectionChange) {
 			c.Trust, c.NewCertificate, c.CreateUsers, c.Roles = idp.LocalStep, true, true, []idp.RoleMapping{mapsTo("groups", oid, idp.RoleAgent)}
 		}))
 		idptest.Must(t, err)
-		expect(idp.AuditConnectionChanged, e.ID, "trust trusted", "trust local", "new accounts on", oid, "a new certificate")
+		expect(idp.AuditConnectionChanged, e.ID, "trust trusted", "trust local", "new accounts on", oid, "certificate")
 		idptest.Must(t, o.saveAccess(t, idp.Agents, idp.Access{Password: true, Federated: true}))
 		expect(idp.AuditAccessChanged, "before.federated:false", "after.federated:true")
 		idptest.Must(t, o.Connections.DeleteConnection(t.Context(), everything(), e.ID, changed.Version, ticket))

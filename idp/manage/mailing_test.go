@@ -74,7 +74,7 @@ func moveToVictim(t *testing.T, o *office, _ int) error {
 	email := victim
 	_, err = o.People.UpdateUser(t.Context(), everything(), u.ID, people.UserChange{Version: version, Email: &email})
 	if err == nil {
-		idptest.Must(t, o.People.DeleteUser(t.Context(), everything(), u.ID, ticket))
+		idptest.Must(t, o.People.DeleteUser(t.Context(), everything(), u.ID, 0, ticket))
 	}
 	return err
 }

@@ -386,7 +386,7 @@ func TestChangeOfAPolicyIsAudited(t *testing.T) {
 				Kind: idp.AuditOverrideChanged, ClientID: app.ID, Address: "192.0.2.7", RequestID: "r1",
 				Detail: map[string]string{
 					"before.mode": "inherit", "after.mode": "required", "before.min_acr": "", "after.min_acr": string(idp.ACRMFA),
-					"before.federated": "false", "after.federated": "true", "apply": "next_login", "version": "3", "by": "the command line",
+					"before.federated": "false", "after.federated": "true", "apply": "next_login", "version": "3", "by": "command_line",
 				},
 			},
 		}

@@ -139,7 +139,7 @@ func TestNewSetReplacesTheOldOne(t *testing.T) {
 				want := map[string]idp.AuditEvent{
 					"own":                   {ActorID: u.ID},
 					"by an admin":           {ActorID: "ada", Detail: map[string]string{"reason": ticket}},
-					"from the command line": {Detail: map[string]string{"by": "the command line"}},
+					"from the command line": {Detail: map[string]string{"by": "command_line"}},
 				}[name]
 				want.Kind, want.UserID, want.PopulationID = idp.AuditRecoveryGenerated, u.ID, population
 				diff := cmp.Diff([]idp.AuditEvent{want}, o.events(t, want.Kind, u.ID), cmpopts.IgnoreFields(want, "ID", "At"), cmpopts.EquateEmpty())
@@ -274,7 +274,7 @@ func TestViewedCodesAreThoseThatWereNotUsed(t *testing.T) {
 		o.expectLetters(t, ui.MailRecoveryViewed, u, true, 3)
 		want := []idp.AuditEvent{ // newest first
 			{ActorID: "ada", Detail: map[string]string{"reason": "again"}},
-			{Detail: map[string]string{"by": "the command line"}},
+			{Detail: map[string]string{"by": "command_line"}},
 			{ActorID: "ada", Detail: map[string]string{"reason": ticket}},
 		}
 		for i := range want {
@@ -353,7 +353,7 @@ func (o *office) expectSignedOut(t *testing.T, b belongings, told idp.Client, ac
 	var ended []string
 	for _, e := range o.events(t, idp.AuditSignedOut, b.user.ID) {
 		ended = append(ended, e.SessionID)
-		if e.ActorID != actor || e.PopulationID != b.user.PopulationID || e.Detail["reason"] == "" {
+		if e.ActorID != actor || e.PopulationID != b.user.PopulationID || e.Detail["cause"] == "" {
 			t.Errorf("the audit log says %+v", e)
 		}
 	}

@@ -162,7 +162,7 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"UpdateClient", nil, func(a authz.Actor) error {
 			return second(o.Apps.UpdateClient(ctx, a, apps.ClientEntry{Client: idp.Client{ID: client.ID}}))
 		}},
-		{"DeleteClient", nil, func(a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, "") }},
+		{"DeleteClient", nil, func(a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, 0, "") }},
 		{"InitialTokens", nil, func(a authz.Actor) error { return third(o.Apps.InitialTokens(ctx, a, "", 0)) }},
 		{"InitialToken", nil, func(a authz.Actor) error { return second(o.Apps.InitialToken(ctx, a, "none")) }},
 		{"AddInitialToken", nil, func(a authz.Actor) error { return third(o.Apps.AddInitialToken(ctx, a, idp.InitialToken{})) }},
@@ -232,7 +232,7 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"UpdateUser", nil, func(a authz.Actor) error {
 			return second(o.People.UpdateUser(ctx, a, u.ID, people.UserChange{Version: -1}))
 		}},
-		{"DeleteUser", nil, func(a authz.Actor) error { return o.People.DeleteUser(ctx, a, u.ID, "") }},
+		{"DeleteUser", nil, func(a authz.Actor) error { return o.People.DeleteUser(ctx, a, u.ID, 0, "") }},
 		{"AnonymiseUser", nil, func(a authz.Actor) error { return o.People.AnonymiseUser(ctx, a, u.ID, "") }},
 		{"SetPassword", nil, func(a authz.Actor) error { return o.People.SetPassword(ctx, a, u.ID, "gentle maple corner", "") }},
 		{"ClearThrottle", nil, func(a authz.Actor) error { return o.People.ClearThrottle(ctx, a, u.ID, "") }},

@@ -52,7 +52,7 @@ func TestTestMailArrivesAtOnce(t *testing.T) {
 		}
 		o.expectTested(t, 1, "ada", map[string]string{"to": "m•••@rtx.example", "outcome": "sent"})
 		idptest.Must(t, o.System.TestMail(t.Context(), authz.System(), "kim@rtx.example"))
-		o.expectTested(t, 2, "", map[string]string{"to": "k•••@rtx.example", "outcome": "sent", "by": "the command line"})
+		o.expectTested(t, 2, "", map[string]string{"to": "k•••@rtx.example", "outcome": "sent", "by": "command_line"})
 		if n := query[int](t, o, "SELECT COUNT(*) FROM outbox"); n != 0 || len(box.All("kim@rtx.example")) != 1 {
 			t.Errorf("%d in the outbox, %d arrived", n, len(box.All("")))
 		}

@@ -56,7 +56,7 @@ func TestNobodyReachesUp(t *testing.T) {
 			"rename":           second(o.People.UpdateUser(ctx, almost(), admin.ID, people.UserChange{Version: 1, Name: ptr("Mine")})),
 			"redirect":         second(o.People.UpdateUser(ctx, almost(), admin.ID, people.UserChange{Version: 1, Email: ptr("evil@rtx.example")})),
 			"disable":          second(o.People.UpdateUser(ctx, almost(), admin.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
-			"delete":           o.People.DeleteUser(ctx, almost(), admin.ID, ticket),
+			"delete":           o.People.DeleteUser(ctx, almost(), admin.ID, 0, ticket),
 			"anonymise":        o.People.AnonymiseUser(ctx, almost(), admin.ID, ticket),
 			"password":         o.People.SetPassword(ctx, almost(), admin.ID, "gentle maple corner", ticket),
 			"clear":            o.People.ClearThrottle(ctx, almost(), admin.ID, ticket),
@@ -79,7 +79,7 @@ func TestNobodyReachesUp(t *testing.T) {
 			"role by clients":  third(o.Apps.AddClient(ctx, holder(idp.PermissionClients, idp.PermissionAudit), idp.Client{Name: "A", Kind: idp.ServiceClient, Roles: []string{auditor.ID}})),
 			"app's secret":     second(o.Apps.AddClientSecret(ctx, almost(), service.ID)),
 			"app's name":       second(o.Apps.UpdateClient(ctx, almost(), changed)),
-			"delete the app":   o.Apps.DeleteClient(ctx, almost(), service.ID, ticket),
+			"delete the app":   o.Apps.DeleteClient(ctx, almost(), service.ID, 0, ticket),
 			"map a role":       second(o.Connections.AddConnection(ctx, almost(), entra(func(c *connections.ConnectionChange) { c.Roles = mapping.Roles }))),
 			"map by access":    second(o.Connections.AddConnection(ctx, holder(idp.PermissionAuthentication, idp.PermissionAudit), entra(func(c *connections.ConnectionChange) { c.Roles = mapping.Roles }))),
 			"map to others":    second(o.Connections.UpdateConnection(ctx, almost(), change(mapping, func(c *connections.ConnectionChange) { c.Tenants = []string{fabrikam} }))),
@@ -119,7 +119,7 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 		self := authz.Actor{UserID: u.ID, Permissions: idp.Permissions(), SecondStepAt: idp.Now()}
 		for name, err := range map[string]error{
 			"disable":   second(o.People.UpdateUser(ctx, self, u.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
-			"delete":    o.People.DeleteUser(ctx, self, u.ID, ticket),
+			"delete":    o.People.DeleteUser(ctx, self, u.ID, 0, ticket),
 			"anonymise": o.People.AnonymiseUser(ctx, self, u.ID, ticket),
 		} {
 			if !errors.Is(err, authz.ErrForbidden) {
@@ -129,10 +129,10 @@ func TestNobodyShutsThemselvesOut(t *testing.T) {
 		idptest.Must(t, o.People.SetRoles(ctx, self, u.ID, 1, nil, ticket)) // another admin is left
 		for name, err := range map[string]error{
 			"disable":     second(o.People.UpdateUser(ctx, everything(), other.ID, people.UserChange{Version: 1, Disabled: ptr(true), Reason: ticket})),
-			"delete":      o.People.DeleteUser(ctx, everything(), other.ID, ticket),
+			"delete":      o.People.DeleteUser(ctx, everything(), other.ID, 0, ticket),
 			"anonymise":   o.People.AnonymiseUser(ctx, everything(), other.ID, ticket),
 			"take":        o.People.SetRoles(ctx, everything(), other.ID, 1, []string{idp.RoleManager}, ticket),
-			"the command": o.People.DeleteUser(ctx, authz.System(), other.ID, ""),
+			"the command": o.People.DeleteUser(ctx, authz.System(), other.ID, 0, ""),
 		} {
 			if !errors.Is(err, idp.ErrLastAdmin) {
 				t.Errorf("%s: %v", name, err)
@@ -237,8 +237,8 @@ func TestFreshSecondStepForWhatGivesPower(t *testing.T) {
 			"role":    second(o.Roles.CreateRole(ctx, old, "R", nil, ticket)),
 			"email":   second(o.People.UpdateUser(ctx, old, u.ID, people.UserChange{Version: 1, Email: ptr("new@rtx.example")})),
 			"secret":  second(o.Apps.AddClientSecret(ctx, old, app.ID)),
-			"delete":  o.People.DeleteUser(ctx, old, u.ID, ticket),
-			"app":     o.Apps.DeleteClient(ctx, old, app.ID, ticket),
+			"delete":  o.People.DeleteUser(ctx, old, u.ID, 0, ticket),
+			"app":     o.Apps.DeleteClient(ctx, old, app.ID, 0, ticket),
 			"manager": second(o.People.AddUser(ctx, old, people.NewUser{Population: idp.Agents, Email: "m@rtx.example", Roles: []string{idp.RoleManager}})),
 		} {
 			if !errors.Is(err, authz.ErrStepUp) {

@@ -79,7 +79,9 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 			entry.Name = "Another name"
 			return errors.Join(err, second(o.Apps.UpdateClient(ctx, a, entry)))
 		},
-		"DeleteClient": func(ctx context.Context, a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, ticket) },
+		"DeleteClient": func(ctx context.Context, a authz.Actor) error {
+			return o.Apps.DeleteClient(ctx, a, client.ID, 0, ticket)
+		},
 		"AddClientSecret": func(ctx context.Context, a authz.Actor) error {
 			secrets(`["AA=="]`)
 			return second(o.Apps.AddClientSecret(ctx, a, client.ID))
@@ -195,7 +197,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 		"UpdateUser": func(ctx context.Context, a authz.Actor) error {
 			return second(o.People.UpdateUser(ctx, a, u.ID, people.UserChange{Version: 1, Name: ptr("Another name")}))
 		},
-		"DeleteUser": func(ctx context.Context, a authz.Actor) error { return o.People.DeleteUser(ctx, a, away.ID, ticket) },
+		"DeleteUser": func(ctx context.Context, a authz.Actor) error { return o.People.DeleteUser(ctx, a, away.ID, 0, ticket) },
 		"AnonymiseUser": func(ctx context.Context, a authz.Actor) error {
 			return o.People.AnonymiseUser(ctx, a, nobody.ID, ticket)
 		},

@@ -146,7 +146,7 @@ func TestARequestURIIsOfItsClientItsTimeAndItsBrowser(t *testing.T) {
 		t.Errorf("a redirect URI that was taken away: %d %v", page.Status, page.Left)
 	}
 	gone := k.pushed(other)
-	idptest.Must(t, k.Store.DeleteClient(t.Context(), other.Client.ID))
+	idptest.Must(t, k.Store.DeleteClient(t.Context(), other.Client.ID, 0))
 	wantPage(t, k.browser.Get(gone.URL), 400)
 }
 

@@ -140,7 +140,7 @@ func TestADeletedAPIGetsNoTokens(t *testing.T) {
 	k := start(t, idptest.Migrated(t))
 	api, _, app, service := k.apis(idp.OpaqueToken)
 	tokens := k.tokens(app, "resource", tickets, "scope", "openid offline_access")
-	idptest.Must(t, k.Store.DeleteClient(t.Context(), api.Client.ID))
+	idptest.Must(t, k.Store.DeleteClient(t.Context(), api.Client.ID, 0))
 	k.refresh(app, tokens.RefreshToken).want(t, 400, "invalid_target")
 	k.ask(service).want(t, 400, "invalid_target")
 }

@@ -37,7 +37,7 @@ func TestAppIsDeletedWhileItIsUsed(t *testing.T) {
 			form := fresh.Get(party.Begin().URL)
 			tries := []func() bool{
 				func() bool {
-					return app.Manage.Apps.DeleteClient(t.Context(), authz.System(), party.Client.ID, "it is gone") == nil
+					return app.Manage.Apps.DeleteClient(t.Context(), authz.System(), party.Client.ID, 0, "it is gone") == nil
 				},
 				func() bool { _, err := party.Refresh(token.RefreshToken); return answered(err) },
 				func() bool {

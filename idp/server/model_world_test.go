@@ -340,7 +340,7 @@ func (w *intrigue) clear() {
 		}
 	}
 	for _, c := range w.created {
-		gone(w.app.Store.DeleteClient(w.ctx, c))
+		gone(w.app.Store.DeleteClient(w.ctx, c, 0))
 	}
 	ids := []string{w.self.ID}
 	for _, p := range w.people {
@@ -352,7 +352,7 @@ func (w *intrigue) clear() {
 		ids = append(ids, u.ID)
 	}
 	for _, id := range ids {
-		gone(w.app.Store.DeleteUser(w.ctx, id))
+		gone(w.app.Store.DeleteUser(w.ctx, id, 0))
 	}
 }
 

@@ -107,7 +107,7 @@ func TestPersonIsDeletedInTheLastStep(t *testing.T) {
 		for _, status := range idptest.Race(2*people, func(n int) int {
 			i := n / 2
 			if n%2 == 0 {
-				if err := app.Manage.People.DeleteUser(t.Context(), authz.System(), ids[i], "they left"); err != nil {
+				if err := app.Manage.People.DeleteUser(t.Context(), authz.System(), ids[i], 0, "they left"); err != nil {
 					t.Errorf("delete: %v", err)
 				}
 				return 200

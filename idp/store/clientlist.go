@@ -129,10 +129,20 @@ func (s *Store) takeFromClient(ctx context.Context, version int64, after idp.Cli
 	return string(text), column, err
 }
 
-// DeleteClient removes a client with its grants and tokens; the audit log stays.
-func (s *Store) DeleteClient(ctx context.Context, id string) error {
+// DeleteClient removes a client with its grants and tokens, as remove says; the audit log
+// stays.
+func (s *Store) DeleteClient(ctx context.Context, id string, version int64) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		s.AfterCommit(ctx, func() { s.forgetClient(id) })
-		return once(s.writer(ctx).Where("id = ?", id).Delete(&clientRow{}), "client", idp.ErrNotFound)
+		return s.remove(ctx, &clientRow{}, "client", id, version)
 	})
+}
+
+// remove deletes a row that has a version, whatever that is where version is 0.
+// idp.ErrConflict: the version is not that of now.
+func (s *Store) remove(ctx context.Context, row any, what, id string, version int64) error {
+	if version == 0 {
+		return once(s.writer(ctx).Where("id = ?", id).Delete(row), what, idp.ErrNotFound)
+	}
+	return once(s.writer(ctx).Where("id = ? AND version = ?", id, version).Delete(row), what, idp.ErrConflict)
 }

@@ -51,7 +51,7 @@ func (s *Store) forgetCredential(ctx context.Context, v Sealed) error {
 	}
 	return s.Audit(ctx, idp.AuditEvent{
 		Kind:   idp.AuditConnectionChanged,
-		Detail: map[string]string{"connection": v.ID, "enabled": "false", "reason": "the master key is lost"},
+		Detail: map[string]string{"connection": v.ID, "enabled": "false", "reason": "master_key_lost"},
 	})
 }
 

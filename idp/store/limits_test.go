@@ -23,7 +23,7 @@ func TestRefusalsFromOneNetworkAreOneRow(t *testing.T) {
 		refused := func(i int, address, user string, kind idp.AuditKind) error {
 			ctx := idp.WithVisit(t.Context(), &idp.Visit{Address: address, RequestID: fmt.Sprint(i), UserAgent: fmt.Sprint("made up ", i)})
 			return stores[i%2].Audit(ctx, idp.AuditEvent{
-				Kind: kind, UserID: user, Detail: map[string]string{"reason": "wrong password", "email": fmt.Sprint(i)},
+				Kind: kind, UserID: user, Detail: map[string]string{"reason": "wrong_password", "email": fmt.Sprint(i)},
 			})
 		}
 		const n = 100
@@ -42,7 +42,7 @@ func TestRefusalsFromOneNetworkAreOneRow(t *testing.T) {
 		idptest.Must(t, err)
 		for _, e := range events {
 			times[e.Times]++
-			if e.Times == n && (e.LastAt.Before(e.At) || e.Detail["reason"] != "wrong password" || e.RequestID == "") {
+			if e.Times == n && (e.LastAt.Before(e.At) || e.Detail["reason"] != "wrong_password" || e.RequestID == "") {
 				t.Errorf("the counted one is %+v", e)
 			}
 		}
@@ -231,7 +231,7 @@ func TestRepeatedRefusalsOfOneActorAreOneRow(t *testing.T) {
 			{idp.AuditOperationRefused, "", "", map[string]string{"service": "two", "operation": "list people", "reason": "forbidden"}},
 			{idp.AuditOperationRefused, "maya", "", map[string]string{"operation": "list people", "reason": "forbidden"}},
 			{idp.AuditOperationRefused, "maya", "robin", map[string]string{"operation": "delete a person", "reason": "forbidden"}},
-			{idp.AuditOperationRefused, "maya", "robin", map[string]string{"operation": "delete a person", "reason": "second step"}},
+			{idp.AuditOperationRefused, "maya", "robin", map[string]string{"operation": "delete a person", "reason": "second_step"}},
 			{idp.AuditFederatedRefused, "", "", map[string]string{"connection": "c", "reason": "token"}},
 			{idp.AuditFederatedPending, "", "", map[string]string{"connection": "c", "subject": "s"}},
 			{idp.AuditCodeReused, "", "maya", map[string]string{"grant": "g"}},

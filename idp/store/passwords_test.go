@@ -75,7 +75,7 @@ func TestFormerPasswordsAreKeptAsLongAsTheyCount(t *testing.T) {
 		idptest.Must(t, db.AnonymiseUser(t.Context(), w.User.ID, "gone@anonymised.invalid", idp.Now()))
 		expectFormer(t, db, w.User.ID)
 		expectFormer(t, db, other.ID, "new")
-		idptest.Must(t, db.DeleteUser(t.Context(), other.ID))
+		idptest.Must(t, db.DeleteUser(t.Context(), other.ID, 0))
 		expectFormer(t, db, other.ID)
 	})
 }

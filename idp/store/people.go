@@ -289,9 +289,10 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 	})
 }
 
-// DeleteUser removes a user with everything that is theirs; the audit log stays.
-func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	return once(s.writer(ctx).Where("id = ?", id).Delete(&userRow{}), "user", idp.ErrNotFound)
+// DeleteUser removes a user with everything that is theirs, as remove says; the audit log
+// stays.
+func (s *Store) DeleteUser(ctx context.Context, id string, version int64) error {
+	return s.remove(ctx, &userRow{}, "user", id, version)
 }
 
 // AnonymiseUser takes from a user's row whatever says who they are, with their

@@ -222,23 +222,24 @@ func (m *Manager) saveApp(ctx context.Context, a authz.Actor, before store.Versi
 	return clientEntry(a, store.VersionedClient{Client: after, Version: before.Version + 1, Override: before.Override}), err
 }
 
-// DeleteClient removes a client with everything that it holds of people: its tokens
-// end. Sessions go on.
-func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id, reason string) error {
+// DeleteClient removes a client, whatever its version where that is 0, with everything that
+// it holds of people: its tokens end. Sessions go on. idp.ErrConflict: the version is not
+// that of now.
+func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.app(ctx, a, authz.Request{Op: "DeleteClient", Reason: reason}, id)
 	if err != nil {
 		return err
 	}
-	return m.removeApp(ctx, before.Client, a.Audit(idp.AuditClientDeleted, reason, nil))
+	return m.removeApp(ctx, before.Client, version, a.Audit(idp.AuditClientDeleted, reason, nil))
 }
 
-// removeApp removes a client with an audit event.
-func (m *Manager) removeApp(ctx context.Context, c idp.Client, e idp.AuditEvent) error {
+// removeApp removes a client, whatever its version where that is 0, with an audit event.
+func (m *Manager) removeApp(ctx context.Context, c idp.Client, version int64, e idp.AuditEvent) error {
 	return m.Store.Do(ctx, func(ctx context.Context) error {
 		if err := m.Store.CancelLane(ctx, c.ID, idp.Now()); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteClient(ctx, c.ID); err != nil {
+		if err := m.Store.DeleteClient(ctx, c.ID, version); err != nil {
 			return err
 		}
 		e.ClientID, e.Detail["name"] = c.ID, c.Name

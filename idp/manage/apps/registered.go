@@ -75,7 +75,7 @@ func (m *Manager) Register(ctx context.Context, bearer string, body Metadata) (r
 }
 
 func ofRegistration(kind idp.AuditKind, tokenID string) idp.AuditEvent {
-	return idp.AuditEvent{Kind: kind, Detail: map[string]string{"by": "the app itself", "initial_access_token": tokenID}}
+	return idp.AuditEvent{Kind: kind, Detail: map[string]string{"by": "app", "initial_access_token": tokenID}}
 }
 
 // Registered reads an app by its registration access token.
@@ -123,7 +123,7 @@ func (m *Manager) DeleteRegistered(ctx context.Context, id, bearer string) error
 	if err != nil {
 		return err
 	}
-	return m.removeApp(ctx, before.Client, ofRegistration(idp.AuditClientDeleted, token.ID))
+	return m.removeApp(ctx, before.Client, 0, ofRegistration(idp.AuditClientDeleted, token.ID))
 }
 
 // registration finds an app by its id and registration access token, and the token that it

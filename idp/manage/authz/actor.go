@@ -93,7 +93,7 @@ func (a Actor) Audit(kind idp.AuditKind, reason string, detail map[string]string
 		detail = map[string]string{}
 	}
 	if a.System {
-		detail["by"] = "the command line"
+		detail["by"] = "command_line"
 	}
 	if a.Service != "" {
 		detail["service"] = a.Service
@@ -102,6 +102,11 @@ func (a Actor) Audit(kind idp.AuditKind, reason string, detail map[string]string
 		detail["reason"] = reason
 	}
 	return idp.AuditEvent{Kind: kind, ActorID: a.UserID, Detail: detail}
+}
+
+// AuditSignOut is an event of sessions that end by an operation, of which cause is the kind.
+func (a Actor) AuditSignOut(cause idp.AuditKind) idp.AuditEvent {
+	return a.Audit(idp.AuditSignedOut, "", map[string]string{"cause": string(cause)})
 }
 
 // CanSeePeople tells whose data the actor's permissions let them see: agents, and

@@ -182,7 +182,7 @@ func (m *Manager) refused(ctx context.Context, a Actor, r Request, err error) er
 		Detail: map[string]string{"operation": rules[r.Op].name, "reason": "forbidden", "cause": err.Error()},
 	}
 	if errors.Is(err, ErrStepUp) {
-		e.Detail["reason"] = "second step"
+		e.Detail["reason"] = "second_step"
 	}
 	if a.Service != "" {
 		e.Detail["service"] = a.Service

@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/store"
 )
 
 // ConnectionEntry is a connection as it is managed: without its secrets.
@@ -163,11 +164,11 @@ func (m *Manager) UpdateConnection(ctx context.Context, a authz.Actor, n Connect
 	if c, err = m.prepareConnection(ctx, a, c, n); err != nil {
 		return ConnectionEntry{}, err
 	}
-	again := c
-	if a.Repeats {
-		again.Version = before.Version
+	done, err := m.carriedOut(ctx, a, before, c, n)
+	if err != nil {
+		return ConnectionEntry{}, err
 	}
-	if authz.Same(before, again) {
+	if done {
 		return m.connectionEntry(ctx, before)
 	}
 	if authz.MovesWay(before, c) {
@@ -204,6 +205,28 @@ func (m *Manager) UpdateConnection(ctx context.Context, a authz.Actor, n Connect
 	}
 	c.Version++
 	return m.connectionEntry(ctx, c)
+}
+
+// carriedOut tells whether a connection is what a change would make of it, or has a
+// certificate that the same change has made, whose answer was lost.
+func (m *Manager) carriedOut(ctx context.Context, a authz.Actor, before, c idp.Connection, n ConnectionChange) (bool, error) {
+	made := n.NewCertificate && a.Repeats && before.Certificate != "" && c.Version+1 == before.Version
+	if made {
+		c.Secret, c.Key, c.Certificate = before.Secret, before.Key, before.Certificate
+	}
+	if a.Repeats {
+		c.Version = before.Version
+	}
+	if same := authz.Same(before, c); !same || !made {
+		return same, nil
+	}
+	events, err := m.Store.AuditPage(ctx, store.AuditQuery{Kind: idp.AuditConnectionChanged, PopulationID: c.PopulationID, Limit: 50})
+	i := slices.IndexFunc(events, func(e idp.AuditEvent) bool { return e.Detail["connection"] == c.ID })
+	if i < 0 {
+		return false, err
+	}
+	e := events[i]
+	return e.Detail["credential"] == newCertificate && e.ActorID == a.UserID && e.Detail["service"] == a.Service, err
 }
 
 // checkTwice refuses a connection that there is already: it would stand twice on the
@@ -252,13 +275,16 @@ func (m *Manager) checkOtherIssuer(ctx context.Context, before, after idp.Connec
 	return nil
 }
 
+// newCertificate says in an audit event that one was made.
+const newCertificate = "certificate"
+
 // credential adds to an audit event what proves who we are from now on.
 func (n ConnectionChange) credential(detail map[string]string) map[string]string {
 	switch {
 	case n.ClientSecret != "":
-		detail["credential"] = "a new client secret"
+		detail["credential"] = "client_secret"
 	case n.NewCertificate:
-		detail["credential"] = "a new certificate"
+		detail["credential"] = newCertificate
 	}
 	return detail
 }
@@ -288,7 +314,7 @@ func (m *Manager) DeleteConnection(ctx context.Context, a authz.Actor, id string
 		if err := m.Store.RevokeGrantsThrough(ctx, id, idp.Now()); err != nil {
 			return err
 		}
-		if _, err := m.Sessions.EndThrough(ctx, a.Audit(idp.AuditSignedOut, "the connection was deleted", nil), id); err != nil {
+		if _, err := m.Sessions.EndThrough(ctx, a.AuditSignOut(idp.AuditConnectionDeleted), id); err != nil {
 			return err
 		}
 		if err := m.Store.DeleteConnection(ctx, id, cmp.Or(version, c.Version)); err != nil {

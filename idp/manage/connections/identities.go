@@ -159,7 +159,7 @@ func (m *Manager) Unlink(
 		if err := rest(ctx); err != nil {
 			return err
 		}
-		if err := m.People.SignOutEverywhere(ctx, user, a.Audit(idp.AuditSignedOut, "a connected account was unlinked", nil), except); err != nil {
+		if err := m.People.SignOutEverywhere(ctx, user, a.AuditSignOut(idp.AuditIdentityUnlinked), except); err != nil {
 			return err
 		}
 		if err := m.Authz.AuditOf(ctx, a.Audit(idp.AuditIdentityUnlinked, reason, map[string]string{"connection": c.ID}), user); err != nil {

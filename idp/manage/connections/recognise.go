@@ -332,13 +332,13 @@ func (m *Manager) syncRoles(ctx context.Context, c idp.Connection, a idp.Asserti
 	}
 	detail := map[string]string{"connection": c.ID, "from": strings.Join(now, " "), "to": strings.Join(next, " ")}
 	if a.Overage {
-		detail["overage"] = "the person is in more groups than the token holds: use app roles"
+		detail["overage"] = "groups" // the token holds none: app roles would
 	}
 	if slices.Contains(now, idp.RoleAdmin) && !slices.Contains(next, idp.RoleAdmin) {
 		switch err := m.People.KeepAnAdmin(ctx, user); {
 		case errors.Is(err, idp.ErrLastAdmin):
 			next = append(next, idp.RoleAdmin)
-			detail["to"], detail["kept"] = strings.Join(next, " "), "nobody else is an admin"
+			detail["to"], detail["kept"] = strings.Join(next, " "), "last_admin"
 		case err != nil:
 			return err
 		}

@@ -202,7 +202,7 @@ func (m *Manager) ResetMFA(ctx context.Context, a authz.Actor, userID, reason st
 		if err := m.Store.Audit(ctx, e); err != nil {
 			return err
 		}
-		if err := m.People.SignOutEverywhere(ctx, user, a.Audit(idp.AuditSignedOut, "the second step was reset", nil), ""); err != nil {
+		if err := m.People.SignOutEverywhere(ctx, user, a.AuditSignOut(idp.AuditMFAReset), ""); err != nil {
 			return err
 		}
 		return m.People.Notify(ctx, user, ui.Mail{Kind: ui.MailMFAReset, ByAdmin: true})

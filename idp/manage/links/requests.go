@@ -105,12 +105,12 @@ func (m *Manager) carryRegistration(ctx context.Context, r LinkRequest, p idp.Po
 	case err != nil: // the rules changed since it was asked
 		outcome, err = "refused: "+err.Error(), nil
 	case u.ID != "":
-		outcome = "has an account"
+		outcome = "has_account"
 		err = m.mailTo(ctx, u, p, ui.Mail{Kind: ui.MailAccountExists})
 	default:
 		var invited bool
 		if invited, err = m.inviteAgain(ctx, p, r.Email); invited {
-			outcome = "is invited"
+			outcome = "is_invited"
 		} else if err == nil {
 			err = m.mailRegistration(ctx, r, p)
 		}

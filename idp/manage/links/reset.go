@@ -16,14 +16,14 @@ func (m *Manager) carryReset(ctx context.Context, r LinkRequest, p idp.Populatio
 	outcome := ""
 	switch {
 	case !p.Access.Password:
-		outcome = "password sign-in is off"
+		outcome = "passwords_off"
 	case u.ID == "":
-		outcome = "unknown email"
+		outcome = "unknown_email"
 	case u.Disabled:
-		outcome = "account disabled"
+		outcome = "account_disabled"
 	case u.PasswordHash == "" && p.Access.Federated:
 		// Who left there must not come back by a mailbox.
-		outcome = "signs in elsewhere"
+		outcome = "signs_in_elsewhere"
 		if err := m.mailTo(ctx, u, p, ui.Mail{Kind: ui.MailNoPassword}); err != nil {
 			return err
 		}
@@ -114,7 +114,7 @@ func (m *Manager) afterReset(ctx context.Context, o OpenLink) error {
 			return err
 		}
 	}
-	by := map[string]string{"by": "a link by mail"}
+	by := map[string]string{"by": "link"}
 	if err := m.People.SignOutEverywhere(ctx, o.user, idp.AuditEvent{Kind: idp.AuditSignedOut, ActorID: o.user.ID, Detail: by}, ""); err != nil {
 		return err
 	}

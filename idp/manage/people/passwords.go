@@ -215,7 +215,7 @@ func (m *Manager) endOthers(ctx context.Context, p idp.Population, u idp.User, s
 		return err
 	}
 	if p.EndOthers {
-		ended := idp.AuditEvent{ActorID: u.ID, Detail: map[string]string{"reason": "the password was changed"}}
+		ended := authz.Actor{UserID: u.ID}.AuditSignOut(idp.AuditPasswordChanged)
 		if _, err := m.Sessions.EndAllOf(ctx, ended, u.ID, spared.Session); err != nil {
 			return err
 		}
@@ -265,7 +265,7 @@ func (m *Manager) SetPassword(ctx context.Context, a authz.Actor, userID, plain,
 		if err := m.Store.Audit(ctx, e); err != nil {
 			return err
 		}
-		if err := m.SignOutEverywhere(ctx, user, a.Audit(idp.AuditSignedOut, "the password was changed", nil), ""); err != nil {
+		if err := m.SignOutEverywhere(ctx, user, a.AuditSignOut(idp.AuditPasswordChanged), ""); err != nil {
 			return err
 		}
 		return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailPasswordChanged, ByAdmin: true})

@@ -130,7 +130,7 @@ func (m *Manager) Withhold(ctx context.Context, c idp.Connection, user idp.User,
 		return next, nil
 	}
 	e := idp.AuditEvent{Kind: idp.AuditRolesWithheld, Detail: map[string]string{
-		"connection": c.ID, "roles": strings.Join(withheld, " "), "cause": "the account has a way in that its owner has not proved to be theirs",
+		"connection": c.ID, "roles": strings.Join(withheld, " "), "cause": "unproved_way_in",
 	}}
 	next = slices.DeleteFunc(slices.Clone(next), func(id string) bool { return slices.Contains(withheld, id) })
 	return next, m.Authz.AuditOf(ctx, e, user)

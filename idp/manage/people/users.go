@@ -221,7 +221,7 @@ func (m *Manager) noteSwitched(ctx context.Context, a authz.Actor, u idp.User, r
 	kind, mail := idp.AuditUserEnabled, ui.MailAccountEnabled
 	if u.Disabled {
 		kind, mail = idp.AuditUserDisabled, ui.MailAccountDisabled
-		if err := m.SignOutEverywhere(ctx, u, a.Audit(idp.AuditSignedOut, "the account was disabled", nil), ""); err != nil {
+		if err := m.SignOutEverywhere(ctx, u, a.AuditSignOut(idp.AuditUserDisabled), ""); err != nil {
 			return err
 		}
 	}
@@ -253,12 +253,13 @@ func (m *Manager) KeepAnAdmin(ctx context.Context, u idp.User) error {
 	return err
 }
 
-// DeleteUser removes a person and everything that is theirs; their sessions end and apps
-// are told. The audit log keeps their id and nothing else that says who they are. Actors
-// cannot delete themselves (ErrForbidden), nor the last admin (idp.ErrLastAdmin).
-func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id, reason string) error {
+// DeleteUser removes a person, whatever their version where that is 0, and everything that
+// is theirs; their sessions end and apps are told. The audit log keeps their id and nothing
+// else that says who they are. Actors cannot delete themselves (ErrForbidden), nor the last
+// admin (idp.ErrLastAdmin). idp.ErrConflict: the version is not that of now.
+func (m *Manager) DeleteUser(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	return m.removeUser(ctx, a, authz.Request{Op: "DeleteUser", Reason: reason}, id, idp.AuditUserDeleted, func(ctx context.Context) error {
-		return m.Store.DeleteUser(ctx, id)
+		return m.Store.DeleteUser(ctx, id, version)
 	})
 }
 
@@ -292,7 +293,7 @@ func (m *Manager) removeUser(ctx context.Context, a authz.Actor, r authz.Request
 		if err := m.Store.LockUser(ctx, id); err != nil {
 			return err
 		}
-		if err := m.SignOutEverywhere(ctx, user, a.Audit(idp.AuditSignedOut, "the account was removed", nil), ""); err != nil {
+		if err := m.SignOutEverywhere(ctx, user, a.AuditSignOut(kind), ""); err != nil {
 			return err
 		}
 		if err := m.Store.CancelMailTo(ctx, id, idp.Now()); err != nil {
