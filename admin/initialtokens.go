@@ -125,7 +125,7 @@ func withdrawInitialToken() question[idp.InitialToken] {
 			page.Console, err = v.frame(v.Request.Context(), "/apps")
 			page.Crumbs = append(v.appCrumbs(), ui.Link{Label: v.text("console.initial_tokens.heading"), URL: v.path("/apps/registration")})
 			page.Heading, page.Button, page.Danger = *ui.Key("console.initial_tokens.withdraw_heading").With(t.Name), *ui.Key("console.initial_tokens.withdraw").With(), true
-			page.Consequences = says("console.initial_tokens.withdraw_new", "console.initial_tokens.withdraw_apps", "console.deed.final")
+			page.Consequences = says("console.initial_tokens.withdraw_new", "console.initial_tokens.withdraw_apps", "console.action.final")
 			return page, err
 		},
 		carry: func(v *visit, t token, reason string) (func() error, error) {
