@@ -76,6 +76,8 @@ const (
 	AuditRoleCreated        AuditKind = "role.created"
 	AuditRoleChanged        AuditKind = "role.changed"
 	AuditRoleDeleted        AuditKind = "role.deleted"
+	AuditInitialTokenMade   AuditKind = "initial_token.created"
+	AuditInitialTokenEnded  AuditKind = "initial_token.withdrawn"
 	AuditClientChanged      AuditKind = "client.changed"
 	AuditClientDeleted      AuditKind = "client.deleted"
 	AuditSecretAdded        AuditKind = "client.secret_added"

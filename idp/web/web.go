@@ -40,8 +40,8 @@ type Config struct {
 	// API is a path below the issuer's under which errors are for programs:
 	// application/problem+json (RFC 9457), not pages. Optional.
 	API string
-	// Endpoints are paths below the issuer's whose errors are those of OAuth: JSON with
-	// error and error_description (RFC 6749 section 5.2).
+	// Endpoints are paths below the issuer's, each with what is below it, whose errors are
+	// those of OAuth: JSON with error and error_description (RFC 6749 section 5.2).
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
@@ -268,7 +268,7 @@ func (w *Web) fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
-	if slices.Contains(w.cfg.Endpoints, strings.TrimPrefix(c.Request.URL.Path, w.base)) {
+	if w.isEndpoint(strings.TrimPrefix(c.Request.URL.Path, w.base)) {
 		writeError(c, p.Kind)
 		return
 	}
@@ -292,6 +292,12 @@ func (w *Web) fail(c *gin.Context, err error) {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}
+}
+
+func (w *Web) isEndpoint(path string) bool {
+	return slices.ContainsFunc(w.cfg.Endpoints, func(endpoint string) bool {
+		return path == endpoint || strings.HasPrefix(path, endpoint+"/")
+	})
 }
 
 // writeError answers a client at an endpoint of the protocol.
