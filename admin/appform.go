@@ -202,6 +202,11 @@ func (v *visit) askMoreOfApp(now apps.ClientEntry, c idp.Client, page *ui.Consol
 	if t, found := v.template(); found == nil && now.ID == "" {
 		page.Lead, page.Submit = *t.lead.With(), *ui.Key("console.apps.connect").With()
 	}
+	if now.ID != "" {
+		if page.Notes, err = v.registeredNote(now.ID); err != nil {
+			return err
+		}
+	}
 	for i := range page.Inputs {
 		if err := v.dressApp(&page.Inputs[i], now, c); err != nil {
 			return err

@@ -43,6 +43,7 @@ func (v *visit) apps() error {
 	if v.actor.CanDo("AddClient") {
 		page.NewURL = v.path("/apps/new")
 	}
+	page.RegistrationURL = v.pathFor("InitialTokens", "/apps/registration")
 	if next != "" {
 		page.OlderURL = v.path("/apps?after=" + string(next))
 	}

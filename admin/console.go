@@ -31,6 +31,8 @@ type Console struct {
 	Keyring *keyring.Keyring
 	// Callback is the redirect URI of the console's own client.
 	Callback string
+	// Registration is where apps register themselves, empty where they cannot.
+	Registration string
 	// AuditRetention is how long audit events are kept, zero for ever.
 	AuditRetention func(ctx context.Context) (time.Duration, error)
 }
@@ -82,6 +84,9 @@ func pages() map[string]handler {
 		"/authentication/new":               (*visit).newPopulation,
 		"/authentication/:population/brand": brand().get,
 		"/apps":                             (*visit).apps,
+		"/apps/registration":                (*visit).initialTokens,
+		"/apps/registration/new":            newInitialToken().get,
+		"/apps/registration/:id/withdraw":   withdrawInitialToken().get,
 		"/apps/new":                         (*visit).newApp,
 		"/apps/new/:template":               (*visit).newAppForm,
 		"/apps/:id":                         (*visit).appSettings,
@@ -136,6 +141,8 @@ func forms() map[string]handler {
 
 		"/authentication/new":               (*visit).postPopulation,
 		"/authentication/:population/brand": brand().post,
+		"/apps/registration/new":            newInitialToken().post,
+		"/apps/registration/:id/withdraw":   withdrawInitialToken().post,
 		"/apps/new/:template":               newAppForm().post,
 		"/apps/:id":                         appSettings().post,
 		"/apps/:id/secrets/add":             (*visit).postSecret,
@@ -242,7 +249,7 @@ func (v *visit) saved(page string, seen, now int64, what ui.Key) error {
 func doneKeys() []ui.Key {
 	return slices.Concat(peopleDone(), invitationsDone(), rolesDone(), []ui.Key{
 		"console.done.saved", "console.done.unchanged", "console.done.passwords_new", "console.done.applied_now", "console.done.applied_later",
-		"console.done.key_revoked", "console.done.logout_tested", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.rule_now",
+		"console.done.key_revoked", "console.done.logout_tested", "console.done.connected", "console.done.secret_removed", "console.done.app_deleted", "console.done.token_withdrawn", "console.done.rule_now",
 		"console.done.retried", "console.done.mail_sent", "console.done.population_added",
 		"console.done.access_changed", "console.done.connection_added", "console.done.connection_saved", "console.done.connection_deleted",
 		"console.done.linked", "console.done.unlinked",

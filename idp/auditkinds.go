@@ -15,7 +15,7 @@ func AuditKinds() []AuditKind {
 		AuditClientAuthFailed, AuditUserCreated, AuditClientCreated, AuditPolicyChanged, AuditOverrideChanged,
 		AuditUserChanged, AuditAddressShared, AuditUserDisabled, AuditUserEnabled, AuditUserDeleted,
 		AuditUserAnonymised, AuditRolesChanged, AuditThrottleCleared, AuditFactorEnabled, AuditRoleCreated,
-		AuditRoleChanged, AuditRoleDeleted, AuditClientChanged, AuditClientDeleted, AuditSecretAdded,
+		AuditRoleChanged, AuditRoleDeleted, AuditClientChanged, AuditClientDeleted, AuditInitialTokenMade, AuditInitialTokenEnded, AuditSecretAdded,
 		AuditSecretRemoved, AuditPopulationCreated, AuditPopulationChanged, AuditConnectionCreated,
 		AuditConnectionChanged, AuditConnectionDeleted, AuditAccessChanged, AuditFederatedAccepted,
 		AuditFederatedRefused, AuditFederatedPending, AuditIdentityLinked, AuditIdentityUnlinked, AuditRolesWithheld,

@@ -131,6 +131,10 @@ type Client struct {
 	ThirdParty bool
 	// PolicyURI and TosURI say what it does with what it gets, and on which terms.
 	PolicyURI, TosURI string
+	// SubjectType is how it is told who a person is. SectorIdentifierURI lists the redirect URIs
+	// of all apps that know people by the same pairwise subjects.
+	SubjectType         SubjectType
+	SectorIdentifierURI string
 	// FrontchannelLogoutURI is opened in a frame of the page that ends a session.
 	FrontchannelLogoutURI string
 	// Claims say what the app is told of people beyond what every app is.

@@ -26,6 +26,7 @@ type Grant struct {
 	ID            string
 	ClientID      string
 	UserID        string
+	Subject       string // by which the client knows the person, empty for UserID: see Sub
 	SessionID     string
 	PopulationID  string
 	PolicyVersion int64 // its session's

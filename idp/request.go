@@ -1,6 +1,9 @@
 package idp
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Request is an authorization request that was checked and waits for a person
 // to sign in (OpenID Connect Core 1.0 section 3.1.2.1). It belongs to the
@@ -68,8 +71,9 @@ type Demand struct {
 	MaxAge time.Duration
 	// Since, when set, discards proofs before it: prompt=login.
 	Since time.Time
-	// UserID, when set, is the person whom id_token_hint names: only they will do.
-	UserID string
+	// UserID, when set, is the person whom id_token_hint or claims name: only they will do.
+	// Subject is how the app calls that person, empty for the same.
+	UserID, Subject string
 	// Choose: the person picks the account (prompt=select_account).
 	Choose bool
 	// Consent: the person is asked what the app may have, whatever they said before
@@ -78,6 +82,9 @@ type Demand struct {
 	// None: no page may be shown (prompt=none).
 	None bool
 }
+
+// Sub is how the app calls the person whom it wants, empty for anybody.
+func (d Demand) Sub() string { return cmp.Or(d.Subject, d.UserID) }
 
 // NoMaxAge is the Demand.MaxAge of a request without max_age.
 const NoMaxAge = time.Duration(-1)

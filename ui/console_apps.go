@@ -1,5 +1,7 @@
 package ui
 
+import "time"
+
 // Choice is one of several that a form offers.
 type Choice struct {
 	Value  string
@@ -30,9 +32,37 @@ type ConsoleApps struct {
 	Apps     []AppRow
 	NewURL   string
 	OlderURL string // the rest of the list, absent when empty
+	// RegistrationURL leads to apps that register themselves, absent when empty.
+	RegistrationURL string
 }
 
 func (p ConsoleApps) about() about { return about{template: "console-apps", console: true} }
+
+// TokenRow is an initial access token in the list.
+type TokenRow struct {
+	Name        string
+	Hosts       []string
+	Apps        Message // how many were registered, of how many
+	MadeAt      time.Time
+	ExpiresAt   time.Time
+	State       Message // why it works no longer, empty for one that works
+	WithdrawURL string  // absent when empty
+}
+
+// ConsoleRegistration lists initial access tokens; with one that was made just now.
+type ConsoleRegistration struct {
+	Console
+	Endpoint string // empty: apps cannot register themselves here
+	Token    string // shown this once, mostly empty
+	NextURL  string // where to go on after the token
+	Tokens   []TokenRow
+	NewURL   string // absent when empty
+	OlderURL string // the rest of the list, absent when empty
+}
+
+func (p ConsoleRegistration) about() about {
+	return about{template: "console-registration", failed: anyOf(p.Alert), console: true}
+}
 
 // AppTemplate is a kind of app that can be connected.
 type AppTemplate struct {

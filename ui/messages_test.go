@@ -38,7 +38,7 @@ func usedKeys(t *testing.T) map[string]bool {
 		}
 	}
 	words, sections := map[string]bool{}, map[string]bool{}
-	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/manage/*/*.go", "../idp/settings/*.go", "../idp/imports/*.go", "../idp/password/*.go") {
+	for _, file := range sources(t, "*.go", "../admin/*.go", "../idp/*.go", "../idp/account/*.go", "../idp/login/*.go", "../idp/manage/*.go", "../idp/manage/*/*.go", "../idp/settings/*.go", "../idp/imports/*.go", "../idp/password/*.go", "../idp/registration/*.go") {
 		for _, s := range literals(t, file) {
 			if looksLikeKey.MatchString(s) && !isFile(s) && (ownKeys(file) || shared.MatchString(s)) {
 				used[s] = true

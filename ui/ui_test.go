@@ -66,6 +66,7 @@ var zeroPages = []ui.Page{
 	ui.ConsoleAppNew{},
 	ui.ConsoleAppConnect{},
 	ui.ConsoleAppSecrets{},
+	ui.ConsoleRegistration{},
 	ui.ConsoleAppDeliveries{},
 	ui.ConsoleAudit{},
 	ui.ConsoleSystem{},

@@ -52,6 +52,7 @@ func (d *document) describe() {
 	d.sets("NewOAuthClient", client, chosen, without(and(client, chosen), "name", "kind")...)
 	d.sets("OAuthClientChange", only(client, without(client, "kind")...), nil, later(settings.Client())...)
 	d.describeConnection(why)
+	d.describeInitialTokens()
 
 	version := properties{"version": d.describedAs("Version", "version", object{"type": "integer", "format": "int64"})}
 	d.says("Access", access, nil)

@@ -63,7 +63,7 @@ func operations() []*operation {
 	}{
 		{"populations", populationOperations()},
 		{"connections", connectionOperations()},
-		{"clients", clientOperations()},
+		{"clients", slices.Concat(clientOperations(), initialTokenOperations())},
 		{"users", slices.Concat(userOperations(), recoveryOperations(), invitationOperations())},
 		{"sessions", sessionOperations()},
 		{"roles", roleOperations()},

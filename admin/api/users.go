@@ -15,7 +15,7 @@ func userOperations() []operation {
 	const of = "/users/{user_id}"
 	return []operation{
 		{
-			ID: "listUsers", Route: "GET /users", Manage: "Users", Query: "population prefix role without_second_step disabled after limit",
+			ID: "listUsers", Route: "GET /users", Manage: "Users", Query: "population prefix subject role without_second_step disabled after limit",
 			Answer: list{"users", User{}}, run: listUsers,
 		},
 		{ID: "createUser", Route: "POST /users", Manage: "AddUser", Body: NewUser{}, Answer: User{}, Created: true, ETag: true, Taken: "email", run: with(createUser)},
@@ -122,7 +122,7 @@ func (v *call) flagged(name string) *bool {
 func listUsers(v *call) (any, error) {
 	without := v.flagged("without_second_step")
 	q := people.UserQuery{
-		Population: v.Query("population"), Prefix: v.Query("prefix"), Role: v.Query("role"),
+		Population: v.Query("population"), Prefix: v.Query("prefix"), Subject: v.Query("subject"), Role: v.Query("role"),
 		WithoutSecondStep: without != nil && *without, Disabled: v.flagged("disabled"),
 	}
 	q.After, q.Limit = v.page()

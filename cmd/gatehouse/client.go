@@ -10,13 +10,14 @@ import (
 type clientCommand struct {
 	connection
 
-	List     clientList     `cmd:"" help:"List apps and services."`
-	Show     clientShow     `cmd:"" help:"Read a client."`
-	Create   clientCreate   `cmd:"" help:"Add a client. Its secret is printed this once."`
-	Edit     clientEdit     `cmd:"" help:"Change a client; what is left out stays."`
-	Delete   clientDelete   `cmd:"" help:"Delete a client."`
-	Secret   clientSecret   `cmd:"" help:"A client's secrets: two at most, to replace one without an outage."`
-	Override clientOverride `cmd:"" help:"A client's own MFA policy."`
+	List         clientList         `cmd:"" help:"List apps and services."`
+	Show         clientShow         `cmd:"" help:"Read a client."`
+	Create       clientCreate       `cmd:"" help:"Add a client. Its secret is printed this once."`
+	Edit         clientEdit         `cmd:"" help:"Change a client; what is left out stays."`
+	Delete       clientDelete       `cmd:"" help:"Delete a client."`
+	Secret       clientSecret       `cmd:"" help:"A client's secrets: two at most, to replace one without an outage."`
+	Registration clientRegistration `cmd:"" help:"Read by which initial access token an app registered itself."`
+	Override     clientOverride     `cmd:"" help:"A client's own MFA policy."`
 }
 
 type clientList struct{ listing }

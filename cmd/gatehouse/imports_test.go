@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":                    {"idp", "idp/settings", "ui"},
+	"idp/web":                    {"idp", "idp/settings", "mfa", "ui"},
 	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
@@ -71,7 +71,7 @@ var allowed = map[string][]string{
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/manage/authz", "idp/manage/entry", "idp/manage/factors",
 		"idp/manage/people", "idp/session", "idp/settings", "idp/store", "mfa", "ui",
 	},
-	"idp/manage/apps": {"idp", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
+	"idp/manage/apps": {"idp", "idp/fetch", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/populations": {
 		"idp", "idp/manage/apps", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/people",
 		"idp/outbox", "idp/password", "idp/settings", "idp/store",
@@ -96,10 +96,11 @@ var allowed = map[string][]string{
 		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
-	"idp/dpop":       {"idp"},
-	"idp/provider":   {"idp", "idp/dpop", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
-	"idp/federation": {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
-	"idp/pageauth":   {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
+	"idp/dpop":         {"idp"},
+	"idp/provider":     {"idp", "idp/dpop", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
+	"idp/registration": {"idp", "idp/manage/...", "idp/settings", "idp/throttle"},
+	"idp/federation":   {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
+	"idp/pageauth":     {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {
 		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
@@ -112,7 +113,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/provider",
+		"idp/login", "idp/mail", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
@@ -144,13 +145,14 @@ var allowedInTests = map[string][]string{
 	"idp/provider":  {"idp/manage/...", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},
 	// The sign-in through another provider, as a browser sees it.
-	"idp/federation": {"idp/manage/...", "idp/settings"},
-	"idp/imports":    {"ui"},
-	"admin/api":      {"idp/mail", "ui"},
-	"idp/login":      {"idp/mail", "idp/server", "idp/settings"},
-	"idp/outbox":     {"idp/fetch"},
-	"idp/session":    {"idp/keyring"},
-	"ui":             {"ui/internal/sample", testKit + "/chromium", testKit + "/need"},
+	"idp/federation":   {"idp/manage/...", "idp/settings"},
+	"idp/imports":      {"ui"},
+	"admin/api":        {"idp/mail", "ui"},
+	"idp/login":        {"idp/mail", "idp/server", "idp/settings"},
+	"idp/outbox":       {"idp/fetch"},
+	"idp/session":      {"idp/keyring"},
+	"idp/registration": {"idp/server"},
+	"ui":               {"ui/internal/sample", testKit + "/chromium", testKit + "/need"},
 }
 
 // apart are the rooms that must not reach one another, not even through a third

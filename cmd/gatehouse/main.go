@@ -27,28 +27,29 @@ type commands struct {
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
-	Serve       serveCommand       `cmd:"" help:"Run the provider."`
-	Configure   configCommand      `cmd:"" name:"config" help:"Look at the configuration of serve."`
-	Demo        demoCommand        `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
-	Portal      portalCommand      `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
-	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema."`
-	Backup      backupCommand      `cmd:"" help:"Copy an SQLite database to a file, while it is in use."`
-	Restore     restoreCommand     `cmd:"" help:"Put a backup in the place of an SQLite database, which is moved aside."`
-	Admin       adminCommand       `cmd:"" help:"Who administers the installation; on the server itself."`
-	Keys        keysCommand        `cmd:"" help:"Signing keys and encryption at rest."`
-	Import      importCommand      `cmd:"" help:"People whom another system knew."`
-	Mail        mailCommand        `cmd:"" help:"Outgoing mail."`
-	Client      clientCommand      `cmd:"" help:"Apps and services, over the admin API."`
-	User        userCommand        `cmd:"" help:"People, over the admin API."`
-	Session     sessionCommand     `cmd:"" help:"Who is signed in, over the admin API."`
-	Role        roleCommand        `cmd:"" help:"Named sets of permissions, over the admin API."`
-	Population  populationCommand  `cmd:"" help:"User groups: their settings, over the admin API."`
-	Policy      policyCommand      `cmd:"" help:"How people sign in and which second steps they are asked for, over the admin API."`
-	Connection  connectionCommand  `cmd:"" help:"Other providers that vouch for people, over the admin API."`
-	Audit       auditCommand       `cmd:"" help:"Who did what to whom, over the admin API."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
-	Completion  completionCommand  `cmd:"" help:"Have your shell complete commands and flags."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Serve        serveCommand        `cmd:"" help:"Run the provider."`
+	Configure    configCommand       `cmd:"" name:"config" help:"Look at the configuration of serve."`
+	Demo         demoCommand         `cmd:"" help:"Run the provider with two portals and a mailbox on this machine, to try it."`
+	Portal       portalCommand       `cmd:"" help:"Run one of the demo's portals against any OpenID provider."`
+	Migrate      migrateCommand      `cmd:"" help:"Change the database's schema."`
+	Backup       backupCommand       `cmd:"" help:"Copy an SQLite database to a file, while it is in use."`
+	Restore      restoreCommand      `cmd:"" help:"Put a backup in the place of an SQLite database, which is moved aside."`
+	Admin        adminCommand        `cmd:"" help:"Who administers the installation; on the server itself."`
+	Keys         keysCommand         `cmd:"" help:"Signing keys and encryption at rest."`
+	Import       importCommand       `cmd:"" help:"People whom another system knew."`
+	Mail         mailCommand         `cmd:"" help:"Outgoing mail."`
+	Client       clientCommand       `cmd:"" help:"Apps and services, over the admin API."`
+	InitialToken initialTokenCommand `cmd:"" help:"Initial access tokens, by which apps register themselves, over the admin API."`
+	User         userCommand         `cmd:"" help:"People, over the admin API."`
+	Session      sessionCommand      `cmd:"" help:"Who is signed in, over the admin API."`
+	Role         roleCommand         `cmd:"" help:"Named sets of permissions, over the admin API."`
+	Population   populationCommand   `cmd:"" help:"User groups: their settings, over the admin API."`
+	Policy       policyCommand       `cmd:"" help:"How people sign in and which second steps they are asked for, over the admin API."`
+	Connection   connectionCommand   `cmd:"" help:"Other providers that vouch for people, over the admin API."`
+	Audit        auditCommand        `cmd:"" help:"Who did what to whom, over the admin API."`
+	Healthcheck  healthcheckCommand  `cmd:"" help:"Exit 0 when a provider on this machine is ready."`
+	Completion   completionCommand   `cmd:"" help:"Have your shell complete commands and flags."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
 
 // newCommands are the commands with the flags of what settings describe.
@@ -60,6 +61,7 @@ func newCommands() (*commands, error) {
 	c := &commands{}
 	c.Client.Create.described = flagsOf(texts, "app", settings.Client(), "name", "kind")
 	c.Client.Edit.described = flagsOf(texts, "app", settings.Client(), "kind")
+	c.InitialToken.Create.described = flagsOf(texts, "initial_token", settings.InitialToken())
 	set := &c.Population.Set
 	set.Brand.described = flagsOf(texts, "brand", settings.Brand())
 	set.Registration.described = flagsOf(texts, "registration", populations.RegistrationFields())

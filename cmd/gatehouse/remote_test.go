@@ -177,7 +177,7 @@ var appFlags = []string{
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
 	"--third-party", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 	"--roles-claim", "groups", "--id-token-claims", "--plain-population", "--dpop-bound-access-tokens",
-	"--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
+	"--subject-type", "public", "--sector-identifier-uri", "", "--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
 	"--require-pushed-authorization-requests", "--secret-lifetime", "7776000", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 
@@ -243,10 +243,33 @@ func TestClients(t *testing.T) {
 		made, _ := bank["client"].(map[string]any)
 		expect(t, "a new app with FAPI", made, "auth_method", "private_key_jwt", "signing_alg", "PS256", "require_pkce", "true", "require_pushed_authorization_requests", "true")
 
+		d.initialTokens()
 		d.does("client delete "+id, why)
 		d.refused("404 not_found", "client show "+id)
 		d.covers("clients")
 	})
+}
+
+// initialTokens makes, lists and withdraws a token by which apps register themselves.
+func (d *desk) initialTokens() {
+	d.t.Helper()
+	made := d.does("initial-token create", "--name", "Partner", "--population", "agents", "--redirect-host", "*.partner.example,com.partner.app:", "--max-apps", "3",
+		"--lifetime", "86400", "--grant-type", "authorization_code", "--scope", "openid,email", "--public-clients", "--secret-lifetime", "7776000")
+	about, _ := made["initial_access_token"].(map[string]any)
+	id, token := fmt.Sprint(about["id"]), fmt.Sprint(made["token"])
+	expect(d.t, "made", about, "max_apps", "3", "apps", "0", "redirect_hosts", "[*.partner.example com.partner.app:]", "scopes", "[openid email]", "public_clients", "true", "lifetime", "86400", "secret_lifetime", "7.776e+06")
+	registered, err := d.Manage.Apps.Register(d.t.Context(), token, map[string]json.RawMessage{"redirect_uris": json.RawMessage(`["https://a.partner.example/cb"]`)})
+	idptest.Must(d.t, err)
+	expect(d.t, "registered", d.does("client registration "+registered.ID), "initial_access_token_id", id, "initial_access_token_name", "Partner")
+	d.refused("404 not_found", "client registration "+d.id)
+	if list := d.lists("initial-token list"); len(list) != 1 || fmt.Sprint(list[0]["apps"]) != "1" || list[0]["token"] != nil {
+		d.t.Errorf("tokens %v", list)
+	}
+	d.does("initial-token withdraw "+id, why)
+	if shown := d.does("initial-token show " + id); shown["withdrawn_at"] == nil {
+		d.t.Errorf("shown as %v", shown)
+	}
+	d.refused("host", "initial-token create", "--name", "P", "--population", "agents", "--redirect-host", "https://partner.example")
 }
 
 var segment = regexp.MustCompile(`\{[^}]+\}`)

@@ -65,6 +65,7 @@ type serveFlags struct {
 	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
+	Registration    bool           `help:"Let apps register themselves by initial access tokens, which admins make." name:"dynamic-registration" env:"GATEHOUSE_DYNAMIC_REGISTRATION"`
 	HSTS            time.Duration  `help:"How long browsers reach this host by https only (Strict-Transport-Security); 0 for not at all." name:"hsts-max-age" default:"365d" env:"GATEHOUSE_HSTS_MAX_AGE"`
 	HSTSBelow       bool           `help:"The same for all hosts below this one." name:"hsts-include-subdomains" env:"GATEHOUSE_HSTS_INCLUDE_SUBDOMAINS"`
 	AccessLog       bool           `help:"Log a line of every request, not only of those that were refused or failed." env:"GATEHOUSE_ACCESS_LOG"`
@@ -76,6 +77,7 @@ func (c *serveFlags) config() server.Config {
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
 	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
 	cfg.AccessLog, cfg.HSTS = c.AccessLog, web.HSTS{MaxAge: c.HSTS, Subdomains: c.HSTSBelow}
+	cfg.Registration = c.Registration
 	return cfg
 }
 

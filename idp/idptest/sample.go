@@ -55,7 +55,7 @@ func Client(populations ...string) idp.Client {
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true, FAPI: true,
+		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, SubjectType: idp.PairwiseSubject, SectorIdentifierURI: "https://rtx.example/sector.json", PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true, FAPI: true,
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),
@@ -105,7 +105,7 @@ func Grant(c idp.Client, s idp.Session) (g idp.Grant, code string) {
 		resource = c.Resources[0]
 	}
 	return idp.Grant{
-		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
+		ID: idp.NewID(), ClientID: c.ID, UserID: s.UserID, Subject: "pairwise-" + s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
 		RedirectURI:   c.RedirectURIs[0], Scopes: []string{"openid", "offline_access"}, Nonce: "nønce", Resource: resource,
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", CodeHash: idp.HashSecret(code),
@@ -131,7 +131,7 @@ func Request(c idp.Client) idp.Request {
 		CodeChallenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", ResponseMode: idp.FormPostMode, Resource: "https://api.example/",
 		Pushed: idp.HashSecret("pushed"), WasPushed: true,
 		Demand: idp.Demand{
-			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Choose: true, Consent: true,
+			ACRValues: []idp.ACR{idp.ACRMFA, idp.ACRTwoStep}, MaxAge: time.Hour, Since: now, UserID: "someone", Subject: "their subject", Choose: true, Consent: true,
 		},
 		LoginHint: "maya@rtx.example", UILocales: "de en", CreatedAt: now, ExpiresAt: now.Add(idp.FlowLifetime),
 	}

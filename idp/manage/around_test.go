@@ -236,6 +236,7 @@ var harmless = []string{
 	"Populations", "Population", "AddPopulation", "SaveBrand", "Connections", "Connection", "PreviewAccess", "Identities",
 	"Requirements", "PreviewPasswordRules", "SavePasswordRules", "PreviewSessionRules", "SaveSessionRules", "SaveRegistration",
 	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "Roles", "DeleteRole",
+	"InitialTokens", "InitialToken", "AddInitialToken", "WithdrawInitialToken", "ClientRegistration",
 	"Clients", "Client", "Audit", "ExportAudit", "Deliveries", "RetryDeliveries", "TestLogout", "SigningKeys", "RotateKeys", "RevokeKey",
 }
 

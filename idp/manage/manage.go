@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"net/http"
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
@@ -42,6 +43,8 @@ type Parts struct {
 	// PrivateNetworks: back-channel logout may go to addresses that are not public,
 	// by http too.
 	PrivateNetworks bool
+	// Fetch gets what apps publish: see idp/fetch.
+	Fetch *http.Client
 	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.
 	Throttles authz.Throttles
 	// Logout posts a test to a client's back-channel logout URI. Optional: without it
@@ -77,7 +80,7 @@ func New(p Parts) *Manager {
 	m.People = &people.Manager{Authz: m.Authz, Hasher: p.Hasher, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store, Throttles: p.Throttles}
 	m.Factors = &factors.Manager{Authz: m.Authz, People: m.People, Keyring: p.Keyring, Outbox: p.Outbox, RecoveryKey: p.RecoveryKey, Store: p.Store, Throttles: p.Throttles}
 	m.Connections = &connections.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Issuer: p.Issuer, Keyring: p.Keyring, PrivateNetworks: p.PrivateNetworks, Reap: p.Reap, Sessions: p.Sessions, Store: p.Store}
-	m.Apps = &apps.Manager{Authz: m.Authz, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
+	m.Apps = &apps.Manager{Authz: m.Authz, Fetch: p.Fetch, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
 	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Reap: p.Reap, Store: p.Store}
 	m.Roles = &roles.Manager{Authz: m.Authz, Store: p.Store}
 	m.System = &system.Manager{Authz: m.Authz, Logout: p.Logout, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}

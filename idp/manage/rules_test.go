@@ -163,6 +163,11 @@ func (o *office) attempts(t *testing.T) []attempt {
 			return second(o.Apps.UpdateClient(ctx, a, apps.ClientEntry{Client: idp.Client{ID: client.ID}}))
 		}},
 		{"DeleteClient", nil, func(a authz.Actor) error { return o.Apps.DeleteClient(ctx, a, client.ID, 0, "") }},
+		{"InitialTokens", nil, func(a authz.Actor) error { return third(o.Apps.InitialTokens(ctx, a, "", 0)) }},
+		{"InitialToken", nil, func(a authz.Actor) error { return second(o.Apps.InitialToken(ctx, a, "none")) }},
+		{"AddInitialToken", nil, func(a authz.Actor) error { return third(o.Apps.AddInitialToken(ctx, a, idp.InitialToken{})) }},
+		{"WithdrawInitialToken", nil, func(a authz.Actor) error { return o.Apps.WithdrawInitialToken(ctx, a, "none", ticket) }},
+		{"ClientRegistration", nil, func(a authz.Actor) error { return third(o.Apps.ClientRegistration(ctx, a, "none")) }},
 		{"AddClientSecret", nil, func(a authz.Actor) error {
 			a.SecondStepAt = time.Time{}
 			return second(o.Apps.AddClientSecret(ctx, a, client.ID))

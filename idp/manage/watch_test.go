@@ -22,7 +22,7 @@ import (
 var readings = []string{
 	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
-	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
+	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
 }
 
 // turner counts the rotations of signing keys.
@@ -68,6 +68,8 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 	idptest.Must(t, err)
 	gone, err := o.Roles.CreateRole(t.Context(), everything(), "Gone", nil, ticket)
 	idptest.Must(t, err)
+	token, _, err := o.Apps.AddInitialToken(t.Context(), everything(), idp.InitialToken{Name: "Gone", Policy: idp.RegistrationPolicy{Hosts: []string{"*"}, Populations: []string{idp.Agents}}})
+	idptest.Must(t, err)
 	return map[string]act{
 		"AddClient": func(ctx context.Context, a authz.Actor) error {
 			return third(o.Apps.AddClient(ctx, a, idp.Client{Name: "New", Populations: []string{idp.Agents}, RedirectURIs: []string{"https://new.example/cb"}}))
@@ -87,6 +89,12 @@ func (o *office) actsOnApps(t *testing.T) map[string]act {
 		"RemoveClientSecret": func(ctx context.Context, a authz.Actor) error {
 			secrets(`["AA==","AQ=="]`)
 			return o.Apps.RemoveClientSecret(ctx, a, client.ID, 0)
+		},
+		"AddInitialToken": func(ctx context.Context, a authz.Actor) error {
+			return third(o.Apps.AddInitialToken(ctx, a, idp.InitialToken{Name: "Partner", Policy: idp.RegistrationPolicy{Hosts: []string{"*"}, Populations: []string{idp.Agents}}}))
+		},
+		"WithdrawInitialToken": func(ctx context.Context, a authz.Actor) error {
+			return o.Apps.WithdrawInitialToken(ctx, a, token.ID, ticket)
 		},
 		"SaveOverride": func(ctx context.Context, a authz.Actor) error {
 			return second(o.Populations.SaveOverride(ctx, a, populations.Change[idp.Override]{

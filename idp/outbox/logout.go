@@ -55,6 +55,16 @@ func (b *Backchannel) Tell(ctx context.Context, d store.Delivery) error {
 	if client.BackchannelLogoutURI == "" {
 		return fmt.Errorf("back-channel logout URI: %w", idp.ErrNotFound)
 	}
+	// As the client knows the person: by the sub of its ID tokens.
+	subject, err := b.Store.SubjectOfSession(ctx, client.ID, d.SessionID)
+	switch {
+	case err == nil:
+		d.UserID = subject
+	case !errors.Is(err, idp.ErrNotFound):
+		return err
+	case client.SubjectType == idp.PairwiseSubject: // the session's sid is enough
+		d.UserID = ""
+	}
 	return b.tell(ctx, client, d)
 }
 

@@ -42,7 +42,7 @@ func newListening(t *testing.T, db *idptest.Database, alg idp.Algorithm, answer 
 	signer, err := keys.Open(t.Context(), db.Store, ring(t))
 	idptest.Must(t, err)
 	l := &listening{db: db, client: idptest.Client(idp.Agents)}
-	l.client.SigningAlg, l.client.BackchannelLogoutURI = alg, server.URL+"/logout?tenant=1"
+	l.client.SigningAlg, l.client.BackchannelLogoutURI, l.client.SubjectType = alg, server.URL+"/logout?tenant=1", idp.PublicSubject
 	idptest.Must(t, db.CreateClient(t.Context(), l.client))
 	l.Backchannel = &outbox.Backchannel{Issuer: issuer, Store: db.Store, Signer: signer, HTTP: fetch.NewClient(true)}
 	t.Cleanup(l.HTTP.CloseIdleConnections)
@@ -121,6 +121,30 @@ func TestLogoutTokenSaysWhoseSessionIsOver(t *testing.T) {
 			}
 			idptest.Must(t, l.Signer.Verify(token, keys.LogoutToken, &claims))
 		})
+	}
+}
+
+// The sub is that of the session's ID tokens, and an app with pairwise subjects that was told
+// none hears none.
+func TestLogoutTokenCallsThePersonAsTheAppDoes(t *testing.T) {
+	heard := make(chan string, 1)
+	l := newListening(t, idptest.Alone(t), idp.ES256, func(_ http.ResponseWriter, r *http.Request) { heard <- r.FormValue("logout_token") })
+	pairwise := l.client
+	pairwise.ID, pairwise.Identifier, pairwise.SubjectType = "pairwise", "", idp.PairwiseSubject
+	idptest.Must(t, l.db.CreateClient(t.Context(), pairwise))
+	user := idptest.User(idp.Agents, "maya@rtx.example")
+	idptest.Must(t, l.db.CreateUser(t.Context(), user))
+	session, _ := idptest.Session(user, idptest.Population(idp.Agents))
+	idptest.Must(t, l.db.CreateSession(t.Context(), session))
+	grant, _ := idptest.Grant(pairwise, session)
+	grant.Subject = "hers"
+	idptest.Must(t, l.db.CreateGrant(t.Context(), grant))
+	for sessionID, want := range map[string]any{session.ID: "hers", "another": nil} {
+		idptest.Must(t, l.Tell(t.Context(), store.Delivery{ID: "delivery", Lane: "pairwise", Kind: outbox.LogoutKind, UserID: user.ID, SessionID: sessionID}))
+		document, _ := l.Signer.Document()
+		if got := verified(t, document, idp.ES256, receive(t, "the token", heard))["sub"]; got != want {
+			t.Errorf("session %s: the sub is %v, want %v", sessionID, got, want)
+		}
 	}
 }
 

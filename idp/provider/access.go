@@ -38,10 +38,10 @@ type access struct {
 	fapi bool
 }
 
-// subject is the person, or the client that acts for itself.
+// subject is the person as the app of the grant knows them, or the client that acts for itself.
 func (a access) subject() string {
 	if a.person != nil {
-		return a.person.User.ID
+		return a.person.Grant.Sub()
 	}
 	return a.clientID
 }
@@ -164,7 +164,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	}
 	found.GrantState = found.Judged()
 	switch {
-	case found.Grant.UserID != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
+	case found.Grant.Sub() != c.Subject || found.Grant.ClientID != c.ClientID && c.Parent == "":
 		return access{}, idp.ErrInvalid
 	case found.Token.ID != "" || !found.Live(idp.Now()) || a.jkt == "" && c.Parent == "" && found.App.NeedsProof:
 		return access{}, idp.ErrExpired

@@ -60,11 +60,16 @@ var trials = map[string]trial{
 	"introspection_endpoint_auth_signing_alg_values_supported": assertionTrial("/introspect"),
 	"revocation_endpoint_auth_signing_alg_values_supported":    assertionTrial("/revoke"),
 
-	"subject_types_supported": func(t *testing.T, k *kit, _ map[string]any, _ string) {
-		if one, two := k.tokens(k.AddParty(idp.Client{})), k.tokens(k.AddParty(idp.Client{})); one.ID.Subject != two.ID.Subject {
-			t.Error("two apps know a person by different subjects")
+	"subject_types_supported": listTrial(func(t *testing.T, k *kit, subjectType string) bool {
+		c := idp.Client{SubjectType: idp.SubjectType(subjectType), RedirectURIs: []string{"https://one.example/cb"}, Name: "App", Populations: []string{idp.Agents}}
+		if _, _, err := k.Manage.Apps.CreateClient(t.Context(), c); err != nil {
+			return false
 		}
-	},
+		one := k.tokens(k.AddParty(c))
+		c.RedirectURIs = []string{"https://two.example/cb"}
+		two := k.tokens(k.AddParty(c))
+		return (one.ID.Subject == two.ID.Subject) == (subjectType == "public")
+	}, "public", "pairwise", "ephemeral"),
 	"claim_types_supported": func(t *testing.T, k *kit, _ map[string]any, _ string) {
 		info := k.userinfo(k.tokens(k.AddParty(idp.Client{})).AccessToken).json
 		if info["_claim_names"] != nil || info["sub"] == nil {

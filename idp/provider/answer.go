@@ -46,8 +46,12 @@ func (p *Provider) grant(ctx context.Context, r idp.Request, client idp.Client, 
 		expires = now.Add(idp.OfflineLifetime)
 	}
 	proofs := mfa.Fresh(s.Proofs, r.Demand, r.CreatedAt)
+	subject, err := p.subjectFor(ctx, client, s.UserID)
+	if err != nil {
+		return err
+	}
 	grant := idp.Grant{
-		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, SessionID: s.ID, PopulationID: s.PopulationID,
+		ID: idp.NewID(), ClientID: client.ID, UserID: s.UserID, Subject: subject, SessionID: s.ID, PopulationID: s.PopulationID,
 		PolicyVersion: s.PolicyVersion,
 		RedirectURI:   r.RedirectURI, Scopes: r.Scopes, Claims: r.Claims, Nonce: r.Nonce, Resource: r.Resource, CodeChallenge: r.CodeChallenge,
 		CodeHash: code.hash, CodeExpiresAt: code.expires, FromDevice: r.UserCode != "", JKT: r.JKT,
@@ -185,7 +189,7 @@ func (p *Provider) Anew(r idp.Request, population string) string {
 	if r.Demand.MaxAge >= 0 {
 		q.Set("max_age", strconv.Itoa(int(r.Demand.MaxAge.Seconds())))
 	}
-	if text := claimsParameter(r.Claims, r.Demand.UserID); text != "" {
+	if text := claimsParameter(r.Claims, r.Demand.Sub()); text != "" {
 		q.Set("claims", text)
 	}
 	return p.askAgain(r, q)

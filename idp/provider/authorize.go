@@ -176,7 +176,7 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 	if a.failure != nil {
 		return sending{}, a.failure
 	}
-	if err := p.readHint(a, form.Get("id_token_hint")); err != nil {
+	if err := p.readHint(ctx, a, form.Get("id_token_hint")); err != nil {
 		return sending{}, err
 	}
 	found, err := p.Sessions.Find(ctx, h, a.client.ID, a.client.Populations)
@@ -228,19 +228,19 @@ func silent(s *store.SessionState, choose bool, d mfa.Outcome, needed idp.Approv
 
 // readHint takes the person that id_token_hint names. An expired token still names a
 // person; one of another kind or client does not.
-func (p *Provider) readHint(a *authorization, hint string) error {
+func (p *Provider) readHint(ctx context.Context, a *authorization, hint string) error {
 	if hint == "" {
-		return nil
+		return p.findWanted(ctx, a, false)
 	}
 	claims, err := p.verifyHint(hint)
 	if err != nil || !slices.Contains(claims.Audience, a.client.ID) {
 		return fail(invalidRequest, "id_token_hint is not an ID token of this client").because(err)
 	}
-	if wanted := a.request.Demand.UserID; wanted != "" && wanted != claims.Subject {
+	if wanted := a.request.Demand.Subject; wanted != "" && wanted != claims.Subject {
 		return fail(invalidRequest, "id_token_hint and claims name two people")
 	}
-	a.request.Demand.UserID = claims.Subject
-	return nil
+	a.request.Demand.Subject = claims.Subject
+	return p.findWanted(ctx, a, true)
 }
 
 // pick finds the session that answers: whom a hint names, or the only one. With

@@ -144,7 +144,7 @@ func claimScopes() []namedClaim {
 }
 
 func personOf(s idp.GrantState, t told) person {
-	p := person{Subject: s.User.ID, membership: membershipOf(s, t)}
+	p := person{Subject: s.Grant.Sub(), membership: membershipOf(s, t)}
 	for _, c := range personalClaims {
 		if t.has(c.name, idp.ScopeOfClaim(c.name)) {
 			c.give(&p, s.User)
@@ -237,7 +237,7 @@ func (p *Provider) signAccessToken(s idp.GrantState, client idp.Client, to targe
 	signedIn, belongs := authenticationOf(g), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: to.audience, Expires: now.Add(to.ttl).Unix(), IssuedAt: now.Unix(),
-		ID: g.ID + "." + idp.NewID(), Subject: g.UserID, ClientID: client.ID, Scope: strings.Join(to.scopes, " "),
+		ID: g.ID + "." + idp.NewID(), Subject: g.Sub(), ClientID: client.ID, Scope: strings.Join(to.scopes, " "),
 		Confirmation:   confirmationOf(jkt),
 		authentication: &signedIn, membership: &belongs,
 	})

@@ -39,6 +39,7 @@ type metadata struct {
 	RevocationEndpoint    string             `json:"revocation_endpoint"`
 	PAREndpoint           string             `json:"pushed_authorization_request_endpoint"`
 	JWKSURI               string             `json:"jwks_uri"`
+	RegistrationEndpoint  string             `json:"registration_endpoint,omitempty"`
 	Scopes                []string           `json:"scopes_supported"`
 	ResponseTypes         []string           `json:"response_types_supported"`
 	ResponseModes         []idp.ResponseMode `json:"response_modes_supported"`
@@ -84,12 +85,13 @@ func (p *Provider) discoveryDocument() (document, error) {
 		RevocationEndpoint:    p.Issuer + revokePath,
 		PAREndpoint:           p.Issuer + parPath,
 		JWKSURI:               p.Issuer + keysPath,
+		RegistrationEndpoint:  p.RegistrationEndpoint,
 		Scopes:                append(idp.PersonScopes(), idp.AdminScope),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         idp.ResponseModes(),
 		GrantTypes:            grantTypes(),
 		ACRValues:             idp.ACRs(),
-		SubjectTypes:          []string{"public"},
+		SubjectTypes:          []string{string(idp.PublicSubject), string(idp.PairwiseSubject)},
 		IDTokenAlgs:           idp.Algorithms(),
 		DPoPAlgs:              dpop.Algorithms(),
 		TokenAuthMethods:      all,

@@ -369,7 +369,7 @@ func TestABrowsersAppReadsTheNonce(t *testing.T) {
 	t.Parallel()
 	k := start(t, idptest.Migrated(t))
 	k.AddParty(idp.Client{Kind: idp.SPAClient, RedirectURIs: []string{"https://spa.example/cb"}})
-	for _, path := range []string{"/token", "/userinfo"} {
+	for _, path := range []string{"/token", "/userinfo", "/par"} {
 		h := k.send("OPTIONS", path, "", "Origin", "https://spa.example").header
 		if !strings.Contains(h.Get("Access-Control-Allow-Headers"), "DPoP") || !strings.Contains(h.Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
 			t.Errorf("%s: %v", path, h)

@@ -143,7 +143,7 @@ func (p *Provider) signExchanged(s idp.GrantState, e idp.Exchange, to target, jk
 	signedIn, belongs := authenticationOf(s.Grant), membershipOf(s, told{scopes: to.scopes})
 	return p.sign(to.alg, keys.AccessToken, accessTokenClaims{
 		Issuer: p.Issuer, Audience: []string{to.resource}, Expires: expires, IssuedAt: now,
-		ID: s.Grant.ID + "." + idp.NewID(), Subject: s.Grant.UserID, ClientID: e.ClientID, Scope: strings.Join(to.scopes, " "),
+		ID: s.Grant.ID + "." + idp.NewID(), Subject: s.Grant.Sub(), ClientID: e.ClientID, Scope: strings.Join(to.scopes, " "),
 		Confirmation: confirmationOf(jkt), Actor: actorOf(e), Parent: e.ParentID, GivenVersion: e.GivenVersion,
 		authentication: &signedIn, membership: &belongs,
 	})

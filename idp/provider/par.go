@@ -77,7 +77,7 @@ func (p *Provider) pushed(r *http.Request) (pushedAnswer, error) {
 		return pushedAnswer{}, f
 	}
 	now := idp.Now()
-	if err := p.checkPushed(form, client, now); err != nil {
+	if err := p.checkPushed(r.Context(), form, client, now); err != nil {
 		return pushedAnswer{}, err
 	}
 	if provenIn(r.Context()) != nil {
@@ -100,7 +100,7 @@ func (p *Provider) pushed(r *http.Request) (pushedAnswer, error) {
 
 // checkPushed checks a request as the authorization endpoint does, which checks it again:
 // by then its client may be set otherwise.
-func (p *Provider) checkPushed(form url.Values, client idp.Client, now time.Time) error {
+func (p *Provider) checkPushed(ctx context.Context, form url.Values, client idp.Client, now time.Time) error {
 	switch {
 	case form.Has("request_uri"): // section 2.1
 		return fail(invalidRequest, "request_uri does not belong into a pushed request")
@@ -113,7 +113,7 @@ func (p *Provider) checkPushed(form url.Values, client idp.Client, now time.Time
 	if a.failure != nil {
 		return a.failure
 	}
-	return p.readHint(a, form.Get("id_token_hint"))
+	return p.readHint(ctx, a, form.Get("id_token_hint"))
 }
 
 // pushedForm is a request that was pushed, and its hash; empty for one that was not.

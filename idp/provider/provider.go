@@ -47,6 +47,8 @@ type Config struct {
 	NonceKey []byte
 	// Fetch gets the keys that clients publish: see idp/fetch.
 	Fetch *http.Client
+	// RegistrationEndpoint is where apps register themselves, empty where they cannot.
+	RegistrationEndpoint string
 	// Upstreams signs people out where they came from. Optional.
 	Upstreams Upstreams
 }

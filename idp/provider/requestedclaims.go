@@ -127,10 +127,10 @@ func (a *authorization) wantSubject(places ...*claimRequest) *failure {
 		case !sub.restricts():
 			continue
 		case len(values) != 1 || len(sub.Values) > 1 || !isText(values[0]),
-			a.request.Demand.UserID != "" && a.request.Demand.UserID != values[0]:
+			a.request.Demand.Subject != "" && a.request.Demand.Subject != values[0]:
 			return fail(invalidRequest, "claims may name one sub")
 		}
-		a.request.Demand.UserID = values[0]
+		a.request.Demand.Subject = values[0]
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ type ending struct {
 func (p *Provider) revocable(ctx context.Context, token string) (ending, error) {
 	switch {
 	case strings.Contains(token, "."):
-		return p.revocableJWT(token)
+		return p.revocableJWT(ctx, token)
 	case strings.HasPrefix(token, servicePrefix):
 		s, err := p.Store.ServiceByToken(ctx, idp.HashSecret(token))
 		return ending{revoked(idp.AccessToken, s.Client.ID), func(ctx context.Context, at time.Time) (bool, error) {
@@ -102,7 +102,7 @@ func revoked(kind idp.TokenKind, clientID string) idp.AuditEvent {
 
 // revocableJWT ends a JWT by a record of its jti, which our endpoints look for. The
 // record is not of the token's text: the same token can be written differently.
-func (p *Provider) revocableJWT(token string) (ending, error) {
+func (p *Provider) revocableJWT(ctx context.Context, token string) (ending, error) {
 	c, err := p.verifyJWT(token)
 	if err != nil {
 		for _, typ := range []keys.TokenType{keys.IDToken, keys.LogoutToken} {
@@ -122,7 +122,10 @@ func (p *Provider) revocableJWT(token string) (ending, error) {
 			})
 		}}, nil
 	}
-	event.UserID, event.Detail["grant"] = c.Subject, c.grantID()
+	event.Detail["grant"] = c.grantID()
+	if event.UserID, err = p.userOf(ctx, "", c.Subject); err != nil {
+		return ending{}, err
+	}
 	return ending{event, func(ctx context.Context, at time.Time) (bool, error) {
 		return p.Store.RevokeJWT(ctx, idp.Token{
 			ID: c.ID, GrantID: c.grantID(), Kind: idp.AccessToken, Hash: hash, Scopes: fields(c.Scope),

@@ -45,6 +45,8 @@ type Config struct {
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
+	// Registration lets apps register themselves by initial access tokens (RFC 7591).
+	Registration bool
 	// AuditRetention is how long audit events are kept; zero: for ever, else leastRetention
 	// or more. Nil: what the
 	// database says, which is 400 days of one that was made by this release or a later one.

@@ -28,6 +28,7 @@ import (
 	"gatehouse/idp/password"
 	"gatehouse/idp/picture"
 	"gatehouse/idp/provider"
+	"gatehouse/idp/registration"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
 	"gatehouse/idp/throttle"
@@ -49,6 +50,7 @@ type Server struct {
 	pages    *ui.UI
 	sessions *session.Manager
 	outbox   *outbox.Outbox
+	register *registration.Endpoint
 	// reap is signalled when something was ended "Immediately".
 	reap chan struct{}
 	// draining: the process is about to stop.
@@ -118,7 +120,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	s.sessions.Key = secrets[keys.ForSession]
 	protocol, err := provider.New(provider.Config{
 		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh], NonceKey: secrets[keys.ForNonce],
-		Fetch: fetch.NewClient(s.cfg.PrivateNetworks),
+		Fetch: fetch.NewClient(s.cfg.PrivateNetworks), RegistrationEndpoint: s.registrationEndpoint(),
 	})
 	if err != nil {
 		return err
@@ -137,7 +139,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	protocol.Upstreams = upstreams
 	console := &admin.Console{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback", Keyring: ring,
-		AuditRetention: s.auditRetention,
+		AuditRetention: s.auditRetention, Registration: s.registrationEndpoint(),
 	}
 	if err := s.Manage.Apps.EnsureConsole(ctx, console.Callback); err != nil {
 		return err
@@ -148,13 +150,25 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.Apps.EnsureAccount(ctx, self.Callback); err != nil {
 		return err
 	}
-	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: func(key string, args ...any) string {
-		return s.pages.Text("en", *ui.Key(key).With(args...))
-	}})
+	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: s.english})
 	if err != nil {
 		return err
 	}
+	s.register = &registration.Endpoint{Apps: s.Manage.Apps, Limiter: limiter, Issuer: s.cfg.Issuer, Text: s.english}
 	return s.route(plumbing, protocol, signIn, upstreams, console, self, rest)
+}
+
+// english is a text for programs.
+func (s *Server) english(key string, args ...any) string {
+	return s.pages.Text("en", *ui.Key(key).With(args...))
+}
+
+// registrationEndpoint is where apps register themselves, empty where they cannot.
+func (s *Server) registrationEndpoint() string {
+	if !s.cfg.Registration {
+		return ""
+	}
+	return s.cfg.Issuer + registration.Path
 }
 
 // checkTime is how long the check of the database file may take at the start.
@@ -216,6 +230,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 		Store: st, Hasher: password.New(cfg.Thrift.Passwords), Keyring: ring, Outbox: box, RecoveryKey: recovery,
 		Sessions: &session.Manager{Store: st, Cookies: session.Cookies{Secure: secure}, Outbox: box},
 		Issuer:   strings.TrimSuffix(cfg.Issuer, "/"), PrivateNetworks: cfg.PrivateNetworks, AccountURL: cfg.Issuer + "/account",
+		Fetch: fetch.NewClient(cfg.PrivateNetworks),
 	}
 	for _, add := range more {
 		add(&parts)
@@ -244,7 +259,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 		return nil, err
 	}
 	return web.New(web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: provider.Endpoints(), Observe: s.metrics.observe,
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path), Observe: s.metrics.observe,
 		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}), nil
 }
@@ -269,6 +284,9 @@ func (s *Server) route(
 	console.Routes(root)
 	self.Routes(root)
 	rest.Routes(root)
+	if s.cfg.Registration {
+		s.register.Routes(root)
+	}
 	root.GET("/assets/*file", gin.WrapH(s.pages.Assets()))
 	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
 	s.engine = engine

@@ -13,6 +13,9 @@ import (
 // InColumn keeps the field in the settings column of its thing.
 func (f Field[T]) InColumn() Field[T] { f.Stored = true; return f.Since() }
 
+// FromStart marks a field of a settings column that its thing always had.
+func (f Field[T]) FromStart() Field[T] { f.Later = false; return f }
+
 // Since marks a field that came after the first documents of the admin API.
 func (f Field[T]) Since() Field[T] { f.Later = true; return f }
 

@@ -47,6 +47,9 @@ type Spec struct {
 	Later bool
 	// Operation is the one that the field takes beyond that of the thing, empty for none.
 	Operation string
+	// Metadata is what apps call the field that register themselves (RFC 7591 section 2), empty
+	// for what is not theirs to ask for.
+	Metadata string
 	// Harmless: a change takes no fresh second step where changes of the thing do.
 	Harmless bool
 }
@@ -154,6 +157,15 @@ func (f Field[T]) Until(before any) Field[T] { f.Before = before; return f }
 
 // Needs is the operation that the field takes beyond that of the thing.
 func (f Field[T]) Needs(operation string) Field[T] { f.Operation = operation; return f }
+
+// Registered lets apps ask for the field that register themselves, by its name or another.
+func (f Field[T]) Registered(other ...string) Field[T] {
+	f.Metadata = f.Name
+	if len(other) > 0 {
+		f.Metadata = other[0]
+	}
+	return f
+}
 
 // Freely changes the field without a fresh second step.
 func (f Field[T]) Freely() Field[T] { f.Harmless = true; return f }

@@ -39,6 +39,7 @@ type grantRow struct {
 	ConsentID     string
 	FromDevice    bool
 	JKT           string `gorm:"column:jkt"`
+	Subject       string
 }
 
 func (grantRow) TableName() string { return "grants" }
@@ -53,7 +54,7 @@ func (r grantRow) grant() (idp.Grant, error) {
 		Proofs: proofs, ACR: idp.ACR(r.ACR), Offline: r.Offline, CreatedAt: r.CreatedAt.UTC(),
 		ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: orZero(r.RevokedAt),
 		GivenVersion: r.GivenVersion, ConnectionID: r.ConnectionID, Address: r.Address, UserAgent: r.UserAgent,
-		Claims: askedClaims(r.Claims), Resource: r.Resource, ConsentID: r.ConsentID, FromDevice: r.FromDevice, JKT: r.JKT,
+		Claims: askedClaims(r.Claims), Resource: r.Resource, ConsentID: r.ConsentID, FromDevice: r.FromDevice, JKT: r.JKT, Subject: r.Subject,
 	}, err
 }
 
@@ -97,7 +98,7 @@ func (s *Store) CreateGrant(ctx context.Context, g idp.Grant) error {
 		Proofs: encodeProofs(g.Proofs), ACR: string(g.ACR), Offline: g.Offline, CreatedAt: g.CreatedAt,
 		ExpiresAt: g.ExpiresAt, RevokedAt: orNull(g.RevokedAt),
 		GivenVersion: g.GivenVersion, ConnectionID: g.ConnectionID, Address: g.Address, UserAgent: g.UserAgent,
-		Claims: claimWords(g.Claims), Resource: g.Resource, ConsentID: g.ConsentID, FromDevice: g.FromDevice, JKT: g.JKT,
+		Claims: claimWords(g.Claims), Resource: g.Resource, ConsentID: g.ConsentID, FromDevice: g.FromDevice, JKT: g.JKT, Subject: g.Subject,
 	})
 	statement := "INSERT INTO grants (" + strings.Join(names, ", ") + ") SELECT " + placeholders(names, "given_version", numberNow) +
 		" FROM sessions WHERE id = ? AND ended_at IS NULL"

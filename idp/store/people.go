@@ -27,7 +27,9 @@ type PeopleQuery struct {
 	// AfterWord and AfterID are the last person's of the page before.
 	AfterWord []byte
 	AfterID   string
-	Limit     int
+	// ID is one person's, empty for all.
+	ID    string
+	Limit int
 }
 
 // PersonRow is a person of a list, with the word by which a search found them.
@@ -101,6 +103,9 @@ func (s *Store) peopleSQL(q PeopleQuery) (string, []any) {
 	if q.AfterID != "" {
 		c.add(id+" > ?", q.AfterID)
 	}
+	if q.ID != "" {
+		c.add("u.id = ?", q.ID)
+	}
 	if state := q.state("u"); state != "" {
 		c.add(state)
 	}
@@ -152,6 +157,9 @@ func (q PeopleQuery) searchSQL() (string, []any) {
 // with several words that match counts at the first of them.
 func (q PeopleQuery) addWords(c *conditions) {
 	from := q.Words[0]
+	if q.ID != "" {
+		c.add("k.user_id = ?", q.ID)
+	}
 	if q.AfterID != "" {
 		c.add("(k.word, k.user_id) > (?, ?)", oneValue(q.AfterWord), q.AfterID)
 	} else {
@@ -300,7 +308,7 @@ func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Tim
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err
 		}
-		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}, &passwordHistoryRow{}, &identityRow{}, &consentRow{}} {
+		for _, row := range []any{&userWordRow{}, &userRoleRow{}, &knownBrowserRow{}, &passwordHistoryRow{}, &identityRow{}, &consentRow{}, &subjectRow{}} {
 			if err := s.writer(ctx).Where("user_id = ?", id).Delete(row).Error; err != nil {
 				return written(err, "user")
 			}

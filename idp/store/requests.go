@@ -45,6 +45,7 @@ type asked struct {
 	Consent  bool   `json:"consent,omitempty"`
 	UserCode string `json:"user_code,omitempty"`
 	JKT      string `json:"dpop_jkt,omitempty"`
+	Subject  string `json:"subject,omitempty"`
 }
 
 func (requestRow) TableName() string { return "requests" }
@@ -60,7 +61,7 @@ func (r requestRow) request() (idp.Request, error) {
 	}
 	var more asked
 	err := json.Unmarshal([]byte(r.Asked), &more)
-	demand.Consent = more.Consent
+	demand.Consent, demand.Subject = more.Consent, more.Subject
 	return idp.Request{
 		ID: r.ID, BrowserHash: r.BrowserHash, ClientID: r.ClientID, RedirectURI: r.RedirectURI,
 		Scopes: fromWords(r.Scope), State: r.State, Nonce: r.Nonce, CodeChallenge: r.CodeChallenge,
@@ -80,7 +81,7 @@ func (s *Store) CreateRequest(ctx context.Context, r idp.Request) error {
 	if r.Demand.MaxAge >= 0 {
 		maxAge = seconds(r.Demand.MaxAge)
 	}
-	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Pushed: r.Pushed, WasPushed: r.WasPushed, Claims: claimWords(r.Claims), Consent: r.Demand.Consent, UserCode: r.UserCode, JKT: r.JKT})
+	more, err := json.Marshal(asked{ResponseMode: r.ResponseMode, Resource: r.Resource, Pushed: r.Pushed, WasPushed: r.WasPushed, Claims: claimWords(r.Claims), Consent: r.Demand.Consent, UserCode: r.UserCode, JKT: r.JKT, Subject: r.Demand.Subject})
 	if err != nil {
 		return fmt.Errorf("encode a request: %w", err)
 	}

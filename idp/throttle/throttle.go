@@ -46,6 +46,7 @@ const (
 	ConfirmCode       Kind = "confirm"      // codes tried for an address that is to be confirmed
 	ConfirmMail       Kind = "confirm-mail" // codes sent there
 	DeviceCode        Kind = "device"       // codes of devices tried from an address
+	Registrations     Kind = "registration" // requests of apps that register themselves
 	MailOfAccount     Kind = "mail"         // mails that anybody may ask for
 	MailOfAddress     Kind = "mail-address" // and who asks for them
 	MailTo            Kind = "mail-to"      // mails that people here cause to an address
@@ -97,6 +98,11 @@ func (l *Limiter) Address(address string) Counter { return l.counter(OfAddress, 
 // DeviceCodes is the budget of codes of devices that a network address tries.
 func (l *Limiter) DeviceCodes(address string) Counter {
 	return l.counter(DeviceCode, network(address))
+}
+
+// Registrations is the budget of a network address for apps that register themselves.
+func (l *Limiter) Registrations(address string) Counter {
+	return l.counter(Registrations, network(address))
 }
 
 // Mail is the window of mails to an account of one purpose: known or not, it takes one
@@ -163,7 +169,9 @@ var of = map[Kind]rule{
 	EmailCode:         own,
 	OfAddress:         {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	DeviceCode:        {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
-	MailOfAddress:     {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	// Each counts, whatever comes of it: a registration is a write, and may have us ask others.
+	Registrations: {free: 50, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	MailOfAddress: {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	// What is counted against an address without an account cannot be reset. Waits as long
 	// as mails of ours are apart leave 144 guesses a day.
 	ConfirmCode: {free: 5, first: time.Second, longest: MailWindow, memory: confirmMemory},

@@ -40,8 +40,8 @@ type Config struct {
 	// API is a path below the issuer's under which errors are for programs:
 	// application/problem+json (RFC 9457), not pages. Optional.
 	API string
-	// Endpoints are paths below the issuer's whose errors are those of OAuth: JSON with
-	// error and error_description (RFC 6749 section 5.2).
+	// Endpoints are paths below the issuer's, each with what is below it, whose errors are
+	// those of OAuth: JSON with error and error_description (RFC 6749 section 5.2).
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
 	Observe func(method, route string, status int, took time.Duration)
@@ -268,7 +268,7 @@ func (w *Web) fail(c *gin.Context, err error) {
 	if c.Writer.Written() {
 		return
 	}
-	if slices.Contains(w.cfg.Endpoints, strings.TrimPrefix(c.Request.URL.Path, w.base)) {
+	if w.isEndpoint(strings.TrimPrefix(c.Request.URL.Path, w.base)) {
 		writeError(c, p.Kind)
 		return
 	}
@@ -292,6 +292,12 @@ func (w *Web) fail(c *gin.Context, err error) {
 		slog.ErrorContext(ctx, "render the error page", "cause", err)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}
+}
+
+func (w *Web) isEndpoint(path string) bool {
+	return slices.ContainsFunc(w.cfg.Endpoints, func(endpoint string) bool {
+		return path == endpoint || strings.HasPrefix(path, endpoint+"/")
+	})
 }
 
 // writeError answers a client at an endpoint of the protocol.
@@ -417,10 +423,15 @@ func refilled(c *gin.Context, page []byte) ([]byte, error) {
 // app, or to another provider. It stands at the end of every form, in place of a
 // redirect. The location comes from what is stored, never from the request.
 func (w *Web) LeadOn(c *gin.Context, f ui.Frame, location string) error {
+	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: w.inALanguage(c, f), URL: template.URL(location)})
+}
+
+// inALanguage is a frame in its language, else in the browser's.
+func (w *Web) inALanguage(c *gin.Context, f ui.Frame) ui.Frame {
 	if f.Lang == "" {
 		f.Lang = w.Language(c.Request, "")
 	}
-	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: f, URL: template.URL(location)})
+	return f
 }
 
 // An Answer is what a browser carries to an app.
@@ -436,10 +447,7 @@ func (w *Web) Answer(c *gin.Context, f ui.Frame, a Answer) error {
 	if a.Form == nil {
 		return w.LeadOn(c, f, a.URL)
 	}
-	if f.Lang == "" {
-		f.Lang = w.Language(c.Request, "")
-	}
-	page := ui.FormPost{Frame: f, URL: a.URL}
+	page := ui.FormPost{Frame: w.inALanguage(c, f), URL: a.URL}
 	for _, name := range slices.Sorted(maps.Keys(a.Form)) {
 		page.Fields = append(page.Fields, ui.Field{Name: name, Value: a.Form.Get(name)})
 	}

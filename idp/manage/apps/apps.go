@@ -1,7 +1,9 @@
 package apps
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,6 +105,9 @@ func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, ch
 	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddClient", Holds: authz.ActsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
+	if err := m.readSector(ctx, idp.Client{}, c); err != nil {
+		return ClientEntry{}, "", err
+	}
 	c, secret, err = m.createClient(ctx, a.Audit(idp.AuditClientCreated, "", nil), c)
 	if err != nil {
 		return ClientEntry{}, "", err
@@ -175,7 +180,10 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 			return ClientEntry{}, err
 		}
 	}
-	if err := m.checkClient(ctx, &after); err != nil {
+	if err := cmp.Or(m.checkClient(ctx, &after), m.staysThird(ctx, after)); err != nil {
+		return ClientEntry{}, err
+	}
+	if err := m.readSector(ctx, before.Client, after); err != nil {
 		return ClientEntry{}, err
 	}
 	if !after.AuthMethod.Secret() { // none that comes back with the method
@@ -185,6 +193,18 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 		return clientEntry(a, before), nil
 	}
 	return m.saveApp(ctx, a, before, after, a.Audit(idp.AuditClientChanged, "", nil))
+}
+
+// staysThird refuses to trust an app that registered itself as one of our own.
+func (m *Manager) staysThird(ctx context.Context, c idp.Client) error {
+	if c.ThirdParty {
+		return nil
+	}
+	_, err := m.Store.Registration(ctx, c.ID)
+	if errors.Is(err, idp.ErrNotFound) {
+		return nil
+	}
+	return cmp.Or(err, entry.Invalid("third_party", "settings.registration.third_party"))
 }
 
 // saveApp writes a changed client with its audit event, which says what was before and
@@ -210,15 +230,19 @@ func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id string, ve
 	if err != nil {
 		return err
 	}
+	return m.removeApp(ctx, before.Client, version, a.Audit(idp.AuditClientDeleted, reason, nil))
+}
+
+// removeApp removes a client, whatever its version where that is 0, with an audit event.
+func (m *Manager) removeApp(ctx context.Context, c idp.Client, version int64, e idp.AuditEvent) error {
 	return m.Store.Do(ctx, func(ctx context.Context) error {
-		if err := m.Store.CancelLane(ctx, id, idp.Now()); err != nil {
+		if err := m.Store.CancelLane(ctx, c.ID, idp.Now()); err != nil {
 			return err
 		}
-		if err := m.Store.DeleteClient(ctx, id, version); err != nil {
+		if err := m.Store.DeleteClient(ctx, c.ID, version); err != nil {
 			return err
 		}
-		e := a.Audit(idp.AuditClientDeleted, reason, map[string]string{"name": before.Client.Name})
-		e.ClientID = id
+		e.ClientID, e.Detail["name"] = c.ID, c.Name
 		return m.Store.Audit(ctx, e)
 	})
 }

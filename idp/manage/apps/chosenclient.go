@@ -25,7 +25,7 @@ var (
 )
 
 // reservedIDs name something else where a client's id would stand: deliveries, pages.
-var reservedIDs = []string{"mail", "requests", "new"}
+var reservedIDs = []string{"mail", "requests", "new", "registration"}
 
 // checkClientID refuses an id that is not a client's to have. An id of a person would let a
 // service act under it: in the audit log, and as the subject of its tokens.

@@ -24,6 +24,9 @@ const (
 // and not stored; a public client has none. Empty fields get the defaults of its
 // kind. settings.Errors say what cannot be saved.
 func (m *Manager) CreateClient(ctx context.Context, c idp.Client) (idp.Client, string, error) {
+	if err := m.readSector(ctx, idp.Client{}, c); err != nil {
+		return c, "", err
+	}
 	return m.createClient(ctx, idp.AuditEvent{Kind: idp.AuditClientCreated}, c)
 }
 
@@ -163,6 +166,7 @@ func (m *Manager) checkClient(ctx context.Context, c *idp.Client) error {
 	}
 	wrong = wrong.And(entry.Said(m.checkLogoutURI(c.BackchannelLogoutURI))...)
 	refuse(!ofRedirects(c.FrontchannelLogoutURI, c.RedirectURIs), "frontchannel_logout_uri", "settings.client.frontchannel", c.FrontchannelLogoutURI)
+	m.checkSector(*c, refuse)
 	for _, id := range c.Populations {
 		_, err := m.Store.Population(ctx, id)
 		if err != nil && !errors.Is(err, idp.ErrNotFound) {

@@ -1,6 +1,8 @@
 package apps
 
 import (
+	"net/http"
+
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/store"
 )
@@ -11,6 +13,8 @@ type Manager struct {
 	Store *store.Store
 	// Issuer is the provider's, below which no API of others is.
 	Issuer string
+	// Fetch gets what apps publish: see idp/fetch.
+	Fetch *http.Client
 	// PrivateNetworks: back-channel logout may go to addresses that are not public, and keys
 	// may come from there, by http too.
 	PrivateNetworks bool

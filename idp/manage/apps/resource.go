@@ -20,6 +20,8 @@ func (m *Manager) checkAPI(ctx context.Context, c idp.Client, refuse func(broken
 	for field, has := range map[string]bool{
 		"redirect_uris": len(c.RedirectURIs) > 0, "post_logout_redirect_uris": len(c.PostLogoutRedirectURIs) > 0,
 		"backchannel_logout_uri": c.BackchannelLogoutURI != "", "frontchannel_logout_uri": c.FrontchannelLogoutURI != "", "populations": len(c.Populations) > 0, "require_pkce": c.RequirePKCE,
+		"subject_type":                          c.SubjectType == idp.PairwiseSubject,
+		"sector_identifier_uri":                 c.SectorIdentifierURI != "",
 		"third_party":                           c.ThirdParty,
 		"require_pushed_authorization_requests": c.RequirePushed,
 		"initiate_login_uri":                    c.InitiateLoginURI != "", "roles": len(c.Roles) > 0, "default_resource": c.DefaultResource != "",

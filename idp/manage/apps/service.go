@@ -13,6 +13,8 @@ func checkService(c idp.Client, refuse func(broken bool, field, key string, args
 	refuse(len(c.RedirectURIs) > 0, "redirect_uris", "settings.service.sign_in")
 	refuse(len(c.PostLogoutRedirectURIs) > 0, "post_logout_redirect_uris", "settings.service.sign_out")
 	refuse(c.BackchannelLogoutURI != "", "backchannel_logout_uri", "settings.service.sign_out")
+	refuse(c.SubjectType == idp.PairwiseSubject, "subject_type", "settings.service.sign_in")
+	refuse(c.SectorIdentifierURI != "", "sector_identifier_uri", "settings.service.sign_in")
 	refuse(c.ThirdParty, "third_party", "settings.service.sign_in")
 	refuse(c.InitiateLoginURI != "", "initiate_login_uri", "settings.service.sign_in")
 	refuse(c.FrontchannelLogoutURI != "", "frontchannel_logout_uri", "settings.service.sign_out")

@@ -105,6 +105,12 @@ var rules = func() map[string]rule {
 		"AddClientSecret":    {"add a secret of an app", true, false, clients},
 		"RemoveClientSecret": {"remove a secret of an app", true, false, clients},
 
+		"InitialTokens":        {"see initial access tokens", false, false, clients},
+		"InitialToken":         {"see an initial access token", false, false, clients},
+		"AddInitialToken":      {"make an initial access token", true, false, clients},
+		"WithdrawInitialToken": {"withdraw an initial access token", false, true, clients},
+		"ClientRegistration":   {"see how an app registered itself", false, false, []string{idp.PermissionClients, idp.PermissionAuthentication}},
+
 		"Audit":       {"read the audit log", false, false, only(idp.PermissionAudit)},
 		"ExportAudit": {"export the audit log", false, false, only(idp.PermissionAudit)},
 

@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -20,6 +21,8 @@ type UserQuery struct {
 	// Prefix is what the address or a word of the name begins with, case and accents
 	// aside. Of several words, each has to be found.
 	Prefix string
+	// Subject is the pairwise subject by which apps of a sector know them.
+	Subject string
 	// Role is the id of a role they hold, empty for any or none.
 	Role string
 	// WithoutSecondStep: only those who have set up no second factor. A mailbox
@@ -68,8 +71,14 @@ func (m *Manager) Users(ctx context.Context, a authz.Actor, q UserQuery) (list [
 	case agents != (query.Population == idp.Agents):
 		return nil, "", m.Authz.Forbid(ctx, a, r, "the permission is for people of another population")
 	}
-	if !some {
-		return nil, "", nil
+	if q.Subject != "" && some {
+		query.ID, err = m.Store.UserOfSubject(ctx, "", q.Subject)
+		if errors.Is(err, idp.ErrNotFound) {
+			some, err = false, nil
+		}
+	}
+	if err != nil || !some {
+		return nil, "", err
 	}
 	limit := query.Limit
 	query.Limit++

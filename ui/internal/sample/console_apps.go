@@ -61,14 +61,22 @@ func appPages() map[string]ui.Page {
 	}
 	return map[string]ui.Page{
 		"console-apps": ui.ConsoleApps{
-			Console: consoleFrame("/apps"), NewURL: "#", OlderURL: "#",
+			Console: consoleFrame("/apps"), NewURL: "#", OlderURL: "#", RegistrationURL: "#",
 			Apps: []ui.AppRow{
 				{Name: "Agent portal", URL: "#", Kind: kind, Populations: "Agents", Rule: *ui.Key("console.app.rule_inherit").With()},
 				{Name: "Wallboard", URL: "#", Kind: *ui.Key("console.app.kind_spa").With(), Populations: "Agents, Contacts", Rule: *ui.Key("console.app.rule_off").With()},
 				{Name: "Nightly import", URL: "#", Kind: *ui.Key("console.app.kind_service").With()},
 			},
 		},
-		"console-apps-none": ui.ConsoleApps{Console: consoleFrame("/apps"), NewURL: "#"},
+		"console-registration": ui.ConsoleRegistration{
+			Console: registrationFrame(), Endpoint: "https://id.rtx.example/register", NewURL: "#", OlderURL: "#", Tokens: []ui.TokenRow{
+				{Name: "Partner developers", Hosts: []string{"*.partner.example", "localhost"}, Apps: *ui.Key("console.initial_tokens.apps_of").With(2, 20), MadeAt: tokenDay(20), ExpiresAt: tokenDay(27), WithdrawURL: "#"},
+				{Name: "Assistants", Hosts: []string{"*"}, Apps: *ui.Key("console.initial_tokens.apps_of").With(5, 5), MadeAt: tokenDay(1), ExpiresAt: tokenDay(8), State: *ui.Key("console.initial_tokens.used_up").With(), WithdrawURL: "#"},
+			},
+		},
+		"console-registration-off":  ui.ConsoleRegistration{Console: registrationFrame()},
+		"console-registration-once": ui.ConsoleRegistration{Console: registrationFrame(), Endpoint: "https://id.rtx.example/register", Token: "Zk3o8s5bq0mJm2y7r1cVhVt4n6u9wXaEdFgHiKlMnOp", NextURL: "#"},
+		"console-apps-none":         ui.ConsoleApps{Console: consoleFrame("/apps"), NewURL: "#"},
 		"console-app-new": ui.ConsoleAppNew{Console: consoleFrame("/apps"), Templates: []ui.AppTemplate{
 			{Label: *ui.Key("console.app.portal").With(), Hint: *ui.Key("console.app.portal_hint").With(), URL: "#"},
 			{Label: kind, Hint: *ui.Key("console.app.web_hint").With(), URL: "#"},
@@ -85,6 +93,14 @@ func appPages() map[string]ui.Page {
 		},
 	}
 }
+
+func registrationFrame() ui.Console {
+	frame := consoleFrame("/apps")
+	frame.Crumbs = []ui.Link{{Label: "Apps", URL: "#"}}
+	return frame
+}
+
+func tokenDay(d int) time.Time { return time.Date(2026, 11, d, 13, 58, 0, 0, time.UTC) }
 
 func secretLines() [][]ui.Message {
 	line := func(made, used, ends ui.Message) []ui.Message { return []ui.Message{made, used, ends} }
