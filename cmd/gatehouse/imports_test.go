@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":                    {"idp", "idp/settings", "ui"},
+	"idp/web":                    {"idp", "idp/settings", "mfa", "ui"},
 	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
