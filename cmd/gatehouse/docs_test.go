@@ -49,7 +49,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		for _, args := range documented(string(text)) {
 			c, err := newCommands()
 			idptest.Must(t, err)
-			parser, err := kong.New(c, durations, kong.Name("gatehouse"))
+			parser, err := kong.New(c, append(withSettings(nil), kong.Name("gatehouse"))...)
 			idptest.Must(t, err)
 			if _, err := parser.Parse(args); err != nil && !strings.Contains(err.Error(), "no such file") { // of the reader's own
 				t.Errorf("%s: gatehouse %s: %v", filepath.Base(file), strings.Join(args, " "), err)
