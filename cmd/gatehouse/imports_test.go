@@ -60,6 +60,7 @@ var allowed = map[string][]string{
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
 	"idp/federation/certificate": {},
+	"idp/certs":                  {},
 	// The rooms of idp/manage. A room imports those above it here.
 	"idp/manage/entry": {"idp", "idp/password", "idp/settings"},
 	"idp/manage/authz": {"idp", "idp/manage/entry", "idp/store", "mfa"},
