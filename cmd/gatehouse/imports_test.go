@@ -142,6 +142,7 @@ var allowed = map[string][]string{
 
 // allowedInTests are edges beyond allowed that only the tests of a package have.
 var allowedInTests = map[string][]string{
+	"idp/certs":     {"idp"},
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage/...", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},
