@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
+	"idp/observe":                {"idp", "idp/store", "mfa"},
 	"idp/federation/certificate": {},
 	"idp/certs":                  {},
 	// The rooms of idp/manage. A room imports those above it here.
@@ -114,7 +115,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
+		"idp/login", "idp/mail", "idp/manage/...", "idp/observe", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
