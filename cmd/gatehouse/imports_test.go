@@ -61,6 +61,7 @@ var allowed = map[string][]string{
 	"idp/jobs":                   {"idp"},
 	"idp/observe":                {"idp", "idp/store", "mfa"},
 	"idp/federation/certificate": {},
+	"idp/certs":                  {},
 	// The rooms of idp/manage. A room imports those above it here.
 	"idp/manage/entry": {"idp", "idp/password", "idp/settings"},
 	"idp/manage/authz": {"idp", "idp/manage/entry", "idp/store", "mfa"},
@@ -142,6 +143,7 @@ var allowed = map[string][]string{
 
 // allowedInTests are edges beyond allowed that only the tests of a package have.
 var allowedInTests = map[string][]string{
+	"idp/certs":     {"idp"},
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage/...", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},
