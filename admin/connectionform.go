@@ -39,7 +39,7 @@ func (v *visit) connectionFields(c connecting) settings.Fields[idp.Connection] {
 	entra, fresh := c.Kind == idp.EntraConnection, c.Version == 0
 	left := map[string]bool{
 		"issuer": entra && fresh, "tenants": !entra || fresh && c.strangers(), "any_tenant": !entra || fresh, "personal_accounts": !entra || fresh,
-		"own_redirect": fresh, "context": !entra, "domains": entra && fresh && c.strangers(), "domain_hint": !entra,
+		"own_redirect_uri": fresh, "context": !entra, "domains": entra && fresh && c.strangers(), "domain_hint": !entra,
 	}
 	return connections.ConnectionFields().Only(func(s settings.Spec) bool { return !left[s.Name] })
 }
@@ -186,7 +186,7 @@ func (v *visit) arranged(inputs []ui.Input, now connecting, values, mappings ui.
 			details.Inputs = append(details.Inputs, i)
 		case "enabled":
 			last = slices.Insert(last, 0, i)
-		case "own_redirect":
+		case "own_redirect_uri":
 			list = append(list, v.ownRedirect(now, i)...)
 		case "trust":
 			list = append(list, v.credential(now)...)

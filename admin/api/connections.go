@@ -23,32 +23,19 @@ func connectionOperations() []operation {
 	}
 }
 
-// connectionFields are what a connection has in bodies and answers. What may be in them is
-// idp/manage's.
+// connectionFields describe a connection as bodies have it: what is missing for its kind is
+// said by idp/manage, and lists have no order.
 func connectionFields() settings.Fields[idp.Connection] {
-	type connection = idp.Connection
-	line := func(name string, at func(c *connection) *string) settings.Field[connection] {
-		return settings.Line(name, at).Max(100)
+	fields := connections.ConnectionFields()
+	for i := range fields {
+		if f := &fields[i]; f.Name != "name" {
+			f.Missing = ""
+		}
+		if fields[i].Kind == settings.KindList {
+			fields[i].Kind = settings.KindSet
+		}
 	}
-	return settings.Fields[connection]{
-		line("name", func(c *connection) *string { return &c.Name }).Must("settings.missing"),
-		settings.Flag("enabled", func(c *connection) *bool { return &c.Enabled }),
-		settings.Line("issuer", func(c *connection) *string { return &c.Issuer }).Each(500),
-		settings.Set("tenants", func(c *connection) *[]string { return &c.Tenants }).Max(100).Each(36),
-		settings.Flag("any_tenant", func(c *connection) *bool { return &c.AnyTenant }),
-		settings.Flag("personal_accounts", func(c *connection) *bool { return &c.PersonalAccounts }),
-		line("client_id", func(c *connection) *string { return &c.ClientID }),
-		settings.Choice("trust", func(c *connection) *idp.Trust { return &c.Trust }, idp.Trusted, idp.EvidenceRequired, idp.LocalStep),
-		line("context", func(c *connection) *string { return &c.Context }),
-		settings.Set("domains", func(c *connection) *[]string { return &c.Domains }).Max(50).Each(253),
-		settings.Flag("create_users", func(c *connection) *bool { return &c.CreateUsers }),
-		line("name_claim", func(c *connection) *string { return &c.Claims.Name }),
-		line("email_claim", func(c *connection) *string { return &c.Claims.Email }),
-		line("department_claim", func(c *connection) *string { return &c.Claims.Department }),
-		settings.Flag("end_upstream", func(c *connection) *bool { return &c.EndUpstream }),
-		settings.Line("domain_hint", func(c *connection) *string { return &c.DomainHint }).Max(253),
-		settings.Flag("own_redirect_uri", func(c *connection) *bool { return &c.OwnRedirect }),
-	}
+	return fields
 }
 
 // besideConnection is what a body has beside the fields of a connection.

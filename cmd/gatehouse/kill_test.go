@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type process struct {
 	served  string   // the issuer, where it is not this process's address
 	drain   string   // how long it goes on answering once it is told to stop
 	more    []string // flags of every command, beside those of the data
+	serving []string // flags of serve alone
 	service struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
@@ -47,6 +49,9 @@ type process struct {
 var built string
 
 func TestMain(m *testing.M) {
+	if err := trustTestCertificate(); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(built)
 	os.Exit(code)
@@ -58,11 +63,18 @@ var program = sync.OnceValues(func() (binary string, err error) {
 		return "", err
 	}
 	binary = filepath.Join(built, "gatehouse")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return binary, nil
+	return binary, buildProgram(binary)
 })
+
+// buildProgram builds the program as releases have it, static.
+func buildProgram(binary string, flags ...string) error {
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return nil
+}
 
 // installed starts the program and sets up a person and an app by its
 // commands.
@@ -159,7 +171,7 @@ func (p *process) output(cmd *exec.Cmd, stdin string) string {
 // start starts the provider and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, p.flags...)
+	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, slices.Concat(p.flags, p.serving)...)
 	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {

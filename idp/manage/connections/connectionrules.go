@@ -19,6 +19,8 @@ const (
 	maxMappings       = 100
 	maxOwnDomains     = 50
 	maxTenants        = 100
+	maxTenantID       = 36
+	maxDomain         = 253
 )
 
 var (
@@ -36,18 +38,18 @@ func ConnectionFields() settings.Fields[idp.Connection] {
 		settings.Line("name", func(c *conn) *string { return &c.Name }).Must("settings.connection.need_name").Max(maxConnectionName).As(settings.Words).Rule(settings.ShowsName),
 		settings.Line("issuer", func(c *conn) *string { return &c.Issuer }).Must("settings.connection.need_issuer").Max(settings.MaxURL),
 		settings.Line("client_id", func(c *conn) *string { return &c.ClientID }).Must("settings.connection.need_client").Max(maxClaimName),
-		settings.List("tenants", func(c *conn) *[]string { return &c.Tenants }).Max(maxTenants).As(settings.Lower).Rule(tenant),
+		settings.List("tenants", func(c *conn) *[]string { return &c.Tenants }).Max(maxTenants).Each(maxTenantID).As(settings.Lower).Rule(tenant),
 		settings.Flag("any_tenant", func(c *conn) *bool { return &c.AnyTenant }),
 		settings.Flag("personal_accounts", func(c *conn) *bool { return &c.PersonalAccounts }),
-		settings.Flag("own_redirect", func(c *conn) *bool { return &c.OwnRedirect }),
+		settings.Flag("own_redirect_uri", func(c *conn) *bool { return &c.OwnRedirect }),
 		settings.Choice("trust", func(c *conn) *idp.Trust { return &c.Trust }, idp.Trusted, idp.EvidenceRequired, idp.LocalStep),
 		settings.Line("context", func(c *conn) *string { return &c.Context }).Max(maxClaimName),
 		settings.Flag("create_users", func(c *conn) *bool { return &c.CreateUsers }),
-		settings.List("domains", func(c *conn) *[]string { return &c.Domains }).Max(maxOwnDomains).As(keptDomain).Rule(ownDomain),
+		settings.List("domains", func(c *conn) *[]string { return &c.Domains }).Max(maxOwnDomains).Each(maxDomain).As(keptDomain).Rule(ownDomain),
 		settings.Line("name_claim", func(c *conn) *string { return &c.Claims.Name }).Max(maxClaimName),
 		settings.Line("email_claim", func(c *conn) *string { return &c.Claims.Email }).Max(maxClaimName),
 		settings.Line("department_claim", func(c *conn) *string { return &c.Claims.Department }).Max(maxClaimName),
-		settings.Line("domain_hint", func(c *conn) *string { return &c.DomainHint }).Rule(ownDomain),
+		settings.Line("domain_hint", func(c *conn) *string { return &c.DomainHint }).Max(maxDomain).Rule(ownDomain),
 		settings.Flag("end_upstream", func(c *conn) *bool { return &c.EndUpstream }),
 		settings.Flag("enabled", func(c *conn) *bool { return &c.Enabled }),
 	}
