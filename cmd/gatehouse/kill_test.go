@@ -326,3 +326,36 @@ func TestStoppingFinishesAndAWrongConfigurationIsRefused(t *testing.T) {
 		t.Errorf("a wrong configuration: error %v, output %q: want both fields", err, out)
 	}
 }
+
+// After a restore, or when the database got into wrong hands.
+func TestSigningEveryoneOutReachesAProviderThatRuns(t *testing.T) {
+	t.Parallel()
+	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
+		p := installed(t, db.URL)
+		p.call("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--reason", "a test")
+		b := idptest.NewBrowser(t)
+		token := p.redeem(b.Submit(b.Get(p.begin()), "/password", "email", "maya@rtx.example", "password", idptest.Password))
+		args := append([]string{"admin", "sign-out-everyone", "--reason", "a test"}, p.flags...)
+		if out, err := exec.Command(p.binary, args...).CombinedOutput(); err == nil || !strings.Contains(string(out), "1 people are signed in") {
+			t.Errorf("without --yes: %v %s", err, out)
+		}
+		if got := p.silently(b); got != "" {
+			t.Errorf("without --yes the session has ended: %q", got)
+		}
+		if out := p.run("admin", "sign-out-everyone", "--reason", "a test", "--yes"); out != "1 people are signed out\n" {
+			t.Errorf("it says %q", out)
+		}
+		if _, failed := p.refresh(token.RefreshToken); failed != "invalid_grant" {
+			t.Errorf("the refresh token: %q", failed)
+		}
+		if status := p.userinfo(token.AccessToken); status != http.StatusUnauthorized {
+			t.Errorf("the access token: %d", status)
+		}
+		if got := p.silently(b); got != "login_required" {
+			t.Errorf("the session: %q", got)
+		}
+		if out := p.call("", "audit", "list", "--kind", "session.ended"); !strings.Contains(out, `"reason":"a test"`) {
+			t.Errorf("the audit log: %s", out)
+		}
+	})
+}
