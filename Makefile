@@ -18,7 +18,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz tools verifiers vulnerabilities release chaos
+.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz chart tools verifiers vulnerabilities release chaos
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,6 +123,16 @@ check-sums:
 
 check-static:
 	$(TOOLS)/staticcheck $(PACKAGES)
+
+HELM := go run helm.sh/helm/v3/cmd/helm@v3.22.0
+CHART := docs/deploy/helm/gatehouse
+
+chart: ## lint the Helm chart, and keep what it renders for the tests (builds helm: minutes)
+	@mkdir -p bin
+	GOFLAGS= $(HELM) lint --strict --set issuer=https://id.example/sso $(CHART)
+	GOFLAGS= $(HELM) template gatehouse $(CHART) --set issuer=https://id.example/sso --set podMonitor=true \
+		--set 'trustedProxies={10.0.0.0/8}' --set config.smtp-server=mail.example --set config.mail-from=help@rtx.example >bin/chart.yaml
+	GATEHOUSE_TEST_CHART=$(CURDIR)/bin/chart.yaml go test ./cmd/gatehouse -run TestWriteChart
 
 vulnerabilities: ## known vulnerabilities in what we call (needs vuln.go.dev)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...

@@ -15,53 +15,55 @@ import (
 // what it cannot do without.
 func (v *visit) appFields(c apps.ClientEntry) settings.Fields[idp.Client] {
 	return settings.Client().Only(func(s settings.Spec) bool {
-		return asksOf(c.Kind, s.Name) && (c.ID != "" || atFirst(c.Kind, s.Name)) && (s.Operation == "" || v.actor.CanDo(s.Operation))
+		return asksOf(c.Kind, s.Name, c.ID == "") && (s.Operation == "" || v.actor.CanDo(s.Operation))
 	})
 }
 
-// asksOf tells whether apps of a kind have a setting that the form asks for. The kind stays,
-// and populations are asked for in their own way.
-func asksOf(kind idp.ClientKind, name string) bool {
-	switch name {
-	case "kind", "populations":
-		return false
-	case "name", "auth_method", "scopes", "token_format", "signing_alg", "access_ttl":
-		return name != "auth_method" || kind.Confidential()
-	case "jwks", "jwks_uri", "secret_lifetime":
-		return kind.Confidential()
-	case "roles":
-		return kind == idp.ServiceClient
-	case "require_pkce":
-		return kind == idp.WebClient
-	case "fapi":
-		return kind == idp.WebClient || kind == idp.ServiceClient
-	case "identifier":
-		return kind == idp.APIClient
-	case "default_resource", "dpop_bound_access_tokens":
-		return kind != idp.APIClient
-	case "resources":
-		return true
-	case "grant_types":
-		return kind != idp.ServiceClient
-	}
-	return kind.SignsIn() // about how people sign in
+type kinds []idp.ClientKind
+
+// Kinds of apps that settings are for.
+var (
+	signIn       = kinds{idp.WebClient, idp.SPAClient, idp.NativeClient}
+	confidential = kinds{idp.WebClient, idp.ServiceClient, idp.APIClient}
+	allKinds     = append(signIn, idp.ServiceClient, idp.APIClient)
+)
+
+// kindsAsked are the kinds of apps that the form asks for a setting, and those that it asks
+// for it already when they are new; else it has its default. What is not listed is about how
+// people sign in. The kind stays, and populations are asked for in their own way.
+var kindsAsked = map[string]struct{ of, atFirst kinds }{
+	"kind": {}, "populations": {},
+	"name":                      {allKinds, allKinds},
+	"redirect_uris":             {signIn, signIn},
+	"post_logout_redirect_uris": {signIn, signIn},
+	"home_url":                  {signIn, kinds{idp.WebClient, idp.SPAClient}},
+	"logo_uri":                  {signIn, signIn},
+	"backchannel_logout_uri":    {signIn, kinds{idp.WebClient}},
+	"auth_method":               {of: confidential},
+	"jwks":                      {of: confidential},
+	"jwks_uri":                  {of: confidential},
+	"secret_lifetime":           {of: confidential},
+	"fapi":                      {of: kinds{idp.WebClient, idp.ServiceClient}},
+	"require_pkce":              {kinds{idp.WebClient}, kinds{idp.WebClient}},
+	"dpop_bound_access_tokens":  {of: append(signIn, idp.ServiceClient)},
+	"grant_types":               {of: append(signIn, idp.APIClient)},
+	"scopes":                    {allKinds, kinds{idp.APIClient}},
+	"identifier":                {kinds{idp.APIClient}, kinds{idp.APIClient}},
+	"resources":                 {of: allKinds},
+	"default_resource":          {of: append(signIn, idp.ServiceClient)},
+	"roles":                     {kinds{idp.ServiceClient}, kinds{idp.ServiceClient}},
+	"token_format":              {allKinds, kinds{idp.APIClient}},
+	"signing_alg":               {of: allKinds},
+	"access_ttl":                {of: allKinds},
 }
 
-// atFirst tells whether a new app is asked for a setting; the others have defaults.
-func atFirst(kind idp.ClientKind, name string) bool {
-	switch name {
-	case "identifier":
-		return true
-	case "scopes", "token_format":
-		return kind == idp.APIClient
-	case "name", "redirect_uris", "post_logout_redirect_uris", "logo_uri", "require_pkce", "roles":
-		return true
-	case "home_url":
-		return kind != idp.NativeClient
-	case "backchannel_logout_uri":
-		return kind == idp.WebClient
+// asksOf tells whether the form of an app asks for a setting.
+func asksOf(kind idp.ClientKind, name string, isNew bool) bool {
+	asked, listed := kindsAsked[name]
+	if !listed {
+		asked.of = signIn
 	}
-	return false
+	return slices.Contains(asked.of, kind) && (!isNew || slices.Contains(asked.atFirst, kind))
 }
 
 // appForm is the form of an app, with what new and existing ones have in common.

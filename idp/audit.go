@@ -124,14 +124,14 @@ func (k AuditKind) Folds() bool {
 }
 
 // AuditEvent is who did what to whom, from where, with what outcome. It is
-// written in the transaction of the change, and exported as JSON.
+// written in the transaction of the change, and the same JSON in API and exports.
 type AuditEvent struct {
 	ID           string    `json:"id"`
 	At           time.Time `json:"at"`
 	Kind         AuditKind `json:"kind"`
 	ActorID      string    `json:"actor_id,omitempty"` // user who acted; empty: not known, a service (Detail says which), or the system
 	UserID       string    `json:"user_id,omitempty"`  // user concerned
-	PopulationID string    `json:"population_id,omitempty"`
+	PopulationID string    `json:"population,omitempty"`
 	ClientID     string    `json:"client_id,omitempty"`
 	SessionID    string    `json:"session_id,omitempty"`
 	Address      string    `json:"address,omitempty"`
@@ -143,5 +143,5 @@ type AuditEvent struct {
 	Times  int       `json:"times,omitempty"`
 	LastAt time.Time `json:"last_at,omitzero"`
 	// Detail holds what else matters, without secrets.
-	Detail map[string]string `json:"detail,omitempty"`
+	Detail map[string]string `json:"detail"`
 }

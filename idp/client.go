@@ -103,7 +103,10 @@ type Client struct {
 	// LogoURI is its logo on sign-in pages, which we fetch and serve.
 	LogoURI    string
 	GrantTypes []string
-	Scopes     []string
+	// ResponseModes are how it takes authorization responses; none: all that its redirect
+	// URIs can be sent.
+	ResponseModes []string
+	Scopes        []string
 	// Populations may sign in to it, in the order in which they are offered.
 	Populations []string
 	TokenFormat TokenFormat
@@ -189,6 +192,11 @@ func (c Client) WithSecret(hash []byte, at time.Time) Client {
 
 // Public tells whether the client cannot keep a secret.
 func (c Client) Public() bool { return c.AuthMethod == NoClientAuth }
+
+// AnsweredBy tells whether the client takes authorization responses in a mode.
+func (c Client) AnsweredBy(m ResponseMode) bool {
+	return len(c.ResponseModes) == 0 || slices.Contains(c.ResponseModes, string(m))
+}
 
 // Allows tells whether the client may use a grant type.
 func (c Client) Allows(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }

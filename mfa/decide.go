@@ -301,6 +301,12 @@ func setUp(q Question, own []idp.Method) Decision {
 	return Decision{Outcome: ProveEmail, Methods: mailbox}
 }
 
+// StrongEnough tells whether proofs, however old, are enough for a policy with an override.
+func StrongEnough(p idp.Policy, o idp.Override, proofs []idp.Proof, now time.Time) bool {
+	q := Question{Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: proofs, Now: now}
+	return Decide(q).Outcome == Satisfied
+}
+
 // CanDoWithout tells whether a person may remove one of their authenticators. enrolled is
 // what would be left. It has to be enough to sign in again by what the policy and an app's
 // override ask for, without setting up another one by the password alone.

@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"time"
+
+	"gatehouse/idp"
+)
 
 // What tests read of answers that settings describe, and of lists.
 
@@ -138,6 +142,6 @@ type InvitationList struct {
 
 // AuditEventList is an answer.
 type AuditEventList struct {
-	Events []AuditEvent `json:"events"`
-	Next   *string      `json:"next,omitempty"`
+	Events []idp.AuditEvent `json:"events"`
+	Next   *string          `json:"next,omitempty"`
 }

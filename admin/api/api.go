@@ -195,7 +195,8 @@ func (a *API) identify(ctx context.Context, token string) (authz.Actor, idp.ACR,
 		actor.Service, actor.Repeats = access.ClientID, true
 		return actor, "", err
 	}
-	if !strongEnough(access.Proofs) {
+	// As the console, this asks for a second step whatever the policies say.
+	if !mfa.StrongEnough(idp.Policy{}, idp.Override{Mode: idp.OverrideRequired}, access.Proofs, idp.Now()) {
 		return authz.Actor{}, "", errSecondStep
 	}
 	acr, at, err := a.cfg.Manage.Self.StrongStep(ctx, access.UserID, access.Proofs)
@@ -222,14 +223,6 @@ func presented(h http.Header) (string, error) {
 		return "", fmt.Errorf("%w: no single token", idp.ErrTokenInvalid)
 	}
 	return token, nil
-}
-
-// strongEnough asks what the console asks: a second step, whatever the policies say.
-func strongEnough(proofs []idp.Proof) bool {
-	return mfa.Decide(mfa.Question{
-		Override: idp.Override{Mode: idp.OverrideRequired}, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
-		Proofs: proofs, Now: idp.Now(),
-	}).Outcome == mfa.Satisfied
 }
 
 // fail answers with a problem, once, and logs what is our fault.

@@ -13,27 +13,9 @@ import (
 func auditOperations() []operation {
 	const narrowed = "kind user_id actor_id client_id population from to"
 	return []operation{
-		{ID: "listAuditEvents", Route: "GET /audit-events", Manage: "Audit", Query: narrowed + " after limit", Answer: list{"events", AuditEvent{}}, run: listAuditEvents},
+		{ID: "listAuditEvents", Route: "GET /audit-events", Manage: "Audit", Query: narrowed + " after limit", Answer: list{"events", idp.AuditEvent{}}, run: listAuditEvents},
 		{ID: "exportAuditEvents", Route: "GET /audit-events/export", Manage: "ExportAudit", Query: narrowed, Media: "application/jsonl", run: exportAuditEvents},
 	}
-}
-
-// AuditEvent is who did what to whom.
-type AuditEvent struct {
-	ID         string            `json:"id"`
-	At         time.Time         `json:"at"`
-	Kind       string            `json:"kind"`
-	Times      int               `json:"times,omitempty"`
-	LastAt     time.Time         `json:"last_at,omitzero"`
-	ActorID    string            `json:"actor_id,omitempty"`
-	UserID     string            `json:"user_id,omitempty"`
-	Population string            `json:"population,omitempty"`
-	ClientID   string            `json:"client_id,omitempty"`
-	SessionID  string            `json:"session_id,omitempty"`
-	Address    string            `json:"address,omitempty"`
-	UserAgent  string            `json:"user_agent,omitempty"`
-	RequestID  string            `json:"request_id,omitempty"`
-	Detail     map[string]string `json:"detail"`
 }
 
 func (v *call) auditQuery() system.AuditQuery {
@@ -52,22 +34,7 @@ func listAuditEvents(v *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rows(v, events, next, eventOf), nil
-}
-
-func eventOf(e idp.AuditEvent) AuditEvent {
-	event := AuditEvent{
-		ID: e.ID, At: e.At, Kind: string(e.Kind), ActorID: e.ActorID, UserID: e.UserID, Population: e.PopulationID,
-		ClientID: e.ClientID, SessionID: e.SessionID, Address: e.Address, UserAgent: e.UserAgent, RequestID: e.RequestID,
-		Detail: e.Detail, LastAt: e.LastAt,
-	}
-	if e.Times > 1 {
-		event.Times = e.Times
-	}
-	if event.Detail == nil {
-		event.Detail = map[string]string{}
-	}
-	return event
+	return rows(v, events, next, func(e idp.AuditEvent) idp.AuditEvent { return e }), nil
 }
 
 // exportAuditEvents writes events as they come. When it breaks off, so does the
@@ -76,6 +43,6 @@ func exportAuditEvents(v *call) (any, error) {
 	return nil, web.Whole(v.Writer, "application/jsonl", "", func(w io.Writer) error {
 		out := json.NewEncoder(w)
 		out.SetEscapeHTML(false)
-		return v.manage.System.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error { return out.Encode(eventOf(e)) })
+		return v.manage.System.ExportAudit(v.ctx, v.actor, v.auditQuery(), func(e idp.AuditEvent) error { return out.Encode(e) })
 	})
 }

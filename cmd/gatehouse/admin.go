@@ -283,9 +283,10 @@ func (s storage) manager(ctx context.Context, more ...func(*manage.Parts)) (*man
 }
 
 type adminCommand struct {
-	Create        adminCreate        `cmd:"" help:"Print a link, good once and for an hour, to create an admin."`
-	BreakGlass    adminBreakGlass    `cmd:"" help:"Print a link, good once and for an hour, to sign in to the console with password and authenticator where portal access allows no passwords."`
-	ServiceClient adminServiceClient `cmd:"" help:"Add a service for the admin API, for the first one or after a mishap. Its secret is printed once."`
+	Create          adminCreate          `cmd:"" help:"Print a link, good once and for an hour, to create an admin."`
+	BreakGlass      adminBreakGlass      `cmd:"" help:"Print a link, good once and for an hour, to sign in to the console with password and authenticator where portal access allows no passwords."`
+	SignOutEveryone adminSignOutEveryone `cmd:"" name:"sign-out-everyone" help:"Sign everybody out, and end the access that apps keep: after a restore, or when the database got into wrong hands."`
+	ServiceClient   adminServiceClient   `cmd:"" help:"Add a service for the admin API, for the first one or after a mishap. Its secret is printed once."`
 }
 
 type adminCreate struct {

@@ -103,7 +103,7 @@ func newChaos(t *testing.T, database string, on *cluster) *chaos {
 	t.Cleanup(func() { _ = log.Close() })
 	first := installed(t, database, func(p *process) {
 		p.served, p.drain, p.log = c.proxy.URL, "500ms", log
-		p.extra = []string{
+		p.serving = []string{
 			"--trusted-proxies", "127.0.0.1", "--smtp-server", c.box.Address, "--smtp-security", "none", "--mail-from", "RTX <no-reply@rtx.example>",
 		}
 	})

@@ -41,6 +41,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 	t.Setenv("GATEHOUSE_ISSUER", "https://id.example") // where a document leaves it out
 	files, err := filepath.Glob("../../docs/*.md")
 	idptest.Must(t, err)
+	files = append(files, "../../docs/deploy/README.md")
 	n := 0
 	for _, file := range append(files, "../../README.md") {
 		text, err := os.ReadFile(file)
@@ -48,7 +49,7 @@ func TestDocumentedCommandsExist(t *testing.T) {
 		for _, args := range documented(string(text)) {
 			c, err := newCommands()
 			idptest.Must(t, err)
-			parser, err := kong.New(c, durations, kong.Name("gatehouse"))
+			parser, err := kong.New(c, append(withSettings(nil), kong.Name("gatehouse"))...)
 			idptest.Must(t, err)
 			if _, err := parser.Parse(args); err != nil && !strings.Contains(err.Error(), "no such file") { // of the reader's own
 				t.Errorf("%s: gatehouse %s: %v", filepath.Base(file), strings.Join(args, " "), err)

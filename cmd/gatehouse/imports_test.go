@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"idp/store":              {"idp", "idp/keyring", "idp/settings", "mfa", "migrations"},
 
 	// One concern each, on top of storage.
-	"idp/web":                    {"idp", "idp/settings", "ui"},
+	"idp/web":                    {"idp", "idp/settings", "mfa", "ui"},
 	"idp/keys":                   {"idp", "idp/keyring", "idp/store"},
 	"idp/throttle":               {"idp", "idp/store"},
 	"idp/fetch":                  {"idp"},
@@ -59,7 +59,9 @@ var allowed = map[string][]string{
 	"idp/outbox":                 {"idp", "idp/keyring", "idp/keys", "idp/mail", "idp/store", "ui"},
 	"idp/session":                {"idp", "idp/outbox", "idp/store"},
 	"idp/jobs":                   {"idp"},
+	"idp/observe":                {"idp", "idp/store", "mfa"},
 	"idp/federation/certificate": {},
+	"idp/certs":                  {},
 	// The rooms of idp/manage. A room imports those above it here.
 	"idp/manage/entry": {"idp", "idp/password", "idp/settings"},
 	"idp/manage/authz": {"idp", "idp/manage/entry", "idp/store", "mfa"},
@@ -113,7 +115,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
+		"idp/login", "idp/mail", "idp/manage/...", "idp/observe", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},
@@ -141,6 +143,7 @@ var allowed = map[string][]string{
 
 // allowedInTests are edges beyond allowed that only the tests of a package have.
 var allowedInTests = map[string][]string{
+	"idp/certs":     {"idp"},
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage/...", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},

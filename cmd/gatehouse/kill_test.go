@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,7 +36,7 @@ type process struct {
 	served  string   // the issuer, where it is not this process's address
 	drain   string   // how long it goes on answering once it is told to stop
 	more    []string // flags of every command, beside those of the data
-	extra   []string // flags of serve alone
+	serving []string // flags of serve alone
 	log     io.Writer
 	service struct {
 		ID     string `json:"client_id"`
@@ -50,6 +51,9 @@ type process struct {
 var built string
 
 func TestMain(m *testing.M) {
+	if err := trustTestCertificate(); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(built)
 	os.Exit(code)
@@ -61,11 +65,18 @@ var program = sync.OnceValues(func() (binary string, err error) {
 		return "", err
 	}
 	binary = filepath.Join(built, "gatehouse")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
-	}
-	return binary, nil
+	return binary, buildProgram(binary)
 })
+
+// buildProgram builds the program as releases have it, static.
+func buildProgram(binary string, flags ...string) error {
+	build := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return nil
+}
 
 // installed starts the program and sets up a person and an app by its
 // commands.
@@ -162,8 +173,8 @@ func (p *process) output(cmd *exec.Cmd, stdin string) string {
 // start starts the provider and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, p.flags...)
-	p.cmd = exec.Command(p.binary, append(args, p.extra...)...)
+	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, slices.Concat(p.flags, p.serving)...)
+	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("starting: %v", err)
@@ -316,4 +327,37 @@ func TestStoppingFinishesAndAWrongConfigurationIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "issuer: ") || !strings.Contains(string(out), "trusted-proxies: ") {
 		t.Errorf("a wrong configuration: error %v, output %q: want both fields", err, out)
 	}
+}
+
+// After a restore, or when the database got into wrong hands.
+func TestSigningEveryoneOutReachesAProviderThatRuns(t *testing.T) {
+	t.Parallel()
+	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
+		p := installed(t, db.URL)
+		p.call("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--reason", "a test")
+		b := idptest.NewBrowser(t)
+		token := p.redeem(b.Submit(b.Get(p.begin()), "/password", "email", "maya@rtx.example", "password", idptest.Password))
+		args := append([]string{"admin", "sign-out-everyone", "--reason", "a test"}, p.flags...)
+		if out, err := exec.Command(p.binary, args...).CombinedOutput(); err == nil || !strings.Contains(string(out), "1 people are signed in") {
+			t.Errorf("without --yes: %v %s", err, out)
+		}
+		if got := p.silently(b); got != "" {
+			t.Errorf("without --yes the session has ended: %q", got)
+		}
+		if out := p.run("admin", "sign-out-everyone", "--reason", "a test", "--yes"); out != "1 people are signed out\n" {
+			t.Errorf("it says %q", out)
+		}
+		if _, failed := p.refresh(token.RefreshToken); failed != "invalid_grant" {
+			t.Errorf("the refresh token: %q", failed)
+		}
+		if status := p.userinfo(token.AccessToken); status != http.StatusUnauthorized {
+			t.Errorf("the access token: %d", status)
+		}
+		if got := p.silently(b); got != "login_required" {
+			t.Errorf("the session: %q", got)
+		}
+		if out := p.call("", "audit", "list", "--kind", "session.ended"); !strings.Contains(out, `"reason":"a test"`) {
+			t.Errorf("the audit log: %s", out)
+		}
+	})
 }

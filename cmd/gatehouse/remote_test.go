@@ -177,7 +177,7 @@ var appFlags = []string{
 	"--access-ttl", "60", "--refresh-ttl", "3600", "--require-pkce", "--backchannel-logout-uri", "https://a.example/out", "--logo-uri", "https://a.example/logo.png",
 	"--third-party", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
 	"--roles-claim", "groups", "--id-token-claims", "--plain-population", "--dpop-bound-access-tokens",
-	"--subject-type", "public", "--sector-identifier-uri", "", "--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
+	"--subject-type", "public", "--response-mode", "query,form_post", "--sector-identifier-uri", "", "--frontchannel-logout-uri", "https://c.example/out", "--initiate-login-uri", "https://a.example/start",
 	"--require-pushed-authorization-requests", "--secret-lifetime", "7776000", "--resource", "https://api.example/tickets", "--default-resource", "https://api.example/tickets",
 }
 

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,23 +23,45 @@ import (
 	"gatehouse/idp/idptest"
 )
 
-// certified writes a certificate for localhost and its key, and returns who trusts it.
-func certified(t *testing.T, folder string) (certificate, key string, roots *x509.CertPool) {
-	t.Helper()
-	certificate, key = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+// pair is a certificate for localhost and its key, in PEM.
+type pair struct{ chain, key []byte }
+
+// testCertificate is one for all tests, which all requests of this package trust.
+var testCertificate = sync.OnceValues(func() (pair, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	idptest.Must(t, err)
+	if err != nil {
+		return pair{}, err
+	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: idp.Now().Add(-time.Hour), NotAfter: idp.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	idptest.Must(t, err)
+	if err != nil {
+		return pair{}, err
+	}
 	text, err := x509.MarshalPKCS8PrivateKey(private)
+	return pair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}),
+	}, err
+})
+
+// trustTestCertificate is for TestMain, before anything is asked.
+func trustTestCertificate() error {
+	c, err := testCertificate()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(c.chain)
+	http.DefaultTransport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots} // #nosec G402 -- the default is 1.2
+	return err
+}
+
+// certified writes the test's certificate and its key.
+func certified(t *testing.T, folder string) (certificate, key string) {
+	t.Helper()
+	c, err := testCertificate()
 	idptest.Must(t, err)
-	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	idptest.Must(t, os.WriteFile(certificate, chain, 0o600))
-	idptest.Must(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), 0o600))
-	roots = x509.NewCertPool()
-	roots.AppendCertsFromPEM(chain)
-	return certificate, key, roots
+	certificate, key = filepath.Join(folder, "id.example.crt"), filepath.Join(folder, "id.example.key")
+	for name, text := range map[string][]byte{certificate: c.chain, key: c.key, filepath.Join(folder, "id.example.pem"): append(bytes.Clone(c.chain), c.key...)} {
+		idptest.Must(t, os.WriteFile(name, text, 0o600))
+	}
+	return certificate, key
 }
 
 // One machine, no proxy: https from the first byte, HTTP/2, and the numbers say when the
@@ -47,7 +71,7 @@ func TestServeSpeaksTLSByItself(t *testing.T) {
 	binary, err := program()
 	idptest.Must(t, err)
 	folder := idptest.Folder(t)
-	certificate, key, roots := certified(t, folder)
+	certificate, key := certified(t, folder)
 	address, metrics := freeAddress(t), freeAddress(t)
 	issuer := "https://localhost:" + strings.Split(address, ":")[1]
 	cmd := exec.Command(binary, "--log-level", "error", "serve", "--issuer", issuer, "--listen", address, "--metrics-listen", metrics,
@@ -69,8 +93,7 @@ func TestServeSpeaksTLSByItself(t *testing.T) {
 		}
 		<-tick.C
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}}
-	res, err := client.Get(issuer + "/.well-known/openid-configuration")
+	res, err := http.Get(issuer + "/.well-known/openid-configuration")
 	idptest.Must(t, err)
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusOK || res.ProtoMajor != 2 || res.Header.Get("Strict-Transport-Security") != "max-age=31536000" {
@@ -90,7 +113,7 @@ func TestAWrongTLSConfigurationIsRefusedWhole(t *testing.T) {
 	t.Parallel()
 	binary, err := program()
 	idptest.Must(t, err)
-	certificate, key, _ := certified(t, idptest.Folder(t))
+	certificate, key := certified(t, idptest.Folder(t))
 	for want, flags := range map[string][]string{
 		"tls-cert, tls-key: both":    {"--tls-cert", certificate},
 		"tls-cert: read":             {"--tls-cert", key, "--tls-key", certificate},

@@ -10,9 +10,10 @@ COPY $TARGETPLATFORM/gatehouse /gatehouse
 COPY --from=files --chown=65532:65532 /empty /data
 USER 65532:65532
 WORKDIR /data
-ENV GATEHOUSE_DATA=/data
+# The numbers are read by another container: on all addresses, and on no public port.
+ENV GATEHOUSE_DATA=/data GATEHOUSE_METRICS_LISTEN=:9464
 VOLUME /data
-EXPOSE 8080
+EXPOSE 8080 9464
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["/gatehouse", "healthcheck"]
 ENTRYPOINT ["/gatehouse"]
 CMD ["serve"]

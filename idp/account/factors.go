@@ -12,6 +12,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/self"
+	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -92,7 +93,7 @@ func (v *visit) renderEnrol(status int, p self.PendingAuthenticator, page ui.Acc
 func (v *visit) postEnrol() error {
 	ctx := v.Request.Context()
 	sealed := pending(v.Context)
-	page := ui.AccountEnrol{Name: v.PostForm("name"), CodeError: codeProblem(v.PostForm("code"))}
+	page := ui.AccountEnrol{Name: v.PostForm("name"), CodeError: web.CodeProblem(v.PostForm("code"))}
 	if page.CodeError == nil {
 		err := v.add(sealed, page.Name)
 		switch {
@@ -145,21 +146,6 @@ func (v *visit) enrolled() error {
 		return v.done("/codes", "account.done.added")
 	}
 	return v.done("/second-step", "account.done.added")
-}
-
-// codeProblem is what is wrong with six digits before anybody compares them.
-func codeProblem(input string) *ui.Message {
-	if strings.TrimSpace(input) == "" {
-		return ui.MsgCodeMissing.With()
-	}
-	_, err := mfa.CodeDigits(input)
-	switch {
-	case errors.Is(err, mfa.ErrTwoCodes):
-		return ui.MsgCodeTwo.With()
-	case err != nil:
-		return ui.MsgCodeFormat.With()
-	}
-	return nil
 }
 
 // factor is the one that the address names.

@@ -54,6 +54,7 @@ func (v *visit) prove(ctx context.Context, m idp.Method) (*http.Cookie, error) {
 	v.self.Proofs = s.Proofs
 	return cookie, v.pages.Store.Audit(ctx, idp.AuditEvent{
 		Kind: idp.AuditSteppedUp, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID, SessionID: s.ID,
+		Detail: map[string]string{"methods": string(m)},
 	})
 }
 

@@ -27,24 +27,6 @@ var now = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 type object = map[string]any
 
-// sign makes a JWS with a header of one's own.
-func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, header, payload object) string {
-	t.Helper()
-	options := &jose.SignerOptions{}
-	for name, value := range header {
-		options.WithHeader(jose.HeaderKey(name), value)
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options)
-	idptest.Must(t, err)
-	text, err := json.Marshal(payload)
-	idptest.Must(t, err)
-	jws, err := signer.Sign(text)
-	idptest.Must(t, err)
-	compact, err := jws.CompactSerialize()
-	idptest.Must(t, err)
-	return compact
-}
-
 func public(key crypto.Signer) object {
 	text, _ := json.Marshal(jose.JSONWebKey{Key: key.Public()})
 	var jwk object
@@ -82,7 +64,7 @@ func TestProofsOfEachAlgorithmAreRead(t *testing.T) {
 	keys := map[string]crypto.Signer{"ES256": ecKey(t), "EdDSA": edwards, "RS256": large, "PS256": large}
 	for _, alg := range dpop.Algorithms() {
 		key := keys[alg]
-		proof, err := read(sign(t, jose.SignatureAlgorithm(alg), key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims()))
+		proof, err := read(idptest.SignJWT(t, jose.SignatureAlgorithm(alg), key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims()))
 		thumbprint, _ := (&jose.JSONWebKey{Key: key.Public()}).Thumbprint(crypto.SHA256)
 		if err != nil || proof.JKT != base64.RawURLEncoding.EncodeToString(thumbprint) || len(proof.ID) == 0 || !proof.IssuedAt.Equal(now) {
 			t.Errorf("%s: %+v, %v", alg, proof, err)
@@ -105,13 +87,13 @@ func TestProofsThatAreNoneAreRefused(t *testing.T) {
 		}
 		return changed
 	}
-	made := func(header, payload object) string { return sign(t, jose.ES256, key, header, payload) }
+	made := func(header, payload object) string { return idptest.SignJWT(t, jose.ES256, key, header, payload) }
 	private := public(key)
 	d, err := key.Bytes()
 	idptest.Must(t, err)
 	private["d"] = base64.RawURLEncoding.EncodeToString(d)
 	small := rsaKey(t, 1024)
-	symmetric := sign(t, jose.HS256, []byte(strings.Repeat("k", 32)), object{"typ": "dpop+jwt", "jwk": object{"kty": "oct", "k": "a2tr"}}, claims())
+	symmetric := idptest.SignJWT(t, jose.HS256, []byte(strings.Repeat("k", 32)), object{"typ": "dpop+jwt", "jwk": object{"kty": "oct", "k": "a2tr"}}, claims())
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	idptest.Must(t, err)
 	parts := strings.Split(made(good, claims()), ".")
@@ -121,8 +103,8 @@ func TestProofsThatAreNoneAreRefused(t *testing.T) {
 		"no key": made(with(good, "jwk", nil), claims()), "another's key": made(with(good, "jwk", public(other)), claims()),
 		"a private key": made(with(good, "jwk", private), claims()), "an empty key": made(with(good, "jwk", object{}), claims()),
 		"a symmetric key":       symmetric,
-		"a short RSA key":       sign(t, jose.RS256, small, object{"typ": "dpop+jwt", "jwk": public(small)}, claims()),
-		"another curve":         sign(t, jose.ES384, p384, object{"typ": "dpop+jwt", "jwk": public(p384)}, claims()),
+		"a short RSA key":       idptest.SignJWT(t, jose.RS256, small, object{"typ": "dpop+jwt", "jwk": public(small)}, claims()),
+		"another curve":         idptest.SignJWT(t, jose.ES384, p384, object{"typ": "dpop+jwt", "jwk": public(p384)}, claims()),
 		"a key for another alg": made(with(good, "jwk", with(public(key), "alg", "RS256")), claims()),
 		"too long":              made(good, with(claims(), "x", strings.Repeat("x", 5000))),
 		"no jti":                made(good, with(claims(), "jti", nil)), "an empty jti": made(good, with(claims(), "jti", "")),
@@ -133,7 +115,7 @@ func TestProofsThatAreNoneAreRefused(t *testing.T) {
 		"a user":  made(good, with(claims(), "htu", "https://x@id.example/sso/token")),
 		"no time": made(good, with(claims(), "iat", nil)), "a time of words": made(good, with(claims(), "iat", "now")), "an endless time": made(good, with(claims(), "iat", 1e300)),
 		"too old": made(good, with(claims(), "iat", now.Add(-dpop.Age-time.Second).Unix())), "of the future": made(good, with(claims(), "iat", now.Add(dpop.Ahead+time.Second).Unix())),
-		"null":   sign(t, jose.ES256, key, good, nil),
+		"null":   idptest.SignJWT(t, jose.ES256, key, good, nil),
 		"a list": parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte("[]")) + "." + parts[2],
 	} {
 		if got, err := read(proof); !errors.Is(err, idp.ErrInvalid) {
@@ -164,11 +146,11 @@ func TestAProofGoesWithOneToken(t *testing.T) {
 	key := ecKey(t)
 	c := claims()
 	c["ath"] = base64.RawURLEncoding.EncodeToString(idp.HashSecret("token"))
-	proof, err := read(sign(t, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, c))
+	proof, err := read(idptest.SignJWT(t, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, c))
 	if err != nil || !proof.OfToken("token") || proof.OfToken("another") || proof.OfToken("") {
 		t.Errorf("%+v, %v", proof, err)
 	}
-	bare, err := read(sign(t, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims()))
+	bare, err := read(idptest.SignJWT(t, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims()))
 	if err != nil || bare.OfToken("") || bare.OfToken("token") {
 		t.Errorf("without ath: %+v, %v", bare, err)
 	}
@@ -177,7 +159,7 @@ func TestAProofGoesWithOneToken(t *testing.T) {
 // FuzzProof: no proof panics, and none but ours counts.
 func FuzzProof(f *testing.F) {
 	key := ecKey(f)
-	good := sign(f, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims())
+	good := idptest.SignJWT(f, jose.ES256, key, object{"typ": "dpop+jwt", "jwk": public(key)}, claims())
 	f.Add(good)
 	for _, header := range []string{`{"alg":"ES256","typ":"dpop+jwt","jwk":null}`, `{"alg":"none","typ":"dpop+jwt"}`, `{"alg":"RS256","jwk":{"kty":"RSA","n":"AQAB","e":"AA"}}`, `{"alg":"EdDSA","typ":"dpop+jwt","jwk":{"kty":"OKP","crv":"Ed25519","x":"AA"}}`, `null`, `[]`} {
 		f.Add(base64.RawURLEncoding.EncodeToString([]byte(header)) + ".e30.e30")

@@ -67,16 +67,21 @@ func (k *Key) JKT() string {
 	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
-func (k *Key) sign(claims map[string]any, options *jose.SignerOptions) string {
-	k.tb.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.Alg, Key: k.private}, options)
-	Must(k.tb, err)
+// SignJWT makes a JWT of claims as they are, with headers of its own (RFC 7519).
+func SignJWT(tb testing.TB, alg jose.SignatureAlgorithm, key any, headers map[string]any, claims any) string {
+	tb.Helper()
+	options := &jose.SignerOptions{}
+	for name, value := range headers {
+		options.WithHeader(jose.HeaderKey(name), value)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options)
+	Must(tb, err)
 	payload, err := json.Marshal(claims)
-	Must(k.tb, err)
+	Must(tb, err)
 	signed, err := signer.Sign(payload)
-	Must(k.tb, err)
+	Must(tb, err)
 	token, err := signed.CompactSerialize()
-	Must(k.tb, err)
+	Must(tb, err)
 	return token
 }
 
@@ -84,17 +89,17 @@ func (k *Key) sign(claims map[string]any, options *jose.SignerOptions) string {
 func (k *Key) Assertion(issuer, clientID string, change map[string]any) string {
 	k.tb.Helper()
 	now := idp.Now().Unix()
-	return k.sign(changed(map[string]any{
+	return SignJWT(k.tb, k.Alg, k.private, nil, changed(map[string]any{
 		"iss": clientID, "sub": clientID, "aud": issuer, "iat": now, "exp": now + 60, "jti": idp.NewID(),
-	}, change), &jose.SignerOptions{})
+	}, change))
 }
 
 // Proof is a DPoP proof for a request (RFC 9449). change changes claims; nil leaves one out.
 func (k *Key) Proof(method, address string, change map[string]any) string {
 	k.tb.Helper()
 	public := k.public()
-	options := (&jose.SignerOptions{}).WithType("dpop+jwt").WithHeader("jwk", &public)
-	return k.sign(changed(map[string]any{"jti": idp.NewID(), "htm": method, "htu": address, "iat": idp.Now().Unix()}, change), options)
+	return SignJWT(k.tb, k.Alg, k.private, map[string]any{"typ": "dpop+jwt", "jwk": &public},
+		changed(map[string]any{"jti": idp.NewID(), "htm": method, "htu": address, "iat": idp.Now().Unix()}, change))
 }
 
 func changed(claims, change map[string]any) map[string]any {

@@ -55,7 +55,7 @@ func Client(populations ...string) idp.Client {
 		HomeURL:                "https://rtx.example/", LogoURI: "https://rtx.example/logo.png", GrantTypes: []string{"authorization_code", "refresh_token"},
 		Scopes: []string{"openid", "email"}, Populations: populations,
 		TokenFormat: idp.JWTToken, SigningAlg: idp.ES256, AccessTTL: 5 * time.Minute, RefreshTTL: time.Hour,
-		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, SubjectType: idp.PairwiseSubject, SectorIdentifierURI: "https://rtx.example/sector.json", PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true, FAPI: true,
+		RequirePKCE: true, RequirePushed: true, BackchannelLogoutURI: "https://rtx.example/logout", InitiateLoginURI: "https://rtx.example/start", ThirdParty: true, SubjectType: idp.PairwiseSubject, SectorIdentifierURI: "https://rtx.example/sector.json", PolicyURI: "https://rtx.example/privacy", TosURI: "https://rtx.example/terms", FrontchannelLogoutURI: "https://rtx.example/front?a=b", DPoPBound: true, FAPI: true, ResponseModes: []string{"query", "form_post"},
 		Claims:    idp.AppClaims{Roles: idp.RolesAsGroups, InIDToken: true, PlainPopulation: true},
 		Resources: []string{"https://api.example/", "urn:example:api"}, DefaultResource: "urn:example:api", Identifier: "urn:example:" + idp.NewID(),
 		CreatedAt: idp.Now(),

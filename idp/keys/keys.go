@@ -275,6 +275,17 @@ func (k *Keys) open(row store.SigningKey, old *snapshot) (crypto.Signer, error) 
 	return private, nil
 }
 
+// NextRotations is, for each algorithm, when the key that signs now is due for a successor.
+func (k *Keys) NextRotations() map[idp.Algorithm]time.Time {
+	next, now := map[idp.Algorithm]time.Time{}, idp.Now()
+	for _, r := range k.current.Load().rows {
+		if !now.Before(r.SignsFrom) && (r.SignsUntil.IsZero() || now.Before(r.SignsUntil)) {
+			next[r.Algorithm] = r.SignsFrom.Add(RotateAfter)
+		}
+	}
+	return next
+}
+
 // Sign makes a compact JWS of a payload with the key that signs now.
 func (k *Keys) Sign(alg idp.Algorithm, typ TokenType, payload []byte) (string, error) {
 	s, now := k.current.Load(), idp.Now()

@@ -185,22 +185,6 @@ func isWrongCode(err error) bool {
 	return errors.Is(err, mfa.ErrReplayed) || errors.Is(err, mfa.ErrCodeFormat) || errors.Is(err, mfa.ErrWrongCode)
 }
 
-// codeProblem is what is wrong with six digits before anybody compares them: what
-// cannot be a code is no guess, and is not counted as one.
-func codeProblem(input string) *ui.Message {
-	if strings.TrimSpace(input) == "" {
-		return ui.MsgCodeMissing.With()
-	}
-	_, err := mfa.CodeDigits(input)
-	switch {
-	case errors.Is(err, mfa.ErrTwoCodes):
-		return ui.MsgCodeTwo.With()
-	case err != nil:
-		return ui.MsgCodeFormat.With()
-	}
-	return nil
-}
-
 // codeError is the text beside the field.
 func codeError(cause error) *ui.Message {
 	switch {

@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/throttle"
+	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -102,7 +103,7 @@ func (l *Login) postConfirm(c *gin.Context, s *signIn) error {
 	if _, ok := s.next().(ConfirmEmail); !ok {
 		return l.tooLate(c, s)
 	}
-	if problem := codeProblem(c.PostForm("code")); problem != nil {
+	if problem := web.CodeProblem(c.PostForm("code")); problem != nil {
 		return l.renderConfirm(c, s, confirmPage{codeError: problem})
 	}
 	ctx := c.Request.Context()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"gatehouse/idp"
 	"gatehouse/idp/web"
@@ -80,6 +81,19 @@ func (s *signIn) secondSteps() []idp.Method {
 	})
 }
 
+// methods is the detail of an audit event that says what was proved in this very sign-in,
+// in the order of time.
+func (s *signIn) methods() map[string]string {
+	var list []string
+	for _, p := range since(s.flow.Proofs, s.flow.CreatedAt) {
+		list = append(list, string(p.Method))
+	}
+	if list == nil {
+		return nil
+	}
+	return map[string]string{"methods": strings.Join(list, " ")}
+}
+
 // proved tells whether one of some methods was proved in this very sign-in.
 func (s *signIn) proved(one func(idp.Method) bool) bool {
 	return slices.ContainsFunc(since(s.flow.Proofs, s.flow.CreatedAt), func(p idp.Proof) bool { return one(p.Method) })
@@ -118,7 +132,7 @@ func (l *Login) establish(ctx context.Context, s *signIn) (idp.Session, *http.Co
 		return session, nil, err
 	}
 	s.flow.SessionID = session.ID
-	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSignedIn, nil))
+	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSignedIn, s.methods()))
 }
 
 // findOwnSession finds the person's session of this browser: one browser has one
@@ -162,7 +176,7 @@ func (l *Login) renew(ctx context.Context, s *signIn) (idp.Session, *http.Cookie
 	if len(since(s.flow.Proofs, s.flow.CreatedAt)) == 0 { // only the app was approved
 		return session, cookie, nil
 	}
-	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, nil))
+	return session, cookie, l.Store.Audit(ctx, s.audit(idp.AuditSteppedUp, s.methods()))
 }
 
 // finished is the page of a flow that is over.

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"gatehouse/idp"
+	"gatehouse/idp/web"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
@@ -38,13 +39,13 @@ type secondStep struct {
 func secondSteps() []secondStep {
 	return []secondStep{
 		{
-			id: idp.MethodTOTP, page: (*Login).renderTOTP, problem: codeProblem,
+			id: idp.MethodTOTP, page: (*Login).renderTOTP, problem: web.CodeProblem,
 			guess: possession(idp.MethodTOTP), wrong: codeError,
 			refused: idp.AuditCodeRefused, throttled: idp.AuditCodeThrottled,
 			setUp: (*Login).renderTOTPSetUp,
 		},
 		{
-			id: idp.MethodEmail, page: (*Login).renderEmail, enter: (*Login).prepareEmail, problem: codeProblem,
+			id: idp.MethodEmail, page: (*Login).renderEmail, enter: (*Login).prepareEmail, problem: web.CodeProblem,
 			guess:   (*Login).guessEmail,
 			refused: idp.AuditEmailRefused, throttled: idp.AuditEmailThrottled,
 		},

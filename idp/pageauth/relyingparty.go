@@ -100,19 +100,12 @@ func (p *RelyingParty) Reread(ctx context.Context, seen store.SessionState) (now
 	return now, open && p.canView(now), nil
 }
 
-// canView tells whether a session may see the pages.
+// canView tells whether a session may see the pages. One that an app without a second step
+// let in is not enough for pages that ask for one: their own override counts.
 func (p *RelyingParty) canView(s store.SessionState) bool {
 	return s.Session.Alive(s.Population, idp.Now()) && !s.User.Disabled &&
-		s.Session.PolicyVersion >= s.Override.MinVersion && p.strongEnough(s)
-}
-
-// strongEnough asks the rule, with the pages' own override. A session that an app
-// without a second step let in is not enough for pages that ask for one.
-func (p *RelyingParty) strongEnough(s store.SessionState) bool {
-	return mfa.Decide(mfa.Question{
-		Policy: s.Judged, Override: p.Override, Demand: idp.Demand{MaxAge: idp.NoMaxAge},
-		Proofs: s.Session.Proofs, Now: idp.Now(),
-	}).Outcome == mfa.Satisfied
+		s.Session.PolicyVersion >= s.Override.MinVersion &&
+		mfa.StrongEnough(s.Judged, p.Override, s.Session.Proofs, idp.Now())
 }
 
 // Populations are the ids of all, in their order.

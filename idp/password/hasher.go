@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
+
+	"gatehouse/idp"
 )
 
 // MaxBytes is the longest password accepted, in bytes of UTF-8. It bounds the
@@ -32,6 +35,9 @@ type Hasher struct {
 	// dummy is verified in place of the hash that a person does not have.
 	dummy *argon2idHash
 	queue queue
+	// Observe hears of every turn that was waited for, and of those that did not come
+	// (err), for metrics. Optional; set before the first hash.
+	Observe func(waited time.Duration, err error)
 	// started, when set, is told when a hash begins and returns what to call
 	// when it ends: tests count with it.
 	started func() (ended func())
@@ -148,8 +154,12 @@ func (h *Hasher) current(stored hash) bool {
 
 // wait takes one of the slots and returns what gives it back.
 func (h *Hasher) wait(ctx context.Context) (done func(), err error) {
+	begin := idp.Now()
 	if err = ctx.Err(); err == nil {
 		err = h.queue.enter(ctx)
+	}
+	if h.Observe != nil {
+		h.Observe(idp.Now().Sub(begin), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("password: waiting to hash: %w", err)

@@ -144,5 +144,12 @@ func (h *Hasher) Waiting() int {
 	return len(h.queue.waiting[strangers]) + len(h.queue.waiting[known])
 }
 
+// Running is how many hashes are computed now.
+func (h *Hasher) Running() int {
+	h.queue.mu.Lock()
+	defer h.queue.mu.Unlock()
+	return h.queue.running
+}
+
 // Room is how many may wait in each lane.
 func (h *Hasher) Room() int { return waitersPerSlot * h.queue.slots }

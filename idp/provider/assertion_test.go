@@ -76,22 +76,14 @@ func jwks(t testing.TB, keys ...signingKey) string {
 // sign makes an assertion of claims as they are. pairs are more headers.
 func (k signingKey) sign(t testing.TB, claims any, pairs ...string) string {
 	t.Helper()
-	options := &jose.SignerOptions{}
+	headers := map[string]any{}
 	if k.kid != "" {
-		options.WithHeader("kid", k.kid)
+		headers["kid"] = k.kid
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		options.WithHeader(jose.HeaderKey(pairs[i]), pairs[i+1])
+		headers[pairs[i]] = pairs[i+1]
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: k.alg, Key: k.private}, options)
-	idptest.Must(t, err)
-	payload, err := json.Marshal(claims)
-	idptest.Must(t, err)
-	signed, err := signer.Sign(payload)
-	idptest.Must(t, err)
-	token, err := signed.CompactSerialize()
-	idptest.Must(t, err)
-	return token
+	return idptest.SignJWT(t, k.alg, k.private, headers, claims)
 }
 
 // claimsOf are good ones of a client.
@@ -273,15 +265,7 @@ func decoded(t testing.TB, s string) []byte {
 
 func signHMAC(t testing.TB, secret []byte, claims any) string {
 	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: secret}, (&jose.SignerOptions{}).WithHeader("kid", "one"))
-	idptest.Must(t, err)
-	payload, err := json.Marshal(claims)
-	idptest.Must(t, err)
-	signed, err := signer.Sign(payload)
-	idptest.Must(t, err)
-	token, err := signed.CompactSerialize()
-	idptest.Must(t, err)
-	return token
+	return idptest.SignJWT(t, jose.HS256, secret, map[string]any{"kid": "one"}, claims)
 }
 
 func TestAnAssertionCountsOnceAtAllReplicasTogether(t *testing.T) {

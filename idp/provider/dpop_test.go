@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -49,18 +48,9 @@ func (h *possessor) jkt() string {
 // proof is one for a request. claims are more, or others.
 func (h *possessor) proof(method, address string, claims map[string]any) string {
 	h.t.Helper()
-	options := (&jose.SignerOptions{}).WithType("dpop+jwt").WithHeader("jwk", h.jwk())
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: h.alg, Key: h.key}, options)
-	idptest.Must(h.t, err)
 	all := map[string]any{"jti": idp.NewID(), "htm": method, "htu": address, "iat": idp.Now().Unix()}
 	maps.Copy(all, claims)
-	text, err := json.Marshal(all)
-	idptest.Must(h.t, err)
-	jws, err := signer.Sign(text)
-	idptest.Must(h.t, err)
-	compact, err := jws.CompactSerialize()
-	idptest.Must(h.t, err)
-	return compact
+	return idptest.SignJWT(h.t, h.alg, h.key, map[string]any{"typ": "dpop+jwt", "jwk": h.jwk()}, all)
 }
 
 func ath(token string) map[string]any {

@@ -51,6 +51,9 @@ type Config struct {
 	RegistrationEndpoint string
 	// Upstreams signs people out where they came from. Optional.
 	Upstreams Upstreams
+	// Observe hears of every token request, for metrics: of its grant type, "other" for one
+	// that is not ours, and of its outcome, "ok" or the error's code. Optional.
+	Observe func(grantType, outcome string)
 }
 
 // Upstreams are the providers that people come through. *federation.Federation is it.

@@ -128,14 +128,12 @@ func (a *authorization) checkUnsupported(form url.Values) *failure {
 	return nil
 }
 
-// responseModes are those in which the redirect URI can be answered: a browser posts to no
-// other program.
+// responseModes are those in which the redirect URI can be answered, since a browser posts
+// to no other program, and which the client takes.
 func (a *authorization) responseModes() []idp.ResponseMode {
-	modes := idp.ResponseModes()
-	if !ui.OnTheWeb(a.request.RedirectURI) {
-		modes = slices.DeleteFunc(modes, func(m idp.ResponseMode) bool { return m == idp.FormPostMode })
-	}
-	return modes
+	return slices.DeleteFunc(idp.ResponseModes(), func(m idp.ResponseMode) bool {
+		return m == idp.FormPostMode && !ui.OnTheWeb(a.request.RedirectURI) || !a.client.AnsweredBy(m)
+	})
 }
 
 // checkResponse allows one response type: tokens never travel through the browser's
@@ -148,7 +146,10 @@ func (a *authorization) checkResponse(form url.Values) *failure {
 		return fail(unsupportedResponseType, "only response_type=code is supported")
 	}
 	if mode := form.Get("response_mode"); mode != "" && a.request.ResponseMode == "" {
-		return fail(invalidRequest, "response_mode must be query or fragment, or form_post where the redirect URI is http or https")
+		return fail(invalidRequest, "response_mode must be query or fragment, or form_post where the redirect URI is http or https, and among the app's response_modes")
+	}
+	if a.request.ResponseMode == "" && !a.client.AnsweredBy(idp.QueryMode) {
+		return fail(invalidRequest, "response_mode is missing: the app's response_modes leave out query, which is the default")
 	}
 	if !a.client.Allows("authorization_code") {
 		return fail(unauthorizedClient, "the client may not use the authorization code flow")

@@ -90,6 +90,41 @@ func TestAnAppOfAPrivateSchemeGetsNoForm(t *testing.T) {
 	}
 }
 
+// An app that takes its answers in some ways alone is answered in no other, errors aside.
+func TestAnAppChoosesHowItIsAnswered(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	posted := k.AddParty(idp.Client{ResponseModes: []string{"form_post"}})
+	addressed := k.AddParty(idp.Client{ResponseModes: []string{"query", "fragment"}})
+	for _, c := range []struct {
+		party      *idptest.Party
+		mode, want string
+	}{
+		{posted, "form_post", ""},
+		{posted, "fragment", "invalid_request"},
+		{posted, "query", "invalid_request"},
+		{posted, "", "invalid_request"},
+		{addressed, "", ""},
+		{addressed, "query", ""},
+		{addressed, "fragment", ""},
+		{addressed, "form_post", "invalid_request"},
+	} {
+		attempt := c.party.Begin()
+		if c.mode != "" {
+			attempt = c.party.Begin("response_mode", c.mode)
+		}
+		page := k.opens(attempt.URL)
+		switch {
+		case c.want == "":
+			if _, got := answered(t, page, c.mode); got.Get("code") == "" {
+				t.Errorf("%q: %v", c.mode, got)
+			}
+		case c.want != "" && (page.Left == nil || page.Left.Query().Get("error") != c.want):
+			t.Errorf("%q: %s, left to %v", c.mode, page.Heading(), page.Left)
+		}
+	}
+}
+
 // A request that starts again, and single sign-on after a lost answer, keep the mode.
 func TestARequestThatIsMadeAgainKeepsItsMode(t *testing.T) {
 	t.Parallel()

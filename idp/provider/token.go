@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,45 @@ import (
 // body and once each, client authentication in one place, and what is not built
 // is refused before the library has an opinion.
 func (p *Provider) tokenGate(c *gin.Context) {
+	answer := &tokenAnswer{ResponseWriter: c.Writer}
+	c.Writer = answer
+	p.answerToken(c)
+	if p.Observe == nil {
+		return
+	}
+	named := c.Request.PostForm.Get("grant_type")
+	if !slices.Contains(grantTypes(), named) {
+		named = "other"
+	}
+	p.Observe(named, answer.outcome())
+}
+
+// tokenAnswer remembers what a refused request was told.
+type tokenAnswer struct {
+	gin.ResponseWriter
+	refusal []byte
+}
+
+// Write implements http.ResponseWriter.
+func (w *tokenAnswer) Write(p []byte) (int, error) {
+	if w.Status() >= http.StatusBadRequest {
+		w.refusal = append(w.refusal, p...)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *tokenAnswer) outcome() string {
+	if w.Status() < http.StatusBadRequest {
+		return "ok"
+	}
+	var told struct{ Error string }
+	if json.Unmarshal(w.refusal, &told) != nil || told.Error == "" {
+		return "server_error"
+	}
+	return told.Error
+}
+
+func (p *Provider) answerToken(c *gin.Context) {
 	if f := checkTokenRequest(c.Request); f != nil {
 		refuse(c, f)
 		return

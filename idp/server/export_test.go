@@ -13,3 +13,6 @@ func (s *Server) RouteTable() [][2]string {
 
 // SweepNow runs the job that removes what has expired.
 func (s *Server) SweepNow(ctx context.Context) error { return s.sweep(ctx) }
+
+// MetricNames are the names of all metrics.
+func (s *Server) MetricNames() []string { return s.metrics.Names() }

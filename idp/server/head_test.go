@@ -76,6 +76,10 @@ func TestHeadAnswersWhereGetDoes(t *testing.T) {
 		between := rows(t, db.SQL())
 		head := ask(t, app, http.MethodHead, path, header)
 		did, does := grown(before, between), grown(between, rows(t, db.SQL()))
+		if path == "/readyz" { // it tries a write every few seconds
+			delete(did, "used_ids")
+			delete(does, "used_ids")
+		}
 		if head.status != get.status {
 			t.Errorf("%s: HEAD %d, GET %d", path, head.status, get.status)
 		}

@@ -24,6 +24,7 @@ import (
 	"gatehouse/idp/login"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/manage"
+	"gatehouse/idp/observe"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/password"
 	"gatehouse/idp/picture"
@@ -46,7 +47,7 @@ type Server struct {
 
 	cfg      Config
 	engine   *gin.Engine
-	metrics  *metrics
+	metrics  *observe.Metrics
 	pages    *ui.UI
 	sessions *session.Manager
 	outbox   *outbox.Outbox
@@ -67,7 +68,8 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, metrics: newMetrics(), reap: make(chan struct{}, 1)}
+	s := &Server{cfg: cfg, metrics: observe.New(), reap: make(chan struct{}, 1)}
+	database.Heard = store.Heard{Audit: s.metrics.Audited, Statement: s.metrics.Statement}
 	if s.Store, err = store.OpenWith(ctx, database); err != nil {
 		return nil, advise(err)
 	}
@@ -114,6 +116,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 		return err
 	}
 	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
+	limiter.Observe = func(kind throttle.Kind, d throttle.Decision) { s.metrics.Throttle(string(kind), string(d)) }
 	if err := s.manage(ctx, ring, limiter); err != nil {
 		return err
 	}
@@ -121,6 +124,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	protocol, err := provider.New(provider.Config{
 		Issuer: s.cfg.Issuer, Store: s.Store, Web: plumbing, Sessions: s.sessions, Signer: s.Keys, Limiter: limiter, RefreshKey: secrets[keys.ForRefresh], NonceKey: secrets[keys.ForNonce],
 		Fetch: fetch.NewClient(s.cfg.PrivateNetworks), RegistrationEndpoint: s.registrationEndpoint(),
+		Observe: s.metrics.Token,
 	})
 	if err != nil {
 		return err
@@ -212,6 +216,10 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 		return err
 	}
 	s.outbox, s.sessions = s.Manage.Outbox, s.Manage.Sessions
+	s.Manage.Hasher.Observe = s.metrics.HashWait
+	s.metrics.Hashing(s.Manage.Hasher.Running, s.Manage.Hasher.Waiting)
+	s.metrics.Database(s.Store)
+	s.metrics.SigningKeys(s.Keys.NextRotations)
 	return s.Manage.EnsureDefaults(ctx)
 }
 
@@ -259,7 +267,8 @@ func (s *Server) plumbing() (*web.Web, error) {
 		return nil, err
 	}
 	return web.New(web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path), Observe: s.metrics.observe,
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path),
+		Observe:   s.metrics.Request,
 		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}), nil
 }
@@ -320,7 +329,10 @@ func (s *Server) ready(c *gin.Context) {
 func (s *Server) Handler() http.Handler { return s.partWhileDraining(web.HeadAsGet(s.engine)) }
 
 // Metrics serves Prometheus. It belongs on a listener of its own.
-func (s *Server) Metrics() http.Handler { return s.metrics.handler() }
+func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
+
+// ObserveCertificate has the metrics say when a certificate of ours ends.
+func (s *Server) ObserveCertificate(expires func() time.Time) { s.metrics.Certificate(expires) }
 
 // Close gives back the database and the connections to the mail server.
 func (s *Server) Close() error {

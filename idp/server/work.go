@@ -23,19 +23,29 @@ func (s *Server) Work(ctx context.Context) {
 	var working sync.WaitGroup
 	working.Go(func() { s.worker().Run(ctx) })
 	working.Go(func() { s.reapWhenTold(ctx) })
-	jobs.Run(ctx,
-		jobs.Job{Name: "sweep", Every: time.Minute, Run: s.sweep},
-		jobs.Job{Name: "end expired sessions", Every: time.Minute, Run: func(ctx context.Context) error {
+	list := []jobs.Job{
+		{Name: "sweep", Every: time.Minute, Run: s.sweep},
+		{Name: "end expired sessions", Every: time.Minute, Run: func(ctx context.Context) error {
 			_, err := s.sessions.Expire(ctx)
 			return err
 		}},
-		jobs.Job{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
-		jobs.Job{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
+		{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
+		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err
 		}},
-		jobs.Job{Name: "reload signing keys", Every: keys.Staleness, Run: s.Keys.Reload},
-	)
+		{Name: "reload signing keys", Every: keys.Staleness, Run: s.Keys.Reload},
+	}
+	for i, j := range list {
+		list[i].Run = func(ctx context.Context) error {
+			err := j.Run(ctx)
+			if err == nil || ctx.Err() == nil { // else it was told to stop
+				s.metrics.Job(j.Name, err)
+			}
+			return err
+		}
+	}
+	jobs.Run(ctx, list...)
 	working.Wait()
 }
 
@@ -47,7 +57,7 @@ func (s *Server) backchannel() *outbox.Backchannel {
 func (s *Server) worker() *outbox.Worker {
 	w := &outbox.Worker{
 		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: s.backchannel().Tell,
-		Request: s.Manage.Links.CarryOut, Observe: s.metrics.observeDelivery,
+		Request: s.Manage.Links.CarryOut, Observe: s.metrics.Delivery,
 	}
 	if s.Mailer != nil {
 		w.Mailer = s.Mailer
@@ -87,7 +97,7 @@ func (s *Server) sweep(ctx context.Context) error {
 		return err
 	}
 	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: keep})
-	s.metrics.swept.Add(float64(n))
+	s.metrics.Swept(n)
 	return err
 }
 

@@ -49,6 +49,7 @@ func Client() Fields[idp.Client] {
 		Flag("dpop_bound_access_tokens", func(c *client) *bool { return &c.DPoPBound }).InColumn().Registered(),
 		Flag("require_pushed_authorization_requests", func(c *client) *bool { return &c.RequirePushed }).InColumn().Registered(),
 		Set("grant_types", func(c *client) *[]string { return &c.GrantTypes }, "authorization_code", "refresh_token", "client_credentials", idp.DeviceGrant, idp.ExchangeGrant).Max(maxListed).Registered(),
+		Set("response_modes", func(c *client) *[]string { return &c.ResponseModes }, string(idp.QueryMode), string(idp.FragmentMode), string(idp.FormPostMode)).InColumn(),
 		Set("scopes", func(c *client) *[]string { return &c.Scopes }).Max(maxListed).Each(MaxURL).Rule(scope).Like(`^[\x21\x23-\x5B\x5D-\x7E]+$`).Registered("scope"),
 		Line("identifier", func(c *client) *string { return &c.Identifier }).Each(MaxURL).Rule(identifier).Since(),
 		List("resources", func(c *client) *[]string { return &c.Resources }).Max(maxListed).Each(MaxURL).Rule(identifier).InColumn(),

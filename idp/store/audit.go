@@ -43,6 +43,18 @@ const serviceDetail = "service"
 // past it does not see it again. It writes in the transaction of ctx if there is one. Id,
 // time and the visit (address, browser, request) are filled in where missing.
 func (s *Store) Audit(ctx context.Context, events ...idp.AuditEvent) error {
+	err := s.audit(ctx, events)
+	if err == nil && s.heard != nil {
+		s.AfterCommit(ctx, func() {
+			for _, e := range events {
+				s.heard(e)
+			}
+		})
+	}
+	return err
+}
+
+func (s *Store) audit(ctx context.Context, events []idp.AuditEvent) error {
 	visit := idp.VisitFrom(ctx)
 	var rows []auditRow
 	for _, e := range events {

@@ -186,7 +186,7 @@ func alone(path string, fn func(*sql.Conn) error) (err error) {
 
 // checkCopy looks at a copy with the eyes of the program.
 func checkCopy(ctx context.Context, path string, check func(context.Context, *Store) error) (err error) {
-	s, err := openSQLite(path)
+	s, err := openSQLite(path, Heard{})
 	if err != nil {
 		return err
 	}

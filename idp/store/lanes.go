@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -50,6 +51,22 @@ type lanes struct {
 	// its channel that it is its turn.
 	others, strangers []chan struct{}
 	passed            int // turns of others since a stranger's, while one waits
+	waits             int64
+	wait              time.Duration
+}
+
+// waited is how many had to wait for the writer so far, and how long they all did.
+func (l *lanes) waited() (int64, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waits, l.wait
+}
+
+func (l *lanes) hasWaited(since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waits++
+	l.wait += idp.Now().Sub(since)
 }
 
 // enter returns once it is the turn of ctx, or its error where that ends before.
@@ -71,6 +88,7 @@ func (l *lanes) enter(ctx context.Context) error {
 	turn := make(chan struct{})
 	*lane = append(*lane, turn)
 	l.mu.Unlock()
+	defer l.hasWaited(idp.Now())
 	select {
 	case <-turn:
 		return nil

@@ -49,6 +49,16 @@ type Options struct {
 	// its own, such as PgBouncer's pool_mode "transaction": nothing is prepared, and
 	// time-outs are those of the role (ALTER ROLE … SET).
 	TransactionPooling bool
+	// Heard are told what happens, for metrics and traces.
+	Heard Heard
+}
+
+// Heard are functions that watch a database. Each is optional, and none may block.
+type Heard struct {
+	// Audit hears of events once they are committed.
+	Audit func(idp.AuditEvent)
+	// Statement hears of every statement except BEGIN and COMMIT.
+	Statement func(context.Context, Statement)
 }
 
 // Open connects to a database: "postgres://…" or "sqlite:PATH". It does not
@@ -64,7 +74,7 @@ func OpenWith(ctx context.Context, o Options) (*Store, error) {
 	}
 	hideScanned()
 	if path, ok := strings.CutPrefix(o.URL, SQLiteScheme); ok {
-		return openSQLite(path)
+		return openSQLite(path, o.Heard)
 	}
 	return openPostgres(ctx, o)
 }
@@ -86,7 +96,7 @@ func Exists(databaseURL string) (bool, error) {
 	return info.Size() > 0, nil
 }
 
-func openSQLite(path string) (*Store, error) {
+func openSQLite(path string, heard Heard) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the database's folder: %w", err)
 	}
@@ -101,7 +111,7 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// One connection writes, so that writers queue here, in lanes, and not in SQLite's busy
 	// loop; BEGIN IMMEDIATE so that none finds out at COMMIT that it lost.
-	log := statementLog{&health{}}
+	log := statementLog{&health{}, heard.Statement}
 	write, writePool, err := openSQLitePool(path, "immediate", 1, log)
 	if err != nil {
 		return nil, err
@@ -112,7 +122,12 @@ func openSQLite(path string) (*Store, error) {
 	}
 	// Readers wait for no writer here: they serve what a transaction waits for, too.
 	s := newStore("sqlite", log, write, read, read, nil, writePool, readPool)
-	s.address = path
+	s.address, s.heard = path, heard.Audit
+	s.stats = func() []Pool {
+		writer := poolOf("write", writePool.Stats())
+		writer.Waits, writer.Waited = s.lanes.waited()
+		return []Pool{writer, poolOf("read", readPool.Stats())}
+	}
 	if writer, ok := write.Statement.ConnPool.(*lanedPool); ok {
 		s.lanes, log.health.reconnect = writer.lanes, func() { writer.stale.Store(true) }
 	}
@@ -167,7 +182,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	} else {
 		limitStatements(cfg.ConnConfig.RuntimeParams)
 	}
-	log := statementLog{&health{}}
+	log := statementLog{&health{}, o.Heard.Statement}
 	db, conn, pool, err := openPostgresPool(ctx, cfg, log)
 	if err != nil {
 		return nil, err
@@ -181,7 +196,8 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	}
 	log.health.reconnect = func() { pool.Reset(); outsidePool.Reset() }
 	s := newStore("postgres", log, db, db, outside, func() { pool.Close(); outsidePool.Close() }, conn, outsideConn)
-	s.address = cmp.Or(o.DirectURL, o.URL)
+	s.address, s.heard = cmp.Or(o.DirectURL, o.URL), o.Heard.Audit
+	s.stats = func() []Pool { return []Pool{pgPoolOf("main", pool.Stat()), pgPoolOf("outside", outsidePool.Stat())} }
 	return s, nil
 }
 

@@ -376,3 +376,12 @@ func (s *Store) PoliciesApplied(ctx context.Context) (populations, clients map[s
 	}
 	return populations, clients, found(err, "policies")
 }
+
+// PeopleWithAccess lists who is signed in somewhere, has a sign-in under way, or gave apps
+// access that has not ended.
+func (s *Store) PeopleWithAccess(ctx context.Context) (ids []string, err error) {
+	err = s.reader(ctx).Raw(`SELECT user_id FROM sessions WHERE ended_at IS NULL
+		UNION SELECT user_id FROM grants WHERE revoked_at IS NULL
+		UNION SELECT user_id FROM flows WHERE user_id <> '' ORDER BY user_id`).Scan(&ids).Error
+	return ids, found(err, "people with access")
+}

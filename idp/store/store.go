@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+
+	"gatehouse/idp"
 )
 
 // Store is an open database. It is safe for concurrent use.
@@ -23,6 +25,9 @@ type Store struct {
 	pools     []*sql.DB
 	closePool func()
 	dialect   string
+	// heard hears of audit events, and stats reads the pools' numbers.
+	heard func(idp.AuditEvent)
+	stats func() []Pool
 	// address is the file of SQLite, or the URL of PostgreSQL itself, without a pooler.
 	address string
 	clients *clientCache

@@ -63,6 +63,27 @@ type Counter struct {
 type Limiter struct {
 	store *store.Store
 	key   []byte
+	// Observe hears of every decision, for metrics. Optional.
+	Observe func(Kind, Decision)
+}
+
+// Decision is what a counter said of an attempt.
+type Decision string
+
+// The decisions.
+const (
+	Admitted Decision = "admitted"
+	Delayed  Decision = "delayed" // not now
+	Blocked  Decision = "blocked" // not before a reset
+)
+
+func (l *Limiter) decided(d Decision, counters ...Counter) {
+	if l.Observe == nil {
+		return
+	}
+	for _, c := range counters {
+		l.Observe(c.kind, d)
+	}
 }
 
 // New makes a limiter whose keys are HMACs under key, so that the table does not tell who
@@ -313,6 +334,7 @@ func (l *Limiter) Begin(ctx context.Context, counters ...Counter) (*Attempt, err
 	if err != nil {
 		return nil, err
 	}
+	l.store.AfterCommit(ctx, func() { l.decided(Admitted, ordered...) })
 	return &Attempt{limiter: l, counters: ordered, failures: failures}, nil
 }
 
@@ -330,12 +352,14 @@ func (l *Limiter) limited(ctx context.Context, counters []Counter) error {
 	wait, kind := longest(rows, idp.Now())
 	for _, row := range rows {
 		if most := Kind(row.Kind).rule().cap; most > 0 && row.Failures >= most {
+			l.decided(Blocked, Counter{kind: Kind(row.Kind)})
 			return &LimitedError{Capped: true, Kind: Kind(row.Kind)}
 		}
 	}
 	if wait == 0 { // another's success has cleared it since
 		wait, kind = time.Second, counters[0].kind
 	}
+	l.decided(Delayed, Counter{kind: kind})
 	return &LimitedError{Wait: wait, Kind: kind}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
@@ -78,4 +80,20 @@ func asProblem(err error) *Problem {
 		return NewProblem(ui.ProblemBusy, err)
 	}
 	return NewProblem(ui.ProblemServer, err)
+}
+
+// CodeProblem is what is wrong with six digits before they are compared: what cannot be a
+// code is no guess, and is not counted as one.
+func CodeProblem(input string) *ui.Message {
+	if strings.TrimSpace(input) == "" {
+		return ui.MsgCodeMissing.With()
+	}
+	_, err := mfa.CodeDigits(input)
+	switch {
+	case errors.Is(err, mfa.ErrTwoCodes):
+		return ui.MsgCodeTwo.With()
+	case err != nil:
+		return ui.MsgCodeFormat.With()
+	}
+	return nil
 }

@@ -423,10 +423,15 @@ func refilled(c *gin.Context, page []byte) ([]byte, error) {
 // app, or to another provider. It stands at the end of every form, in place of a
 // redirect. The location comes from what is stored, never from the request.
 func (w *Web) LeadOn(c *gin.Context, f ui.Frame, location string) error {
+	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: w.inALanguage(c, f), URL: template.URL(location)})
+}
+
+// inALanguage is a frame in its language, else in the browser's.
+func (w *Web) inALanguage(c *gin.Context, f ui.Frame) ui.Frame {
 	if f.Lang == "" {
 		f.Lang = w.Language(c.Request, "")
 	}
-	return w.Render(c, http.StatusOK, ui.LeadOn{Frame: f, URL: template.URL(location)})
+	return f
 }
 
 // An Answer is what a browser carries to an app.
@@ -442,10 +447,7 @@ func (w *Web) Answer(c *gin.Context, f ui.Frame, a Answer) error {
 	if a.Form == nil {
 		return w.LeadOn(c, f, a.URL)
 	}
-	if f.Lang == "" {
-		f.Lang = w.Language(c.Request, "")
-	}
-	page := ui.FormPost{Frame: f, URL: a.URL}
+	page := ui.FormPost{Frame: w.inALanguage(c, f), URL: a.URL}
 	for _, name := range slices.Sorted(maps.Keys(a.Form)) {
 		page.Fields = append(page.Fields, ui.Field{Name: name, Value: a.Form.Get(name)})
 	}

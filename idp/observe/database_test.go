@@ -1,0 +1,72 @@
+package observe
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// answer is one number.
+func answer() []prometheus.Metric {
+	return []prometheus.Metric{gaugeOf(describe("n", "A number."), 1)}
+}
+
+func TestNumbersAreReadOnceInHalfAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		r := &reading{read: func(context.Context) []prometheus.Metric { reads++; return answer() }}
+		for range 61 {
+			if len(r.now()) != 1 {
+				t.Error("the number is missing")
+			}
+			time.Sleep(time.Second)
+		}
+		if reads != 3 {
+			t.Errorf("in a minute it was read %d times", reads)
+		}
+	})
+}
+
+// Who asks while the database hangs waits for two seconds, even if it does not hear that
+// its time is over, and asks it nothing more. What was known before is old by then.
+func TestHangingDatabaseHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads, hang := 0, make(chan struct{})
+		r := &reading{read: func(context.Context) []prometheus.Metric {
+			if reads++; reads == 2 {
+				<-hang
+			}
+			return answer()
+		}}
+		r.now()
+		time.Sleep(readEvery)
+		for range 20 {
+			begin := time.Now()
+			if list := r.now(); len(list) != 0 || time.Since(begin) > readWithin {
+				t.Errorf("%d numbers after %s", len(list), time.Since(begin))
+			}
+			time.Sleep(readEvery)
+		}
+		if reads != 2 {
+			t.Errorf("it was asked %d times", reads)
+		}
+		close(hang)
+		synctest.Wait()
+		if len(r.now()) != 1 {
+			t.Error("the number does not come back")
+		}
+	})
+}
+
+func TestReadingHasADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &reading{read: func(ctx context.Context) []prometheus.Metric { <-ctx.Done(); return nil }}
+		begin := time.Now()
+		if r.now(); time.Since(begin) > readWithin {
+			t.Errorf("it took %s", time.Since(begin))
+		}
+	})
+}
