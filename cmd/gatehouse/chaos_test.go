@@ -74,7 +74,7 @@ func TestChaos(t *testing.T) {
 	}{{"SQLite", chaosOnSQLite}, {"PostgreSQL", chaosOnPostgres}} {
 		t.Run(on.name, func(t *testing.T) {
 			c := on.open(t)
-			c.run(length)
+			c.run(length, c.disturb)
 			c.lookUp()
 			c.report(on.name, length)
 		})
@@ -119,7 +119,10 @@ func newChaos(t *testing.T, database string, on *cluster) *chaos {
 	c.admin, err = apiclient.New(t.Context(), apiclient.Config{Issuer: first.issuer(), ClientID: first.service.ID, ClientSecret: first.service.Secret})
 	idptest.Must(t, err)
 	c.furnish(first)
-	c.countRequests()
+	c.client = &http.Client{
+		Transport: c.countedRequests(), Timeout: 25 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	return c
 }
 
@@ -155,32 +158,32 @@ func (c *chaos) app(p *process, flags ...string) oauth2.Config {
 	return app
 }
 
-// countRequests has all requests of the load counted by their outcome, each from an address
-// of its own: those of one address that fail are slowed down.
-func (c *chaos) countRequests() {
+// countedRequests sends the requests of the load and counts them by their outcome, each from
+// an address of its own: those of one address that fail are slowed down.
+func (c *chaos) countedRequests() http.RoundTripper {
 	wide := http.DefaultTransport.(*http.Transport).Clone()
 	wide.MaxIdleConnsPerHost = 64
-	before := http.DefaultTransport
-	http.DefaultTransport = roundTrips(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.URL.Path, "/readyz") {
-			return wide.RoundTrip(r)
-		}
+	c.t.Cleanup(wide.CloseIdleConnections)
+	return roundTrips(func(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), rand.IntN(256)))
 		res, err := wide.RoundTrip(r)
 		c.outcome(res, err)
 		return res, err
 	})
-	c.t.Cleanup(func() { http.DefaultTransport = before })
-	c.client = &http.Client{Timeout: 25 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// newBrowser is one that belongs to the load.
+func (c *chaos) newBrowser(tb testing.TB) *idptest.Browser {
+	return idptest.NewBrowser(tb).Through(c.client.Transport)
 }
 
 type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// run has everybody work and race for a time, while it disturbs them.
-func (c *chaos) run(length time.Duration) {
+// run has everybody work and race for a time at most, until disturb returns.
+func (c *chaos) run(length time.Duration, disturb func(context.Context)) {
 	ctx, stop := context.WithTimeout(c.t.Context(), length)
 	defer stop()
 	c.patient.ctx = ctx
@@ -196,7 +199,8 @@ func (c *chaos) run(length time.Duration) {
 			}
 		})
 	}
-	c.disturb(ctx)
+	disturb(ctx)
+	stop()
 	working.Wait()
 	c.patient.ctx = c.t.Context()
 }

@@ -191,7 +191,7 @@ func (c *chaos) raceInvitation(tb testing.TB) {
 	email := idp.NewID() + "@rtx.example"
 	c.call(tb, nil, apiclient.Request{Method: http.MethodPost, Path: "/invitations", Body: map[string]string{"population": plainly, "email": email, "name": "Jo"}})
 	link := invitationIn.FindString(c.box.Next(email).Text)
-	b := idptest.NewBrowser(tb)
+	b := c.newBrowser(tb)
 	page := b.Get(link)
 	u, err := url.Parse(link)
 	if err != nil {
@@ -254,6 +254,6 @@ func (c *chaos) raceRecovery(tb testing.TB) {
 // atSecondStep is a new browser in which a person has given the password.
 func (c *chaos) atSecondStep(tb testing.TB, p *person) (*idptest.Browser, *idptest.Page) {
 	tb.Helper()
-	b := idptest.NewBrowser(tb)
+	b := c.newBrowser(tb)
 	return b, b.Submit(b.Get(c.asking(p, oauth2.GenerateVerifier())), "/password", "email", p.email, "password", idptest.Password)
 }

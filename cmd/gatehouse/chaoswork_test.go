@@ -107,7 +107,7 @@ func (c *chaos) post(tb testing.TB, path string, app oauth2.Config, form url.Val
 // signIn signs a person in by password, in a new browser, and returns the page after that.
 func (c *chaos) signIn(tb testing.TB, p *person) (page *idptest.Page, verifier string) {
 	tb.Helper()
-	b := idptest.NewBrowser(tb)
+	b := c.newBrowser(tb)
 	verifier = oauth2.GenerateVerifier()
 	page = b.Submit(b.Get(c.asking(p, verifier)), "/password", "email", p.email, "password", idptest.Password)
 	if page.Left != nil {

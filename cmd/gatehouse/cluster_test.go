@@ -70,6 +70,17 @@ func newCluster(t *testing.T, settings ...string) *cluster {
 	return c
 }
 
+// standby is a second one that follows the first. A commit of the first waits until it has
+// it.
+func (c *cluster) standby() *cluster {
+	c.t.Helper()
+	s := emptyCluster(c.t)
+	s.password = c.password
+	s.run("pg_basebackup", "--pgdata="+s.data(), "--dbname="+c.url(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
+	s.start()
+	return s
+}
+
 func (c *cluster) data() string { return filepath.Join(c.folder, "data") }
 
 func (c *cluster) url() string {
