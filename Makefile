@@ -18,7 +18,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz chart tools verifiers vulnerabilities release chaos
+.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz chaos chart upgrade tools verifiers vulnerabilities release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +63,8 @@ check: tools ## lint and test the packages that were changed since main, on SQLi
 check-changed:
 	@env -u GATEHOUSE_TEST_POSTGRES_URL -u GATEHOUSE_TEST_REQUIRE go test -vet=off $(ARGS) $(PACKAGES)
 
-release-check: ## all that a release has to pass: lint, test-all, mends, verifiers, interop, fuzz, bench (hours)
-	@for target in lint test-all mends verifiers interop fuzz bench; do $(MAKE) $$target || exit 1; done
+release-check: ## all that a release has to pass: lint, test-all, mends, upgrade, verifiers, interop, fuzz, bench (hours)
+	@for target in lint test-all mends upgrade verifiers interop fuzz bench; do $(MAKE) $$target || exit 1; done
 
 mends: ## take each guard of docs/security.md out in turn: the test that it names must fail
 	GATEHOUSE_TEST_MENDS=1 GATEHOUSE_TEST_REQUIRE=postgres,chromium .ci/postgres \
@@ -123,6 +123,14 @@ check-sums:
 
 check-static:
 	$(TOOLS)/staticcheck $(PACKAGES)
+
+FROM ?= HEAD^
+
+upgrade: ## exchange processes of the commit FROM (HEAD^) for this one's, and back, while people sign in
+	@rm -rf bin/previous && mkdir -p bin/previous && git archive $(FROM) | tar -x -C bin/previous
+	go -C bin/previous build -o $(CURDIR)/bin/gatehouse-previous ./cmd/gatehouse && rm -rf bin/previous
+	GATEHOUSE_TEST_REQUIRE=postgres GATEHOUSE_TEST_PREVIOUS=$(CURDIR)/bin/gatehouse-previous .ci/postgres \
+		go test -count=1 ./cmd/gatehouse -run TestARollingRestart $(ARGS)
 
 HELM := go run helm.sh/helm/v3/cmd/helm@v3.22.0
 CHART := docs/deploy/helm/gatehouse

@@ -245,7 +245,14 @@ func deleteApp() question[apps.ClientEntry] {
 			return page, err
 		},
 		carry: func(v *visit, c apps.ClientEntry, reason string) (func() error, error) {
-			return v.saying("/apps", "console.done.app_deleted"), v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, 0, reason)
+			err := v.console.Manage.Apps.DeleteClient(v.Request.Context(), v.actor, c.ID, 0, reason)
+			var named *apps.NamedError
+			if errors.As(err, &named) {
+				return func() error {
+					return appSettings().show(v, http.StatusConflict, c, ui.Key("settings.api.in_use").With(strings.Join(named.Apps, ", ")))
+				}, nil
+			}
+			return v.saying("/apps", "console.done.app_deleted"), err
 		},
 	}
 }

@@ -198,7 +198,11 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		page.Kept = append(page.Kept, row)
 	}
 	for _, c := range d.Consents {
-		page.Consents = append(page.Consents, ui.ConsentRow{ID: c.ID, App: c.App.Name, Terms: c.Groups, Since: c.CreatedAt, ChangedAt: c.ChangedAt})
+		row := ui.ConsentRow{ID: c.ID, App: c.App.Name, Terms: c.Groups, Since: c.CreatedAt, ChangedAt: c.ChangedAt}
+		if v.canDoTo("WithdrawConsent", d) {
+			row.WithdrawURL = v.path("/people/" + d.ID + "/withdraw-consent/" + c.ID)
+		}
+		page.Consents = append(page.Consents, row)
 	}
 	return err
 }

@@ -92,6 +92,11 @@ func (s subject) kept() (people.KeptAccess, error) {
 	return one(s.Kept, func(k people.KeptAccess) string { return k.ID }, s.object)
 }
 
+// consent is the one that an action is about.
+func (s subject) consent() (people.ConsentEntry, error) {
+	return one(s.Consents, func(c people.ConsentEntry) string { return c.ID }, s.object)
+}
+
 // disabledFactor is the one that an action is about, recovery codes among them.
 func (s subject) disabledFactor() (idp.Factor, error) {
 	all := slices.Clone(s.Factors)
@@ -162,6 +167,24 @@ var actions = map[string]action{
 			return v.console.Manage.People.EndGrant(v.Request.Context(), v.actor, s.ID, s.object, reason)
 		},
 		done: "console.done.access_ended",
+	},
+	"withdraw-consent": {
+		op: "WithdrawConsent", object: true, heading: "console.action.consent_heading", button: "console.action.consent", danger: true,
+		missing: func(s subject) error {
+			_, err := s.consent()
+			return err
+		},
+		says: func(_ *visit, s subject) []ui.Message {
+			consent, _ := s.consent() // it is there
+			return []ui.Message{*ui.Key("console.action.consent_what").With(consent.App.Name), *ui.Key("console.action.consent_again").With()}
+		},
+		carry: func(v *visit, s subject, reason string) error {
+			if _, err := s.consent(); err != nil && v.actor.CanDo("WithdrawConsent") {
+				return err
+			}
+			return v.console.Manage.People.WithdrawConsent(v.Request.Context(), v.actor, s.ID, s.object, reason)
+		},
+		done: "console.done.consent_withdrawn",
 	},
 	"reset-mfa": {
 		op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,

@@ -90,6 +90,7 @@ type ConsentRow struct {
 	Terms            []TermGroup
 	Since, ChangedAt time.Time
 	PolicyURL        string
+	WithdrawURL      string // in the console, absent when empty
 }
 
 // Partial tells whether a part can be taken back without the rest.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/factors"
 	"gatehouse/idp/manage/system"
@@ -115,6 +116,7 @@ func explain(v *call, err error) (Problem, http.Header) {
 	}
 	var tooLarge *http.MaxBytesError
 	var rotating *idp.RotatingError
+	var named *apps.NamedError
 	var refused *refusedMail
 	var unanswered *system.UnansweredError
 	var unproven *idp.ProofError
@@ -123,6 +125,8 @@ func explain(v *call, err error) (Problem, http.Header) {
 		return problem(http.StatusUnauthorized, ProblemCodeInvalidToken, sentence(unproven.Why)), http.Header{"Www-Authenticate": {unproven.Challenge}, "Dpop-Nonce": {unproven.Nonce}}
 	case errors.As(err, &tooLarge):
 		return problem(http.StatusRequestEntityTooLarge, ProblemCodeTooLarge, "A body has at most 64 KiB."), nil
+	case errors.As(err, &named):
+		return problem(http.StatusConflict, ProblemCodeConflict, "These apps name the API in resources: "+strings.Join(named.Apps, ", ")+". Take it from them first."), nil
 	case errors.As(err, &rotating):
 		return problem(http.StatusConflict, ProblemCodeConflict, sentence(rotating.Error())), nil
 	case errors.As(err, &unanswered):

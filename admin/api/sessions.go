@@ -1,6 +1,8 @@
 package api
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -14,6 +16,8 @@ func sessionOperations() []operation {
 		{ID: "listUserSessions", Route: "GET /users/{user_id}/sessions", Manage: "ListSessions", Query: "after limit", Answer: list{"sessions", Session{}}, run: listSessions},
 		{ID: "signOut", Route: "POST /users/{user_id}/sign-out", Manage: "SignOut", Body: SignOut{}, Answer: SignedOut{}, run: with(signOut)},
 		{ID: "listOfflineAccess", Route: "GET /users/{user_id}/offline-access", Manage: "ListGrants", Answer: list{"offline_access", OfflineAccess{}}, run: listOfflineAccess},
+		{ID: "listConsents", Route: "GET /users/{user_id}/consents", Manage: "ListConsents", Answer: list{"consents", Consent{}}, run: listConsents},
+		{ID: "withdrawConsent", Route: "DELETE /users/{user_id}/consents/{consent_id}", Manage: "WithdrawConsent", Body: Reason{}, run: because(withdrawConsent)},
 		{ID: "endOfflineAccess", Route: "DELETE /users/{user_id}/offline-access/{grant_id}", Manage: "EndGrant", Body: Reason{}, run: because(endOfflineAccess)},
 	}
 }
@@ -55,6 +59,45 @@ type OfflineAccess struct {
 	CreatedAt  time.Time `json:"created_at"`
 	LastUsedAt time.Time `json:"last_used_at"`
 	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+// Consent is what a person lets a third-party app have.
+type Consent struct {
+	ID         string       `json:"id"`
+	ClientID   string       `json:"client_id"`
+	ClientName string       `json:"client_name"`
+	Scopes     []string     `json:"scopes"`
+	Claims     []string     `json:"claims"`
+	APIs       []ConsentAPI `json:"apis"`
+	CreatedAt  time.Time    `json:"created_at"`
+	ChangedAt  time.Time    `json:"changed_at"`
+}
+
+// ConsentAPI is an API that an app may call for a person.
+type ConsentAPI struct {
+	Identifier string   `json:"identifier"`
+	Scopes     []string `json:"scopes"`
+}
+
+func listConsents(v *call) (any, error) {
+	all, err := v.manage.People.ListConsents(v.ctx, v.actor, v.Param("user_id"))
+	if err != nil {
+		return nil, err
+	}
+	return rows(v, all, "", func(e people.ConsentEntry) Consent {
+		c := Consent{
+			ID: e.ID, ClientID: e.ClientID, ClientName: e.App.Name, Scopes: full(e.Terms.Scopes), Claims: full(e.Terms.Claims),
+			APIs: []ConsentAPI{}, CreatedAt: e.CreatedAt, ChangedAt: e.ChangedAt,
+		}
+		for _, identifier := range slices.Sorted(maps.Keys(e.Terms.APIs)) {
+			c.APIs = append(c.APIs, ConsentAPI{identifier, full(e.Terms.APIs[identifier])})
+		}
+		return c
+	}), nil
+}
+
+func withdrawConsent(v *call, reason string) error {
+	return v.manage.People.WithdrawConsent(v.ctx, v.actor, v.Param("user_id"), v.Param("consent_id"), reason)
 }
 
 // listSessions lists all, or those of the person whom the path names.

@@ -136,6 +136,18 @@ func (d *desk) sessions(u idp.User) {
 	if list := d.lists("user access list " + u.ID); len(list) != 0 {
 		d.t.Errorf("access that no app keeps: %v", list)
 	}
+	wallboard, _, err := d.Manage.Apps.CreateClient(d.t.Context(), idp.Client{Name: "Wallboard", ThirdParty: true, Populations: []string{idp.Agents}, RedirectURIs: []string{"https://w.example/cb"}})
+	idptest.Must(d.t, err)
+	idptest.Must(d.t, d.Store.GiveConsent(d.t.Context(), idp.Consent{}, u.ID, wallboard.ID, idp.Terms{Scopes: []string{"openid", "email"}, APIs: map[string][]string{"urn:x": {"read"}}}, idp.Now()))
+	consents := d.lists("user consent list " + u.ID)
+	if len(consents) != 1 || consents[0]["client_name"] != "Wallboard" || fmt.Sprint(consents[0]["scopes"], consents[0]["apis"]) != "[email openid] [map[identifier:urn:x scopes:[read]]]" {
+		d.t.Fatalf("consents %v", consents)
+	}
+	d.does("user consent withdraw "+u.ID+" "+fmt.Sprint(consents[0]["id"]), why)
+	if list := d.lists("user consent list " + u.ID); len(list) != 0 || d.Audited(idp.AuditConsentWithdrawn) != 1 {
+		d.t.Errorf("withdrawn, and still %v", list)
+	}
+	d.refused("404 not_found", "user consent withdraw "+u.ID+" none", why)
 	d.refused("404 not_found", "user access end "+u.ID+" none", why)
 	expect(d.t, "sign-out", d.does("user sign-out "+u.ID, why), "ended", "1")
 }

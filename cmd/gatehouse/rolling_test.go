@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,13 +134,23 @@ func signInOnce(ctx context.Context, b *idptest.Browser, app oauth2.Config) erro
 	return nil
 }
 
+// previous names a program that the first process runs in place of this one: make upgrade
+// builds it from an earlier commit.
+const previous = "GATEHOUSE_TEST_PREVIOUS"
+
 // Every process is exchanged for another, one by one, while people sign in through a proxy:
-// nobody and no app notices.
+// nobody and no app notices. From a previous release on, old and new run side by side on
+// the schema of the new one, and the way back works too.
 func TestARollingRestartFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	idptest.EmptyDatabases(t, func(t *testing.T, db *idptest.Database) {
 		proxy := newBalancer(t)
-		first := installed(t, db.URL, func(p *process) { p.served, p.drain = proxy.URL, "1s" })
+		first := installed(t, db.URL, func(p *process) {
+			p.served, p.drain = proxy.URL, "1s"
+			if old := os.Getenv(previous); old != "" {
+				p.binary = old
+			}
+		})
 		first.call("", "policy", "set", "agents", "--no-authenticator", "--password-alone", "--apply", "next_login", "--reason", "a test")
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
@@ -168,7 +179,10 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 				}
 			}
 		})
-		for range 2 {
+		binary, err := program()
+		idptest.Must(t, err)
+		for _, release := range []string{binary, first.binary, binary} {
+			first.binary = release
 			next := first.second()
 			go proxy.watch(ctx, next)
 			proxy.set(next, true)

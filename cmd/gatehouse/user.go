@@ -37,6 +37,7 @@ type userCommand struct {
 	Link          userLink          `cmd:"" help:"Link a person with who they are at a connection, before they come through it."`
 	Unlink        userUnlink        `cmd:"" help:"Unlink a person from a connection, and sign them out everywhere."`
 	Sessions      userSessions      `cmd:"" help:"List a person's sessions."`
+	Consent       userConsent       `cmd:"" help:"What a person lets apps of other organisations have."`
 	Access        userAccess        `cmd:"" help:"The access that apps keep of a person while they are signed out."`
 	SignOut       userSignOut       `cmd:"" help:"End all sessions of a person."`
 }
@@ -334,6 +335,33 @@ func (c userSessions) Run(r *remote) error {
 type userAccess struct {
 	List userAccessList `cmd:"" help:"List the access that apps keep of a person."`
 	End  userAccessEnd  `cmd:"" help:"End the access that an app keeps."`
+}
+
+type userConsent struct {
+	List     userConsentList     `cmd:"" help:"List what a person lets apps have."`
+	Withdraw userConsentWithdraw `cmd:"" help:"Withdraw what a person lets an app have: its tokens end at once."`
+}
+
+type userConsentList struct{ person }
+
+// Run lists what a person lets apps have.
+func (c userConsentList) Run(r *remote) error {
+	path, err := c.at(r, "consents")
+	if err != nil {
+		return err
+	}
+	return r.all(path, "consents", struct{}{}, "id", "client_id", "client_name", "scopes", "claims", "created_at", "changed_at")
+}
+
+type userConsentWithdraw struct {
+	reasonedAction
+
+	Consent string `arg:"" help:"Id of the consent." json:"-"`
+}
+
+// Run withdraws what a person lets an app have.
+func (c userConsentWithdraw) Run(r *remote) error {
+	return c.do(r, http.MethodDelete, c, "consents", c.Consent)
 }
 
 // accessColumns are those of a table of access that apps keep.

@@ -41,12 +41,22 @@ type aim struct {
 	version    int64
 	session    idp.Session
 	grant      idp.Grant
+	consent    idp.Consent
 	factor     string
 	connection connections.ConnectionEntry
 	app        apps.ClientEntry
 	service    apps.ClientEntry
 	role       roles.RoleEntry
 	population populations.PopulationEntry
+}
+
+// consents has a person let an app have something.
+func (o *office) consents(t *testing.T, userID, clientID string) idp.Consent {
+	t.Helper()
+	idptest.Must(t, o.db.GiveConsent(t.Context(), idp.Consent{}, userID, clientID, idp.Terms{Scopes: []string{"openid"}}, idp.Now()))
+	c, err := o.db.Consent(t.Context(), userID, clientID)
+	idptest.Must(t, err)
+	return c
 }
 
 // aimAt adds an agent with an authenticator, who used email codes and is linked through a
@@ -77,6 +87,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	a.app.Version++
 	a.grant, _ = idptest.Grant(app.Client, a.session)
 	idptest.Must(t, o.db.CreateGrant(ctx, a.grant))
+	a.consent = o.consents(t, a.user.ID, app.ID)
 	a.service, _, err = o.Apps.AddClient(ctx, everything(), idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
@@ -152,8 +163,11 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 		"DeleteUser":    {{"", func(a authz.Actor, at aim) error { return o.People.DeleteUser(ctx, a, at.user.ID, 0, ticket) }, false, true}},
 		"AnonymiseUser": {{"", func(a authz.Actor, at aim) error { return o.People.AnonymiseUser(ctx, a, at.user.ID, ticket) }, false, true}},
 		"ClearThrottle": {{"", func(a authz.Actor, at aim) error { return o.People.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
-		"EndGrant":      {{"", func(a authz.Actor, at aim) error { return o.People.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
-		"EndSession":    {{"", func(a authz.Actor, at aim) error { return o.People.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
+		"WithdrawConsent": {{"", func(a authz.Actor, at aim) error {
+			return o.People.WithdrawConsent(ctx, a, at.user.ID, at.consent.ID, ticket)
+		}, false, true}},
+		"EndGrant":   {{"", func(a authz.Actor, at aim) error { return o.People.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
+		"EndSession": {{"", func(a authz.Actor, at aim) error { return o.People.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
 		"SignOut": {{"", func(a authz.Actor, at aim) error {
 			return second(o.People.SignOut(ctx, a, at.user.ID, ticket, people.EndAppAccess))
 		}, false, true}},
@@ -235,7 +249,7 @@ var harmless = []string{
 	"PreviewPolicy", "PreviewOverride", "SavePolicy", "SaveOverride", "TestMail", "Policy", "Override",
 	"Populations", "Population", "AddPopulation", "SaveBrand", "Connections", "Connection", "PreviewAccess", "Identities",
 	"Requirements", "PreviewPasswordRules", "SavePasswordRules", "PreviewSessionRules", "SaveSessionRules", "SaveRegistration",
-	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "Roles", "DeleteRole",
+	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "ListConsents", "Roles", "DeleteRole",
 	"InitialTokens", "InitialToken", "AddInitialToken", "WithdrawInitialToken", "ClientRegistration",
 	"Clients", "Client", "Audit", "ExportAudit", "Deliveries", "RetryDeliveries", "TestLogout", "SigningKeys", "RotateKeys", "RevokeKey",
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func TestClientGetsTheDefaultsOfItsKind(t *testing.T) {
 				GrantTypes: []string{"authorization_code", "refresh_token"},
 				Scopes:     []string{"openid", "profile", "email", "offline_access"}, Populations: []string{idp.Agents},
 				TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256, AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour,
-				RequirePKCE: !c.secret, Claims: idp.AppClaims{Roles: idp.NoRoles}, CreatedAt: made.CreatedAt,
+				RequirePKCE: !c.secret, Claims: idp.AppClaims{Roles: idp.NoRoles}, SubjectType: idp.PublicSubject, CreatedAt: made.CreatedAt,
 			}
 			stored, err := db.Client(t.Context(), made.ID)
 			idptest.Must(t, err)
@@ -84,6 +85,7 @@ func TestWhatAClientAsksForStays(t *testing.T) {
 	withDefaults(t, func(t *testing.T, db *idptest.Database, m *manage.Manager) {
 		asked := idptest.Client(idp.Contacts, idp.Agents)
 		asked.Identifier, asked.Resources, asked.DefaultResource, asked.JWKS, asked.JWKSURI, asked.FAPI = "", nil, "", "", "", false // an API's, and of private keys
+		asked.SectorIdentifierURI = ""                                                                                               // nobody is asked here
 		made, secret, err := m.Apps.CreateClient(t.Context(), asked)
 		idptest.Must(t, err)
 		if secret != "" {
@@ -236,7 +238,18 @@ func TestAnIdentifierThatAppsHaveIsNoNewAPIs(t *testing.T) {
 		idptest.Must(t, err)
 		service, err := add(idp.Client{Kind: idp.ServiceClient, Name: "Service", Scopes: []string{"read"}, Resources: []string{gone}})
 		idptest.Must(t, err)
-		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), api.ID, 0, "over"))
+		var named *apps.NamedError
+		if err := m.Apps.DeleteClient(ctx, authz.System(), api.ID, 0, "over"); !errors.As(err, &named) || !errors.Is(err, idp.ErrInUse) || !slices.Equal(named.Apps, []string{"Service"}) {
+			t.Errorf("an API that a service names is deleted: %v", err)
+		}
+		renamed := api
+		renamed.Identifier = "https://api.example/renamed"
+		_, err = m.Apps.UpdateClient(ctx, authz.System(), renamed)
+		expectField(t, "an API that a service names is renamed", err, "identifier")
+		api.Name = "Still named"
+		_, err = m.Apps.UpdateClient(ctx, authz.System(), api)
+		expectField(t, "its name", err, "")
+		idptest.Must(t, db.DeleteClient(ctx, api.ID, 0)) // as an older release does
 
 		_, err = add(idp.Client{Kind: idp.APIClient, Name: "New", Identifier: gone})
 		expectField(t, "a new API", err, "identifier")
@@ -247,7 +260,25 @@ func TestAnIdentifierThatAppsHaveIsNoNewAPIs(t *testing.T) {
 		service.Resources = nil
 		_, err = m.Apps.UpdateClient(ctx, authz.System(), service)
 		idptest.Must(t, err)
-		_, err = m.Apps.UpdateClient(ctx, authz.System(), other)
+		freed, err := m.Apps.UpdateClient(ctx, authz.System(), other)
 		expectField(t, "a free name", err, "")
+		idptest.Must(t, m.Apps.DeleteClient(ctx, authz.System(), freed.ID, 0, "over"))
+	})
+}
+
+// Whoever may get tokens for an API with the second step of this morning may not for the next.
+func TestAnAppThatNamesAPIsTakesAFreshSecondStep(t *testing.T) {
+	t.Parallel()
+	withDefaults(t, func(t *testing.T, _ *idptest.Database, m *manage.Manager) {
+		ctx, stale := t.Context(), authz.Actor{UserID: "admin", Permissions: idp.Permissions(), SecondStepAt: idp.Now().Add(-time.Hour)}
+		api, _, err := m.Apps.AddClient(ctx, authz.System(), idp.Client{Kind: idp.APIClient, Name: "API", Identifier: "urn:example:api"})
+		idptest.Must(t, err)
+		service := idp.Client{Kind: idp.ServiceClient, Name: "Service", Scopes: []string{"read"}}
+		_, _, err = m.Apps.AddClient(ctx, stale, service)
+		idptest.Must(t, err)
+		service.Resources = []string{api.Identifier}
+		if _, _, err := m.Apps.AddClient(ctx, stale, service); !errors.Is(err, authz.ErrStepUp) {
+			t.Errorf("with an API: %v", err)
+		}
 	})
 }

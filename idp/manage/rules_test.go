@@ -247,6 +247,8 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"ResetMFA", reset, func(a authz.Actor) error { return o.Factors.ResetMFA(ctx, a, u.ID, "") }},
 		{"EnableFactor", reset, func(a authz.Actor) error { return o.Factors.EnableFactor(ctx, a, u.ID, "none", "") }},
 		{"ListGrants", nil, func(a authz.Actor) error { return second(o.People.ListGrants(ctx, a, u.ID)) }},
+		{"ListConsents", nil, func(a authz.Actor) error { return second(o.People.ListConsents(ctx, a, u.ID)) }},
+		{"WithdrawConsent", nil, func(a authz.Actor) error { return o.People.WithdrawConsent(ctx, a, u.ID, "none", ticket) }},
 		{"EndGrant", nil, func(a authz.Actor) error { return o.People.EndGrant(ctx, a, u.ID, "none", ticket) }},
 		{"EndSession", nil, func(a authz.Actor) error { return o.People.EndSession(ctx, a, s.ID, "") }},
 		{"SignOut", nil, func(a authz.Actor) error { return second(o.People.SignOut(ctx, a, u.ID, "", people.EndAppAccess)) }},

@@ -22,7 +22,7 @@ import (
 var readings = []string{
 	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
-	"Invitation", "Invitations", "ListSessions", "ListGrants", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
+	"Invitation", "Invitations", "ListSessions", "ListGrants", "ListConsents", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
 }
 
 // turner counts the rotations of signing keys.
@@ -187,6 +187,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 	idptest.Must(t, err)
 	kept, _ := idptest.Grant(keeps.Client, s)
 	idptest.Must(t, o.db.CreateGrant(t.Context(), kept))
+	consent := o.consents(t, u.ID, keeps.ID)
 	return map[string]act{
 		"AddUser": func(ctx context.Context, a authz.Actor) error {
 			return second(o.People.AddUser(ctx, a, people.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
@@ -237,6 +238,9 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 			return o.Factors.EnableFactor(ctx, a, stopped.ID, factor, ticket)
 		},
 		"EndSession": func(ctx context.Context, a authz.Actor) error { return o.People.EndSession(ctx, a, s.ID, ticket) },
+		"WithdrawConsent": func(ctx context.Context, a authz.Actor) error {
+			return o.People.WithdrawConsent(ctx, a, u.ID, consent.ID, ticket)
+		},
 		"EndGrant": func(ctx context.Context, a authz.Actor) error {
 			return o.People.EndGrant(ctx, a, u.ID, kept.ID, ticket)
 		},

@@ -86,7 +86,7 @@ func (p *Provider) find(ctx context.Context, token string) (access, error) {
 	if t.Kind == idp.RefreshToken { // for the token endpoint, and for as much as was granted
 		a.scopes, a.audience = found.Grant.Scopes, []string{p.Issuer}
 	}
-	return p.stillExchanged(ctx, a)
+	return stillExchanged(a, found.Exchanged)
 }
 
 // tokenState reads an opaque token with what it is worth now. A scope that its app
@@ -158,7 +158,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 	if c.grantID() == "" {
 		return p.findServiceJWT(ctx, a, c)
 	}
-	found, err := p.Store.JWTState(ctx, c.grantID(), c.ID)
+	found, err := p.Store.JWTState(ctx, c.grantID(), c.ID, a.exchange)
 	if err != nil {
 		return access{}, err
 	}
@@ -170,7 +170,7 @@ func (p *Provider) findJWT(ctx context.Context, token string) (access, error) {
 		return access{}, idp.ErrExpired
 	}
 	a.scopes, a.person, a.fapi = allowed(a.scopes, found.Grant.Scopes), &found.GrantState, found.App.FAPI
-	return p.stillExchanged(ctx, a)
+	return stillExchanged(a, found.Exchanged)
 }
 
 func (p *Provider) findServiceJWT(ctx context.Context, a access, c jwtClaims) (access, error) {

@@ -1,12 +1,15 @@
 package provider_test
 
 import (
+	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage/authz"
 )
 
 // stranger is an app of another organisation.
@@ -240,4 +243,38 @@ func TestAThirdPartyDeviceAsksForConsent(t *testing.T) {
 		r.want(t, 200, "")
 		k.userinfo(r.text("access_token")).want(t, 200, "")
 	}
+}
+
+// An admin withdraws for a person what the person could: the app's tokens end, and it asks anew.
+func TestAnAdminWithdrawsAConsent(t *testing.T) {
+	t.Parallel()
+	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
+		k := start(t, db.URL)
+		p := k.stranger(idp.Client{GrantTypes: []string{"authorization_code", "refresh_token"}, Scopes: []string{"openid", "offline_access"}})
+		a := p.Begin("scope", "openid offline_access")
+		tokens := p.Exchange(a, k.browser.Submit(k.browser.Get(a.URL), "/approve").Left)
+		consent := k.consent(p)
+		for what, err := range map[string]error{
+			"another person's": k.Manage.People.WithdrawConsent(t.Context(), authz.System(), k.person("other@rtx.example").ID, consent.ID, "a test"),
+			"an invented one":  k.Manage.People.WithdrawConsent(t.Context(), authz.System(), k.user.ID, idp.NewID(), "a test"),
+		} {
+			if !errors.Is(err, idp.ErrNotFound) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if k.userinfo(tokens.AccessToken).status != http.StatusOK {
+			t.Fatal("the token does not work")
+		}
+		idptest.Must(t, k.Manage.People.WithdrawConsent(t.Context(), authz.System(), k.user.ID, consent.ID, "a test"))
+		if got := k.userinfo(tokens.AccessToken); got.status != http.StatusUnauthorized {
+			t.Errorf("userinfo answers %d", got.status)
+		}
+		k.refresh(p, tokens.RefreshToken).want(t, http.StatusBadRequest, "invalid_grant")
+		if left := k.browser.Get(p.Begin("scope", "openid", "prompt", "none").URL).Left; left == nil || left.Query().Get("error") != "consent_required" {
+			t.Errorf("asked again: %v", left)
+		}
+		if n := k.Audited(idp.AuditConsentWithdrawn); n != 1 {
+			t.Errorf("%d events", n)
+		}
+	})
 }

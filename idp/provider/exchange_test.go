@@ -78,6 +78,28 @@ func TestAnAPIExchangesATokenThatIsForItForOneForAnother(t *testing.T) {
 	})
 }
 
+func TestIntrospectionOfAnExchangedTokenTakesTwoStatements(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		for _, format := range formats {
+			at := db.URL
+			if at == "" || format != formats[0] { // a database has one of each API
+				at = idptest.Migrated(t)
+			}
+			d := trading(t, at, format)
+			token := d.exchange(d.front, d.subject().AccessToken).text("access_token")
+			if d.introspect(d.back, token).json["active"] != true {
+				t.Fatalf("%s: the token is not active", format)
+			}
+			r := d.request("POST", d.Issuer+"/introspect", url.Values{"token": {token}})
+			r.SetBasicAuth(d.back.Client.ID, d.back.Secret)
+			if n := d.statementsOf(t, r); n > 2 {
+				t.Errorf("%s: %d statements, want 2", format, n)
+			}
+		}
+	})
+}
+
 func TestOnlyWhoATokenIsForExchangesItAndOnlyForWhatIsAllowed(t *testing.T) {
 	t.Parallel()
 	d := trading(t, idptest.Migrated(t), idp.OpaqueToken)

@@ -38,7 +38,7 @@ func TestAPairwiseSubjectIsTheSameEverywhereAndAnotherInEachSector(t *testing.T)
 		again := k.refresh(one, offline.RefreshToken)
 		for where, got := range map[string]any{
 			"userinfo": k.userinfo(tokens.AccessToken).json["sub"], "introspection": k.introspect(one, tokens.AccessToken).json["sub"],
-			"a refresh token": k.introspect(one, offline.RefreshToken).json["sub"], "the second sign-in": offline.ID.Subject,
+			"a refresh token": k.introspect(one, again.text("refresh_token")).json["sub"], "the second sign-in": offline.ID.Subject,
 			"the ID token of a refresh": payload(t, again.text("id_token"))["sub"], "another app of the sector": byJWT.ID.Subject,
 			"a JWT access token": payload(t, byJWT.AccessToken)["sub"], "its userinfo": k.userinfo(byJWT.AccessToken).json["sub"], "its introspection": k.introspect(beside, byJWT.AccessToken).json["sub"],
 		} {

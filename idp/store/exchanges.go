@@ -1,26 +1,26 @@
 package store
 
 import (
-	"context"
-
 	"gatehouse/idp"
 )
 
+// exchangeJoin is who exchanged a token, as they are now, and whether the token that it came of
+// was revoked; all of it empty for a token that came of no exchange. It is read with the token.
 type exchangeJoin struct {
-	App     appRow `gorm:"embedded;embeddedPrefix:c_"`
-	Revoked bool
+	App     appRow `gorm:"embedded;embeddedPrefix:xc_"`
+	Revoked *bool  `gorm:"column:x_revoked"`
 }
 
-var selectExchange = "SELECT " + columns(appRow{}, "c") + `, EXISTS (
-	SELECT 1 FROM tokens p WHERE p.id = ? AND p.grant_id = ? AND p.revoked_at IS NOT NULL) AS revoked FROM clients c WHERE c.id = ?`
+// exchangeColumns are those of exchangeJoin. The placeholders or columns are the ids of the
+// parent and of the grant.
+func exchangeColumns(parent, grant string) string {
+	return columns(appRow{}, "xc") + ", EXISTS (SELECT 1 FROM tokens xp WHERE xp.id = " + parent + " AND xp.grant_id = " + grant + " AND xp.revoked_at IS NOT NULL) AS x_revoked"
+}
 
-// ExchangeState reads who exchanged a token of a grant, as they are now, and whether the
-// token that it came of was revoked.
-func (s *Store) ExchangeState(ctx context.Context, grantID string, e idp.Exchange) (idp.ExchangeState, error) {
-	var row exchangeJoin
-	if err := s.reader(ctx).Raw(selectExchange, e.ParentID, grantID, e.ClientID).Take(&row).Error; err != nil {
-		return idp.ExchangeState{}, found(err, "exchange")
+func (r exchangeJoin) state() (idp.ExchangeState, error) {
+	if r.App.Kind == "" { // nobody exchanged it, or who did is gone
+		return idp.ExchangeState{}, nil
 	}
-	app, err := row.App.app()
-	return idp.ExchangeState{App: app, ParentRevoked: row.Revoked}, err
+	app, err := r.App.app()
+	return idp.ExchangeState{App: app, ParentRevoked: r.Revoked != nil && *r.Revoked}, err
 }

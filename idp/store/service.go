@@ -214,16 +214,17 @@ func tombstone(r *gorm.DB) (bool, error) {
 	return r.RowsAffected == 1, written(r.Error, "revocation of a token")
 }
 
-var selectJWT = "SELECT " + columns(tokenRow{}, "t") + ", " + grantStateColumns + " FROM grants g" + grantStateJoins +
-	" LEFT JOIN tokens t ON t.id = ? AND t.grant_id = g.id WHERE g.id = ?"
+var selectJWT = "SELECT " + columns(tokenRow{}, "t") + ", " + grantStateColumns + ", " + exchangeColumns("?", "g.id") + " FROM grants g" + grantStateJoins +
+	" LEFT JOIN clients xc ON xc.id = ? LEFT JOIN tokens t ON t.id = ? AND t.grant_id = g.id WHERE g.id = ?"
 
-// JWTState reads the grant of a JWT access token, and its row where it was
-// revoked.
-func (s *Store) JWTState(ctx context.Context, grantID, jti string) (TokenState, error) {
+// JWTState reads the grant of a JWT access token, and its row where it was revoked. e is how it
+// came of another, zero where it did not.
+func (s *Store) JWTState(ctx context.Context, grantID, jti string, e idp.Exchange) (TokenState, error) {
 	var row tokenJoin
-	if err := s.reader(ctx).Raw(selectJWT, jti, grantID).Take(&row).Error; err != nil {
+	if err := s.reader(ctx).Raw(selectJWT, e.ParentID, e.ClientID, jti, grantID).Take(&row).Error; err != nil {
 		return TokenState{}, found(err, "grant")
 	}
 	state, err := row.GrantState.state()
-	return TokenState{GrantState: state, Token: row.Token.token()}, err
+	exchanged, errExchange := row.Exchange.state()
+	return TokenState{GrantState: state, Token: row.Token.token(), Exchanged: exchanged}, errors.Join(err, errExchange)
 }

@@ -99,7 +99,7 @@ func TestJWTOfAGrantIsKnownOnceItIsRevoked(t *testing.T) {
 		}
 		state, err := db.GrantState(t.Context(), w.Grant.ID)
 		idptest.Must(t, err)
-		got, err := db.JWTState(t.Context(), w.Grant.ID, token.ID)
+		got, err := db.JWTState(t.Context(), w.Grant.ID, token.ID, idp.Exchange{})
 		idptest.Must(t, err)
 		expectSame(t, store.TokenState{GrantState: state}, got)
 		for _, want := range []bool{true, false} {
@@ -108,10 +108,10 @@ func TestJWTOfAGrantIsKnownOnceItIsRevoked(t *testing.T) {
 				t.Errorf("first %t, %v; want %t", first, err, want)
 			}
 		}
-		got, err = db.JWTState(t.Context(), w.Grant.ID, token.ID)
+		got, err = db.JWTState(t.Context(), w.Grant.ID, token.ID, idp.Exchange{})
 		idptest.Must(t, err)
 		expectSame(t, store.TokenState{GrantState: state, Token: token}, got)
-		_, err = db.JWTState(t.Context(), "nothing", token.ID)
+		_, err = db.JWTState(t.Context(), "nothing", token.ID, idp.Exchange{})
 		expectError(t, err, idp.ErrNotFound)
 		token.ID, token.GrantID, token.Hash = "x", "nothing", []byte("x")
 		_, err = db.RevokeJWT(t.Context(), token)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gorm.io/gorm/clause"
@@ -74,6 +75,8 @@ func (s *Store) createTokens(ctx context.Context, conflict clause.OnConflict, to
 type TokenState struct {
 	idp.GrantState
 	Token idp.Token
+	// Exchanged decides what a token is worth that came of an exchange.
+	Exchanged idp.ExchangeState
 	// ReplacedAt is when a refresh token got its successor, zero if it has none.
 	ReplacedAt time.Time
 	// SuccessorUsed: the successor was presented, too, and has one of its own.
@@ -83,13 +86,14 @@ type TokenState struct {
 type tokenJoin struct {
 	GrantState grantStateJoin `gorm:"embedded"`
 	Token      tokenRow       `gorm:"embedded;embeddedPrefix:t_"`
+	Exchange   exchangeJoin   `gorm:"embedded"`
 	ReplacedAt *time.Time     `gorm:"column:n_created_at"`
 	Used       bool           `gorm:"column:n_used"`
 }
 
-var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, m.id IS NOT NULL AS n_used, " + grantStateColumns +
+var selectTokens = "SELECT " + columns(tokenRow{}, "t") + ", n.created_at AS n_created_at, m.id IS NOT NULL AS n_used, " + grantStateColumns + ", " + exchangeColumns("t.parent_id", "t.grant_id") +
 	" FROM tokens t JOIN grants g ON g.id = t.grant_id" + grantStateJoins +
-	" LEFT JOIN tokens n ON n.previous_id = t.id LEFT JOIN tokens m ON m.previous_id = n.id WHERE t.hash = ?"
+	" LEFT JOIN clients xc ON xc.id = t.client_id LEFT JOIN tokens n ON n.previous_id = t.id LEFT JOIN tokens m ON m.previous_id = n.id WHERE t.hash = ?"
 
 // TokenState reads an opaque token by its hash, expired or not.
 func (s *Store) TokenState(ctx context.Context, hash []byte) (TokenState, error) {
@@ -98,9 +102,10 @@ func (s *Store) TokenState(ctx context.Context, hash []byte) (TokenState, error)
 		return TokenState{}, found(err, "token")
 	}
 	state, err := row.GrantState.state()
+	exchanged, errExchange := row.Exchange.state()
 	return TokenState{
-		GrantState: state, Token: row.Token.token(), ReplacedAt: orZero(row.ReplacedAt), SuccessorUsed: row.Used,
-	}, err
+		GrantState: state, Token: row.Token.token(), Exchanged: exchanged, ReplacedAt: orZero(row.ReplacedAt), SuccessorUsed: row.Used,
+	}, errors.Join(err, errExchange)
 }
 
 // slowWrite is how long a write may take before what it wrote as its time is written

@@ -105,6 +105,11 @@ func (m *Manager) AddClient(ctx context.Context, a authz.Actor, c idp.Client, ch
 	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddClient", Holds: authz.ActsAs(c)}); err != nil {
 		return ClientEntry{}, "", err
 	}
+	if len(c.Resources) > 0 { // as changing them does
+		if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "AddClient", Fresh: true}); err != nil {
+			return ClientEntry{}, "", err
+		}
+	}
 	if err := m.readSector(ctx, idp.Client{}, c); err != nil {
 		return ClientEntry{}, "", err
 	}
@@ -186,6 +191,11 @@ func (m *Manager) UpdateClient(ctx context.Context, a authz.Actor, e ClientEntry
 	if err := m.readSector(ctx, before.Client, after); err != nil {
 		return ClientEntry{}, err
 	}
+	if before.Client.Identifier != after.Identifier {
+		if apps, err := m.naming(ctx, before.Client); err != nil || len(apps) > 0 {
+			return ClientEntry{}, cmp.Or(err, entry.Invalid("identifier", "settings.api.in_use", strings.Join(apps, ", ")))
+		}
+	}
 	if !after.AuthMethod.Secret() { // none that comes back with the method
 		after.SecretHashes, after.SecretFacts = nil, nil
 	}
@@ -224,11 +234,14 @@ func (m *Manager) saveApp(ctx context.Context, a authz.Actor, before store.Versi
 
 // DeleteClient removes a client, whatever its version where that is 0, with everything that
 // it holds of people: its tokens end. Sessions go on. idp.ErrConflict: the version is not
-// that of now.
+// that of now. A *NamedError: it is an API that apps name.
 func (m *Manager) DeleteClient(ctx context.Context, a authz.Actor, id string, version int64, reason string) error {
 	before, err := m.app(ctx, a, authz.Request{Op: "DeleteClient", Reason: reason}, id)
 	if err != nil {
 		return err
+	}
+	if apps, err := m.naming(ctx, before.Client); err != nil || len(apps) > 0 {
+		return cmp.Or(err, error(&NamedError{apps}))
 	}
 	return m.removeApp(ctx, before.Client, version, a.Audit(idp.AuditClientDeleted, reason, nil))
 }

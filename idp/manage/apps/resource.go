@@ -56,6 +56,32 @@ func (m *Manager) checkUnnamed(ctx context.Context, c idp.Client, refuse func(br
 	return err
 }
 
+// NamedError says which apps may get tokens for an API: without it each of their requests for
+// one would fail. It is an idp.ErrInUse.
+type NamedError struct{ Apps []string }
+
+// Error implements error.
+func (e *NamedError) Error() string {
+	return "apps name the API in resources: " + strings.Join(e.Apps, ", ")
+}
+
+// Unwrap makes it an idp.ErrInUse.
+func (e *NamedError) Unwrap() error { return idp.ErrInUse }
+
+// naming are the names of the apps that may get tokens for an API; none for what is no API.
+func (m *Manager) naming(ctx context.Context, api idp.Client) (names []string, err error) {
+	if api.Kind != idp.APIClient {
+		return nil, nil
+	}
+	clients, err := m.Store.Clients(ctx)
+	for _, app := range clients {
+		if slices.Contains(app.Resources, api.Identifier) && app.ID != api.ID {
+			names = append(names, app.Name)
+		}
+	}
+	return names, err
+}
+
 // checkResources checks the APIs that an app or a service may get tokens for.
 func (m *Manager) checkResources(ctx context.Context, c idp.Client) (wrong settings.Errors, err error) {
 	if c.Identifier != "" && c.Kind != idp.APIClient {

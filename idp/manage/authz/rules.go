@@ -85,11 +85,13 @@ var rules = func() map[string]rule {
 		"ResetMFA":                {"reset MFA", true, true, factors},
 		"EnableFactor":            {"enable a factor", true, true, factors},
 
-		"ListSessions": {"see sessions", false, false, sessions},
-		"EndSession":   {"end a session", false, true, sessions},
-		"ListGrants":   {"see the access that apps keep", false, false, sessions},
-		"EndGrant":     {"end the access that an app keeps", false, true, sessions},
-		"SignOut":      {"sign a person out", false, true, sessions},
+		"ListSessions":    {"see sessions", false, false, sessions},
+		"EndSession":      {"end a session", false, true, sessions},
+		"ListGrants":      {"see the access that apps keep", false, false, sessions},
+		"EndGrant":        {"end the access that an app keeps", false, true, sessions},
+		"ListConsents":    {"see what a person lets apps have", false, false, sessions},
+		"WithdrawConsent": {"withdraw what a person lets an app have", false, true, sessions},
+		"SignOut":         {"sign a person out", false, true, sessions},
 
 		"Roles":      {"see roles", false, false, append([]string{idp.PermissionRoles, idp.PermissionClients}, people...)},
 		"CreateRole": {"add a role", true, true, roles},

@@ -3,10 +3,12 @@ package people
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
 	"gatehouse/idp"
+	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
@@ -36,6 +38,45 @@ func ConsentsOf(ctx context.Context, s *store.Store, userID string) ([]ConsentEn
 		}
 	}
 	return list, nil
+}
+
+// ListConsents lists what a person lets third-party apps have, the newest first.
+func (m *Manager) ListConsents(ctx context.Context, a authz.Actor, userID string) ([]ConsentEntry, error) {
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "ListConsents"}); err != nil {
+		return nil, err
+	}
+	if _, err := m.Store.User(ctx, userID); err != nil {
+		return nil, err
+	}
+	return ConsentsOf(ctx, m.Store, userID)
+}
+
+// WithdrawConsent ends what a person lets an app have: its tokens end at once, and it asks the
+// person anew. idp.ErrNotFound: there is no such consent of theirs.
+func (m *Manager) WithdrawConsent(ctx context.Context, a authz.Actor, userID, id, reason string) error {
+	user, err := m.Store.User(ctx, userID)
+	if err != nil {
+		return err
+	}
+	if err := m.Authz.Authorize(ctx, a, authz.Request{Op: "WithdrawConsent", Target: &user, Reason: reason}); err != nil {
+		return err
+	}
+	list, err := m.Store.ConsentsOf(ctx, userID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(c idp.Consent) bool { return c.ID == id })
+	if i < 0 {
+		return fmt.Errorf("consent: %w", idp.ErrNotFound)
+	}
+	return m.Store.Do(ctx, func(ctx context.Context) error {
+		if err := m.Store.WithdrawConsent(ctx, list[i], idp.Now()); err != nil {
+			return err
+		}
+		e := a.Audit(idp.AuditConsentWithdrawn, reason, idp.TermsDetail(list[i].Terms))
+		e.ClientID = list[i].ClientID
+		return m.Authz.AuditOf(ctx, e, user)
+	})
 }
 
 // TermGroups say terms in plain words: what is about the person first, then each API by its

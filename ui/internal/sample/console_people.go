@@ -75,7 +75,7 @@ func fullPerson() ui.ConsolePerson {
 		Kept: []ui.KeptRow{
 			{App: "Field service", Scopes: []string{"openid", "email", "offline_access"}, UserAgent: agentIPhone, Address: "203.0.113.9", Since: on(1, 8), LastUsedAt: on(23, 7), EndURL: "#"},
 		},
-		Consents: []ui.ConsentRow{{App: "Wallboard of Bluebird", Terms: terms(), Since: on(3, 9)}},
+		Consents: []ui.ConsentRow{{App: "Wallboard of Bluebird", Terms: terms(), Since: on(3, 9), WithdrawURL: "#"}},
 		Roles:    []string{"Manager", "Recovery desk"}, ShowHistory: true,
 		History: []ui.HistoryRow{
 			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},

@@ -12,7 +12,7 @@ import (
 // TestBrowserAccount looks after an account without a mouse: name, authenticators,
 // recovery codes, password, sessions.
 func TestBrowserAccount(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	p := h.person(t, "lead@rtx.example")
 	b := h.window(t)
 	b.visit(h.Issuer + "/account")

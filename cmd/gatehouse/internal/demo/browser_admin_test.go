@@ -21,7 +21,7 @@ import (
 // TestBrowserAdmin is the first day of an admin, from the link that the first start
 // prints.
 func TestBrowserAdmin(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	m := h.manager(t)
 	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	agent := h.person(t, "agent@rtx.example")

@@ -12,7 +12,7 @@ import (
 
 // TestBrowserSignsInADevice: a device without a keyboard is signed in by a phone.
 func TestBrowserSignsInADevice(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	h.client(t, idp.Client{
 		ID: "wall-display", Name: "Wall display", Kind: idp.NativeClient, GrantTypes: []string{idp.DeviceGrant, "refresh_token"},
 		Populations: []string{idp.Agents},

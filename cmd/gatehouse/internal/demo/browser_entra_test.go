@@ -16,7 +16,7 @@ import (
 // TestBrowserEntra tells the stories of people who sign in with Microsoft, as the
 // demo's simulated tenant plays it, with a real browser.
 func TestBrowserEntra(t *testing.T) {
-	browser := chromium.Start(t)
+	browser := chromium.Shared(t)
 	databases := map[string]func(t *testing.T) string{"SQLite": func(*testing.T) string { return "" }}
 	if idptest.OnBoth() {
 		databases["PostgreSQL"] = func(t *testing.T) string { return idptest.Postgres(t) }

@@ -92,7 +92,7 @@ func (b *broker) authorize(issuer, callback string, pairs ...string) string {
 // TestBrowserLeaves: forms lead to apps that send people on, and popups stay their
 // opener's.
 func TestBrowserLeaves(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	m := h.manager(t)
 	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	app, p, b := startBroker(t, m), h.person(t, "agent@rtx.example"), h.window(t)
@@ -120,7 +120,7 @@ func TestBrowserLeaves(t *testing.T) {
 // TestBrowserTabs: a tab that waits goes on when another one signed in, and a sign-in page
 // that was left open past its time starts again.
 func TestBrowserTabs(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	m := h.manager(t)
 	policy(t, m, idp.Agents, idp.Policy{}, populations.OnNextLogin)
 	app, p, first := startBroker(t, m), h.person(t, "agent@rtx.example"), h.window(t)

@@ -18,7 +18,7 @@ import (
 
 // TestBrowserLinks walks the links that come by mail: invitation, registration, reset.
 func TestBrowserLinks(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	m := h.manager(t)
 	for _, story := range []struct {
 		name string

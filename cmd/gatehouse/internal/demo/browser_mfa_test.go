@@ -26,7 +26,7 @@ import (
 
 // TestBrowserMFA tells the stories in which an admin changes what is asked.
 func TestBrowserMFA(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	m := h.manager(t)
 	for _, story := range []struct {
 		name string

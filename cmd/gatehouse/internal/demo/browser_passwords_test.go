@@ -10,7 +10,7 @@ import (
 // lets people stay signed in; an agent signs in, is asked for another password after
 // the second step, and sees while typing what it is not yet.
 func TestBrowserPasswords(t *testing.T) {
-	h := startHouse(t, chromium.Start(t), "")
+	h := startHouse(t, chromium.Shared(t), "")
 	b := firstAdmin(t, h, h.manager(t))
 	requires(h, b)
 	keepsPeople(h, b)

@@ -26,10 +26,16 @@ import (
 	"gatehouse/idp/store"
 )
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	chromium.End()
+	os.Exit(code)
+}
+
 // TestBrowser tells the stories of people who sign in, with a real browser.
 // Each story has people of its own.
 func TestBrowser(t *testing.T) {
-	chromium := chromium.Start(t)
+	chromium := chromium.Shared(t)
 	if idptest.OnBoth() {
 		t.Run("PostgreSQL", func(t *testing.T) {
 			firstAndSecondSignIn(t, startHouse(t, chromium, idptest.Postgres(t)))
