@@ -174,6 +174,7 @@ var borders = []border{
 	{"github.com/libtnb/sqlite", []string{"idp/store", testKit}, false},
 	{"github.com/zitadel/oidc/v3/pkg/op", []string{"idp/provider"}, false},
 	{"github.com/zitadel/oidc/v3/pkg/client/rp", []string{"idp/federation", "cmd/gatehouse/internal/demo"}, true},
+	{"go.opentelemetry.io", []string{"idp/observe"}, true},
 	{"github.com/coreos/go-oidc", []string{"idp/federation", "cmd/gatehouse/internal/demo", testKit}, true},
 }
 

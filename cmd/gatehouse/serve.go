@@ -69,6 +69,7 @@ type serveFlags struct {
 	HSTS            time.Duration  `help:"How long browsers reach this host by https only (Strict-Transport-Security); 0 for not at all." name:"hsts-max-age" default:"365d" env:"GATEHOUSE_HSTS_MAX_AGE"`
 	HSTSBelow       bool           `help:"The same for all hosts below this one." name:"hsts-include-subdomains" env:"GATEHOUSE_HSTS_INCLUDE_SUBDOMAINS"`
 	AccessLog       bool           `help:"Log a line of every request, not only of those that were refused or failed." env:"GATEHOUSE_ACCESS_LOG"`
+	OTLPEndpoint    string         `help:"Where to send traces (OpenTelemetry, OTLP over HTTP), such as http://localhost:4318. Not given: where OTEL_EXPORTER_OTLP_ENDPOINT says, and nowhere without it." name:"otlp-endpoint" placeholder:"URL" env:"GATEHOUSE_OTLP_ENDPOINT"`
 	AuditRetention  *time.Duration `help:"How long audit events are kept: 30d at least, or 0 for ever. Not given: 400 days in a new database, for ever in an older one." env:"GATEHOUSE_AUDIT_RETENTION"`
 }
 
@@ -76,6 +77,7 @@ func (c *serveFlags) config() server.Config {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
 	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
+	cfg.OTLPEndpoint = c.OTLPEndpoint
 	cfg.AccessLog, cfg.HSTS = c.AccessLog, web.HSTS{MaxAge: c.HSTS, Subdomains: c.HSTSBelow}
 	cfg.Registration = c.Registration
 	return cfg

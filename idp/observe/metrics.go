@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"gatehouse/idp"
 	"gatehouse/idp/store"
@@ -101,7 +102,7 @@ func (m *Metrics) gauge(name, help string, value func() float64) {
 // Handler answers Prometheus, whatever a part of the numbers has to complain of.
 func (m *Metrics) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true}))
 	return mux
 }
 
@@ -114,17 +115,35 @@ func (m *Metrics) Certificate(expires func() time.Time) {
 
 // Request records a request. Routes are patterns and methods those we serve, so
 // that callers cannot invent series.
-func (m *Metrics) Request(method, route string, status int, took time.Duration) {
-	if route == "" {
-		method, route = "other", "none"
+//
+// One that is traced is an exemplar.
+func (m *Metrics) Request(ctx context.Context, method, route string, status int, took time.Duration) {
+	method, route = bounded(method, route)
+	series := m.requests.WithLabelValues(method, route, strconv.Itoa(status))
+	if traced, ok := series.(prometheus.ExemplarObserver); ok {
+		if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+			traced.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": span.TraceID().String()})
+			return
+		}
 	}
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	series.Observe(took.Seconds())
+}
+
+// bounded are method and route as we know them, whatever was asked for.
+func bounded(method, route string) (string, string) {
+	if route == "" {
+		return "other", "none"
+	}
+	return method, route
 }
 
 // Delivery records an attempt to deliver.
 func (m *Metrics) Delivery(kind string, outcome store.Outcome, took time.Duration) {
-	m.attempts.WithLabelValues(kind, cmp.Or(string(outcome), "retry")).Observe(took.Seconds())
+	m.attempts.WithLabelValues(kind, outcomeOf(outcome)).Observe(took.Seconds())
 }
+
+// outcomeOf names that of an attempt, which has none yet when it will be repeated.
+func outcomeOf(o store.Outcome) string { return cmp.Or(string(o), "retry") }
 
 // Statement records a statement.
 func (m *Metrics) Statement(_ context.Context, s store.Statement) {

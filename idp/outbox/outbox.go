@@ -42,6 +42,9 @@ type Outbox struct {
 	store *store.Store
 	ring  *keyring.Keyring
 	woken chan struct{}
+	// Trace tells what is done under a context is traced as, for what is stored there.
+	// Optional.
+	Trace func(context.Context) string
 	// Issuer is the provider's own: notices lead to pages below it. Empty for no links.
 	Issuer string
 }
@@ -150,6 +153,9 @@ func (o *Outbox) enqueue(ctx context.Context, list ...store.Delivery) error {
 	}
 	for i := range list {
 		list[i].Body = o.ring.Seal(list[i].Body, aad(list[i].ID))
+		if o.Trace != nil {
+			list[i].Trace = o.Trace(ctx)
+		}
 	}
 	if err := o.store.Enqueue(ctx, list...); err != nil {
 		return err

@@ -53,6 +53,8 @@ type Worker struct {
 	// Observe hears of every attempt, for metrics: the outcome is empty for one that
 	// will be repeated. Optional.
 	Observe func(kind string, outcome store.Outcome, took time.Duration)
+	// Span begins the span of an attempt and returns what ends it. Optional.
+	Span func(context.Context, store.Delivery) (context.Context, func(store.Outcome))
 }
 
 // Run delivers until ctx ends, then waits for what is under way.
@@ -171,8 +173,12 @@ func anyOf(list []bool) bool {
 // attempt tries one delivery and records what came of it. It returns whether the
 // delivery is done with, one way or another.
 func (w *Worker) attempt(ctx context.Context, d store.Delivery) bool {
-	begin := idp.Now()
+	begin, ended := idp.Now(), func(store.Outcome) {}
+	if w.Span != nil {
+		ctx, ended = w.Span(ctx, d)
+	}
 	outcome, cause := w.keeping(ctx, d, begin)
+	ended(outcome)
 	var text string
 	if cause != nil {
 		text = cut(cause.Error())

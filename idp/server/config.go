@@ -16,6 +16,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/mail"
+	"gatehouse/idp/observe"
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -59,6 +60,9 @@ type Config struct {
 	// AccessLog: the log has a line of every request, not only of those that were refused
 	// or failed.
 	AccessLog bool
+	// OTLPEndpoint is where spans are sent (OTLP over HTTP); empty: where the variables of
+	// OpenTelemetry say, and nowhere without them.
+	OTLPEndpoint string
 	// Thrift is what tests save. No flag, variable or file of an operator sets it.
 	Thrift Thrift
 }
@@ -111,6 +115,11 @@ func (c Config) Check() error {
 	for _, p := range c.TrustedProxies {
 		if !isNetwork(p) {
 			errs = append(errs, fmt.Errorf("trusted-proxies: %q is neither an address nor a network such as 10.0.0.0/8", p))
+		}
+	}
+	if c.OTLPEndpoint != "" {
+		if err := observe.CheckEndpoint(c.OTLPEndpoint); err != nil {
+			errs = append(errs, fmt.Errorf("otlp-endpoint: %w", err))
 		}
 	}
 	if c.Mail != (mail.Config{}) {

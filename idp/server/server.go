@@ -48,6 +48,7 @@ type Server struct {
 	cfg      Config
 	engine   *gin.Engine
 	metrics  *observe.Metrics
+	tracing  *observe.Tracing // nil: off
 	pages    *ui.UI
 	sessions *session.Manager
 	outbox   *outbox.Outbox
@@ -69,7 +70,9 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, metrics: observe.New(), reap: make(chan struct{}, 1)}
-	database.Heard = store.Heard{Audit: s.metrics.Audited, Statement: s.metrics.Statement}
+	if err := s.watch(ctx, &database); err != nil {
+		return nil, err
+	}
 	if s.Store, err = store.OpenWith(ctx, database); err != nil {
 		return nil, advise(err)
 	}
@@ -77,6 +80,23 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("start: %w", withClose(err, s.Store))
 	}
 	return s, nil
+}
+
+// watch begins to observe: metrics in any case, traces where they are sent somewhere.
+func (s *Server) watch(ctx context.Context, database *store.Options) (err error) {
+	database.Heard = store.Heard{Audit: s.metrics.Audited, Statement: s.metrics.Statement}
+	system := "postgresql"
+	if strings.HasPrefix(database.URL, store.SQLiteScheme) {
+		system = "sqlite"
+	}
+	if s.tracing, err = observe.Trace(ctx, s.cfg.OTLPEndpoint, system); err != nil || s.tracing == nil {
+		return err
+	}
+	database.Heard.Statement = func(ctx context.Context, statement store.Statement) {
+		s.metrics.Statement(ctx, statement)
+		s.tracing.Statement(ctx, statement)
+	}
+	return nil
 }
 
 func withClose(err error, st *store.Store) error {
@@ -216,6 +236,9 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 		return err
 	}
 	s.outbox, s.sessions = s.Manage.Outbox, s.Manage.Sessions
+	if s.tracing != nil {
+		s.outbox.Trace = s.tracing.Parent
+	}
 	s.Manage.Hasher.Observe = s.metrics.HashWait
 	s.metrics.Hashing(s.Manage.Hasher.Running, s.Manage.Hasher.Waiting)
 	s.metrics.Database(s.Store)
@@ -266,11 +289,15 @@ func (s *Server) plumbing() (*web.Web, error) {
 	if s.pages, err = ui.New(ui.Options{BasePath: issuer.Path}); err != nil {
 		return nil, err
 	}
-	return web.New(web.Config{
+	cfg := web.Config{
 		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path),
 		Observe:   s.metrics.Request,
 		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
-	}), nil
+	}
+	if s.tracing != nil {
+		cfg.Trace = s.tracing.Request
+	}
+	return web.New(cfg), nil
 }
 
 // route is the table of everything that is reachable.
@@ -336,8 +363,13 @@ func (s *Server) ObserveCertificate(expires func() time.Time) { s.metrics.Certif
 
 // Close gives back the database and the connections to the mail server.
 func (s *Server) Close() error {
-	if s.Mailer == nil {
-		return s.Store.Close()
+	var errs []error
+	if s.Mailer != nil {
+		errs = append(errs, s.Mailer.Close())
 	}
-	return errors.Join(s.Mailer.Close(), s.Store.Close())
+	errs = append(errs, s.Store.Close())
+	if s.tracing != nil {
+		s.tracing.Close()
+	}
+	return errors.Join(errs...)
 }

@@ -50,7 +50,11 @@ func (s *Server) Work(ctx context.Context) {
 }
 
 func (s *Server) backchannel() *outbox.Backchannel {
-	return &outbox.Backchannel{Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: fetch.NewClient(s.cfg.PrivateNetworks)}
+	client := fetch.NewClient(s.cfg.PrivateNetworks)
+	if s.tracing != nil {
+		client = s.tracing.Client(client)
+	}
+	return &outbox.Backchannel{Issuer: s.cfg.Issuer, Store: s.Store, Signer: s.Keys, HTTP: client}
 }
 
 // worker carries out the deliveries.
@@ -58,6 +62,9 @@ func (s *Server) worker() *outbox.Worker {
 	w := &outbox.Worker{
 		Outbox: s.outbox, Write: s.pages.WriteMail, Logout: s.backchannel().Tell,
 		Request: s.Manage.Links.CarryOut, Observe: s.metrics.Delivery,
+	}
+	if s.tracing != nil {
+		w.Span = s.tracing.Delivery
 	}
 	if s.Mailer != nil {
 		w.Mailer = s.Mailer

@@ -26,6 +26,7 @@ type outboxRow struct {
 	ExpiresAt   time.Time
 	DoneAt      *time.Time
 	Outcome     string
+	Trace       string
 }
 
 func (outboxRow) TableName() string { return "outbox" }
@@ -61,13 +62,16 @@ type Delivery struct {
 	ExpiresAt   time.Time
 	DoneAt      time.Time
 	Outcome     Outcome
+	// Trace is what the request that stored it was traced as (traceparent of W3C Trace
+	// Context); empty: not.
+	Trace string
 }
 
 func (r outboxRow) delivery() Delivery {
 	return Delivery{
 		ID: r.ID, Lane: r.Lane, Destination: r.Destination, Kind: r.Kind, UserID: r.UserID, SessionID: r.SessionID, Body: r.Body,
 		Attempts: int(r.Attempts), LastError: r.LastError, CreatedAt: r.CreatedAt.UTC(), NextAt: r.NextAt.UTC(),
-		ExpiresAt: r.ExpiresAt.UTC(), DoneAt: orZero(r.DoneAt), Outcome: Outcome(r.Outcome),
+		ExpiresAt: r.ExpiresAt.UTC(), DoneAt: orZero(r.DoneAt), Outcome: Outcome(r.Outcome), Trace: r.Trace,
 	}
 }
 
@@ -78,7 +82,7 @@ func (s *Store) Enqueue(ctx context.Context, list ...Delivery) error {
 		rows[i] = outboxRow{
 			ID: d.ID, Lane: d.Lane, Destination: d.Destination, Kind: d.Kind, UserID: d.UserID, SessionID: d.SessionID, Body: notNil(d.Body),
 			Attempts: int64(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, NextAt: d.NextAt,
-			ExpiresAt: d.ExpiresAt, DoneAt: orNull(d.DoneAt), Outcome: string(d.Outcome),
+			ExpiresAt: d.ExpiresAt, DoneAt: orNull(d.DoneAt), Outcome: string(d.Outcome), Trace: d.Trace,
 		}
 	}
 	return written(s.writer(ctx).CreateInBatches(&rows, 500).Error, "delivery")

@@ -55,6 +55,7 @@ func TestDeliveriesAreReadAsTheyWereStored(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		full := waiting("full", "mail")
 		full.Attempts, full.LastError, full.DoneAt, full.Outcome = 3, "4.3.2 später 🔑", idp.Now(), store.Failed
+		full.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 		expectFull(t, full)
 		empty := waiting("empty", "mail")
 		empty.Body = nil

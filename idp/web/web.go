@@ -44,7 +44,10 @@ type Config struct {
 	// those of OAuth: JSON with error and error_description (RFC 6749 section 5.2).
 	Endpoints []string
 	// Observe hears of every request that was answered, for metrics. Optional.
-	Observe func(method, route string, status int, took time.Duration)
+	Observe func(ctx context.Context, method, route string, status int, took time.Duration)
+	// Trace begins the span of a request, below what a trusted proxy says (traceparent, W3C
+	// Trace Context), and returns what ends it. Nil: nothing is traced.
+	Trace func(ctx context.Context, traceparent string) (context.Context, func(method, route string, status int))
 	// HSTS goes with every answer of an issuer on https.
 	HSTS HSTS
 	// AccessLog: the log has a line of every request, not only of those that were refused
@@ -129,16 +132,27 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
 func (w *Web) visit(c *gin.Context) {
 	begin := idp.Now()
 	id, address := c.GetHeader("X-Request-Id"), w.proxies.caller(c.Request)
-	if id == "" || !requestIDForm.MatchString(id) || address == remote(c.Request) {
+	proxied := address != remote(c.Request)
+	if id == "" || !requestIDForm.MatchString(id) || !proxied {
 		id = idp.NewID() // only a proxy that we trust names requests
 	}
 	c.Header("X-Request-Id", id)
 	visit := &idp.Visit{RequestID: id, Address: address, UserAgent: cut(c.Request.UserAgent(), 256)}
-	c.Request = c.Request.WithContext(idp.WithVisit(c.Request.Context(), visit))
+	ctx := idp.WithVisit(c.Request.Context(), visit)
+	ended := func(string, string, int) {}
+	if w.cfg.Trace != nil {
+		var parent string
+		if proxied {
+			parent = c.GetHeader("Traceparent")
+		}
+		ctx, ended = w.cfg.Trace(ctx, parent)
+	}
+	c.Request = c.Request.WithContext(ctx)
 	c.Next()
+	ended(c.Request.Method, c.FullPath(), c.Writer.Status())
 	took := idp.Now().Sub(begin)
 	if w.cfg.Observe != nil {
-		w.cfg.Observe(c.Request.Method, c.FullPath(), c.Writer.Status(), took)
+		w.cfg.Observe(ctx, c.Request.Method, c.FullPath(), c.Writer.Status(), took)
 	}
 	w.logRequest(c, address, took)
 }
