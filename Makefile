@@ -18,7 +18,7 @@ TOOLS := bin/tools
 # .ci/axe/package-lock.json pins.
 AXE := bin/axe
 
-.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz chart upgrade tools verifiers vulnerabilities release
+.PHONY: help clients interop interop-short demo build axe test test-all check check-changed release-check mends lint check-format check-code check-sums check-static format bench fuzz chaos chart upgrade tools verifiers vulnerabilities release
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -155,6 +155,12 @@ bench: build ## run the benchmarks and a bounded load run (docs/performance.md)
 	GATEHOUSE_TEST_DURABLE=1 GATEHOUSE_TEST_REQUIRE=postgres .ci/postgres go test -run '^$$' -bench . -benchmem $(ARGS) ./...
 	go build -o bin/bench ./cmd/bench
 	GATEHOUSE_TEST_DURABLE=1 .ci/postgres bin/bench
+
+# How long on each database: 30m is the long form.
+CHAOS_TIME ?= 1m
+
+chaos: ## kill, drain and stop two replicas and PostgreSQL for CHAOS_TIME: no write is lost, nothing happens twice
+	GATEHOUSE_TEST_CHAOS=$(CHAOS_TIME) GATEHOUSE_TEST_REQUIRE=postgres go test -vet=off -count=1 -timeout 0 -v -run '^TestChaos$$' $(ARGS) ./cmd/gatehouse
 
 fuzz: ## run each fuzz target for 20 seconds
 	.ci/fuzz 20s

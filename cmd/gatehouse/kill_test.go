@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -36,6 +37,7 @@ type process struct {
 	drain   string   // how long it goes on answering once it is told to stop
 	more    []string // flags of every command, beside those of the data
 	serving []string // flags of serve alone
+	log     io.Writer
 	service struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
@@ -82,7 +84,7 @@ func installed(t *testing.T, databaseURL string, change ...func(*process)) *proc
 	t.Helper()
 	binary, err := program()
 	idptest.Must(t, err)
-	p := &process{t: t, binary: binary, address: freeAddress(t), drain: "0", verifiers: map[string]string{}}
+	p := &process{t: t, binary: binary, address: freeAddress(t), drain: "0", log: os.Stderr, verifiers: map[string]string{}}
 	for _, c := range change {
 		c(p)
 	}
@@ -173,7 +175,7 @@ func (p *process) start() {
 	p.t.Helper()
 	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, slices.Concat(p.flags, p.serving)...)
 	p.cmd = exec.Command(p.binary, args...)
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("starting: %v", err)
 	}

@@ -71,7 +71,12 @@ func asNobody(t *testing.T, cmd *exec.Cmd, folder string) {
 	idptest.Must(t, err)
 	uid, _ := strconv.ParseUint(nobody.Uid, 10, 32)
 	gid, _ := strconv.ParseUint(nobody.Gid, 10, 32)
-	for at := folder; len(at) > len(os.TempDir()); at = filepath.Dir(at) {
+	for at := folder; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		idptest.Must(t, err)
+		if info.Mode().Perm()&0o005 == 0o005 {
+			break // this folder, such as /tmp, and those above are open to all
+		}
 		idptest.Must(t, os.Chmod(at, 0o755)) // #nosec G302 -- a folder of the test's own
 	}
 	files, err := os.ReadDir(folder)

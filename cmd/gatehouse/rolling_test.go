@@ -32,13 +32,14 @@ type balancer struct {
 	failed atomic.Int64
 }
 
-func newBalancer(t *testing.T) *balancer {
+func newBalancer(t testing.TB) *balancer {
 	b := &balancer{}
 	b.proxy = httputil.ReverseProxy{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 16},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", b.pick()
 			r.Out.Host = r.In.Host
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			b.failed.Add(1)
@@ -66,21 +67,29 @@ func (b *balancer) watch(ctx context.Context, p *process) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
-		if err != nil {
-			return
-		}
-		res, err := http.DefaultTransport.RoundTrip(req)
-		if err == nil {
-			_ = res.Body.Close()
-		}
-		b.set(p, err == nil && res.StatusCode == http.StatusOK)
+		b.set(p, isReady(ctx, p.address))
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// isReady asks once, and takes no answer within a second for a no.
+func isReady(ctx context.Context, address string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 func (b *balancer) set(p *process, ready bool) {

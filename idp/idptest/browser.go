@@ -37,6 +37,12 @@ func NewBrowser(tb testing.TB) *Browser {
 	return b
 }
 
+// Through has the browser send its requests some other way.
+func (b *Browser) Through(t http.RoundTripper) *Browser {
+	b.client.Transport = t
+	return b
+}
+
 // Page is what a browser ended on.
 type Page struct {
 	Status int
