@@ -13,13 +13,13 @@ import (
 // sentenceFiles are the only files with English sentences outside the catalogues
 // (ui/messages), each with its reason. A name that ends in a slash is a folder.
 var sentenceFiles = []string{
-	"cmd/",                  // the command line is in English
-	"admin/apiclient/",      // a part of it
-	"admin/api/problem.go",  // what developers read: one table
-	"admin/api/gen.go",      // a program that writes code
-	"idp/server/metrics.go", // the help of metrics
-	"idp/idptest/",          // tests
-	"ui/internal/",          // made-up pages
+	"cmd/",                 // the command line is in English
+	"admin/apiclient/",     // a part of it
+	"admin/api/problem.go", // what developers read: one table
+	"admin/api/gen.go",     // a program that writes code
+	"idp/observe/",         // the help of metrics
+	"idp/idptest/",         // tests
+	"ui/internal/",         // made-up pages
 }
 
 // sentence is how a text begins that a person may read: a capital letter, and three
