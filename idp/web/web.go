@@ -132,8 +132,8 @@ var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
 func (w *Web) visit(c *gin.Context) {
 	begin := idp.Now()
 	id, address := c.GetHeader("X-Request-Id"), w.proxies.caller(c.Request)
-	proxied := address != remote(c.Request)
-	if id == "" || !requestIDForm.MatchString(id) || !proxied {
+	proxied := func() bool { return address != remote(c.Request) } // asked when it matters: it takes allocations
+	if id == "" || !requestIDForm.MatchString(id) || !proxied() {
 		id = idp.NewID() // only a proxy that we trust names requests
 	}
 	c.Header("X-Request-Id", id)
@@ -142,7 +142,7 @@ func (w *Web) visit(c *gin.Context) {
 	ended := func(string, string, int) {}
 	if w.cfg.Trace != nil {
 		var parent string
-		if proxied {
+		if proxied() {
 			parent = c.GetHeader("Traceparent")
 		}
 		ctx, ended = w.cfg.Trace(ctx, parent)
