@@ -23,7 +23,7 @@ func TestServiceGetsTheDefaultsOfItsKind(t *testing.T) {
 			ID: made.ID, Name: "Reports", Kind: idp.ServiceClient, AuthMethod: idp.ClientSecretBasic,
 			SecretHashes: [][]byte{idp.HashSecret(secret)}, SecretFacts: made.SecretFacts, GrantTypes: []string{"client_credentials"},
 			Scopes: []string{idp.AdminScope}, TokenFormat: idp.OpaqueToken, SigningAlg: idp.RS256,
-			AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, Roles: []string{idp.RoleManager}, Claims: idp.AppClaims{Roles: idp.NoRoles}, CreatedAt: made.CreatedAt,
+			AccessTTL: 15 * time.Minute, RefreshTTL: 30 * 24 * time.Hour, Roles: []string{idp.RoleManager}, Claims: idp.AppClaims{Roles: idp.NoRoles}, SubjectType: idp.PublicSubject, CreatedAt: made.CreatedAt,
 		}
 		stored, err := db.Client(t.Context(), made.ID)
 		idptest.Must(t, err)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,9 +37,10 @@ func TestNumbersAreReadOnceInHalfAMinute(t *testing.T) {
 // its time is over, and asks it nothing more. What was known before is old by then.
 func TestHangingDatabaseHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reads, hang := 0, make(chan struct{})
+		var reads atomic.Int64
+		hang := make(chan struct{})
 		r := &reading{read: func(context.Context) []prometheus.Metric {
-			if reads++; reads == 2 {
+			if reads.Add(1) == 2 {
 				<-hang
 			}
 			return answer()
@@ -52,8 +54,8 @@ func TestHangingDatabaseHoldsUpNobody(t *testing.T) {
 			}
 			time.Sleep(readEvery)
 		}
-		if reads != 2 {
-			t.Errorf("it was asked %d times", reads)
+		if n := reads.Load(); n != 2 {
+			t.Errorf("it was asked %d times", n)
 		}
 		close(hang)
 		synctest.Wait()

@@ -29,9 +29,17 @@ func TestAReadOnlyConnectionIsGivenUp(t *testing.T) {
 	impatient(t, db.Store, "query_only = 1")
 	wantReady(t, db.Store, "read-only", false)
 	wantReady(t, db.Store, "by a connection of its own", true)
-	impatient(t, db.Store, "query_only = 1")
-	expectError(t, db.Enqueue(t.Context(), waiting("a", "mail")), idp.ErrUnavailable)
-	idptest.Must(t, db.Enqueue(t.Context(), waiting("a", "mail")))
+	for id, write := range map[string]func(store.Delivery) error{
+		"alone": func(d store.Delivery) error { return db.Enqueue(t.Context(), d) },
+		"in a transaction": func(d store.Delivery) error {
+			return db.Do(t.Context(), func(ctx context.Context) error { return db.Enqueue(ctx, d) })
+		},
+	} {
+		impatient(t, db.Store, "query_only = 1")
+		store.TryAgain(db.Store)
+		expectError(t, write(waiting(id, "mail")), idp.ErrUnavailable)
+		idptest.Must(t, write(waiting(id, "mail")))
+	}
 }
 
 // Ready finds out by itself, where nobody writes.

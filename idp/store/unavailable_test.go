@@ -38,8 +38,8 @@ func TestSQLiteThatCannotBeUsedIsUnavailable(t *testing.T) {
 			_, err := db.SQL().ExecContext(t.Context(), "BEGIN EXCLUSIVE")
 			idptest.Must(t, err)
 		},
-		"read-only": func(db *idptest.Database) { impatient(t, db.Store, "query_only = 1") },
-		"full":      func(db *idptest.Database) { impatient(t, db.Store, "max_page_count = 1") },
+		// A read-only connection: TestAReadOnlyConnectionIsGivenUp.
+		"full": func(db *idptest.Database) { impatient(t, db.Store, "max_page_count = 1") },
 		"replaced by something else": func(db *idptest.Database) {
 			path := db.URL[len(store.SQLiteScheme):]
 			impatient(t, db.Store, "wal_checkpoint(TRUNCATE)")

@@ -26,7 +26,7 @@ func (m *Manager) Identities(ctx context.Context, a authz.Actor, userID string) 
 	if err := m.People.AuthorizeRead(ctx, a, r, user); err != nil {
 		return nil, err
 	}
-	return m.People.IdentitiesOf(ctx, userID)
+	return people.IdentitiesOf(ctx, m.Store, userID)
 }
 
 // NewIdentity says who a person is at the other side before they came through it.

@@ -191,7 +191,7 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 	if d.Roles, err = m.Store.RolesOf(ctx, user.ID); err != nil {
 		return d, err
 	}
-	if d.Identities, err = m.IdentitiesOf(ctx, user.ID); err != nil {
+	if d.Identities, err = IdentitiesOf(ctx, m.Store, user.ID); err != nil {
 		return d, err
 	}
 	if d.SecondSteps, err = m.Authz.SecondSteps(ctx, user); err != nil {
@@ -238,15 +238,15 @@ type IdentityEntry struct {
 	Connection string // its name
 }
 
-func (m *Manager) IdentitiesOf(ctx context.Context, userID string) ([]IdentityEntry, error) {
-	rows, err := m.Store.IdentitiesOf(ctx, userID)
+func IdentitiesOf(ctx context.Context, s *store.Store, userID string) ([]IdentityEntry, error) {
+	rows, err := s.IdentitiesOf(ctx, userID)
 	list := make([]IdentityEntry, 0, len(rows))
 	for _, r := range rows {
 		if err != nil {
 			return nil, err
 		}
 		var c idp.Connection
-		c, err = m.Store.Connection(ctx, r.ConnectionID)
+		c, err = s.Connection(ctx, r.ConnectionID)
 		list = append(list, IdentityEntry{Identity: r, Connection: c.Name})
 	}
 	return list, err

@@ -46,9 +46,9 @@ func (m *Manager) hasFactors(ctx context.Context, user idp.User) (bool, error) {
 	return len(mfa.Possessions(e.Factors)) > 0 || e.Recovery != nil, err
 }
 
-// WayMade notes, in the transaction of ctx, that an actor made a way into a person's
+// wayMade notes, in the transaction of ctx, that an actor made a way into a person's
 // account.
-func (m *Manager) WayMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
+func (m *Manager) wayMade(ctx context.Context, a authz.Actor, user idp.User, at time.Time) error {
 	if at = a.MadeFor(user, at); at.IsZero() {
 		return nil
 	}

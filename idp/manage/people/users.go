@@ -203,7 +203,7 @@ func (m *Manager) movedBy(ctx context.Context, a authz.Actor, before, after idp.
 	if err != nil || !ways {
 		return err
 	}
-	return m.WayMade(ctx, a, after, idp.Now())
+	return m.wayMade(ctx, a, after, idp.Now())
 }
 
 // notifyMoved tells a person at both addresses that theirs is another one now. Where

@@ -300,7 +300,7 @@ func (m *Manager) OwnActivity(ctx context.Context, s Self, after entry.Cursor) (
 
 // OwnIdentities lists who a person is elsewhere, for themselves.
 func (m *Manager) OwnIdentities(ctx context.Context, userID string) ([]people.IdentityEntry, error) {
-	return m.People.IdentitiesOf(ctx, userID)
+	return people.IdentitiesOf(ctx, m.Store, userID)
 }
 
 // UnlinkOwn unlinks a person from a connection at their own wish, after a fresh second
