@@ -195,7 +195,7 @@ func (r *relyingParty) actByItself(ca *authority) {
 	page := b.Get(r.written(ended))
 	if _, _, asks := page.Form("/device"); asks {
 		page = b.Submit(page, "/device", "user_code", userCode.FindString(r.output.String()))
-		b.Submit(r.toApp(b, page), "/approve")
+		r.toApp(b, page) // approves the device, too
 	} else {
 		r.enrol(b, page)
 	}
