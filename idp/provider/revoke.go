@@ -123,7 +123,7 @@ func (p *Provider) revocableJWT(ctx context.Context, token string) (ending, erro
 		}}, nil
 	}
 	event.Detail["grant"] = c.grantID()
-	if event.UserID, err = p.userOf(ctx, "", c.Subject); err != nil {
+	if event.UserID, err = p.userOf(ctx, anySector, c.Subject); err != nil {
 		return ending{}, err
 	}
 	return ending{event, func(ctx context.Context, at time.Time) (bool, error) {

@@ -18,8 +18,11 @@ func (p *Provider) subjectFor(ctx context.Context, client idp.Client, userID str
 // pairwiseLength is that of pairwise subjects, which no person's id has.
 const pairwiseLength = 43
 
-// userOf is the person of a subject in a sector, empty for any: of a pairwise one whom it was
-// made for, else itself.
+// anySector has userOf look in all sectors: for what we said ourselves.
+const anySector = ""
+
+// userOf is the person of a subject in a sector: of a pairwise one whom it was made for, else
+// itself.
 func (p *Provider) userOf(ctx context.Context, sector, subject string) (string, error) {
 	if len(subject) != pairwiseLength || !isText(subject) {
 		return subject, nil
@@ -33,17 +36,23 @@ func (p *Provider) userOf(ctx context.Context, sector, subject string) (string, 
 
 // findWanted finds the person whom a request calls by a subject. A hint is ours: what it says,
 // the app was told. What an app with pairwise subjects says by itself counts for its sector
-// alone, so that it cannot find out whether it guessed another subject of the person.
+// alone, so that it cannot find out whether it guessed another subject of the person: without a
+// sector it knows nobody by one.
 func (p *Provider) findWanted(ctx context.Context, a *authorization, hint bool) (err error) {
 	d := &a.request.Demand
 	if d.Subject == "" {
 		return nil
 	}
 	sector := a.client.Sector()
-	if hint {
-		sector = ""
+	switch {
+	case hint:
+		d.UserID, err = p.userOf(ctx, anySector, d.Subject)
+	case sector == "":
+		d.UserID = d.Subject
+	default:
+		d.UserID, err = p.userOf(ctx, sector, d.Subject)
 	}
-	if d.UserID, err = p.userOf(ctx, sector, d.Subject); err != nil {
+	if err != nil {
 		return err
 	}
 	if !hint && a.client.SubjectType == idp.PairwiseSubject && d.UserID == d.Subject {

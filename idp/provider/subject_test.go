@@ -91,6 +91,24 @@ func TestAPairwiseSubjectIsTakenBackAsAHint(t *testing.T) {
 	})
 }
 
+// An app without a sector, with public subjects, cannot try out those of sectors.
+func TestAnAppWithoutASectorKnowsNobodyByAPairwiseSubject(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	sub := k.tokens(k.pairwise("one.example", idp.Client{})).ID.Subject
+	for what, uris := range map[string][]string{
+		"this machine": {"http://localhost:1/callback"}, "two hosts": {"https://three.example/cb", "https://four.example/cb"},
+	} {
+		p := k.AddParty(idp.Client{RedirectURIs: uris})
+		for value, want := range map[string]string{sub: "login_required", k.user.ID: ""} {
+			a := p.Begin("prompt", "none", "claims", `{"id_token":{"sub":{"value":"`+value+`"}}}`)
+			if left := k.browser.Get(a.URL).Left; left == nil || left.Query().Get("error") != want {
+				t.Errorf("%s with %s: answered %v", what, value, left)
+			}
+		}
+	}
+}
+
 // An app that is told pairwise subjects from now on goes on with the old one where it has one.
 func TestAGrantKeepsItsSubject(t *testing.T) {
 	t.Parallel()
@@ -137,6 +155,7 @@ func TestASectorListsTheRedirectURIsOfItsApps(t *testing.T) {
 		for what, err := range map[string]error{
 			"hosts without a sector":    try("", "https://one.example/cb", "https://two.example/cb"),
 			"this machine":              try("", "http://localhost/cb"),
+			"no redirect URI":           try(at),
 			"a redirect URI not listed": try(at, "https://one.example/cb", "https://three.example/cb"),
 			"a redirect of the sector":  try(site.URL+"/elsewhere", "https://one.example/cb"),
 			"a fragment":                try(at+"#x", "https://one.example/cb"),

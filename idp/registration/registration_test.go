@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/server"
 )
@@ -434,6 +435,52 @@ func TestAnAppReadsChangesAndDeletesItsRegistration(t *testing.T) {
 		}
 		if n := d.Audited(idp.AuditClientCreated) + d.Audited(idp.AuditClientChanged) + d.Audited(idp.AuditClientDeleted); n != 4 {
 			t.Errorf("%d events, want 2 apps, a change and a deletion", n)
+		}
+	})
+}
+
+// The subjects of a sector are for its redirect URIs. A device's tokens go to the program that
+// polls, which may be anywhere.
+func TestNobodyJoinsASectorByTheDeviceGrant(t *testing.T) {
+	overHTTP(t, func(t *testing.T, d *desk) {
+		_, token := d.token(idp.RegistrationPolicy{GrantTypes: []string{"authorization_code", idp.DeviceGrant}})
+		for what, m := range map[string]metadata{
+			"a redirect URI of the sector": {"grant_types": []string{"authorization_code", idp.DeviceGrant}},
+			"no redirect URI":              {"grant_types": []string{idp.DeviceGrant}, "redirect_uris": []string{}, "sector_identifier_uri": "https://app.example/sector.json"},
+		} {
+			m["subject_type"] = "pairwise"
+			if m["redirect_uris"] == nil {
+				m["redirect_uris"] = []string{"https://app.example/cb"}
+			}
+			d.refused(what, d.send("POST", "/register", token, m), http.StatusBadRequest, "invalid_client_metadata", "subject_type")
+		}
+		r := d.register(token, metadata{"subject_type": "pairwise"})
+		body := metadata{"client_id": r.text("client_id"), "redirect_uris": []string{"https://app.example/cb"}, "subject_type": "pairwise", "grant_types": []string{"authorization_code", idp.DeviceGrant}}
+		d.refused("later", d.send("PUT", r.text("registration_client_uri"), r.text("registration_access_token"), body), http.StatusBadRequest, "invalid_client_metadata", "subject_type")
+	})
+}
+
+// What an admin made stricter stays, whatever the app says or leaves out.
+func TestAChangeOfARegistrationLoosensNothing(t *testing.T) {
+	overHTTP(t, func(t *testing.T, d *desk) {
+		_, token := d.token(idp.RegistrationPolicy{})
+		r := d.register(token, metadata{})
+		id := r.text("client_id")
+		now, err := d.Manage.Apps.Client(t.Context(), authz.System(), id)
+		idptest.Must(t, err)
+		stricter := now.Client
+		stricter.DPoPBound, stricter.RequirePushed, stricter.SubjectType, stricter.Scopes = true, true, idp.PairwiseSubject, []string{"openid"}
+		_, err = d.Manage.Apps.UpdateClient(t.Context(), authz.System(), apps.ClientEntry{Client: stricter, Version: now.Version})
+		idptest.Must(t, err)
+		for what, more := range map[string]metadata{
+			"left out": {}, "said": {"subject_type": "public", "dpop_bound_access_tokens": false, "require_pushed_authorization_requests": false},
+		} {
+			more["client_id"], more["redirect_uris"], more["client_name"] = id, []string{"https://app.example/cb"}, what
+			put := d.send("PUT", r.text("registration_client_uri"), r.text("registration_access_token"), more)
+			if put.status != http.StatusOK || put.text("subject_type") != "pairwise" || put.text("client_name") != what || put.text("scope") != "openid" ||
+				put.json["dpop_bound_access_tokens"] != true || put.json["require_pushed_authorization_requests"] != true {
+				t.Errorf("%s: %d %v", what, put.status, put.json)
+			}
 		}
 	})
 }

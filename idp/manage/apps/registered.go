@@ -85,7 +85,8 @@ func (m *Manager) Registered(ctx context.Context, id, bearer string) (Registered
 }
 
 // ChangeRegistered gives an app that registered itself other metadata, all of it: what the body
-// lacks has its default (RFC 7592 section 2.2). What is not the app's to ask for stays as it is.
+// lacks has its default (RFC 7592 section 2.2), but for its scopes and what keepStrict keeps.
+// What is not the app's to ask for stays as it is.
 // The registration access token stays: an answer that gets lost must not lock the app out. An
 // app without a secret that works gets another one.
 func (m *Manager) ChangeRegistered(ctx context.Context, id, bearer string, body Metadata) (r Registered, err error) {
@@ -217,7 +218,11 @@ func (m *Manager) describe(ctx context.Context, c *idp.Client, policy idp.Regist
 	}
 	if len(c.Scopes) == 0 {
 		c.Scopes = slices.Clone(policy.Scopes)
+		if before.ID != "" {
+			c.Scopes = before.Scopes
+		}
 	}
+	keepStrict(c, before)
 	if c.Name == "" {
 		c.Name = nameOf(*c)
 	}
@@ -233,6 +238,16 @@ func (m *Manager) describe(ctx context.Context, c *idp.Client, policy idp.Regist
 		return err // nobody is asked about what is refused anyway
 	}
 	return m.readSector(ctx, before, *c)
+}
+
+// keepStrict keeps what makes an app safer, whether an admin or the app itself asked for it: a
+// change of an app's registration may add to that, and an admin alone takes it back.
+func keepStrict(c *idp.Client, before idp.Client) {
+	c.DPoPBound = c.DPoPBound || before.DPoPBound
+	c.RequirePushed = c.RequirePushed || before.RequirePushed
+	if before.SubjectType == idp.PairwiseSubject {
+		c.SubjectType = idp.PairwiseSubject
+	}
 }
 
 // nameOf is what an app is called that gives itself no name: the host that it is at.

@@ -13,7 +13,8 @@ import (
 )
 
 // checkSector checks that pairwise subjects have a sector (OpenID Connect Core 1.0 section 8.1),
-// and the form of its address.
+// and the form of its address. An app is of a sector because its codes go to redirect URIs there.
+// The tokens of a device go to the program that asks for them, wherever that is.
 func (m *Manager) checkSector(c idp.Client, refuse func(broken bool, field, key string, args ...any)) {
 	if uri := c.SectorIdentifierURI; uri != "" {
 		u, err := url.Parse(uri)
@@ -21,7 +22,9 @@ func (m *Manager) checkSector(c idp.Client, refuse func(broken bool, field, key 
 		refuse(broken, "sector_identifier_uri", "settings.client.url", uri)
 		refuse(!broken && u.Scheme != "https" && (u.Scheme != "http" || !m.PrivateNetworks), "sector_identifier_uri", "settings.client.https", uri)
 	}
-	refuse(c.SubjectType == idp.PairwiseSubject && c.Sector() == "", "subject_type", "settings.client.sector")
+	pairwise := c.SubjectType == idp.PairwiseSubject
+	refuse(pairwise && (c.Sector() == "" || len(c.RedirectURIs) == 0), "subject_type", "settings.client.sector")
+	refuse(pairwise && c.Allows(idp.DeviceGrant), "subject_type", "settings.client.sector_device")
 }
 
 // readSector reads what is at a sector identifier URI, where it or the redirect URIs are new: all
