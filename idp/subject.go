@@ -41,7 +41,7 @@ func sectorOf(uri string) string {
 	return strings.ToLower(u.Hostname())
 }
 
-// Sub is the subject by which the grant's app knows the person, and whoever gets its tokens.
+// Sub is the subject by which the grant's app, and the APIs that it calls, know the person.
 func (g Grant) Sub() string {
 	if g.Subject != "" {
 		return g.Subject

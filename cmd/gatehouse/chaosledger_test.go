@@ -198,7 +198,7 @@ func details(w *tabwriter.Writer, of map[string]int) {
 // givenUp is the panic by which a step of the load ends.
 type givenUp struct{ error }
 
-// patient is a test that goes on after a step that failed: whoever took the step hears of it.
+// patient is a test that goes on after a step that failed. The failure is an error of the step.
 type patient struct {
 	testing.TB
 	ctx context.Context // of the load

@@ -19,7 +19,7 @@ import (
 	"gatehouse/idp/idptest"
 )
 
-// person is somebody of the load, as one worker knows them.
+// person is one of the people who sign in, as one worker knows them.
 type person struct {
 	id, email, population string
 	browser               *idptest.Browser // signed in, or nil

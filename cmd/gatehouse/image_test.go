@@ -61,7 +61,7 @@ func TestTheImageStartsAsItsOwnUserOnARootThatItCannotWrite(t *testing.T) {
 		need.OrSkip(t, "buildah", err.Error())
 	}
 	if os.Getuid() != 0 {
-		t.Skip("mounting the image takes root")
+		t.Skip("mounting the image's root takes root, as in CI")
 	}
 	folder := t.TempDir()
 	released(t, folder)

@@ -17,6 +17,7 @@ func answer() []prometheus.Metric {
 	return []prometheus.Metric{gaugeOf(describe("n", "A number."), 1)}
 }
 
+// The sleeps of these tests take no time: synctest has a clock of its own.
 func TestNumbersAreReadOnceInHalfAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := 0

@@ -200,7 +200,7 @@ func (a assertion) refuse(client idp.Client, ours []string, now time.Time) strin
 }
 
 // isAlone tells whether an audience is a name, as a string (FAPI 2.0 Security Profile section
-// 5.3.2.1). Another endpoint's would do for whoever runs that.
+// 5.3.2.1). An assertion for several audiences could be used by one of them at another.
 func isAlone(aud json.RawMessage, name string) bool {
 	var one string
 	return json.Unmarshal(aud, &one) == nil && one == name

@@ -548,7 +548,7 @@ func TestBadBodiesAreRefused(t *testing.T) {
 	})
 }
 
-// A network address registers apps at a pace, whoever it is.
+// An IP address registers a limited number of apps in a time.
 func TestRegistrationsAreSlowedDown(t *testing.T) {
 	overHTTP(t, func(t *testing.T, d *desk) {
 		_, token := d.token(idp.RegistrationPolicy{MaxApps: 1000})

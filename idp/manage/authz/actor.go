@@ -35,7 +35,7 @@ type Actor struct {
 	// Service is the client that acts for itself: then there is no UserID.
 	Service string
 	// Repeats: the actor is a program that sends a change again when the answer was lost.
-	// It gets what there is, where that is what it asks for. A person gets a conflict.
+	// A change that is made already is answered with its result. A person gets a conflict.
 	Repeats bool
 	// System is a person with a shell on the server. Nothing would stop them.
 	System bool

@@ -12,7 +12,7 @@ import (
 	"gatehouse/idp/manage/entry"
 )
 
-// rule is what an operation asks of its actor.
+// rule is what an actor needs for an operation.
 type rule struct {
 	// name is what the audit log and refusals call it.
 	name string

@@ -42,23 +42,6 @@ func appPages() map[string]ui.Page {
 	once := connect
 	once.Secret, once.NextURL = "Zk3o8s5bq0mJm2y7r1cVhVt4n6u9wXaEdFgHiKlMnOp", "#"
 	kind := *ui.Key("console.app.kind_web").With()
-	label := func(name string) ui.Message { return *ui.Key("console.override." + name).With() }
-	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: ui.Plain("Wallboard")}
-	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("console.save").With()
-	rule.Notes = []ui.Note{{Class: "hint", Text: label("of"), Links: []ui.Link{{Label: "Agents", URL: "#"}}}}
-	rule.Inputs = []ui.Input{
-		{Kind: ui.RadioInput, Name: "mode", Label: label("mode"), Choices: []ui.Choice{
-			{Value: "inherit", Label: "Follow the rules of its people", Hint: "What their MFA page says."},
-			{Value: "required", Label: "Always ask for a second step", Hint: "People without a second step are led through set-up.", Chosen: true},
-			{Value: "off", Label: "No second step", Hint: "The password is enough at this app."},
-		}},
-		{Kind: ui.GroupInput, Label: label("required_only"), Inputs: []ui.Input{
-			{Kind: ui.SelectInput, Name: "min_acr", Label: label("min_acr"), Choices: []ui.Choice{
-				{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"},
-			}},
-			{Kind: ui.CheckInput, Name: "federated", Label: label("federated"), Hint: label("federated_hint"), On: true},
-		}},
-	}
 	return map[string]ui.Page{
 		"console-apps": ui.ConsoleApps{
 			Console: consoleFrame("/apps"), NewURL: "#", OlderURL: "#", RegistrationURL: "#",
@@ -85,13 +68,35 @@ func appPages() map[string]ui.Page {
 			{Label: *ui.Key("console.app.kind_service").With(), Hint: *ui.Key("console.app.service_hint").With(), URL: "#"},
 			{Label: *ui.Key("console.app.kind_api").With(), Hint: *ui.Key("console.app.api_hint").With(), URL: "#"},
 		}},
-		"console-app-connect": connect, "console-app-secret": once, "console-app-rule": rule,
+		"console-app-connect": connect, "console-app-secret": once, "console-app-rule": appRule(),
 		"console-app-secrets":     ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, Secrets: secretLines(), RemoveURL: []string{"#0", "#1"}},
 		"console-app-secrets-one": ui.ConsoleAppSecrets{Console: appFrame("Secrets"), AppName: "Agent portal", Live: 1, Secrets: secretLines()[1:], AddURL: "#"},
 		"console-app-deliveries": ui.ConsoleAppDeliveries{
 			Console: appFrame("Deliveries"), AppName: "Agent portal", To: "https://agents.rtx.example/logout", Lane: lane(), RetryPath: "/admin/x", TestPath: "/admin/x",
 		},
 	}
+}
+
+// appRule is the form of an app's own MFA rule.
+func appRule() ui.ConsoleForm {
+	label := func(name string) ui.Message { return *ui.Key("console.override." + name).With() }
+	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: ui.Plain("Wallboard")}
+	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("console.save").With()
+	rule.Notes = []ui.Note{{Class: "hint", Text: label("of"), Links: []ui.Link{{Label: "Agents", URL: "#"}}}}
+	rule.Inputs = []ui.Input{
+		{Kind: ui.RadioInput, Name: "mode", Label: label("mode"), Choices: []ui.Choice{
+			{Value: "inherit", Label: "Follow the rules of its people", Hint: "What their MFA page says."},
+			{Value: "required", Label: "Always ask for a second step", Hint: "People without a second step are led through set-up.", Chosen: true},
+			{Value: "off", Label: "No second step", Hint: "The password is enough at this app."},
+		}},
+		{Kind: ui.GroupInput, Label: label("required_only"), Inputs: []ui.Input{
+			{Kind: ui.SelectInput, Name: "min_acr", Label: label("min_acr"), Choices: []ui.Choice{
+				{Label: "Any second step", Chosen: true}, {Value: "mfa", Label: "The authenticator app; a code by email does not"},
+			}},
+			{Kind: ui.CheckInput, Name: "federated", Label: label("federated"), Hint: label("federated_hint"), On: true},
+		}},
+	}
+	return rule
 }
 
 func registrationFrame() ui.Console {
