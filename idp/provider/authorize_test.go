@@ -43,7 +43,6 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 		"max_age=abc":                           {web, []string{"max_age", "abc"}, "invalid_request"},
 		"prompt=none login":                     {web, []string{"prompt", "none login"}, "invalid_request"},
 		"prompt=bogus":                          {web, []string{"prompt", "bogus"}, "invalid_request"},
-		"acr_values=phr":                        {web, []string{"acr_values", "phr"}, "unmet_authentication_requirements"},
 		"no scope":                              {web, []string{"scope", ""}, "invalid_scope"},
 		"no scope openid":                       {web, []string{"scope", "email"}, "invalid_scope"},
 		"openid is not the client's":            {noOpenID, nil, "invalid_scope"},
@@ -53,7 +52,6 @@ func TestAuthorizeAnswersErrorsAtTheRedirectURI(t *testing.T) {
 		"login_hint too long":                   {web, []string{"login_hint", strings.Repeat("n", 321)}, "invalid_request"},
 		"login_hint that cannot be stored":      {web, []string{"login_hint", "a\x00b"}, "invalid_request"},
 		"nonce that is not UTF-8":               {web, []string{"nonce", "\xff"}, "invalid_request"},
-		"phr among others known to be too weak": {web, []string{"acr_values", "phr urn:bogus"}, "unmet_authentication_requirements"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := c.party.Begin()
