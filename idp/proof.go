@@ -11,7 +11,7 @@ const (
 	MethodTOTP      Method = "totp"     // authenticator app, RFC 6238
 	MethodRecovery  Method = "recovery" // one of ten codes on paper
 	MethodEmail     Method = "email"    // a code sent by mail
-	MethodPasskey   Method = "passkey"  // WebAuthn with user verification
+	MethodPasskey   Method = "passkey"  // a WebAuthn credential
 	MethodFederated Method = "federated"
 )
 
@@ -20,9 +20,13 @@ const (
 type Proof struct {
 	Method Method
 	At     time.Time
-	// AMR is what an upstream's token proved (federated), or whether a passkey's
-	// key is in hardware ("hwk") or software ("swk").
+	// AMR is what an upstream's token proved (federated), or what is known of a passkey's
+	// key: "hwk" if an attestation shows that no copy of it can exist, "swk" if copies may.
 	AMR []string
+	// Verified: the authenticator checked that it was its owner who used the passkey, by
+	// a finger, a face or a PIN (WebAuthn Level 3 section 6.1, flag UV). Such a proof needs
+	// no password.
+	Verified bool
 	// Evidence is the ACR that an upstream's token proved, if any.
 	Evidence ACR
 	// Via is the connection of a federated sign-in. LocalStep: it counts as a password
