@@ -75,6 +75,7 @@ func (p *Pages) Routes(r *gin.RouterGroup) {
 	g := r.Group(home, p.Web.Apart(), p.Web.SameOrigin())
 	g.GET("", p.Web.Handle(p.who))
 	g.GET("/callback", p.Web.Handle(p.relyingParty().Back))
+	p.wellKnown(r)
 	g.GET("/confirm/:token", p.Web.Handle(p.confirm))
 	g.POST("/confirm/:token", p.Web.Handle(p.postConfirm))
 	for path, h := range looks() {
@@ -185,7 +186,7 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 	case c.Query("sign-in") != "":
 		return nil, p.relyingParty().SignIn(c, here, pageauth.Ask{Prompt: "select_account", Population: population})
 	}
-	return nil, p.renderWho(c, viewers, here+"?sign-in=yes")
+	return nil, p.renderWho(c, viewers, "", here+"?sign-in=yes")
 }
 
 // again reads a visitor anew, for the end of what they began.
@@ -199,28 +200,30 @@ func (p *Pages) again(seen store.SessionState) func(ctx context.Context) (authz.
 	}
 }
 
-// who leads to the account of the person who is signed in.
+// who leads to the account of the person who is signed in, or to the page of it that the
+// address names.
 func (p *Pages) who(c *gin.Context) error {
+	page := named(c.Query("to"))
 	viewers, err := p.relyingParty().Viewers(c.Request.Context(), c.Request.Header)
 	switch {
 	case err != nil:
 		return err
 	case len(viewers) == 0:
-		return p.relyingParty().SignIn(c, p.Web.Path(home), pageauth.Ask{})
+		return p.relyingParty().SignIn(c, p.Web.Path("%s", page.own()), pageauth.Ask{})
 	case len(viewers) == 1:
-		return web.Redirect(c, p.Web.Path("%s/%s", home, viewers[0].Population.ID))
+		return web.Redirect(c, p.Web.Path("%s/%s%s", home, viewers[0].Population.ID, page))
 	}
-	return p.renderWho(c, viewers, "")
+	return p.renderWho(c, viewers, page, "")
 }
 
-func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, other string) error {
-	page := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
+func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, page landing, other string) error {
+	who := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
 	for _, s := range viewers {
-		page.Accounts = append(page.Accounts, ui.AccountLink{
-			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s", home, s.Population.ID),
+		who.Accounts = append(who.Accounts, ui.AccountLink{
+			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s%s", home, s.Population.ID, page),
 		})
 	}
-	return p.Web.Render(c, http.StatusOK, page)
+	return p.Web.Render(c, http.StatusOK, who)
 }
 
 // explain turns what an operation refuses into what the viewer can do about it.

@@ -230,6 +230,7 @@ func (s *signIn) next() State {
 	return Next(Facts{
 		Question: s.question(), Lapses: s.lapses(),
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
+		LastUsed: mfa.LastUsed(s.enrolment.Factors),
 		Choosing: s.flow.Kind == idp.FlowChoose, Began: s.flow.CreatedAt,
 		Client: s.client, Request: s.Request, Given: s.Consent.Terms,
 	})

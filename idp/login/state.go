@@ -86,6 +86,9 @@ type Facts struct {
 	Recovery     *idp.RecoverySet
 	RecoveryLeft int
 	Notes        Notes
+	// LastUsed is the second step that the person used last, empty for none: it is asked for
+	// first until they choose another.
+	LastUsed idp.Method
 	// Client asks for Request, and Given is what the person lets it have already.
 	Client  idp.Client
 	Request idp.Request
@@ -195,7 +198,7 @@ func Next(f Facts) State {
 	case mfa.FirstStep:
 		return needFirst(d)
 	case mfa.Challenge:
-		return NeedCode{Methods: preferred(d.Methods, f.Notes.Method)}
+		return NeedCode{Methods: preferred(preferred(d.Methods, f.LastUsed), f.Notes.Method)}
 	case mfa.ProveEmail, mfa.SetUp:
 		return f.setUp(d, nil)
 	case mfa.Unreachable:
@@ -261,10 +264,12 @@ func (f Facts) setUp(d mfa.Decision, instead []idp.Method) State {
 	return NeedEnrolment{Method: methods[0], Begun: begun, Instead: slices.Concat(methods[1:], instead)}
 }
 
-// choose asks which second step it shall be, until the person has said so.
+// choose asks which second step it shall be, until the person has said so: now, or by what
+// they used last.
 func (f Facts) choose(methods []idp.Method) State {
-	i := slices.Index(methods, f.Notes.Method)
-	if i < 0 || mfa.Of(f.Notes.Method).Kind == mfa.Possession {
+	chosen := cmp.Or(f.Notes.Method, f.LastUsed)
+	i := slices.Index(methods, chosen)
+	if i < 0 || mfa.Of(chosen).Kind == mfa.Possession {
 		return ChooseMethod{Methods: methods}
 	}
 	return NeedCode{Methods: methods[i : i+1], Instead: slices.Delete(slices.Clone(methods), i, i+1)}

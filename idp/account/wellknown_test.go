@@ -1,0 +1,78 @@
+package account_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage/populations"
+)
+
+const contact = "lena@contacts.example"
+
+// A password manager knows the address of the provider and of no page: the person signs in
+// and ends where the password is changed.
+func TestPasswordManagersFindThePagesThatTheyLeadTo(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), none)
+	h.AddUser(idp.Agents, maya)
+	h.AddUser(idp.Contacts, contact)
+	h.SetPolicy(idp.Contacts, none, populations.OnNextLogin)
+	wellKnown := h.Issuer + "/.well-known/change-password"
+	b := idptest.NewBrowser(t)
+	page := b.Submit(b.Get(wellKnown), "/password", "email", maya, "password", idptest.Password)
+	if page.URL.Path != "/account/agents/password" {
+		t.Fatalf("signed out, it leads to %s (%q)", page.URL, page.Heading())
+	}
+	if page = b.Get(wellKnown); page.URL.Path != "/account/agents/password" {
+		t.Errorf("signed in, it leads to %s (%q)", page.URL, page.Heading())
+	}
+	for to, want := range map[string]string{"second-step": "/account/agents/second-step", "sessions/end": "/account/agents", "/evil.example": "/account/agents"} {
+		if page = b.Get(h.Issuer + "/account?to=" + to); page.URL.Path != want {
+			t.Errorf("to=%s leads to %s", to, page.URL)
+		}
+	}
+
+	page = b.Get(h.Issuer + "/account/contacts?sign-in=yes")
+	page = b.Get(page.URL.String() + "?other=1&as=contacts")
+	if page = b.Submit(page, "/password", "email", contact, "password", idptest.Password, "population", "contacts"); page.URL.Path != "/account/contacts" {
+		t.Fatalf("the second account's sign-in ends at %s (%q)", page.URL, page.Heading())
+	}
+	page = b.Get(wellKnown)
+	for _, href := range []string{`href="/account/agents/password"`, `href="/account/contacts/password"`} {
+		if !strings.Contains(page.Body, href) {
+			t.Errorf("with two accounts, %s (%q) does not offer %s", page.URL, page.Heading(), href)
+		}
+	}
+}
+
+func TestPasskeyEndpointsNameThePageOfTheSecondStep(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), none)
+	page := idptest.NewBrowser(t).Get(h.Issuer + "/.well-known/passkey-endpoints")
+	var got map[string]string
+	if err := json.Unmarshal([]byte(page.Body), &got); err != nil || !strings.HasPrefix(page.Header.Get("Content-Type"), "application/json") {
+		t.Fatalf("%s %v: %s", page.Header.Get("Content-Type"), err, page.Body)
+	}
+	for _, name := range []string{"enroll", "manage"} {
+		if want := h.Issuer + "/account?to=second-step"; got[name] != want {
+			t.Errorf("%s is %s, want %s", name, got[name], want)
+		}
+	}
+}
+
+// Both speak for an origin. Below a path of it we do not, and say nothing at either place.
+func TestBelowAPathNobodySpeaksForTheOrigin(t *testing.T) {
+	t.Parallel()
+	app := idptest.Start(t, idptest.Alone(t).URL, "/sso")
+	for _, name := range []string{"change-password", "passkey-endpoints"} {
+		for _, base := range []string{app.Issuer, strings.TrimSuffix(app.Issuer, "/sso")} {
+			if page := idptest.NewBrowser(t).Get(base + "/.well-known/" + name); page.Status != http.StatusNotFound {
+				t.Errorf("%s: %d", page.URL, page.Status)
+			}
+		}
+	}
+}
