@@ -99,6 +99,7 @@ func (a ACR) Rank() int {
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first. Passkeys are not among them
-// until people can sign in that way.
-func ACRs() []ACR { return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA} }
+// ACRs lists the classes for discovery, weakest first.
+func ACRs() []ACR {
+	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey, ACRHardware}
+}
