@@ -142,7 +142,7 @@ func TestPeopleChooseBetweenAppAndPasskey(t *testing.T) {
 	h := passkeys(t, idptest.Alone(t), andApp)
 	b := idptest.NewBrowser(t)
 	page := h.accepted(b)
-	wantText(t, page, http.StatusOK, `value="passkey"`)
+	want(t, page, http.StatusOK, "Add a second step", `value="passkey"`, `value="totp"`)
 	page = b.Submit(page, "/method", "method", "passkey")
 	want(t, page, http.StatusOK, passkeySetUp, `value="totp"`)
 	page = b.Submit(page, "/enrol", "credential", h.device().Create(askedFor(t, page)))
