@@ -119,6 +119,10 @@ type Policy struct {
 	Authenticator bool
 	IssuerLabel   string
 	EmailCode     bool
+	// Passkey: people may set up passkeys. Where it is the only method, everybody needs one.
+	Passkey bool
+	// PasskeyForRoles: who holds a permission needs one, whatever else is enabled.
+	PasskeyForRoles bool
 }
 
 // Admits tells whether a person with an address of a domain (from MailDomain) may sign up.
@@ -142,4 +146,4 @@ func (p Population) Registers() bool { return p.Registration.Open && p.Access.Pa
 func (p Population) FactorLabel() string { return cmp.Or(p.Policy.IssuerLabel, p.Name) }
 
 // SecondStep tells whether password sign-ins need a second factor.
-func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode }
+func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode || p.Passkey }

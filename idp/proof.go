@@ -76,7 +76,8 @@ const (
 	ACRFederated ACR = "urn:gatehouse:acr:federated"
 	ACRTwoStep   ACR = "urn:gatehouse:acr:two-step"
 	ACRMFA       ACR = "urn:gatehouse:acr:mfa"
-	ACRPasskey   ACR = "phr" // phishing-resistant (OpenID EAP ACR Values)
+	ACRPasskey   ACR = "phr"  // phishing-resistant (OpenID EAP ACR Values)
+	ACRHardware  ACR = "phrh" // the same by a key that cannot be copied
 	// ACRRefedsMFA is an alias of ACRMFA that other providers know.
 	ACRRefedsMFA ACR = "https://refeds.org/profile/mfa"
 )
@@ -92,10 +93,13 @@ func (a ACR) Rank() int {
 		return 3
 	case ACRPasskey:
 		return 4
+	case ACRHardware:
+		return 5
 	}
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first. Passkeys are not among them
-// until people can sign in that way.
-func ACRs() []ACR { return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA} }
+// ACRs lists the classes for discovery, weakest first.
+func ACRs() []ACR {
+	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey, ACRHardware}
+}

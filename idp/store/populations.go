@@ -74,12 +74,14 @@ type passwordRules struct {
 }
 
 type policyRow struct {
-	PopulationID  string `gorm:"primaryKey"`
-	Version       int64  `gorm:"primaryKey;autoIncrement:false"`
-	Authenticator bool
-	IssuerLabel   string
-	EmailCode     bool
-	CreatedAt     time.Time
+	PopulationID    string `gorm:"primaryKey"`
+	Version         int64  `gorm:"primaryKey;autoIncrement:false"`
+	Authenticator   bool
+	IssuerLabel     string
+	EmailCode       bool
+	Passkey         bool
+	PasskeyForRoles bool
+	CreatedAt       time.Time
 }
 
 func (policyRow) TableName() string { return "policies" }
@@ -87,7 +89,7 @@ func (policyRow) TableName() string { return "policies" }
 func (r policyRow) policy() idp.Policy {
 	return idp.Policy{
 		Version: r.Version, Authenticator: r.Authenticator,
-		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode,
+		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode, Passkey: r.Passkey, PasskeyForRoles: r.PasskeyForRoles,
 	}
 }
 
@@ -125,7 +127,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 func (s *Store) insertPolicy(ctx context.Context, population string, p idp.Policy, now time.Time) error {
 	return written(s.writer(ctx).Create(&policyRow{
 		PopulationID: population, Version: p.Version, Authenticator: p.Authenticator,
-		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, CreatedAt: now,
+		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, Passkey: p.Passkey, PasskeyForRoles: p.PasskeyForRoles, CreatedAt: now,
 	}).Error, "policy")
 }
 
