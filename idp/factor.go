@@ -47,6 +47,19 @@ type Passkey struct {
 // Hardware tells whether it is shown that no copy of the key can exist.
 func (p *Passkey) Hardware() bool { return p != nil && p.Attested && !p.Synced }
 
+// Proof is a proof by the passkey, now. Its key is in hardware where its maker says so, and in
+// software where it may be copied; of all others neither is known.
+func (p *Passkey) Proof(verified bool, version int64) Proof {
+	proof := Proof{Method: MethodPasskey, At: Now(), Verified: verified, Version: version}
+	switch {
+	case p.Hardware():
+		proof.AMR = []string{"hwk"}
+	case p.Synced:
+		proof.AMR = []string{"swk"}
+	}
+	return proof
+}
+
 // RecoverySet is a user's ten recovery codes as a whole.
 type RecoverySet struct {
 	ID        string

@@ -86,16 +86,20 @@ type AccountSecondStep struct {
 	Policy  Message // what their organisation asks for
 	Factors []AccountFactor
 	AddURL  string // absent when empty
-	Codes   *AccountCodesState
+	// PasskeyURL is where another passkey is made, absent when empty.
+	PasskeyURL string
+	Codes      *AccountCodesState
 }
 
 func (p AccountSecondStep) about() about {
 	return about{template: "account-second-step", console: true}
 }
 
-// AccountFactor is an authenticator of a person.
+// AccountFactor is a second step of a person.
 type AccountFactor struct {
 	Name                              string
+	Method                            Message   // what it is
+	Kind                              *Message  // where a passkey is, nil for all others
 	CreatedAt, LastUsedAt, DisabledAt time.Time // the last two may be zero
 	RenameURL, RemoveURL              string
 }
@@ -131,6 +135,7 @@ func (p AccountEnrol) about() about {
 // AccountRename gives an authenticator another name. Form field: name.
 type AccountRename struct {
 	Console
+	Heading                 Message
 	Action, CancelURL, Name string
 	NameError               *Message
 }

@@ -48,7 +48,7 @@ var mailRows = []mailRow{
 	{kind: MailPasswordChanged, text: []Key{nothingToDo}, todo: []Key{tellNow, "mail.todo.forgot", review}},
 	{kind: MailEmailChanged, text: []Key{byAdmin}, todo: []Key{tellNow, password}, adapt: adaptEmailChanged},
 	{kind: MailFactorEnabled, text: []Key{"mail.factor_enabled.what"}, todoFor: notAsked, todo: []Key{tellNow, password}, adapt: ofMethod},
-	{kind: MailFactorRemoved, text: []Key{nothingToDo}, todo: []Key{tellNow, password, review}},
+	{kind: MailFactorRemoved, text: []Key{nothingToDo}, todo: []Key{tellNow, password, review}, adapt: ofMethod},
 	{ // its reader may be a stranger to the account: it says nothing about it
 		kind: MailEmailConfirm, text: []Key{"mail.email_confirm.valid"}, button: "mail.email_confirm.button",
 		todoFor: notAsked, todo: []Key{"mail.email_confirm.ignore"},

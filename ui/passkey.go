@@ -54,3 +54,14 @@ const (
 	MsgPasskeyNotMade Key = "passkey.not_made"       // its set-up
 	MsgPasskeyScript  Key = "passkey.without_script" // the form came without an answer
 )
+
+// AccountPasskey makes another passkey.
+type AccountPasskey struct {
+	Console
+	Form      PasskeyForm
+	CancelURL string
+}
+
+func (p AccountPasskey) about() about {
+	return about{template: "account-passkey", failed: anyOf(p.Alert), console: true}
+}

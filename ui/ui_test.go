@@ -46,6 +46,7 @@ var zeroPages = []ui.Page{
 	ui.EmailCode{},
 	ui.Passkey{},
 	ui.PasskeySetUp{},
+	ui.AccountPasskey{},
 	ui.ChooseMethod{},
 	ui.EnrolIntro{},
 	ui.Enrol{},

@@ -95,6 +95,7 @@ func looks() map[string]handler {
 		"/password":                   (*visit).password,
 		"/second-step":                (*visit).secondStep,
 		"/second-step/add":            (*visit).enrol,
+		"/second-step/passkey":        (*visit).passkey,
 		"/second-step/:factor/rename": (*visit).rename,
 		"/second-step/:factor/remove": (*visit).askRemove,
 		"/codes":                      (*visit).codes,
@@ -115,6 +116,7 @@ func forms() map[string]handler {
 		"/email/cancel":               (*visit).postCancelEmail,
 		"/password":                   (*visit).postPassword,
 		"/second-step/add":            (*visit).postEnrol,
+		"/second-step/passkey":        (*visit).postPasskey,
 		"/second-step/:factor/rename": (*visit).postRename,
 		"/second-step/:factor/remove": (*visit).postRemove,
 		"/codes":                      (*visit).postCodes,
@@ -294,7 +296,7 @@ func (v *visit) done(page string, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other text.
 var doneKeys = []ui.Key{
 	"account.done.saved", "account.done.unchanged", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
-	"account.done.added", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
+	"account.done.added", "account.done.passkey", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
 	"account.done.session_ended", "account.done.access_ended", "account.done.others_ended", "account.done.unlinked",
 	"account.done.consent_saved", "account.done.consent_withdrawn",
 }

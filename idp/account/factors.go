@@ -30,12 +30,15 @@ func (v *visit) secondStep() error {
 	for _, f := range mfa.Possessions(own.Factors) {
 		at := v.path("/second-step/" + f.ID)
 		page.Factors = append(page.Factors, ui.AccountFactor{
-			Name: f.Name, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt,
+			Name: v.nameOf(f), Method: *ui.MethodKey("account.factor.", string(f.Method)).With(), Kind: kindOf(f), CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt, DisabledAt: f.DisabledAt,
 			RenameURL: at + "/rename", RemoveURL: at + "/remove",
 		})
 	}
 	if own.CanAdd {
 		page.AddURL = v.path("/second-step/add")
+	}
+	if own.CanAddPasskey {
+		page.PasskeyURL = v.path("/second-step/passkey")
 	}
 	if own.Recovery != nil {
 		page.Codes = &ui.AccountCodesState{Left: own.RecoveryLeft, GeneratedAt: own.Recovery.CreatedAt, URL: v.path("/codes")}
@@ -162,12 +165,13 @@ func (v *visit) rename() error {
 	if err := v.proved(); err != nil {
 		return err
 	}
-	return v.renderRename(http.StatusOK, f.Name, nil)
+	return v.renderRename(http.StatusOK, f.Method, v.nameOf(f), nil)
 }
 
-func (v *visit) renderRename(status int, name string, wrong *ui.Message) error {
+func (v *visit) renderRename(status int, m idp.Method, name string, wrong *ui.Message) error {
 	return v.render(status, ui.AccountRename{
 		Console: v.frame("/second-step"), Action: v.path("/second-step/" + v.Param("factor") + "/rename"),
+		Heading: *ui.MethodKey("account.rename.heading.", string(m)).With(),
 		CancelURL: v.path("/second-step"), Name: name, NameError: wrong,
 	})
 }
@@ -183,7 +187,11 @@ func (v *visit) postRename() error {
 		return v.done("/second-step", "account.done.unchanged")
 	}
 	if _, text := fieldError(err); text != nil {
-		return v.renderRename(http.StatusUnprocessableEntity, name, text)
+		f, _, err := v.factor()
+		if err != nil {
+			return err
+		}
+		return v.renderRename(http.StatusUnprocessableEntity, f.Method, name, text)
 	}
 	return err
 }
@@ -205,7 +213,7 @@ func (v *visit) askRemove() error {
 	if err != nil {
 		return err
 	}
-	consequences := []ui.Message{*ui.Key("account.remove.codes").With()}
+	consequences := []ui.Message{*ui.MethodKey("account.remove.codes.", string(f.Method)).With()}
 	if len(mfa.Possessions(own.Factors)) == 1 {
 		consequences = append(consequences, *ui.Key("account.remove.recovery").With(own.RecoveryLeft))
 	}
@@ -214,14 +222,14 @@ func (v *visit) askRemove() error {
 	}
 	return v.render(http.StatusOK, ui.AccountAsk{
 		Console: v.frame("/second-step"), Action: v.path("/second-step/" + f.ID + "/remove"), CancelURL: v.path("/second-step"),
-		Heading: *ui.Key("account.remove.heading").With(f.Name), Consequences: consequences, Button: *ui.Key("account.remove.button").With(),
+		Heading: *ui.Key("account.remove.heading").With(v.nameOf(f)), Consequences: consequences, Button: *ui.Key("account.remove.button").With(),
 	})
 }
 
 // renderLast says why an authenticator stays.
 func (v *visit) renderLast(status int, f idp.Factor) error {
 	return v.render(status, ui.AccountAsk{
-		Console: v.frame("/second-step"), CancelURL: v.path("/second-step"), Heading: *ui.Key("account.remove.last_heading").With(f.Name),
+		Console: v.frame("/second-step"), CancelURL: v.path("/second-step"), Heading: *ui.Key("account.remove.last_heading").With(v.nameOf(f)),
 		Consequences: []ui.Message{*ui.Key("account.remove.last").With()},
 	})
 }

@@ -24,7 +24,7 @@ func (v *visit) add(sealed []byte, name string) error {
 		if err != nil {
 			return err
 		}
-		cookie, err = v.prove(ctx, idp.MethodTOTP)
+		cookie, err = v.prove(ctx, idp.Proof{Method: idp.MethodTOTP, At: idp.Now()})
 		return err
 	})
 	if errors.Is(err, idp.ErrUsed) || errors.Is(err, authz.ErrStepUp) || errors.Is(err, authz.ErrForbidden) {
@@ -36,16 +36,16 @@ func (v *visit) add(sealed []byte, name string) error {
 	return err
 }
 
-// prove adds the proof of a new authenticator to the session, as its set-up in a sign-in
-// does: the account asks for that authenticator now. The session's privilege rises, so it
+// prove adds the proof of a new second step to the session, as its set-up in a sign-in does:
+// the account asks for that one now. The session's privilege rises, so it
 // gets a new cookie.
-func (v *visit) prove(ctx context.Context, m idp.Method) (*http.Cookie, error) {
+func (v *visit) prove(ctx context.Context, proof idp.Proof) (*http.Cookie, error) {
 	s, err := v.pages.Store.Session(ctx, v.self.SessionID)
 	if err != nil {
 		return nil, err
 	}
 	s, cookie := v.pages.Sessions.Renew(s, v.pages.act(v.Context, v.viewer.Population.ID))
-	s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == m }), idp.Proof{Method: m, At: idp.Now()})
+	s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == proof.Method }), proof)
 	if err := v.pages.Store.RenewSession(ctx, s); errors.Is(err, idp.ErrExpired) {
 		return nil, authz.ErrGone
 	} else if err != nil {
@@ -54,7 +54,7 @@ func (v *visit) prove(ctx context.Context, m idp.Method) (*http.Cookie, error) {
 	v.self.Proofs = s.Proofs
 	return cookie, v.pages.Store.Audit(ctx, idp.AuditEvent{
 		Kind: idp.AuditSteppedUp, ActorID: v.self.UserID, UserID: v.self.UserID, PopulationID: v.viewer.User.PopulationID, SessionID: s.ID,
-		Detail: map[string]string{"methods": string(m)},
+		Detail: map[string]string{"methods": string(proof.Method)},
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"html"
+	"regexp"
 	"testing"
 
 	"github.com/descope/virtualwebauthn"
@@ -148,6 +150,20 @@ func (d *Device) encode(answer credentialJSON) string {
 	b, err := json.Marshal(answer)
 	Must(d.tb, err)
 	return string(b)
+}
+
+// WithoutPasskeys is a page without what it asks authenticators for, which is of one sign-in.
+func WithoutPasskeys(page string) string { return asksFor.ReplaceAllString(page, "") }
+
+var asksFor = regexp.MustCompile(`data-passkey="(?:use|create)" data-options="([^"]*)"`)
+
+// AsksFor is what a page asks a browser's authenticators for, empty for nothing.
+func (p *Page) AsksFor() string {
+	m := asksFor.FindStringSubmatch(p.Body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
 }
 
 // Unbase64 reads base64url without padding.

@@ -230,21 +230,8 @@ func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, 
 		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
 	}
 	s.flow.UserID, s.User = used.user.ID, used.user
-	s.add(passkeyProof(*used.factor.Passkey, used.Verified, s.Version))
+	s.add(used.factor.Passkey.Proof(used.Verified, s.Version))
 	return nil
-}
-
-// passkeyProof is a proof by a passkey. Its key is in hardware where its maker says so and in
-// software where it may be copied; of all others neither is known.
-func passkeyProof(key idp.Passkey, verified bool, version int64) idp.Proof {
-	p := idp.Proof{Method: idp.MethodPasskey, At: idp.Now(), Verified: verified, Version: version}
-	switch {
-	case key.Hardware():
-		p.AMR = []string{"hwk"}
-	case key.Synced:
-		p.AMR = []string{"swk"}
-	}
-	return p
 }
 
 // passkeyRefused tells the audit log why, and the person no more than that it was refused:
@@ -322,7 +309,7 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 			if err := l.Manage.Factors.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
 				return err
 			}
-			s.add(passkeyProof(key, verified, s.Version))
+			s.add(key.Proof(verified, s.Version))
 			return attempt.Succeeded(ctx)
 		})
 	}

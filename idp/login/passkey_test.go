@@ -2,9 +2,7 @@ package login_test
 
 import (
 	"errors"
-	"html"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,19 +18,17 @@ const (
 	passkeyUnknown = "That passkey cannot be used here. Use another one, or sign in with your email and password."
 )
 
-var passkeyOptions = regexp.MustCompile(`data-passkey="(?:use|create)" data-options="([^"]*)"`)
-
 // askedFor is what a page asks a browser's authenticators for.
 func askedFor(t *testing.T, p *idptest.Page) string {
 	t.Helper()
-	m := passkeyOptions.FindStringSubmatch(p.Body)
-	if m == nil {
+	options := p.AsksFor()
+	if options == "" {
 		t.Fatalf("%s (%q) asks for no passkey:\n%s", p.URL, p.Heading(), p.Body)
 	}
-	return html.UnescapeString(m[1])
+	return options
 }
 
-func asksForPasskey(p *idptest.Page) bool { return passkeyOptions.MatchString(p.Body) }
+func asksForPasskey(p *idptest.Page) bool { return p.AsksFor() != "" }
 
 // passkeys is a house whose people may have passkeys.
 func passkeys(t *testing.T, db *idptest.Database, and ...func(*idp.Policy)) *house {
@@ -209,7 +205,7 @@ func TestAPasskeyThatIsRefusedTellsNothing(t *testing.T) {
 		page := h.atPassword(b)
 		page = b.Submit(page, "/passkey", "credential", answer(askedFor(t, page)))
 		wantText(t, page, http.StatusUnprocessableEntity, passkeyUnknown)
-		return passkeyOptions.ReplaceAllString(page.Impersonal(), "")
+		return idptest.WithoutPasskeys(page.Impersonal())
 	}
 	unknown := refused(stranger.Use)
 	for name, c := range map[string]struct {

@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/keyring"
+	"gatehouse/idp/passkey"
 	"gatehouse/ui"
 )
 
@@ -15,7 +16,7 @@ import (
 type NewFactor struct {
 	ID     string // from idp.NewID
 	Method idp.Method
-	Name   string // empty: what the population calls it; of a passkey what its maker does
+	Name   string // empty: what the population calls it; of a passkey what its maker does, if that is known
 	Secret []byte
 	// Passkey is that of a passkey, which has no secret; nil for all others.
 	Passkey *idp.Passkey
@@ -28,7 +29,9 @@ type NewFactor struct {
 // transaction of ctx. It is audited as event says, and the person is told by mail. It asks
 // nothing: whether they may have it is for the operation that it is part of.
 func (m *Manager) Enrol(ctx context.Context, user idp.User, p idp.Population, f NewFactor, event idp.AuditEvent) error {
-	if f.Passkey == nil {
+	if f.Passkey != nil {
+		f.Name = cmp.Or(f.Name, passkey.Name(f.Passkey.AAGUID))
+	} else {
 		f.Name = cmp.Or(f.Name, p.FactorLabel())
 	}
 	made, err := m.KeepFactor(ctx, user.ID, f)

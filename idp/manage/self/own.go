@@ -45,8 +45,8 @@ type Own struct {
 	Population idp.Population
 	// Local: password and second step are here, and not where the person came from.
 	Local bool
-	// CanAdd: another authenticator may be set up.
-	CanAdd bool
+	// CanAdd: another authenticator app may be set up, and CanAddPasskey: another passkey.
+	CanAdd, CanAddPasskey bool
 	// PendingEmail is the address that waits to be confirmed, empty for none.
 	PendingEmail string
 	// Codes: there are recovery codes that were not shown yet, or not said to be saved.
@@ -68,7 +68,8 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.CanAdd = own.Local && canAdd(population, len(mfa.Possessions(detail.Factors)))
+	own.CanAdd = own.Local && canAdd(population, detail.Factors, idp.MethodTOTP)
+	own.CanAddPasskey = own.Local && canAdd(population, detail.Factors, idp.MethodPasskey)
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {

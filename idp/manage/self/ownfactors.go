@@ -30,10 +30,11 @@ const (
 // an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
 
-// canAdd tells whether a person with so many authenticators can have another. Where the
+// canAdd tells whether a person with such factors can have another of a method. Where the
 // policy has none, only those can who had to set one up for an app.
-func canAdd(p idp.Population, have int) bool {
-	return have < maxAuthenticators && (p.Policy.Authenticator || have > 0)
+func canAdd(p idp.Population, have []idp.Factor, m idp.Method) bool {
+	return len(mfa.Possessions(have)) < maxAuthenticators &&
+		(mfa.Of(m).On(p.Policy) || slices.ContainsFunc(have, func(f idp.Factor) bool { return f.Method == m }))
 }
 
 // PendingAuthenticator is an authenticator whose set-up was begun.
@@ -61,7 +62,7 @@ func pendingAAD(s Self) string { return keyring.AAD("sessions", s.SessionID, "au
 // the password and, where the population has email codes, one of those. ErrForbidden:
 // they may not have one, or no more.
 func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthenticator, error) {
-	user, population, err := m.enrollable(ctx, s)
+	user, population, _, err := m.enrollable(ctx, s, idp.MethodTOTP)
 	if err != nil {
 		return PendingAuthenticator{}, err
 	}
@@ -75,7 +76,7 @@ func (m *Manager) BeginAuthenticator(ctx context.Context, s Self) (PendingAuthen
 // PendingAuthenticator opens what BeginAuthenticator sealed, to show it again.
 // idp.ErrExpired: it took too long, or it is another session's.
 func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byte) (PendingAuthenticator, error) {
-	user, population, err := m.enrollable(ctx, s)
+	user, population, _, err := m.enrollable(ctx, s, idp.MethodTOTP)
 	if err != nil {
 		return PendingAuthenticator{}, err
 	}
@@ -84,42 +85,45 @@ func (m *Manager) PendingAuthenticator(ctx context.Context, s Self, sealed []byt
 }
 
 func (m *Manager) openPending(s Self, sealed []byte) (pendingKey, error) {
+	return m.openPendingAs(sealed, pendingAAD(s))
+}
+
+func (m *Manager) openPendingAs(sealed []byte, aad string) (pendingKey, error) {
 	var key pendingKey
-	text, err := m.Keyring.Open(sealed, pendingAAD(s))
+	text, err := m.Keyring.Open(sealed, aad)
 	if err == nil {
 		err = json.Unmarshal(text, &key)
 	}
 	if err != nil || idp.Now().Sub(key.At) > pendingLifetime {
-		return pendingKey{}, fmt.Errorf("set-up of an authenticator: %w", idp.ErrExpired)
+		return pendingKey{}, fmt.Errorf("set-up of a second step: %w", idp.ErrExpired)
 	}
 	return key, nil
 }
 
-// enrollable reads the person, who must be able to set up an authenticator now.
-func (m *Manager) enrollable(ctx context.Context, s Self) (idp.User, idp.Population, error) {
+// enrollable reads the person, who must be able to set up a possession of a method now.
+func (m *Manager) enrollable(ctx context.Context, s Self, method idp.Method) (idp.User, idp.Population, idp.Enrolment, error) {
 	user, population, err := m.local(ctx, s)
 	if err != nil {
-		return user, population, err
+		return user, population, idp.Enrolment{}, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	if err != nil {
-		return user, population, err
+		return user, population, enrolment, err
 	}
-	have := len(mfa.Possessions(enrolment.Factors))
-	if !canAdd(population, have) {
-		return user, population, fmt.Errorf("%w: no more authenticators", authz.ErrForbidden)
+	if !canAdd(population, enrolment.Factors, method) {
+		return user, population, enrolment, fmt.Errorf("%w: no more of %s", authz.ErrForbidden, method)
 	}
-	if have > 0 {
-		return user, population, m.fresh(ctx, s, "add an authenticator")
+	if len(mfa.Possessions(enrolment.Factors)) > 0 {
+		return user, population, enrolment, m.fresh(ctx, s, "add a second step")
 	}
 	first := mfa.SetUpNow(mfa.Question{
 		Policy: population.Policy, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: s.Proofs,
 		Enrolled: mfa.EnrolledOf(enrolment, nil), Now: idp.Now(),
 	})
 	if first.Outcome != mfa.SetUp {
-		return user, population, &authz.StepUpError{What: "set up an authenticator", Anew: true}
+		return user, population, enrolment, &authz.StepUpError{What: "set up a second step", Anew: true}
 	}
-	return user, population, nil
+	return user, population, enrolment, nil
 }
 
 // AddAuthenticator stores an authenticator that was begun, once a code of it is right,
@@ -145,7 +149,7 @@ func (m *Manager) AddAuthenticator(ctx context.Context, s Self, sealed []byte, n
 		if err := m.Store.LockUser(ctx, s.UserID); err != nil {
 			return err
 		}
-		user, population, err := m.enrollable(ctx, s)
+		user, population, _, err := m.enrollable(ctx, s, idp.MethodTOTP)
 		if err != nil {
 			return err
 		}
@@ -251,7 +255,7 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 		if err := m.Authz.AuditOf(ctx, e, user); err != nil {
 			return err
 		}
-		return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorRemoved})
+		return m.Outbox.Notify(ctx, user, population, ui.Mail{Kind: ui.MailFactorRemoved, Method: string(removed.Method)})
 	})
 }
 

@@ -89,9 +89,10 @@ func accountForms() map[string]ui.Page {
 
 func accountFactors() map[string]ui.Page {
 	list := ui.AccountSecondStep{
-		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy.totp_email").With(), AddURL: "#",
+		Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy.totp_email").With(), AddURL: "#", PasskeyURL: "#",
 		Factors: []ui.AccountFactor{
-			{Name: "Work phone", CreatedAt: on(1, 9), LastUsedAt: on(22, 8), RenameURL: "#", RemoveURL: "#"},
+			{Name: "iCloud Keychain", Method: *ui.Key("account.factor.passkey").With(), Kind: ui.Key("account.passkey.synced").With(), CreatedAt: on(4, 9), LastUsedAt: on(22, 8), RenameURL: "#", RemoveURL: "#"},
+			{Name: "Work phone", Method: *ui.Key("account.factor.totp").With(), CreatedAt: on(1, 9), LastUsedAt: on(22, 8), RenameURL: "#", RemoveURL: "#"},
 			{Name: "The old tablet in the kitchen drawer at ho", CreatedAt: on(2, 9), DisabledAt: on(3, 7), RenameURL: "#", RemoveURL: "#"},
 		},
 		Codes: &ui.AccountCodesState{Left: 7, GeneratedAt: on(1, 9), URL: "#"},
@@ -120,8 +121,9 @@ func accountFactors() map[string]ui.Page {
 		Consequences: []ui.Message{*ui.Key("account.remove.last").With()},
 	}
 	return map[string]ui.Page{
-		"account-second-step": list, "account-second-step-none": none, "account-enrol": enrol, "account-enrol-error": failed,
-		"account-rename": ui.AccountRename{Console: accountFrame("/second-step"), Action: "#", CancelURL: "#", Name: "", NameError: ui.Key("settings.need_name").With()},
+		"account-second-step": list, "account-second-step-none": none, "account-enrol": enrol,
+		"account-passkey": ui.AccountPasskey{Console: accountFrame("/second-step"), Form: passkeyForm(ui.MsgPasskeyMake), CancelURL: "#"}, "account-enrol-error": failed,
+		"account-rename": ui.AccountRename{Heading: *ui.Key("account.rename.heading.totp").With(), Console: accountFrame("/second-step"), Action: "#", CancelURL: "#", Name: "", NameError: ui.Key("settings.need_name").With()},
 		"account-remove": ask, "account-remove-last": last, "account-codes-new": codes, "account-codes-new-error": unsaved,
 		"account-codes":       ui.AccountCodes{Console: accountFrame("/second-step"), Left: 2, GeneratedAt: on(1, 9), GenerateAction: "#"},
 		"account-codes-later": ui.AccountCodes{Console: accountFrame("/second-step"), Left: 10, GeneratedAt: on(23, 9), AgainAt: on(23, 11)},
