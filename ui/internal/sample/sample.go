@@ -78,6 +78,7 @@ func signIn() map[string]ui.Page {
 	plain := ui.SignIn{
 		Frame: frame(), Action: "/flow/1/password", Population: "agents", PopulationName: "Agents",
 		ForgotURL: "/forgot", Upstreams: []ui.Upstream{{Name: "Microsoft", URL: "/flow/1/federate?c=1", Microsoft: true}},
+		Passkey: signInForm(),
 	}
 	full := plain
 	full.Frame = support()
@@ -140,6 +141,13 @@ func codes() map[string]ui.Page {
 	wrong.CodeError = ui.MsgCodeWrong.With()
 	return map[string]ui.Page{
 		"code": code, "code-error": wrong,
+		"passkey": ui.Passkey{
+			Frame: frame(), Form: passkeyForm("passkey.use"), Methods: methods("method.use.totp", "method.use.recovery"), LastResort: true,
+		},
+		"passkey-refused": ui.Passkey{
+			Frame: support(), Form: passkeyForm("passkey.use"), Alert: ui.MsgPasskeyRefused.With(), Methods: methods("method.use.recovery"),
+		},
+		"passkey-set-up": ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
 		"recovery-code": ui.RecoveryCode{
 			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
 			Methods: methods("method.use.totp", "method.use.email"), LastResort: true,
@@ -153,6 +161,19 @@ func codes() map[string]ui.Page {
 			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
 			Alert: ui.MsgPolicyChanged.With(), ResendAction: "/flow/1/resend",
 		},
+	}
+}
+
+func signInForm() *ui.PasskeyForm {
+	form := passkeyForm(ui.MsgPasskeySignIn)
+	form.Second, form.Suggest = true, true
+	return &form
+}
+
+func passkeyForm(label ui.Key) ui.PasskeyForm {
+	return ui.PasskeyForm{
+		Action: "/flow/1/passkey", Label: *label.With(), Create: label == ui.MsgPasskeyMake,
+		Options: `{"challenge":"AAAA","rpId":"localhost","user":{"id":"AAAA"}}`,
 	}
 }
 
