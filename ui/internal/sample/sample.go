@@ -10,11 +10,14 @@ import (
 
 // qr is the QR code of an invented otpauth URL.
 const qr = "data:image/png;base64," +
-	"iVBORw0KGgoAAAANSUhEUgAAACUAAAAlAQMAAAD/ULJAAAAABlBMVEX///8AAABVwtN+AAAA7klEQVR42gDeACH/AP" +
-	"5EFmP4AIJKxAoIALpyJjroALq8RNroALqQr2roAIJixAIIAP6qqqv4AABTabAAAMd/gmjAAPBxMzjwACKlnh5YAIgo" +
-	"AzbYANOq0FbIABz3u50wAELrdhJYAIUhCjG4AMuDaOMoAPDzbz0gAJ/THbdIAMgh0hoIAF5jx+doAGhQ9xfQAKrLYL" +
-	"u4AE2AsIWIAMZtlQtIAPl3qXhwAJNhcBQ4AK3zKiTwAKMch9+wAADQk1jAAP6V8wroAIL6cpjYALpFzv/wALogGT9Q" +
-	"ALpNKqEoAILIwrxIAP6ThA6IAQAA///QX191iWnR+QAAAABJRU5ErkJggg=="
+	"iVBORw0KGgoAAAANSUhEUgAAADkAAAA5AQMAAAC21hHGAAAABlBMVEX///8AAABVwtN+AAABwUlEQVR4nIzR3UtTAR" +
+	"jH8e+W7px2ztmZQrFMVoygFwuhqyE0yoIoIhYpTHohJsQIIemyIDYKlGlJori6GCdLy1UiXdRhK70pnHmhaFFB4diB" +
+	"HGoKRewYseT8B3uunrsffL6Uc2ru7Y/RLhPEutZ7RoMI0sihzPWaAkhDg0JztfWMto63NxZArI8+8vpEUJdSqdQzE3" +
+	"Cmfd4EoBycLg39HgNh5njV/dtBYGe+u6E/BLaTj5Oxfx5QnqcWVue/gO3bkT+9LTpUROzpuYcFqAxG4vGPbpAjT67c" +
+	"7M6Cc863tHkXIPmPjXydNMHZ8XpFWtFAalvf0VEMgTLwKSj3R8D1/+W4d0GHTV2fjV49CsKL0r74Xx3EO1L4XEgDVy" +
+	"kZeF//FOzbbII87AFVM4o31jSo7Nt/9NRYAgQjfDF22g9ybHG45sQeUNen372a0kC85XC3VLeD42dtejLpAWG+sSn3" +
+	"JgT2ie/RnuVZULbXNm+d8kPFpcz5vmtZEISqy+YFN7h2Lwb2zlhSkiOPmQN1NbM8+yEBou9wWMnmLPC7gXxPwgLvfN" +
+	"C0RQdp8OoB7xlrva7z7IBs9Vr71TZR9JfVdiMAAP//H36amlvGLoMAAAAASUVORK5CYII="
 
 // Pages are the examples by name. Several show one page in different states.
 func Pages() map[string]ui.Page {
@@ -180,7 +183,7 @@ func enrolment() map[string]ui.Page {
 	choices[1].Hint = *ui.Key("method.hint.email").With()
 	enrol := ui.Enrol{
 		Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
-		AccountLabel: "maya@rtx.example", QR: template.URL(qr), Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+		AccountLabel: "maya@rtx.example", QR: template.URL(qr), QRWidth: 285, Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
 		Methods:    methods("method.choose.email"),
 	}
