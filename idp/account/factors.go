@@ -168,7 +168,7 @@ func (v *visit) rename() error {
 func (v *visit) renderRename(status int, m idp.Method, name string, wrong *ui.Message) error {
 	return v.render(status, ui.AccountRename{
 		Console: v.frame("/second-step"), Action: v.path("/second-step/" + v.Param("factor") + "/rename"),
-		Heading: *ui.MethodKey("account.rename.heading.", string(m)).With(),
+		Heading:   *ui.MethodKey("account.rename.heading.", string(m)).With(),
 		CancelURL: v.path("/second-step"), Name: name, NameError: wrong,
 	})
 }
