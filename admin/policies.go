@@ -222,7 +222,6 @@ func (v *visit) groupOverride(c apps.ClientEntry, o idp.Override, page *ui.Conso
 		{Value: "", Label: v.text("console.override.acr_any"), Chosen: o.MinACR.Rank() < idp.ACRMFA.Rank()},
 		{Value: string(idp.ACRMFA), Label: v.text("console.override.acr_mfa"), Chosen: o.MinACR.Rank() == idp.ACRMFA.Rank()},
 		{Value: string(idp.ACRPasskey), Label: v.text("console.override.acr_phr"), Chosen: o.MinACR == idp.ACRPasskey},
-		{Value: string(idp.ACRHardware), Label: v.text("console.override.acr_phrh"), Chosen: o.MinACR == idp.ACRHardware},
 	}
 	page.Inputs = []ui.Input{page.Inputs[0], {
 		Kind: ui.GroupInput, Label: *ui.Key("console.override.required_only").With(), Inputs: []ui.Input{least, federated},
@@ -252,8 +251,6 @@ func overrideChanges(name string, o idp.Override) []ui.Message {
 		list[0] = *ui.Key("console.apply.app_required_mfa").With(name)
 	case idp.ACRPasskey:
 		list[0] = *ui.Key("console.apply.app_required_phr").With(name)
-	case idp.ACRHardware:
-		list[0] = *ui.Key("console.apply.app_required_phrh").With(name)
 	default: // any second step will do
 	}
 	if o.Federated {

@@ -24,9 +24,11 @@ type Proof struct {
 	// key: "hwk" if an attestation shows that no copy of it can exist, "swk" if copies may.
 	AMR []string
 	// Verified: the authenticator checked that it was its owner who used the passkey, by
-	// a finger, a face or a PIN (WebAuthn Level 3 section 6.1, flag UV). Such a proof needs
-	// no password.
+	// a finger, a face or a PIN (WebAuthn Level 3 section 6.1, flag UV).
 	Verified bool
+	// First: the sign-in took the passkey in the place of a password. One that was used beside
+	// a first step says nothing once that counts no more.
+	First bool
 	// Evidence is the ACR that an upstream's token proved, if any.
 	Evidence ACR
 	// Via is the connection of a federated sign-in. LocalStep: it counts as a password
@@ -51,6 +53,18 @@ type Proof struct {
 	Undated bool
 	// ByMail: the password was set just now by a link in a mail.
 	ByMail bool
+}
+
+// WithProof are proofs and another one: of each method the latest is kept, and of passkeys
+// the latest that was a first step as well.
+func WithProof(proofs []Proof, p Proof) []Proof {
+	kept := make([]Proof, 0, len(proofs)+1)
+	for _, old := range proofs {
+		if old.Method != p.Method || old.First && !p.First {
+			kept = append(kept, old)
+		}
+	}
+	return append(kept, p)
 }
 
 // ProvedAt is when the person proved who they are: of a federated sign-in, when they
@@ -99,7 +113,8 @@ func (a ACR) Rank() int {
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first.
+// ACRs lists the classes for discovery, weakest first. ACRHardware is not among them until
+// a population can say whose word about security keys it takes.
 func ACRs() []ACR {
-	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey, ACRHardware}
+	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey}
 }

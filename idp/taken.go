@@ -176,7 +176,7 @@ func lessens(before, now Proof) bool {
 }
 
 func (w Way) worth(proof Proof, p Population) (Proof, bool) {
-	if proof.Method == MethodPassword {
+	if proof.Method == MethodPassword || proof.First {
 		// One that a link for emergencies let in counts, and one that linked an account:
 		// they were typed after passwords were taken away.
 		return proof, proof.Version >= p.Taken[takenPassword]

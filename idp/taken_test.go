@@ -133,3 +133,26 @@ func TestScopesOfAGrantAreThoseThatTheAppHasHadSince(t *testing.T) {
 		}
 	}
 }
+
+// A passkey in the place of a password goes with the way in by password. One that was a second
+// step stays, and says nothing by itself.
+func TestAPasskeyIsWorthWhatItsWayInIsNow(t *testing.T) {
+	p := idp.Population{Access: idp.Access{Federated: true}}
+	p.Taken = p.Taken.With(5, idp.LostByAccess(idp.Access{Password: true}, p.Access)...)
+	first := idp.Proof{Method: idp.MethodPasskey, Verified: true, First: true, Version: 4}
+	second := idp.Proof{Method: idp.MethodPasskey, Verified: true, Version: 4}
+	kept, _ := idp.Way{}.Worth([]idp.Proof{first, second}, p)
+	if len(kept) != 1 || kept[0].First {
+		t.Errorf("%+v", kept)
+	}
+	first.Version = 5
+	if kept, _ := (idp.Way{}).Worth([]idp.Proof{first}, p); len(kept) != 1 {
+		t.Error("one of after counts for nothing")
+	}
+	if all := idp.WithProof([]idp.Proof{first}, second); len(all) != 2 {
+		t.Errorf("a second use takes the first away: %+v", all)
+	}
+	if all := idp.WithProof([]idp.Proof{second, first}, first); len(all) != 1 {
+		t.Errorf("%+v", all)
+	}
+}

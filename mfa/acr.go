@@ -91,8 +91,10 @@ func rankOf(p *idp.Proof) int {
 	return m.ACR.Rank()
 }
 
-// standsAlone tells whether a proof of a possession is the first step as well.
-func standsAlone(p *idp.Proof) bool { return p.Verified && row(p.Method).Alone }
+// isBoth tells whether a proof shows two factors: what the person has, and that it is they
+// who use it. standsAlone: it was taken for the first step as well.
+func isBoth(p *idp.Proof) bool      { return p.Verified && row(p.Method).Alone }
+func standsAlone(p *idp.Proof) bool { return p.First && isBoth(p) }
 
 // standIn has what stands in for a possession count as a person's strongest one.
 func (s *proven) standIn(e Enrolled) {
@@ -281,7 +283,7 @@ func several(proofs []idp.Proof) bool {
 	first, second := false, false
 	for i := range proofs {
 		m := row(proofs[i].Method)
-		if standsAlone(&proofs[i]) {
+		if isBoth(&proofs[i]) {
 			return true
 		}
 		first, second = first || m.Kind == First, second || m.second()

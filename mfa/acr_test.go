@@ -21,8 +21,10 @@ var (
 	app      = idp.Proof{Method: idp.MethodTOTP, At: nine.Add(time.Minute)}
 	recovery = idp.Proof{Method: idp.MethodRecovery, At: nine.Add(2 * time.Minute)}
 	email    = idp.Proof{Method: idp.MethodEmail, At: nine.Add(3 * time.Minute)}
-	passkey  = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute), Verified: true}
+	passkey  = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute), Verified: true, First: true}
 	entra    = idp.Proof{Method: idp.MethodFederated, At: nine.Add(5 * time.Minute)}
+	// beside is of one that was a second step.
+	beside = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute), Verified: true}
 	// touched is of a security key that did not ask for a PIN.
 	touched = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute)}
 )
@@ -44,31 +46,33 @@ func TestWhatATokenSays(t *testing.T) {
 		amr    string
 		acr    idp.ACR
 	}{
-		"nothing":                   {nil, "", ""},
-		"password":                  {[]idp.Proof{password}, "pwd", idp.ACRPassword},
-		"password, email code":      {[]idp.Proof{password, email}, "pwd otp mca mfa", idp.ACRTwoStep},
-		"password, authenticator":   {[]idp.Proof{password, app}, "pwd otp mfa", idp.ACRMFA},
-		"password, recovery code":   {[]idp.Proof{password, recovery}, "pwd otp mfa", idp.ACRMFA},
-		"passkey":                   {[]idp.Proof{passkey}, "user mfa", idp.ACRPasskey},
-		"passkey in hardware":       {[]idp.Proof{proved(passkey, "", "hwk")}, "user mfa hwk", idp.ACRHardware},
-		"passkey that is synced":    {[]idp.Proof{proved(passkey, "", "swk")}, "user mfa swk", idp.ACRPasskey},
-		"passkey, unknown":          {[]idp.Proof{proved(passkey, "", "face")}, "user mfa", idp.ACRPasskey},
-		"passkey, not verified":     {[]idp.Proof{touched}, "user", ""},
-		"password, passkey touched": {[]idp.Proof{password, touched}, "pwd user mfa", idp.ACRPasskey},
-		"password, hardware":        {[]idp.Proof{password, proved(touched, "", "hwk")}, "pwd user mfa hwk", idp.ACRHardware},
-		"Entra, passkey touched":    {[]idp.Proof{entra, touched}, "user mfa fed", idp.ACRPasskey},
-		"password that says hwk":    {[]idp.Proof{proved(password, "", "hwk")}, "pwd", idp.ACRPassword},
-		"Entra":                     {[]idp.Proof{entra}, "fed", idp.ACRFederated},
-		"Entra, amr":                {[]idp.Proof{proved(entra, "", "pwd", "rsa", "pwd")}, "fed pwd rsa", idp.ACRFederated},
-		"Entra, evidence":           {[]idp.Proof{proved(entra, idp.ACRMFA, "mfa")}, "fed mfa", idp.ACRMFA},
-		"Entra, evidence as alias":  {[]idp.Proof{proved(entra, idp.ACRRefedsMFA)}, "fed", idp.ACRMFA},
-		"Entra, evidence of less":   {[]idp.Proof{proved(entra, idp.ACRPassword)}, "fed", idp.ACRFederated},
-		"Entra, unknown evidence":   {[]idp.Proof{proved(entra, "urn:other")}, "fed", idp.ACRFederated},
-		"Entra, two-step":           {[]idp.Proof{proved(entra, idp.ACRTwoStep)}, "fed", idp.ACRTwoStep},
-		"Entra, phishing-resistant": {[]idp.Proof{proved(entra, idp.ACRPasskey)}, "fed", idp.ACRPasskey},
-		"Entra, hardware":           {[]idp.Proof{proved(entra, idp.ACRHardware)}, "fed", idp.ACRHardware},
-		"Entra, authenticator":      {[]idp.Proof{entra, app}, "otp mfa fed", idp.ACRMFA},
-		"evidence of a password":    {[]idp.Proof{proved(password, idp.ACRPasskey, "hwk")}, "pwd", idp.ACRPassword},
+		"nothing":                      {nil, "", ""},
+		"password":                     {[]idp.Proof{password}, "pwd", idp.ACRPassword},
+		"password, email code":         {[]idp.Proof{password, email}, "pwd otp mca mfa", idp.ACRTwoStep},
+		"password, authenticator":      {[]idp.Proof{password, app}, "pwd otp mfa", idp.ACRMFA},
+		"password, recovery code":      {[]idp.Proof{password, recovery}, "pwd otp mfa", idp.ACRMFA},
+		"passkey":                      {[]idp.Proof{passkey}, "user mfa", idp.ACRPasskey},
+		"passkey in hardware":          {[]idp.Proof{proved(passkey, "", "hwk")}, "user mfa hwk", idp.ACRHardware},
+		"passkey that is synced":       {[]idp.Proof{proved(passkey, "", "swk")}, "user mfa swk", idp.ACRPasskey},
+		"passkey, unknown":             {[]idp.Proof{proved(passkey, "", "face")}, "user mfa", idp.ACRPasskey},
+		"passkey, not verified":        {[]idp.Proof{touched}, "user", ""},
+		"passkey, beside what is gone": {[]idp.Proof{beside}, "user mfa", ""},
+		"password, passkey beside":     {[]idp.Proof{password, beside}, "pwd user mfa", idp.ACRPasskey},
+		"password, passkey touched":    {[]idp.Proof{password, touched}, "pwd user mfa", idp.ACRPasskey},
+		"password, hardware":           {[]idp.Proof{password, proved(touched, "", "hwk")}, "pwd user mfa hwk", idp.ACRHardware},
+		"Entra, passkey touched":       {[]idp.Proof{entra, touched}, "user mfa fed", idp.ACRPasskey},
+		"password that says hwk":       {[]idp.Proof{proved(password, "", "hwk")}, "pwd", idp.ACRPassword},
+		"Entra":                        {[]idp.Proof{entra}, "fed", idp.ACRFederated},
+		"Entra, amr":                   {[]idp.Proof{proved(entra, "", "pwd", "rsa", "pwd")}, "fed pwd rsa", idp.ACRFederated},
+		"Entra, evidence":              {[]idp.Proof{proved(entra, idp.ACRMFA, "mfa")}, "fed mfa", idp.ACRMFA},
+		"Entra, evidence as alias":     {[]idp.Proof{proved(entra, idp.ACRRefedsMFA)}, "fed", idp.ACRMFA},
+		"Entra, evidence of less":      {[]idp.Proof{proved(entra, idp.ACRPassword)}, "fed", idp.ACRFederated},
+		"Entra, unknown evidence":      {[]idp.Proof{proved(entra, "urn:other")}, "fed", idp.ACRFederated},
+		"Entra, two-step":              {[]idp.Proof{proved(entra, idp.ACRTwoStep)}, "fed", idp.ACRTwoStep},
+		"Entra, phishing-resistant":    {[]idp.Proof{proved(entra, idp.ACRPasskey)}, "fed", idp.ACRPasskey},
+		"Entra, hardware":              {[]idp.Proof{proved(entra, idp.ACRHardware)}, "fed", idp.ACRHardware},
+		"Entra, authenticator":         {[]idp.Proof{entra, app}, "otp mfa fed", idp.ACRMFA},
+		"evidence of a password":       {[]idp.Proof{proved(password, idp.ACRPasskey, "hwk")}, "pwd", idp.ACRPassword},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := strings.Join(mfa.AMR(c.proofs), " "); got != c.amr {
@@ -248,7 +252,7 @@ var anyProof = rapid.Custom(func(t *rapid.T) idp.Proof {
 			"", "urn:other", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA,
 			idp.ACRRefedsMFA, idp.ACRPasskey, idp.ACRHardware,
 		}).Draw(t, "evidence"),
-		Verified: rapid.Bool().Draw(t, "verified"),
+		Verified: rapid.Bool().Draw(t, "verified"), First: rapid.Bool().Draw(t, "first"),
 	}
 })
 

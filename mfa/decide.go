@@ -98,19 +98,41 @@ func Decide(q Question) Decision {
 	if q.OwnFactors {
 		s.standIn(q.Enrolled)
 	}
-	need := max(q.policyRank(), q.AtLeast.Rank())
-	met := s.meetsDemand(q.Demand)
+	need, met := q.policyRank(), s.meetsDemand(q.Demand)
 	switch {
 	case !HasFirstStep(q.Proofs):
 		return q.firstStep()
-	case met && s.rank() >= need && !q.unproved():
+	case met && s.rank() >= need && q.metAtLeast(s) && !q.unproved():
 		return Decision{Outcome: Satisfied}
 	case !met && q.onlyWay() != "":
 		return q.firstStep()
 	case !met:
 		need = max(need, beyond(q.Demand))
 	}
-	return secondStep(q.localToo(), max(need, q.freshRank()))
+	if need = max(need, q.freshRank()); q.AtLeast != "" && need <= standInRank() {
+		q.OwnFactors = true
+	}
+	return secondStep(q.localToo(), max(need, q.AtLeast.Rank()))
+}
+
+// metAtLeast tells whether the proofs are enough for what comes of the sign-in: for that
+// alone a recovery code counts as the strongest factor.
+func (q Question) metAtLeast(s proven) bool {
+	if q.AtLeast == "" {
+		return true
+	}
+	s.standIn(q.Enrolled)
+	return s.rank() >= q.AtLeast.Rank()
+}
+
+// standInRank is how strong what stands in for a possession is.
+func standInRank() (rank int) {
+	for i := range methods {
+		if methods[i].Kind == StandIn {
+			rank = max(rank, methods[i].ACR.Rank())
+		}
+	}
+	return rank
 }
 
 // decideFederated is Decide for a person who came over a trusted connection. A local
@@ -314,12 +336,13 @@ func (q Question) challenge(need int, own, mailbox []idp.Method) Decision {
 // replacing are the possessions that a person may set up on what stands in, where that
 // does not reach what is needed.
 func (q Question) replacing(need int, own []idp.Method) []idp.Method {
-	reaches := func(m *Method) bool { return m.ACR.Rank() >= need }
-	if q.OwnFactors || slices.ContainsFunc(methods[:], func(m Method) bool { return m.Kind == StandIn && reaches(&m) }) {
+	if q.OwnFactors || need <= standInRank() {
 		return nil
 	}
 	toSetUp := q.toSetUp()
-	return slices.DeleteFunc(slices.Clone(own), func(id idp.Method) bool { return !reaches(row(id)) || !slices.Contains(toSetUp, id) })
+	return slices.DeleteFunc(slices.Clone(own), func(id idp.Method) bool {
+		return row(id).ACR.Rank() < need || !slices.Contains(toSetUp, id)
+	})
 }
 
 // provedLately tells whether one of some methods was proved so recently that something may
@@ -397,9 +420,9 @@ func MissingForRoles(p idp.Policy, proofs []idp.Proof, now time.Time) idp.ACR {
 // CanDoWithout tells whether a person may remove one of their authenticators. enrolled is
 // what would be left. It has to be enough to sign in again by what the policy and an app's
 // override ask for, without setting up another one by the password alone.
-func CanDoWithout(p idp.Policy, o idp.Override, enrolled Enrolled, now time.Time) bool {
+func CanDoWithout(p idp.Policy, o idp.Override, privileged bool, enrolled Enrolled, now time.Time) bool {
 	switch Decide(Question{
-		Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
+		Policy: p, Override: o, Privileged: privileged, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: enrolled, Now: now,
 		Proofs: []idp.Proof{{Method: idp.MethodPassword, At: now}},
 	}).Outcome {
 	case Satisfied, Challenge, Choose:

@@ -32,7 +32,7 @@ type Method struct {
 	Kind Kind
 	// ACR is the class that the method reaches: alone for a first step, else beside one.
 	ACR idp.ACR
-	// Alone: a proof that is Verified is both steps in one.
+	// Alone: a proof that is Verified shows two factors, and First it is both steps in one.
 	Alone bool
 	// AMR are the values of RFC 8176 that each proof by it stands for.
 	AMR []string
@@ -159,11 +159,11 @@ func (f Factor) rank() int {
 // Enrolled are a person's second factors. It may be empty when only Satisfied matters.
 type Enrolled []Factor
 
-// Everything is a factor of each method, as strong as there are.
+// Everything is a factor of each method.
 func Everything() Enrolled {
 	var e Enrolled
 	for _, id := range SecondSteps() {
-		e = append(e, Factor{Method: id, Hardware: row(id).Alone})
+		e = append(e, Factor{Method: id})
 	}
 	return e
 }

@@ -27,14 +27,14 @@ func TestMayDoWithout(t *testing.T) {
 		"both, none left and email is turned off":  {bothPolicy, blocked, false},
 		"both, a disabled one left, without codes": {bothPolicy, locked, true},
 	} {
-		if got := mfa.CanDoWithout(c.policy, idp.Override{}, c.left, now); got != c.want {
+		if got := mfa.CanDoWithout(c.policy, idp.Override{}, false, c.left, now); got != c.want {
 			t.Errorf("%s: %t", name, got)
 		}
 		required, off := idp.Override{Mode: idp.OverrideRequired}, idp.Override{Mode: idp.OverrideOff}
-		if got := mfa.CanDoWithout(c.policy, required, c.left, now); got != (c.want && c.policy.SecondStep()) {
+		if got := mfa.CanDoWithout(c.policy, required, false, c.left, now); got != (c.want && c.policy.SecondStep()) {
 			t.Errorf("%s, at an app that asks for a second step: %t", name, got)
 		}
-		if !mfa.CanDoWithout(c.policy, off, c.left, now) {
+		if !mfa.CanDoWithout(c.policy, off, false, c.left, now) {
 			t.Errorf("%s, at an app that asks for none: they may not", name)
 		}
 	}

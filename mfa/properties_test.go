@@ -199,6 +199,28 @@ func TestARecoveryCodeStandsInForAPasskey(t *testing.T) {
 	}
 }
 
+// An account that is linked on the way proves its strongest factor, in whose place a recovery
+// code will do; what the app asks for is not met by that.
+func TestARecoveryCodeLinksAnAccountAndNoMore(t *testing.T) {
+	at := func(o idp.Override, proofs []idp.Proof) mfa.Decision {
+		return mfa.Decide(mfa.Question{
+			Policy: ownPolicy, Override: o, AtLeast: idp.ACRPasskey, Demand: noDemand, Proofs: proofs, Enrolled: keyed, Now: nine.Add(5 * time.Minute),
+		})
+	}
+	if d := at(inherit, pwdCode); d.Outcome != mfa.Satisfied {
+		t.Errorf("a recovery code: %+v", d)
+	}
+	if d := at(inherit, pwdApp); d.Outcome != mfa.Challenge {
+		t.Errorf("a weaker factor: %+v", d)
+	}
+	if d := at(inherit, pwd); d.Outcome != mfa.Challenge || !slices.Contains(d.Methods, idp.MethodRecovery) {
+		t.Errorf("nothing yet: %+v", d)
+	}
+	if d := at(requiredAt(idp.ACRPasskey), pwdCode); d.Outcome != mfa.SetUp {
+		t.Errorf("the app asks for a passkey: %+v", d)
+	}
+}
+
 // A passkey stands in the place of a password where people may set one up.
 func TestWherePasskeysStandAlone(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -133,12 +133,12 @@ func (q question) firstStep() bool { return q.proves(idp.MethodPassword) || q.al
 
 // alone: a passkey whose owner was verified is both steps.
 func (q question) alone() bool {
-	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool { return p.Method == idp.MethodPasskey && p.Verified })
+	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool { return p.Method == idp.MethodPasskey && p.Verified && p.First })
 }
 
 func (q question) recentFirst() bool {
 	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool {
-		first := p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey && p.Verified
+		first := p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey && p.Verified && p.First
 		return first && !p.At.Before(now.Add(-10*time.Minute))
 	})
 }

@@ -179,7 +179,7 @@ func TestPeopleWithPermissionsNeedThePasskeyThatThePolicyAsksFor(t *testing.T) {
 	password := idp.Proof{Method: idp.MethodPassword, At: now}
 	token("totp", password, idp.Proof{Method: idp.MethodTOTP, At: now})
 	token("paper", password, idp.Proof{Method: idp.MethodRecovery, At: now})
-	token("passkey", idp.Proof{Method: idp.MethodPasskey, Verified: true, At: now})
+	token("passkey", idp.Proof{Method: idp.MethodPasskey, Verified: true, First: true, At: now})
 	body := object{"name": "Mine", "permissions": []string{}, "reason": "ticket 7"}
 	if a := o.ask("totp", "listRoles", "/roles", nil); a.status != http.StatusOK {
 		t.Fatalf("before: %d %s", a.status, a.body)

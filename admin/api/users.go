@@ -2,13 +2,13 @@ package api
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
 	"gatehouse/idp/manage/people"
+	"gatehouse/mfa"
 )
 
 func userOperations() []operation {
@@ -161,7 +161,7 @@ func createUser(v *call, n NewUser) (any, error) {
 func detailOf(d people.UserDetail) User {
 	return userOf(people.UserEntry{
 		User: d.User, Roles: each(d.Roles, func(r idp.Role) string { return r.ID }), PasswordSet: d.PasswordSet, Version: d.Version,
-		Authenticator: slices.ContainsFunc(d.Factors, func(f idp.Factor) bool { return f.Method == idp.MethodTOTP }),
+		Authenticator: len(mfa.Possessions(d.Factors)) > 0,
 		Recovery:      d.RecoveryLeft > 0, LastSignInAt: d.LastSignInAt,
 	})
 }

@@ -123,6 +123,20 @@ func TestAPasskeyIsChangedWithAPasskeyOrFromPaper(t *testing.T) {
 	})
 }
 
+// A passkey that is taken away may have opened the account for a thief: it ends where else
+// the person is signed in.
+func TestTheRemovalOfAPasskeyEndsOtherSessions(t *testing.T) {
+	t.Parallel()
+	h, r := withPasskeys(t, idptest.Alone(t))
+	r.addsPasskey(h.device())
+	thief := r.byApp()
+	want(t, r.Submit(r.at("/second-step/"+r.passkeyID()+"/remove"), "/remove"), http.StatusOK, "Second step")
+	if page := thief.at("/second-step"); page.Heading() == "Second step" {
+		t.Errorf("the other browser is still signed in: %s", page.URL)
+	}
+	want(t, r.at("/second-step"), http.StatusOK, "Second step")
+}
+
 // A set-up is for the session that began it, and for one passkey.
 func TestSetUpsOfPasskeys(t *testing.T) {
 	t.Parallel()

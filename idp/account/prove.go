@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -45,7 +44,7 @@ func (v *visit) prove(ctx context.Context, proof idp.Proof) (*http.Cookie, error
 		return nil, err
 	}
 	s, cookie := v.pages.Sessions.Renew(s, v.pages.act(v.Context, v.viewer.Population.ID))
-	s.Proofs = append(slices.DeleteFunc(slices.Clone(s.Proofs), func(p idp.Proof) bool { return p.Method == proof.Method }), proof)
+	s.Proofs = idp.WithProof(s.Proofs, proof)
 	if err := v.pages.Store.RenewSession(ctx, s); errors.Is(err, idp.ErrExpired) {
 		return nil, authz.ErrGone
 	} else if err != nil {

@@ -81,7 +81,7 @@ func Proofs() []idp.Proof {
 	return []idp.Proof{
 		{Method: idp.MethodPassword, At: now.Add(-time.Second), Version: 2},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
-		{Method: idp.MethodPasskey, At: now, AMR: []string{"swk"}, Verified: true},
+		{Method: idp.MethodPasskey, At: now, AMR: []string{"swk"}, Verified: true, First: true},
 		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", Subject: "4fa1/9b2c", Version: 2, LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour), Undated: true},
 	}
 }

@@ -65,7 +65,7 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 		return m.setUp(l, c, s, state, enrolPage{codeError: m.wrong(err)})
 	}
 	return l.advance(c, s, func(ctx context.Context) error {
-		if err := l.stillWithout(ctx, s); err != nil {
+		if err := l.stillWithout(ctx, s, m.id); err != nil {
 			return err
 		}
 		f := factors.NewFactor{ID: idp.NewID(), Method: m.id, Secret: secret, LastStep: last, At: now}
@@ -81,15 +81,15 @@ func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 // stillWithout asks again, and holds until the transaction ends, that the person
 // has no authenticator: another flow of theirs may be in its set-up too, and the
 // password alone must not add a second one. The policy may have changed too: then
-// an email code may have to come first.
-func (l *Login) stillWithout(ctx context.Context, s *signIn) error {
+// an email code may have to come first, or another method be due.
+func (l *Login) stillWithout(ctx context.Context, s *signIn, m idp.Method) error {
 	if err := l.Store.LockUser(ctx, s.User.ID); err != nil {
 		return err
 	}
 	if err := l.loadContext(ctx, s); err != nil {
 		return err
 	}
-	if _, ok := s.next().(NeedEnrolment); !ok {
+	if state, ok := s.next().(NeedEnrolment); !ok || state.Method != m {
 		return idp.ErrConflict
 	}
 	return nil

@@ -55,11 +55,27 @@ func (l *Login) renderPasskey(c *gin.Context, s *signIn, p codePage, state NeedC
 }
 
 // standsAlone tells whether a passkey will do in place of a password for people of a
-// population. An account that is about to be linked is proved as it was before, and a link
-// for emergencies is for a password.
-func (s *signIn) standsAlone(p idp.Population) bool {
+// population, or for some of them. An account that is about to be linked is proved as it was
+// before, and a link for emergencies is for a password.
+func (s *signIn) standsAlone(p idp.Population) bool { return s.standsAloneFor(p, true) }
+
+func (s *signIn) standsAloneFor(p idp.Population, privileged bool) bool {
 	return s.notes.Pending == nil && p.Access.Password && s.onlyWay() == "" &&
-		mfa.MayStandAlone(idp.MethodPasskey, p.Policy, s.Override, p.Policy.PasskeyForRoles)
+		mfa.MayStandAlone(idp.MethodPasskey, p.Policy, s.Override, privileged)
+}
+
+// signsInByPasskey tells whether one will do for a person. Who has no password here signs in
+// elsewhere, where the population has such ways: who left there must not come back by a
+// passkey.
+func (l *Login) signsInByPasskey(ctx context.Context, s *signIn, u idp.User, p idp.Population) (bool, error) {
+	if u.PasswordHash == "" && p.Access.Federated {
+		return false, nil
+	}
+	if !p.Policy.PasskeyForRoles {
+		return s.standsAloneFor(p, false), nil
+	}
+	held, err := l.Manage.Authz.PermissionsOf(ctx, u.ID)
+	return s.standsAloneFor(p, len(held) > 0), err
 }
 
 // aloneForm is the form by which people sign in with nothing but a passkey, nil where they
@@ -70,7 +86,8 @@ func (l *Login) aloneForm(s *signIn, p idp.Population) *ui.PasskeyForm {
 	}
 	allowed, label := []idp.Passkey(nil), ui.MsgPasskeySignIn
 	if s.flow.UserID != "" {
-		if allowed, label = s.passkeys(), ui.MsgPasskeyInstead; len(allowed) == 0 {
+		allowed, label = s.passkeys(), ui.MsgPasskeyInstead
+		if len(allowed) == 0 || s.User.PasswordHash == "" && p.Access.Federated {
 			return nil
 		}
 	}
@@ -197,8 +214,11 @@ func (l *Login) onePasskey(ctx context.Context, s *signIn, a passkey.Answer) (us
 			return used, err
 		}
 	}
+	alone, err := l.signsInByPasskey(ctx, s, used.user, population)
 	switch {
-	case !s.standsAlone(population):
+	case err != nil:
+		return used, err
+	case !alone:
 		return used, errPasskey(passkeyOff)
 	case used.user.Disabled, !used.factor.DisabledAt.IsZero():
 		return used, errPasskey(passkeyDisabled)
@@ -217,6 +237,15 @@ func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, 
 		}
 		s.flow.PopulationID, s.notes.Keep = used.user.PopulationID, keep
 	}
+	proof := used.factor.Passkey.Proof(used.Verified, s.Version)
+	if proof.First = s.takesPassword(); proof.First {
+		if err := l.stillAlone(ctx, s, used); err != nil {
+			return err
+		}
+		// They come by their passkey now: what another provider said before would have them
+		// asked there again.
+		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
+	}
 	err := l.Store.UsePasskey(ctx, used.factor, used.SignCount, used.BackedUp, idp.Now())
 	if errors.Is(err, idp.ErrUsed) {
 		return errPasskey(passkey.WentBack)
@@ -224,14 +253,22 @@ func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, 
 	if err != nil {
 		return err
 	}
-	if s.takesPassword() {
-		// They come by their passkey now: what another provider said before would have them
-		// asked there again.
-		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
-	}
 	s.flow.UserID, s.User = used.user.ID, used.user
-	s.add(used.factor.Passkey.Proof(used.Verified, s.Version))
+	s.add(proof)
 	return nil
+}
+
+// stillAlone asks again, in the transaction that takes a passkey in place of a password,
+// whether it may be: what was open when the answer was checked may be closed now.
+func (l *Login) stillAlone(ctx context.Context, s *signIn, used usedPasskey) error {
+	p, err := l.Store.Population(ctx, used.user.PopulationID)
+	if err != nil {
+		return err
+	}
+	if alone, err := l.signsInByPasskey(ctx, s, used.user, p); err != nil || alone {
+		return err
+	}
+	return errPasskey(passkeyOff)
 }
 
 // passkeyRefused tells the audit log why, and the person no more than that it was refused:
@@ -240,10 +277,11 @@ func (l *Login) passkeyRefused(c *gin.Context, s *signIn, used usedPasskey, refu
 	ctx := c.Request.Context()
 	slog.InfoContext(ctx, "passkey refused", "cause", refused)
 	event := s.audit(idp.AuditPasskeyRefused, map[string]string{"reason": string(refused.Reason)})
-	if s.flow.UserID == "" {
-		event.ActorID, event.UserID = "", used.user.ID
+	if s.flow.UserID == "" && used.user.ID != "" { // the owner's log, not that of the app's people
+		event.ActorID, event.UserID, event.PopulationID = "", used.user.ID, used.user.PopulationID
 	}
-	if used.factor.ID != "" {
+	unasked := []passkey.Reason{passkeyUnknown, passkeyDisabled, passkeyElsewhere, passkeyOff, passkey.WrongPerson}
+	if used.factor.ID != "" && !slices.Contains(unasked, refused.Reason) { // else anybody's word
 		event.Detail["name"] = used.factor.Name
 	}
 	if err := l.Store.Audit(ctx, event); err != nil {
@@ -302,7 +340,7 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 	key, verified, err := l.Manage.Factors.NewPasskey(s.Population, answer, l.challenge(s, passkey.ToCreate))
 	if err == nil {
 		err = l.advance(c, s, func(ctx context.Context) error {
-			if err := l.stillWithout(ctx, s); err != nil {
+			if err := l.stillWithout(ctx, s, idp.MethodPasskey); err != nil {
 				return err
 			}
 			f := factors.NewFactor{ID: idp.NewID(), Method: idp.MethodPasskey, Passkey: &key, At: idp.Now()}

@@ -394,6 +394,21 @@ func TestWhereAPasskeyStandsAlone(t *testing.T) {
 	}
 }
 
+// Who has no password here signs in at another provider. Who was blocked there must not come
+// back by a passkey that they set up while they could.
+func TestWhoSignsInElsewhereDoesNotComeByPasskey(t *testing.T) {
+	t.Parallel()
+	h := passkeys(t, idptest.Alone(t))
+	d := h.device()
+	h.enrolPasskey(d, email)
+	h.exec("UPDATE users SET password_hash = ''")
+	wantLeft(t, h.alone(idptest.NewBrowser(t), d))
+	h.exec("UPDATE populations SET access_federated = TRUE")
+	if page := h.alone(idptest.NewBrowser(t), d); !strings.Contains(page.Body, passkeyUnknown) {
+		t.Errorf("%d %q (%s)", page.Status, page.Heading(), page.URL)
+	}
+}
+
 // Who sets a password by a link in a mail may have taken the mailbox. The owner's passkey,
 // which stands alone, does not say that the password is theirs.
 func TestAPasskeyAloneDoesNotVouchForAMailedPassword(t *testing.T) {

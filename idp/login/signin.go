@@ -208,7 +208,7 @@ func (s *signIn) question() mfa.Question {
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
 		PasswordOpen: s.open.password, FederationOpen: s.open.federation,
-		Privileged: s.privileged, OwnFactors: s.client.ID == idp.AccountClient || s.notes.Pending.proved(),
+		Privileged: s.privileged, OwnFactors: s.client.ID == idp.AccountClient,
 	}
 	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {
 		q.Demand.ACRValues = nil // they came through another provider and sign in here as well
@@ -258,7 +258,7 @@ func (s *signIn) prove(m idp.Method) {
 
 // add adds a proof to those that count. After everybody was signed out, it begins anew.
 func (s *signIn) add(p idp.Proof) {
-	s.flow.Proofs = withProof(s.proofs(), p)
+	s.flow.Proofs = idp.WithProof(s.proofs(), p)
 	if s.signedOut() {
 		s.flow.PolicyVersion = s.Version
 	}

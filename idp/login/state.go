@@ -318,14 +318,3 @@ func decodeNotes(data []byte) (Notes, error) {
 	}
 	return n, nil
 }
-
-// withProof adds a proof; of each method the latest is kept.
-func withProof(proofs []idp.Proof, p idp.Proof) []idp.Proof {
-	kept := make([]idp.Proof, 0, len(proofs)+1)
-	for _, old := range proofs {
-		if old.Method != p.Method {
-			kept = append(kept, old)
-		}
-	}
-	return append(kept, p)
-}

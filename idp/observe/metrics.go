@@ -201,6 +201,8 @@ var refusals = map[idp.AuditKind]struct {
 	idp.AuditCodeRefused:       {idp.MethodTOTP, "refused"},
 	idp.AuditCodeReplayed:      {idp.MethodTOTP, "replayed"},
 	idp.AuditCodeThrottled:     {idp.MethodTOTP, "throttled"},
+	idp.AuditPasskeyRefused:    {idp.MethodPasskey, "refused"},
+	idp.AuditPasskeyThrottled:  {idp.MethodPasskey, "throttled"},
 	idp.AuditEmailRefused:      {idp.MethodEmail, "refused"},
 	idp.AuditEmailThrottled:    {idp.MethodEmail, "throttled"},
 	idp.AuditRecoveryRefused:   {idp.MethodRecovery, "refused"},
@@ -219,7 +221,7 @@ func (m *Metrics) Audited(e idp.AuditEvent) {
 	}
 	methods := strings.Fields(e.Detail["methods"])
 	if e.Kind == idp.AuditSignedIn {
-		first := append(slices.DeleteFunc(slices.Clone(methods), isSecond), "other")[0]
+		first := slices.Concat(slices.DeleteFunc(slices.Clone(methods), isSecond), methods, []string{"other"})[0]
 		m.signIns.WithLabelValues("ok", first, e.PopulationID).Inc()
 	}
 	for _, method := range slices.DeleteFunc(methods, func(method string) bool { return !isSecond(method) }) {

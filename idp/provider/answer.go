@@ -216,8 +216,11 @@ func (p *Provider) Answers(ctx context.Context, r idp.Request, h http.Header) (*
 	}
 	a := &authorization{libraryClient: libraryClient{client}, request: r}
 	s, choose := a.pick(found)
-	if s == nil || choose || a.decide(s) != mfa.Satisfied {
+	if s == nil || choose {
 		return nil, nil
+	}
+	if decision, err := p.decide(ctx, a, s); err != nil || decision != mfa.Satisfied {
+		return nil, err
 	}
 	needed, _, err := p.approval(ctx, r, client, s.User.ID, false)
 	if err != nil || needed != idp.NoApproval {

@@ -184,7 +184,10 @@ func (p *Provider) authorize(ctx context.Context, a *authorization, h http.Heade
 		return sending{}, err
 	}
 	s, choose := a.pick(found)
-	decision := a.decide(s)
+	decision, err := p.decide(ctx, a, s)
+	if err != nil {
+		return sending{}, err
+	}
 	var needed idp.Approval
 	var consent idp.Consent
 	if decision == mfa.Satisfied && s != nil && !choose {
@@ -270,7 +273,7 @@ func keep(list []store.SessionState, wanted func(store.SessionState) bool) []sto
 // by the policies under which it was created, and does not count at a client whose
 // override was changed "immediately" since. The person counts as having all second factors
 // and ways to sign in: the sign-in finds out which they have.
-func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
+func (p *Provider) decide(ctx context.Context, a *authorization, s *store.SessionState) (mfa.Outcome, error) {
 	q := mfa.Question{
 		Demand: a.request.Demand, Now: a.request.CreatedAt,
 		Enrolled:     mfa.Everything(),
@@ -279,8 +282,15 @@ func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
 		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs
+		if s.Judged.PasskeyForRoles {
+			roles, err := p.Store.RolesOf(ctx, s.User.ID)
+			if err != nil {
+				return mfa.FirstStep, err
+			}
+			q.Privileged = slices.ContainsFunc(roles, func(r idp.Role) bool { return len(r.Permissions) > 0 })
+		}
 	}
-	return mfa.Decide(q).Outcome
+	return mfa.Decide(q).Outcome, nil
 }
 
 // answerAtOnce is single sign-on: no page, no extra redirect.

@@ -99,13 +99,17 @@ func (p *Provider) beginDevice(c *gin.Context, d idp.Device, client idp.Client, 
 		return err
 	}
 	s, choose := a.pick(found)
+	decision, err := p.decide(ctx, a, s)
+	if err != nil {
+		return err
+	}
 	needed := idp.NoApproval
 	if s != nil {
 		if needed, _, err = p.approval(ctx, a.request, client, s.User.ID, false); err != nil {
 			return err
 		}
 	}
-	if s != nil && !choose && a.decide(s) == mfa.Satisfied && needed == idp.NoApproval {
+	if s != nil && !choose && decision == mfa.Satisfied && needed == idp.NoApproval {
 		a.request.BrowserHash = s.Session.BrowserHash
 		if err := p.Store.CreateRequest(ctx, a.request); err != nil {
 			return err
@@ -163,7 +167,14 @@ func (p *Provider) ask(c *gin.Context) (q asking, err error) {
 	}
 	found = keep(found, func(s store.SessionState) bool { return s.Session.ID == c.Param("session") })
 	a := &authorization{libraryClient: libraryClient{q.client}, request: q.request}
-	if len(found) == 0 || a.decide(&found[0]) != mfa.Satisfied {
+	if len(found) == 0 {
+		return q, gone
+	}
+	decision, err := p.decide(c.Request.Context(), a, &found[0])
+	if err != nil {
+		return q, err
+	}
+	if decision != mfa.Satisfied {
 		return q, gone
 	}
 	q.session = found[0]

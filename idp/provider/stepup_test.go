@@ -151,3 +151,31 @@ func TestStatementsOfAStepUp(t *testing.T) {
 		db.Age(t, "sessions", time.Minute, "last_seen_at")
 	})
 }
+
+// Where the policy asks people with permissions for a passkey, a session without one, such as
+// one that a recovery code made for the account's pages, does not let them in elsewhere.
+func TestSingleSignOnAsksPeopleWithPermissionsForTheirPasskey(t *testing.T) {
+	t.Parallel()
+	k := start(t, idptest.Migrated(t))
+	p := k.AddParty(idp.Client{})
+	k.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, IssuerLabel: "RTX", PasskeyForRoles: true}, populations.OnNextLogin)
+	admin := k.person("boss@rtx.example")
+	idptest.Must(t, k.Store.GiveRole(t.Context(), admin.ID, idp.RoleAdmin))
+	byCode, _ := k.signIn(admin, idp.MethodPassword, idp.MethodRecovery)
+	byPasskey, _ := k.signIn(admin, idp.MethodPassword, idp.MethodPasskey)
+	other, _ := k.signIn(k.person("other@rtx.example"), idp.MethodPassword, idp.MethodTOTP)
+	for name, c := range map[string]struct {
+		browser *idptest.Browser
+		error   string
+	}{
+		"a recovery code": {byCode, "interaction_required"}, "the passkey": {byPasskey, ""}, "somebody without a permission": {other, ""},
+	} {
+		a := p.Begin("prompt", "none")
+		page := c.browser.Get(a.URL)
+		if c.error != "" {
+			k.wantError(t, p, a, page, c.error)
+		} else if page.URL.Query().Get("code") == "" {
+			t.Errorf("%s: %s", name, page.URL)
+		}
+	}
+}

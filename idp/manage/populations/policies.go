@@ -86,7 +86,7 @@ func OverrideFields() settings.Fields[idp.Override] {
 	return settings.Fields[idp.Override]{
 		settings.Choice("mode", func(o *idp.Override) *idp.OverrideMode { return &o.Mode },
 			idp.OverrideInherit, idp.OverrideRequired, idp.OverrideOff).Must("console.app.need_mode").Or(idp.OverrideInherit),
-		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRHardware).If(required),
+		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey).If(required),
 		settings.Flag("federated", func(o *idp.Override) *bool { return &o.Federated }).If(required),
 	}
 }

@@ -251,6 +251,12 @@ func (m *Manager) RemoveAuthenticator(ctx context.Context, s Self, id string) er
 				return err
 			}
 		}
+		// What opens an account by itself may have opened it for a thief.
+		if mfa.Of(removed.Method).Alone {
+			if err := m.endOtherSessions(ctx, s, ""); err != nil {
+				return err
+			}
+		}
 		e := s.actor().Audit(idp.AuditFactorRemoved, "", map[string]string{"method": string(removed.Method), "name": removed.Name})
 		if err := m.Authz.AuditOf(ctx, e, user); err != nil {
 			return err
@@ -306,7 +312,7 @@ func (m *Manager) canDoWithout(ctx context.Context, p idp.Population, u idp.User
 		asked = append(asked, idp.Override{Mode: idp.OverrideRequired})
 	}
 	for _, o := range append(asked, idp.Override{}) {
-		if !mfa.CanDoWithout(p.Policy, o, mfa.EnrolledOf(left, nil), idp.Now()) {
+		if !mfa.CanDoWithout(p.Policy, o, len(holds) > 0, mfa.EnrolledOf(left, nil), idp.Now()) {
 			return false, nil
 		}
 	}

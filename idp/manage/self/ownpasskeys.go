@@ -31,7 +31,9 @@ func (m *Manager) BeginPasskey(ctx context.Context, s Self) (PendingPasskey, err
 	}
 	var have []idp.Passkey
 	for _, f := range enrolment.Of(idp.MethodPasskey) {
-		have = append(have, *f.Passkey)
+		if f.Passkey != nil {
+			have = append(have, *f.Passkey)
+		}
 	}
 	pending := pendingKey{ID: idp.NewID(), At: idp.Now()}
 	pending.Key = m.Factors.Passkeys.Challenge(passkey.ToCreate, s.SessionID, pending.ID)
