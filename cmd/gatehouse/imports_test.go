@@ -105,7 +105,7 @@ var allowed = map[string][]string{
 	"idp/federation":   {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
 	"idp/pageauth":     {"idp", "idp/keyring", "idp/session", "idp/store", "idp/web", "mfa", "ui"},
 	"idp/account": {
-		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/password", "idp/session", "idp/store", "idp/throttle",
+		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/passkey", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
 	},
 	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},

@@ -152,7 +152,7 @@ func TestSetUpsOfPasskeys(t *testing.T) {
 	other := h.another2(noor)
 	theirs := other.at("/second-step/passkey")
 	_, fields, _ := theirs.Form("/second-step/passkey")
-	want(t, r.posts("/second-step/passkey", "pending", fields.Get("pending"), "credential", answer), http.StatusUnprocessableEntity, "Add a passkey")
+	want(t, r.posts("/second-step/passkey", "pending", fields.Get("pending"), "credential", h.device().Create(theirs.AsksFor())), http.StatusUnprocessableEntity, "Add a passkey")
 
 	want(t, r.Submit(page, "/second-step/passkey", "credential", answer), http.StatusOK, "Second step", "The passkey is set up.")
 	want(t, r.Submit(page, "/second-step/passkey", "credential", answer), http.StatusOK, "Second step")
