@@ -119,6 +119,9 @@ type Policy struct {
 	Authenticator bool
 	IssuerLabel   string
 	EmailCode     bool
+	// TrustDays is for how many days people may have a browser trusted, so that it is not
+	// asked for the second step again; 0: not at all.
+	TrustDays int
 }
 
 // Admits tells whether a person with an address of a domain (from MailDomain) may sign up.

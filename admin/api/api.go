@@ -196,7 +196,7 @@ func (a *API) identify(ctx context.Context, token string) (authz.Actor, idp.ACR,
 		return actor, "", err
 	}
 	// As the console, this asks for a second step whatever the policies say.
-	if !mfa.StrongEnough(idp.Policy{}, idp.Override{Mode: idp.OverrideRequired}, access.Proofs, idp.Now()) {
+	if !mfa.StrongEnough(idp.Policy{}, idp.Override{Mode: idp.OverrideRequired}, access.Proofs, "", idp.Now()) {
 		return authz.Actor{}, "", errSecondStep
 	}
 	acr, at, err := a.cfg.Manage.Self.StrongStep(ctx, access.UserID, access.Proofs)

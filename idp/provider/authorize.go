@@ -278,6 +278,7 @@ func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
 		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs
+		q.Trusted = s.Trusted.Worth(s.Population, s.Override, idp.Now())
 	}
 	d := mfa.Decide(q)
 	if d.Outcome != mfa.Satisfied && !reachable(q.Demand) {

@@ -79,6 +79,7 @@ type policyRow struct {
 	Authenticator bool
 	IssuerLabel   string
 	EmailCode     bool
+	TrustDays     int64
 	CreatedAt     time.Time
 }
 
@@ -87,7 +88,7 @@ func (policyRow) TableName() string { return "policies" }
 func (r policyRow) policy() idp.Policy {
 	return idp.Policy{
 		Version: r.Version, Authenticator: r.Authenticator,
-		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode,
+		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode, TrustDays: int(r.TrustDays),
 	}
 }
 
@@ -125,7 +126,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 func (s *Store) insertPolicy(ctx context.Context, population string, p idp.Policy, now time.Time) error {
 	return written(s.writer(ctx).Create(&policyRow{
 		PopulationID: population, Version: p.Version, Authenticator: p.Authenticator,
-		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, CreatedAt: now,
+		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, TrustDays: int64(p.TrustDays), CreatedAt: now,
 	}).Error, "policy")
 }
 

@@ -39,6 +39,7 @@ func PolicyFields() settings.Fields[idp.Policy] {
 		settings.Flag("authenticator", func(p *idp.Policy) *bool { return &p.Authenticator }).Or(true),
 		settings.Line("issuer_label", func(p *idp.Policy) *string { return &p.IssuerLabel }).Max(maxIssuerLabel).As(settings.Words).Rule(issuerLabel).Like(`^[^\x00-\x1F\x7F-\x9F:]*$`),
 		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
+		settings.Number("trust_days", func(p *idp.Policy) *int { return &p.TrustDays }).Max(idp.MaxTrustDays).Since(),
 	}
 }
 
