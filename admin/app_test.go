@@ -173,7 +173,7 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 		want(t, form, http.StatusOK, "Wallboard", "Follow the rules of its people")
 		want(t, b.Submit(form, "/mfa"), http.StatusUnprocessableEntity, "Wallboard", "mode-error")
 		want(t, b.Submit(form, "/mfa", "mode", "sometimes"), http.StatusUnprocessableEntity, "Wallboard", "mode-error")
-		want(t, b.Submit(form, "/mfa", "mode", "required", "min_acr", "phr"), http.StatusUnprocessableEntity, "Wallboard", "min_acr-error")
+		want(t, b.Submit(form, "/mfa", "mode", "required", "min_acr", "urn:elsewhere"), http.StatusUnprocessableEntity, "Wallboard", "min_acr-error")
 		choice := b.Submit(form, "/mfa", "mode", "required", "min_acr", string(idp.ACRMFA), "federated", "on")
 		want(t, choice, http.StatusOK, "When should this apply?", "Wallboard always asks for the authenticator app.", "through a connection as well", "1 person is signed out of the app")
 		want(t, b.Submit(choice, "/apply", "apply", "immediately"), http.StatusUnprocessableEntity, "When should this apply?", "Say why")

@@ -105,7 +105,9 @@ func ruleOf(o idp.Override) ui.Key {
 	switch {
 	case o.Mode == idp.OverrideOff:
 		return "console.app.rule_off"
-	case o.Mode == idp.OverrideRequired && o.MinACR.Rank() >= idp.ACRMFA.Rank():
+	case o.Mode == idp.OverrideRequired && o.MinACR.Rank() > idp.ACRMFA.Rank():
+		return "console.app.rule_phr"
+	case o.Mode == idp.OverrideRequired && o.MinACR.Rank() == idp.ACRMFA.Rank():
 		return "console.app.rule_mfa"
 	case o.Mode == idp.OverrideRequired:
 		return "console.app.rule_required"

@@ -145,6 +145,12 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 			list = append(list, *ui.MethodKey("console.apply.turn_off.", string(id)).With())
 		}
 	}
+	switch {
+	case !before.PasskeyForRoles && after.PasskeyForRoles:
+		list = append(list, *ui.Key("console.apply.roles_on").With())
+	case before.PasskeyForRoles && !after.PasskeyForRoles:
+		list = append(list, *ui.Key("console.apply.roles_off").With())
+	}
 	if before.IssuerLabel != after.IssuerLabel {
 		list = append(list, *ui.Key("console.apply.label").With(after.IssuerLabel))
 	}
@@ -218,11 +224,12 @@ func (v *visit) ruledApp() (apps.ClientEntry, error) {
 // app follows otherwise.
 func (v *visit) groupOverride(c apps.ClientEntry, o idp.Override, page *ui.ConsoleForm) error {
 	least, federated := page.Inputs[1], page.Inputs[2]
-	strong := o.MinACR.Rank() >= idp.ACRMFA.Rank()
 	least.Kind, federated.Kind = ui.SelectInput, ui.CheckInput
 	least.Choices = []ui.Choice{
-		{Value: "", Label: v.text("console.override.acr_any"), Chosen: !strong},
-		{Value: string(idp.ACRMFA), Label: v.text("console.override.acr_mfa"), Chosen: strong},
+		{Value: "", Label: v.text("console.override.acr_any"), Chosen: o.MinACR.Rank() < idp.ACRMFA.Rank()},
+		{Value: string(idp.ACRMFA), Label: v.text("console.override.acr_mfa"), Chosen: o.MinACR.Rank() == idp.ACRMFA.Rank()},
+		{Value: string(idp.ACRPasskey), Label: v.text("console.override.acr_phr"), Chosen: o.MinACR == idp.ACRPasskey},
+		{Value: string(idp.ACRHardware), Label: v.text("console.override.acr_phrh"), Chosen: o.MinACR == idp.ACRHardware},
 	}
 	page.Inputs = []ui.Input{page.Inputs[0], {
 		Kind: ui.GroupInput, Label: *ui.Key("console.override.required_only").With(), Inputs: []ui.Input{least, federated},
@@ -247,8 +254,14 @@ func overrideChanges(name string, o idp.Override) []ui.Message {
 		return []ui.Message{*ui.Key("console.apply.app_inherit").With(name)}
 	}
 	list := []ui.Message{*ui.Key("console.apply.app_required").With(name)}
-	if o.MinACR == idp.ACRMFA {
+	switch o.MinACR {
+	case idp.ACRMFA:
 		list[0] = *ui.Key("console.apply.app_required_mfa").With(name)
+	case idp.ACRPasskey:
+		list[0] = *ui.Key("console.apply.app_required_phr").With(name)
+	case idp.ACRHardware:
+		list[0] = *ui.Key("console.apply.app_required_phrh").With(name)
+	default: // any second step will do
 	}
 	if o.Federated {
 		list = append(list, *ui.Key("console.override.change_federated").With())

@@ -36,20 +36,24 @@ func (a *Console) enter(c *gin.Context) (*visit, error) {
 	return a.visitor(ctx, c, viewers)
 }
 
-// visitor is, of several who are signed in, the first who holds a permission.
+// visitor is, of several who are signed in, the first who holds a permission. One who
+// proved too little to use it goes to the sign-in.
 func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.SessionState) (*visit, error) {
 	for _, s := range viewers {
-		acr, at, err := a.Manage.Self.StrongStep(ctx, s.User.ID, s.Session.Proofs)
+		proved, err := a.Manage.Self.StrongStep(ctx, s.User.ID, s.Session.Proofs)
 		if err != nil {
 			return nil, err
 		}
-		actor, err := a.Manage.Authz.ActorOf(ctx, s.User.ID, at)
-		if err != nil {
+		actor, err := a.Manage.Authz.ActorOf(ctx, s.User.ID, proved.At)
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if len(actor.Permissions) > 0 {
+		case len(actor.Permissions) == 0:
+		case proved.Missing != "":
+			return nil, a.signIn(c, a.backTo(c), pageauth.Ask{ACR: proved.Missing, UserID: s.User.ID})
+		default:
 			c.Request = c.Request.WithContext(a.Manage.Authz.Watch(ctx, a.again(s)))
-			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: acr}, nil
+			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: proved.ACR}, nil
 		}
 	}
 	return nil, web.NewProblem(ui.ProblemForbidden, authz.ErrForbidden)
@@ -65,11 +69,14 @@ func (a *Console) again(seen store.SessionState) func(ctx context.Context) (auth
 		if err != nil {
 			return authz.Actor{}, err
 		}
-		_, at, err := a.Manage.Self.StrongStep(ctx, now.User.ID, now.Session.Proofs)
+		proved, err := a.Manage.Self.StrongStep(ctx, now.User.ID, now.Session.Proofs)
+		if err == nil && proved.Missing != "" {
+			err = authz.ErrGone
+		}
 		if err != nil {
 			return authz.Actor{}, err
 		}
-		return a.Manage.Authz.ActorOf(ctx, now.User.ID, at)
+		return a.Manage.Authz.ActorOf(ctx, now.User.ID, proved.At)
 	}
 }
 

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// Factor is a second factor of a user: an authenticator app, or the email code,
-// whose row comes with the first code that is sent.
+// Factor is a second factor of a user: an authenticator app, a passkey, or the email
+// code, whose row comes with the first code that is sent.
 type Factor struct {
 	ID     string
 	UserID string
 	Method Method
 	Name   string
-	Secret []byte // sealed under the keyring; none for the email code
+	Secret []byte // sealed under the keyring; none for the email code and for passkeys
+	// Passkey is what one is checked with, nil for every other method.
+	Passkey *Passkey
 	// LastStep is the last TOTP time step that was accepted; only a later one is
 	// accepted again.
 	LastStep   int64
@@ -23,6 +25,27 @@ type Factor struct {
 	// enrolled: it cannot be replaced with a password alone.
 	DisabledAt time.Time
 }
+
+// Passkey is a WebAuthn credential (WebAuthn Level 3 section 4, credential record).
+// Nothing in it is secret: the private key stays with the authenticator.
+type Passkey struct {
+	CredentialID []byte // as the authenticator made it, at most 1023 bytes
+	PublicKey    []byte // COSE_Key (RFC 9052 section 7)
+	AAGUID       []byte // the kind of authenticator, 16 bytes, zeros where it does not say
+	// SignCount is the highest signature counter seen, 0 for authenticators without one.
+	SignCount uint32
+	// Synced: the key may exist on several devices (flag BE, backup eligible). BackedUp: it
+	// did at the last use (flag BS).
+	Synced, BackedUp bool
+	// Attested: the authenticator's maker vouches for it, under a root and for an AAGUID
+	// that the population trusts.
+	Attested bool
+	// Transports are how browsers reach it, such as "internal", "hybrid" or "usb".
+	Transports []string
+}
+
+// Hardware tells whether it is shown that no copy of the key can exist.
+func (p *Passkey) Hardware() bool { return p != nil && p.Attested && !p.Synced }
 
 // RecoverySet is a user's ten recovery codes as a whole.
 type RecoverySet struct {

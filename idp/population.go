@@ -122,6 +122,10 @@ type Policy struct {
 	// TrustDays is for how many days people may have a browser trusted, so that it is not
 	// asked for the second step again; 0: not at all.
 	TrustDays int
+	// Passkey: people may set up passkeys. Where it is the only method, everybody needs one.
+	Passkey bool
+	// PasskeyForRoles: who holds a permission needs one, whatever else is enabled.
+	PasskeyForRoles bool
 }
 
 // Admits tells whether a person with an address of a domain (from MailDomain) may sign up.
@@ -145,4 +149,4 @@ func (p Population) Registers() bool { return p.Registration.Open && p.Access.Pa
 func (p Population) FactorLabel() string { return cmp.Or(p.Policy.IssuerLabel, p.Name) }
 
 // SecondStep tells whether password sign-ins need a second factor.
-func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode }
+func (p Policy) SecondStep() bool { return p.Authenticator || p.EmailCode || p.Passkey }

@@ -11,7 +11,7 @@ const (
 	MethodTOTP      Method = "totp"     // authenticator app, RFC 6238
 	MethodRecovery  Method = "recovery" // one of ten codes on paper
 	MethodEmail     Method = "email"    // a code sent by mail
-	MethodPasskey   Method = "passkey"  // WebAuthn with user verification
+	MethodPasskey   Method = "passkey"  // a WebAuthn credential
 	MethodFederated Method = "federated"
 )
 
@@ -20,9 +20,13 @@ const (
 type Proof struct {
 	Method Method
 	At     time.Time
-	// AMR is what an upstream's token proved (federated), or whether a passkey's
-	// key is in hardware ("hwk") or software ("swk").
+	// AMR is what an upstream's token proved (federated), or what is known of a passkey's
+	// key: "hwk" if an attestation shows that no copy of it can exist, "swk" if copies may.
 	AMR []string
+	// Verified: the authenticator checked that it was its owner who used the passkey, by
+	// a finger, a face or a PIN (WebAuthn Level 3 section 6.1, flag UV). Such a proof needs
+	// no password.
+	Verified bool
 	// Evidence is the ACR that an upstream's token proved, if any.
 	Evidence ACR
 	// Via is the connection of a federated sign-in. LocalStep: it counts as a password
@@ -72,7 +76,8 @@ const (
 	ACRFederated ACR = "urn:gatehouse:acr:federated"
 	ACRTwoStep   ACR = "urn:gatehouse:acr:two-step"
 	ACRMFA       ACR = "urn:gatehouse:acr:mfa"
-	ACRPasskey   ACR = "phr" // phishing-resistant (OpenID EAP ACR Values)
+	ACRPasskey   ACR = "phr"  // phishing-resistant (OpenID EAP ACR Values)
+	ACRHardware  ACR = "phrh" // the same by a key that cannot be copied
 	// ACRRefedsMFA is an alias of ACRMFA that other providers know.
 	ACRRefedsMFA ACR = "https://refeds.org/profile/mfa"
 )
@@ -88,10 +93,13 @@ func (a ACR) Rank() int {
 		return 3
 	case ACRPasskey:
 		return 4
+	case ACRHardware:
+		return 5
 	}
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first. Passkeys are not among them
-// until people can sign in that way.
-func ACRs() []ACR { return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA} }
+// ACRs lists the classes for discovery, weakest first.
+func ACRs() []ACR {
+	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey, ACRHardware}
+}

@@ -39,6 +39,7 @@ const (
 	rankTwoStep
 	rankMFA
 	rankPasskey
+	rankHardware
 	ranks
 )
 
@@ -47,6 +48,7 @@ const (
 // one.
 type proven struct {
 	first               moment // a first step that a second one adds to
+	standsIn            moment // what stands in for a possession
 	password, federated bool   // one is among the proofs
 	alone               [ranks]moment
 	second              [ranks]moment
@@ -61,8 +63,11 @@ func provenBy(proofs []idp.Proof) (s proven) {
 
 func (s *proven) add(p *idp.Proof) {
 	at, m := moment{p.ProvedAt(), true}, row(p.Method)
-	rank := m.ACR.Rank()
-	if m.second() {
+	rank := rankOf(p)
+	if m.Kind == StandIn {
+		s.standsIn = s.standsIn.later(at)
+	}
+	if m.second() && !standsAlone(p) {
 		raise(&s.second, rank, at)
 		return
 	}
@@ -75,6 +80,25 @@ func (s *proven) add(p *idp.Proof) {
 	}
 	s.password = s.password || m.ACR == idp.ACRPassword
 	s.federated = s.federated || m.ACR == idp.ACRFederated
+}
+
+// rankOf is how strong a proof of ours is.
+func rankOf(p *idp.Proof) int {
+	m := row(p.Method)
+	if slices.Contains(m.Says, "hwk") && slices.Contains(p.AMR, "hwk") {
+		return rankHardware
+	}
+	return m.ACR.Rank()
+}
+
+// standsAlone tells whether a proof of a possession is the first step as well.
+func standsAlone(p *idp.Proof) bool { return p.Verified && row(p.Method).Alone }
+
+// standIn has what stands in for a possession count as a person's strongest one.
+func (s *proven) standIn(e Enrolled) {
+	if s.standsIn.ok {
+		raise(&s.second, e.reach(), s.standsIn)
+	}
 }
 
 // raise notes a proof for every rank up to the one it reaches.
@@ -110,7 +134,7 @@ func (s *proven) counts(acr idp.ACR) bool {
 		return s.password
 	case idp.ACRFederated:
 		return s.federated
-	case idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRRefedsMFA:
+	case idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRHardware, idp.ACRRefedsMFA:
 	}
 	return true
 }
@@ -133,6 +157,8 @@ func (s *proven) rank() int {
 // person came.
 func (s *proven) acrOf(rank int) idp.ACR {
 	switch {
+	case rank == rankHardware:
+		return idp.ACRHardware
 	case rank == rankPasskey:
 		return idp.ACRPasskey
 	case rank == rankMFA:
@@ -148,9 +174,9 @@ func (s *proven) acrOf(rank int) idp.ACR {
 }
 
 // Achieved is the highest class that proofs amount to, empty for none: an
-// authenticator, recovery or email code says nothing without a first step. A passkey stands
-// alone. An upstream's sign-in is a first step like a password, and as much more as its own
-// token proves and no more.
+// authenticator, recovery or email code says nothing without a first step, nor does a passkey
+// whose owner was not verified. An upstream's sign-in is a first step like a password, and as
+// much more as its own token proves and no more.
 // The alias idp.ACRRefedsMFA is never the answer.
 func Achieved(proofs []idp.Proof) idp.ACR {
 	s := provenBy(proofs)
@@ -230,10 +256,10 @@ func Fresh(proofs []idp.Proof, demand idp.Demand, now time.Time) []idp.Proof {
 }
 
 // AMR lists the authentication methods references of proofs (RFC 8176 section 2)
-// without repetitions, in the order of the table of methods: pwd otp mca user, then mfa,
+// without repetitions, in the order of the table of methods: pwd otp user mca, then mfa,
 // hwk and swk, then fed and what the upstreams' tokens prove, in their order. "mfa"
-// appears for a passkey and for a second step after a first one. It is not nil, because
-// the claim is an array.
+// appears for a verified passkey and for a second step after a first one. It is not nil,
+// because the claim is an array.
 func AMR(proofs []idp.Proof) []string {
 	amr := appendAMR(make([]string, 0, 8), proofs, false)
 	if several(proofs) {
@@ -250,12 +276,12 @@ func AMR(proofs []idp.Proof) []string {
 }
 
 // several tells whether proofs show several factors: a second step beside a first one,
-// or a first step of ours that is both.
+// or one that is both.
 func several(proofs []idp.Proof) bool {
 	first, second := false, false
 	for i := range proofs {
 		m := row(proofs[i].Method)
-		if m.Kind == First && !m.Upstream && m.ACR.Rank() > rankOne {
+		if standsAlone(&proofs[i]) {
 			return true
 		}
 		first, second = first || m.Kind == First, second || m.second()

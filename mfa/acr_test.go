@@ -21,8 +21,10 @@ var (
 	app      = idp.Proof{Method: idp.MethodTOTP, At: nine.Add(time.Minute)}
 	recovery = idp.Proof{Method: idp.MethodRecovery, At: nine.Add(2 * time.Minute)}
 	email    = idp.Proof{Method: idp.MethodEmail, At: nine.Add(3 * time.Minute)}
-	passkey  = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute), AMR: []string{"hwk"}}
+	passkey  = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute), Verified: true}
 	entra    = idp.Proof{Method: idp.MethodFederated, At: nine.Add(5 * time.Minute)}
+	// touched is of a security key that did not ask for a PIN.
+	touched = idp.Proof{Method: idp.MethodPasskey, At: nine.Add(4 * time.Minute)}
 )
 
 func at(p idp.Proof, after time.Duration) idp.Proof {
@@ -47,9 +49,15 @@ func TestWhatATokenSays(t *testing.T) {
 		"password, email code":      {[]idp.Proof{password, email}, "pwd otp mca mfa", idp.ACRTwoStep},
 		"password, authenticator":   {[]idp.Proof{password, app}, "pwd otp mfa", idp.ACRMFA},
 		"password, recovery code":   {[]idp.Proof{password, recovery}, "pwd otp mfa", idp.ACRMFA},
-		"passkey in hardware":       {[]idp.Proof{passkey}, "user mfa hwk", idp.ACRPasskey},
-		"passkey in software":       {[]idp.Proof{proved(passkey, "", "swk")}, "user mfa swk", idp.ACRPasskey},
+		"passkey":                   {[]idp.Proof{passkey}, "user mfa", idp.ACRPasskey},
+		"passkey in hardware":       {[]idp.Proof{proved(passkey, "", "hwk")}, "user mfa hwk", idp.ACRHardware},
+		"passkey that is synced":    {[]idp.Proof{proved(passkey, "", "swk")}, "user mfa swk", idp.ACRPasskey},
 		"passkey, unknown":          {[]idp.Proof{proved(passkey, "", "face")}, "user mfa", idp.ACRPasskey},
+		"passkey, not verified":     {[]idp.Proof{touched}, "user", ""},
+		"password, passkey touched": {[]idp.Proof{password, touched}, "pwd user mfa", idp.ACRPasskey},
+		"password, hardware":        {[]idp.Proof{password, proved(touched, "", "hwk")}, "pwd user mfa hwk", idp.ACRHardware},
+		"Entra, passkey touched":    {[]idp.Proof{entra, touched}, "user mfa fed", idp.ACRPasskey},
+		"password that says hwk":    {[]idp.Proof{proved(password, "", "hwk")}, "pwd", idp.ACRPassword},
 		"Entra":                     {[]idp.Proof{entra}, "fed", idp.ACRFederated},
 		"Entra, amr":                {[]idp.Proof{proved(entra, "", "pwd", "rsa", "pwd")}, "fed pwd rsa", idp.ACRFederated},
 		"Entra, evidence":           {[]idp.Proof{proved(entra, idp.ACRMFA, "mfa")}, "fed mfa", idp.ACRMFA},
@@ -58,6 +66,7 @@ func TestWhatATokenSays(t *testing.T) {
 		"Entra, unknown evidence":   {[]idp.Proof{proved(entra, "urn:other")}, "fed", idp.ACRFederated},
 		"Entra, two-step":           {[]idp.Proof{proved(entra, idp.ACRTwoStep)}, "fed", idp.ACRTwoStep},
 		"Entra, phishing-resistant": {[]idp.Proof{proved(entra, idp.ACRPasskey)}, "fed", idp.ACRPasskey},
+		"Entra, hardware":           {[]idp.Proof{proved(entra, idp.ACRHardware)}, "fed", idp.ACRHardware},
 		"Entra, authenticator":      {[]idp.Proof{entra, app}, "otp mfa fed", idp.ACRMFA},
 		"evidence of a password":    {[]idp.Proof{proved(password, idp.ACRPasskey, "hwk")}, "pwd", idp.ACRPassword},
 	} {
@@ -74,7 +83,7 @@ func TestWhatATokenSays(t *testing.T) {
 
 // Every subset of the methods, against the rules in words.
 func TestEverySubsetOfMethods(t *testing.T) {
-	methods := []idp.Proof{password, app, recovery, email, passkey, entra}
+	methods := []idp.Proof{password, app, recovery, email, proved(passkey, "", "hwk"), entra}
 	for set := range 1 << len(methods) {
 		has := func(p idp.Proof) bool { return set>>slices.IndexFunc(methods, sameMethod(p))&1 == 1 }
 		var proofs []idp.Proof
@@ -89,7 +98,7 @@ func TestEverySubsetOfMethods(t *testing.T) {
 		acr := idp.ACR("")
 		switch {
 		case has(passkey):
-			acr = idp.ACRPasskey
+			acr = idp.ACRHardware
 		case first && strong:
 			acr = idp.ACRMFA
 		case first && has(email):
@@ -99,7 +108,8 @@ func TestEverySubsetOfMethods(t *testing.T) {
 		case has(entra):
 			acr = idp.ACRFederated
 		}
-		amr := choose("pwd", has(password), "otp", second, "mca", has(email), "user", has(passkey),
+		// The authenticator's otp stands before user, and that of a code by mail or on paper after it.
+		amr := choose("pwd", has(password), "otp", has(app), "user", has(passkey), "otp", second && !has(app), "mca", has(email),
 			"mfa", has(passkey) || (first && second), "hwk", has(passkey), "fed", has(entra))
 
 		name := fmt.Sprintf("%0*b", len(methods), set)
@@ -236,12 +246,13 @@ var anyProof = rapid.Custom(func(t *rapid.T) idp.Proof {
 		AMR: rapid.SliceOfN(rapid.SampledFrom([]string{"pwd", "mfa", "hwk", "swk", "rsa"}), 0, 3).Draw(t, "amr"),
 		Evidence: rapid.SampledFrom([]idp.ACR{
 			"", "urn:other", idp.ACRPassword, idp.ACRTwoStep, idp.ACRMFA,
-			idp.ACRRefedsMFA, idp.ACRPasskey,
+			idp.ACRRefedsMFA, idp.ACRPasskey, idp.ACRHardware,
 		}).Draw(t, "evidence"),
+		Verified: rapid.Bool().Draw(t, "verified"),
 	}
 })
 
-var everyACR = []idp.ACR{idp.ACRPassword, idp.ACRFederated, idp.ACRTwoStep, idp.ACRMFA, idp.ACRRefedsMFA, idp.ACRPasskey}
+var everyACR = []idp.ACR{idp.ACRPassword, idp.ACRFederated, idp.ACRTwoStep, idp.ACRMFA, idp.ACRRefedsMFA, idp.ACRPasskey, idp.ACRHardware}
 
 func TestAnotherProofNeverWeakens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

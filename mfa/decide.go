@@ -23,6 +23,11 @@ type Question struct {
 	// AtLeast is the class that what comes of the sign-in takes, beyond policy and request;
 	// empty for none.
 	AtLeast idp.ACR
+	// Privileged: the person holds a permission.
+	Privileged bool
+	// OwnFactors: the sign-in is for an act on the person's own factors or ways in. There a
+	// recovery code counts as the strongest factor: who has lost that can replace it.
+	OwnFactors bool
 	// PasswordOpen and FederationOpen: the person may sign in in that way here. Without
 	// them a request that names one of the two is not led there.
 	PasswordOpen, FederationOpen bool
@@ -94,7 +99,10 @@ func Decide(q Question) Decision {
 	if trusts(q.Proofs) {
 		return decideFederated(q, federated(q.Proofs), &s)
 	}
-	need := max(policyRank(q.Policy, q.Override), q.AtLeast.Rank())
+	if q.OwnFactors {
+		s.standIn(q.Enrolled)
+	}
+	need := max(q.policyRank(), q.AtLeast.Rank())
 	met := s.meetsDemand(q.Demand)
 	switch {
 	case !HasFirstStep(q.Proofs):
@@ -210,8 +218,10 @@ func secondStep(q Question, need int) Decision {
 	own, mailbox := q.possessions(need), q.mailboxes(need)
 	stopped := slices.ContainsFunc(mailbox, func(m idp.Method) bool { return !q.Enrolled.Works(m) })
 	switch {
+	case len(own) > 0 && q.Enrolled.reach() >= need:
+		return q.challenge(need, own, mailbox)
 	case len(own) > 0 && q.Enrolled.Possesses():
-		return challenge(q, own, mailbox)
+		return q.setUpStronger(own)
 	case len(mailbox) > 0 && stopped:
 		return Decision{Outcome: Stuck}
 	case len(own) > 0 && len(mailbox) > 0:
@@ -237,19 +247,38 @@ func (q Question) possessions(need int) []idp.Method {
 	}
 	toSetUp := q.toSetUp()
 	return idsOf(func(m *Method) bool {
-		return m.Kind == Possession && m.ACR.Rank() >= need &&
-			(slices.Contains(toSetUp, m.ID) || q.Enrolled.Has(m.ID) && need > reached)
+		switch {
+		case m.Kind != Possession:
+			return false
+		case slices.Contains(toSetUp, m.ID) && m.ACR.Rank() >= need:
+			return true
+		}
+		usable := slices.Contains(toSetUp, m.ID) || need > reached
+		return usable && q.Enrolled.reachBy(m.ID) >= need
 	})
 }
 
 // toSetUp are what people without a possession set up here: those of the policy, and
-// the first where an override requires a second step and the policy has none.
+// the first that reaches what is required where none of them does.
 func (q Question) toSetUp() []idp.Method {
 	list := idsOf(func(m *Method) bool { return m.Kind == Possession && m.On(q.Policy) })
-	if len(list) == 0 && q.Override.Mode == idp.OverrideRequired {
-		list = ThatArePossessions()[:1]
+	required := q.requiredRank()
+	reaches := func(id idp.Method) bool { return row(id).ACR.Rank() >= required }
+	if required == 0 || slices.ContainsFunc(list, reaches) {
+		return list
+	}
+	all := ThatArePossessions()
+	if i := slices.IndexFunc(all, reaches); i >= 0 {
+		list = append(list, all[i])
 	}
 	return list
+}
+
+// MayStandAlone tells whether a sign-in may begin with a possession in place of a
+// password: where people may set one up.
+func MayStandAlone(m idp.Method, p idp.Policy, o idp.Override, privileged bool) bool {
+	q := Question{Policy: p, Override: o, Privileged: privileged}
+	return row(m).Alone && slices.Contains(q.toSetUp(), m)
 }
 
 // mailboxes are the codes to a mailbox that will do. A person with a possession whose
@@ -272,12 +301,53 @@ func (q Question) passwordByMail() bool {
 }
 
 // challenge asks a person with a possession for what works of it, of the mailbox and of
-// what stands in, in the order of the table.
-func challenge(q Question, own, mailbox []idp.Method) Decision {
+// what stands in, in the order of the table. Where that is not enough by itself, it lets
+// them set up a possession in the place of the one that they lost.
+func (q Question) challenge(need int, own, mailbox []idp.Method) Decision {
+	replacing := q.replacing(need, own)
+	if len(replacing) > 0 && q.provedLately(func(m *Method) bool { return m.Kind == StandIn }) {
+		return Decision{Outcome: SetUp, Methods: replacing}
+	}
 	methods := idsOf(func(m *Method) bool {
-		will := m.Kind == StandIn || slices.Contains(own, m.ID) || slices.Contains(mailbox, m.ID)
+		will := slices.Contains(own, m.ID) || slices.Contains(mailbox, m.ID) ||
+			m.Kind == StandIn && (m.ACR.Rank() >= need || q.OwnFactors || len(replacing) > 0)
 		return will && q.Enrolled.Works(m.ID)
 	})
+	if len(methods) == 0 {
+		return Decision{Outcome: Stuck}
+	}
+	return Decision{Outcome: Challenge, Methods: methods}
+}
+
+// replacing are the possessions that a person may set up on what stands in, where that
+// does not reach what is needed.
+func (q Question) replacing(need int, own []idp.Method) []idp.Method {
+	reaches := func(m *Method) bool { return m.ACR.Rank() >= need }
+	if q.OwnFactors || slices.ContainsFunc(methods[:], func(m Method) bool { return m.Kind == StandIn && reaches(&m) }) {
+		return nil
+	}
+	toSetUp := q.toSetUp()
+	return slices.DeleteFunc(slices.Clone(own), func(id idp.Method) bool { return !reaches(row(id)) || !slices.Contains(toSetUp, id) })
+}
+
+// provedLately tells whether one of some methods was proved so recently that something may
+// be set up on it.
+func (q Question) provedLately(one func(*Method) bool) bool {
+	return slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return one(row(p.Method)) && q.recent(p) })
+}
+
+// setUpStronger has a person set up a possession that reaches more than theirs do, after a
+// recent proof of the strongest that they have, or of what stands in for it: a password
+// alone must not add to it.
+func (q Question) setUpStronger(own []idp.Method) Decision {
+	strongest := q.Enrolled.reach()
+	proves := func(m *Method) bool {
+		return m.Kind == StandIn || m.Kind == Possession && q.Enrolled.reachBy(m.ID) >= strongest
+	}
+	if q.provedLately(proves) {
+		return Decision{Outcome: SetUp, Methods: own}
+	}
+	methods := idsOf(func(m *Method) bool { return proves(m) && q.Enrolled.Works(m.ID) })
 	if len(methods) == 0 {
 		return Decision{Outcome: Stuck}
 	}
@@ -299,9 +369,9 @@ func setUp(q Question, own []idp.Method) Decision {
 	switch {
 	case q.Enrolled.Possesses(), len(own) == 0:
 		return Decision{Outcome: Satisfied}
-	case !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return row(p.Method).Kind == First && q.recent(p) }):
+	case !slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return isFirst(&p) && q.recent(p) }):
 		return Decision{Outcome: FirstStep}
-	case len(mailbox) == 0, slices.ContainsFunc(q.Proofs, func(p idp.Proof) bool { return row(p.Method).Kind == Mailbox && q.recent(p) }):
+	case len(mailbox) == 0, q.provedLately(func(m *Method) bool { return m.Kind == Mailbox }):
 		return Decision{Outcome: SetUp, Methods: own}
 	case slices.ContainsFunc(mailbox, func(m idp.Method) bool { return !q.Enrolled.Works(m) }):
 		return Decision{Outcome: Stuck}
@@ -317,6 +387,23 @@ func StrongEnough(p idp.Policy, o idp.Override, proofs []idp.Proof, trusted idp.
 		q.Enrolled = Everything() // it ends with the factor
 	}
 	return Decide(q).Outcome == Satisfied
+}
+
+// MissingForRoles is what to ask a sign-in for before a person uses their permissions: a
+// second step, or a passkey where the policy asks it of them. It is empty where their
+// proofs, however old, are enough.
+func MissingForRoles(p idp.Policy, proofs []idp.Proof, now time.Time) idp.ACR {
+	q := Question{
+		Policy: p, Privileged: true, Override: idp.Override{Mode: idp.OverrideRequired},
+		Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: proofs, Now: now,
+	}
+	switch {
+	case Decide(q).Outcome == Satisfied:
+		return ""
+	case p.PasskeyForRoles:
+		return idp.ACRPasskey
+	}
+	return idp.ACRTwoStep
 }
 
 // CanDoWithout tells whether a person may remove one of their authenticators. enrolled is
@@ -353,13 +440,16 @@ func Strongest(p idp.Policy, e Enrolled) (acr idp.ACR) {
 }
 
 // StrongStepAt is when a person last proved a second step that is as strong as their
-// strongest, zero for never. A person who came through an upstream that does the second
-// step proved what they have there.
-func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof) (at time.Time) {
+// strongest, zero for never. For an act on their own factors a recovery code is. A person
+// who came through an upstream that does the second step proved what they have there.
+func StrongStepAt(p idp.Policy, e Enrolled, proofs []idp.Proof, own bool) (at time.Time) {
 	if trusts(proofs) {
 		return SecondStepAt(proofs)
 	}
 	s := provenBy(proofs)
+	if own {
+		s.standIn(e)
+	}
 	need := max(Strongest(p, e).Rank(), rankTwoStep)
 	return s.second[need].later(s.alone[need]).at
 }
@@ -374,7 +464,7 @@ func ProveAgain(p idp.Policy, e Enrolled, proofs []idp.Proof, now time.Time, wit
 		return "", lately(SecondStepAt(proofs))
 	}
 	if acr = Strongest(p, e); acr != "" {
-		return acr, lately(StrongStepAt(p, e, proofs))
+		return acr, lately(StrongStepAt(p, e, proofs, true))
 	}
 	for i := range proofs {
 		proved = proved || lately(proofs[i].ProvedAt())
@@ -393,25 +483,37 @@ func trusts(proofs []idp.Proof) bool {
 func (q Question) recent(p idp.Proof) bool { return q.Now.Sub(p.At) <= SetUpWithin }
 
 // Asks tells whether a password sign-in needs a second step, by policy and override.
-func Asks(p idp.Policy, o idp.Override) bool { return policyRank(p, o) > 0 }
+func Asks(p idp.Policy, o idp.Override) bool {
+	return Question{Policy: p, Override: o}.policyRank() > 0
+}
 
 // policyRank is how strong a password sign-in has to become by policy: any second step
 // of the policy will do.
-func policyRank(p idp.Policy, o idp.Override) int {
-	switch o.Mode {
+func (q Question) policyRank() int {
+	switch q.Override.Mode {
 	case idp.OverrideOff:
 		return 0
 	case idp.OverrideRequired:
-		return overrideRank(o)
+		return q.requiredRank()
 	case idp.OverrideInherit:
 	}
 	weakest := 0
 	for i := range methods {
-		if m := &methods[i]; m.On(p) && (weakest == 0 || m.ACR.Rank() < weakest) {
+		if m := &methods[i]; m.On(q.Policy) && (weakest == 0 || m.ACR.Rank() < weakest) {
 			weakest = m.ACR.Rank()
 		}
 	}
-	return weakest
+	return max(weakest, q.requiredRank())
+}
+
+// requiredRank is what an override or the person's permissions require, 0 for nothing.
+// Where an app asks for no second step, permissions do not either.
+func (q Question) requiredRank() int {
+	need := overrideRank(q.Override)
+	if q.Privileged && q.Policy.PasskeyForRoles && q.Override.Mode != idp.OverrideOff {
+		need = max(need, rankPasskey)
+	}
+	return need
 }
 
 // overrideRank is at least a second step where the override requires one.
@@ -455,8 +557,10 @@ func federated(proofs []idp.Proof) *idp.Proof {
 // HasFirstStep tells whether something among proofs says who a person is: a code alone
 // does not.
 func HasFirstStep(proofs []idp.Proof) bool {
-	return slices.ContainsFunc(proofs, func(p idp.Proof) bool { return row(p.Method).Kind == First })
+	return slices.ContainsFunc(proofs, func(p idp.Proof) bool { return isFirst(&p) })
 }
+
+func isFirst(p *idp.Proof) bool { return row(p.Method).Kind == First || standsAlone(p) }
 
 // WantsEvidence tells whether a federated sign-in has to prove more than that it
 // happened: for the request, or for an override that means federated sign-ins too.

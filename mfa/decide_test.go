@@ -17,7 +17,12 @@ var (
 	appPolicy  = idp.Policy{Authenticator: true}
 	mailPolicy = idp.Policy{EmailCode: true}
 	bothPolicy = idp.Policy{Authenticator: true, EmailCode: true}
-	policies   = []idp.Policy{noPolicy, appPolicy, mailPolicy, bothPolicy}
+	keyPolicy  = idp.Policy{Passkey: true}
+	ownPolicy  = idp.Policy{Authenticator: true, Passkey: true}
+	allPolicy  = idp.Policy{Authenticator: true, EmailCode: true, Passkey: true}
+	policies   = []idp.Policy{noPolicy, appPolicy, mailPolicy, bothPolicy, keyPolicy, ownPolicy, allPolicy}
+	// rolesPolicy is asked about people who hold a permission.
+	rolesPolicy = idp.Policy{Authenticator: true, EmailCode: true, PasskeyForRoles: true}
 
 	inherit  = idp.Override{Mode: idp.OverrideInherit}
 	off      = idp.Override{Mode: idp.OverrideOff}
@@ -30,6 +35,11 @@ var (
 	noCodes   = mfa.Enrolled{{Method: idp.MethodTOTP}}
 	codesOnly = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}, {Method: idp.MethodRecovery}}
 	locked    = mfa.Enrolled{{Method: idp.MethodTOTP, State: mfa.Disabled}}
+	keyed     = mfa.Enrolled{{Method: idp.MethodPasskey}, {Method: idp.MethodRecovery}}
+	keyAlone  = mfa.Enrolled{{Method: idp.MethodPasskey}}
+	keyLocked = mfa.Enrolled{{Method: idp.MethodPasskey, State: mfa.Disabled}, {Method: idp.MethodRecovery}}
+	appAndKey = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodPasskey}, {Method: idp.MethodRecovery}}
+	hardware  = mfa.Enrolled{{Method: idp.MethodPasskey, Hardware: true}, {Method: idp.MethodRecovery}}
 )
 
 func requiredAt(acr idp.ACR) idp.Override {
@@ -65,6 +75,10 @@ var (
 	codeAlone   = challenge(idp.MethodRecovery)
 	mailAlone   = challenge(idp.MethodEmail)
 	anyOfThree  = challenge(idp.MethodTOTP, idp.MethodEmail, idp.MethodRecovery)
+	keyOrCode   = challenge(idp.MethodPasskey, idp.MethodRecovery)
+	aKey        = challenge(idp.MethodPasskey)
+	setUpKey    = mfa.Decision{Outcome: mfa.SetUp, Methods: []idp.Method{idp.MethodPasskey}}
+	setUpEither = mfa.Decision{Outcome: mfa.SetUp, Methods: []idp.Method{idp.MethodTOTP, idp.MethodPasskey}}
 )
 
 func challenge(methods ...idp.Method) mfa.Decision {
@@ -153,13 +167,50 @@ var askedToSetUp = map[string]asked{
 	"a passkey is what was asked":       {bothPolicy, inherit, asks(idp.ACRPasskey), pwd, nothing, unreachable},
 }
 
+var askedForPasskeys = map[string]asked{
+	"alone":                                      {keyPolicy, inherit, noDemand, []idp.Proof{passkey}, keyed, satisfied},
+	"alone, for hardware":                        {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{passkey}, keyed, unreachable},
+	"alone, in hardware":                         {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{proved(passkey, "", "hwk")}, hardware, satisfied},
+	"the key in hardware was not the one":        {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{passkey}, hardware, aKey},
+	"a touch alone":                              {keyPolicy, inherit, noDemand, []idp.Proof{touched}, keyed, firstStep},
+	"a touch after a password":                   {keyPolicy, inherit, noDemand, []idp.Proof{password, touched}, keyed, satisfied},
+	"password":                                   {keyPolicy, inherit, noDemand, pwd, keyed, keyOrCode},
+	"password, any method":                       {allPolicy, inherit, noDemand, pwd, appAndKey, challenge(idp.MethodTOTP, idp.MethodPasskey, idp.MethodEmail, idp.MethodRecovery)},
+	"a recovery code sets up another key":        {keyPolicy, inherit, noDemand, pwdCode, keyed, setUpKey},
+	"but not an old one":                         {keyPolicy, inherit, noDemand, []idp.Proof{password, old(recovery)}, keyed, keyOrCode},
+	"the last one does so too":                   {keyPolicy, inherit, noDemand, pwdCode, keyAlone, setUpKey},
+	"password, the key stopped":                  {keyPolicy, inherit, noDemand, pwd, keyLocked, codeAlone},
+	"a recovery code, where either will do":      {ownPolicy, inherit, noDemand, pwdCode, keyed, satisfied},
+	"password, authenticator or key":             {ownPolicy, inherit, noDemand, pwd, appAndKey, challenge(idp.MethodTOTP, idp.MethodPasskey, idp.MethodRecovery)},
+	"password, key of two":                       {ownPolicy, inherit, noDemand, pwd, keyed, keyOrCode},
+	"password, nothing yet":                      {keyPolicy, inherit, noDemand, pwd, nothing, setUpKey},
+	"password, nothing yet, either":              {ownPolicy, inherit, noDemand, pwd, nothing, setUpEither},
+	"password, nothing yet, all three":           {allPolicy, inherit, noDemand, pwd, nothing, mfa.Decision{Outcome: mfa.Choose, Methods: []idp.Method{idp.MethodTOTP, idp.MethodPasskey, idp.MethodEmail}}},
+	"all three, phr, nothing yet":                {allPolicy, inherit, asks(idp.ACRPasskey), pwd, nothing, proveEmail},
+	"all three, phr, email proved":               {allPolicy, inherit, asks(idp.ACRPasskey), pwdMail, nothing, setUpKey},
+	"an authenticator does not do any more":      {keyPolicy, inherit, noDemand, pwd, enrolled, appOrCode},
+	"and after it the passkey is set up":         {keyPolicy, inherit, noDemand, pwdApp, enrolled, setUpKey},
+	"or after a recovery code":                   {keyPolicy, inherit, noDemand, pwdCode, enrolled, setUpKey},
+	"not after an old code":                      {keyPolicy, inherit, noDemand, []idp.Proof{password, old(app)}, enrolled, appOrCode},
+	"nor where all of it is stopped":             {keyPolicy, inherit, noDemand, pwd, locked, stuck},
+	"nor by the email code":                      {allPolicy, inherit, asks(idp.ACRPasskey), pwdMail, enrolled, appOrCode},
+	"requests need the policy's":                 {appPolicy, inherit, asks(idp.ACRPasskey), pwdApp, enrolled, unreachable},
+	"or one that the person has":                 {appPolicy, inherit, asks(idp.ACRPasskey), pwd, appAndKey, aKey},
+	"required by an app, whatever the policy":    {appPolicy, requiredAt(idp.ACRPasskey), noDemand, pwd, nothing, setUpKey},
+	"required by an app, the app's codes are no": {appPolicy, requiredAt(idp.ACRPasskey), noDemand, pwdApp, enrolled, setUpKey},
+	"required in hardware":                       {keyPolicy, requiredAt(idp.ACRHardware), noDemand, pwd, keyed, unreachable},
+	"after a mailed link":                        {allPolicy, inherit, noDemand, mailed, keyed, keyOrCode},
+	"the policy has no passkeys any more":        {bothPolicy, inherit, noDemand, pwd, keyed, challenge(idp.MethodEmail, idp.MethodRecovery)},
+	"and no email codes":                         {appPolicy, inherit, noDemand, pwd, keyed, keyOrCode},
+}
+
 var askedByClient = map[string]asked{
 	"override off":                             {appPolicy, off, noDemand, pwd, nothing, satisfied},
 	"override off, the request asks":           {appPolicy, off, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
 	"override required, no policy":             {noPolicy, required, noDemand, pwd, enrolled, appOrCode},
 	"override required, email code will do":    {noPolicy, required, noDemand, pwdMail, enrolled, satisfied},
 	"override mfa, email code will not":        {bothPolicy, requiredAt(idp.ACRMFA), noDemand, pwdMail, enrolled, appOrCode},
-	"override phishing-resistant":              {noPolicy, requiredAt(idp.ACRPasskey), noDemand, pwdApp, enrolled, unreachable},
+	"override phishing-resistant":              {noPolicy, requiredAt(idp.ACRPasskey), noDemand, pwdApp, enrolled, setUpKey},
 	"override below the policy's":              {appPolicy, requiredAt(idp.ACRTwoStep), noDemand, pwdMail, enrolled, satisfied},
 	"request for two steps, both":              {bothPolicy, inherit, asks(idp.ACRTwoStep), pwd, enrolled, anyOfThree},
 	"request for mfa":                          {noPolicy, inherit, asks(idp.ACRMFA), pwd, enrolled, appOrCode},
@@ -194,7 +245,7 @@ func old(p idp.Proof) idp.Proof { return at(p, -24*time.Hour) }
 
 func TestWhoIsAskedForWhat(t *testing.T) {
 	for topic, cases := range map[string]map[string]asked{
-		"policy": askedByPolicy, "set-up": askedToSetUp, "client": askedByClient,
+		"policy": askedByPolicy, "set-up": askedToSetUp, "client": askedByClient, "passkey": askedForPasskeys,
 	} {
 		for name, c := range cases {
 			t.Run(topic+"/"+name, func(t *testing.T) {

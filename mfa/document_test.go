@@ -84,7 +84,7 @@ func TestFirstDifference(t *testing.T) {
 
 // tokenTable is what a token says of each way to sign in.
 func tokenTable() string {
-	software := proved(passkey, "", "swk")
+	synced := proved(passkey, "", "swk")
 	var b strings.Builder
 	b.WriteString("### What a token says\n\n| Proofs | `amr` | `acr` |\n| --- | --- | --- |\n")
 	for _, row := range []struct {
@@ -96,8 +96,11 @@ func tokenTable() string {
 		{"password, authenticator code", pwdApp},
 		{"password, recovery code", pwdCode},
 		{"password, email code, authenticator code", []idp.Proof{password, email, app}},
-		{"passkey in hardware (not yet built)", []idp.Proof{passkey}},
-		{"passkey in software (not yet built)", []idp.Proof{software}},
+		{"passkey", []idp.Proof{passkey}},
+		{"passkey that is synced between devices", []idp.Proof{synced}},
+		{"passkey of a security key that its maker vouches for", []idp.Proof{proved(passkey, "", "hwk")}},
+		{"password, security key without a PIN", []idp.Proof{password, touched}},
+		{"security key without a PIN alone", []idp.Proof{touched}},
 		{"federated", fed},
 		{"federated, the upstream proves `mfa`", []idp.Proof{proved(entra, idp.ACRMFA, "mfa")}},
 		{"email code alone", []idp.Proof{email}},
@@ -113,26 +116,31 @@ func tokenTable() string {
 }
 
 var (
-	policyTitles   = []string{"no policy", "authenticator", "email code", "authenticator and email code"}
-	overrideTitles = []string{"inherits", "off", "required", "required, at least `mfa`"}
-	overrideRows   = []idp.Override{inherit, off, required, requiredAt(idp.ACRMFA)}
+	policyTitles   = []string{"no policy", "authenticator", "email code", "authenticator and email code", "passkey", "authenticator and passkey", "all three"}
+	overrideTitles = []string{"inherits", "off", "required", "required, at least `mfa`", "required, at least `phr`"}
+	overrideRows   = []idp.Override{inherit, off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey)}
 
 	enrolmentTitles = []string{
-		"no authenticator", "authenticator, recovery codes", "authenticator, no codes left",
-		"authenticator disabled, codes left", "everything disabled", "no authenticator, email code disabled",
+		"nothing", "authenticator, recovery codes", "authenticator, no codes left",
+		"authenticator disabled, codes left", "everything disabled", "nothing, email code disabled",
+		"passkey, recovery codes", "authenticator, passkey, recovery codes",
 	}
-	enrolmentRows = []mfa.Enrolled{nothing, enrolled, noCodes, codesOnly, noEmail(locked), noEmail(nothing)}
+	enrolmentRows = []mfa.Enrolled{nothing, enrolled, noCodes, codesOnly, noEmail(locked), noEmail(nothing), keyed, appAndKey}
 
-	proofTitles   = []string{"nothing", "password", "password, email code", "password, authenticator code", "federated"}
-	proofRows     = [][]idp.Proof{nil, pwd, pwdMail, pwdApp, fed}
+	proofTitles   = []string{"nothing", "password", "password, email code", "password, authenticator code", "passkey", "federated"}
+	proofRows     = [][]idp.Proof{nil, pwd, pwdMail, pwdApp, {passkey}, fed}
 	demandColumns = []idp.Demand{noDemand, asks(idp.ACRTwoStep), asks(idp.ACRMFA), asks(idp.ACRPasskey)}
 )
 
-// decisionTables is who is asked for what, a table for each policy and override.
+// decisionTables is who is asked for what, a table for each policy; and for each override,
+// where there is no policy and where there is every method.
 func decisionTables() string {
 	var b strings.Builder
 	for i, policy := range policies {
 		for j, override := range overrideRows {
+			if j > 0 && policy != noPolicy && policy != allPolicy {
+				continue
+			}
 			fmt.Fprintf(&b, "### Policy: %s. Client: %s\n\n", policyTitles[i], overrideTitles[j])
 			b.WriteString("| Proved so far | Enrolled | no `acr_values` | `two-step` | `mfa` | `phr` |\n| --- | --- | --- | --- | --- | --- |\n")
 			for k, proofs := range proofRows {
@@ -153,7 +161,7 @@ func rowsOf(proofTitle string, c asked) string {
 		var cells []string
 		for _, d := range demandColumns {
 			c.enrolled, c.demand = e, d
-			cells = append(cells, inWords(mfa.Decide(c.question())))
+			cells = append(cells, c.inWords(mfa.Decide(c.question())))
 		}
 		answer := strings.Join(cells, " | ")
 		if !slices.Contains(answers, answer) {
@@ -173,30 +181,44 @@ func rowsOf(proofTitle string, c asked) string {
 }
 
 // inWords is a decision as people see it.
-func inWords(d mfa.Decision) string {
+func (c asked) inWords(d mfa.Decision) string {
 	var methods []string
 	for _, m := range d.Methods {
 		methods = append(methods, map[idp.Method]string{
-			idp.MethodTOTP: "authenticator code", idp.MethodEmail: "email code", idp.MethodRecovery: "recovery code",
+			idp.MethodTOTP: "authenticator code", idp.MethodPasskey: "passkey", idp.MethodEmail: "email code", idp.MethodRecovery: "recovery code",
 		}[m])
 	}
 	switch d.Outcome {
 	case mfa.Satisfied:
 		return "done"
 	case mfa.FirstStep:
+		if mfa.MayStandAlone(idp.MethodPasskey, c.policy, c.override, false) {
+			return "password or passkey"
+		}
 		return "password"
 	case mfa.Challenge:
 		return strings.Join(methods, ", or ")
 	case mfa.Choose:
-		return "choose: set up app or email code"
+		return "choose: " + setUpWords(d.Methods)
 	case mfa.ProveEmail:
-		return "email code, then set up app"
+		return "email code, then set up"
 	case mfa.SetUp:
-		return "set up app"
+		return setUpWords(d.Methods)
 	case mfa.Unreachable:
 		return "refused: unmet_authentication_requirements"
 	case mfa.Stuck:
 		return "stuck: reset needed"
 	}
 	return d.Outcome.String()
+}
+
+// setUpWords are the methods of a set-up or of a choice.
+func setUpWords(methods []idp.Method) string {
+	var list []string
+	for _, m := range methods {
+		list = append(list, map[idp.Method]string{
+			idp.MethodTOTP: "set up app", idp.MethodPasskey: "set up passkey", idp.MethodEmail: "email code",
+		}[m])
+	}
+	return strings.Join(list, " or ")
 }

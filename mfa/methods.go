@@ -13,7 +13,8 @@ type Kind int
 
 // The kinds.
 const (
-	// First: who the person is. A sign-in begins with it.
+	// First: who the person is. A sign-in begins with it, or with a possession that is
+	// Alone.
 	First Kind = iota + 1
 	// Possession: that they have what they once set up here.
 	Possession
@@ -31,6 +32,8 @@ type Method struct {
 	Kind Kind
 	// ACR is the class that the method reaches: alone for a first step, else beside one.
 	ACR idp.ACR
+	// Alone: a proof that is Verified is both steps in one.
+	Alone bool
 	// AMR are the values of RFC 8176 that each proof by it stands for.
 	AMR []string
 	// Says are values that a proof may add: they are in its own AMR.
@@ -43,14 +46,15 @@ type Method struct {
 	Enabled func(idp.Policy) bool
 	// NewSecret makes what a possession is checked with, and Match tells whether an answer
 	// fits. Of answers in a row step grows: one that is not past last was given before. Its
-	// errors are ErrCodeFormat, ErrWrongCode and ErrReplayed.
+	// errors are ErrCodeFormat, ErrWrongCode and ErrReplayed. Both are nil for what is not
+	// checked with a shared secret.
 	NewSecret func() []byte
 	Match     func(secret []byte, answer string, now time.Time, last int64) (step int64, err error)
 }
 
 // methods is the table of all methods. Second steps are offered in its order, and amr
-// lists values in it. Where an override requires a second step and the policy has no
-// possession, the first one is set up.
+// lists values in it. Where more is required than the policy's possessions reach, the
+// first one that does is set up.
 var methods = [...]Method{
 	{ID: idp.MethodPassword, Kind: First, ACR: idp.ACRPassword, AMR: []string{"pwd"}},
 	{
@@ -59,13 +63,16 @@ var methods = [...]Method{
 		NewSecret: NewTOTPKey, Match: MatchTOTP,
 	},
 	{
+		// Other values than these two would be claims that no rule here stands for.
+		ID: idp.MethodPasskey, Kind: Possession, ACR: idp.ACRPasskey, Alone: true, AMR: []string{"user"}, Says: []string{"hwk", "swk"},
+		Enabled: func(p idp.Policy) bool { return p.Passkey },
+	},
+	{
 		// The code comes by another channel than it goes back: mca.
 		ID: idp.MethodEmail, Kind: Mailbox, ACR: idp.ACRTwoStep, AMR: []string{"otp", "mca"},
 		Enabled: func(p idp.Policy) bool { return p.EmailCode },
 	},
 	{ID: idp.MethodRecovery, Kind: StandIn, ACR: idp.ACRMFA, AMR: []string{"otp"}},
-	// Other values than these two would be claims that no rule here stands for.
-	{ID: idp.MethodPasskey, Kind: First, ACR: idp.ACRPasskey, AMR: []string{"user"}, Says: []string{"hwk", "swk"}},
 	{ID: idp.MethodFederated, Kind: First, ACR: idp.ACRFederated, AMR: []string{"fed"}, Upstream: true},
 }
 
@@ -137,16 +144,26 @@ type Factor struct {
 	ID     string
 	Method idp.Method
 	State  State
+	// Hardware: a proof by it reaches the class above its method's.
+	Hardware bool
+}
+
+// rank is how strong a proof by it is.
+func (f Factor) rank() int {
+	if f.Hardware {
+		return rankHardware
+	}
+	return row(f.Method).ACR.Rank()
 }
 
 // Enrolled are a person's second factors. It may be empty when only Satisfied matters.
 type Enrolled []Factor
 
-// Everything is a factor of each method.
+// Everything is a factor of each method, as strong as there are.
 func Everything() Enrolled {
 	var e Enrolled
 	for _, id := range SecondSteps() {
-		e = append(e, Factor{Method: id})
+		e = append(e, Factor{Method: id, Hardware: row(id).Alone})
 	}
 	return e
 }
@@ -155,6 +172,26 @@ func Everything() Enrolled {
 // counts: it cannot be replaced by a password alone.
 func (e Enrolled) Possesses() bool {
 	return slices.ContainsFunc(e, func(f Factor) bool { return row(f.Method).Kind == Possession })
+}
+
+// reachBy is how strong a proof by the person's factors of a method can be, 0 for none of
+// them, and reach by any of their possessions. What is disabled counts.
+func (e Enrolled) reachBy(m idp.Method) (rank int) {
+	for _, f := range e {
+		if f.Method == m {
+			rank = max(rank, f.rank())
+		}
+	}
+	return rank
+}
+
+func (e Enrolled) reach() (rank int) {
+	for i := range methods {
+		if methods[i].Kind == Possession {
+			rank = max(rank, e.reachBy(methods[i].ID))
+		}
+	}
+	return rank
 }
 
 // Has tells whether a person has a factor of a method, and Works whether they can use
@@ -216,7 +253,9 @@ func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
 	}
 	found := make(Enrolled, 0, len(e.Factors)+1)
 	for _, f := range e.Factors {
-		found = append(found, Factor{ID: f.ID, Method: f.Method, State: state(f.ID, f.DisabledAt)})
+		found = append(found, Factor{
+			ID: f.ID, Method: f.Method, State: state(f.ID, f.DisabledAt), Hardware: f.Passkey.Hardware(),
+		})
 	}
 	if set := e.Recovery; set != nil {
 		f := Factor{ID: set.ID, Method: idp.MethodRecovery, State: state(set.ID, set.DisabledAt)}

@@ -12,7 +12,7 @@ func TestWhatAMethodProves(t *testing.T) {
 	for m, want := range map[idp.Method]struct{ first, strong, standsIn, second bool }{
 		idp.MethodPassword:  {first: true},
 		idp.MethodFederated: {first: true},
-		idp.MethodPasskey:   {first: true, strong: true},
+		idp.MethodPasskey:   {strong: true, second: true},
 		idp.MethodTOTP:      {strong: true, second: true},
 		idp.MethodRecovery:  {strong: true, standsIn: true, second: true},
 		idp.MethodEmail:     {second: true},

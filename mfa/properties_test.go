@@ -15,13 +15,14 @@ import (
 
 var anyQuestion = rapid.Custom(func(t *rapid.T) mfa.Question {
 	q := mfa.Question{
-		Policy:   rapid.SampledFrom(policies).Draw(t, "policy"),
+		Policy:   rapid.SampledFrom(append(slices.Clone(policies), rolesPolicy)).Draw(t, "policy"),
 		Override: rapid.SampledFrom(overrides).Draw(t, "override"),
 		Demand:   rapid.SampledFrom(demands).Draw(t, "demand"),
 		Enrolled: rapid.SampledFrom(enrolments).Draw(t, "enrolled"),
 		Proofs:   rapid.SliceOfN(anyAgedProof, 0, 5).Draw(t, "proofs"),
 		Now:      now,
 	}
+	q.Privileged = q.Policy == rolesPolicy
 	q.Demand.MaxAge, q.Demand.Since = idp.NoMaxAge, time.Time{}
 	if rapid.Bool().Draw(t, "with max_age") {
 		q.Demand.MaxAge = time.Duration(rapid.IntRange(0, 20).Draw(t, "max_age")) * time.Minute
@@ -135,7 +136,7 @@ func TestAnEmailCodeAloneNeverEnrols(t *testing.T) {
 	})
 }
 
-// While email codes are on, an authenticator rests on a recent one that counts.
+// While email codes are on, the first possession rests on a recent one that counts.
 func TestNobodySetsUpWithoutTheEmailCode(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := anyQuestion.Draw(t, "question")
@@ -143,16 +144,92 @@ func TestNobodySetsUpWithoutTheEmailCode(t *testing.T) {
 		proved := slices.ContainsFunc(mfa.Fresh(q.Proofs, q.Demand, q.Now), func(p idp.Proof) bool {
 			return p.Method == idp.MethodEmail && q.Now.Sub(p.At) <= 10*time.Minute
 		})
-		if !proved && (mfa.Decide(q).Outcome == mfa.SetUp || mfa.SetUpNow(q).Outcome == mfa.SetUp) {
+		if !proved && !q.Enrolled.Possesses() && (mfa.Decide(q).Outcome == mfa.SetUp || mfa.SetUpNow(q).Outcome == mfa.SetUp) {
 			t.Fatal("an authenticator is set up by password alone")
 		}
 	})
 }
 
+// Who has a possession adds another one only on a recent proof of the strongest, or of a
+// recovery code: whatever else a thief has, it is not enough.
+func TestAPossessionProtectsWhatIsAddedToIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		q := anyQuestion.Draw(t, "question")
+		if !q.Enrolled.Possesses() || mfa.Decide(q).Outcome != mfa.SetUp {
+			return
+		}
+		strongest := idp.MethodTOTP
+		if q.Enrolled.Has(idp.MethodPasskey) {
+			strongest = idp.MethodPasskey
+		}
+		if !slices.ContainsFunc(mfa.Fresh(q.Proofs, q.Demand, q.Now), func(p idp.Proof) bool {
+			return (p.Method == strongest || p.Method == idp.MethodRecovery) && q.Now.Sub(p.At) <= mfa.SetUpWithin
+		}) {
+			t.Fatal("it is added to by less")
+		}
+	})
+}
+
+// A recovery code counts as the strongest factor of its owner for what they do with their
+// own factors, and for nothing that a token says.
+func TestARecoveryCodeStandsInForAPasskey(t *testing.T) {
+	proofs := []idp.Proof{password, recovery}
+	for name, e := range map[string]mfa.Enrolled{"a passkey": keyed, "one in hardware": hardware, "an authenticator too": appAndKey, "stopped": keyLocked} {
+		q := mfa.Question{Policy: keyPolicy, Demand: asks(idp.ACRPasskey), Proofs: proofs, Enrolled: e, Now: nine.Add(5 * time.Minute)}
+		if d := mfa.Decide(q); d.Outcome != mfa.SetUp {
+			t.Errorf("%s: an app is answered %+v", name, d)
+		}
+		q.OwnFactors = true
+		if d := mfa.Decide(q); d.Outcome != mfa.Satisfied {
+			t.Errorf("%s: the account asks for more: %+v", name, d)
+		}
+		q.Proofs = pwd
+		if d := mfa.Decide(q); d.Outcome != mfa.Challenge || !slices.Contains(d.Methods, idp.MethodRecovery) {
+			t.Errorf("%s: the account does not ask for it: %+v", name, d)
+		}
+		if acr, proved := mfa.ProveAgain(keyPolicy, e, proofs, q.Now, 10*time.Minute); acr != idp.ACRPasskey || !proved {
+			t.Errorf("%s: %s, proved %t", name, acr, proved)
+		}
+		if _, proved := mfa.ProveAgain(keyPolicy, e, pwdApp, q.Now, 10*time.Minute); proved {
+			t.Errorf("%s: a weaker factor is enough", name)
+		}
+	}
+	if acr := mfa.TokenACR([]idp.ACR{idp.ACRPasskey}, proofs); acr != idp.ACRMFA {
+		t.Errorf("the token says %s", acr)
+	}
+}
+
+// A passkey stands in the place of a password where people may set one up.
+func TestWherePasskeysStandAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy     idp.Policy
+		override   idp.Override
+		privileged bool
+		want       bool
+	}{
+		"no policy":                   {noPolicy, inherit, true, false},
+		"by policy":                   {keyPolicy, inherit, false, true},
+		"by policy, off at the app":   {allPolicy, off, false, true},
+		"other methods":               {bothPolicy, inherit, false, false},
+		"required":                    {bothPolicy, requiredAt(idp.ACRMFA), false, false},
+		"required and resistant":      {bothPolicy, requiredAt(idp.ACRPasskey), false, true},
+		"for roles":                   {rolesPolicy, inherit, true, true},
+		"for roles, without one":      {rolesPolicy, inherit, false, false},
+		"for roles, where nothing is": {rolesPolicy, off, true, false},
+	} {
+		if got := mfa.MayStandAlone(idp.MethodPasskey, c.policy, c.override, c.privileged); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+		if mfa.MayStandAlone(idp.MethodTOTP, c.policy, c.override, c.privileged) {
+			t.Errorf("%s: an authenticator stands alone", name)
+		}
+	}
+}
+
 // A policy is stricter than another when the proofs that meet it meet the other as
 // well. Turning both methods on is therefore less strict than the authenticator
 // alone: the email code will do.
-var byStrictness = []idp.Policy{noPolicy, mailPolicy, bothPolicy, appPolicy}
+var byStrictness = []idp.Policy{noPolicy, mailPolicy, allPolicy, bothPolicy, ownPolicy, appPolicy, keyPolicy}
 
 func TestAStricterPolicySatisfiesNobodyMore(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -171,7 +248,7 @@ func TestAStricterPolicySatisfiesNobodyMore(t *testing.T) {
 				}
 			}
 		}
-		levels := []idp.Override{off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey)}
+		levels := []idp.Override{off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey), requiredAt(idp.ACRHardware)}
 		falling("policy", answers(func(q *mfa.Question, i int) { q.Policy = byStrictness[i] }, len(byStrictness)))
 		ticked := q.Override.Federated
 		falling("override", answers(func(q *mfa.Question, i int) {
@@ -187,11 +264,10 @@ func TestOnlyWhatIsEnabledOrEnrolledIsOffered(t *testing.T) {
 		q := anyQuestion.Draw(t, "question")
 		for _, d := range []mfa.Decision{mfa.Decide(q), mfa.SetUpNow(q)} {
 			for _, m := range d.Methods {
-				setsUp := q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired
+				own := m == idp.MethodTOTP || m == idp.MethodPasskey
 				offered := m == idp.MethodEmail && q.Policy.EmailCode && q.Enrolled.Works(idp.MethodEmail) ||
-					m == idp.MethodRecovery && q.Enrolled.Works(idp.MethodRecovery) ||
-					m == idp.MethodTOTP && q.Enrolled.Works(idp.MethodTOTP) ||
-					m == idp.MethodTOTP && !q.Enrolled.Possesses() && setsUp && d.Outcome != mfa.Challenge
+					(own || m == idp.MethodRecovery) && q.Enrolled.Works(m) ||
+					own && (question{Question: q}).setsUp(m) && d.Outcome != mfa.Challenge
 				if !offered {
 					t.Fatalf("%+v offers %s", d, m)
 				}
@@ -217,7 +293,7 @@ func TestEveryOfferedMethodLeadsOn(t *testing.T) {
 				challenged = true
 				method = rapid.SampledFrom(d.Methods).Draw(t, "method")
 			}
-			if d.Outcome == mfa.Choose && method == idp.MethodTOTP {
+			if d.Outcome == mfa.Choose && method != idp.MethodEmail {
 				next = mfa.SetUpNow
 			} else {
 				q = with(q, method)
@@ -231,15 +307,24 @@ func TestEveryOfferedMethodLeadsOn(t *testing.T) {
 		if d.Outcome == mfa.Stuck && challenged {
 			t.Fatal("stuck after a method that was offered")
 		}
-		if d.Outcome == mfa.SetUp && mfa.Decide(with(q, idp.MethodTOTP)).Outcome != mfa.Satisfied {
+		if d.Outcome != mfa.SetUp {
+			return
+		}
+		// Of a choice, each is enough for the policy; the request may ask for one of them.
+		method := rapid.SampledFrom(d.Methods).Draw(t, "set up")
+		if along[mfa.Decide(with(q, method)).Outcome] < along[mfa.SetUp] {
 			t.Fatal("the set-up does not help")
 		}
 	})
 }
 
-// with is a question after one more proof.
+// with is a question after one more proof, of the strongest factor that the person has.
 func with(q mfa.Question, m idp.Method) mfa.Question {
-	q.Proofs = append(slices.Clone(q.Proofs), idp.Proof{Method: m, At: q.Now})
+	p := idp.Proof{Method: m, At: q.Now}
+	if slices.ContainsFunc(q.Enrolled, func(f mfa.Factor) bool { return f.Method == m && f.Hardware }) {
+		p.AMR = []string{"hwk"}
+	}
+	q.Proofs = append(slices.Clone(q.Proofs), p)
 	return q
 }
 

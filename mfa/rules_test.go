@@ -2,6 +2,7 @@ package mfa_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ var proofChoices = [][]idp.Proof{
 	{{}, when(password, longAgo), when(password, before), when(password, justNow), byMail(when(password, justNow))},
 	{{}, when(email, longAgo), when(email, before), when(email, justNow)},
 	{{}, when(app, justNow), when(recovery, longAgo)},
-	{{}, when(passkey, before)},
+	{{}, when(passkey, before), when(touched, before)},
 	{{}, when(entra, before)},
 }
 
@@ -61,7 +62,7 @@ var (
 	}
 	demands = []idp.Demand{
 		noDemand, asks(idp.ACRPassword), asks(idp.ACRTwoStep), asks(idp.ACRMFA), asks(idp.ACRRefedsMFA), asks(idp.ACRPasskey),
-		asks(idp.ACRPasskey, idp.ACRTwoStep), asks(idp.ACRFederated, idp.ACRPasskey),
+		asks(idp.ACRHardware), asks(idp.ACRPasskey, idp.ACRTwoStep), asks(idp.ACRFederated, idp.ACRPasskey),
 		{MaxAge: 30 * time.Minute},
 		{MaxAge: idp.NoMaxAge, Since: now.Add(-2 * time.Minute)},
 		{MaxAge: idp.NoMaxAge, Since: now.Add(-2 * time.Minute), ACRValues: []idp.ACR{idp.ACRMFA}},
@@ -69,17 +70,26 @@ var (
 	enrolments = []mfa.Enrolled{
 		nothing, enrolled, noCodes, codesOnly, locked,
 		noEmail(nothing), noEmail(enrolled), noEmail(noCodes), noEmail(codesOnly), noEmail(locked),
+		keyed, keyAlone, keyLocked, appAndKey, hardware, noEmail(keyLocked),
 	}
 )
 
-// everyQuestion is all combinations under one policy.
+// everyQuestion is all combinations under one policy; without GATEHOUSE_TEST_ALL, one in
+// seven: no list has a length that seven divides, so all pairs come up.
 func everyQuestion(policy idp.Policy, yield func(question) bool) {
+	all, n := os.Getenv("GATEHOUSE_TEST_ALL") != "", 0
 	for _, proofs := range everySetOfProofs() {
 		for _, d := range demands {
 			counting := counting(proofs, d)
 			for _, o := range overrides {
 				for _, e := range enrolments {
-					q := question{mfa.Question{Policy: policy, Override: o, Demand: d, Proofs: proofs, Enrolled: e, Now: now}, counting}
+					if n++; !all && n%7 != 0 {
+						continue
+					}
+					q := question{mfa.Question{
+						Policy: policy, Override: o, Demand: d, Proofs: proofs, Enrolled: e, Now: now,
+						Privileged: policy == rolesPolicy,
+					}, counting}
 					if !yield(q) {
 						return
 					}
@@ -119,7 +129,19 @@ func (q question) recently(methods ...idp.Method) bool {
 }
 
 func (q question) federated() bool { return q.proves(idp.MethodFederated) }
-func (q question) firstStep() bool { return q.proves(idp.MethodPassword, idp.MethodPasskey) }
+func (q question) firstStep() bool { return q.proves(idp.MethodPassword) || q.alone() }
+
+// alone: a passkey whose owner was verified is both steps.
+func (q question) alone() bool {
+	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool { return p.Method == idp.MethodPasskey && p.Verified })
+}
+
+func (q question) recentFirst() bool {
+	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool {
+		first := p.Method == idp.MethodPassword || p.Method == idp.MethodPasskey && p.Verified
+		return first && !p.At.Before(now.Add(-10*time.Minute))
+	})
+}
 
 func (q question) byMail() bool {
 	return slices.ContainsFunc(q.counting, func(p idp.Proof) bool { return p.ByMail })
@@ -127,8 +149,13 @@ func (q question) byMail() bool {
 
 // strong tells whether the proofs are mfa, usual whether they are two-step.
 func (q question) strong() bool {
-	return q.proves(idp.MethodPasskey) ||
+	return q.resistant() ||
 		q.proves(idp.MethodPassword, idp.MethodFederated) && q.proves(idp.MethodTOTP, idp.MethodRecovery)
+}
+
+// resistant tells whether they are phr.
+func (q question) resistant() bool {
+	return q.alone() || q.proves(idp.MethodPassword, idp.MethodFederated) && q.proves(idp.MethodPasskey)
 }
 
 func (q question) usual() bool {
@@ -143,7 +170,11 @@ func (q question) meets(acr idp.ACR) bool {
 	case idp.ACRMFA, idp.ACRRefedsMFA:
 		return q.strong()
 	case idp.ACRPasskey:
-		return q.proves(idp.MethodPasskey)
+		return q.resistant()
+	case idp.ACRHardware:
+		return q.resistant() && slices.ContainsFunc(q.counting, func(p idp.Proof) bool {
+			return p.Method == idp.MethodPasskey && slices.Contains(p.AMR, "hwk")
+		})
 	case idp.ACRPassword:
 		return q.proves(idp.MethodPassword) || q.usual()
 	case idp.ACRFederated:
@@ -163,12 +194,18 @@ func (q question) meetsOverride() bool {
 // meetsPolicy: an override that says something stands in the policy's place.
 func (q question) meetsPolicy() bool {
 	switch {
-	case q.Override.Mode == idp.OverrideOff, q.Override.Mode == idp.OverrideRequired:
+	case q.Override.Mode == idp.OverrideOff:
+		return true
+	case q.Policy == rolesPolicy:
+		return q.resistant()
+	case q.Override.Mode == idp.OverrideRequired:
 		return true
 	case q.Policy.EmailCode:
 		return q.usual()
 	case q.Policy.Authenticator:
 		return q.strong()
+	case q.Policy.Passkey:
+		return q.resistant()
 	}
 	return true
 }
@@ -184,13 +221,59 @@ func (q question) complete() bool {
 // with is the question after one more proof.
 func (q question) with(m idp.Method) question {
 	p := idp.Proof{Method: m, At: now}
+	if m == idp.MethodPasskey && slices.ContainsFunc(q.Enrolled, func(f mfa.Factor) bool { return f.Hardware }) {
+		p.AMR = []string{"hwk"}
+	}
 	q.Proofs, q.counting = append(slices.Clip(q.Proofs), p), append(slices.Clip(q.counting), p)
 	return q
 }
 
-// setsUp: policy or override want people to have an authenticator.
-func (q question) setsUp() bool {
-	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired
+// setsUp: policy, override or permissions want people to have an authenticator, or a
+// passkey.
+func (q question) setsUp(m idp.Method) bool {
+	resistant := q.Override.Mode == idp.OverrideRequired && q.Override.MinACR == idp.ACRPasskey ||
+		q.Policy == rolesPolicy && q.Override.Mode != idp.OverrideOff
+	if m == idp.MethodPasskey {
+		return q.Policy.Passkey || resistant
+	}
+	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired && !q.Policy.Passkey && !resistant
+}
+
+var possessions = []idp.Method{idp.MethodTOTP, idp.MethodPasskey}
+
+// wanted are the possessions that a set-up here is of: those that leave nothing missing.
+func (q question) wanted() []idp.Method {
+	return slices.DeleteFunc(slices.Clone(possessions), func(m idp.Method) bool {
+		return !q.setsUp(m) || !q.adding(m).complete()
+	})
+}
+
+// adding is the question after the proof of a new factor, which no maker vouches for.
+func (q question) adding(m idp.Method) question {
+	q.Enrolled = nil
+	return q.with(m)
+}
+
+// could tells whether an enrolled possession, stopped or not, would leave nothing missing.
+func (q question) could() bool {
+	return slices.ContainsFunc(possessions, func(m idp.Method) bool { return q.Enrolled.Has(m) && q.with(m).complete() })
+}
+
+// stronger: a person has possessions, and none that is enough.
+func (q question) stronger() bool { return q.Enrolled.Possesses() && !q.could() && len(q.wanted()) > 0 }
+
+// strongest are the methods that a person sets up something stronger with.
+func (q question) strongest() []idp.Method {
+	first := idp.MethodTOTP
+	if q.Enrolled.Has(idp.MethodPasskey) {
+		first = idp.MethodPasskey
+	}
+	return []idp.Method{first, idp.MethodRecovery}
+}
+
+// replaces: a recovery code is not enough, and leads to a new possession.
+func (q question) replaces() bool {
+	return q.Enrolled.Possesses() && q.could() && len(q.wanted()) > 0 && !q.with(idp.MethodRecovery).complete()
 }
 
 // helps tells whether a second step that works is enabled for this person and
@@ -198,20 +281,29 @@ func (q question) setsUp() bool {
 // the policy does not name it, where the policy's email code would not.
 func (q question) helps(m idp.Method) bool {
 	if !q.with(m).complete() {
-		return false
+		return m == idp.MethodRecovery && q.replaces() && q.Enrolled.Works(m)
 	}
 	mailDoes := q.Policy.EmailCode && q.Enrolled.Works(idp.MethodEmail) && q.with(idp.MethodEmail).complete() &&
 		!(q.Enrolled.Possesses() && q.byMail())
 	switch m {
 	case idp.MethodEmail:
 		return mailDoes
-	case idp.MethodTOTP:
-		return q.Enrolled.Works(idp.MethodTOTP) && (q.setsUp() || !mailDoes)
+	case idp.MethodTOTP, idp.MethodPasskey:
+		return q.Enrolled.Works(m) && (q.setsUp(m) || !mailDoes)
 	case idp.MethodRecovery:
-		return q.Enrolled.Works(idp.MethodRecovery) && (q.setsUp() || !mailDoes)
-	case idp.MethodPassword, idp.MethodPasskey, idp.MethodFederated:
+		return q.Enrolled.Works(idp.MethodRecovery) && (len(q.wanted()) > 0 || !mailDoes)
+	case idp.MethodPassword, idp.MethodFederated:
 	}
 	return false
+}
+
+// helpful are the methods that help, in the order in which they are offered.
+func (q question) helpful() []idp.Method {
+	order := []idp.Method{idp.MethodTOTP, idp.MethodPasskey, idp.MethodEmail, idp.MethodRecovery}
+	if q.stronger() {
+		return slices.DeleteFunc(q.strongest(), func(m idp.Method) bool { return !q.Enrolled.Works(m) })
+	}
+	return slices.DeleteFunc(order, func(m idp.Method) bool { return !q.helps(m) })
 }
 
 // rules are what has to hold of every decision, in words, and when it does not.
@@ -229,65 +321,59 @@ var rules = []struct {
 		return !q.federated() && !q.firstStep() && d.Outcome != mfa.FirstStep
 	}},
 	{"a first step is asked for again only before a set-up", func(q question, d mfa.Decision) bool {
-		setUp := q.setsUp() && !q.Enrolled.Possesses() && !q.recently(idp.MethodPassword, idp.MethodPasskey)
+		setUp := len(q.wanted()) > 0 && !q.Enrolled.Possesses() && !q.recentFirst()
 		return d.Outcome == mfa.FirstStep && q.firstStep() && !setUp
 	}},
 	{"asking names methods, and nothing else does", func(_ question, d mfa.Decision) bool {
 		return (len(d.Methods) > 0) != (d.Outcome >= mfa.Challenge && d.Outcome <= mfa.SetUp)
 	}},
-	{"a challenge names what helps: the app, then the email code, then paper", func(q question, d mfa.Decision) bool {
-		if d.Outcome != mfa.Challenge {
-			return false
-		}
-		order := []idp.Method{idp.MethodTOTP, idp.MethodEmail, idp.MethodRecovery}
-		helpful := slices.DeleteFunc(order, func(m idp.Method) bool { return !q.helps(m) })
-		return !slices.Equal(d.Methods, helpful)
+	{"a challenge names what helps: what people set up, then the email code, then paper", func(q question, d mfa.Decision) bool {
+		return d.Outcome == mfa.Challenge && !slices.Equal(d.Methods, q.helpful())
 	}},
-	{"a choice is for people without an app, where app and email code would do", func(q question, d mfa.Decision) bool {
-		free := !q.Enrolled.Possesses() && q.setsUp() && !q.federated() && q.firstStep() && !q.complete() &&
-			q.helps(idp.MethodEmail) && q.with(idp.MethodTOTP).complete()
-		named := slices.Equal(d.Methods, []idp.Method{idp.MethodTOTP, idp.MethodEmail})
+	{"a choice is for people without a possession, where one and the email code would do", func(q question, d mfa.Decision) bool {
+		free := !q.Enrolled.Possesses() && !q.federated() && q.firstStep() && !q.complete() &&
+			q.helps(idp.MethodEmail) && len(q.wanted()) > 0
+		named := slices.Equal(d.Methods, append(q.wanted(), idp.MethodEmail))
 		return (d.Outcome == mfa.Choose) != free || d.Outcome == mfa.Choose && !named
 	}},
-	{"nobody enrols who has an authenticator, even a disabled one", func(q question, d mfa.Decision) bool {
-		return q.Enrolled.Possesses() && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
+	{"who has a possession, even a disabled one, enrols only a stronger one, or on a code from paper", func(q question, d mfa.Decision) bool {
+		proved := q.stronger() && q.recently(q.strongest()...) || q.replaces() && q.recently(idp.MethodRecovery)
+		return q.Enrolled.Possesses() && (d.Outcome == mfa.SetUp && !proved || d.Outcome == mfa.ProveEmail)
 	}},
 	{"a request alone makes nobody enrol", func(q question, d mfa.Decision) bool {
-		return !q.setsUp() && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
+		return len(q.wanted()) == 0 && (d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail)
 	}},
-	{"an authenticator rests on a recent first step", func(q question, d mfa.Decision) bool {
+	{"the first possession rests on a recent first step", func(q question, d mfa.Decision) bool {
 		resting := d.Outcome == mfa.SetUp || d.Outcome == mfa.ProveEmail
-		return resting && !q.recently(idp.MethodPassword, idp.MethodPasskey)
+		return resting && !q.Enrolled.Possesses() && !q.recentFirst()
 	}},
 	{"while email codes are on, it rests on a recent one", func(q question, d mfa.Decision) bool {
-		return d.Outcome == mfa.SetUp && q.Policy.EmailCode && !q.recently(idp.MethodEmail)
+		return d.Outcome == mfa.SetUp && q.Policy.EmailCode && !q.Enrolled.Possesses() && !q.recently(idp.MethodEmail)
 	}},
 	{"the email code before a set-up is asked for once, where it is on and works", func(q question, d mfa.Decision) bool {
 		wrong := !q.Policy.EmailCode || !q.Enrolled.Works(idp.MethodEmail) || q.recently(idp.MethodEmail)
 		return d.Outcome == mfa.ProveEmail && (wrong || !slices.Equal(d.Methods, []idp.Method{idp.MethodEmail}))
 	}},
-	{"a set-up is of an authenticator and leaves nothing missing", func(q question, d mfa.Decision) bool {
+	{"a set-up is of what is wanted and leaves nothing missing", func(q question, d mfa.Decision) bool {
 		if d.Outcome != mfa.SetUp && d.Outcome != mfa.ProveEmail {
 			return false
 		}
-		app := slices.Equal(d.Methods, []idp.Method{idp.MethodTOTP})
-		return !q.with(idp.MethodTOTP).complete() || q.helps(idp.MethodEmail) || d.Outcome == mfa.SetUp && !app
+		return len(q.wanted()) == 0 || q.helps(idp.MethodEmail) || d.Outcome == mfa.SetUp && !slices.Equal(d.Methods, q.wanted())
 	}},
 	{"stuck are those whose factors are disabled, when none that works helps", func(q question, d mfa.Decision) bool {
 		if d.Outcome != mfa.Stuck {
 			return false
 		}
-		disabled := q.Enrolled.Possesses() && !q.Enrolled.Works(idp.MethodTOTP) || !q.Enrolled.Works(idp.MethodEmail) && q.Policy.EmailCode
-		return (!disabled || !q.with(idp.MethodTOTP).complete() ||
-			q.helps(idp.MethodTOTP) || q.helps(idp.MethodEmail) || q.helps(idp.MethodRecovery))
+		stopped := func(m idp.Method) bool { return q.Enrolled.Has(m) && !q.Enrolled.Works(m) }
+		mailbox := !q.Enrolled.Works(idp.MethodEmail) && q.Policy.EmailCode
+		wouldHelp := q.could() || len(q.wanted()) > 0 || mailbox && q.with(idp.MethodEmail).complete()
+		return !slices.ContainsFunc(possessions, stopped) && !mailbox || !wouldHelp || len(q.helpful()) > 0
 	}},
 	{"refused is only what nothing here could prove", func(q question, d mfa.Decision) bool {
 		if d.Outcome != mfa.Unreachable || q.federated() {
 			return false
 		}
-		could := q.helps(idp.MethodTOTP) || q.helps(idp.MethodEmail) || q.helps(idp.MethodRecovery)
-		mightSetUp := (q.Enrolled.Possesses() || q.setsUp()) && q.with(idp.MethodTOTP).complete()
-		return could || mightSetUp
+		return len(q.helpful()) > 0 || q.could() || len(q.wanted()) > 0
 	}},
 	{"after a mailed link somebody with an authenticator is offered no email code", func(q question, d mfa.Decision) bool {
 		return q.byMail() && q.Enrolled.Possesses() && slices.Contains(d.Methods, idp.MethodEmail)
@@ -298,7 +384,7 @@ var rules = []struct {
 const enough = 5
 
 func TestEveryDecisionFollowsTheRules(t *testing.T) {
-	for _, policy := range policies {
+	for _, policy := range append(slices.Clone(policies), rolesPolicy) {
 		t.Run(policyName(policy), func(t *testing.T) {
 			t.Parallel()
 			told, seen := map[string]bool{}, map[mfa.Outcome]int{}
@@ -322,7 +408,9 @@ func TestEveryDecisionFollowsTheRules(t *testing.T) {
 
 // outcomesOf is how many kinds of answers there are under each policy. Without a
 // policy, overrides still enrol people. Email codes are needed for choices.
-var outcomesOf = map[idp.Policy]int{noPolicy: 6, appPolicy: 6, mailPolicy: 8, bothPolicy: 8}
+var outcomesOf = map[idp.Policy]int{
+	noPolicy: 6, appPolicy: 6, mailPolicy: 8, bothPolicy: 8, keyPolicy: 6, ownPolicy: 6, allPolicy: 8, rolesPolicy: 8,
+}
 
 func policyName(p idp.Policy) string {
 	switch p {
@@ -332,6 +420,14 @@ func policyName(p idp.Policy) string {
 		return "email code"
 	case bothPolicy:
 		return "both"
+	case keyPolicy:
+		return "passkey"
+	case ownPolicy:
+		return "authenticator and passkey"
+	case allPolicy:
+		return "all three"
+	case rolesPolicy:
+		return "passkey for roles"
 	}
 	return "none"
 }
@@ -343,6 +439,9 @@ func (q question) String() string {
 		text += fmt.Sprintf(" %s -%s", p.Method, now.Sub(p.At))
 		if p.ByMail {
 			text += " by mail"
+		}
+		if p.Verified {
+			text += " verified"
 		}
 	}
 	o, d := q.Override, q.Demand

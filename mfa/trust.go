@@ -12,7 +12,7 @@ import (
 // proved there: they are never excused. At most a policy's "mfa" is left out: a browser that is
 // known resists no phishing.
 func (q Question) excused(s *proven, d Decision) bool {
-	policy := policyRank(q.Policy, q.Override)
+	policy := q.policyRank()
 	switch {
 	case q.Override.Mode == idp.OverrideRequired, s.rank() < q.AtLeast.Rank(), q.unproved(), q.passwordByMail():
 		return false

@@ -152,11 +152,12 @@ func trustTable() string {
 			for _, proof := range []idp.Method{idp.MethodEmail, idp.MethodTOTP} {
 				var cells []string
 				for _, d := range demandColumns[:3] {
-					q := asked{policy: policy, override: override, proofs: pwd, enrolled: mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodEmail}}, demand: d}.question()
+					c := asked{policy: policy, override: override, proofs: pwd, enrolled: mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodEmail}}, demand: d}
+					q := c.question()
 					q.Trusted = mfa.Of(proof).ACR
-					cells = append(cells, inWords(mfa.Decide(q)))
+					cells = append(cells, c.inWords(mfa.Decide(q)))
 				}
-				proved := inWords(mfa.Decision{Outcome: mfa.Challenge, Methods: []idp.Method{proof}})
+				proved := asked{}.inWords(mfa.Decision{Outcome: mfa.Challenge, Methods: []idp.Method{proof}})
 				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", policyTitles[i], overrideTitles[j], proved, strings.Join(cells, " | "))
 			}
 		}

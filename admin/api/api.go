@@ -15,7 +15,6 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/authz"
-	"gatehouse/mfa"
 )
 
 // Base is the path below the issuer's that everything here has.
@@ -196,16 +195,16 @@ func (a *API) identify(ctx context.Context, token string) (authz.Actor, idp.ACR,
 		return actor, "", err
 	}
 	// As the console, this asks for a second step whatever the policies say.
-	if !mfa.StrongEnough(idp.Policy{}, idp.Override{Mode: idp.OverrideRequired}, access.Proofs, "", idp.Now()) {
-		return authz.Actor{}, "", errSecondStep
+	proved, err := a.cfg.Manage.Self.StrongStep(ctx, access.UserID, access.Proofs)
+	if err == nil && proved.Missing != "" {
+		return authz.Actor{}, proved.Missing, errSecondStep
 	}
-	acr, at, err := a.cfg.Manage.Self.StrongStep(ctx, access.UserID, access.Proofs)
 	if err != nil {
-		return authz.Actor{}, acr, err
+		return authz.Actor{}, "", err
 	}
-	actor, err := a.cfg.Manage.Authz.ActorOf(ctx, access.UserID, at)
+	actor, err := a.cfg.Manage.Authz.ActorOf(ctx, access.UserID, proved.At)
 	actor.Repeats = true
-	return actor, acr, err
+	return actor, proved.ACR, err
 }
 
 // presented reads the one place of a token here (RFC 6750 section 2.1, RFC 9449 section 7.1).

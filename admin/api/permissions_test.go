@@ -11,6 +11,7 @@ import (
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/connections"
+	"gatehouse/idp/manage/populations"
 )
 
 // objects are what the paths of requests name.
@@ -159,5 +160,50 @@ func TestAnEmailCodeIsNoFreshStepOfACallerWithAnAuthenticator(t *testing.T) {
 	}
 	if a := o.ask("phone", "createRole", "/roles", body); a.status != http.StatusCreated {
 		t.Errorf("the app: %d %s", a.status, a.body)
+	}
+}
+
+// Where a policy asks people with permissions for a passkey, a caller without one is told
+// so at every request; a recovery code stands in for it on one's own account alone.
+func TestPeopleWithPermissionsNeedThePasskeyThatThePolicyAsksFor(t *testing.T) {
+	o := open(t, idptest.Alone(t).URL)
+	admin := o.someone(idp.Agents, idp.RoleAdmin)
+	now := idp.Now()
+	key := &idp.Passkey{CredentialID: []byte("credential"), PublicKey: []byte("key")}
+	idptest.Must(t, o.Store.CreateFactor(t.Context(), idp.Factor{
+		ID: idp.NewID(), UserID: admin.ID, Method: idp.MethodPasskey, Passkey: key, CreatedAt: now, LastUsedAt: now,
+	}))
+	token := func(name string, proofs ...idp.Proof) {
+		o.tokens[name] = idp.AdminAccess{UserID: admin.ID, ClientID: "app", Scopes: []string{idp.AdminScope}, Proofs: proofs}
+	}
+	password := idp.Proof{Method: idp.MethodPassword, At: now}
+	token("totp", password, idp.Proof{Method: idp.MethodTOTP, At: now})
+	token("paper", password, idp.Proof{Method: idp.MethodRecovery, At: now})
+	token("passkey", idp.Proof{Method: idp.MethodPasskey, Verified: true, At: now})
+	body := object{"name": "Mine", "permissions": []string{}, "reason": "ticket 7"}
+	if a := o.ask("totp", "listRoles", "/roles", nil); a.status != http.StatusOK {
+		t.Fatalf("before: %d %s", a.status, a.body)
+	}
+	for _, name := range []string{"totp", "paper"} {
+		a := o.ask(name, "createRole", "/roles", body)
+		want(t, "an act on others after "+name, a, http.StatusUnauthorized, "insufficient_user_authentication")
+	}
+
+	p, err := o.Store.Population(t.Context(), idp.Agents)
+	idptest.Must(t, err)
+	p.Policy.PasskeyForRoles = true
+	_, err = o.Manage.Populations.SavePolicy(t.Context(), authz.System(), populations.Change[idp.Policy]{
+		ID: idp.Agents, To: p.Policy, Apply: populations.OnNextLogin, PasswordAlone: true, Reason: "x",
+	})
+	idptest.Must(t, err)
+	for _, name := range []string{"totp", "paper"} {
+		a := o.ask(name, "listRoles", "/roles", nil)
+		want(t, "a look after "+name, a, http.StatusUnauthorized, "insufficient_user_authentication")
+		if got := a.header.Get("WWW-Authenticate"); !strings.Contains(got, `acr_values="phr"`) {
+			t.Errorf("%s: asked for %s", name, got)
+		}
+	}
+	if a := o.ask("passkey", "createRole", "/roles", body); a.status != http.StatusCreated {
+		t.Errorf("the passkey: %d %s", a.status, a.body)
 	}
 }

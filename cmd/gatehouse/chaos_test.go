@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,7 +15,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,8 +49,10 @@ type chaos struct {
 	t        *testing.T
 	replicas [2]*process
 	proxy    *balancer
-	cluster  *cluster // nil on SQLite
-	db       *sql.DB  // for what the ledger looks up at the end
+	cluster  *cluster      // nil on SQLite
+	wire     *idptest.Wire // between replicas and PostgreSQL, or nil
+	disk     *disk         // of the database, or nil
+	db       *sql.DB       // for what the ledger looks up at the end
 	box      *idptest.Mailbox
 	admin    *apiclient.Client
 	apps     map[string]oauth2.Config // by population
@@ -81,28 +83,59 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-func chaosOnSQLite(t *testing.T) *chaos { return newChaos(t, idptest.SQLite(t), nil) }
+func chaosOnSQLite(t *testing.T) *chaos {
+	on := smallDisk(t)
+	folder := ""
+	if on != nil {
+		folder = on.sub("data")
+	}
+	c := newChaos(t, where{folder: folder})
+	c.disk = on
+	return c
+}
 
 // chaosOnPostgres takes settings of PostgreSQL: with synchronous_commit=off a run must lose
 // writes.
 func chaosOnPostgres(t *testing.T) *chaos {
-	cluster := newCluster(t, strings.Fields(os.Getenv(chaosPostgres))...)
+	on := smallDisk(t)
+	folder := idptest.Folder(t)
+	if on != nil {
+		folder = on.sub("postgres")
+	}
+	cluster := newClusterIn(t, folder, strings.Fields(os.Getenv(chaosPostgres))...)
 	cluster.start()
-	return newChaos(t, cluster.url(), cluster)
+	wire := idptest.NewWire(t, cluster.url())
+	c := newChaos(t, where{reached: wire.URL, database: cluster.url()})
+	c.cluster, c.wire, c.disk = cluster, wire, on
+	return c
 }
 
-func newChaos(t *testing.T, database string, on *cluster) *chaos {
+// smallDisk is nil where none can be had.
+func smallDisk(t *testing.T) *disk {
+	t.Helper()
+	d, err := newDisk(t)
+	if err != nil {
+		t.Logf("no disk becomes full: %v", err)
+	}
+	return d
+}
+
+// where is the database of a run: a folder of SQLite's, or a PostgreSQL as replicas reach it and
+// itself.
+type where struct{ folder, reached, database string }
+
+func newChaos(t *testing.T, at where) *chaos {
 	t.Helper()
 	patient := &patient{TB: t, ctx: t.Context()}
 	c := &chaos{
-		ledger: newLedger(), t: t, cluster: on, proxy: newBalancer(patient), box: idptest.NewMailbox(patient),
+		ledger: newLedger(), t: t, proxy: newBalancer(patient), box: idptest.NewMailbox(patient),
 		apps: map[string]oauth2.Config{}, patient: patient,
 	}
 	log, err := os.Create(filepath.Join(t.TempDir(), "replicas.log"))
 	idptest.Must(t, err)
 	t.Cleanup(func() { _ = log.Close() })
-	first := installed(t, database, func(p *process) {
-		p.served, p.drain, p.log = c.proxy.URL, "500ms", log
+	first := installed(t, cmp.Or(at.reached, "sqlite:"), func(p *process) {
+		p.served, p.drain, p.log, p.data = c.proxy.URL, "500ms", log, at.folder
 		p.serving = []string{
 			"--trusted-proxies", "127.0.0.1", "--smtp-server", c.box.Address, "--smtp-security", "none", "--mail-from", "RTX <no-reply@rtx.example>",
 		}
@@ -112,10 +145,7 @@ func newChaos(t *testing.T, database string, on *cluster) *chaos {
 		c.proxy.set(p, true)
 		go c.proxy.watch(t.Context(), p)
 	}
-	if on == nil {
-		database = "sqlite:" + filepath.Join(first.flags[1], "gatehouse.db")
-	}
-	c.db = idptest.Outside(t, database)
+	c.db = idptest.Outside(t, cmp.Or(at.database, "sqlite:"+filepath.Join(first.data, "gatehouse.db")))
 	c.admin, err = apiclient.New(t.Context(), apiclient.Config{Issuer: first.issuer(), ClientID: first.service.ID, ClientSecret: first.service.Secret})
 	idptest.Must(t, err)
 	c.furnish(first)
@@ -203,34 +233,6 @@ func (c *chaos) run(length time.Duration, disturb func(context.Context)) {
 	stop()
 	working.Wait()
 	c.patient.ctx = c.t.Context()
-}
-
-// disturb does one thing after the other to replicas and database until ctx ends. They run
-// when it returns.
-func (c *chaos) disturb(ctx context.Context) {
-	for rest(ctx, time.Duration(100+rand.IntN(1200))*time.Millisecond) {
-		p := c.replicas[rand.IntN(2)]
-		switch n := rand.IntN(20); {
-		case n < 5 && c.cluster != nil:
-			c.cluster.end(syscall.SIGKILL)
-			c.count("PostgreSQL killed")
-			rest(ctx, time.Duration(rand.IntN(500))*time.Millisecond)
-			c.cluster.start()
-		case n < 15:
-			p.kill()
-			c.count("replicas killed")
-			p.start()
-		case n < 17:
-			p.stop()
-			c.count("replicas drained")
-			p.start()
-		default:
-			idptest.Must(c.t, p.cmd.Process.Signal(syscall.SIGSTOP))
-			c.count("replicas stopped for a while")
-			rest(ctx, time.Duration(500+rand.IntN(2500))*time.Millisecond)
-			idptest.Must(c.t, p.cmd.Process.Signal(syscall.SIGCONT))
-		}
-	}
 }
 
 // rest waits, and tells whether ctx goes on.

@@ -153,7 +153,7 @@ func (l *ledger) sum() sums {
 	defer l.mu.Unlock()
 	s := sums{
 		Lost: l.lostInAll, Doubled: l.doubledInAll, Done: l.counts, Races: l.races, Acknowledged: l.acknowledged, Requests: l.requests, GivenUp: l.notes,
-		Kills: l.counts["replicas killed"] + l.counts["PostgreSQL killed"],
+		Kills: l.counts[replicasKilled] + l.counts[postgresKilled],
 	}
 	for _, n := range l.races {
 		s.RacesInAll += n

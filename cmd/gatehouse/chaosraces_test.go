@@ -19,30 +19,51 @@ import (
 	"gatehouse/idp/idptest"
 )
 
-// racers are how many try the same thing at once, in turn at both replicas.
-const racers = 8
+// racers is how many try the same thing at once, in turn at both replicas.
+func racers() int { return 3 + rand.IntN(2) }
 
-// race has racers try something, each at one of the replicas, and puts down how many won: a
-// racer returns what it won, or nothing.
-func (c *chaos) race(what string, try func(i int, base string) string) []string {
-	return c.among(racers, what, try)
+// tried is what came of a racer's attempt: whether it had an answer that is no fault, and what
+// it won, if anything.
+type tried struct {
+	answered bool
+	won      string
 }
 
-func (c *chaos) among(n int, what string, try func(i int, base string) string) []string {
-	won := idptest.Race(n, func(i int) string { return try(i, "http://"+c.replicas[i%len(c.replicas)].address) })
-	won = slices.DeleteFunc(won, func(s string) bool { return s == "" })
-	c.raced(what, len(won))
+// race has racers try something, each at one of the replicas, and puts down how many won.
+func (c *chaos) race(what string, try func(i int, base string) tried) []string {
+	return c.among(racers(), what, try)
+}
+
+// among is a race of so many. It is none where fewer than two had an answer.
+func (c *chaos) among(n int, what string, try func(i int, base string) tried) (won []string) {
+	answered := 0
+	for _, r := range idptest.Race(n, func(i int) tried { return try(i, "http://"+c.replicas[i%len(c.replicas)].address) }) {
+		if r.answered {
+			answered++
+		}
+		if r.won != "" {
+			won = append(won, r.won)
+		}
+	}
+	if answered > 1 || len(won) > 1 {
+		c.raced(what, len(won))
+	}
 	return won
+}
+
+// wonIf is what is won where that has no name.
+func wonIf(yes bool) string {
+	if yes {
+		return "won"
+	}
+	return ""
 }
 
 // tokenRace is one at the token endpoint.
 func (c *chaos) tokenRace(what string, app oauth2.Config, form url.Values) {
-	c.race(what, func(_ int, base string) string {
+	c.race(what, func(_ int, base string) tried {
 		a, err := c.send(base, "/token", app, clone(form))
-		if err != nil || a.status != http.StatusOK {
-			return ""
-		}
-		return a.text("access_token")
+		return tried{err == nil && a.status < 500, a.text("access_token")}
 	})
 }
 
@@ -56,23 +77,36 @@ func clone(form url.Values) url.Values {
 
 // raceByToken races what costs no password.
 func (c *chaos) raceByToken(tb testing.TB, p *person) {
-	switch rand.IntN(8) {
+	switch rand.IntN(6) {
 	case 0:
-		code, verifier := c.code(tb, p)
-		c.tokenRace("authorization code", c.apps[p.population], codeForm(code, verifier))
-	case 1:
 		c.racePushed(tb, p)
-	case 2:
+	case 1:
 		c.raceDevice(tb, p)
-	case 3, 4:
-		assertion := c.key.Assertion(c.proxy.URL, c.keyed, nil)
-		c.tokenRace("client assertion", oauth2.Config{ClientID: c.keyed}, url.Values{
-			"grant_type": {"client_credentials"}, "client_assertion": {assertion},
-			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-		})
+	case 2:
+		for range several {
+			code, verifier := c.code(tb, p)
+			c.tokenRace("authorization code", c.apps[p.population], codeForm(code, verifier))
+		}
+	case 3:
+		for range several {
+			c.raceAssertion()
+		}
 	default:
-		c.raceRefresh(tb, p)
+		for range several {
+			c.raceRefresh(tb, p)
+		}
 	}
+}
+
+// several is how often what is raced cheaply is raced in a row.
+const several = 20
+
+func (c *chaos) raceAssertion() {
+	assertion := c.key.Assertion(c.proxy.URL, c.keyed, nil)
+	c.tokenRace("client assertion", oauth2.Config{ClientID: c.keyed}, url.Values{
+		"grant_type": {"client_credentials"}, "client_assertion": {assertion},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+	})
 }
 
 // raceRefresh has all racers refresh by one token: each may get the successor, and there is
@@ -82,21 +116,23 @@ func (c *chaos) raceRefresh(tb testing.TB, p *person) {
 		code, verifier := c.code(tb, p)
 		p.refresh = c.redeemed(tb, p, code, verifier).text("refresh_token")
 	}
-	answers := make([]answer, racers)
-	idptest.Race(racers, func(i int) error {
+	answers := idptest.Race(racers(), func(i int) answer {
 		a, err := c.send("http://"+c.replicas[i%len(c.replicas)].address, "/token", c.apps[p.population], refreshForm(p))
-		if err == nil && a.status < 500 {
-			answers[i] = a
+		if err != nil || a.status >= 500 {
+			return answer{}
 		}
-		return err
+		return a
 	})
-	successors := map[string]answer{}
+	successors, answered := map[string]answer{}, 0
 	for _, a := range answers {
 		if a.status != 0 {
 			successors[a.text("refresh_token")] = a
+			answered++
 		}
 	}
-	c.raced("refresh token", len(successors))
+	if answered > 1 {
+		c.raced("refresh token", len(successors))
+	}
 	for _, a := range successors {
 		c.successor(p, a)
 	}
@@ -115,23 +151,24 @@ func (c *chaos) racePushed(tb testing.TB, p *person) {
 		tb.Fatalf("push: %d %v", pushed.status, pushed.body)
 	}
 	query := url.Values{"client_id": {app.ClientID}, "request_uri": {pushed.text("request_uri")}}.Encode()
-	c.race("pushed request", func(_ int, base string) string {
+	c.race("pushed request", func(_ int, base string) tried {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, base+"/authorize?"+query, http.NoBody)
 		if err != nil {
-			return ""
+			return tried{}
 		}
 		for _, cookie := range p.browser.Jar.Cookies(req.URL) {
 			req.AddCookie(cookie)
 		}
 		res, err := c.client.Do(req)
 		if err != nil {
-			return ""
+			return tried{}
 		}
 		defer func() { _ = res.Body.Close() }()
+		won := ""
 		if to, err := res.Location(); err == nil {
-			return to.Query().Get("code")
+			won = to.Query().Get("code")
 		}
-		return ""
+		return tried{res.StatusCode < 500, won}
 	})
 }
 
@@ -197,11 +234,9 @@ func (c *chaos) raceInvitation(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	won := c.race("invitation link", func(_ int, base string) string {
-		if status, err := c.submitted(b, page, base, u.Path, "name", "Jo", "password", idptest.Password); err != nil || status != http.StatusOK {
-			return ""
-		}
-		return email
+	won := c.race("invitation link", func(_ int, base string) tried {
+		status, err := c.submitted(b, page, base, u.Path, "name", "Jo", "password", idptest.Password)
+		return tried{err == nil && status < 500, wonIf(err == nil && status == http.StatusOK)}
 	})
 	if len(won) > 0 {
 		c.enter("invitations accepted", "users WHERE email = $1", email)
@@ -213,7 +248,7 @@ func (c *chaos) raceEmailCode(tb testing.TB) {
 	p := c.addPerson(tb, byMail, idp.NewID()+"@rtx.example", idptest.Password)
 	b, page := c.atSecondStep(tb, p)
 	code := c.box.Code(p.email)
-	answered := idptest.Race(racers, func(i int) bool {
+	answered := idptest.Race(racers(), func(i int) bool {
 		status, err := c.submitted(b, page, "http://"+c.replicas[i%len(c.replicas)].address, "/email", "code", code)
 		return err == nil && status == http.StatusSeeOther
 	})
@@ -240,11 +275,9 @@ func (c *chaos) raceRecovery(tb testing.TB) {
 		browsers[i], page = c.atSecondStep(tb, p)
 		pages[i] = browsers[i].Submit(page, "/method")
 	}
-	won := c.among(few, "recovery code", func(i int, base string) string {
-		if status, err := c.submitted(browsers[i], pages[i], base, "/recovery", "code", codes[0]); err != nil || status >= 400 {
-			return ""
-		}
-		return "in"
+	won := c.among(few, "recovery code", func(i int, base string) tried {
+		status, err := c.submitted(browsers[i], pages[i], base, "/recovery", "code", codes[0])
+		return tried{err == nil && status < 500, wonIf(err == nil && status < 400)}
 	})
 	if len(won) > 0 {
 		c.enter("recovery codes used", "recovery_codes WHERE used_at IS NOT NULL AND user_id = $1", p.id)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -28,8 +29,20 @@ type person struct {
 
 // work is what the workers do, each one thing again and again.
 func (c *chaos) work() []func(testing.TB, *person) {
-	return []func(testing.TB, *person){
-		c.signInAndRedeem, c.rotate, c.administer, c.raceByToken, c.raceByToken, c.raceByToken, c.raceByPage,
+	list := []func(testing.TB, *person){
+		costly(c.signInAndRedeem), costly(c.administer), costly(c.raceByPage), c.rotate,
+	}
+	for range 8 {
+		list = append(list, c.raceByToken)
+	}
+	return list
+}
+
+// costly leaves the processor to others after a step with passwords.
+func costly(step func(testing.TB, *person)) func(testing.TB, *person) {
+	return func(tb testing.TB, p *person) {
+		step(tb, p)
+		rest(tb.Context(), 400*time.Millisecond)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -51,9 +52,9 @@ func postgresPrograms(t *testing.T) string {
 }
 
 // emptyCluster is one whose folder is still to be filled.
-func emptyCluster(t *testing.T, settings ...string) *cluster {
+func emptyCluster(t *testing.T, folder string, settings ...string) *cluster {
 	t.Helper()
-	c := &cluster{t: t, programs: postgresPrograms(t), folder: idptest.Folder(t), host: freeAddress(t), password: idp.NewSecret(), settings: settings}
+	c := &cluster{t: t, programs: postgresPrograms(t), folder: folder, host: freeAddress(t), password: idp.NewSecret(), settings: settings}
 	idptest.Must(t, os.Mkdir(filepath.Join(c.folder, "data"), 0o700))
 	var err error
 	c.log, err = os.Create(filepath.Join(c.folder, "server.log"))
@@ -64,7 +65,13 @@ func emptyCluster(t *testing.T, settings ...string) *cluster {
 
 func newCluster(t *testing.T, settings ...string) *cluster {
 	t.Helper()
-	c := emptyCluster(t, settings...)
+	return newClusterIn(t, idptest.Folder(t), settings...)
+}
+
+// newClusterIn is one whose files lie in a folder.
+func newClusterIn(t *testing.T, folder string, settings ...string) *cluster {
+	t.Helper()
+	c := emptyCluster(t, folder, settings...)
 	idptest.Must(t, os.WriteFile(filepath.Join(c.folder, "password"), []byte(c.password), 0o600))
 	c.run("initdb", "--pgdata="+c.data(), "--no-sync", "--username=gatehouse", "--pwfile="+filepath.Join(c.folder, "password"), "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale")
 	return c
@@ -74,7 +81,7 @@ func newCluster(t *testing.T, settings ...string) *cluster {
 // it.
 func (c *cluster) standby() *cluster {
 	c.t.Helper()
-	s := emptyCluster(c.t)
+	s := emptyCluster(c.t, idptest.Folder(c.t))
 	s.password = c.password
 	s.run("pg_basebackup", "--pgdata="+s.data(), "--dbname="+c.url(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream")
 	s.start()
@@ -158,6 +165,42 @@ func (c *cluster) answers(ctx context.Context) bool {
 func (c *cluster) end(s syscall.Signal) {
 	_ = c.cmd.Process.Signal(s)
 	<-c.ended
+}
+
+// revive starts it if it has ended, or is about to by what was done to it.
+func (c *cluster) revive() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	defer cancel()
+	for !c.answers(ctx) {
+		select {
+		case <-c.ended:
+			c.start()
+			return
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			c.t.Fatal("PostgreSQL does not answer again")
+		}
+	}
+}
+
+// stall stops the server and all processes that it has started, until goOn.
+func (c *cluster) stall() { c.signalAll(syscall.SIGSTOP) }
+
+func (c *cluster) goOn() { c.signalAll(syscall.SIGCONT) }
+
+func (c *cluster) signalAll(s syscall.Signal) {
+	c.t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()
+	idptest.Must(c.t, err)
+	server := c.cmd.Process.Pid
+	idptest.Must(c.t, syscall.Kill(server, s)) // first: it starts no more of them
+	for line := range strings.Lines(string(out)) {
+		var pid, parent int
+		if n, _ := fmt.Sscan(line, &pid, &parent); n == 2 && parent == server {
+			_ = syscall.Kill(pid, s) // or it has ended
+		}
+	}
 }
 
 // query runs a statement that gives one value.

@@ -23,7 +23,7 @@ func TestAFailoverLosesNoAcknowledgedWrite(t *testing.T) {
 	primary := newCluster(t, "synchronous_standby_names=*")
 	primary.start()
 	standby := primary.standby()
-	c := newChaos(t, primary.both(standby), primary)
+	c := newChaos(t, where{reached: primary.both(standby), database: primary.both(standby)})
 	if got := primary.query("SELECT sync_state FROM pg_stat_replication"); got != "sync" {
 		t.Fatalf("the standby is %s", got)
 	}
@@ -31,7 +31,7 @@ func TestAFailoverLosesNoAcknowledgedWrite(t *testing.T) {
 	c.run(2*time.Minute, func(ctx context.Context) {
 		c.await(ctx, 200)
 		primary.end(syscall.SIGKILL)
-		c.count("PostgreSQL killed")
+		c.count(postgresKilled)
 		standby.run("pg_ctl", "promote", "--pgdata="+standby.data(), "--wait")
 		c.awaitBoth(ctx)
 		after = c.sum().AcknowledgedInAll

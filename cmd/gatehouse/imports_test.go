@@ -68,7 +68,7 @@ var allowed = map[string][]string{
 	"idp/manage/people": {
 		"idp", "idp/manage/authz", "idp/manage/entry", "idp/outbox", "idp/password", "idp/session", "idp/settings", "idp/store", "mfa", "ui",
 	},
-	"idp/manage/factors": {"idp", "idp/keyring", "idp/manage/authz", "idp/manage/people", "idp/outbox", "idp/store", "mfa", "ui"},
+	"idp/manage/factors": {"idp", "idp/keyring", "idp/manage/authz", "idp/manage/people", "idp/outbox", "idp/passkey", "idp/store", "mfa", "ui"},
 	"idp/manage/connections": {
 		"idp", "idp/federation/certificate", "idp/keyring", "idp/manage/authz", "idp/manage/entry", "idp/manage/factors",
 		"idp/manage/people", "idp/session", "idp/settings", "idp/store", "mfa", "ui",
@@ -86,19 +86,20 @@ var allowed = map[string][]string{
 	},
 	"idp/manage/self": {
 		"idp", "idp/keyring", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/factors",
-		"idp/manage/links", "idp/manage/people", "idp/manage/system", "idp/outbox", "idp/password", "idp/session", "idp/store", "mfa", "ui",
+		"idp/manage/links", "idp/manage/people", "idp/manage/system", "idp/outbox", "idp/passkey", "idp/password", "idp/session", "idp/store", "mfa", "ui",
 	},
-	"idp/manage": {"idp", "idp/keyring", "idp/manage/...", "idp/mail", "idp/outbox", "idp/password", "idp/session", "idp/settings", "idp/store", "ui"},
+	"idp/manage": {"idp", "idp/keyring", "idp/manage/...", "idp/mail", "idp/outbox", "idp/passkey", "idp/password", "idp/session", "idp/settings", "idp/store", "ui"},
 
 	// Files of people, for the command line.
 	"idp/imports": {"idp", "idp/manage/...", "idp/password", "idp/settings", "mfa"},
 
 	// What people and clients reach. None of these knows another: see apart.
 	"idp/login": {
-		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/password", "idp/picture", "idp/session", "idp/store",
+		"idp", "idp/keyring", "idp/manage/...", "idp/outbox", "idp/passkey", "idp/password", "idp/picture", "idp/session", "idp/store",
 		"idp/throttle", "idp/web", "mfa", "ui",
 	},
 	"idp/dpop":         {"idp"},
+	"idp/passkey":      {"idp"},
 	"idp/provider":     {"idp", "idp/dpop", "idp/fetch", "idp/keys", "idp/keyset", "idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "ui"},
 	"idp/registration": {"idp", "idp/manage/...", "idp/settings", "idp/throttle"},
 	"idp/federation":   {"idp", "idp/federation/certificate", "idp/fetch", "idp/keyring", "idp/keyset", "idp/session", "idp/store", "idp/web", "ui"},
@@ -115,7 +116,7 @@ var allowed = map[string][]string{
 	// Assembly: the engine, its listeners, health and metrics.
 	"idp/server": {
 		"admin", "admin/api", "idp", "idp/account", "idp/federation", "idp/fetch", "idp/jobs", "idp/keyring", "idp/keys",
-		"idp/login", "idp/mail", "idp/manage/...", "idp/observe", "idp/outbox", "idp/password", "idp/picture", "idp/provider", "idp/registration",
+		"idp/login", "idp/mail", "idp/manage/...", "idp/observe", "idp/outbox", "idp/passkey", "idp/password", "idp/picture", "idp/provider", "idp/registration",
 		"idp/session", "idp/store", "idp/throttle", "idp/web", "mfa", "migrations", "ui",
 	},
 	testKit: {everything},

@@ -32,6 +32,7 @@ type process struct {
 	t       *testing.T
 	binary  string
 	flags   []string // of every command: where the data is
+	data    string   // the folder of it, where it is not a new one
 	address string
 	served  string   // the issuer, where it is not this process's address
 	drain   string   // how long it goes on answering once it is told to stop
@@ -88,7 +89,10 @@ func installed(t *testing.T, databaseURL string, change ...func(*process)) *proc
 	for _, c := range change {
 		c(p)
 	}
-	p.flags = []string{"--data", idptest.Folder(t)}
+	if p.data == "" {
+		p.data = idptest.Folder(t)
+	}
+	p.flags = []string{"--data", p.data}
 	if !strings.HasPrefix(databaseURL, "sqlite:") {
 		p.flags = append(p.flags, "--database-url", databaseURL)
 	}

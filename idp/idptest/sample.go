@@ -26,7 +26,7 @@ func Population(id string) idp.Population {
 		PasswordsAtSignIn: idp.PasswordRules{MinLength: 7, Upper: true, Lower: true, Digit: true, Special: true, ExpiryDays: 91, NoReuse: 6},
 		ExpirySince:       idp.Now(),
 		Registration:      idp.Registration{Open: true, Allowed: []string{"rtx.example"}, Denied: []string{"bad.example"}},
-		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, TrustDays: 14},
+		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, Passkey: true, PasskeyForRoles: true, TrustDays: 14},
 		MinVersion:        2,
 		Taken:             idp.Taken{"password": 2},
 	}
@@ -81,7 +81,16 @@ func Proofs() []idp.Proof {
 	return []idp.Proof{
 		{Method: idp.MethodPassword, At: now.Add(-time.Second), Version: 2},
 		{Method: idp.MethodTOTP, At: now, AMR: []string{"hwk"}, Evidence: idp.ACRMFA},
+		{Method: idp.MethodPasskey, At: now, AMR: []string{"swk"}, Verified: true},
 		{Method: idp.MethodFederated, At: now, Via: "entra", Issuer: "https://idp.example", Subject: "4fa1/9b2c", Version: 2, LocalStep: true, CanProve: idp.ACRMFA, UpstreamAt: now.Add(-time.Hour), Undated: true},
+	}
+}
+
+// Passkey is one with a credential id.
+func Passkey(id string) *idp.Passkey {
+	return &idp.Passkey{
+		CredentialID: []byte(id), PublicKey: []byte{0xa1, 0, 255}, AAGUID: []byte("0123456789abcdef"), SignCount: 1<<32 - 1,
+		Synced: true, BackedUp: true, Attested: true, Transports: []string{"hybrid", "internal"},
 	}
 }
 

@@ -15,6 +15,10 @@ type Job struct {
 	Run   func(ctx context.Context) error
 }
 
+// Within is how long one run may take: one that waits for an answer that never comes ends, and
+// the next may get one.
+const Within = 5 * time.Minute
+
 // Run runs all jobs until ctx ends, then waits for those under way. Each starts
 // after a random part of its period, so that replicas spread out.
 func Run(ctx context.Context, list ...Job) {
@@ -35,9 +39,15 @@ func (j Job) repeat(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if err := j.Run(ctx); err != nil && ctx.Err() == nil {
+		if err := j.once(ctx); err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "job failed, it will be tried again", "job", j.Name, "cause", err)
 		}
 		wait = j.Every
 	}
+}
+
+func (j Job) once(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Within)
+	defer cancel()
+	return j.Run(ctx)
 }

@@ -31,6 +31,8 @@ type signIn struct {
 	// disabled factors that this browser may use nevertheless.
 	enrolment idp.Enrolment
 	opened    map[string]bool
+	// privileged: the person holds a permission, read where a policy asks more of those.
+	privileged bool
 	// open are the ways to sign in that are open here, read where the request names one
 	// of them and no other.
 	open struct{ password, federation bool }
@@ -136,6 +138,13 @@ func (l *Login) loadContext(ctx context.Context, s *signIn) (err error) {
 	if s.enrolment, err = l.Store.Enrolment(ctx, s.flow.UserID); err != nil {
 		return err
 	}
+	if s.privileged = false; s.Population.Policy.PasskeyForRoles || s.Judged.PasskeyForRoles {
+		held, err := l.Manage.Authz.PermissionsOf(ctx, s.flow.UserID)
+		if err != nil {
+			return err
+		}
+		s.privileged = len(held) > 0
+	}
 	return l.openFactors(ctx, s)
 }
 
@@ -202,7 +211,8 @@ func (s *signIn) question() mfa.Question {
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
 		PasswordOpen: s.open.password, FederationOpen: s.open.federation,
-		Trusted: s.Trusted.Worth(s.Population, s.Override, idp.Now()),
+		Trusted:    s.Trusted.Worth(s.Population, s.Override, idp.Now()),
+		Privileged: s.privileged, OwnFactors: s.client.ID == idp.AccountClient || s.notes.Pending.proved(),
 	}
 	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {
 		q.Demand.ACRValues = nil // they came through another provider and sign in here as well

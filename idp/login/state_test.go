@@ -164,7 +164,7 @@ func TestNext(t *testing.T) {
 		"app excuses":                 {facts(strict, nothing, nil, proved(pwd), override(idp.OverrideOff, "")), login.Done{}},
 		"app requires":                {facts(idp.Policy{}, nothing, nil, proved(pwd), override(idp.OverrideRequired, idp.ACRMFA)), login.NeedEnrolment{Method: otp}},
 		"app requires, enrolled":      {facts(idp.Policy{}, working, saved, proved(pwd), override(idp.OverrideRequired, "")), bothWays},
-		"app requires a passkey":      {facts(strict, working, saved, proved(pwd, otp), override(idp.OverrideRequired, idp.ACRPasskey)), login.Unmet{}},
+		"app requires a passkey":      {facts(strict, working, saved, proved(pwd, otp), override(idp.OverrideRequired, idp.ACRPasskey)), login.NeedEnrolment{Method: idp.MethodPasskey}},
 		"asked for a passkey":         {facts(strict, working, saved, proved(pwd, otp), asks(idp.ACRPasskey)), login.Unmet{}},
 		"asked for it before anybody": {facts(strict, nothing, nil, nil, asks(idp.ACRPasskey)), login.NeedPassword{}},
 		"asked for passkey or mfa":    {facts(strict, working, saved, proved(pwd, otp), asks(idp.ACRPasskey, idp.ACRMFA)), login.Done{}},

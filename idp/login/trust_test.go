@@ -242,6 +242,11 @@ func TestWhatEndsTrust(t *testing.T) {
 			idptest.Must(t, r.Store.CreateFactor(t.Context(), idp.Factor{ID: "another", UserID: id, Method: idp.MethodTOTP, CreatedAt: idp.Now(), LastUsedAt: idp.Now()}))
 		}},
 		{"one authenticator less", func() { idptest.Must(t, r.Store.RemoveFactor(t.Context(), id, "another")) }},
+		{"another role", func() {
+			_, version, err := r.Store.VersionedUser(t.Context(), id)
+			idptest.Must(t, err)
+			idptest.Must(t, r.Manage.People.SetRoles(t.Context(), system, id, version, []string{idp.RoleManager}, "test"))
+		}},
 		{"disabled and enabled", func() {
 			r.change(people.UserChange{Disabled: new(true), Reason: "test"})
 			r.change(people.UserChange{Disabled: new(false), Reason: "test"})

@@ -142,8 +142,8 @@ func TestActsOfServicesOfBeforeAreFound(t *testing.T) {
 		acts := func() string {
 			return query[string](t, o, "SELECT MIN(actor_id) || ' ' || MAX(actor_id) FROM audit_events WHERE kind = 'test.event'")
 		}
-		until := query[int64](t, o, "SELECT MAX(version_id) FROM goose_db_version")
-		for range until - 10 { // to the migration before
+		const before = 10 // the migration before
+		for query[int64](t, o, "SELECT MAX(version_id) FROM goose_db_version") > before {
 			idptest.Must(t, o.db.MigrateDown(ctx))
 		}
 		if got := acts(); got != " ada" {

@@ -497,7 +497,7 @@ func TestOverridesThatCanBeSavedAndThoseThatCannot(t *testing.T) {
 			"inherit with a least acr":        {idp.Override{Mode: idp.OverrideInherit, MinACR: idp.ACRTwoStep}, populations.Immediately, "min_acr"},
 			"inherit, federated too":          {idp.Override{Mode: idp.OverrideInherit, Federated: true}, populations.Immediately, "min_acr"},
 			"at least a password":             {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPassword}, populations.Immediately, "min_acr"},
-			"what nobody can reach":           {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRPasskey}, populations.Immediately, "min_acr"},
+			"what nobody can reach":           {idp.Override{Mode: idp.OverrideRequired, MinACR: "urn:elsewhere"}, populations.Immediately, "min_acr"},
 			"an alias":                        {idp.Override{Mode: idp.OverrideRequired, MinACR: idp.ACRRefedsMFA}, populations.Immediately, "min_acr"},
 			"an acr that we do not know":      {idp.Override{Mode: idp.OverrideRequired, MinACR: "gold"}, populations.Immediately, "min_acr"},
 			"no apply":                        {idp.Override{Mode: idp.OverrideOff}, "", "apply"},

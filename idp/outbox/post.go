@@ -135,7 +135,9 @@ func (w *Worker) post(ctx context.Context, p *postOffice, running *sync.WaitGrou
 				break
 			}
 			now := idp.Now()
-			d, err := w.store.ClaimMail(ctx, MailLane, now, lease, store.MailChoice{Without: full, Later: later, Horizon: now.Add(waitedFor)})
+			d, err := asked(ctx, func(ctx context.Context) (store.Delivery, error) {
+				return w.store.ClaimMail(ctx, MailLane, now, lease, store.MailChoice{Without: full, Later: later, Horizon: now.Add(waitedFor)})
+			})
 			if errors.Is(err, idp.ErrNotFound) {
 				break
 			}

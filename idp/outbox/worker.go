@@ -26,6 +26,11 @@ const (
 	// lease is how long other workers leave a delivery under way alone. It is renewed as
 	// long as the worker lives: what a killed one had under way is soon tried again.
 	lease, renewEvery = 12 * time.Second, 4 * time.Second
+	// askWithin is how long a question to the database may take. Unlike a request, the worker
+	// would wait for ever for an answer that was lost on its way.
+	askWithin = 15 * time.Second
+	// attemptWithin is how long an attempt may take with all that it asks.
+	attemptWithin = 3 * time.Minute
 	// longestWait is the longest between two attempts at one delivery; a code's is
 	// shorter, since it is of no use later.
 	longestWait, longestWaitForCode = 5 * time.Minute, 5 * time.Second
@@ -66,7 +71,7 @@ func (w *Worker) Run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
-		due, err := w.store.DueLanes(ctx, idp.Now())
+		due, err := asked(ctx, func(ctx context.Context) ([]string, error) { return w.store.DueLanes(ctx, idp.Now()) })
 		if err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "look for deliveries", "cause", err)
 		}
@@ -91,6 +96,13 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// asked asks the database a question.
+func asked[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	return question(ctx)
 }
 
 // serves tells whether this worker can do anything about a lane.
@@ -140,7 +152,9 @@ func (s *laneSet) pause(lane string) {
 // rests then, and when the database takes no claim.
 func (w *Worker) drain(ctx context.Context, lane string, lanes *laneSet) {
 	for ctx.Err() == nil {
-		batch, err := w.store.ClaimDeliveries(ctx, lane, idp.Now(), lease, atOnce)
+		batch, err := asked(ctx, func(ctx context.Context) ([]store.Delivery, error) {
+			return w.store.ClaimDeliveries(ctx, lane, idp.Now(), lease, atOnce)
+		})
 		if err != nil && ctx.Err() == nil {
 			slog.ErrorContext(ctx, "claim deliveries", "lane", lane, "cause", err)
 			lanes.pause(lane)
@@ -216,13 +230,18 @@ func (w *Worker) keeping(ctx context.Context, d store.Delivery, now time.Time) (
 				return
 			case <-tick.C:
 			}
-			if err := w.store.RenewDelivery(renewing, d, idp.Now().Add(lease)); err != nil && renewing.Err() == nil {
+			_, err := asked(renewing, func(ctx context.Context) (any, error) {
+				return nil, w.store.RenewDelivery(ctx, d, idp.Now().Add(lease))
+			})
+			if err != nil && renewing.Err() == nil {
 				slog.WarnContext(ctx, "keep a delivery", "kind", d.Kind, "cause", err)
 			}
 		}
 	})
 	defer renewer.Wait()
 	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
+	defer cancel()
 	return w.deliver(ctx, d, now)
 }
 

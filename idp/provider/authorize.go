@@ -275,23 +275,13 @@ func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 		Demand: a.request.Demand, Now: a.request.CreatedAt,
 		Enrolled:     mfa.Everything(),
 		PasswordOpen: true, FederationOpen: true,
+		OwnFactors: a.client.ID == idp.AccountClient,
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
 		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs
 		q.Trusted = s.Trusted.Worth(s.Population, s.Override, idp.Now())
 	}
-	d := mfa.Decide(q)
-	if d.Outcome != mfa.Satisfied && !reachable(q.Demand) {
-		return mfa.Unreachable
-	}
-	return d.Outcome
-}
-
-// reachable tells whether anybody could meet a demand here.
-func reachable(d idp.Demand) bool {
-	return len(d.ACRValues) == 0 || slices.ContainsFunc(d.ACRValues, func(a idp.ACR) bool {
-		return a.Rank() <= idp.ACRMFA.Rank()
-	})
+	return mfa.Decide(q).Outcome
 }
 
 // answerAtOnce is single sign-on: no page, no extra redirect.

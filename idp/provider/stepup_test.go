@@ -40,7 +40,7 @@ func TestWhatASessionIsEnoughFor(t *testing.T) {
 		"password, asked for more":             {weak, []string{"acr_values", mfa}, "interaction_required", ""},
 		"password, asked for two steps":        {weak, []string{"acr_values", string(idp.ACRTwoStep)}, "interaction_required", ""},
 		"password, asked for unknown":          {weak, []string{"acr_values", "urn:bogus"}, "", password},
-		"password, asked for the best":         {weak, []string{"acr_values", "phr"}, "unmet_authentication_requirements", ""},
+		"password, asked for the best":         {weak, []string{"acr_values", "phr"}, "interaction_required", ""},
 		"password, either will do":             {weak, []string{"acr_values", "phr " + password}, "", password},
 		"email code":                           {mailed, []string{"acr_values", string(idp.ACRTwoStep)}, "", string(idp.ACRTwoStep)},
 		"email code, asked for mfa":            {mailed, []string{"acr_values", mfa}, "interaction_required", ""},

@@ -1,77 +1,15 @@
 package server_test
 
 import (
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 )
-
-// wire stands between a provider and its PostgreSQL, and can be cut.
-type wire struct {
-	listener net.Listener
-	mu       sync.Mutex
-	conns    []net.Conn
-	cut      bool
-}
-
-// wired puts a wire before a database and returns the address on this side.
-func wired(t *testing.T, databaseURL string) (*wire, string) {
-	t.Helper()
-	u, err := url.Parse(databaseURL)
-	idptest.Must(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	idptest.Must(t, err)
-	w := &wire{listener: listener}
-	t.Cleanup(w.stop)
-	behind := u.Host
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			w.join(near, behind)
-		}
-	}()
-	u.Host = listener.Addr().String()
-	return w, u.String()
-}
-
-func (w *wire) join(near net.Conn, behind string) {
-	far, err := net.Dial("tcp", behind)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err != nil || w.cut {
-		_ = near.Close()
-		return
-	}
-	w.conns = append(w.conns, near, far)
-	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
-		go func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			_ = pair[0].Close()
-		}()
-	}
-}
-
-// stop ends all connections, and refuses more.
-func (w *wire) stop() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = true
-	_ = w.listener.Close()
-	for _, c := range w.conns {
-		_ = c.Close()
-	}
-}
 
 // A database that is gone is nobody's fault at our doors: each says when to try again,
 // and what needs no database goes on.
@@ -80,8 +18,8 @@ func TestADatabaseThatIsGoneIsAnsweredWith503Everywhere(t *testing.T) {
 		if db.Dialect() != "postgres" {
 			return // a file is never gone: see TestSQLiteThatCannotBeUsedIsUnavailable
 		}
-		w, address := wired(t, db.URL)
-		app := idptest.Start(t, address, "")
+		w := idptest.NewWire(t, db.URL)
+		app := idptest.Start(t, w.URL, "")
 		app.AddUser(idp.Agents, "maya@rtx.example")
 		party, browser := app.AddParty(idp.Client{}), idptest.NewBrowser(t)
 		attempt := party.Begin()
@@ -89,7 +27,7 @@ func TestADatabaseThatIsGoneIsAnsweredWith503Everywhere(t *testing.T) {
 		tokens := party.Exchange(attempt, page.Left)
 		waiting := party.Begin("prompt", "login")
 		open := browser.Get(waiting.URL)
-		w.stop()
+		w.Close()
 		r := doors{t: t, app: app, browser: browser}
 		r.walk()
 		r.protocol(party, tokens, open)

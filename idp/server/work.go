@@ -94,6 +94,8 @@ func (s *Server) reapWhenTold(ctx context.Context) {
 }
 
 func (s *Server) reapNow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, jobs.Within)
+	defer cancel()
 	_, err := s.sessions.Reap(ctx)
 	return err
 }

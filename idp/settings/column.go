@@ -43,10 +43,10 @@ func (fs Fields[T]) FromColumn(column string, t *T) error {
 	return nil
 }
 
-// Keep puts into after the stored fields of the row that are not among those given, nil for
-// all: who asks for the change may not know them.
+// Keep puts into after the stored and later fields of the row that are not among those
+// given, nil for all: who asks for the change may not know them.
 func (fs Fields[T]) Keep(before T, after *T, given []string) {
-	for _, f := range fs.stored() {
+	for _, f := range fs.Only(func(s Spec) bool { return s.Stored || s.Later }) {
 		if given != nil && !slices.Contains(given, f.Name) {
 			f.set(after, f.get(&before))
 		}

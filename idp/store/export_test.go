@@ -137,6 +137,12 @@ func ExplainSessions(t *testing.T, s *Store, q SessionQuery) string {
 	return explain(t, s, text, args)
 }
 
+// ExplainPasskey does it for the owner of a passkey.
+func ExplainPasskey(t *testing.T, s *Store, credentialID []byte) string {
+	t.Helper()
+	return explain(t, s, selectOwner, []any{credentialHash(credentialID)})
+}
+
 func explain(t *testing.T, s *Store, text string, args []any) string {
 	t.Helper()
 	var lines []string

@@ -22,16 +22,19 @@ type factorRow struct {
 	LastUsedAt time.Time
 	DisabledAt *time.Time
 	SentAt     *time.Time
+
+	Passkey passkeyColumns `gorm:"embedded"`
 }
 
 func (factorRow) TableName() string { return "factors" }
 
-func (r factorRow) factor() idp.Factor {
+func (r factorRow) factor() (idp.Factor, error) {
+	key, err := r.Passkey.passkey()
 	return idp.Factor{
-		ID: r.ID, UserID: r.UserID, Method: idp.Method(r.Method), Name: r.Name, Secret: r.Secret,
+		ID: r.ID, UserID: r.UserID, Method: idp.Method(r.Method), Name: r.Name, Secret: r.Secret, Passkey: key,
 		LastStep: r.LastStep, CreatedAt: r.CreatedAt.UTC(), LastUsedAt: r.LastUsedAt.UTC(),
 		DisabledAt: orZero(r.DisabledAt), SentAt: orZero(r.SentAt),
-	}
+	}, err
 }
 
 // Enrolment reads what second factors a user has, in two statements.
@@ -43,7 +46,11 @@ func (s *Store) Enrolment(ctx context.Context, userID string) (idp.Enrolment, er
 	}
 	var e idp.Enrolment
 	for _, r := range rows {
-		e.Factors = append(e.Factors, r.factor())
+		f, err := r.factor()
+		if err != nil {
+			return idp.Enrolment{}, err
+		}
+		e.Factors = append(e.Factors, f)
 	}
 	mfa.Sort(e.Factors)
 	e.Recovery, e.RecoveryLeft, err = s.recoverySet(ctx, userID)
@@ -57,18 +64,19 @@ func (s *Store) LockUser(ctx context.Context, id string) error {
 		UpdateColumn("updated_at", gorm.Expr("updated_at")), "user", idp.ErrNotFound)
 }
 
-// CreateFactor stores a confirmed factor.
+// CreateFactor stores a confirmed factor. idp.ErrConflict: there is one of that id, or
+// somebody has that passkey.
 func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
 	row := factorRow{
 		ID: f.ID, UserID: f.UserID, Method: string(f.Method), Name: f.Name, Secret: notNil(f.Secret),
 		LastStep: f.LastStep, CreatedAt: f.CreatedAt, LastUsedAt: f.LastUsedAt,
-		DisabledAt: orNull(f.DisabledAt), SentAt: orNull(f.SentAt),
+		DisabledAt: orNull(f.DisabledAt), SentAt: orNull(f.SentAt), Passkey: ofPasskey(f.Passkey),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
 			return written(err, "factor")
 		}
-		if mfa.Of(f.Method).Kind == mfa.Possession { // everybody has a mailbox: its row comes with the first code
+		if mfa.Of(f.Method).Kind != mfa.Mailbox { // everybody has a mailbox: its row comes with the first code
 			if err := s.ForgetTrustedBrowsers(ctx, f.UserID); err != nil {
 				return err
 			}

@@ -149,7 +149,8 @@ func TestSessionStandsWithThePolicyItWasJudgedBy(t *testing.T) {
 		w := db.World(t)
 		outside := db.SQL()
 		for _, statement := range []string{
-			"INSERT INTO policies SELECT population_id, 4, NOT authenticator, 'New label', NOT email_code, created_at, 0 FROM policies",
+			`INSERT INTO policies (population_id, version, authenticator, issuer_label, email_code, created_at)
+				SELECT population_id, 4, NOT authenticator, 'New label', NOT email_code, created_at FROM policies`,
 			"UPDATE populations SET policy_version = 4, min_version = 4",
 		} {
 			_, err := outside.ExecContext(t.Context(), statement)

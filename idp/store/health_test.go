@@ -127,7 +127,9 @@ func TestAForeignLockTakesAConnectionForAWhileOnly(t *testing.T) {
 		if db.Dialect() != "postgres" {
 			return // see TestASQLiteFileThatAnotherProcessHoldsIsAnsweredWith503Everywhere
 		}
-		for name, want := range map[string]string{"lock_timeout": "10s", "statement_timeout": "30s"} {
+		for name, want := range map[string]string{
+			"lock_timeout": "10s", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s",
+		} {
 			var got string
 			idptest.Must(t, store.Pools(db.Store)[0].QueryRowContext(t.Context(), "SHOW "+name).Scan(&got))
 			if got != want {

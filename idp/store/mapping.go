@@ -144,6 +144,7 @@ type proofJSON struct {
 	Subject  string     `json:"sub,omitempty"`
 	Version  int64      `json:"v,omitempty"`
 	Undated  bool       `json:"undated,omitempty"`
+	Verified bool       `json:"uv,omitempty"`
 }
 
 func encodeProofs(proofs []idp.Proof) string {
@@ -152,7 +153,7 @@ func encodeProofs(proofs []idp.Proof) string {
 		list[i] = proofJSON{
 			Method: p.Method, At: p.At.UnixMicro(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, Issuer: p.Issuer, Local: p.LocalStep, CanProve: p.CanProve, Subject: p.Subject, Version: p.Version,
-			Undated: p.Undated,
+			Undated: p.Undated, Verified: p.Verified,
 		}
 		if !p.UpstreamAt.IsZero() {
 			list[i].Upstream = p.UpstreamAt.UnixMicro()
@@ -172,7 +173,7 @@ func decodeProofs(s string) ([]idp.Proof, error) {
 		proofs[i] = idp.Proof{
 			Method: p.Method, At: time.UnixMicro(p.At).UTC(), AMR: p.AMR, Evidence: p.Evidence, ByMail: p.ByMail,
 			Via: p.Via, Issuer: p.Issuer, LocalStep: p.Local, CanProve: p.CanProve, Subject: p.Subject, Version: p.Version,
-			Undated: p.Undated,
+			Undated: p.Undated, Verified: p.Verified,
 		}
 		if p.Upstream != 0 {
 			proofs[i].UpstreamAt = time.UnixMicro(p.Upstream).UTC()

@@ -182,6 +182,7 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 	} else {
 		limitStatements(cfg.ConnConfig.RuntimeParams)
 	}
+	findBroken(cfg)
 	log := statementLog{&health{}, o.Heard.Statement}
 	db, conn, pool, err := openPostgresPool(ctx, cfg, log)
 	if err != nil {
@@ -207,10 +208,15 @@ func openPostgres(ctx context.Context, o Options) (*Store, error) {
 const (
 	lockTimeout      = 10 * time.Second
 	statementTimeout = 30 * time.Second
+	// idleTimeout ends a transaction of ours whose end we cannot tell the server any more: it
+	// holds locks.
+	idleTimeout = 30 * time.Second
 )
 
 func limitStatements(params map[string]string) {
-	for name, limit := range map[string]time.Duration{"lock_timeout": lockTimeout, "statement_timeout": statementTimeout} {
+	for name, limit := range map[string]time.Duration{
+		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleTimeout,
+	} {
 		if _, given := params[name]; !given {
 			params[name] = strconv.FormatInt(limit.Milliseconds(), 10)
 		}

@@ -26,7 +26,9 @@ INSERT INTO audit_events (id, at, kind, actor_id, user_id, population_id, client
 	SELECT i::text, now() - i * interval '1 second', 'kind.' || i % 40, CASE WHEN i % 100 = 0 THEN 'a' || i % 1000 ELSE '' END, 'u' || i % 2000,
 		CASE WHEN i % 2 = 0 THEN 'agents' ELSE 'contacts' END, CASE WHEN i % 10 = 0 THEN 'c' || i % 50 ELSE '' END, '', '', '', '', '{}'
 	FROM generate_series(1, 20000) AS i;
-ANALYZE users; ANALYZE user_words; ANALYZE user_roles; ANALYZE sessions; ANALYZE audit_events;`
+INSERT INTO factors (id, user_id, method, name, secret, last_step, created_at, last_used_at, credential_hash)
+	SELECT id, id, 'passkey', '', '', 0, now(), now(), convert_to(id, 'UTF8') FROM users;
+ANALYZE factors; ANALYZE users; ANALYZE user_words; ANALYZE user_roles; ANALYZE sessions; ANALYZE audit_events;`
 
 // No list reads more than its page: each goes along an index in the order of the
 // page, without sorting.
@@ -76,6 +78,7 @@ func TestListsGoAlongAnIndex(t *testing.T) {
 			"audit by population":      {audit(store.AuditQuery{PopulationID: idp.Agents}), "audit_events_population"},
 			"sessions of a population": {sessions(store.SessionQuery{Populations: []idp.Population{agents}}), "sessions_living_population"},
 			"sessions":                 {sessions(store.SessionQuery{Populations: []idp.Population{agents, idptest.Population(idp.Contacts)}}), "sessions_living"},
+			"a passkey":                {store.ExplainPasskey(t, db.Store, []byte("7")), "factors_credential"},
 			"sessions of a person":     {sessions(store.SessionQuery{Populations: []idp.Population{agents}, UserID: "00000007"}), "sessions_user"},
 		} {
 			if !strings.Contains(c.plan, c.index+" ") {

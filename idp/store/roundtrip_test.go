@@ -274,9 +274,12 @@ func TestFactorsAreReadAsTheyWereWritten(t *testing.T) {
 			CreatedAt: now, LastUsedAt: now.Add(time.Microsecond), DisabledAt: now.Add(2 * time.Microsecond),
 			SentAt: now.Add(3 * time.Microsecond),
 		}
+		full.Passkey = &idp.Passkey{}
 		expectFull(t, full)
+		full.Passkey = nil
 		fresh := idp.Factor{ID: "b", UserID: w.User.ID, Method: idp.MethodTOTP, Secret: []byte{1}, CreatedAt: now}
-		passkey := idp.Factor{ID: "c", UserID: w.User.ID, Method: idp.MethodPasskey, Secret: []byte{1}, CreatedAt: now}
+		passkey := idp.Factor{ID: "c", UserID: w.User.ID, Method: idp.MethodPasskey, Secret: []byte{}, CreatedAt: now, Passkey: idptest.Passkey("a passkey")}
+		expectFull(t, *passkey.Passkey)
 		for _, f := range []idp.Factor{passkey, fresh, full} {
 			idptest.Must(t, db.CreateFactor(t.Context(), f))
 		}

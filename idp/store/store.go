@@ -49,7 +49,8 @@ type transaction struct {
 // Do runs fn in a transaction: everything that fn does with the context it is
 // given is committed together, or not at all when fn returns an error or a
 // Witness of ctx is against it. A call inside another joins the outer transaction. PostgreSQL may end a transaction
-// to break a deadlock; it is then run again, so fn must not have other effects.
+// to break a deadlock; it is then run again, so fn must not have other effects. A connection that turns out to be
+// lost before fn is called is replaced.
 func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) error {
 	if _, joined := ctx.Value(txKey{}).(*transaction); joined {
 		return fn(ctx)
@@ -60,9 +61,9 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 		if err := pauseBefore(ctx, attempt); err != nil {
 			return unavailable(err)
 		}
-		tx := &transaction{}
+		tx, begun := &transaction{}, false
 		err = s.write.WithContext(ctx).Transaction(func(db *gorm.DB) error {
-			tx.db = db
+			tx.db, begun = db, true
 			if err := fn(context.WithValue(ctx, txKey{}, tx)); err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ func (s *Store) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 			}
 		}
 		s.health.saw(err)
-		if !retriable(err) {
+		if !retriable(err) && (begun || !reconnectable(ctx, err)) {
 			return unavailable(s.tellWitness(ctx, err))
 		}
 	}
@@ -115,6 +116,19 @@ func Committed(ctx context.Context) context.Context { return context.WithValue(c
 func retriable(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// reconnectable tells whether PostgreSQL may answer BEGIN on another connection: this one was
+// lost, and the request has time left.
+func reconnectable(ctx context.Context, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok && connect != nil {
+		return false // none can be made
+	}
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "57P01" || !ok && connectionLost(err)
 }
 
 // reader returns the transaction of ctx, or else the pool for reads.

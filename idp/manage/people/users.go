@@ -357,6 +357,9 @@ func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, versio
 		if err := m.Store.SaveRoles(ctx, id, version, roles); err != nil {
 			return err
 		}
+		if err := m.Store.ForgetTrustedBrowsers(ctx, id); err != nil { // who may more may be asked for more
+			return err
+		}
 		from, to := authz.RoleNames(before), authz.RoleNames(given)
 		err = m.Authz.AuditOf(ctx, a.Audit(idp.AuditRolesChanged, reason, map[string]string{"from": from, "to": to}), user)
 		if err != nil || from == to {

@@ -38,7 +38,9 @@ func PolicyFields() settings.Fields[idp.Policy] {
 	return settings.Fields[idp.Policy]{
 		settings.Flag("authenticator", func(p *idp.Policy) *bool { return &p.Authenticator }).Or(true),
 		settings.Line("issuer_label", func(p *idp.Policy) *string { return &p.IssuerLabel }).Max(maxIssuerLabel).As(settings.Words).Rule(issuerLabel).Like(`^[^\x00-\x1F\x7F-\x9F:]*$`),
+		settings.Flag("passkey", func(p *idp.Policy) *bool { return &p.Passkey }).Since(),
 		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
+		settings.Flag("passkey_for_roles", func(p *idp.Policy) *bool { return &p.PasskeyForRoles }).Since(),
 		settings.Number("trust_days", func(p *idp.Policy) *int { return &p.TrustDays }).Max(idp.MaxTrustDays).Since(),
 	}
 }
@@ -85,7 +87,7 @@ func OverrideFields() settings.Fields[idp.Override] {
 	return settings.Fields[idp.Override]{
 		settings.Choice("mode", func(o *idp.Override) *idp.OverrideMode { return &o.Mode },
 			idp.OverrideInherit, idp.OverrideRequired, idp.OverrideOff).Must("console.app.need_mode").Or(idp.OverrideInherit),
-		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA).If(required),
+		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRHardware).If(required),
 		settings.Flag("federated", func(o *idp.Override) *bool { return &o.Federated }).If(required),
 	}
 }

@@ -113,22 +113,36 @@ func (m *Manager) StepUp(ctx context.Context, s Self) (acr idp.ACR, proved bool,
 	return acr, proved, err
 }
 
-// StrongStep is when a person last proved a second step as strong as their strongest,
-// zero for never: what counts as fresh for acts on others, too. acr is
-// what to ask for to get there, empty for what any second step reaches.
-func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Proof) (acr idp.ACR, at time.Time, err error) {
+// Strength is what a person who uses their permissions has proved.
+type Strength struct {
+	// At is when they last proved a second step as strong as their strongest, zero for
+	// never: what counts as fresh for acts on others. ACR is what to ask a sign-in for to
+	// get there, empty for what any second step reaches.
+	At  time.Time
+	ACR idp.ACR
+	// Missing is what to ask a sign-in for before they use their permissions at all, empty
+	// where they proved enough for that.
+	Missing idp.ACR
+}
+
+// StrongStep is the strength of what a person proved.
+func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Proof) (Strength, error) {
 	user, err := m.Store.User(ctx, userID)
 	if err != nil {
-		return "", time.Time{}, err
+		return Strength{}, err
 	}
 	population, err := m.Store.Population(ctx, user.PopulationID)
 	if err != nil {
-		return "", time.Time{}, err
+		return Strength{}, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	enrolled := mfa.EnrolledOf(enrolment, nil)
-	acr, _ = mfa.ProveAgain(population.Policy, enrolled, proofs, idp.Now(), authz.FreshSecondStep)
-	return acr, mfa.StrongStepAt(population.Policy, enrolled, proofs), err
+	s := Strength{
+		At:      mfa.StrongStepAt(population.Policy, enrolled, proofs, false),
+		Missing: mfa.MissingForRoles(population.Policy, proofs, idp.Now()),
+	}
+	s.ACR, _ = mfa.ProveAgain(population.Policy, enrolled, proofs, idp.Now(), authz.FreshSecondStep)
+	return s, err
 }
 
 // fresh refuses, with ErrStepUp, a person who has not proved lately who they are, by a
@@ -351,15 +365,15 @@ func (m *Manager) EndOwnGrant(ctx context.Context, s Self, id string) error {
 
 // RegenerateOwnCodes is RegenerateOwn for a person who looks after their account.
 func (m *Manager) RegenerateOwnCodes(ctx context.Context, s Self) error {
-	user, _, err := m.local(ctx, s)
+	user, population, err := m.local(ctx, s)
 	if err != nil {
 		return err
 	}
-	_, at, err := m.StrongStep(ctx, user.ID, s.Proofs)
+	enrolment, err := m.Store.Enrolment(ctx, user.ID)
 	if err != nil {
 		return err
 	}
-	return m.RegenerateOwn(ctx, user.ID, at)
+	return m.RegenerateOwn(ctx, user.ID, mfa.StrongStepAt(population.Policy, mfa.EnrolledOf(enrolment, nil), s.Proofs, true))
 }
 
 // RegenerateOwn replaces a person's own recovery codes. secondStepAt is when they

@@ -7,7 +7,9 @@ func console() map[string]ui.Page {
 	policy := section("policy", "MFA",
 		ui.Input{Kind: ui.SwitchInput, Name: "authenticator", On: true},
 		ui.Input{Kind: ui.TextInput, Name: "issuer_label", Value: "RTX Solutions – Agent App"},
-		ui.Input{Kind: ui.SwitchInput, Name: "email_code", After: []ui.Note{{Class: "warning", Text: *ui.Key("console.policy.no_mail").With()}}})
+		ui.Input{Kind: ui.SwitchInput, Name: "passkey", On: true},
+		ui.Input{Kind: ui.SwitchInput, Name: "email_code", After: []ui.Note{{Class: "warning", Text: *ui.Key("console.policy.no_mail").With()}}},
+		ui.Input{Kind: ui.SwitchInput, Name: "passkey_for_roles"})
 	policy.LinksTitle, policy.Links = "console.policy.apps", []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}}
 	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",
