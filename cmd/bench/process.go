@@ -154,5 +154,5 @@ func serveProvider(ctx context.Context, o orders, listener net.Listener) error {
 		return err
 	}
 	fmt.Println(listener.Addr())
-	return errors.Join(srv.Run(ctx, listener, nil), srv.Close())
+	return errors.Join(srv.Run(ctx, server.Listeners{Public: listener}), srv.Close())
 }

@@ -42,7 +42,7 @@ func (c *chaos) work() []func(testing.TB, *person) {
 func costly(step func(testing.TB, *person)) func(testing.TB, *person) {
 	return func(tb testing.TB, p *person) {
 		step(tb, p)
-		rest(tb.Context(), 400*time.Millisecond)
+		rest(tb.Context(), time.Second)
 	}
 }
 

@@ -32,7 +32,7 @@ type configCheck struct {
 // Run says everything that is wrong with the configuration of serve, one line a setting.
 func (c *configCheck) Run(ctx context.Context, t terminal) error {
 	cfg := c.config()
-	err := errors.Join(cfg.Check(), c.tlsFlags.check(c.Issuer), checkAddress("listen", c.Listen), checkAddress("metrics-listen", c.MetricsListen))
+	err := errors.Join(cfg.Check(), c.tlsFlags.check(c.Issuer), checkAddress("listen", c.Listen), checkAddress("console-listen", c.ConsoleListen), checkAddress("metrics-listen", c.MetricsListen))
 	if err == nil && c.Connect {
 		err = reach(ctx, cfg)
 	}

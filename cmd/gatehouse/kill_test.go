@@ -29,17 +29,18 @@ const redirectURI = "http://localhost:1/callback"
 
 // process is a provider that runs as a program of its own.
 type process struct {
-	t       *testing.T
-	binary  string
-	flags   []string // of every command: where the data is
-	data    string   // the folder of it, where it is not a new one
-	address string
-	served  string   // the issuer, where it is not this process's address
-	drain   string   // how long it goes on answering once it is told to stop
-	more    []string // flags of every command, beside those of the data
-	serving []string // flags of serve alone
-	log     io.Writer
-	service struct {
+	t         *testing.T
+	binary    string
+	flags     []string // of every command: where the data is
+	data      string   // the folder of it, where it is not a new one
+	address   string
+	served    string   // the issuer, where it is not this process's address
+	drain     string   // how long it goes on answering once it is told to stop
+	more      []string // flags of every command, beside those of the data
+	serving   []string // flags of serve alone
+	listening []string // where it does, if not on address alone
+	log       io.Writer
+	service   struct {
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret"`
 	}
@@ -177,7 +178,11 @@ func (p *process) output(cmd *exec.Cmd, stdin string) string {
 // start starts the provider and waits until it is ready.
 func (p *process) start() {
 	p.t.Helper()
-	args := append([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--listen", p.address, "--metrics-listen", "", "--drain", p.drain}, slices.Concat(p.flags, p.serving)...)
+	listening := p.listening
+	if listening == nil {
+		listening = []string{"--listen", p.address}
+	}
+	args := slices.Concat([]string{"--log-level", "error", "serve", "--issuer", p.issuer(), "--metrics-listen", "", "--drain", p.drain}, listening, p.flags, p.serving)
 	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/observe"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/web"
 	"gatehouse/ui"
@@ -119,5 +120,5 @@ func (c *commands) startLog(out io.Writer) {
 	if c.LogFormat == "json" {
 		h = slog.NewJSONHandler(out, opts)
 	}
-	slog.SetDefault(slog.New(web.RequestLog{Handler: h}))
+	slog.SetDefault(slog.New(web.RequestLog{Handler: observe.Log{Handler: h}}))
 }

@@ -61,6 +61,7 @@ type serveFlags struct {
 
 	Issuer          string         `help:"URL under which people and apps reach the provider; it may have a path." placeholder:"URL" env:"GATEHOUSE_ISSUER"`
 	Listen          string         `help:"Address to serve on." default:":8080" env:"GATEHOUSE_LISTEN"`
+	ConsoleListen   string         `help:"Address that alone answers for the console and the admin API (/admin), beside all else, under the issuer's URL; --listen then says 404 to them. Not given: --listen answers for all." placeholder:"ADDRESS" env:"GATEHOUSE_CONSOLE_LISTEN"`
 	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9464" env:"GATEHOUSE_METRICS_LISTEN"`
 	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
@@ -79,7 +80,7 @@ func (c *serveFlags) config() server.Config {
 	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
 	cfg.OTLPEndpoint = c.OTLPEndpoint
 	cfg.AccessLog, cfg.HSTS = c.AccessLog, web.HSTS{MaxAge: c.HSTS, Subdomains: c.HSTSBelow}
-	cfg.Registration = c.Registration
+	cfg.Registration, cfg.ConsoleApart = c.Registration, c.ConsoleListen != ""
 	return cfg
 }
 
@@ -94,7 +95,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands) error {
 	if err != nil {
 		return err
 	}
-	public, metrics, err := c.listen(ctx)
+	public, on, err := c.listen(ctx)
 	if err != nil {
 		return closing(err, srv)
 	}
@@ -106,7 +107,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands) error {
 	}
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
 		"database", srv.Store.Dialect(), "version", idp.Release())
-	return closing(srv.Run(ctx, public, metrics), srv)
+	return closing(srv.Run(ctx, on), srv)
 }
 
 // offerSetup prints a link to create the first admin, as long as there is none; among lines
@@ -129,21 +130,34 @@ func offerSetup(ctx context.Context, m *manage.Manager, issuer string, asJSON bo
 	return nil
 }
 
-func (c *serveFlags) listen(ctx context.Context) (public served, metrics net.Listener, err error) {
+// listen opens the addresses. Those that were opened before one that cannot be are closed.
+func (c *serveFlags) listen(ctx context.Context) (public served, on server.Listeners, err error) {
+	defer func() {
+		if err != nil {
+			on.Close()
+		}
+	}()
 	plain, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return served{}, nil, fmt.Errorf("listen: %w", err)
+		return served{}, on, fmt.Errorf("listen: %w", err)
 	}
+	on.Public = plain
 	if public, err = c.tlsFlags.wrap(ctx, plain, c.Issuer, c.Data); err != nil {
-		return served{}, nil, closing(err, plain)
+		return served{}, on, err
 	}
-	if c.MetricsListen == "" {
-		return public, nil, nil
+	on.Public = public
+	if c.ConsoleListen != "" {
+		if plain, err = net.Listen("tcp", c.ConsoleListen); err != nil {
+			return served{}, on, fmt.Errorf("listen for the console: %w", err)
+		}
+		on.Console = public.too(plain)
 	}
-	if metrics, err = net.Listen("tcp", c.MetricsListen); err != nil {
-		return served{}, nil, closing(fmt.Errorf("listen for metrics: %w", err), public)
+	if c.MetricsListen != "" {
+		if on.Metrics, err = net.Listen("tcp", c.MetricsListen); err != nil {
+			return served{}, on, fmt.Errorf("listen for metrics: %w", err)
+		}
 	}
-	return public, metrics, nil
+	return public, on, nil
 }
 
 // closing closes something at the end and keeps the first error.

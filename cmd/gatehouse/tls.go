@@ -53,6 +53,15 @@ type served struct {
 	// expires is when the certificate ends; nil without one.
 	expires func() time.Time
 	stop    func()
+	tls     *tls.Config // nil without one
+}
+
+// too has another listener speak as this one does.
+func (s served) too(plain net.Listener) net.Listener {
+	if s.tls == nil {
+		return plain
+	}
+	return tls.NewListener(plain, s.tls)
 }
 
 // Close stops listening and renewing.
@@ -71,7 +80,8 @@ func (f tlsFlags) wrap(ctx context.Context, plain net.Listener, issuer, data str
 		if err != nil {
 			return served{}, err
 		}
-		return served{Listener: tls.NewListener(plain, files.TLS()), expires: files.Expires}, nil
+		speaks := files.TLS()
+		return served{Listener: tls.NewListener(plain, speaks), tls: speaks, expires: files.Expires}, nil
 	case f.ACME:
 		u, err := url.Parse(issuer)
 		if err != nil {
@@ -88,7 +98,8 @@ func (f tlsFlags) wrap(ctx context.Context, plain net.Listener, issuer, data str
 		if err != nil {
 			return served{}, err
 		}
-		return served{Listener: tls.NewListener(plain, managed.TLS()), expires: managed.Expires, stop: managed.Close}, nil
+		speaks := managed.TLS()
+		return served{Listener: tls.NewListener(plain, speaks), tls: speaks, expires: managed.Expires, stop: managed.Close}, nil
 	}
 	return served{Listener: plain}, nil
 }

@@ -2,6 +2,8 @@ package observe
 
 import (
 	"context"
+	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"testing"
@@ -21,5 +23,11 @@ func TestNumbersCostNoMoreWithoutTraces(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { m.Statement(ctx, store.Statement{Took: time.Millisecond}) }); n != 0 {
 		t.Errorf("a statement takes %v allocations", n)
+	}
+	plain := slog.New(slog.NewTextHandler(io.Discard, nil))
+	line := func(l *slog.Logger) func() { return func() { l.InfoContext(ctx, "request") } }
+	want := testing.AllocsPerRun(100, line(plain))
+	if n := testing.AllocsPerRun(100, line(slog.New(Log{plain.Handler()}))); n > want {
+		t.Errorf("a line of the log takes %v allocations, want %v", n, want)
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"gatehouse/idp/store"
 )
 
-// Tracing makes the spans of requests, statements and deliveries, and sends them by OTLP
+// Tracing makes the spans of requests, statements, deliveries and jobs, and sends them by OTLP
 // over HTTP. Spans name routes, statements without their values and kinds of deliveries, and
 // no person.
 type Tracing struct {
@@ -139,6 +139,17 @@ func (t *Tracing) Delivery(ctx context.Context, d store.Delivery) (context.Conte
 	return ctx, func(outcome store.Outcome) {
 		span.SetAttributes(attribute.String("gatehouse.delivery.outcome", outcomeOf(outcome)))
 		if outcome != store.Delivered {
+			span.SetStatus(codes.Error, "")
+		}
+		span.End()
+	}
+}
+
+// Job begins the span of a run of periodic work, and returns what ends it.
+func (t *Tracing) Job(ctx context.Context, name string) (context.Context, func(error)) {
+	ctx, span := t.tracer.Start(ctx, "job "+name)
+	return ctx, func(err error) {
+		if err != nil {
 			span.SetStatus(codes.Error, "")
 		}
 		span.End()

@@ -48,6 +48,8 @@ type Config struct {
 	PrivateNetworks bool
 	// Registration lets apps register themselves by initial access tokens (RFC 7591).
 	Registration bool
+	// ConsoleApart: console and admin API are reached on Listeners.Console alone.
+	ConsoleApart bool
 	// AuditRetention is how long audit events are kept; zero: for ever, else leastRetention
 	// or more. Nil: what the
 	// database says, which is 400 days of one that was made by this release or a later one.

@@ -22,20 +22,43 @@ const (
 	StopTimeout = 20 * time.Second
 )
 
-// Run serves on both listeners and does the background work until ctx ends. It then says
+// Listeners are where a server is reached. Each but the first may be nil.
+type Listeners struct {
+	Public net.Listener
+	// Console answers for the console and the admin API as well: for all that Public does, so
+	// that people sign in to the console where they reach it.
+	Console net.Listener
+	Metrics net.Listener
+}
+
+// Close stops listening where nobody serves.
+func (l Listeners) Close() {
+	for _, on := range []net.Listener{l.Public, l.Console, l.Metrics} {
+		if on != nil {
+			_ = on.Close()
+		}
+	}
+}
+
+// Run serves on the listeners and does the background work until ctx ends. It then says
 // so at /readyz and with each answer (Connection: close) for as long as Config.Drain says,
 // so that a proxy turns to others while all is still answered; then it takes no new
-// requests and finishes those under way. metrics may be nil.
-func (s *Server) Run(ctx context.Context, public, metrics net.Listener) error {
+// requests and finishes those under way.
+func (s *Server) Run(ctx context.Context, on Listeners) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	var working sync.WaitGroup
 	working.Go(func() { s.Work(work) })
 
-	servers := []*http.Server{newHTTPServer(s.Handler())}
-	listeners := []net.Listener{public}
-	if metrics != nil {
-		servers, listeners = append(servers, newHTTPServer(s.Metrics())), append(listeners, metrics)
+	var servers []*http.Server
+	var listeners []net.Listener
+	for _, l := range []struct {
+		on      net.Listener
+		handler http.Handler
+	}{{on.Public, s.Public()}, {on.Console, s.Handler()}, {on.Metrics, s.Metrics()}} {
+		if l.on != nil {
+			servers, listeners = append(servers, newHTTPServer(l.handler)), append(listeners, l.on)
+		}
 	}
 	failed := make(chan error, len(servers))
 	for i, srv := range servers {

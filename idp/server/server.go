@@ -26,6 +26,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/observe"
 	"gatehouse/idp/outbox"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/password"
 	"gatehouse/idp/picture"
 	"gatehouse/idp/provider"
@@ -45,14 +46,16 @@ type Server struct {
 	// Mailer sends mail, nil where no server is configured.
 	Mailer *mail.Sender
 
-	cfg      Config
-	engine   *gin.Engine
-	metrics  *observe.Metrics
-	tracing  *observe.Tracing // nil: off
-	pages    *ui.UI
-	sessions *session.Manager
-	outbox   *outbox.Outbox
-	register *registration.Endpoint
+	cfg    Config
+	engine *gin.Engine
+	// withoutConsole is for those who are not to reach the console.
+	withoutConsole *gin.Engine
+	metrics        *observe.Metrics
+	tracing        *observe.Tracing // nil: off
+	pages          *ui.UI
+	sessions       *session.Manager
+	outbox         *outbox.Outbox
+	register       *registration.Endpoint
 	// reap is signalled when something was ended "Immediately".
 	reap chan struct{}
 	// draining: the process is about to stop.
@@ -137,7 +140,11 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
 	limiter.Observe = func(kind throttle.Kind, d throttle.Decision) { s.metrics.Throttle(string(kind), string(d)) }
-	if err := s.manage(ctx, ring, limiter); err != nil {
+	relying, err := passkey.New(s.cfg.Issuer, secrets[keys.ForPasskey])
+	if err != nil {
+		return err
+	}
+	if err := s.manage(ctx, ring, limiter, relying); err != nil {
 		return err
 	}
 	s.sessions.Key = secrets[keys.ForSession]
@@ -220,7 +227,7 @@ func advise(err error) error {
 }
 
 // manage makes the operations, and what every installation begins with.
-func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *throttle.Limiter) (err error) {
+func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *throttle.Limiter, relying *passkey.Relying) (err error) {
 	if s.cfg.Mail.Enabled() {
 		if s.Mailer, err = mail.New(s.cfg.Mail); err != nil {
 			return err
@@ -228,6 +235,7 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 	}
 	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
 		p.Throttles, p.Rotation, p.Write, p.Reap, p.Logout = limiter, s.Keys, s.pages.WriteMail, s.reapSoon, s.backchannel().Test
+		p.Passkeys = relying
 		if s.Mailer != nil {
 			p.Mailer = s.Mailer
 		}
@@ -271,7 +279,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForNonce, keys.ForFederation} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForNonce, keys.ForFederation, keys.ForPasskey} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err
@@ -305,28 +313,42 @@ func (s *Server) route(
 	w *web.Web, protocol *provider.Provider, signIn *login.Login, upstreams *federation.Federation,
 	console *admin.Console, self *account.Pages, rest *api.API,
 ) error {
+	all := func(engine *gin.Engine, root *gin.RouterGroup) {
+		protocol.Routes(&engine.RouterGroup, root)
+		signIn.Routes(root)
+		upstreams.Routes(root)
+		self.Routes(root)
+		if s.cfg.Registration {
+			s.register.Routes(root)
+		}
+	}
+	var err error
+	if s.withoutConsole, err = s.engineWith(w, all); err != nil {
+		return err
+	}
+	s.engine, err = s.engineWith(w, func(engine *gin.Engine, root *gin.RouterGroup) {
+		all(engine, root)
+		console.Routes(root)
+		rest.Routes(root)
+	})
+	return err
+}
+
+// engineWith is one with routes, beside those that every one has.
+func (s *Server) engineWith(w *web.Web, routes func(*gin.Engine, *gin.RouterGroup)) (*gin.Engine, error) {
 	engine, err := w.Engine()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Health is asked of the process itself, without the issuer's path.
 	engine.GET("/livez", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	engine.GET("/readyz", s.ready)
 
 	root := w.Group(engine)
-	protocol.Routes(&engine.RouterGroup, root)
-	signIn.Routes(root)
-	upstreams.Routes(root)
-	console.Routes(root)
-	self.Routes(root)
-	rest.Routes(root)
-	if s.cfg.Registration {
-		s.register.Routes(root)
-	}
+	routes(engine, root)
 	root.GET("/assets/*file", gin.WrapH(s.pages.Assets()))
 	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
-	s.engine = engine
-	return nil
+	return engine, nil
 }
 
 // ready tells a load balancer whether to send people here.
@@ -352,8 +374,16 @@ func (s *Server) ready(c *gin.Context) {
 	c.String(http.StatusServiceUnavailable, text)
 }
 
-// Handler serves people and apps.
+// Handler serves everybody.
 func (s *Server) Handler() http.Handler { return s.partWhileDraining(web.HeadAsGet(s.engine)) }
+
+// Public serves people and apps, and admins unless Config.ConsoleApart sends them elsewhere.
+func (s *Server) Public() http.Handler {
+	if !s.cfg.ConsoleApart {
+		return s.Handler()
+	}
+	return s.partWhileDraining(web.HeadAsGet(s.withoutConsole))
+}
 
 // Metrics serves Prometheus. It belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -20,7 +21,9 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/mail"
+	"gatehouse/idp/observe"
 	"gatehouse/idp/server"
+	"gatehouse/idp/web"
 )
 
 // receiver takes spans by OTLP over HTTP.
@@ -109,6 +112,7 @@ func (r *receiver) text() string {
 func TestTracesLeadFromRequestsToDeliveries(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		spans, told := receive(t), make(chan string, 1)
+		log := idptest.Log(t, func(h slog.Handler) slog.Handler { return web.RequestLog{Handler: observe.Log{Handler: h}} })
 		listener := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told <- r.Header.Get("Traceparent") }))
 		t.Cleanup(listener.Close)
 		box := idptest.NewMailbox(t)
@@ -144,6 +148,16 @@ func TestTracesLeadFromRequestsToDeliveries(t *testing.T) {
 		header := <-told
 		if want := "00-" + hex.EncodeToString(request.GetTraceId()) + "-" + hex.EncodeToString(delivery.GetSpanId()) + "-01"; header != want {
 			t.Errorf("the app heard %q, want %q", header, want)
+		}
+
+		res, err := http.Get(app.Issuer + "/nothing")
+		idptest.Must(t, err)
+		idptest.Must(t, res.Body.Close())
+		if id := hex.EncodeToString(spans.named("other none").GetTraceId()); !strings.Contains(log.String(), "trace_id="+id) {
+			t.Errorf("no line of the log names the trace %s of a request that was refused", id)
+		}
+		if db.Dialect() == "sqlite" { // once is enough: it takes seconds until one runs
+			spans.find("a run of a job", func(s *tracing.Span) bool { return strings.HasPrefix(s.GetName(), "job ") })
 		}
 
 		text := spans.text()

@@ -38,7 +38,12 @@ func (s *Server) Work(ctx context.Context) {
 	}
 	for i, j := range list {
 		list[i].Run = func(ctx context.Context) error {
+			ended := func(error) {}
+			if s.tracing != nil {
+				ctx, ended = s.tracing.Job(ctx, j.Name)
+			}
 			err := j.Run(ctx)
+			ended(err)
 			if err == nil || ctx.Err() == nil { // else it was told to stop
 				s.metrics.Job(j.Name, err)
 			}

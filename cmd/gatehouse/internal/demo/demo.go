@@ -182,7 +182,7 @@ func (d *Demo) parts(ctx context.Context) ([]func() error, error) {
 		handlers[i] = made.Handler()
 	}
 	return []func() error{
-		func() error { return d.server.Run(ctx, d.listeners[0], nil) },
+		func() error { return d.server.Run(ctx, server.Listeners{Public: d.listeners[0]}) },
 		func() error { return serveHTTP(ctx, d.listeners[1], handlers[0]) },
 		func() error { return serveHTTP(ctx, d.listeners[2], handlers[1]) },
 		func() error { return serveHTTP(ctx, d.listeners[3], d.entra) },
