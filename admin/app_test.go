@@ -175,7 +175,7 @@ func TestAnAppsRuleEndsItsGrantsAtOnce(t *testing.T) {
 		want(t, b.Submit(form, "/mfa", "mode", "sometimes"), http.StatusUnprocessableEntity, "Wallboard", "mode-error")
 		want(t, b.Submit(form, "/mfa", "mode", "required", "min_acr", "urn:elsewhere"), http.StatusUnprocessableEntity, "Wallboard", "min_acr-error")
 		choice := b.Submit(form, "/mfa", "mode", "required", "min_acr", string(idp.ACRMFA), "federated", "on")
-		want(t, choice, http.StatusOK, "When should this apply?", "Wallboard always asks for the authenticator app.", "through a connection as well", "1 person is signed out of the app")
+		want(t, choice, http.StatusOK, "When should this apply?", "Wallboard always asks for the authenticator app or a passkey.", "through a connection as well", "1 person is signed out of the app")
 		want(t, b.Submit(choice, "/apply", "apply", "immediately"), http.StatusUnprocessableEntity, "When should this apply?", "Say why")
 		want(t, b.Submit(choice, "/apply", "reason", "audit"), http.StatusUnprocessableEntity, "When should this apply?", "Choose when it applies.")
 		want(t, b.Submit(choice, "/apply", "apply", "immediately", "reason", "audit"), http.StatusOK, "Wallboard", "Everyone is signed out of the app.")

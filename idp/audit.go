@@ -18,6 +18,8 @@ const (
 	AuditCodeRefused        AuditKind = "totp.refused"
 	AuditCodeReplayed       AuditKind = "totp.replayed"
 	AuditCodeThrottled      AuditKind = "totp.throttled"
+	AuditPasskeyRefused     AuditKind = "passkey.refused"
+	AuditPasskeyThrottled   AuditKind = "passkey.throttled"
 	AuditFactorEnrolled     AuditKind = "factor.enrolled"
 	AuditFactorDisabled     AuditKind = "factor.disabled"
 	AuditRecoveryGenerated  AuditKind = "recovery.generated"
@@ -113,7 +115,7 @@ const (
 // refusal, which can be caused at will. What succeeded is a row each.
 func (k AuditKind) Folds() bool {
 	switch k {
-	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,
+	case AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled, AuditPasskeyRefused, AuditPasskeyThrottled,
 		AuditRecoveryRefused, AuditRecoveryThrottled, AuditEmailRefused, AuditEmailThrottled,
 		AuditAuthorizeRefused, AuditFlowForeign, AuditCodeReused, AuditRefreshReused, AuditRefreshLate,
 		AuditRevocationRefused, AuditClientAuthFailed, AuditFederatedRefused, AuditFederatedPending, AuditOperationRefused:

@@ -5,6 +5,7 @@ func AuditKinds() []AuditKind {
 	return []AuditKind{
 		AuditSignedIn, AuditSignedOut, AuditSteppedUp, AuditClientAuthorized, AuditDeviceDenied, AuditPasswordAccepted,
 		AuditPasswordRefused, AuditPasswordThrottled, AuditCodeRefused, AuditCodeReplayed, AuditCodeThrottled,
+		AuditPasskeyRefused, AuditPasskeyThrottled,
 		AuditFactorEnrolled, AuditFactorDisabled, AuditRecoveryGenerated, AuditRecoverySaved, AuditRecoveryUsed,
 		AuditRecoveryRefused, AuditRecoveryThrottled, AuditRecoveryViewed, AuditEmailSent, AuditEmailRefused,
 		AuditEmailThrottled, AuditFactorRemoved, AuditFactorRenamed, AuditEmailAsked, AuditEmailDropped,

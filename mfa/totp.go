@@ -62,20 +62,26 @@ func TOTPKeyText(key []byte) string {
 	return grouped(base32Text.EncodeToString(key), " ")
 }
 
+// longIssuer is how long an issuer may be, in bytes as the URL has it, to be said twice.
+const longIssuer = 120
+
 // TOTPURL is the otpauth URL that apps read from a QR code or a link (the Key
 // URI Format of Google Authenticator). A colon separates issuer and account in
 // its label, and apps split there even where it is escaped, so each colon inside
-// them becomes a space.
+// them becomes a space. Algorithm, digits and period are the defaults, and not said: each
+// letter less makes the QR code easier to read. A long issuer stands in its parameter alone
+// and not before the account as well, which older apps read.
 func TOTPURL(issuerLabel, account string, key []byte) string {
 	issuer, account := labelPart(issuerLabel), labelPart(account)
 	label := escape(account)
 	query := "secret=" + base32Text.EncodeToString(key)
-	if issuer != "" {
-		label = escape(issuer) + ":" + label
-		query += "&issuer=" + escape(issuer)
+	if issuer = escape(issuer); issuer != "" {
+		query += "&issuer=" + issuer
+		if len(issuer) <= longIssuer {
+			label = issuer + ":" + label
+		}
 	}
-	return fmt.Sprintf("otpauth://totp/%s?%s&algorithm=SHA1&digits=%d&period=%d",
-		label, query, TOTPDigits, TOTPPeriod)
+	return "otpauth://totp/" + label + "?" + query
 }
 
 // labelPart also joins lines: a label is shown on one.
@@ -94,32 +100,41 @@ func escape(text string) string {
 // 18004): without it scanners do not find the code on a dark page.
 const quietZone = 4
 
-// TOTPImage draws a URL as a QR code of error correction level M in a PNG of
-// size × size pixels, quiet zone included. Modules are whole pixels, so that no
-// scaling blurs them. It fails when the URL is too long for the size.
-func TOTPImage(url string, size int) ([]byte, error) {
-	code, err := qr.Encode(url, qr.M, qr.Auto)
+// The least sizes on a page, in CSS pixels, that cheap cameras read: of a whole QR code,
+// and of one module of it.
+const (
+	leastQRCode = 260
+	leastModule = 4
+)
+
+// density is how many pixels of the picture one CSS pixel is, for sharp screens.
+const density = 2
+
+// TOTPImage draws a URL as a QR code in a PNG; width is how wide it is to be shown, in CSS
+// pixels, quiet zone included. Its error correction is the least (level L): the picture is
+// on a screen, where nothing scratches it, and fewer modules are larger ones. Modules are
+// whole pixels, so that no scaling blurs them. It fails when the URL is longer than any QR
+// code, about 2900 bytes.
+func TOTPImage(url string) (picture []byte, width int, err error) {
+	code, err := qr.Encode(url, qr.L, qr.Auto)
 	if err != nil {
-		return nil, fmt.Errorf("mfa: drawing a QR code: %w", err)
+		return nil, 0, fmt.Errorf("mfa: drawing a QR code: %w", err)
 	}
-	modules := code.Bounds().Dx()
-	scale := size / (modules + 2*quietZone)
-	if scale < 1 {
-		return nil, fmt.Errorf("mfa: a QR code of %d modules does not fit %d pixels", modules, size)
-	}
+	modules := code.Bounds().Dx() + 2*quietZone
+	module := max(leastModule, (leastQRCode+modules-1)/modules)
 	var out bytes.Buffer
-	if err := png.Encode(&out, framed(code, size, scale)); err != nil {
-		return nil, fmt.Errorf("mfa: drawing a QR code: %w", err)
+	if err := png.Encode(&out, framed(code, module*density)); err != nil {
+		return nil, 0, fmt.Errorf("mfa: drawing a QR code: %w", err)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), modules * module, nil
 }
 
 // framed draws a code in the middle of a white square, each module scale pixels
 // wide.
-func framed(code barcode.Barcode, size, scale int) image.Image {
+func framed(code barcode.Barcode, scale int) image.Image {
+	width, offset := code.Bounds().Dx()*scale, quietZone*scale
+	size := width + 2*offset
 	img := image.NewPaletted(image.Rect(0, 0, size, size), color.Palette{color.White, color.Black})
-	width := code.Bounds().Dx() * scale
-	offset := (size - width) / 2
 	for y := range width {
 		for x := range width {
 			if color.GrayModel.Convert(code.At(x/scale, y/scale)) == (color.Gray{}) {

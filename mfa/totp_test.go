@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 	"pgregory.net/rapid"
@@ -183,14 +186,14 @@ func TestTOTPKeyText(t *testing.T) {
 }
 
 func TestTOTPImageHasAQuietZoneAndWholeModules(t *testing.T) {
-	const size = 280
-	picture, err := mfa.TOTPImage(mfa.TOTPURL("RTX Solutions – Agents", "maya@rtx.example", rfcKey), size)
+	picture, width, err := mfa.TOTPImage(mfa.TOTPURL("RTX Solutions – Agents", "maya@rtx.example", rfcKey))
 	if err != nil {
 		t.Fatal(err)
 	}
+	size := 2 * width
 	img, err := png.Decode(bytes.NewReader(picture))
-	if err != nil || img.Bounds() != image.Rect(0, 0, size, size) {
-		t.Fatalf("%v, %v", img.Bounds(), err)
+	if err != nil || img.Bounds() != image.Rect(0, 0, size, size) || width < 260 || width > 328 {
+		t.Fatalf("%v, %v: %d pixels on a page", img.Bounds(), err, width)
 	}
 	// The finder pattern in the corner begins with a black run of 7 modules.
 	corner := firstBlack(img)
@@ -199,8 +202,8 @@ func TestTOTPImageHasAQuietZoneAndWholeModules(t *testing.T) {
 		run++
 	}
 	module := run / 7
-	if run%7 != 0 || module < 3 {
-		t.Errorf("a module is %d/7 pixels wide", run)
+	if run%7 != 0 || module < 2*4 {
+		t.Errorf("a module is %d/7 pixels wide, and two are one on a page", run)
 	}
 	for i := range size {
 		for border := range 4 * module {
@@ -224,16 +227,66 @@ func black(img image.Image, x, y int) bool {
 	return r == 0
 }
 
-func TestTOTPImageThatDoesNotFit(t *testing.T) {
+func TestTOTPImageThatIsTooLong(t *testing.T) {
+	if _, _, err := mfa.TOTPImage(strings.Repeat("x", 5000)); err == nil {
+		t.Error("no error")
+	}
+}
+
+// A camera that is not in focus reads the code: another library's decoder finds the URL in
+// a picture in which each pixel is mixed with those around it, up to half a module.
+func TestBlurredQRCodesAreRead(t *testing.T) {
 	for name, c := range map[string]struct {
-		url  string
-		size int
+		label, account string
+		blur           int
 	}{
-		"too small": {mfa.TOTPURL("RTX", "maya@rtx.example", rfcKey), 30},
-		"too long":  {strings.Repeat("x", 5000), 4000},
+		"short":         {"RTX Solutions – Agent App", "maya@rtx.example", 3},
+		"long Cyrillic": {strings.Repeat("Служба поддержки ", 3) + "и агентов", "александра.константинопольская@поддержка.example", 2},
+		"long CJK":      {strings.Repeat("株式会社サポートデスク", 5), "maya.of.the.long.address@support.rtx.example", 2},
+		"the longest":   {strings.Repeat("局", 64), strings.Repeat("n", 64) + "@rtx.example", 2},
 	} {
-		if _, err := mfa.TOTPImage(c.url, c.size); err == nil {
-			t.Errorf("%s: no error", name)
+		text := mfa.TOTPURL(c.label, c.account, rfcKey)
+		picture, width, err := mfa.TOTPImage(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sharp, err := png.Decode(bytes.NewReader(picture))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := gozxing.NewBinaryBitmapFromImage(photograph(sharp, c.blur))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := qrcode.NewQRCodeReader().Decode(seen, map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true})
+		if err != nil || read.GetText() != text {
+			t.Errorf("%s: %v, of %d bytes in %d pixels", name, err, len(text), width)
 		}
 	}
+}
+
+// photograph shows a picture, each pixel mixed with those up to blur away and with the
+// contrast of a screen in daylight, on a dark page.
+func photograph(sharp image.Image, blur int) image.Image {
+	const margin = 40
+	size := sharp.Bounds().Dx()
+	light := func(x, y int) int {
+		if x < 0 || y < 0 || x >= size || y >= size {
+			return 60
+		}
+		return 90 + int(color.GrayModel.Convert(sharp.At(x, y)).(color.Gray).Y)/2
+	}
+	img := image.NewGray(image.Rect(0, 0, size+2*margin, size+2*margin))
+	for y := range size + 2*margin {
+		for x := range size + 2*margin {
+			sum, n := 0, 0
+			for dy := -blur; dy <= blur; dy++ {
+				for dx := -blur; dx <= blur; dx++ {
+					sum, n = sum+light(x+dx-margin, y+dy-margin), n+1
+				}
+			}
+			img.SetGray(x, y, color.Gray{Y: uint8(sum / n)})
+		}
+	}
+	return img
 }

@@ -116,6 +116,7 @@ type AccountEnrol struct {
 	IssuerLabel  string
 	AccountLabel string
 	QR           template.URL // data:image/png of the otpauth URL
+	QRWidth      int          // in CSS pixels
 	Key          string       // the same key as text, in groups
 	OTPAuthURL   template.URL
 	Name         string

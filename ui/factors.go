@@ -78,6 +78,7 @@ type Enrol struct {
 	IssuerLabel  string       // the name the app will show
 	AccountLabel string       // the account the app will show
 	QR           template.URL // data:image/png of the otpauth URL
+	QRWidth      int          // in CSS pixels
 	Key          string       // the same key as text, in groups
 	OTPAuthURL   template.URL // otpauth://…, for an app on this device
 	CodeError    *Message     // beside the code

@@ -17,7 +17,8 @@ type SignIn struct {
 	OffersKeep     bool     // staying signed in can be chosen
 	Keep           bool     // and was
 	Upstreams      []Upstream
-	NoPassword     bool // there is no form: people sign in through Upstreams alone
+	NoPassword     bool         // there is no form: people sign in through Upstreams alone
+	Passkey        *PasskeyForm // in place of email and password, nil for none
 }
 
 // Upstream is another provider that people can sign in with: a plain link that looks
@@ -43,7 +44,8 @@ type Reauthenticate struct {
 	RetryAfter    int      // seconds until another try is allowed
 	ForgotURL     string   // link "Forgot password?", absent when empty
 	Upstreams     []Upstream
-	NoPassword    bool // there is no form
+	NoPassword    bool         // there is no form
+	Passkey       *PasskeyForm // in place of the password, nil for none
 }
 
 func (p Reauthenticate) about() about {

@@ -44,6 +44,8 @@ var zeroPages = []ui.Page{
 	ui.Code{},
 	ui.RecoveryCode{},
 	ui.EmailCode{},
+	ui.Passkey{},
+	ui.PasskeySetUp{},
 	ui.ChooseMethod{},
 	ui.EnrolIntro{},
 	ui.Enrol{},

@@ -67,13 +67,9 @@ func (v *visit) enrol() error {
 	return v.renderEnrol(http.StatusOK, pending, ui.AccountEnrol{})
 }
 
-// qrPixels is twice the size on the page, so that modules stay whole pixels on
-// every screen.
-const qrPixels = 416
-
 func (v *visit) renderEnrol(status int, p self.PendingAuthenticator, page ui.AccountEnrol) error {
 	otpauth := mfa.TOTPURL(p.Issuer, p.Account, p.Key)
-	image, err := mfa.TOTPImage(otpauth, qrPixels)
+	image, width, err := mfa.TOTPImage(otpauth)
 	if err != nil {
 		return err
 	}
@@ -84,6 +80,7 @@ func (v *visit) renderEnrol(status int, p self.PendingAuthenticator, page ui.Acc
 	page.Action, page.CancelURL = v.path("/second-step/add"), v.path("/second-step")
 	page.IssuerLabel, page.AccountLabel = p.Issuer, p.Account
 	page.QR = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image))
+	page.QRWidth = width
 	page.Key, page.OTPAuthURL = mfa.TOTPKeyText(p.Key), template.URL(otpauth)
 	return v.render(status, page)
 }

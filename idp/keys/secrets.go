@@ -21,6 +21,7 @@ const (
 	ForEmail    Purpose = "hmac.email"    // keeping email codes
 	ForSession  Purpose = "hmac.session"  // successors of a session's token
 	ForNonce    Purpose = "hmac.nonce"    // nonces of proofs of possession
+	ForPasskey  Purpose = "hmac.passkey"  // what authenticators sign
 	// ForFederation binds what another provider answers to what it was asked.
 	ForFederation Purpose = "hmac.federation"
 )

@@ -24,8 +24,8 @@ func (l *Login) postBegin(c *gin.Context, s *signIn) error {
 // prepareSecret makes what is confirmed when a set-up begins. It waits in the flow, sealed
 // and bound to it, until a code confirms it.
 func (l *Login) prepareSecret(s *signIn, state NeedEnrolment) {
-	if !state.Begun {
-		s.notes.Key, s.notes.KeyOf = l.Keyring.Seal(mfa.Of(state.Method).NewSecret(), pendingAAD(s.flow.ID)), state.Method
+	if newSecret := mfa.Of(state.Method).NewSecret; newSecret != nil && !state.Begun {
+		s.notes.Key, s.notes.KeyOf = l.Keyring.Seal(newSecret(), pendingAAD(s.flow.ID)), state.Method
 	}
 }
 
@@ -34,10 +34,16 @@ func pendingAAD(flowID string) string { return keyring.AAD("flows", flowID, "dat
 // postEnrol confirms the set-up with a code; recovery codes come with it.
 func (l *Login) postEnrol(c *gin.Context, s *signIn) error {
 	state, ok := s.next().(NeedEnrolment)
-	if !ok || !state.Begun {
+	if !ok {
 		return l.tooLate(c, s)
 	}
 	m, typed := secondStepOf(state.Method), c.PostForm("code")
+	if m.enrol != nil {
+		return m.enrol(l, c, s, state)
+	}
+	if !state.Begun {
+		return l.tooLate(c, s)
+	}
 	if problem := m.problem(typed); problem != nil {
 		return m.setUp(l, c, s, state, enrolPage{codeError: problem})
 	}

@@ -4,13 +4,15 @@ import (
 	"fmt"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // SecondSteps are the methods of the table here, and which of them have a set-up.
 func SecondSteps() (methods []idp.Method, setUp map[idp.Method]bool) {
 	setUp = map[idp.Method]bool{}
 	for _, m := range secondSteps() {
-		methods, setUp[m.id] = append(methods, m.id), m.setUp != nil && m.wrong != nil
+		secret := mfa.Of(m.id).NewSecret != nil
+		methods, setUp[m.id] = append(methods, m.id), m.setUp != nil && secret == (m.wrong != nil) && secret == (m.enrol == nil && m.post == nil)
 	}
 	return methods, setUp
 }

@@ -45,11 +45,13 @@ func moved(answer web.Answer, err error) (web.Answer, error) {
 
 // settleByMail ends what a link in a mail began. The password that it set counts like any
 // other once a second step that is not the mailbox was proved beside it, and for a person
-// without an authenticator at once. Until then, whatever password replaces it, each
+// without an authenticator at once. A passkey in its place says nothing of it: a thief of the
+// mailbox may have set it. Until then, whatever password replaces it, each
 // sign-in, in whatever browser and at whatever app, asks a person with an authenticator
 // for that and not for an email code.
 func (l *Login) settleByMail(ctx context.Context, s *signIn) error {
-	if s.User.PasswordByMailAt.IsZero() || len(mfa.Possessions(s.enrolment.Factors)) > 0 && !s.proved(mfa.IsStrong) {
+	typed := func(m idp.Method) bool { return m == idp.MethodPassword }
+	if s.User.PasswordByMailAt.IsZero() || !s.proved(typed) || len(mfa.Possessions(s.enrolment.Factors)) > 0 && !s.proved(mfa.IsStrong) {
 		return nil
 	}
 	return l.Store.ForgetPasswordByMail(ctx, s.User.ID, s.User.PasswordByMailAt)

@@ -132,7 +132,11 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		g.POST("/:flow/"+name, l.Web.Handle(l.step(name, handle)))
 	}
 	for _, m := range secondSteps() {
-		g.POST("/:flow/"+string(m.id), l.Web.Handle(l.step(string(m.id), l.postCode(m))))
+		post := l.postCode(m)
+		if m.post != nil {
+			post = func(c *gin.Context, s *signIn) error { return m.post(l, c, s) }
+		}
+		g.POST("/:flow/"+string(m.id), l.Web.Handle(l.step(string(m.id), post)))
 	}
 	l.linkRoutes(r)
 }

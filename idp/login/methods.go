@@ -30,6 +30,10 @@ type secondStep struct {
 	wrong func(error) *ui.Message
 	// refused and throttled are what the audit log calls a wrong code, and one too many.
 	refused, throttled idp.AuditKind
+	// post takes an answer in place of guess, and enrol the one that confirms a set-up, where
+	// it is no code; nil for codes.
+	post  func(l *Login, c *gin.Context, s *signIn) error
+	enrol func(l *Login, c *gin.Context, s *signIn, state NeedEnrolment) error
 	// setUp is the page on which people set one up: what it is about before they begin, and
 	// then what mfa.Method.NewSecret made. Nil for what everybody has, or comes with another.
 	setUp func(l *Login, c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error
@@ -43,6 +47,11 @@ func secondSteps() []secondStep {
 			guess: possession(idp.MethodTOTP), wrong: codeError,
 			refused: idp.AuditCodeRefused, throttled: idp.AuditCodeThrottled,
 			setUp: (*Login).renderTOTPSetUp,
+		},
+		{
+			id: idp.MethodPasskey, page: (*Login).renderPasskey, post: (*Login).postPasskey,
+			enrol: (*Login).enrolPasskey, setUp: (*Login).renderPasskeySetUp,
+			refused: idp.AuditPasskeyRefused, throttled: idp.AuditPasskeyThrottled,
 		},
 		{
 			id: idp.MethodEmail, page: (*Login).renderEmail, enter: (*Login).prepareEmail, problem: web.CodeProblem,

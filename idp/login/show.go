@@ -169,6 +169,7 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 			Frame: l.frame(c, s), Action: l.action(s, "password"), Email: s.User.Email,
 			PasswordError: p.passwordError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 			NoPassword: !ways.password, Upstreams: ways.buttons, ForgotURL: l.forgotURL(s, s.Population),
+			Passkey: l.aloneForm(s, s.Population),
 		})
 	}
 	population, others, err := l.choices(ctx, s, p.in.population, "")
@@ -188,7 +189,7 @@ func (l *Login) renderPassword(c *gin.Context, s *signIn, p passwordPage) error 
 		EmailError: p.emailError, PasswordError: p.passwordError, Alert: p.alert,
 		RetryAfter: retryAfter(c, p.limited), Others: others,
 		ForgotURL: l.forgotURL(s, population), RegisterURL: l.registerURL(s, population),
-		OffersKeep: population.KeepSignedIn, Keep: p.in.keep,
+		OffersKeep: population.KeepSignedIn, Keep: p.in.keep, Passkey: l.aloneForm(s, population),
 	})
 }
 

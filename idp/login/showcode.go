@@ -118,10 +118,6 @@ func (l *Login) enrolLimited(c *gin.Context, s *signIn, state NeedEnrolment, lim
 	return secondStepOf(state.Method).setUp(l, c, s, state, enrolPage{limited: limited, alert: ui.MsgTooManyAttempts.With(limited.Wait)})
 }
 
-// qrPixels is twice the size on the page, so that modules stay whole pixels on
-// every screen.
-const qrPixels = 416
-
 // pendingSecret opens what is being set up. Where it cannot be read, a new sign-in makes
 // another.
 func (l *Login) pendingSecret(s *signIn) ([]byte, error) {
@@ -138,13 +134,13 @@ func (l *Login) renderEnrol(c *gin.Context, s *signIn, state NeedEnrolment, p en
 		return err
 	}
 	otpauth := mfa.TOTPURL(s.label(), s.User.Email, key)
-	image, err := mfa.TOTPImage(otpauth, qrPixels)
+	image, width, err := mfa.TOTPImage(otpauth)
 	if err != nil {
 		return err
 	}
 	page := ui.Enrol{
 		Frame: l.frame(c, s), Action: l.action(s, "enrol"), IssuerLabel: s.label(), AccountLabel: s.User.Email,
-		QR:  template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)),
+		QR: template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(image)), QRWidth: width,
 		Key: mfa.TOTPKeyText(key), OTPAuthURL: template.URL(otpauth),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
 		Methods: l.instead(s, state.Instead),

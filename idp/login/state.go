@@ -253,11 +253,14 @@ func (f Facts) wished() State {
 	return nil
 }
 
-// setUp is the way to a factor of one's own: the email code before it, then that which the
-// person chose, or the first.
+// setUp is the way to a factor of one's own: the email code before it, the choice where there
+// is one, then that which the person chose.
 func (f Facts) setUp(d mfa.Decision, instead []idp.Method) State {
 	if d.Outcome == mfa.ProveEmail {
 		return NeedCode{Methods: d.Methods, Instead: instead, BeforeApp: true}
+	}
+	if len(d.Methods) > 1 && !slices.Contains(d.Methods, f.Notes.Method) {
+		return ChooseMethod{Methods: d.Methods}
 	}
 	methods := preferred(d.Methods, f.Notes.Method)
 	begun := len(f.Notes.Key) > 0 && cmp.Or(f.Notes.KeyOf, idp.MethodTOTP) == methods[0]

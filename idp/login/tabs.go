@@ -42,7 +42,8 @@ var apartFromOthers = map[string]bool{"choose": true, "restart": true, "judge": 
 // overtaken is the session of another tab that answers a POST in place of the step: a code
 // that is typed here was used there. A password for another address means another account.
 func (l *Login) overtaken(c *gin.Context, s *signIn, step string) (*store.SessionState, error) {
-	if apartFromOthers[step] {
+	// A passkey says itself who it is, and may be another account's.
+	if apartFromOthers[step] || step == string(idp.MethodPasskey) && s.flow.UserID == "" {
 		return nil, nil
 	}
 	found, err := l.otherTab(c.Request.Context(), s)

@@ -17,6 +17,7 @@ import (
 	"gatehouse/idp/manage/self"
 	"gatehouse/idp/manage/system"
 	"gatehouse/idp/outbox"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/password"
 	"gatehouse/idp/session"
 	"gatehouse/idp/store"
@@ -32,6 +33,8 @@ type Parts struct {
 	Outbox   *outbox.Outbox
 	// RecoveryKey is the HMAC key under which recovery codes are found.
 	RecoveryKey []byte
+	// Passkeys is the relying party of passkeys, nil where nobody signs in.
+	Passkeys *passkey.Relying
 	// Mailer sends mail at once, nil where no server is configured: then email codes
 	// cannot be offered. Write puts a mail into words.
 	Mailer outbox.Mailer
@@ -78,7 +81,7 @@ func New(p Parts) *Manager {
 	m := &Manager{Parts: p}
 	m.Authz = &authz.Manager{Store: p.Store, Throttles: p.Throttles}
 	m.People = &people.Manager{Authz: m.Authz, Hasher: p.Hasher, Outbox: p.Outbox, Sessions: p.Sessions, Store: p.Store, Throttles: p.Throttles}
-	m.Factors = &factors.Manager{Authz: m.Authz, People: m.People, Keyring: p.Keyring, Outbox: p.Outbox, RecoveryKey: p.RecoveryKey, Store: p.Store, Throttles: p.Throttles}
+	m.Factors = &factors.Manager{Authz: m.Authz, People: m.People, Keyring: p.Keyring, Outbox: p.Outbox, RecoveryKey: p.RecoveryKey, Passkeys: p.Passkeys, Store: p.Store, Throttles: p.Throttles}
 	m.Connections = &connections.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Issuer: p.Issuer, Keyring: p.Keyring, PrivateNetworks: p.PrivateNetworks, Reap: p.Reap, Sessions: p.Sessions, Store: p.Store}
 	m.Apps = &apps.Manager{Authz: m.Authz, Fetch: p.Fetch, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
 	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Reap: p.Reap, Store: p.Store}

@@ -216,6 +216,14 @@ func Read(answer string) (Answer, error) {
 // CredentialID says which passkey was used, if that is true: see Check.
 func (a Answer) CredentialID() []byte { return a.parsed.RawID }
 
+// To tells whether it is to a challenge.
+func (a Answer) To(challenge []byte) bool {
+	return a.parsed.Response.CollectedClientData.Challenge == text(challenge)
+}
+
+// Names tells whether it says that it was made by a passkey.
+func (a Answer) Names(key idp.Passkey) bool { return bytes.Equal(a.parsed.RawID, key.CredentialID) }
+
 // Ask is what an answer is held against.
 type Ask struct {
 	Challenge []byte

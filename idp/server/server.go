@@ -26,6 +26,7 @@ import (
 	"gatehouse/idp/manage"
 	"gatehouse/idp/observe"
 	"gatehouse/idp/outbox"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/password"
 	"gatehouse/idp/picture"
 	"gatehouse/idp/provider"
@@ -139,7 +140,11 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
 	limiter.Observe = func(kind throttle.Kind, d throttle.Decision) { s.metrics.Throttle(string(kind), string(d)) }
-	if err := s.manage(ctx, ring, limiter); err != nil {
+	relying, err := passkey.New(s.cfg.Issuer, secrets[keys.ForPasskey])
+	if err != nil {
+		return err
+	}
+	if err := s.manage(ctx, ring, limiter, relying); err != nil {
 		return err
 	}
 	s.sessions.Key = secrets[keys.ForSession]
@@ -222,7 +227,7 @@ func advise(err error) error {
 }
 
 // manage makes the operations, and what every installation begins with.
-func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *throttle.Limiter) (err error) {
+func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *throttle.Limiter, relying *passkey.Relying) (err error) {
 	if s.cfg.Mail.Enabled() {
 		if s.Mailer, err = mail.New(s.cfg.Mail); err != nil {
 			return err
@@ -230,6 +235,7 @@ func (s *Server) manage(ctx context.Context, ring *keyring.Keyring, limiter *thr
 	}
 	s.Manage, err = NewManager(ctx, s.cfg, s.Store, ring, func(p *manage.Parts) {
 		p.Throttles, p.Rotation, p.Write, p.Reap, p.Logout = limiter, s.Keys, s.pages.WriteMail, s.reapSoon, s.backchannel().Test
+		p.Passkeys = relying
 		if s.Mailer != nil {
 			p.Mailer = s.Mailer
 		}
@@ -273,7 +279,7 @@ func NewManager(ctx context.Context, cfg Config, st *store.Store, ring *keyring.
 
 func readSecrets(ctx context.Context, st *store.Store, ring *keyring.Keyring) (map[keys.Purpose][]byte, error) {
 	secrets := map[keys.Purpose][]byte{}
-	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForNonce, keys.ForFederation} {
+	for _, purpose := range []keys.Purpose{keys.ForThrottle, keys.ForRefresh, keys.ForEmail, keys.ForSession, keys.ForNonce, keys.ForFederation, keys.ForPasskey} {
 		secret, err := keys.Secret(ctx, st, ring, purpose)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package factors
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"gatehouse/idp"
@@ -14,8 +15,10 @@ import (
 type NewFactor struct {
 	ID     string // from idp.NewID
 	Method idp.Method
-	Name   string // empty: what the population calls it
+	Name   string // empty: what the population calls it; of a passkey what its maker does
 	Secret []byte
+	// Passkey is that of a passkey, which has no secret; nil for all others.
+	Passkey *idp.Passkey
 	// LastStep is the one of the answer that showed it.
 	LastStep int64
 	At       time.Time
@@ -25,7 +28,9 @@ type NewFactor struct {
 // transaction of ctx. It is audited as event says, and the person is told by mail. It asks
 // nothing: whether they may have it is for the operation that it is part of.
 func (m *Manager) Enrol(ctx context.Context, user idp.User, p idp.Population, f NewFactor, event idp.AuditEvent) error {
-	f.Name = cmp.Or(f.Name, p.FactorLabel())
+	if f.Passkey == nil {
+		f.Name = cmp.Or(f.Name, p.FactorLabel())
+	}
 	made, err := m.KeepFactor(ctx, user.ID, f)
 	if err != nil {
 		return err
@@ -46,10 +51,16 @@ func (m *Manager) Enrol(ctx context.Context, user idp.User, p idp.Population, f 
 // KeepFactor stores a factor, and sees to the recovery codes unless there is a set
 // already: a second factor makes no new one. made: it made new codes.
 func (m *Manager) KeepFactor(ctx context.Context, userID string, f NewFactor) (made bool, err error) {
-	err = m.Store.CreateFactor(ctx, idp.Factor{
-		ID: f.ID, UserID: userID, Method: f.Method, Name: f.Name, Secret: m.Keyring.Seal(f.Secret, factorAAD(f.ID)),
-		LastStep: f.LastStep, CreatedAt: f.At, LastUsedAt: f.At,
-	})
+	row := idp.Factor{
+		ID: f.ID, UserID: userID, Method: f.Method, Name: f.Name, Passkey: f.Passkey, LastStep: f.LastStep, CreatedAt: f.At, LastUsedAt: f.At,
+	}
+	if f.Passkey == nil {
+		row.Secret = m.Keyring.Seal(f.Secret, factorAAD(f.ID))
+	}
+	err = m.Store.CreateFactor(ctx, row)
+	if errors.Is(err, idp.ErrConflict) && f.Passkey != nil {
+		return false, ErrPasskeyTaken
+	}
 	if err != nil {
 		return false, err
 	}

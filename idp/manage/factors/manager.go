@@ -5,6 +5,7 @@ import (
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/outbox"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/store"
 )
 
@@ -17,6 +18,8 @@ type Manager struct {
 	Outbox  *outbox.Outbox
 	// RecoveryKey is the HMAC key under which recovery codes are found.
 	RecoveryKey []byte
+	// Passkeys is the relying party of passkeys.
+	Passkeys *passkey.Relying
 	// Throttles counts mails and forgets counted failures. *throttle.Limiter does.
 	Throttles authz.Throttles
 }

@@ -99,7 +99,7 @@ func accountFactors() map[string]ui.Page {
 	none := ui.AccountSecondStep{Console: accountFrame("/second-step"), Policy: *ui.Key("account.second.policy_off").With()}
 	enrol := ui.AccountEnrol{
 		Console: accountFrame("/second-step"), Action: "#", CancelURL: "#", IssuerLabel: "RTX Solutions – Agent App", AccountLabel: "maya@rtx.example",
-		QR: template.URL(qr), Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+		QR: template.URL(qr), QRWidth: 285, Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
 	}
 	failed := enrol

@@ -10,11 +10,14 @@ import (
 
 // qr is the QR code of an invented otpauth URL.
 const qr = "data:image/png;base64," +
-	"iVBORw0KGgoAAAANSUhEUgAAACUAAAAlAQMAAAD/ULJAAAAABlBMVEX///8AAABVwtN+AAAA7klEQVR42gDeACH/AP" +
-	"5EFmP4AIJKxAoIALpyJjroALq8RNroALqQr2roAIJixAIIAP6qqqv4AABTabAAAMd/gmjAAPBxMzjwACKlnh5YAIgo" +
-	"AzbYANOq0FbIABz3u50wAELrdhJYAIUhCjG4AMuDaOMoAPDzbz0gAJ/THbdIAMgh0hoIAF5jx+doAGhQ9xfQAKrLYL" +
-	"u4AE2AsIWIAMZtlQtIAPl3qXhwAJNhcBQ4AK3zKiTwAKMch9+wAADQk1jAAP6V8wroAIL6cpjYALpFzv/wALogGT9Q" +
-	"ALpNKqEoAILIwrxIAP6ThA6IAQAA///QX191iWnR+QAAAABJRU5ErkJggg=="
+	"iVBORw0KGgoAAAANSUhEUgAAADkAAAA5AQMAAAC21hHGAAAABlBMVEX///8AAABVwtN+AAABwUlEQVR4nIzR3UtTAR" +
+	"jH8e+W7px2ztmZQrFMVoygFwuhqyE0yoIoIhYpTHohJsQIIemyIDYKlGlJori6GCdLy1UiXdRhK70pnHmhaFFB4diB" +
+	"HGoKRewYseT8B3uunrsffL6Uc2ru7Y/RLhPEutZ7RoMI0sihzPWaAkhDg0JztfWMto63NxZArI8+8vpEUJdSqdQzE3" +
+	"Cmfd4EoBycLg39HgNh5njV/dtBYGe+u6E/BLaTj5Oxfx5QnqcWVue/gO3bkT+9LTpUROzpuYcFqAxG4vGPbpAjT67c" +
+	"7M6Cc863tHkXIPmPjXydNMHZ8XpFWtFAalvf0VEMgTLwKSj3R8D1/+W4d0GHTV2fjV49CsKL0r74Xx3EO1L4XEgDVy" +
+	"kZeF//FOzbbII87AFVM4o31jSo7Nt/9NRYAgQjfDF22g9ybHG45sQeUNen372a0kC85XC3VLeD42dtejLpAWG+sSn3" +
+	"JgT2ie/RnuVZULbXNm+d8kPFpcz5vmtZEISqy+YFN7h2Lwb2zlhSkiOPmQN1NbM8+yEBou9wWMnmLPC7gXxPwgLvfN" +
+	"C0RQdp8OoB7xlrva7z7IBs9Vr71TZR9JfVdiMAAP//H36amlvGLoMAAAAASUVORK5CYII="
 
 // Pages are the examples by name. Several show one page in different states.
 func Pages() map[string]ui.Page {
@@ -75,6 +78,7 @@ func signIn() map[string]ui.Page {
 	plain := ui.SignIn{
 		Frame: frame(), Action: "/flow/1/password", Population: "agents", PopulationName: "Agents",
 		ForgotURL: "/forgot", Upstreams: []ui.Upstream{{Name: "Microsoft", URL: "/flow/1/federate?c=1", Microsoft: true}},
+		Passkey: signInForm(),
 	}
 	full := plain
 	full.Frame = support()
@@ -137,6 +141,13 @@ func codes() map[string]ui.Page {
 	wrong.CodeError = ui.MsgCodeWrong.With()
 	return map[string]ui.Page{
 		"code": code, "code-error": wrong,
+		"passkey": ui.Passkey{
+			Frame: frame(), Form: passkeyForm("passkey.use"), Methods: methods("method.use.totp", "method.use.recovery"), LastResort: true,
+		},
+		"passkey-refused": ui.Passkey{
+			Frame: support(), Form: passkeyForm("passkey.use"), Alert: ui.MsgPasskeyRefused.With(), Methods: methods("method.use.recovery"),
+		},
+		"passkey-set-up": ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
 		"recovery-code": ui.RecoveryCode{
 			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
 			Methods: methods("method.use.totp", "method.use.email"), LastResort: true,
@@ -153,13 +164,26 @@ func codes() map[string]ui.Page {
 	}
 }
 
+func signInForm() *ui.PasskeyForm {
+	form := passkeyForm(ui.MsgPasskeySignIn)
+	form.Second, form.Suggest = true, true
+	return &form
+}
+
+func passkeyForm(label ui.Key) ui.PasskeyForm {
+	return ui.PasskeyForm{
+		Action: "/flow/1/passkey", Label: *label.With(), Create: label == ui.MsgPasskeyMake,
+		Options: `{"challenge":"AAAA","rpId":"localhost","user":{"id":"AAAA"}}`,
+	}
+}
+
 func enrolment() map[string]ui.Page {
 	choices := methods("method.set_up.totp", "method.choose.email")
 	choices[0].Hint = *ui.Key("method.hint.totp").With()
 	choices[1].Hint = *ui.Key("method.hint.email").With()
 	enrol := ui.Enrol{
 		Frame: frame(), Action: "/flow/1/enrol", IssuerLabel: "RTX Solutions – Agent App",
-		AccountLabel: "maya@rtx.example", QR: template.URL(qr), Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
+		AccountLabel: "maya@rtx.example", QR: template.URL(qr), QRWidth: 285, Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP",
 		OTPAuthURL: "otpauth://totp/RTX%20Solutions:maya@rtx.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=RTX%20Solutions",
 		Methods:    methods("method.choose.email"),
 	}

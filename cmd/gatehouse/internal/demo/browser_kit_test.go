@@ -37,6 +37,8 @@ type house struct {
 	demo.About
 	data    string
 	browser context.Context
+	// database is that of PostgreSQL, empty for SQLite in data.
+	database string
 }
 
 // startHouse runs a demo until the test ends. SQLite where database is empty.
@@ -64,7 +66,7 @@ func startHouse(t *testing.T, browser context.Context, database string) *house {
 		over <- nil
 		t.Fatalf("the demo does not run: %v", err)
 	}
-	return &house{About: d.About(), data: data, browser: browser}
+	return &house{About: d.About(), data: data, browser: browser, database: database}
 }
 
 // freePorts finds a base with room for all ports of a demo, below those that

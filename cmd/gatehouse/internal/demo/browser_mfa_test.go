@@ -1,6 +1,7 @@
 package demo_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -44,8 +45,8 @@ func TestBrowserMFA(t *testing.T) {
 // manager is an admin beside the demo, in a process of their own so to speak.
 func (h *house) manager(t *testing.T) *manage.Manager {
 	t.Helper()
-	cfg := server.Config{Issuer: h.Issuer, DataDir: h.data}
-	s, err := store.Open(t.Context(), store.SQLiteScheme+filepath.Join(h.data, "gatehouse.db"))
+	cfg := server.Config{Issuer: h.Issuer, DataDir: h.data, DatabaseURL: h.database}
+	s, err := store.Open(t.Context(), cmp.Or(h.database, store.SQLiteScheme+filepath.Join(h.data, "gatehouse.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,345 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"gatehouse/idp"
+	"gatehouse/idp/manage/factors"
+	"gatehouse/idp/passkey"
+	"gatehouse/idp/throttle"
+	"gatehouse/mfa"
+	"gatehouse/ui"
+)
+
+// passkeyField is the field of the browser's answer.
+const passkeyField = "credential"
+
+// challenge is what an answer about a passkey has to be to: to this sign-in, as far as it has
+// got. A right answer takes it further, so that no answer counts twice.
+func (l *Login) challenge(s *signIn, purpose string) []byte {
+	return l.Manage.Factors.Passkeys.Challenge(purpose, s.flow.ID, strconv.FormatInt(s.flow.Version, 10))
+}
+
+// passkeys are those of the person that work.
+func (s *signIn) passkeys() (list []idp.Passkey) {
+	for _, f := range s.usable(idp.MethodPasskey) {
+		if f.Passkey != nil {
+			list = append(list, *f.Passkey)
+		}
+	}
+	return list
+}
+
+// useForm is the form by which a passkey is used; one of allowed, or any.
+func (l *Login) useForm(s *signIn, label ui.Key, allowed []idp.Passkey, verify bool) ui.PasskeyForm {
+	return ui.PasskeyForm{
+		Action: l.action(s, string(idp.MethodPasskey)), Label: *label.With(),
+		Options: l.Manage.Factors.Passkeys.Request(l.challenge(s, passkey.ToUse), allowed, verify),
+	}
+}
+
+func (l *Login) renderPasskey(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
+	methods := l.methods(s, state, p.method)
+	form := l.useForm(s, ui.MsgPasskeyUse, s.passkeys(), false)
+	form.Wait = p.limited != nil
+	return l.render(c, s, p.status(), ui.Passkey{
+		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: len(methods) == 0,
+	})
+}
+
+// standsAlone tells whether a passkey will do in place of a password for people of a
+// population. An account that is about to be linked is proved as it was before, and a link
+// for emergencies is for a password.
+func (s *signIn) standsAlone(p idp.Population) bool {
+	return s.notes.Pending == nil && p.Access.Password && s.onlyWay() == "" &&
+		mfa.MayStandAlone(idp.MethodPasskey, p.Policy, s.Override, p.Policy.PasskeyForRoles)
+}
+
+// aloneForm is the form by which people sign in with nothing but a passkey, nil where they
+// cannot. Who it is is known where they sign in again.
+func (l *Login) aloneForm(s *signIn, p idp.Population) *ui.PasskeyForm {
+	if !s.standsAlone(p) {
+		return nil
+	}
+	allowed, label := []idp.Passkey(nil), ui.MsgPasskeySignIn
+	if s.flow.UserID != "" {
+		if allowed, label = s.passkeys(), ui.MsgPasskeyInstead; len(allowed) == 0 {
+			return nil
+		}
+	}
+	form := l.useForm(s, label, allowed, true)
+	form.Second, form.Suggest = true, s.flow.UserID == ""
+	return &form
+}
+
+// postPasskey takes a passkey: in place of a password where the sign-in waits for one, and
+// else as its second step.
+func (l *Login) postPasskey(c *gin.Context, s *signIn) error {
+	switch {
+	case s.accepts(idp.MethodPasskey):
+		return l.tryPasskey(c, s, l.secondPasskey)
+	case s.takesPassword():
+		return l.tryPasskey(c, s, l.onePasskey)
+	}
+	return l.tooLate(c, s)
+}
+
+// usedPasskey is a passkey whose use was right.
+type usedPasskey struct {
+	factor idp.Factor
+	user   idp.User
+	passkey.Use
+}
+
+// errPasskey: an answer that is refused for what is ours to know.
+func errPasskey(r passkey.Reason) error {
+	return &passkey.RefusedError{Reason: r, Cause: errors.New("it is not for this sign-in")}
+}
+
+// The reasons of errPasskey.
+const (
+	passkeyUnknown   passkey.Reason = "unknown"
+	passkeyDisabled  passkey.Reason = "account_disabled"
+	passkeyElsewhere passkey.Reason = "population"
+	passkeyOff       passkey.Reason = "passkeys_off"
+)
+
+// tryPasskey goes on with an answer that check finds right. A signature cannot be guessed: only
+// the address is counted against, which keeps strangers from having us check many. To count
+// against the passkey would let whoever has the password take it from its owner.
+func (l *Login) tryPasskey(c *gin.Context, s *signIn, check func(context.Context, *signIn, passkey.Answer) (usedPasskey, error)) error {
+	ctx := c.Request.Context()
+	if c.PostForm(passkeyField) == "" { // no script filled it in
+		return l.passkeyPage(c, s, ui.MsgPasskeyScript, nil)
+	}
+	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		if err := l.Store.Audit(ctx, s.audit(idp.AuditPasskeyThrottled, map[string]string{"limit": string(limited.Kind)})); err != nil {
+			return err
+		}
+		return l.passkeyPage(c, s, ui.MsgTooManyAttempts, limited)
+	}
+	if err != nil {
+		return err
+	}
+	used, err := l.checkPasskey(ctx, s, c.PostForm(passkeyField), check)
+	var refused *passkey.RefusedError
+	if errors.As(err, &refused) {
+		return l.passkeyRefused(c, s, used, refused)
+	}
+	if err != nil {
+		return err
+	}
+	asPerson(c, ctx)
+	err = l.advance(c, s, func(ctx context.Context) error {
+		if err := l.acceptPasskey(ctx, s, used, c.PostForm("keep") != ""); err != nil {
+			return err
+		}
+		return attempt.Succeeded(ctx)
+	})
+	if errors.As(err, &refused) { // a copy of it was faster
+		return l.passkeyRefused(c, s, used, refused)
+	}
+	return err
+}
+
+// checkPasskey reads an answer to what this page asked for.
+func (l *Login) checkPasskey(ctx context.Context, s *signIn, typed string, check func(context.Context, *signIn, passkey.Answer) (usedPasskey, error)) (usedPasskey, error) {
+	answer, err := passkey.Read(typed)
+	if err != nil {
+		return usedPasskey{}, err
+	}
+	if !answer.To(l.challenge(s, passkey.ToUse)) {
+		return usedPasskey{}, errPasskey(passkey.OldChallenge)
+	}
+	return check(ctx, s, answer)
+}
+
+// secondPasskey finds the passkey of an answer among those of the person.
+func (l *Login) secondPasskey(_ context.Context, s *signIn, a passkey.Answer) (used usedPasskey, err error) {
+	list := s.usable(idp.MethodPasskey)
+	i := slices.IndexFunc(list, func(f idp.Factor) bool { return f.Passkey != nil && a.Names(*f.Passkey) })
+	used.user = s.User
+	if i < 0 {
+		return used, errPasskey(passkeyUnknown)
+	}
+	used.factor = list[i]
+	used.Use, err = l.Manage.Factors.Passkeys.Check(a, passkey.Ask{Challenge: l.challenge(s, passkey.ToUse), UserID: s.User.ID}, *used.factor.Passkey)
+	return used, err
+}
+
+// onePasskey finds whose the passkey of an answer is, who has to be one of the app's people.
+func (l *Login) onePasskey(ctx context.Context, s *signIn, a passkey.Answer) (used usedPasskey, err error) {
+	used.factor, used.user, err = l.Store.PasskeyOwner(ctx, a.CredentialID())
+	if errors.Is(err, idp.ErrNotFound) {
+		return used, errPasskey(passkeyUnknown)
+	}
+	if err != nil {
+		return used, err
+	}
+	switch {
+	case s.flow.UserID != "" && s.flow.UserID != used.user.ID:
+		return used, errPasskey(passkey.WrongPerson)
+	case !slices.Contains(s.client.Populations, used.user.PopulationID):
+		return used, errPasskey(passkeyElsewhere)
+	}
+	population := s.Population
+	if used.user.PopulationID != population.ID {
+		if population, err = l.Store.Population(ctx, used.user.PopulationID); err != nil {
+			return used, err
+		}
+	}
+	switch {
+	case !s.standsAlone(population):
+		return used, errPasskey(passkeyOff)
+	case used.user.Disabled, !used.factor.DisabledAt.IsZero():
+		return used, errPasskey(passkeyDisabled)
+	}
+	ask := passkey.Ask{Challenge: l.challenge(s, passkey.ToUse), UserID: used.user.ID, Verify: true, Alone: true}
+	used.Use, err = l.Manage.Factors.Passkeys.Check(a, ask, *used.factor.Passkey)
+	return used, err
+}
+
+// acceptPasskey is what a right answer brings, in the transaction that moves the flow on.
+func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, keep bool) error {
+	if s.flow.UserID == "" {
+		err := l.Store.LockUser(ctx, used.user.ID)
+		if err != nil { // deleted this moment
+			return err
+		}
+		s.flow.PopulationID, s.notes.Keep = used.user.PopulationID, keep
+	}
+	err := l.Store.UsePasskey(ctx, used.factor, used.SignCount, used.BackedUp, idp.Now())
+	if errors.Is(err, idp.ErrUsed) {
+		return errPasskey(passkey.WentBack)
+	}
+	if err != nil {
+		return err
+	}
+	if s.takesPassword() {
+		// They come by their passkey now: what another provider said before would have them
+		// asked there again.
+		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
+	}
+	s.flow.UserID, s.User = used.user.ID, used.user
+	s.add(passkeyProof(*used.factor.Passkey, used.Verified, s.Version))
+	return nil
+}
+
+// passkeyProof is a proof by a passkey. Its key is in hardware where its maker says so and in
+// software where it may be copied; of all others neither is known.
+func passkeyProof(key idp.Passkey, verified bool, version int64) idp.Proof {
+	p := idp.Proof{Method: idp.MethodPasskey, At: idp.Now(), Verified: verified, Version: version}
+	switch {
+	case key.Hardware():
+		p.AMR = []string{"hwk"}
+	case key.Synced:
+		p.AMR = []string{"swk"}
+	}
+	return p
+}
+
+// passkeyRefused tells the audit log why, and the person no more than that it was refused:
+// unknown passkeys and those of disabled people are one.
+func (l *Login) passkeyRefused(c *gin.Context, s *signIn, used usedPasskey, refused *passkey.RefusedError) error {
+	ctx := c.Request.Context()
+	slog.InfoContext(ctx, "passkey refused", "cause", refused)
+	event := s.audit(idp.AuditPasskeyRefused, map[string]string{"reason": string(refused.Reason)})
+	if s.flow.UserID == "" {
+		event.ActorID, event.UserID = "", used.user.ID
+	}
+	if used.factor.ID != "" {
+		event.Detail["name"] = used.factor.Name
+	}
+	if err := l.Store.Audit(ctx, event); err != nil {
+		return err
+	}
+	text := ui.MsgPasskeyUnknown
+	switch {
+	case refused.Reason == passkey.OldChallenge:
+		text = ui.MsgPasskeyLate
+	case s.accepts(idp.MethodPasskey):
+		text = ui.MsgPasskeyRefused
+	}
+	return l.passkeyPage(c, s, text, nil)
+}
+
+// passkeyPage is the page of the sign-in again, with what was wrong.
+func (l *Login) passkeyPage(c *gin.Context, s *signIn, text ui.Key, limited *throttle.LimitedError) error {
+	alert := text.With()
+	if limited != nil {
+		alert = text.With(limited.Wait)
+	}
+	if s.accepts(idp.MethodPasskey) {
+		return l.renderCode(c, s, codePage{method: idp.MethodPasskey, alert: alert, limited: limited})
+	}
+	return l.renderPassword(c, s, passwordPage{in: s.prefilled(c), alert: alert, limited: limited})
+}
+
+// renderPasskeySetUp asks the browser for a passkey.
+func (l *Login) renderPasskeySetUp(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+	person := passkey.Person{ID: s.User.ID, Name: s.User.Email, DisplayName: s.User.Name}
+	form := ui.PasskeyForm{
+		Action: l.action(s, "enrol"), Label: *ui.MsgPasskeyMake.With(), Create: true, Wait: p.limited != nil,
+		Options: l.Manage.Factors.Passkeys.Creation(l.challenge(s, passkey.ToCreate), person, s.passkeys(), false),
+	}
+	status := passwordPage{alert: p.alert, limited: p.limited}.status()
+	return l.render(c, s, status, ui.PasskeySetUp{
+		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: l.instead(s, state.Instead),
+	})
+}
+
+// enrolPasskey keeps the passkey that the browser made; recovery codes come with it.
+func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) error {
+	ctx := c.Request.Context()
+	answer := c.PostForm(passkeyField)
+	if answer == "" {
+		return l.renderPasskeySetUp(c, s, state, enrolPage{alert: ui.MsgPasskeyScript.With()})
+	}
+	attempt, err := l.Limiter.Begin(ctx, l.Limiter.SetUp(s.flow.ID))
+	var limited *throttle.LimitedError
+	if errors.As(err, &limited) {
+		return l.enrolLimited(c, s, state, limited)
+	}
+	if err != nil {
+		return err
+	}
+	key, verified, err := l.Manage.Factors.NewPasskey(s.Population, answer, l.challenge(s, passkey.ToCreate))
+	if err == nil {
+		err = l.advance(c, s, func(ctx context.Context) error {
+			if err := l.stillWithout(ctx, s); err != nil {
+				return err
+			}
+			f := factors.NewFactor{ID: idp.NewID(), Method: idp.MethodPasskey, Passkey: &key, At: idp.Now()}
+			if err := l.Manage.Factors.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
+				return err
+			}
+			s.add(passkeyProof(key, verified, s.Version))
+			return attempt.Succeeded(ctx)
+		})
+	}
+	var refused *passkey.RefusedError
+	switch {
+	case errors.Is(err, factors.ErrPasskeyTaken):
+		return l.renderPasskeySetUp(c, s, state, enrolPage{alert: ui.MsgPasskeyTaken.With()})
+	case errors.As(err, &refused):
+		slog.InfoContext(ctx, "passkey refused", "cause", refused)
+		if err := l.Store.Audit(ctx, s.audit(idp.AuditPasskeyRefused, map[string]string{"reason": string(refused.Reason), "setup": "yes"})); err != nil {
+			return err
+		}
+		text := ui.MsgPasskeyNotMade
+		if refused.Reason == passkey.OldChallenge {
+			text = ui.MsgPasskeyLate
+		}
+		return l.renderPasskeySetUp(c, s, state, enrolPage{alert: text.With()})
+	}
+	return err
+}
