@@ -289,6 +289,7 @@ func (p *Provider) decide(ctx context.Context, a *authorization, s *store.Sessio
 			}
 			q.Privileged = slices.ContainsFunc(roles, func(r idp.Role) bool { return len(r.Permissions) > 0 })
 		}
+		q.Trusted = s.Trusted.Worth(s.Population, s.Override, idp.Now())
 	}
 	return mfa.Decide(q).Outcome, nil
 }
