@@ -197,6 +197,13 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 		}
 		page.Kept = append(page.Kept, row)
 	}
+	for _, b := range d.Trusted {
+		row := ui.TrustedRow{ID: b.ID, UserAgent: b.UserAgent, Address: b.Address, Since: b.CreatedAt, Until: b.Until(), LastUsedAt: b.LastUsedAt}
+		if v.canDoTo("ForgetTrustedBrowser", d) {
+			row.ForgetURL = v.path("/people/" + d.ID + "/forget-browser/" + b.ID)
+		}
+		page.Trusted = append(page.Trusted, row)
+	}
 	for _, c := range d.Consents {
 		row := ui.ConsentRow{ID: c.ID, App: c.App.Name, Terms: c.Groups, Since: c.CreatedAt, ChangedAt: c.ChangedAt}
 		if v.canDoTo("WithdrawConsent", d) {

@@ -97,6 +97,11 @@ func (s subject) consent() (people.ConsentEntry, error) {
 	return one(s.Consents, func(c people.ConsentEntry) string { return c.ID }, s.object)
 }
 
+// trusted is the browser that an action is about.
+func (s subject) trusted() (idp.TrustedBrowser, error) {
+	return one(s.Trusted, func(b idp.TrustedBrowser) string { return b.ID }, s.object)
+}
+
 // disabledFactor is the one that an action is about, recovery codes among them.
 func (s subject) disabledFactor() (idp.Factor, error) {
 	all := slices.Clone(s.Factors)
@@ -185,6 +190,23 @@ var actions = map[string]action{
 			return v.console.Manage.People.WithdrawConsent(v.Request.Context(), v.actor, s.ID, s.object, reason)
 		},
 		done: "console.done.consent_withdrawn",
+	},
+	"forget-browser": {
+		op: "ForgetTrustedBrowser", object: true, heading: "console.action.forget_heading", button: "console.action.forget",
+		missing: func(s subject) error {
+			_, err := s.trusted()
+			return err
+		},
+		says: func(*visit, subject) []ui.Message {
+			return []ui.Message{*ui.Key("console.action.forget_what").With(), *ui.Key("console.action.forget_sessions").With()}
+		},
+		carry: func(v *visit, s subject, reason string) error {
+			if _, err := s.trusted(); err != nil && v.actor.CanDo("ForgetTrustedBrowser") {
+				return err
+			}
+			return v.console.Manage.Factors.ForgetTrustedBrowser(v.Request.Context(), v.actor, s.ID, s.object, reason)
+		},
+		done: "console.done.browser_forgotten",
 	},
 	"reset-mfa": {
 		op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,

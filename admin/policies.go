@@ -46,8 +46,8 @@ func policy() section[populations.PopulationEntry, idp.Policy] {
 	}
 	x.more = func(v *visit, e entry, _ idp.Policy, page *ui.ConsoleForm) (err error) {
 		if v.console.Manage.Mailer == nil {
-			last := &page.Inputs[len(page.Inputs)-1]
-			last.After = append(last.After, note("warning", "console.policy.no_mail"))
+			i := slices.IndexFunc(page.Inputs, func(in ui.Input) bool { return in.Name == "email_code" })
+			page.Inputs[i].After = append(page.Inputs[i].After, note("warning", "console.policy.no_mail"))
 		}
 		page.LinksTitle = "console.policy.apps"
 		page.Links, err = v.ownRules(e.Population)
@@ -153,6 +153,13 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 	}
 	if before.IssuerLabel != after.IssuerLabel {
 		list = append(list, *ui.Key("console.apply.label").With(after.IssuerLabel))
+	}
+	switch {
+	case before.TrustDays == after.TrustDays:
+	case after.TrustDays == 0:
+		list = append(list, *ui.Key("console.apply.trust_off").With())
+	default:
+		list = append(list, *ui.Key("console.apply.trust").With(after.TrustDays))
 	}
 	if len(list) == 0 {
 		list = append(list, *ui.Key("console.apply.nothing").With())

@@ -39,6 +39,8 @@ const (
 	AuditMFAReset           AuditKind = "mfa.reset"
 	AuditPasswordChanged    AuditKind = "password.changed"
 	AuditNewBrowser         AuditKind = "browser.new"
+	AuditBrowserTrusted     AuditKind = "browser.trusted"
+	AuditBrowserForgotten   AuditKind = "browser.forgotten"
 	AuditInvited            AuditKind = "invitation.sent"
 	AuditInvitationResent   AuditKind = "invitation.resent"
 	AuditInvitationRevoked  AuditKind = "invitation.revoked"

@@ -119,6 +119,9 @@ type Policy struct {
 	Authenticator bool
 	IssuerLabel   string
 	EmailCode     bool
+	// TrustDays is for how many days people may have a browser trusted, so that it is not
+	// asked for the second step again; 0: not at all.
+	TrustDays int
 	// Passkey: people may set up passkeys. Where it is the only method, everybody needs one.
 	Passkey bool
 	// PasskeyForRoles: who holds a permission needs one, whatever else is enabled.

@@ -32,6 +32,10 @@ type Question struct {
 	// them a request that names one of the two is not led there.
 	PasswordOpen, FederationOpen bool
 	Now                          time.Time
+	// Trusted is the class of the second step that the person proved once in this browser,
+	// which they have trusted since; empty for none. It proves nothing, and excuses from what
+	// the population's policy alone asks.
+	Trusted idp.ACR
 }
 
 // Outcome is the kind of a Decision.
@@ -110,7 +114,11 @@ func Decide(q Question) Decision {
 	case !met:
 		need = max(need, beyond(q.Demand))
 	}
-	return secondStep(q.localToo(), max(need, q.freshRank()))
+	d := secondStep(q.localToo(), max(need, q.freshRank()))
+	if met && q.excused(&s, d) {
+		return Decision{Outcome: Satisfied}
+	}
+	return d
 }
 
 // decideFederated is Decide for a person who came over a trusted connection. A local
@@ -372,8 +380,12 @@ func setUp(q Question, own []idp.Method) Decision {
 }
 
 // StrongEnough tells whether proofs, however old, are enough for a policy with an override.
-func StrongEnough(p idp.Policy, o idp.Override, proofs []idp.Proof, now time.Time) bool {
-	q := Question{Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: proofs, Now: now}
+// trusted is Question.Trusted.
+func StrongEnough(p idp.Policy, o idp.Override, proofs []idp.Proof, trusted idp.ACR, now time.Time) bool {
+	q := Question{Policy: p, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: proofs, Trusted: trusted, Now: now}
+	if trusted != "" {
+		q.Enrolled = Everything() // it ends with the factor
+	}
 	return Decide(q).Outcome == Satisfied
 }
 

@@ -33,7 +33,7 @@ func TestDocument(t *testing.T) {
 	if !opened || !closed {
 		t.Fatalf("%s has lost its lines %sor %s", document, begin, end)
 	}
-	want := before + begin + "\n" + tokenTable() + decisionTables() + end + after
+	want := before + begin + "\n" + tokenTable() + trustTable() + decisionTables() + end + after
 	if want == string(content) {
 		return
 	}

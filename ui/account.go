@@ -184,6 +184,17 @@ type AccountSessions struct {
 	// Kept is the access that apps keep while the person is signed out.
 	Kept            []KeptRow
 	EndAccessAction string
+	// Trusted are the browsers in which the second step is not asked for.
+	Trusted      []TrustedRow
+	ForgetAction string
+}
+
+// TrustedRow is one of them, as the console shows it too.
+type TrustedRow struct {
+	ID, UserAgent, Address   string
+	Since, Until, LastUsedAt time.Time
+	Present                  bool
+	ForgetURL                string // in the console, absent when empty
 }
 
 func (p AccountSessions) about() about { return about{template: "account-sessions", console: true} }

@@ -59,6 +59,7 @@ type ConsolePerson struct {
 	Sessions       []SessionRow
 	MoreSessions   bool // there are more than are shown
 	Kept           []KeptRow
+	Trusted        []TrustedRow
 	Consents       []ConsentRow // what third-party apps may have
 	SignOutURL     string
 	Roles          []string

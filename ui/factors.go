@@ -12,9 +12,17 @@ type Code struct {
 	RetryAfter  int      // seconds until another try is allowed
 	Methods     []Method // every other method the policy allows
 	LastResort  bool     // show what to ask the admin for
+	Trust       TrustOffer
 }
 
 func (p Code) about() about { return about{template: "code", failed: anyOf(p.CodeError, p.Alert)} }
+
+// TrustOffer lets the person trust the browser with the second step that a page asks for.
+// Form field: trust ("yes").
+type TrustOffer struct {
+	Days   int // 0: it is not offered
+	Ticked bool
+}
 
 // RecoveryCode asks for a recovery code. Form field: code.
 type RecoveryCode struct {
@@ -46,6 +54,7 @@ type EmailCode struct {
 	RetryAfter   int      // seconds until another try is allowed
 	Methods      []Method // every other method the policy allows
 	LastResort   bool     // show what to ask the admin for
+	Trust        TrustOffer
 }
 
 func (p EmailCode) about() about {

@@ -50,6 +50,7 @@ type MailKind string
 const (
 	MailCode              MailKind = "code"               // the 6-digit email code
 	MailNewBrowser        MailKind = "new_browser"        // a sign-in from a browser not seen before
+	MailBrowserTrusted    MailKind = "browser_trusted"    // a browser is not asked for the second step any more
 	MailFactorEnrolled    MailKind = "factor_enrolled"    // authenticator set up
 	MailFactorDisabled    MailKind = "factor_disabled"    // too many wrong codes
 	MailMFAReset          MailKind = "mfa_reset"          // by an administrator
@@ -86,6 +87,7 @@ type Mail struct {
 	App        string   `json:"app,omitempty"`        // the app that the person signs in to, may be empty
 	Method     string   `json:"method,omitempty"`     // MailFactorEnrolled/Disabled/Enabled: "totp", "email" or "recovery"
 	Left       int      `json:"left,omitempty"`       // MailRecoveryUsed: codes that are left
+	Days       int      `json:"days,omitempty"`       // MailBrowserTrusted: for how many
 	Roles      string   `json:"roles,omitempty"`      // MailRolesChanged: the names of those held now, empty for none
 	Connection string   `json:"connection,omitempty"` // MailIdentityLinked/Unlinked: what the person signs in with
 	URL        string   `json:"url,omitempty"`        // of a link, below the issuer
@@ -176,6 +178,7 @@ func (m Mail) cleaned() Mail {
 	m.Brand.LogoURL = webURL(m.Brand.LogoURL, "https")
 	m.Minutes = min(max(m.Minutes, 0), 99)
 	m.Left = max(m.Left, 0)
+	m.Days = max(m.Days, 1)
 	return m
 }
 

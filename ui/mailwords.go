@@ -36,6 +36,10 @@ const (
 var mailRows = []mailRow{
 	{kind: MailCode, todoFor: notYou, todo: []Key{"mail.todo.keep_code", password}, adapt: adaptCode},
 	{kind: MailNewBrowser, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: inApp("mail.new_browser.text_app")},
+	{
+		kind: MailBrowserTrusted, text: []Key{nothingToDo}, todo: []Key{"mail.browser_trusted.forget", tell, password},
+		adapt: func(m Mail, w *mailWords) { w.lead[0].Args = []any{m.Days} },
+	},
 	{kind: MailFactorEnrolled, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: ofMethod},
 	{
 		kind: MailFactorDisabled, text: []Key{byAdmin, "mail.factor_disabled.what"},

@@ -65,7 +65,7 @@ func operations() []*operation {
 		{"connections", connectionOperations()},
 		{"clients", slices.Concat(clientOperations(), initialTokenOperations())},
 		{"users", slices.Concat(userOperations(), recoveryOperations(), invitationOperations())},
-		{"sessions", sessionOperations()},
+		{"sessions", append(sessionOperations(), trustedOperations()...)},
 		{"roles", roleOperations()},
 		{"system", systemOperations()},
 		{"audit", auditOperations()},

@@ -29,7 +29,7 @@ func (o *office) objects(population string) map[string]string {
 	idptest.Must(o.t, err)
 	return map[string]string{
 		"user_id": user.ID, "connection_id": connection.ID, "client_id": client.ID, "population_id": population, "role_id": role.ID,
-		"session_id": o.session(user), "invitation_id": "none", "factor_id": "none", "grant_id": "none", "consent_id": "none", "key_id": "none", "lane": "nowhere", "index": "1",
+		"session_id": o.session(user), "invitation_id": "none", "factor_id": "none", "grant_id": "none", "consent_id": "none", "browser_id": "none", "key_id": "none", "lane": "nowhere", "index": "1",
 		"initial_access_token_id": "none",
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -251,6 +253,9 @@ func (b *browser) ask(r *http.Request) (answer, error) {
 	return a, err
 }
 
+// leadsOn is where the page at the end of a sign-in goes by itself: to the app.
+var leadsOn = regexp.MustCompile(`http-equiv="refresh" content="0; ?url=([^"]+)"`)
+
 // signIn goes all the way as a browser does, pages included, and returns the
 // cookies and the code.
 func (b *bench) signIn(c *conn, user int, client benchClient) (cookies, code string, err error) {
@@ -274,6 +279,9 @@ func (b *bench) signIn(c *conn, user int, client benchClient) (cookies, code str
 		if a, err = person.ask(r); err != nil {
 			return "", "", err
 		}
+	}
+	if on := leadsOn.FindStringSubmatch(string(a.body)); on != nil {
+		a.header.Set("Location", html.UnescapeString(on[1]))
 	}
 	code, err = codeOf(a)
 	return browserCookie + "=" + person.jar[browserCookie] + "; " + sessionCookie + "=" + person.jar[sessionCookie], code, err

@@ -25,7 +25,7 @@ func (c policyShow) Run(r *remote) error {
 		return r.do(http.MethodGet, policyAt(c.Population), nil)
 	}
 	return r.all("/populations", "populations", struct{}{}, "id", "name", "settings.mfa_policy.version", "settings.mfa_policy.authenticator",
-		"settings.mfa_policy.passkey", "settings.mfa_policy.email_code", "settings.mfa_policy.issuer_label")
+		"settings.mfa_policy.passkey", "settings.mfa_policy.email_code", "settings.mfa_policy.issuer_label", "settings.mfa_policy.trust_days")
 }
 
 func policyAt(population string, below ...string) string {
@@ -39,6 +39,7 @@ type policySettings struct {
 	EmailCode       *bool   `help:"Enable the email code; the provider needs a mail server." negatable:"" json:"email_code,omitempty"`
 	PasskeyForRoles *bool   `help:"People who hold a permission need a passkey." negatable:"" json:"passkey_for_roles,omitempty"`
 	IssuerLabel     *string `help:"What authenticator apps call the account." json:"issuer_label,omitempty"`
+	TrustDays       *int    `help:"For how many days people may leave out the second step in a browser that they trust; 0 for never." json:"trust_days,omitempty"`
 }
 
 type policyPreview struct {

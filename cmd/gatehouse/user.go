@@ -15,31 +15,32 @@ import (
 type userCommand struct {
 	connection
 
-	List          userList          `cmd:"" help:"Search people."`
-	Show          userShow          `cmd:"" help:"Read a person."`
-	Create        userCreate        `cmd:"" help:"Add a person."`
-	Invite        userInvite        `cmd:"" help:"Mail somebody a link by which they make themselves an account."`
-	Invitations   userInvitations   `cmd:"" help:"List invitations that nobody has accepted yet, newest first."`
-	Invitation    userInvitation    `cmd:"" help:"One invitation."`
-	Edit          userEdit          `cmd:"" help:"Change a person; what is left out stays."`
-	Disable       userDisable       `cmd:"" help:"Keep a person out, and sign them out everywhere."`
-	Enable        userEnable        `cmd:"" help:"Let a person in again."`
-	Delete        userDelete        `cmd:"" help:"Delete a person."`
-	Anonymise     userAnonymise     `cmd:"" help:"Take from a person whatever says who they are."`
-	Roles         userRoles         `cmd:"" help:"A person's roles."`
-	SetPassword   userSetPassword   `cmd:"" help:"Set a person's password, read from standard input."`
-	ClearThrottle userClearThrottle `cmd:"" help:"Forget the wrong passwords counted against a person."`
-	Factors       userFactors       `cmd:"" help:"Read a person's second factors."`
-	EnableFactor  userEnableFactor  `cmd:"" help:"Enable a factor that was disabled at the cap of failures."`
-	ResetMFA      userResetMFA      `cmd:"" name:"reset-mfa" help:"Take all second factors from a person and sign them out."`
-	RecoveryCodes userRecoveryCodes `cmd:"" help:"A person's recovery codes."`
-	Identities    userIdentities    `cmd:"" help:"List who a person is at the other end of connections."`
-	Link          userLink          `cmd:"" help:"Link a person with who they are at a connection, before they come through it."`
-	Unlink        userUnlink        `cmd:"" help:"Unlink a person from a connection, and sign them out everywhere."`
-	Sessions      userSessions      `cmd:"" help:"List a person's sessions."`
-	Consent       userConsent       `cmd:"" help:"What a person lets apps of other organisations have."`
-	Access        userAccess        `cmd:"" help:"The access that apps keep of a person while they are signed out."`
-	SignOut       userSignOut       `cmd:"" help:"End all sessions of a person."`
+	List            userList          `cmd:"" help:"Search people."`
+	Show            userShow          `cmd:"" help:"Read a person."`
+	Create          userCreate        `cmd:"" help:"Add a person."`
+	Invite          userInvite        `cmd:"" help:"Mail somebody a link by which they make themselves an account."`
+	Invitations     userInvitations   `cmd:"" help:"List invitations that nobody has accepted yet, newest first."`
+	Invitation      userInvitation    `cmd:"" help:"One invitation."`
+	Edit            userEdit          `cmd:"" help:"Change a person; what is left out stays."`
+	Disable         userDisable       `cmd:"" help:"Keep a person out, and sign them out everywhere."`
+	Enable          userEnable        `cmd:"" help:"Let a person in again."`
+	Delete          userDelete        `cmd:"" help:"Delete a person."`
+	Anonymise       userAnonymise     `cmd:"" help:"Take from a person whatever says who they are."`
+	Roles           userRoles         `cmd:"" help:"A person's roles."`
+	SetPassword     userSetPassword   `cmd:"" help:"Set a person's password, read from standard input."`
+	ClearThrottle   userClearThrottle `cmd:"" help:"Forget the wrong passwords counted against a person."`
+	Factors         userFactors       `cmd:"" help:"Read a person's second factors."`
+	EnableFactor    userEnableFactor  `cmd:"" help:"Enable a factor that was disabled at the cap of failures."`
+	ResetMFA        userResetMFA      `cmd:"" name:"reset-mfa" help:"Take all second factors from a person and sign them out."`
+	RecoveryCodes   userRecoveryCodes `cmd:"" help:"A person's recovery codes."`
+	Identities      userIdentities    `cmd:"" help:"List who a person is at the other end of connections."`
+	Link            userLink          `cmd:"" help:"Link a person with who they are at a connection, before they come through it."`
+	Unlink          userUnlink        `cmd:"" help:"Unlink a person from a connection, and sign them out everywhere."`
+	Sessions        userSessions      `cmd:"" help:"List a person's sessions."`
+	TrustedBrowsers userTrusted       `cmd:"" help:"The browsers in which a person is not asked for the second step."`
+	Consent         userConsent       `cmd:"" help:"What a person lets apps of other organisations have."`
+	Access          userAccess        `cmd:"" help:"The access that apps keep of a person while they are signed out."`
+	SignOut         userSignOut       `cmd:"" help:"End all sessions of a person."`
 }
 
 // userColumns are those of a table of people.

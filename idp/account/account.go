@@ -124,6 +124,7 @@ func forms() map[string]handler {
 		"/sessions/end":               (*visit).postEnd,
 		"/sessions/end-others":        (*visit).postEndOthers,
 		"/sessions/end-access":        (*visit).postEndAccess,
+		"/sessions/forget":            (*visit).postForget,
 		"/connected-apps/save":        (*visit).postConsent,
 		"/connected-apps/withdraw":    (*visit).postWithdraw,
 		"/microsoft":                  (*visit).postUnlink,
@@ -267,7 +268,7 @@ func (v *visit) proveAgain(cause error) error {
 func (v *visit) back() string {
 	page := v.Request.URL.Path
 	if v.Request.Method != http.MethodGet {
-		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access", "/save", "/withdraw"} {
+		for _, form := range []string{"/saved", "/cancel", "/end", "/end-others", "/end-access", "/forget", "/save", "/withdraw"} {
 			page = strings.TrimSuffix(page, form)
 		}
 	}
@@ -297,7 +298,7 @@ func (v *visit) done(page string, what ui.Key) error {
 var doneKeys = []ui.Key{
 	"account.done.saved", "account.done.unchanged", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
 	"account.done.added", "account.done.passkey", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
-	"account.done.session_ended", "account.done.access_ended", "account.done.others_ended", "account.done.unlinked",
+	"account.done.session_ended", "account.done.access_ended", "account.done.browser_forgotten", "account.done.others_ended", "account.done.unlinked",
 	"account.done.consent_saved", "account.done.consent_withdrawn",
 }
 

@@ -34,6 +34,9 @@ func (v *visit) sessions() error {
 	if len(list) > 1 {
 		page.OthersAction = v.path("/sessions/end-others")
 	}
+	if err := v.trusted(&page); err != nil {
+		return err
+	}
 	kept, err := v.pages.Manage.Self.OwnGrants(v.Request.Context(), v.self)
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func Population(id string) idp.Population {
 		PasswordsAtSignIn: idp.PasswordRules{MinLength: 7, Upper: true, Lower: true, Digit: true, Special: true, ExpiryDays: 91, NoReuse: 6},
 		ExpirySince:       idp.Now(),
 		Registration:      idp.Registration{Open: true, Allowed: []string{"rtx.example"}, Denied: []string{"bad.example"}},
-		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, Passkey: true, PasskeyForRoles: true},
+		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, Passkey: true, PasskeyForRoles: true, TrustDays: 14},
 		MinVersion:        2,
 		Taken:             idp.Taken{"password": 2},
 	}
@@ -216,4 +216,13 @@ func Race[T any](n int, fn func(i int) T) []T {
 		<-done
 	}
 	return results
+}
+
+// TrustedBrowser is one that a person trusts for a week, with the authenticator.
+func TrustedBrowser(userID string) idp.TrustedBrowser {
+	now := idp.Now()
+	return idp.TrustedBrowser{
+		ID: idp.NewID(), UserID: userID, BrowserHash: idp.HashSecret(idp.NewSecret()), ACR: idp.ACRMFA, PolicyVersion: 1 << 40,
+		UserAgent: "Mozilla/5.0", Address: "203.0.113.7", CreatedAt: now, ExpiresAt: now.Add(7 * 24 * time.Hour), LeastDays: -1,
+	}
 }

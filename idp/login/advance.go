@@ -16,7 +16,7 @@ import (
 // transaction; its error undoes all of it.
 func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Context) error) error {
 	var out outcome
-	before := s.clone()
+	before, trust := s.clone(), wantsTrust(c)
 	err := l.Store.Do(c.Request.Context(), func(ctx context.Context) error {
 		*s = *before.clone() // a transaction may run again
 		if err := l.lockPerson(ctx, s); err != nil {
@@ -24,6 +24,11 @@ func (l *Login) advance(c *gin.Context, s *signIn, change func(ctx context.Conte
 		}
 		if err := change(ctx); err != nil {
 			return err
+		}
+		if trust {
+			if err := l.trustBrowser(ctx, s, before); err != nil {
+				return err
+			}
 		}
 		state, err := l.settle(ctx, s)
 		if err != nil {

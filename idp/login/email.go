@@ -202,7 +202,7 @@ func (l *Login) renderEmail(c *gin.Context, s *signIn, p codePage, state NeedCod
 		Frame: l.frame(c, s), Action: l.action(s, "email"), MaskedEmail: idp.MaskEmail(s.User.Email),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods,
 		ResendAction: l.action(s, "resend"), ResendIn: resendIn(s.enrolment.First(idp.MethodEmail), idp.Now()),
-		Unsent: len(codes) == 0, LastResort: len(methods) == 0,
+		Unsent: len(codes) == 0, LastResort: len(methods) == 0, Trust: s.trustOffer(c, p.method),
 	}
 	if len(codes) > 1 {
 		page.News = ui.MsgEmailCodeSent.With()

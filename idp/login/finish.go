@@ -18,6 +18,11 @@ import (
 // transaction of the last step, after the policy was read again, and answers the
 // request there too: after a crash either all of it stands or none.
 func (l *Login) finish(ctx context.Context, s *signIn) (outcome, error) {
+	if s.onTrust = s.restsOnTrust(); s.onTrust {
+		if err := l.Store.UseTrustedBrowser(ctx, s.Trusted.ID, idp.Now()); err != nil {
+			return outcome{}, err
+		}
+	}
 	session, cookie, err := l.establish(ctx, s)
 	if err != nil {
 		return outcome{}, err
@@ -93,7 +98,11 @@ func (s *signIn) methods() map[string]string {
 	if list == nil {
 		return nil
 	}
-	return map[string]string{"methods": strings.Join(list, " ")}
+	detail := map[string]string{"methods": strings.Join(list, " ")}
+	if s.onTrust {
+		detail["trusted_browser"] = "yes"
+	}
+	return detail
 }
 
 // proved tells whether one of some methods was proved in this very sign-in.

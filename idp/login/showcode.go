@@ -47,7 +47,7 @@ func (l *Login) renderTOTP(c *gin.Context, s *signIn, p codePage, state NeedCode
 	return l.render(c, s, p.status(), ui.Code{
 		Frame: l.frame(c, s), Action: l.action(s, "totp"), IssuerLabel: s.label(),
 		CodeError: p.codeError, Alert: p.alert, RetryAfter: retryAfter(c, p.limited),
-		Methods: methods, LastResort: len(methods) == 0,
+		Methods: methods, LastResort: len(methods) == 0, Trust: s.trustOffer(c, p.method),
 	})
 }
 

@@ -38,6 +38,9 @@ type signIn struct {
 	open struct{ password, federation bool }
 	// header is the request's: it holds the cookies of the browser's sessions.
 	header http.Header
+	// onTrust: a second step was left out because the person trusts this browser. It is found
+	// out when the sign-in ends.
+	onTrust bool
 }
 
 // load reads the flow that the URL names, provided that it belongs to this
@@ -208,6 +211,7 @@ func (s *signIn) question() mfa.Question {
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,
 		PasswordOpen: s.open.password, FederationOpen: s.open.federation,
+		Trusted:    s.Trusted.Worth(s.Population, s.Override, idp.Now()),
 		Privileged: s.privileged, OwnFactors: s.client.ID == idp.AccountClient || s.notes.Pending.proved(),
 	}
 	if s.notes.Pending.proved() && mfa.NamesAWay(q.Demand) {

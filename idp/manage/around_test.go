@@ -42,12 +42,21 @@ type aim struct {
 	session    idp.Session
 	grant      idp.Grant
 	consent    idp.Consent
+	trusted    idp.TrustedBrowser
 	factor     string
 	connection connections.ConnectionEntry
 	app        apps.ClientEntry
 	service    apps.ClientEntry
 	role       roles.RoleEntry
 	population populations.PopulationEntry
+}
+
+// trusts has a person trust a browser.
+func (o *office) trusts(t *testing.T, userID string) idp.TrustedBrowser {
+	t.Helper()
+	b := idptest.TrustedBrowser(userID)
+	idptest.Must(t, o.db.TrustBrowser(t.Context(), b))
+	return b
 }
 
 // consents has a person let an app have something.
@@ -88,6 +97,7 @@ func (o *office) aimAt(t *testing.T, permissions ...string) aim {
 	a.grant, _ = idptest.Grant(app.Client, a.session)
 	idptest.Must(t, o.db.CreateGrant(ctx, a.grant))
 	a.consent = o.consents(t, a.user.ID, app.ID)
+	a.trusted = o.trusts(t, a.user.ID)
 	a.service, _, err = o.Apps.AddClient(ctx, everything(), idp.Client{
 		Name: "Nightly", Kind: idp.ServiceClient, Scopes: []string{idp.AdminScope}, Roles: []string{role.ID},
 	})
@@ -165,6 +175,9 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 		"ClearThrottle": {{"", func(a authz.Actor, at aim) error { return o.People.ClearThrottle(ctx, a, at.user.ID, ticket) }, false, true}},
 		"WithdrawConsent": {{"", func(a authz.Actor, at aim) error {
 			return o.People.WithdrawConsent(ctx, a, at.user.ID, at.consent.ID, ticket)
+		}, false, true}},
+		"ForgetTrustedBrowser": {{"", func(a authz.Actor, at aim) error {
+			return o.Factors.ForgetTrustedBrowser(ctx, a, at.user.ID, at.trusted.ID, ticket)
 		}, false, true}},
 		"EndGrant":   {{"", func(a authz.Actor, at aim) error { return o.People.EndGrant(ctx, a, at.user.ID, at.grant.ID, ticket) }, false, true}},
 		"EndSession": {{"", func(a authz.Actor, at aim) error { return o.People.EndSession(ctx, a, at.session.ID, ticket) }, false, true}},
@@ -249,7 +262,7 @@ var harmless = []string{
 	"PreviewPolicy", "PreviewOverride", "SavePolicy", "SaveOverride", "TestMail", "Policy", "Override",
 	"Populations", "Population", "AddPopulation", "SaveBrand", "Connections", "Connection", "PreviewAccess", "Identities",
 	"Requirements", "PreviewPasswordRules", "SavePasswordRules", "PreviewSessionRules", "SaveSessionRules", "SaveRegistration",
-	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "ListConsents", "Roles", "DeleteRole",
+	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "ListConsents", "ListTrustedBrowsers", "Roles", "DeleteRole",
 	"InitialTokens", "InitialToken", "AddInitialToken", "WithdrawInitialToken", "ClientRegistration",
 	"Clients", "Client", "Audit", "ExportAudit", "Deliveries", "RetryDeliveries", "TestLogout", "SigningKeys", "RotateKeys", "RevokeKey",
 }

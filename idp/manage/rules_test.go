@@ -249,6 +249,8 @@ func (o *office) attemptsOn(t *testing.T, population string) []attempt {
 		{"ListGrants", nil, func(a authz.Actor) error { return second(o.People.ListGrants(ctx, a, u.ID)) }},
 		{"ListConsents", nil, func(a authz.Actor) error { return second(o.People.ListConsents(ctx, a, u.ID)) }},
 		{"WithdrawConsent", nil, func(a authz.Actor) error { return o.People.WithdrawConsent(ctx, a, u.ID, "none", ticket) }},
+		{"ListTrustedBrowsers", nil, func(a authz.Actor) error { return second(o.Factors.ListTrustedBrowsers(ctx, a, u.ID)) }},
+		{"ForgetTrustedBrowser", nil, func(a authz.Actor) error { return o.Factors.ForgetTrustedBrowser(ctx, a, u.ID, "none", ticket) }},
 		{"EndGrant", nil, func(a authz.Actor) error { return o.People.EndGrant(ctx, a, u.ID, "none", ticket) }},
 		{"EndSession", nil, func(a authz.Actor) error { return o.People.EndSession(ctx, a, s.ID, "") }},
 		{"SignOut", nil, func(a authz.Actor) error { return second(o.People.SignOut(ctx, a, u.ID, "", people.EndAppAccess)) }},

@@ -22,7 +22,7 @@ import (
 var readings = []string{
 	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
-	"Invitation", "Invitations", "ListSessions", "ListGrants", "ListConsents", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
+	"Invitation", "Invitations", "ListSessions", "ListGrants", "ListConsents", "ListTrustedBrowsers", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
 }
 
 // turner counts the rotations of signing keys.
@@ -188,6 +188,7 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 	kept, _ := idptest.Grant(keeps.Client, s)
 	idptest.Must(t, o.db.CreateGrant(t.Context(), kept))
 	consent := o.consents(t, u.ID, keeps.ID)
+	trusted := o.trusts(t, u.ID)
 	return map[string]act{
 		"AddUser": func(ctx context.Context, a authz.Actor) error {
 			return second(o.People.AddUser(ctx, a, people.NewUser{Population: idp.Agents, Email: "new@rtx.example"}))
@@ -240,6 +241,9 @@ func (o *office) actsOnPeople(t *testing.T) map[string]act {
 		"EndSession": func(ctx context.Context, a authz.Actor) error { return o.People.EndSession(ctx, a, s.ID, ticket) },
 		"WithdrawConsent": func(ctx context.Context, a authz.Actor) error {
 			return o.People.WithdrawConsent(ctx, a, u.ID, consent.ID, ticket)
+		},
+		"ForgetTrustedBrowser": func(ctx context.Context, a authz.Actor) error {
+			return o.Factors.ForgetTrustedBrowser(ctx, a, u.ID, trusted.ID, ticket)
 		},
 		"EndGrant": func(ctx context.Context, a authz.Actor) error {
 			return o.People.EndGrant(ctx, a, u.ID, kept.ID, ticket)

@@ -105,7 +105,7 @@ func (p *RelyingParty) Reread(ctx context.Context, seen store.SessionState) (now
 func (p *RelyingParty) canView(s store.SessionState) bool {
 	return s.Session.Alive(s.Population, idp.Now()) && !s.User.Disabled &&
 		s.Session.PolicyVersion >= s.Override.MinVersion &&
-		mfa.StrongEnough(s.Judged, p.Override, s.Session.Proofs, idp.Now())
+		mfa.StrongEnough(s.Judged, p.Override, s.Session.Proofs, s.Trusted.Worth(s.Population, s.Override, idp.Now()), idp.Now())
 }
 
 // Populations are the ids of all, in their order.

@@ -279,6 +279,7 @@ func (a *authorization) decide(s *store.SessionState) mfa.Outcome {
 	}
 	if s != nil && s.Session.PolicyVersion >= s.Override.MinVersion {
 		q.Policy, q.Override, q.Proofs = s.Judged, s.Override, s.Session.Proofs
+		q.Trusted = s.Trusted.Worth(s.Population, s.Override, idp.Now())
 	}
 	return mfa.Decide(q).Outcome
 }

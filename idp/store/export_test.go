@@ -54,6 +54,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		sessionRow{},
 		throttleRow{},
 		knownBrowserRow{},
+		trustedBrowserRow{},
 		consentRow{},
 		initialTokenRow{},
 		registrationRow{},

@@ -76,6 +76,11 @@ func (s *Store) CreateFactor(ctx context.Context, f idp.Factor) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
 			return written(err, "factor")
 		}
+		if mfa.Of(f.Method).Kind != mfa.Mailbox { // everybody has a mailbox: its row comes with the first code
+			if err := s.ForgetTrustedBrowsers(ctx, f.UserID); err != nil {
+				return err
+			}
+		}
 		return s.markSecondStep(ctx, f.UserID, true)
 	})
 }
@@ -118,8 +123,12 @@ func (s *Store) AcceptStep(ctx context.Context, factorID string, step int64, at 
 func (s *Store) DisableFactor(ctx context.Context, id string, at time.Time) (bool, error) {
 	for _, row := range []any{&factorRow{}, &recoverySetRow{}} {
 		r := s.writer(ctx).Model(row).Where("id = ? AND disabled_at IS NULL", id).UpdateColumn("disabled_at", at)
-		if r.Error != nil || r.RowsAffected == 1 {
-			return r.Error == nil, written(r.Error, "factor")
+		if r.Error != nil {
+			return false, written(r.Error, "factor")
+		}
+		if r.RowsAffected == 1 {
+			of := s.reader(ctx).Model(row).Select("user_id").Where("id = ?", id)
+			return true, written(s.writer(ctx).Where("user_id = (?)", of).Delete(&trustedBrowserRow{}).Error, "trusted browsers")
 		}
 	}
 	return false, nil
@@ -153,6 +162,9 @@ func (s *Store) RemoveFactor(ctx context.Context, userID, id string) error {
 		if err != nil {
 			return err
 		}
+		if err := s.ForgetTrustedBrowsers(ctx, userID); err != nil {
+			return err
+		}
 		var left int64
 		if err := s.reader(ctx).Model(&factorRow{}).Where("user_id = ?", userID).Count(&left).Error; err != nil {
 			return found(err, "factors")
@@ -182,6 +194,9 @@ func (s *Store) RemoveFactors(ctx context.Context, userID string) error {
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Where("user_id = ?", userID).Delete(&factorRow{}).Error; err != nil {
 			return written(err, "factors")
+		}
+		if err := s.ForgetTrustedBrowsers(ctx, userID); err != nil {
+			return err
 		}
 		if err := s.markSecondStep(ctx, userID, false); err != nil {
 			return err
@@ -241,6 +256,9 @@ func (s *Store) ReplaceRecoveryCodes(ctx context.Context, set idp.RecoverySet, c
 		}
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
+		if err := s.ForgetTrustedBrowsers(ctx, set.UserID); err != nil {
+			return err
+		}
 		err := s.writer(ctx).Where("user_id = ?", set.UserID).Delete(&recoverySetRow{}).Error
 		if err != nil {
 			return written(err, "recovery codes")

@@ -77,6 +77,8 @@ type FlowContext struct {
 	Way idp.Way
 	// Consent is what the person lets the client have, empty for nothing.
 	Consent idp.Consent
+	// Trusted is this browser, where the person trusts it.
+	Trusted idp.TrustedBrowser
 }
 
 type flowContextJoin struct {
@@ -93,14 +95,15 @@ type flowContextJoin struct {
 	KnownBrowser   bool
 	OwnBrowser     bool
 	AppBrowser     bool
-	Way            wayJoin    `gorm:"embedded"`
-	Consent        consentRow `gorm:"embedded;embeddedPrefix:x_"`
+	Way            wayJoin     `gorm:"embedded"`
+	Consent        consentRow  `gorm:"embedded;embeddedPrefix:x_"`
+	Trusted        trustedJoin `gorm:"embedded"`
 }
 
 var selectFlowContext = "SELECT " + columns(requestRow{}, "r") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
 	columns(overrideRow{}, "v") + ", " + columns(overrideRow{}, "o") + ", " +
-	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + columns(consentRow{}, "x") + ", " + wayColumns + `,
+	columns(userRow{}, "u") + ", " + columns(sessionRow{}, "s") + ", " + columns(consentRow{}, "x") + ", " + wayColumns + ", " + trustedColumns + `,
 	c.override_min_version AS override_min,
 	(SELECT value FROM policy_sequence WHERE id = 1) AS version,
 	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = @browser) AS known_browser,
@@ -114,7 +117,8 @@ var selectFlowContext = "SELECT " + columns(requestRow{}, "r") + ", " +
 	LEFT JOIN` + judgedPolicy("@version") + judgedOverride("@version") + `
 	LEFT JOIN users u ON u.id = @user
 	LEFT JOIN sessions s ON s.id = @session
-	LEFT JOIN consents x ON x.user_id = @user AND x.client_id = c.id` + joinWay("@connection", "@user") + `
+	LEFT JOIN consents x ON x.user_id = @user AND x.client_id = c.id
+	LEFT JOIN trusted_browsers t ON t.user_id = @user AND t.browser_hash = @browser` + joinWay("@connection", "@user") + `
 	WHERE r.id = @request`
 
 // FlowContext reads it for a flow as the caller has it, stored or
@@ -137,7 +141,7 @@ func (s *Store) FlowContext(ctx context.Context, f idp.Flow) (FlowContext, error
 		Population: population, Override: row.Override.override(row.OverrideMin),
 		Judged: row.Judged.policy(), JudgedOverride: row.JudgedOverride.override(row.OverrideMin),
 		User: row.User.user(), Session: session, KnownBrowser: row.KnownBrowser, OwnBrowser: row.OwnBrowser,
-		AppBrowser: row.AppBrowser, Way: row.Way.way(), Consent: consent,
+		AppBrowser: row.AppBrowser, Way: row.Way.way(), Consent: consent, Trusted: row.Trusted.trusted(),
 	}, errors.Join(errRequest, errSession, errPopulation, errConsent)
 }
 

@@ -60,6 +60,9 @@ func (s *Store) SetPasswordHash(ctx context.Context, userID, hash string, at tim
 		if err != nil {
 			return err
 		}
+		if err := s.ForgetTrustedBrowsers(ctx, userID); err != nil {
+			return err
+		}
 		return s.keepPassword(ctx, passwordHistoryRow{ID: idp.NewID(), UserID: userID, Hash: before.Hash, ReplacedAt: at}, before.Rules.NoReuse-1)
 	})
 }

@@ -81,6 +81,7 @@ type policyRow struct {
 	EmailCode       bool
 	Passkey         bool
 	PasskeyForRoles bool
+	TrustDays       int64
 	CreatedAt       time.Time
 }
 
@@ -89,7 +90,7 @@ func (policyRow) TableName() string { return "policies" }
 func (r policyRow) policy() idp.Policy {
 	return idp.Policy{
 		Version: r.Version, Authenticator: r.Authenticator,
-		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode, Passkey: r.Passkey, PasskeyForRoles: r.PasskeyForRoles,
+		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode, Passkey: r.Passkey, PasskeyForRoles: r.PasskeyForRoles, TrustDays: int(r.TrustDays),
 	}
 }
 
@@ -127,7 +128,7 @@ func (s *Store) CreatePopulation(ctx context.Context, p idp.Population, now time
 func (s *Store) insertPolicy(ctx context.Context, population string, p idp.Policy, now time.Time) error {
 	return written(s.writer(ctx).Create(&policyRow{
 		PopulationID: population, Version: p.Version, Authenticator: p.Authenticator,
-		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, Passkey: p.Passkey, PasskeyForRoles: p.PasskeyForRoles, CreatedAt: now,
+		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, Passkey: p.Passkey, PasskeyForRoles: p.PasskeyForRoles, TrustDays: int64(p.TrustDays), CreatedAt: now,
 	}).Error, "policy")
 }
 

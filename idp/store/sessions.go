@@ -59,6 +59,8 @@ type SessionState struct {
 	Override idp.Override
 	// Way is the connection that the person came through.
 	Way idp.Way
+	// Trusted is the session's browser, where the person trusts it.
+	Trusted idp.TrustedBrowser
 }
 
 // Worth is the session with the proofs that count now, and whether it lives by them.
@@ -76,18 +78,20 @@ type sessionJoin struct {
 	Judged     policyRow     `gorm:"embedded;embeddedPrefix:j_"`
 	Override   overrideRow   `gorm:"embedded;embeddedPrefix:o_"`
 	Way        wayJoin       `gorm:"embedded"`
+	Trusted    trustedJoin   `gorm:"embedded"`
 	Min        int64         `gorm:"column:override_min"`
 }
 
 var selectSessions = "SELECT " + columns(sessionRow{}, "s") + ", " + columns(userRow{}, "u") + ", " +
 	columns(populationRow{}, "p") + ", " + columns(policyRow{}, "y") + ", " + columns(policyRow{}, "j") + ", " +
-	columns(overrideRow{}, "o") + ", " + wayColumns + ", COALESCE(c.override_min_version, 0) AS override_min" +
+	columns(overrideRow{}, "o") + ", " + wayColumns + ", " + trustedColumns + ", COALESCE(c.override_min_version, 0) AS override_min" +
 	` FROM sessions s
 	JOIN users u ON u.id = s.user_id
 	JOIN populations p ON p.id = s.population_id
 	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
 	JOIN` + judgedPolicy("s.policy_version") + `
-	LEFT JOIN clients c ON c.id = ?` + judgedOverride("s.policy_version") + joinWay("s.connection_id", "s.user_id")
+	LEFT JOIN clients c ON c.id = ?` + judgedOverride("s.policy_version") + joinWay("s.connection_id", "s.user_id") + `
+	LEFT JOIN trusted_browsers t ON t.user_id = s.user_id AND t.browser_hash = s.browser_hash`
 
 // judgedPolicy, after JOIN, takes as j the population's policy that was in force at the
 // version given.
@@ -152,7 +156,7 @@ func (s *Store) sessionStates(ctx context.Context, where string, args ...any) ([
 		list[i] = SessionState{
 			Session: session, User: r.User.user(),
 			Population: population, Judged: r.Judged.policy(),
-			Override: r.Override.override(r.Min), Way: r.Way.way(),
+			Override: r.Override.override(r.Min), Way: r.Way.way(), Trusted: r.Trusted.trusted(),
 		}
 	}
 	return list, nil

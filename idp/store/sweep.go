@@ -63,6 +63,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"pushed_requests", "hash", "kept_until < ?", now},
 		{"used_ids", "hash", "expires_at < ?", now},
 		{"upstream_logouts", "hash", "expires_at < ?", now},
+		{"trusted_browsers", "id", "expires_at < ?", now},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}
 	var removed int64

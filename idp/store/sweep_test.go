@@ -114,6 +114,11 @@ func perishables(db *idptest.Database, w idptest.World) map[string]perishable {
 			err := db.Enqueue(ctx, store.Delivery{ID: id, Body: []byte(id), CreatedAt: at, NextAt: at, ExpiresAt: later})
 			return errors.Join(err, db.FinishDelivery(ctx, id, store.Delivered, "", at))
 		}},
+		"trusted browser": {"trusted_browsers", 0, func(ctx context.Context, id string, at time.Time) error {
+			b := idptest.TrustedBrowser(w.User.ID)
+			b.ID, b.ExpiresAt = id, at
+			return db.TrustBrowser(ctx, b)
+		}},
 		"browser": {"known_browsers", 400 * day, func(ctx context.Context, id string, at time.Time) error {
 			return db.RememberBrowser(ctx, w.User.ID, []byte(id), at, idp.MethodEmail)
 		}},

@@ -93,6 +93,9 @@ var rules = func() map[string]rule {
 		"WithdrawConsent": {"withdraw what a person lets an app have", false, true, sessions},
 		"SignOut":         {"sign a person out", false, true, sessions},
 
+		"ListTrustedBrowsers":  {"see the browsers that a person trusts", false, false, sessions},
+		"ForgetTrustedBrowser": {"forget a browser that a person trusts", false, true, sessions},
+
 		"Roles":      {"see roles", false, false, append([]string{idp.PermissionRoles, idp.PermissionClients}, people...)},
 		"CreateRole": {"add a role", true, true, roles},
 		"UpdateRole": {"change a role", true, true, roles},

@@ -150,7 +150,9 @@ type UserDetail struct {
 	// Kept is the access that apps keep, for the same viewers.
 	Kept []KeptAccess
 	// Consents are what they let third-party apps have, for the same viewers.
-	Consents    []ConsentEntry
+	Consents []ConsentEntry
+	// Trusted are the browsers that they trust, for the same viewers.
+	Trusted     []idp.TrustedBrowser
 	PasswordSet bool
 	// LastSignInAt is as in UserEntry.
 	LastSignInAt time.Time
@@ -229,6 +231,9 @@ func (m *Manager) Detail(ctx context.Context, a authz.Actor, user idp.User, vers
 	if err == nil {
 		d.Consents, err = ConsentsOf(ctx, m.Store, user.ID)
 	}
+	if err == nil {
+		d.Trusted, err = TrustedBrowsersOf(ctx, m.Store, user)
+	}
 	return d, err
 }
 
@@ -252,11 +257,14 @@ func IdentitiesOf(ctx context.Context, s *store.Store, userID string) ([]Identit
 	return list, err
 }
 
-// SignOutEverywhere ends a person's sessions but one, and all that apps have of
-// them, offline access included. Sign-ins under way go first: they rest on what was
+// SignOutEverywhere ends a person's sessions but one, the trust in their browsers, and all
+// that apps have of them, offline access included. Sign-ins under way go first: they rest on what was
 // just changed, and one that finishes meanwhile leaves a session to be ended.
 func (m *Manager) SignOutEverywhere(ctx context.Context, user idp.User, e idp.AuditEvent, except string) error {
 	if err := m.Store.DropFlows(ctx, user.ID); err != nil {
+		return err
+	}
+	if err := m.Store.ForgetTrustedBrowsers(ctx, user.ID); err != nil {
 		return err
 	}
 	// The person who asked for another address may be why this happens.

@@ -115,6 +115,9 @@ func (m *Manager) SignOut(ctx context.Context, a authz.Actor, userID, reason str
 		if err := m.Store.DropFlows(ctx, userID); err != nil { // sign-ins under way would outlive it
 			return err
 		}
+		if err := m.Store.ForgetTrustedBrowsers(ctx, userID); err != nil {
+			return err
+		}
 		if ended, err = m.Sessions.EndAllOf(ctx, a.Audit(idp.AuditSignedOut, reason, nil), userID, ""); err != nil {
 			return err
 		}

@@ -180,6 +180,9 @@ func (m *Manager) SaveUser(ctx context.Context, a authz.Actor, c UserChange, bef
 		if err := m.Store.DropFlows(ctx, after.ID); err != nil { // their codes went to the old address
 			return err
 		}
+		if err := m.Store.ForgetTrustedBrowsers(ctx, after.ID); err != nil { // as did those of the second steps there
+			return err
+		}
 		if err := m.Store.DropLinks(ctx, idp.ResetLink, after.ID); err != nil {
 			return err
 		}
@@ -352,6 +355,9 @@ func (m *Manager) SetRoles(ctx context.Context, a authz.Actor, id string, versio
 			return cmp.Or(err, error(&authz.UnchangedError{Version: now}))
 		}
 		if err := m.Store.SaveRoles(ctx, id, version, roles); err != nil {
+			return err
+		}
+		if err := m.Store.ForgetTrustedBrowsers(ctx, id); err != nil { // who may more may be asked for more
 			return err
 		}
 		from, to := authz.RoleNames(before), authz.RoleNames(given)

@@ -41,6 +41,7 @@ func PolicyFields() settings.Fields[idp.Policy] {
 		settings.Flag("passkey", func(p *idp.Policy) *bool { return &p.Passkey }).Since(),
 		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
 		settings.Flag("passkey_for_roles", func(p *idp.Policy) *bool { return &p.PasskeyForRoles }).Since(),
+		settings.Number("trust_days", func(p *idp.Policy) *int { return &p.TrustDays }).Max(idp.MaxTrustDays).Since(),
 	}
 }
 

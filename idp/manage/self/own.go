@@ -239,9 +239,13 @@ func (m *Manager) ChangePassword(ctx context.Context, s Self, current, plain str
 	})
 }
 
-// endOtherSessions ends every session but the person's present one, and sign-ins under way.
+// endOtherSessions ends every session but the person's present one, sign-ins under way, and
+// the trust in browsers.
 func (m *Manager) endOtherSessions(ctx context.Context, s Self, why string) error {
 	if err := m.Store.DropFlows(ctx, s.UserID); err != nil {
+		return err
+	}
+	if err := m.Store.ForgetTrustedBrowsers(ctx, s.UserID); err != nil {
 		return err
 	}
 	_, err := m.Sessions.EndAllOf(ctx, s.actor().Audit(idp.AuditSignedOut, why, nil), s.UserID, s.SessionID)

@@ -23,6 +23,7 @@ type OwnData struct {
 	Activity   []OwnEvent    `json:"activity"`
 	Identities []OwnIdentity `json:"identities,omitempty"`
 	Consents   []OwnConsent  `json:"connected_apps,omitempty"`
+	Trusted    []OwnTrusted  `json:"trusted_browsers,omitempty"`
 }
 
 // OwnAccount is who they are here.
@@ -84,6 +85,15 @@ type OwnIdentity struct {
 	LinkedAt time.Time `json:"linked_at"`
 }
 
+// OwnTrusted is a browser that they trust.
+type OwnTrusted struct {
+	Browser    string    `json:"browser"`
+	Address    string    `json:"address"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+}
+
 // OwnConsent is what they let a third-party app have.
 type OwnConsent struct {
 	App       string    `json:"app"`
@@ -132,6 +142,13 @@ func (m *Manager) TakeOwnData(ctx context.Context, s Self) (OwnData, error) {
 	}
 	for _, c := range consents {
 		data.Consents = append(data.Consents, OwnConsent{App: c.App.Name, Terms: c.Terms, CreatedAt: c.CreatedAt, ChangedAt: c.ChangedAt})
+	}
+	trusted, err := m.OwnTrusted(ctx, s)
+	if err != nil {
+		return OwnData{}, err
+	}
+	for _, b := range trusted {
+		data.Trusted = append(data.Trusted, OwnTrusted{Browser: b.UserAgent, Address: b.Address, CreatedAt: b.CreatedAt, ExpiresAt: b.Until(), LastUsedAt: b.LastUsedAt})
 	}
 	if err := m.ownEvents(ctx, s, &data); err != nil {
 		return OwnData{}, err

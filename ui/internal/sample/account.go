@@ -139,7 +139,11 @@ func accountLists() map[string]ui.Page {
 			{ID: "2", UserAgent: iphone, Address: "2001:0db8:85a3:0000:0000:8a2e:0370:7334", Since: on(20, 8), LastSeenAt: on(22, 19), Apps: []string{"Agent portal", "Wallboard"}},
 			{ID: "3", Address: "198.51.100.20", Since: on(19, 8), LastSeenAt: on(19, 8)},
 		},
-		EndAccessAction: "#",
+		EndAccessAction: "#", ForgetAction: "#",
+		Trusted: []ui.TrustedRow{
+			{ID: "6", UserAgent: firefox, Address: "203.0.113.7", Since: on(20, 8), Until: on(27, 8), LastUsedAt: on(23, 8), Present: true},
+			{ID: "7", UserAgent: iphone, Since: on(21, 8), Until: on(28, 8)},
+		},
 		Kept: []ui.KeptRow{
 			{ID: "4", App: "Field service", Scopes: []string{"openid", "email", "offline_access"}, UserAgent: iphone, Address: "203.0.113.7", Since: on(1, 8), LastUsedAt: on(23, 7)},
 			{ID: "5", App: "Wallboard", Scopes: []string{"openid", "offline_access"}, Since: on(2, 8), LastUsedAt: on(2, 8)},

@@ -75,6 +75,7 @@ func fullPerson() ui.ConsolePerson {
 		Kept: []ui.KeptRow{
 			{App: "Field service", Scopes: []string{"openid", "email", "offline_access"}, UserAgent: agentIPhone, Address: "203.0.113.9", Since: on(1, 8), LastUsedAt: on(23, 7), EndURL: "#"},
 		},
+		Trusted:  []ui.TrustedRow{{ID: "b", UserAgent: firefox, Address: "203.0.113.7", Since: on(20, 8), Until: on(27, 8), LastUsedAt: on(23, 8), ForgetURL: "#"}},
 		Consents: []ui.ConsentRow{{App: "Wallboard of Bluebird", Terms: terms(), Since: on(3, 9), WithdrawURL: "#"}},
 		Roles:    []string{"Manager", "Recovery desk"}, ShowHistory: true,
 		History: []ui.HistoryRow{

@@ -136,8 +136,10 @@ func codes() map[string]ui.Page {
 		Frame: frame(), Action: "/flow/1/code", IssuerLabel: "RTX Solutions – Agent App",
 		Methods: methods("method.use.email", "method.use.recovery"), LastResort: true,
 	}
+	code.Trust = ui.TrustOffer{Days: 30}
 	wrong := code
 	wrong.Frame = support()
+	wrong.Trust.Ticked = true
 	wrong.CodeError = ui.MsgCodeWrong.With()
 	return map[string]ui.Page{
 		"code": code, "code-error": wrong,
@@ -154,7 +156,7 @@ func codes() map[string]ui.Page {
 		},
 		"email-code": ui.EmailCode{
 			Frame: frame(), Action: "/flow/1/email", MaskedEmail: "m•••@rtx.example",
-			News: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30,
+			News: ui.MsgEmailCodeSent.With(), ResendAction: "/flow/1/resend", ResendIn: 30, Trust: ui.TrustOffer{Days: 7},
 			Methods: methods("method.use.totp", "method.use.recovery"), LastResort: true,
 		},
 		"email-code-policy": ui.EmailCode{
