@@ -22,6 +22,9 @@ func (v *visit) overview() error {
 			return err
 		}
 	}
+	if page.Coverage, err = v.coverage(); err != nil {
+		return err
+	}
 	return v.render(http.StatusOK, page)
 }
 

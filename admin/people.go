@@ -22,7 +22,7 @@ func peopleDone() []ui.Key {
 	return []ui.Key{
 		"console.done.person_added", "console.done.person_saved", "console.done.roles_saved", "console.done.signed_out",
 		"console.done.session_ended", "console.done.mfa_reset", "console.done.codes_generated", "console.done.factor_enabled",
-		"console.done.throttle_cleared", "console.done.person_disabled", "console.done.person_enabled",
+		"console.done.throttle_cleared", "console.done.person_disabled", "console.done.reminded", "console.done.person_enabled",
 		"console.done.password_set", "console.done.person_anonymised", "console.done.person_deleted",
 	}
 }
@@ -118,6 +118,7 @@ func (v *visit) people() error {
 	}
 	if filter == onlyAlone && len(list) > 0 {
 		page.ExportURL = v.path("/people/export?population=" + url.QueryEscape(current.ID))
+		page.RemindURL = v.remindURL(current)
 	}
 	if v.actor.CanDo("AddUser") {
 		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))

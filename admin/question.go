@@ -61,7 +61,11 @@ func (x question[O]) show(v *visit, status int, o O, wrong error) error {
 		return err
 	}
 	page.Action, page.CancelURL, page.Reason = v.path(x.at(o)), v.path(x.home(o)), v.PostForm("reason")
-	placeError(wrong, map[string]**ui.Message{"reason": &page.ReasonError}, &page.Alert)
+	fields := map[string]**ui.Message{"reason": &page.ReasonError}
+	if page.Apply.Name != "" {
+		fields[page.Apply.Name] = &page.Apply.Error
+	}
+	placeError(wrong, fields, &page.Alert)
 	if x.version != nil {
 		version := x.version(o)
 		if errors.Is(wrong, idp.ErrInvalid) {

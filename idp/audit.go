@@ -39,6 +39,7 @@ const (
 	AuditMFAReset           AuditKind = "mfa.reset"
 	AuditPasswordChanged    AuditKind = "password.changed"
 	AuditNewBrowser         AuditKind = "browser.new"
+	AuditReminded           AuditKind = "second_step.reminded"
 	AuditBrowserTrusted     AuditKind = "browser.trusted"
 	AuditBrowserForgotten   AuditKind = "browser.forgotten"
 	AuditInvited            AuditKind = "invitation.sent"

@@ -9,7 +9,7 @@ func AuditKinds() []AuditKind {
 		AuditFactorEnrolled, AuditFactorDisabled, AuditRecoveryGenerated, AuditRecoverySaved, AuditRecoveryUsed,
 		AuditRecoveryRefused, AuditRecoveryThrottled, AuditRecoveryViewed, AuditEmailSent, AuditEmailRefused,
 		AuditEmailThrottled, AuditFactorRemoved, AuditFactorRenamed, AuditEmailAsked, AuditEmailDropped,
-		AuditDataTaken, AuditMFAReset, AuditPasswordChanged, AuditNewBrowser, AuditBrowserTrusted, AuditBrowserForgotten, AuditInvited, AuditInvitationResent,
+		AuditDataTaken, AuditMFAReset, AuditPasswordChanged, AuditNewBrowser, AuditReminded, AuditBrowserTrusted, AuditBrowserForgotten, AuditInvited, AuditInvitationResent,
 		AuditInvitationRevoked, AuditInvitationAccepted, AuditRegistrationAsked, AuditRegistered, AuditResetAsked,
 		AuditResetUsed, AuditSetupOffered, AuditMailTested, AuditAuthorizeRefused, AuditFlowForeign, AuditCodeReused,
 		AuditRefreshReused, AuditConsentGiven, AuditConsentDenied, AuditConsentNarrowed, AuditConsentWithdrawn, AuditGrantEnded, AuditRefreshLate, AuditTokenRevoked, AuditRevocationRefused,

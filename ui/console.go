@@ -41,6 +41,15 @@ type ConsoleOverview struct {
 	Console
 	Checks  []Check
 	Figures []Figure
+	// Coverage is how people are protected, a row for each user group.
+	Coverage []CoverageRow
+}
+
+// CoverageRow counts the people of a user group by their strongest second factor.
+type CoverageRow struct {
+	Name    string
+	Counts  []Message
+	NoneURL string // the list of those without any, absent when empty
 }
 
 func (p ConsoleOverview) about() about { return about{template: "console-overview", console: true} }

@@ -22,6 +22,7 @@ type ConsolePeople struct {
 	StartURL   string // where the list begins, empty when this is its beginning
 	NextURL    string // where it goes on, empty at its end
 	ExportURL  string // people without a second step as a file, may be empty
+	RemindURL  string // where they are reminded, absent when empty
 	AddURL     string // absent when empty
 	InviteURL  string // absent when empty
 }

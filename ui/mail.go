@@ -51,6 +51,7 @@ const (
 	MailCode              MailKind = "code"               // the 6-digit email code
 	MailNewBrowser        MailKind = "new_browser"        // a sign-in from a browser not seen before
 	MailBrowserTrusted    MailKind = "browser_trusted"    // a browser is not asked for the second step any more
+	MailReminder          MailKind = "reminder"           // to set up a second step, by an administrator
 	MailFactorEnrolled    MailKind = "factor_enrolled"    // authenticator set up
 	MailFactorDisabled    MailKind = "factor_disabled"    // too many wrong codes
 	MailMFAReset          MailKind = "mfa_reset"          // by an administrator
@@ -93,6 +94,8 @@ type Mail struct {
 	URL        string   `json:"url,omitempty"`        // of a link, below the issuer
 	Former     bool     `json:"former,omitempty"`     // MailEmailChanged: this goes to the previous address
 	ByAdmin    bool     `json:"by_admin,omitempty"`   // an admin did it, not the person
+	// Due is the day of a MailReminder.
+	Due time.Time `json:"due,omitzero"`
 	// Until is how long URL works, in UTC.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -312,11 +315,22 @@ func (u *UI) facts(m Mail) []factView {
 // moment writes a time such as "23 Nov 2026, 14:05 UTC".
 func (u *UI) moment(lang string, at time.Time) string {
 	at = at.UTC()
-	month := at.Format("Jan")
+	return u.Text(lang, *Key("mail.time").With(at.Day(), u.month(lang, at), at.Year(), at.Format("15:04")))
+}
+
+func (u *UI) month(lang string, at time.Time) string {
 	if months := strings.Fields(u.Text(lang, Message{Key: "mail.months"})); len(months) == 12 {
-		month = months[at.Month()-1]
+		return months[at.Month()-1]
 	}
-	return u.Text(lang, *Key("mail.time").With(at.Day(), month, at.Year(), at.Format("15:04")))
+	return at.Format("Jan")
+}
+
+// Day is an argument that is a day, without its time.
+type Day time.Time
+
+func (u *UI) day(lang string, day Day) string {
+	at := time.Time(day).UTC()
+	return u.Text(lang, *Key("mail.day").With(at.Day(), u.month(lang, at), at.Year()))
 }
 
 // line makes a value fit for one line: control characters and line breaks

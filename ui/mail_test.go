@@ -267,7 +267,7 @@ func TestRecoveryUsedMail(t *testing.T) {
 // onlyByAdmins are of what nobody can do for themselves.
 func onlyByAdmins() []ui.MailKind {
 	return []ui.MailKind{
-		ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailFactorEnabled, ui.MailRolesChanged, ui.MailAccountDisabled, ui.MailAccountEnabled,
+		ui.MailReminder, ui.MailMFAReset, ui.MailRecoveryViewed, ui.MailFactorEnabled, ui.MailRolesChanged, ui.MailAccountDisabled, ui.MailAccountEnabled,
 	}
 }
 

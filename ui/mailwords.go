@@ -40,6 +40,10 @@ var mailRows = []mailRow{
 		kind: MailBrowserTrusted, text: []Key{nothingToDo}, todo: []Key{"mail.browser_trusted.forget", tell, password},
 		adapt: func(m Mail, w *mailWords) { w.lead[0].Args = []any{m.Days} },
 	},
+	{
+		kind: MailReminder, text: []Key{"mail.reminder.what", "mail.reminder.asked"}, todoFor: notExpected, todo: []Key{tell},
+		adapt: func(m Mail, w *mailWords) { w.lead[0].Args = []any{Day(m.Due)} },
+	},
 	{kind: MailFactorEnrolled, text: []Key{nothingToDo}, todo: []Key{tell, password, review}, adapt: ofMethod},
 	{
 		kind: MailFactorDisabled, text: []Key{byAdmin, "mail.factor_disabled.what"},

@@ -182,6 +182,9 @@ func (u *UI) arg(lang string, arg any) string {
 	if d, ok := arg.(time.Duration); ok {
 		return u.wait(lang, d)
 	}
+	if day, ok := arg.(Day); ok {
+		return u.day(lang, day)
+	}
 	if at, ok := arg.(time.Time); ok {
 		return u.moment(lang, at)
 	}

@@ -65,6 +65,7 @@ func operations() []*operation {
 		{"connections", connectionOperations()},
 		{"clients", slices.Concat(clientOperations(), initialTokenOperations())},
 		{"users", slices.Concat(userOperations(), recoveryOperations(), invitationOperations())},
+		{"populations", coverageOperations()},
 		{"sessions", append(sessionOperations(), trustedOperations()...)},
 		{"roles", roleOperations()},
 		{"system", systemOperations()},

@@ -76,7 +76,7 @@ var allowed = map[string][]string{
 	"idp/manage/apps": {"idp", "idp/fetch", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/populations": {
 		"idp", "idp/manage/apps", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/people",
-		"idp/outbox", "idp/password", "idp/settings", "idp/store",
+		"idp/outbox", "idp/password", "idp/settings", "idp/store", "mfa", "ui",
 	},
 	"idp/manage/roles":  {"idp", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/system": {"idp", "idp/mail", "idp/manage/authz", "idp/manage/entry", "idp/manage/people", "idp/outbox", "idp/store", "ui"},

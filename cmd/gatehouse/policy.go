@@ -9,10 +9,12 @@ import (
 type policyCommand struct {
 	connection
 
-	Show    policyShow    `cmd:"" help:"Read the MFA policy of a population, or of all."`
-	Preview policyPreview `cmd:"" help:"Count whom a change would concern; changes nothing."`
-	Set     policySet     `cmd:"" help:"Change the MFA policy of a population; what is left out stays."`
-	Access  policyAccess  `cmd:"" help:"How people sign in: with email and password, through connections, or both."`
+	Show     policyShow     `cmd:"" help:"Read the MFA policy of a population, or of all."`
+	Preview  policyPreview  `cmd:"" help:"Count whom a change would concern; changes nothing."`
+	Set      policySet      `cmd:"" help:"Change the MFA policy of a population; what is left out stays."`
+	Coverage policyCoverage `cmd:"" help:"Count people by their strongest second factor."`
+	Remind   policyRemind   `cmd:"" help:"Remind those without a second factor by mail to set one up, at most once in 7 days."`
+	Access   policyAccess   `cmd:"" help:"How people sign in: with email and password, through connections, or both."`
 }
 
 type policyShow struct {

@@ -259,7 +259,7 @@ func (o *office) reaches(t *testing.T) map[string][]reach {
 // harmless are the operations that reach nobody: they read, or concern what a permission
 // of its own is for.
 var harmless = []string{
-	"PreviewPolicy", "PreviewOverride", "SavePolicy", "SaveOverride", "TestMail", "Policy", "Override",
+	"Coverage", "PreviewReminder", "RemindSecondStep", "PreviewPolicy", "PreviewOverride", "SavePolicy", "SaveOverride", "TestMail", "Policy", "Override",
 	"Populations", "Population", "AddPopulation", "SaveBrand", "Connections", "Connection", "PreviewAccess", "Identities",
 	"Requirements", "PreviewPasswordRules", "SavePasswordRules", "PreviewSessionRules", "SaveSessionRules", "SaveRegistration",
 	"Users", "UserDetail", "Invitation", "Invitations", "ResendInvitation", "RevokeInvitation", "ListSessions", "ListGrants", "ListConsents", "ListTrustedBrowsers", "Roles", "DeleteRole",

@@ -84,7 +84,7 @@ func New(p Parts) *Manager {
 	m.Factors = &factors.Manager{Authz: m.Authz, People: m.People, Keyring: p.Keyring, Outbox: p.Outbox, RecoveryKey: p.RecoveryKey, Passkeys: p.Passkeys, Store: p.Store, Throttles: p.Throttles}
 	m.Connections = &connections.Manager{Authz: m.Authz, People: m.People, Factors: m.Factors, Issuer: p.Issuer, Keyring: p.Keyring, PrivateNetworks: p.PrivateNetworks, Reap: p.Reap, Sessions: p.Sessions, Store: p.Store}
 	m.Apps = &apps.Manager{Authz: m.Authz, Fetch: p.Fetch, Issuer: p.Issuer, PrivateNetworks: p.PrivateNetworks, Store: p.Store}
-	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Reap: p.Reap, Store: p.Store}
+	m.Populations = &populations.Manager{Authz: m.Authz, Connections: m.Connections, Apps: m.Apps, Mailer: p.Mailer, Outbox: p.Outbox, Reap: p.Reap, Store: p.Store}
 	m.Roles = &roles.Manager{Authz: m.Authz, Store: p.Store}
 	m.System = &system.Manager{Authz: m.Authz, Logout: p.Logout, Mailer: p.Mailer, Rotation: p.Rotation, Store: p.Store, Write: p.Write}
 	m.Links = &links.Manager{Authz: m.Authz, People: m.People, Issuer: p.Issuer, Keyring: p.Keyring, Mailer: p.Mailer, Outbox: p.Outbox, Store: p.Store, Throttles: p.Throttles}

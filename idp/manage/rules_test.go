@@ -120,6 +120,11 @@ func (o *office) attempts(t *testing.T) []attempt {
 		{"Populations", nil, func(a authz.Actor) error { return second(o.Populations.Populations(ctx, a)) }},
 		{"Population", nil, func(a authz.Actor) error { return second(o.Populations.Population(ctx, a, idp.Agents)) }},
 		{"AddPopulation", nil, func(a authz.Actor) error { return second(o.Populations.AddPopulation(ctx, a, "", "")) }},
+		{"Coverage", nil, func(a authz.Actor) error { return second(o.Populations.Coverage(ctx, a)) }},
+		{"PreviewReminder", nil, func(a authz.Actor) error { return second(o.Populations.PreviewReminder(ctx, a, idp.Agents)) }},
+		{"RemindSecondStep", nil, func(a authz.Actor) error {
+			return second(o.Populations.RemindSecondStep(ctx, a, idp.Agents, idp.Now(), ""))
+		}},
 		{"SaveBrand", nil, func(a authz.Actor) error {
 			return second(o.Populations.SaveBrand(ctx, a, populations.Change[idp.Brand]{ID: idp.Agents}))
 		}},

@@ -20,7 +20,7 @@ import (
 
 // readings are the operations that write nothing but to the audit log.
 var readings = []string{
-	"PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
+	"Coverage", "PreviewReminder", "PreviewPolicy", "PreviewOverride", "Policy", "Override", "Populations", "Population", "Connections", "Connection",
 	"PreviewAccess", "Identities", "Requirements", "PreviewPasswordRules", "PreviewSessionRules", "Users", "UserDetail",
 	"Invitation", "Invitations", "ListSessions", "ListGrants", "ListConsents", "ListTrustedBrowsers", "Roles", "Clients", "Client", "InitialTokens", "InitialToken", "ClientRegistration", "Audit", "ExportAudit", "Deliveries", "TestLogout", "SigningKeys",
 }
@@ -136,6 +136,9 @@ func (o *office) actsOnSettings(t *testing.T) map[string]act {
 		},
 		"AddPopulation": func(ctx context.Context, a authz.Actor) error {
 			return second(o.Populations.AddPopulation(ctx, a, "partners", "Partners"))
+		},
+		"RemindSecondStep": func(ctx context.Context, a authz.Actor) error {
+			return second(o.Populations.RemindSecondStep(ctx, a, idp.Contacts, idp.Now().Add(48*time.Hour), ticket))
 		},
 		"SaveBrand": func(ctx context.Context, a authz.Actor) error {
 			return second(o.Populations.SaveBrand(ctx, a, populations.Change[idp.Brand]{ID: idp.Agents, Version: version(), To: idp.Brand{Name: "Staff"}}))

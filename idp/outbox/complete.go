@@ -16,7 +16,7 @@ func (o *Outbox) complete(m ui.Mail) ui.Mail {
 
 // sections are the parts of the account, by the mail that they are about.
 var sections = map[ui.MailKind]string{
-	ui.MailNewBrowser: "/sessions", ui.MailBrowserTrusted: "/sessions", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
+	ui.MailNewBrowser: "/sessions", ui.MailBrowserTrusted: "/sessions", ui.MailReminder: "/second-step", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
 	ui.MailFactorEnrolled: "/second-step", ui.MailFactorDisabled: "/second-step", ui.MailFactorEnabled: "/second-step",
 	ui.MailFactorRemoved: "/second-step", ui.MailMFAReset: "/second-step",
 	ui.MailRecoveryUsed: "/codes", ui.MailRecoveryGenerated: "/codes", ui.MailRecoveryViewed: "/codes",

@@ -18,6 +18,10 @@ import (
 // ended "Immediately", should that replica stop before it has told them.
 const reapEvery = 10 * time.Second
 
+// remindEvery is how often a batch of reminders is stored: slowly enough for mails that people
+// wait for.
+const remindEvery = 5 * time.Second
+
 // Work does the background work until ctx ends: deliveries, clean-up, keys.
 func (s *Server) Work(ctx context.Context) {
 	var working sync.WaitGroup
@@ -30,6 +34,7 @@ func (s *Server) Work(ctx context.Context) {
 			return err
 		}},
 		{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
+		{Name: "remind people of the second step", Every: remindEvery, Run: s.Manage.Populations.Remind},
 		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 type policySequenceRow struct {
@@ -132,9 +133,9 @@ func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populat
 		err = s.reader(ctx).Raw(`SELECT
 			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled) AS people,
 			(SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled AND NOT EXISTS
-				(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = 'totp')) AS without_authenticator,
+				(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method IN ?)) AS without_authenticator,
 			(SELECT COUNT(*) FROM sessions s WHERE `+lives+`) AS sessions`,
-			append([]any{id, id}, args...)...).Take(&a).Error
+			append([]any{id, id, mfa.OwnFactors()}, args...)...).Take(&a).Error
 		if err != nil {
 			return total, found(err, "what a policy affects")
 		}

@@ -63,6 +63,10 @@ var rules = func() map[string]rule {
 		"PreviewSessionRules":  {"preview a change of the session configuration", false, false, authentication},
 		"SaveSessionRules":     {"change the session configuration", true, true, authentication},
 
+		"Coverage":         {"see people by their second factors", false, false, append([]string{idp.PermissionAuthentication}, people...)},
+		"PreviewReminder":  {"preview a reminder of the second step", false, false, users},
+		"RemindSecondStep": {"remind people of the second step", true, true, users},
+
 		"Users":         {"see people", false, false, people},
 		"UserDetail":    {"see a person", false, false, people},
 		"AddUser":       {"add a person", false, false, users},

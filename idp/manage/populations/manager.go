@@ -16,6 +16,7 @@ type Manager struct {
 	Store       *store.Store
 	// Mailer is nil where no mail server is configured.
 	Mailer outbox.Mailer
+	Outbox *outbox.Outbox
 	// Reap is called when something was ended "Immediately": the clean-up can begin.
 	// It must not block. Optional.
 	Reap func()

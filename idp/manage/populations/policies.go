@@ -13,6 +13,7 @@ import (
 	"gatehouse/idp/manage/entry"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
+	"gatehouse/mfa"
 )
 
 // Apply says when a change of a policy applies.
@@ -129,7 +130,7 @@ func (m *Manager) PreviewPolicy(ctx context.Context, a authz.Actor, population s
 		return Preview{}, err
 	}
 	preview := Preview{Affected: affected}
-	if p.Authenticator && !p.EmailCode { // a mailbox everybody has
+	if mfa.SetsUp(p) && !mailbox(p) { // which everybody has
 		preview.WithoutFactor = affected.WithoutAuthenticator
 	}
 	all, err := m.Store.Clients(ctx)
@@ -139,6 +140,11 @@ func (m *Manager) PreviewPolicy(ctx context.Context, a authz.Actor, population s
 		}
 	}
 	return preview, err
+}
+
+// mailbox tells whether a policy has codes to a mailbox.
+func mailbox(p idp.Policy) bool {
+	return slices.ContainsFunc(mfa.Mailboxes(), func(m idp.Method) bool { return mfa.Of(m).On(p) })
 }
 
 func (p *Preview) add(c idp.Client) {
@@ -183,7 +189,7 @@ func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Overrid
 		if err != nil {
 			return 0, err
 		}
-		if p.Policy.EmailCode && o.MinACR.Rank() <= idp.ACRTwoStep.Rank() {
+		if mailbox(p.Policy) && o.MinACR.Rank() <= idp.ACRTwoStep.Rank() {
 			continue
 		}
 		affected, err := m.Store.AffectedByPopulation(ctx, now, id)

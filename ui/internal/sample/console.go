@@ -28,7 +28,10 @@ func console() map[string]ui.Page {
 			{Value: "next_login", Label: "On next login", Hint: "Sessions go on."},
 		}},
 	}
-	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Checks: []ui.Check{
+	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Coverage: []ui.CoverageRow{
+		{Name: "Agents", Counts: []ui.Message{*ui.Key("console.coverage.totp").With(118), *ui.Key("console.coverage.none").With(6)}, NoneURL: "#"},
+		{Name: "Contacts", Counts: []ui.Message{*ui.Key("console.coverage.email").With(2204)}},
+	}, Checks: []ui.Check{
 		{Label: *ui.Key("console.check.mail").With(), Hint: *ui.Key("console.check.mail_hint").With(), URL: "#", Done: true},
 		{Label: *ui.Key("console.check.audit").With(), Hint: *ui.Key("console.check.audit_days").With(400), URL: "#", Done: true},
 		{Label: *ui.Key("console.check.app").With(), Hint: *ui.Key("console.check.app_hint").With(), URL: "#"},

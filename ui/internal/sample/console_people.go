@@ -34,6 +34,7 @@ func people() map[string]ui.Page {
 	}
 	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
 	alone := list
+	alone.RemindURL = "#"
 	alone.Filter, alone.ExportURL, alone.NextURL, alone.StartURL = "alone", "#", "", "#"
 	alone.Filters = []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Without a second step", URL: "#", Current: true}, {Label: "Disabled", URL: "#"}}
 	alone.People = []ui.PersonRow{{Email: "invited@rtx.example", URL: "#", Alone: true}}

@@ -51,7 +51,7 @@ func Mails() map[string]ui.Mail {
 
 // sections are where notices lead, as they do when the server sends them.
 var sections = map[ui.MailKind]string{
-	ui.MailNewBrowser: "/sessions", ui.MailBrowserTrusted: "/sessions", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
+	ui.MailNewBrowser: "/sessions", ui.MailBrowserTrusted: "/sessions", ui.MailReminder: "/second-step", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
 	ui.MailFactorEnrolled: "/second-step", ui.MailFactorDisabled: "/second-step", ui.MailFactorEnabled: "/second-step",
 	ui.MailFactorRemoved: "/second-step", ui.MailMFAReset: "/second-step",
 	ui.MailRecoveryUsed: "/codes", ui.MailRecoveryGenerated: "/codes", ui.MailRecoveryViewed: "/codes",
@@ -74,6 +74,8 @@ func mail(kind ui.MailKind) ui.Mail {
 		m.Code, m.Minutes, m.App, m.UserAgent = "482913", 10, f.ClientName, iphone
 	case ui.MailNewBrowser:
 		m.App = f.ClientName
+	case ui.MailReminder:
+		m.Due, m.ByAdmin, m.Address, m.UserAgent = m.At.Add(14*24*time.Hour), true, "", ""
 	case ui.MailBrowserTrusted:
 		m.Days = 30
 	case ui.MailFactorEnrolled, ui.MailFactorDisabled:
