@@ -194,11 +194,14 @@ func (w *walker) does(t *rapid.T, d mfa.Decision) {
 	case w.q.FederationOpen && (!w.q.PasswordOpen || rapid.Bool().Draw(t, "elsewhere")):
 		method = idp.MethodFederated
 	}
-	if d.Outcome == mfa.Choose && method == idp.MethodTOTP {
+	if d.Outcome == mfa.Choose && method != idp.MethodEmail {
 		w.next = mfa.SetUpNow
 		return
 	}
 	p := idp.Proof{Method: method, At: w.q.Now}
+	if slices.ContainsFunc(w.q.Enrolled, func(f mfa.Factor) bool { return f.Method == method && f.Hardware }) {
+		p.AMR = []string{"hwk"} // the one of their passkeys that is asked for
+	}
 	if method == idp.MethodFederated {
 		p = w.there
 		if p.At = w.q.Now; mfa.WantsEvidence(w.q) {
@@ -210,7 +213,7 @@ func (w *walker) does(t *rapid.T, d mfa.Decision) {
 	})
 	w.q.Proofs = append(w.q.Proofs, p)
 	if d.Outcome == mfa.SetUp {
-		w.q.Enrolled = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodRecovery}}
+		w.q.Enrolled = append(slices.Clip(w.q.Enrolled), mfa.Factor{Method: method}, mfa.Factor{Method: idp.MethodRecovery})
 	}
 	if w.next(w.q).Outcome == mfa.Satisfied {
 		w.next = mfa.Decide // the set-up that was chosen is over
