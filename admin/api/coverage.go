@@ -2,8 +2,6 @@ package api
 
 import (
 	"time"
-
-	"gatehouse/idp/manage/entry"
 )
 
 func coverageOperations() []operation {
@@ -57,10 +55,7 @@ func previewReminder(v *call) (any, error) {
 }
 
 func remindSecondStep(v *call, body Reminder) (any, error) {
-	due, err := time.ParseInLocation(time.DateOnly, body.By, time.UTC)
-	if err != nil {
-		return nil, entry.Invalid("by", "settings.remind.by")
-	}
+	due, _ := time.ParseInLocation(time.DateOnly, body.By, time.UTC) // none is refused as too early, once the right is looked at
 	people, err := v.manage.Populations.RemindSecondStep(v.ctx, v.actor, v.Param("population_id"), due, body.Reason)
 	return Reminded{People: people}, err
 }

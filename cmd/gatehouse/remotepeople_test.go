@@ -20,6 +20,23 @@ func (d *desk) enrolled(u idp.User) (factorID string) {
 	return f.ID
 }
 
+// trusted are the browsers that somebody trusts.
+func (d *desk) trusted(u idp.User) {
+	d.t.Helper()
+	now := idp.Now()
+	b := idp.TrustedBrowser{
+		ID: idp.NewID(), UserID: u.ID, BrowserHash: idp.HashSecret("browser"), ACR: idp.ACRMFA, UserAgent: "Firefox", CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+	idptest.Must(d.t, d.Store.TrustBrowser(d.t.Context(), b))
+	if list := d.lists("user trusted-browsers list " + u.ID); len(list) != 1 {
+		d.t.Errorf("trusted browsers: %v", list)
+	}
+	d.does("user trusted-browsers forget "+u.ID+" "+b.ID, why)
+	if list := d.lists("user trusted-browsers list " + u.ID); len(list) != 0 {
+		d.t.Errorf("still trusted: %v", list)
+	}
+}
+
 // signedIn gives somebody a session.
 func (d *desk) signedIn(u idp.User) (sessionID string) {
 	d.t.Helper()
@@ -63,6 +80,7 @@ func TestPeople(t *testing.T) {
 		d.does("user clear-throttle "+id, why)
 		d.secondSteps(maya)
 		d.sessions(maya)
+		d.trusted(maya)
 		d.invitations()
 		d.identities(maya)
 

@@ -113,6 +113,7 @@ func TestWhateverIsSealedIsSealedAgain(t *testing.T) {
 		"flows.data":              "an authenticator that is being set up at sign-in",
 		"flows.upstream_sign_out": "what another provider is told at sign-out, until there is a session",
 		"sessions.authenticator":  "one that is being set up by its owner; the browser keeps it",
+		"sessions.passkey":        "the same of a passkey",
 	}
 	listed := map[string]bool{}
 	for _, c := range store.SealedColumns() {

@@ -16,10 +16,7 @@ import (
 
 const trustBox = `name="trust"`
 
-var (
-	appTrusted  = idp.Policy{Authenticator: true, IssuerLabel: "RTX", TrustDays: 7}
-	bothTrusted = idp.Policy{Authenticator: true, EmailCode: true, IssuerLabel: "RTX", TrustDays: 7}
-)
+var appTrusted = idp.Policy{Authenticator: true, IssuerLabel: "RTX", TrustDays: 7}
 
 // trusting is somebody who trusts a browser, signed out of it.
 type trusting struct {

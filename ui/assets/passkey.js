@@ -63,10 +63,14 @@ function passkey(form) {
     if (keep?.checked && form.elements.keep) form.elements.keep.value = keep.value;
     form.requestSubmit();
   };
-  // The browser waits with it until somebody picks a passkey in the email field.
+  // The browser waits with it until somebody picks a passkey in the email field. A click
+  // that comes before it waits goes first.
+  let clicks = 0;
   const suggest = async () => {
+    const before = clicks;
     try {
-      if (await PublicKeyCredential.isConditionalMediationAvailable?.()) send(await ask({ mediation: 'conditional' }));
+      if (!await PublicKeyCredential.isConditionalMediationAvailable?.() || clicks !== before) return;
+      send(await ask({ mediation: 'conditional' }));
     } catch {
       // Nobody picked one: the button is there, and so is the password.
     }
@@ -74,6 +78,7 @@ function passkey(form) {
   button.addEventListener('click', async () => {
     if (button.disabled || form.dataset.sent) return;
     say('');
+    clicks += 1;
     button.disabled = true;
     try {
       send(await ask());
