@@ -8,6 +8,7 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/manage/populations"
 )
 
 // enrolled gives somebody an authenticator and recovery codes of three hours ago.
@@ -23,9 +24,12 @@ func (d *desk) enrolled(u idp.User) (factorID string) {
 // trusted are the browsers that somebody trusts.
 func (d *desk) trusted(u idp.User) {
 	d.t.Helper()
+	d.SetPolicy(idp.Agents, idp.Policy{Authenticator: true, TrustDays: 7}, populations.OnNextLogin)
+	version, err := d.Store.PolicyVersion(d.t.Context())
+	idptest.Must(d.t, err)
 	now := idp.Now()
 	b := idp.TrustedBrowser{
-		ID: idp.NewID(), UserID: u.ID, BrowserHash: idp.HashSecret("browser"), ACR: idp.ACRMFA, UserAgent: "Firefox", CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		ID: idp.NewID(), UserID: u.ID, BrowserHash: idp.HashSecret("browser"), ACR: idp.ACRMFA, PolicyVersion: version, UserAgent: "Firefox", CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 	}
 	idptest.Must(d.t, d.Store.TrustBrowser(d.t.Context(), b))
 	if list := d.lists("user trusted-browsers list " + u.ID); len(list) != 1 {
