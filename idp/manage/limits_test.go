@@ -22,6 +22,7 @@ import (
 	"gatehouse/idp/manage/populations"
 	"gatehouse/idp/manage/roles"
 	"gatehouse/idp/manage/self"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 )
@@ -75,6 +76,7 @@ func TestLimitsHoldForManyAtOnce(t *testing.T) {
 // line here.
 var limits = map[string]func(t *testing.T, o *office) limit{
 	"authenticators of a person":   authenticatorsOfAPerson,
+	"passkeys of a person":         passkeysOfAPerson,
 	"last authenticator":           lastAuthenticator,
 	"identity of a person":         identityOfAPerson,
 	"account of an address":        accountOfAnAddress,
@@ -120,6 +122,38 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 	return limit{
 		write: "factors", try: o.addsAuthenticators(t, o.self(t, u)),
 		there: "SELECT COUNT(*) FROM factors WHERE method = 'totp' AND user_id = ?", args: []any{u.ID}, want: 10,
+	}
+}
+
+// passkeysOfAPerson: with nine authenticators there is room for one passkey.
+func passkeysOfAPerson(t *testing.T, o *office) limit {
+	const issuer = "https://rtx.example"
+	relying, err := passkey.New(issuer, []byte("key"))
+	idptest.Must(t, err)
+	o.refit(func(p *manage.Parts) { p.Passkeys = relying })
+	o.exec(t, "UPDATE policies SET passkey = TRUE")
+	u := o.enrolled(t, idp.Agents)
+	for range 8 {
+		idptest.Must(t, o.db.CreateFactor(t.Context(), idp.Factor{
+			ID: idp.NewID(), UserID: u.ID, Method: idp.MethodTOTP, Secret: []byte("sealed"), CreatedAt: idp.Now(), LastUsedAt: idp.Now(),
+		}))
+	}
+	s := o.self(t, u)
+	s.Proofs = append(s.Proofs, idp.Proof{Method: idp.MethodPasskey, At: idp.Now()})
+	var sealed [crowdOfActs][]byte
+	var made [crowdOfActs]string
+	for i := range made {
+		begun, err := o.Self.BeginPasskey(t.Context(), s)
+		idptest.Must(t, err)
+		sealed[i], made[i] = begun.Sealed, idptest.NewDevice(t, issuer, "rtx.example").Create(begun.Options)
+	}
+	return limit{
+		write: "factors",
+		try: func(m *manage.Manager, i int) error {
+			_, _, err := m.Self.AddPasskey(t.Context(), s, sealed[i], made[i])
+			return err
+		},
+		there: "SELECT COUNT(*) FROM factors WHERE method = 'passkey' AND user_id = ?", args: []any{u.ID}, want: 1,
 	}
 }
 

@@ -39,6 +39,7 @@ var held = map[string]string{
 	"roles.DeleteRole":             "TestARoleThatAConnectionGivesStays",
 	"roles.onlyOneOfThatName":      "name of a new role",
 	"self.AddAuthenticator":        "authenticators of a person",
+	"self.AddPasskey":              "passkeys of a person",
 	"self.AskEmail":                "links to another address",
 	"self.ChangePassword":          "own password",
 	"self.ConfirmEmail":            "use of an address's link",

@@ -46,6 +46,11 @@ var trials = map[string]trial{
 		"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
 		"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"),
 	"acr_values_supported": listTrial(func(t *testing.T, k *kit, acr string) bool {
+		if acr == string(idp.ACRPasskey) { // what people with a passkey are answered
+			usual := k.browser
+			defer func() { k.browser = usual }()
+			k.browser, _ = k.signIn(k.person("passkey@rtx.example"), idp.MethodPassword, idp.MethodPasskey)
+		}
 		got := k.tokens(k.AddParty(idp.Client{}), "acr_values", acr).Claims["acr"]
 		// By password and app it is more than federated, and says so.
 		return got == acr || acr == string(idp.ACRFederated)
