@@ -55,6 +55,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 		throttleRow{},
 		knownBrowserRow{},
 		trustedBrowserRow{},
+		reminderRow{},
 		consentRow{},
 		initialTokenRow{},
 		registrationRow{},

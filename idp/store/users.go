@@ -27,6 +27,7 @@ type userRow struct {
 	Department        string
 	PasswordByMailAt  *time.Time
 	UnprovedAt        *time.Time
+	RemindedAt        *time.Time // to set up a second step
 
 	Profile profileRow `gorm:"embedded"`
 }
