@@ -28,7 +28,7 @@ func named(to string) landing {
 	return ""
 }
 
-// own is the address of a landing below the issuer's, whoever is signed in.
+// own is the URL of a landing page, for any person who is signed in.
 func (l landing) own() string {
 	if l == "" {
 		return home

@@ -157,7 +157,7 @@ func WithoutPasskeys(page string) string { return asksFor.ReplaceAllString(page,
 
 var asksFor = regexp.MustCompile(`data-passkey="(?:use|create)" data-options="([^"]*)"`)
 
-// AsksFor is what a page asks a browser's authenticators for, empty for nothing.
+// AsksFor is the WebAuthn options on a page, as JSON; empty where it has none.
 func (p *Page) AsksFor() string {
 	m := asksFor.FindStringSubmatch(p.Body)
 	if m == nil {

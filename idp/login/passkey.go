@@ -130,7 +130,7 @@ const (
 
 // tryPasskey goes on with an answer that check finds right. A signature cannot be guessed: only
 // the address is counted against, which keeps strangers from having us check many. To count
-// against the passkey would let whoever has the password take it from its owner.
+// against the passkey would let a thief who has the password lock its owner out.
 func (l *Login) tryPasskey(c *gin.Context, s *signIn, check func(context.Context, *signIn, passkey.Answer) (usedPasskey, error)) error {
 	ctx := c.Request.Context()
 	if c.PostForm(passkeyField) == "" { // no script filled it in
@@ -337,7 +337,7 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 	if err != nil {
 		return err
 	}
-	key, verified, err := l.Manage.Factors.NewPasskey(s.Population, answer, l.challenge(s, passkey.ToCreate))
+	key, verified, err := l.Manage.Factors.NewPasskey(answer, l.challenge(s, passkey.ToCreate))
 	if err == nil {
 		err = l.advance(c, s, func(ctx context.Context) error {
 			if err := l.stillWithout(ctx, s, idp.MethodPasskey); err != nil {

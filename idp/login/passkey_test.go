@@ -18,7 +18,7 @@ const (
 	passkeyUnknown = "That passkey cannot be used here. Use another one, or sign in with your email and password."
 )
 
-// askedFor is what a page asks a browser's authenticators for.
+// askedFor is the WebAuthn options on a page, which must have some.
 func askedFor(t *testing.T, p *idptest.Page) string {
 	t.Helper()
 	options := p.AsksFor()
@@ -429,7 +429,7 @@ func TestAPasskeyAloneDoesNotVouchForAMailedPassword(t *testing.T) {
 	wantText(t, h.accepted(idptest.NewBrowser(t)), http.StatusOK, `value="email"`)
 }
 
-// Answers are counted against the address and not against the passkey: whoever has the
+// Answers are counted against the address and not against the passkey: a thief who has the
 // password cannot take the passkey from its owner by sending wrong ones.
 func TestWrongAnswersStopAnAddressAndNoPasskey(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ const trustBox = `name="trust"`
 
 var appTrusted = idp.Policy{Authenticator: true, IssuerLabel: "RTX", TrustDays: 7}
 
-// trusting is somebody who trusts a browser, signed out of it.
+// trusting is a person who trusts a browser and is signed out of it.
 type trusting struct {
 	*house
 	b     *idptest.Browser

@@ -138,8 +138,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err != nil {
 		return err
 	}
-	limiter := throttle.New(s.Store, secrets[keys.ForThrottle])
-	limiter.Observe = func(kind throttle.Kind, d throttle.Decision) { s.metrics.Throttle(string(kind), string(d)) }
+	limiter := s.limiter(secrets)
 	relying, err := passkey.New(s.cfg.Issuer, secrets[keys.ForPasskey])
 	if err != nil {
 		return err
@@ -187,6 +186,13 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	s.register = &registration.Endpoint{Apps: s.Manage.Apps, Limiter: limiter, Issuer: s.cfg.Issuer, Text: s.english}
 	return s.route(plumbing, protocol, signIn, upstreams, console, self, rest)
+}
+
+// limiter counts guesses, for the metrics too.
+func (s *Server) limiter(secrets map[keys.Purpose][]byte) *throttle.Limiter {
+	l := throttle.New(s.Store, secrets[keys.ForThrottle])
+	l.Observe = func(kind throttle.Kind, d throttle.Decision) { s.metrics.Throttle(string(kind), string(d)) }
+	return l
 }
 
 // english is a text for programs.

@@ -4,6 +4,7 @@ package store
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"syscall"
 )
@@ -25,7 +26,7 @@ func hasNews(conn net.Conn) bool {
 	news := false
 	err = raw.Control(func(fd uintptr) {
 		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT) // #nosec G115 -- a descriptor
-		news = err != syscall.EAGAIN && err != syscall.EINTR                                           //nolint:errorlint // a number
+		news = !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
 	})
 	return news || err != nil
 }

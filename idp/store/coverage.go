@@ -112,7 +112,7 @@ func (s *Store) EndReminder(ctx context.Context, population string) error {
 }
 
 // Remind takes the next people of a reminder, most at the most, marks them as reminded, and
-// returns those to be told: each once, whoever asks at the same time. done: there are no more.
+// returns those to be told. Parallel calls return each person once. done: nobody is left.
 // idp.ErrConflict: another replica took them. It belongs to a transaction.
 func (s *Store) Remind(ctx context.Context, r Reminder, most int, since, at time.Time) (people []idp.User, done bool, err error) {
 	var ids []string

@@ -37,7 +37,7 @@ func TestAPasskeyIsFoundWithItsOwner(t *testing.T) {
 	})
 }
 
-// A credential is one person's, whoever registers it a second time.
+// A credential belongs to one person: nobody can register it again.
 func TestNoTwoFactorsAreOnePasskey(t *testing.T) {
 	t.Parallel()
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {

@@ -66,7 +66,7 @@ func (m *Manager) AddPasskey(ctx context.Context, s Self, sealed []byte, answer 
 		if err != nil {
 			return err
 		}
-		if key, verified, err = m.Factors.NewPasskey(population, answer, pending.Key); err != nil {
+		if key, verified, err = m.Factors.NewPasskey(answer, pending.Key); err != nil {
 			return err
 		}
 		return m.Factors.Enrol(ctx, user, population, factors.NewFactor{
