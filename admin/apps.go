@@ -105,6 +105,8 @@ func ruleOf(o idp.Override) ui.Key {
 	switch {
 	case o.Mode == idp.OverrideOff:
 		return "console.app.rule_off"
+	case o.Mode == idp.OverrideRequired && o.MinACR == idp.ACRHardware:
+		return "console.app.rule_phrh"
 	case o.Mode == idp.OverrideRequired && o.MinACR.Rank() > idp.ACRMFA.Rank():
 		return "console.app.rule_phr"
 	case o.Mode == idp.OverrideRequired && o.MinACR.Rank() == idp.ACRMFA.Rank():

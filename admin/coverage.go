@@ -28,9 +28,12 @@ func (v *visit) coverage() (list []ui.CoverageRow, err error) {
 			list = append(list, ui.CoverageRow{Name: names[c.PopulationID]})
 		}
 		row, text := &list[len(list)-1], ui.Key("console.coverage.none")
-		if c.Method != "" {
+		switch {
+		case c.Hardware:
+			text = "console.coverage.hardware"
+		case c.Method != "":
 			text = ui.MethodKey("console.coverage.", string(c.Method))
-		} else if v.actor.CanDo("Users") {
+		case v.actor.CanDo("Users"):
 			row.NoneURL = v.listURL(c.PopulationID, onlyAlone, "", "")
 		}
 		row.Counts = append(row.Counts, *text.With(c.People))

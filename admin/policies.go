@@ -2,11 +2,13 @@ package admin
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/apps"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/settings"
 	"gatehouse/mfa"
 	"gatehouse/ui"
@@ -44,7 +46,8 @@ func policy() section[populations.PopulationEntry, idp.Policy] {
 	x.check = func(v *visit, _ entry, p *idp.Policy) settings.Errors {
 		return v.console.Manage.Populations.CheckPolicy(p)
 	}
-	x.more = func(v *visit, e entry, _ idp.Policy, page *ui.ConsoleForm) (err error) {
+	x.more = func(v *visit, e entry, p idp.Policy, page *ui.ConsoleForm) (err error) {
+		nameKeys(p, page.Inputs)
 		if v.console.Manage.Mailer == nil {
 			i := slices.IndexFunc(page.Inputs, func(in ui.Input) bool { return in.Name == "email_code" })
 			page.Inputs[i].After = append(page.Inputs[i].After, note("warning", "console.policy.no_mail"))
@@ -99,6 +102,9 @@ func (v *visit) askPolicy(e populations.PopulationEntry, wanted idp.Policy) (ui.
 	preview, err := v.console.Manage.Populations.PreviewPolicy(v.Request.Context(), v.actor, e.ID, wanted)
 	page := v.applying(preview, "console.apply.immediately_hint")
 	page.Changes = policyChanges(e.Policy, wanted)
+	if wanted.AttestsKeys() {
+		page.Figures = append(page.Figures, ui.Figure{Number: preview.OtherPasskeys, Label: *ui.Key("console.apply.other_passkeys").With()})
+	}
 	if !wanted.SecondStep() {
 		page.Extra = &ui.Extra{
 			Name: "password_alone", Label: *ui.Key("console.apply.alone_confirm").With(), Warning: ui.Key("console.apply.alone").With(),
@@ -154,6 +160,7 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 	if before.IssuerLabel != after.IssuerLabel {
 		list = append(list, *ui.Key("console.apply.label").With(after.IssuerLabel))
 	}
+	list = append(list, keyChanges(before, after)...)
 	switch {
 	case before.TrustDays == after.TrustDays:
 	case after.TrustDays == 0:
@@ -165,6 +172,58 @@ func policyChanges(before, after idp.Policy) []ui.Message {
 		list = append(list, *ui.Key("console.apply.nothing").With())
 	}
 	return list
+}
+
+// keyChanges are those of policyChanges about security keys.
+func keyChanges(before, after idp.Policy) (list []ui.Message) {
+	switch {
+	case before.SecurityKeys == after.SecurityKeys:
+	case after.SecurityKeys == "":
+		list = append(list, *ui.Key("console.apply.keys_off").With())
+	default:
+		list = append(list, *ui.Key("console.apply.keys").With(len(strings.Fields(after.SecurityKeys))))
+	}
+	if before.SecurityKeyRoots != after.SecurityKeyRoots && after.SecurityKeyRoots != "" {
+		list = append(list, *ui.Key("console.apply.keys_roots").With())
+	}
+	switch {
+	case !before.OnlySecurityKeys && after.OnlySecurityKeys:
+		list = append(list, *ui.Key("console.apply.keys_only_on").With())
+	case before.OnlySecurityKeys && !after.OnlySecurityKeys:
+		list = append(list, *ui.Key("console.apply.keys_only_off").With())
+	}
+	return list
+}
+
+// nameKeys says which models and makers a policy has, and which models there are.
+func nameKeys(p idp.Policy, inputs []ui.Input) {
+	models := ui.Note{Class: "hint", Text: *ui.Key("console.policy.security_keys_named").With()}
+	for id := range strings.FieldsSeq(p.SecurityKeys) {
+		text := ui.Key("console.policy.security_key_unknown").With(id)
+		if name := passkey.ModelName(id); name != "" {
+			text = ui.Key("console.policy.security_key").With(name, id)
+		}
+		models.List = append(models.List, *text)
+	}
+	if len(models.List) == 0 {
+		models.Text = *ui.Key("console.policy.security_keys_known").With()
+		for _, m := range passkey.KeyModels() {
+			models.List = append(models.List, *ui.Key("console.policy.security_key").With(m.Name, m.ID))
+		}
+	}
+	makers := ui.Note{Class: "hint", Text: *ui.Key("console.policy.security_key_roots_read").With()}
+	roots, _ := passkey.Roots(p.SecurityKeyRoots, time.Time{}) // what is wrong stands at the field
+	for _, c := range roots {
+		makers.List = append(makers.List, *ui.Key("console.policy.security_key_root").With(c.Subject.String(), ui.Day(c.NotAfter)))
+	}
+	for _, n := range []struct {
+		field string
+		note  ui.Note
+	}{{"security_keys", models}, {"security_key_roots", makers}} {
+		if i := inputNamed(inputs, n.field); len(n.note.List) > 0 && i != nil {
+			i.After = append(i.After, n.note)
+		}
+	}
 }
 
 // override is an app's own MFA rule.
@@ -230,6 +289,15 @@ func (v *visit) groupOverride(c apps.ClientEntry, o idp.Override, page *ui.Conso
 		{Value: string(idp.ACRMFA), Label: v.text("console.override.acr_mfa"), Chosen: o.MinACR.Rank() == idp.ACRMFA.Rank()},
 		{Value: string(idp.ACRPasskey), Label: v.text("console.override.acr_phr"), Chosen: o.MinACR == idp.ACRPasskey},
 	}
+	reachable, err := v.reach(c.Populations, idp.ACRHardware)
+	if err != nil {
+		return err
+	}
+	if reachable || o.MinACR == idp.ACRHardware {
+		least.Choices = append(least.Choices, ui.Choice{
+			Value: string(idp.ACRHardware), Label: v.text("console.override.acr_phrh"), Chosen: o.MinACR == idp.ACRHardware,
+		})
+	}
 	page.Inputs = []ui.Input{page.Inputs[0], {
 		Kind: ui.GroupInput, Label: *ui.Key("console.override.required_only").With(), Inputs: []ui.Input{least, federated},
 	}}
@@ -244,6 +312,14 @@ func (v *visit) groupOverride(c apps.ClientEntry, o idp.Override, page *ui.Conso
 	return err
 }
 
+// reach tells whether people of one of some populations can come to prove a class.
+func (v *visit) reach(populations []string, acr idp.ACR) (bool, error) {
+	all, err := v.console.Store.Populations(v.Request.Context())
+	return slices.ContainsFunc(all, func(p idp.Population) bool {
+		return slices.Contains(populations, p.ID) && mfa.Reaches(p.Policy, acr)
+	}), err
+}
+
 // overrideChanges says in sentences what a rule does.
 func overrideChanges(name string, o idp.Override) []ui.Message {
 	switch {
@@ -256,6 +332,8 @@ func overrideChanges(name string, o idp.Override) []ui.Message {
 	switch o.MinACR {
 	case idp.ACRMFA:
 		list[0] = *ui.Key("console.apply.app_required_mfa").With(name)
+	case idp.ACRHardware:
+		list[0] = *ui.Key("console.apply.app_required_phrh").With(name)
 	case idp.ACRPasskey:
 		list[0] = *ui.Key("console.apply.app_required_phr").With(name)
 	default: // any second step will do

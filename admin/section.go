@@ -163,7 +163,7 @@ func (v *visit) input(thing string, s settings.Spec, typed url.Values) ui.Input 
 	switch s.Kind {
 	case settings.KindFlag:
 		i.Kind, i.On = ui.SwitchInput, i.Value == "on"
-	case settings.KindList:
+	case settings.KindList, settings.KindText:
 		i.Kind = ui.LinesInput
 	case settings.KindDuration:
 		i.Kind = ui.LimitInput

@@ -67,7 +67,7 @@ func valueOf(s spec.Spec) string {
 			bounds = fmt.Sprintf(", %d to %d", amount(s, s.Least), amount(s, s.Most))
 		}
 		list = append(list, unit+bounds)
-	case spec.KindLine:
+	case spec.KindLine, spec.KindText:
 		list = append(list, "text"+longest(s, int(s.Most)))
 	case spec.KindList, spec.KindSet:
 		what := "list"

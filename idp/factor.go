@@ -37,22 +37,25 @@ type Passkey struct {
 	// Synced: the key may exist on several devices (flag BE, backup eligible). BackedUp: it
 	// did at the last use (flag BS).
 	Synced, BackedUp bool
-	// Attested: the authenticator's maker vouches for it, under a root and for an AAGUID
-	// that the population trusts.
+	// Attested: the authenticator's maker vouched for it, under a root and for an AAGUID
+	// that the population trusted then.
 	Attested bool
 	// Transports are how browsers reach it, such as "internal", "hybrid" or "usb".
 	Transports []string
 }
 
-// Hardware tells whether it is shown that no copy of the key can exist.
-func (p *Passkey) Hardware() bool { return p != nil && p.Attested && !p.Synced }
+// Hardware tells whether it is shown that no copy of the key can exist, by the word of a maker
+// whom the population trusts now: a model that turned out to be weak is taken off its list.
+func (p *Passkey) Hardware(now Policy) bool {
+	return p != nil && p.Attested && !p.Synced && now.TrustsModel(p.AAGUID)
+}
 
-// Proof is a proof by the passkey, now. Its key is in hardware where its maker says so, and in
-// software where it may be copied; of all others neither is known.
-func (p *Passkey) Proof(verified bool, version int64) Proof {
+// Proof is a proof by the passkey, under the policy of now. Its key is in hardware where its
+// maker says so, and in software where it may be copied; of all others neither is known.
+func (p *Passkey) Proof(now Policy, verified bool, version int64) Proof {
 	proof := Proof{Method: MethodPasskey, At: Now(), Verified: verified, Version: version}
 	switch {
-	case p.Hardware():
+	case p.Hardware(now):
 		proof.AMR = []string{"hwk"}
 	case p.Synced:
 		proof.AMR = []string{"swk"}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // The populations that every installation has.
@@ -126,6 +128,21 @@ type Policy struct {
 	Passkey bool
 	// PasskeyForRoles: who holds a permission needs one, whatever else is enabled.
 	PasskeyForRoles bool
+	// SecurityKeys are the models of authenticators (AAGUIDs, with spaces between) whose makers'
+	// word counts, certified by SecurityKeyRoots (PEM): a passkey of one is in hardware. Texts,
+	// so that policies can be compared.
+	SecurityKeys, SecurityKeyRoots string
+	// OnlySecurityKeys: people set up passkeys on these alone.
+	OnlySecurityKeys bool
+}
+
+// AttestsKeys tells whether passkeys can be shown to be in hardware.
+func (p Policy) AttestsKeys() bool { return p.SecurityKeys != "" && p.SecurityKeyRoots != "" }
+
+// TrustsModel tells whether an AAGUID is of one of the models whose makers' word counts.
+func (p Policy) TrustsModel(aaguid []byte) bool {
+	id, err := uuid.FromBytes(aaguid)
+	return err == nil && p.AttestsKeys() && slices.Contains(strings.Fields(p.SecurityKeys), id.String())
 }
 
 // Admits tells whether a person with an address of a domain (from MailDomain) may sign up.

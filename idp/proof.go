@@ -113,8 +113,8 @@ func (a ACR) Rank() int {
 	return 0
 }
 
-// ACRs lists the classes for discovery, weakest first. ACRHardware is not among them until
-// a population can say whose word about security keys it takes.
+// ACRs lists the classes for discovery, weakest first. Not everybody reaches each: that is
+// up to the policy of a person's population.
 func ACRs() []ACR {
-	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey}
+	return []ACR{ACRPassword, ACRFederated, ACRTwoStep, ACRMFA, ACRRefedsMFA, ACRPasskey, ACRHardware}
 }

@@ -75,7 +75,7 @@ func (s *proven) add(p *idp.Proof) {
 		rank = max(rank, p.Evidence.Rank())
 	}
 	raise(&s.alone, rank, at)
-	if m.ACR.Rank() == rankOne { // else it stands alone
+	if m.ACR.Rank() == rankOne || standsAlone(p) {
 		s.first = s.first.later(at)
 	}
 	s.password = s.password || m.ACR == idp.ACRPassword

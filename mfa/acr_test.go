@@ -57,6 +57,8 @@ func TestWhatATokenSays(t *testing.T) {
 		"passkey, unknown":             {[]idp.Proof{proved(passkey, "", "face")}, "user mfa", idp.ACRPasskey},
 		"passkey, not verified":        {[]idp.Proof{touched}, "user", ""},
 		"passkey, beside what is gone": {[]idp.Proof{beside}, "user mfa", ""},
+		"passkey, then in hardware":    {[]idp.Proof{passkey, proved(touched, "", "hwk")}, "user mfa hwk", idp.ACRHardware},
+		"touched, then in hardware":    {[]idp.Proof{touched, proved(touched, "", "hwk")}, "user hwk", ""},
 		"password, passkey beside":     {[]idp.Proof{password, beside}, "pwd user mfa", idp.ACRPasskey},
 		"password, passkey touched":    {[]idp.Proof{password, touched}, "pwd user mfa", idp.ACRPasskey},
 		"password, hardware":           {[]idp.Proof{password, proved(touched, "", "hwk")}, "pwd user mfa hwk", idp.ACRHardware},

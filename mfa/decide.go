@@ -81,6 +81,9 @@ const SetUpWithin = 10 * time.Minute
 type Decision struct {
 	Outcome Outcome
 	Methods []idp.Method
+	// Hardware: of what people set up, or are asked for, only what a maker vouches for is
+	// enough.
+	Hardware bool
 }
 
 // Decide is the rule of who is asked for what. It is the only
@@ -237,6 +240,12 @@ func (q Question) localToo() Question {
 
 // secondStep finds what a person with a first step can be asked for.
 func secondStep(q Question, need int) Decision {
+	d := q.missing(need)
+	d.Hardware = need == rankHardware && (d.Outcome == SetUp || d.Outcome == Challenge && q.Enrolled.reach() >= need)
+	return d
+}
+
+func (q Question) missing(need int) Decision {
 	own, mailbox := q.possessions(need), q.mailboxes(need)
 	stopped := slices.ContainsFunc(mailbox, func(m idp.Method) bool { return !q.Enrolled.Works(m) })
 	switch {
@@ -272,7 +281,7 @@ func (q Question) possessions(need int) []idp.Method {
 		switch {
 		case m.Kind != Possession:
 			return false
-		case slices.Contains(toSetUp, m.ID) && m.ACR.Rank() >= need:
+		case slices.Contains(toSetUp, m.ID) && m.reaches(q.Policy) >= need:
 			return true
 		}
 		usable := slices.Contains(toSetUp, m.ID) || need > reached
@@ -285,7 +294,7 @@ func (q Question) possessions(need int) []idp.Method {
 func (q Question) toSetUp() []idp.Method {
 	list := idsOf(func(m *Method) bool { return m.Kind == Possession && m.On(q.Policy) })
 	required := q.requiredRank()
-	reaches := func(id idp.Method) bool { return row(id).ACR.Rank() >= required }
+	reaches := func(id idp.Method) bool { return row(id).reaches(q.Policy) >= required }
 	if required == 0 || slices.ContainsFunc(list, reaches) {
 		return list
 	}
@@ -349,7 +358,7 @@ func (q Question) replacing(need int, own []idp.Method) []idp.Method {
 	}
 	toSetUp := q.toSetUp()
 	return slices.DeleteFunc(slices.Clone(own), func(id idp.Method) bool {
-		return row(id).ACR.Rank() < need || !slices.Contains(toSetUp, id)
+		return row(id).reaches(q.Policy) < need || !slices.Contains(toSetUp, id)
 	})
 }
 
@@ -454,12 +463,15 @@ func Strongest(p idp.Policy, e Enrolled) (acr idp.ACR) {
 	if p.SecondStep() {
 		acr = idp.ACRTwoStep
 	}
-	for _, f := range e {
-		if m := row(f.Method); m.Kind == Possession && m.ACR.Rank() > acr.Rank() {
-			acr = m.ACR
-		}
+	if reach := e.reach(); reach > acr.Rank() {
+		return (&proven{}).acrOf(reach)
 	}
 	return acr
+}
+
+// Reaches tells whether people of a policy can come to prove a class by what they set up.
+func Reaches(p idp.Policy, acr idp.ACR) bool {
+	return slices.ContainsFunc(methods[:], func(m Method) bool { return m.Kind == Possession && m.reaches(p) >= acr.Rank() })
 }
 
 // StrongStepAt is when a person last proved a second step that is as strong as their

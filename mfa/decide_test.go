@@ -20,7 +20,9 @@ var (
 	keyPolicy  = idp.Policy{Passkey: true}
 	ownPolicy  = idp.Policy{Authenticator: true, Passkey: true}
 	allPolicy  = idp.Policy{Authenticator: true, EmailCode: true, Passkey: true}
-	policies   = []idp.Policy{noPolicy, appPolicy, mailPolicy, bothPolicy, keyPolicy, ownPolicy, allPolicy}
+	// makerPolicy has the makers of security keys vouch for them.
+	makerPolicy = idp.Policy{Passkey: true, SecurityKeys: "ee882879-721c-4913-9775-3dfcce97072a", SecurityKeyRoots: "a certificate"}
+	policies    = []idp.Policy{noPolicy, appPolicy, mailPolicy, bothPolicy, keyPolicy, ownPolicy, allPolicy, makerPolicy}
 	// rolesPolicy is asked about people who hold a permission.
 	rolesPolicy = idp.Policy{Authenticator: true, EmailCode: true, PasskeyForRoles: true}
 
@@ -41,6 +43,11 @@ var (
 	appAndKey = mfa.Enrolled{{Method: idp.MethodTOTP}, {Method: idp.MethodPasskey}, {Method: idp.MethodRecovery}}
 	hardware  = mfa.Enrolled{{Method: idp.MethodPasskey, Hardware: true}, {Method: idp.MethodRecovery}}
 )
+
+func inHardware(d mfa.Decision) mfa.Decision {
+	d.Hardware = true
+	return d
+}
 
 func requiredAt(acr idp.ACR) idp.Override {
 	return idp.Override{Mode: idp.OverrideRequired, MinACR: acr}
@@ -171,7 +178,7 @@ var askedForPasskeys = map[string]asked{
 	"alone":                                      {keyPolicy, inherit, noDemand, []idp.Proof{passkey}, keyed, satisfied},
 	"alone, for hardware":                        {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{passkey}, keyed, unreachable},
 	"alone, in hardware":                         {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{proved(passkey, "", "hwk")}, hardware, satisfied},
-	"the key in hardware was not the one":        {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{passkey}, hardware, aKey},
+	"the key in hardware was not the one":        {keyPolicy, inherit, asks(idp.ACRHardware), []idp.Proof{passkey}, hardware, inHardware(aKey)},
 	"a touch alone":                              {keyPolicy, inherit, noDemand, []idp.Proof{touched}, keyed, firstStep},
 	"a touch after a password":                   {keyPolicy, inherit, noDemand, []idp.Proof{password, touched}, keyed, satisfied},
 	"password":                                   {keyPolicy, inherit, noDemand, pwd, keyed, keyOrCode},
@@ -199,6 +206,16 @@ var askedForPasskeys = map[string]asked{
 	"required by an app, whatever the policy":    {appPolicy, requiredAt(idp.ACRPasskey), noDemand, pwd, nothing, setUpKey},
 	"required by an app, the app's codes are no": {appPolicy, requiredAt(idp.ACRPasskey), noDemand, pwdApp, enrolled, setUpKey},
 	"required in hardware":                       {keyPolicy, requiredAt(idp.ACRHardware), noDemand, pwd, keyed, unreachable},
+	"required in hardware, nothing yet":          {makerPolicy, requiredAt(idp.ACRHardware), noDemand, pwd, nothing, inHardware(setUpKey)},
+	"where no app asks, any key is set up":       {makerPolicy, inherit, noDemand, pwd, nothing, setUpKey},
+	"requested in hardware, nothing yet":         {makerPolicy, inherit, asks(idp.ACRHardware), pwd, nothing, inHardware(setUpKey)},
+	"the key that one has is used first":         {makerPolicy, requiredAt(idp.ACRHardware), noDemand, pwd, keyed, keyOrCode},
+	"and then one in hardware is set up":         {makerPolicy, requiredAt(idp.ACRHardware), noDemand, []idp.Proof{passkey}, keyed, inHardware(setUpKey)},
+	"or after a recovery code, in hardware":      {makerPolicy, requiredAt(idp.ACRHardware), noDemand, pwdCode, keyed, inHardware(setUpKey)},
+	"a password alone adds none":                 {makerPolicy, requiredAt(idp.ACRHardware), noDemand, []idp.Proof{password, old(passkey)}, keyed, keyOrCode},
+	"a lost one in hardware is replaced by one":  {makerPolicy, requiredAt(idp.ACRHardware), noDemand, pwdCode, hardware, inHardware(setUpKey)},
+	"the one in hardware is asked for":           {makerPolicy, requiredAt(idp.ACRHardware), noDemand, []idp.Proof{passkey}, hardware, inHardware(keyOrCode)},
+	"no passkeys by policy, an app asks":         {idp.Policy{SecurityKeys: "x", SecurityKeyRoots: "y"}, requiredAt(idp.ACRHardware), noDemand, pwd, nothing, inHardware(setUpKey)},
 	"after a mailed link":                        {allPolicy, inherit, noDemand, mailed, keyed, keyOrCode},
 	"the policy has no passkeys any more":        {bothPolicy, inherit, noDemand, pwd, keyed, challenge(idp.MethodEmail, idp.MethodRecovery)},
 	"and no email codes":                         {appPolicy, inherit, noDemand, pwd, keyed, keyOrCode},
@@ -369,10 +386,10 @@ func TestEnrolledOf(t *testing.T) {
 		"open, but used up":        {has(lockedCodes, 0, works), "codes", noCodes},
 	} {
 		opened := func(id string) bool { return id == c.opened }
-		if got := mfa.EnrolledOf(c.enrolment, opened); usable(got) != usable(c.want) {
+		if got := mfa.EnrolledOf(noPolicy, c.enrolment, opened); usable(got) != usable(c.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
-		if c.opened == "" && usable(mfa.EnrolledOf(c.enrolment, nil)) != usable(c.want) {
+		if c.opened == "" && usable(mfa.EnrolledOf(noPolicy, c.enrolment, nil)) != usable(c.want) {
 			t.Errorf("%s: another answer where no browser is known", name)
 		}
 	}
@@ -381,4 +398,41 @@ func TestEnrolledOf(t *testing.T) {
 // usable is all that decisions know of factors.
 func usable(e mfa.Enrolled) string {
 	return fmt.Sprint(e.Possesses(), e.Works(idp.MethodTOTP), e.Works(idp.MethodRecovery), e.Works(idp.MethodEmail))
+}
+
+// A key counts as one in hardware by the models that are trusted now.
+func TestWhatIsInHardwareIsJudgedAtUse(t *testing.T) {
+	model := []byte{0xee, 0x88, 0x28, 0x79, 0x72, 0x1c, 0x49, 0x13, 0x97, 0x75, 0x3d, 0xfc, 0xce, 0x97, 0x07, 0x2a}
+	vouched := idp.Passkey{AAGUID: model, Attested: true}
+	weak := makerPolicy
+	weak.SecurityKeys = "cb69481e-8ff7-4039-93ec-0a2729a154a8"
+	rootless := makerPolicy
+	rootless.SecurityKeyRoots = ""
+	for name, c := range map[string]struct {
+		policy idp.Policy
+		change func(*idp.Passkey)
+		want   idp.ACR
+	}{
+		"vouched for":                {makerPolicy, func(*idp.Passkey) {}, idp.ACRHardware},
+		"of a model taken off":       {weak, func(*idp.Passkey) {}, idp.ACRPasskey},
+		"where nobody is trusted":    {keyPolicy, func(*idp.Passkey) {}, idp.ACRPasskey},
+		"where no maker is":          {rootless, func(*idp.Passkey) {}, idp.ACRPasskey},
+		"nobody vouched":             {makerPolicy, func(k *idp.Passkey) { k.Attested = false }, idp.ACRPasskey},
+		"that may be copied":         {makerPolicy, func(k *idp.Passkey) { k.Synced = true }, idp.ACRPasskey},
+		"of a model that it hides":   {makerPolicy, func(k *idp.Passkey) { k.AAGUID = make([]byte, 16) }, idp.ACRPasskey},
+		"of no model":                {makerPolicy, func(k *idp.Passkey) { k.AAGUID = nil }, idp.ACRPasskey},
+		"of another model, same end": {makerPolicy, func(k *idp.Passkey) { k.AAGUID = append([]byte{0}, model[1:]...) }, idp.ACRPasskey},
+	} {
+		key := vouched
+		c.change(&key)
+		e := mfa.EnrolledOf(c.policy, idp.Enrolment{Factors: []idp.Factor{{Method: idp.MethodPasskey, Passkey: &key}}}, nil)
+		if got := mfa.Strongest(c.policy, e); got != c.want {
+			t.Errorf("%s: the strongest is %s", name, got)
+		}
+		proof := key.Proof(c.policy, true, 0)
+		proof.First = true
+		if got := mfa.Achieved([]idp.Proof{proof}); got != c.want {
+			t.Errorf("%s: a use proves %s", name, got)
+		}
+	}
 }

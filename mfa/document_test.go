@@ -116,20 +116,20 @@ func tokenTable() string {
 }
 
 var (
-	policyTitles   = []string{"no policy", "authenticator", "email code", "authenticator and email code", "passkey", "authenticator and passkey", "all three"}
-	overrideTitles = []string{"inherits", "off", "required", "required, at least `mfa`", "required, at least `phr`"}
-	overrideRows   = []idp.Override{inherit, off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey)}
+	policyTitles   = []string{"no policy", "authenticator", "email code", "authenticator and email code", "passkey", "authenticator and passkey", "all three", "passkey, with trusted models of security keys"}
+	overrideTitles = []string{"inherits", "off", "required", "required, at least `mfa`", "required, at least `phr`", "required, at least `phrh`"}
+	overrideRows   = []idp.Override{inherit, off, required, requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey), requiredAt(idp.ACRHardware)}
 
 	enrolmentTitles = []string{
 		"nothing", "authenticator, recovery codes", "authenticator, no codes left",
 		"authenticator disabled, codes left", "everything disabled", "nothing, email code disabled",
-		"passkey, recovery codes", "authenticator, passkey, recovery codes",
+		"passkey, recovery codes", "authenticator, passkey, recovery codes", "passkey in hardware, recovery codes",
 	}
-	enrolmentRows = []mfa.Enrolled{nothing, enrolled, noCodes, codesOnly, noEmail(locked), noEmail(nothing), keyed, appAndKey}
+	enrolmentRows = []mfa.Enrolled{nothing, enrolled, noCodes, codesOnly, noEmail(locked), noEmail(nothing), keyed, appAndKey, hardware}
 
 	proofTitles   = []string{"nothing", "password", "password, email code", "password, authenticator code", "passkey", "federated"}
 	proofRows     = [][]idp.Proof{nil, pwd, pwdMail, pwdApp, {passkey}, fed}
-	demandColumns = []idp.Demand{noDemand, asks(idp.ACRTwoStep), asks(idp.ACRMFA), asks(idp.ACRPasskey)}
+	demandColumns = []idp.Demand{noDemand, asks(idp.ACRTwoStep), asks(idp.ACRMFA), asks(idp.ACRPasskey), asks(idp.ACRHardware)}
 )
 
 // decisionTables is who is asked for what, a table for each policy; and for each override,
@@ -138,11 +138,11 @@ func decisionTables() string {
 	var b strings.Builder
 	for i, policy := range policies {
 		for j, override := range overrideRows {
-			if j > 0 && policy != noPolicy && policy != allPolicy {
+			if j > 0 && policy != noPolicy && policy != allPolicy && (policy != makerPolicy || override.MinACR != idp.ACRHardware) {
 				continue
 			}
 			fmt.Fprintf(&b, "### Policy: %s. Client: %s\n\n", policyTitles[i], overrideTitles[j])
-			b.WriteString("| Proved so far | Enrolled | no `acr_values` | `two-step` | `mfa` | `phr` |\n| --- | --- | --- | --- | --- | --- |\n")
+			b.WriteString("| Proved so far | Enrolled | no `acr_values` | `two-step` | `mfa` | `phr` | `phrh` |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 			for k, proofs := range proofRows {
 				b.WriteString(rowsOf(proofTitles[k], asked{policy: policy, override: override, proofs: proofs}))
 			}
@@ -203,6 +203,9 @@ func (c asked) inWords(d mfa.Decision) string {
 	case mfa.ProveEmail:
 		return "email code, then set up"
 	case mfa.SetUp:
+		if d.Hardware {
+			return "set up passkey in hardware"
+		}
 		return setUpWords(d.Methods)
 	case mfa.Unreachable:
 		return "refused: unmet_authentication_requirements"

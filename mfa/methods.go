@@ -34,6 +34,9 @@ type Method struct {
 	ACR idp.ACR
 	// Alone: a proof that is Verified shows two factors, and First it is both steps in one.
 	Alone bool
+	// Attests reads whether a policy has makers vouch for what people set up, which then
+	// reaches ACRHardware; nil where that cannot be.
+	Attests func(idp.Policy) bool
 	// AMR are the values of RFC 8176 that each proof by it stands for.
 	AMR []string
 	// Says are values that a proof may add: they are in its own AMR.
@@ -65,7 +68,7 @@ var methods = [...]Method{
 	{
 		// Other values than these two would be claims that no rule here stands for.
 		ID: idp.MethodPasskey, Kind: Possession, ACR: idp.ACRPasskey, Alone: true, AMR: []string{"user"}, Says: []string{"hwk", "swk"},
-		Enabled: func(p idp.Policy) bool { return p.Passkey },
+		Enabled: func(p idp.Policy) bool { return p.Passkey }, Attests: idp.Policy.AttestsKeys,
 	},
 	{
 		// The code comes by another channel than it goes back: mca.
@@ -114,6 +117,14 @@ func StandsIn(m idp.Method) bool { return row(m).Kind == StandIn }
 
 func (m *Method) second() bool { return m.Kind > First }
 
+// reaches is how strong the strongest is that people of a policy can set up.
+func (m *Method) reaches(p idp.Policy) int {
+	if m.Attests != nil && m.Attests(p) {
+		return rankHardware
+	}
+	return m.ACR.Rank()
+}
+
 // On tells whether a policy has the method.
 func (m *Method) On(p idp.Policy) bool { return m.Enabled != nil && m.Enabled(p) }
 
@@ -159,11 +170,11 @@ func (f Factor) rank() int {
 // Enrolled are a person's second factors. It may be empty when only Satisfied matters.
 type Enrolled []Factor
 
-// Everything is a factor of each method.
+// Everything is a factor of each method, the strongest that there is.
 func Everything() Enrolled {
 	var e Enrolled
 	for _, id := range SecondSteps() {
-		e = append(e, Factor{Method: id})
+		e = append(e, Factor{Method: id, Hardware: row(id).Attests != nil})
 	}
 	return e
 }
@@ -241,10 +252,10 @@ func Sort(factors []idp.Factor) {
 	slices.SortStableFunc(factors, func(a, b idp.Factor) int { return cmp.Compare(place(a), place(b)) })
 }
 
-// EnrolledOf reduces a person's enrolment to what a decision needs. opened is what
-// the browser may use although it is disabled: a browser that the person signed in
+// EnrolledOf reduces a person's enrolment to what a decision needs, by the policy of now: what
+// keys were shown to be in hardware counts by that. opened is what the browser may use although it is disabled: a browser that the person signed in
 // with before keeps a budget of its own.
-func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
+func EnrolledOf(now idp.Policy, e idp.Enrolment, opened func(factorID string) bool) Enrolled {
 	state := func(id string, disabledAt time.Time) State {
 		if disabledAt.IsZero() || opened != nil && opened(id) {
 			return Works
@@ -254,7 +265,7 @@ func EnrolledOf(e idp.Enrolment, opened func(factorID string) bool) Enrolled {
 	found := make(Enrolled, 0, len(e.Factors)+1)
 	for _, f := range e.Factors {
 		found = append(found, Factor{
-			ID: f.ID, Method: f.Method, State: state(f.ID, f.DisabledAt), Hardware: f.Passkey.Hardware(),
+			ID: f.ID, Method: f.Method, State: state(f.ID, f.DisabledAt), Hardware: f.Passkey.Hardware(now),
 		})
 	}
 	if set := e.Recovery; set != nil {

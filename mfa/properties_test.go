@@ -187,7 +187,7 @@ func TestARecoveryCodeStandsInForAPasskey(t *testing.T) {
 		if d := mfa.Decide(q); d.Outcome != mfa.Challenge || !slices.Contains(d.Methods, idp.MethodRecovery) {
 			t.Errorf("%s: the account does not ask for it: %+v", name, d)
 		}
-		if acr, proved := mfa.ProveAgain(keyPolicy, e, proofs, q.Now, 10*time.Minute); acr != idp.ACRPasskey || !proved {
+		if acr, proved := mfa.ProveAgain(keyPolicy, e, proofs, q.Now, 10*time.Minute); acr != mfa.Strongest(keyPolicy, e) || !proved {
 			t.Errorf("%s: %s, proved %t", name, acr, proved)
 		}
 		if _, proved := mfa.ProveAgain(keyPolicy, e, pwdApp, q.Now, 10*time.Minute); proved {
@@ -334,7 +334,10 @@ func TestEveryOfferedMethodLeadsOn(t *testing.T) {
 		}
 		// Of a choice, each is enough for the policy; the request may ask for one of them.
 		method := rapid.SampledFrom(d.Methods).Draw(t, "set up")
-		if along[mfa.Decide(with(q, method)).Outcome] < along[mfa.SetUp] {
+		if d.Hardware { // the new one is
+			q.Enrolled = append(slices.Clone(q.Enrolled), mfa.Factor{Method: method, Hardware: true})
+		}
+		if after := mfa.Decide(with(q, method)).Outcome; along[after] < along[mfa.SetUp] || d.Hardware && after != mfa.Satisfied {
 			t.Fatal("the set-up does not help")
 		}
 	})

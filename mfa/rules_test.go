@@ -57,7 +57,7 @@ func everySetOfProofs() [][]idp.Proof {
 
 var (
 	overrides = []idp.Override{
-		inherit, off, required, requiredAt(idp.ACRPassword), requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey),
+		inherit, off, required, requiredAt(idp.ACRPassword), requiredAt(idp.ACRMFA), requiredAt(idp.ACRPasskey), requiredAt(idp.ACRHardware),
 		federatedToo(inherit), federatedToo(required), federatedToo(requiredAt(idp.ACRMFA)),
 	}
 	demands = []idp.Demand{
@@ -75,7 +75,7 @@ var (
 )
 
 // everyQuestion is all combinations under one policy; without GATEHOUSE_TEST_ALL, one in
-// 23: no list has a length that 23 divides, so all pairs come up.
+// 19: no list has a length that 19 divides, so all pairs come up.
 func everyQuestion(policy idp.Policy, yield func(question) bool) {
 	all, n := os.Getenv("GATEHOUSE_TEST_ALL") != "", 0
 	for _, proofs := range everySetOfProofs() {
@@ -83,7 +83,7 @@ func everyQuestion(policy idp.Policy, yield func(question) bool) {
 			counting := counting(proofs, d)
 			for _, o := range overrides {
 				for _, e := range enrolments {
-					if n++; !all && n%23 != 0 {
+					if n++; !all && n%19 != 0 {
 						continue
 					}
 					q := question{mfa.Question{
@@ -231,12 +231,13 @@ func (q question) with(m idp.Method) question {
 // setsUp: policy, override or permissions want people to have an authenticator, or a
 // passkey.
 func (q question) setsUp(m idp.Method) bool {
+	inHardware := q.Override.Mode == idp.OverrideRequired && q.Override.MinACR == idp.ACRHardware
 	resistant := q.Override.Mode == idp.OverrideRequired && q.Override.MinACR == idp.ACRPasskey ||
 		q.Policy == rolesPolicy && q.Override.Mode != idp.OverrideOff
 	if m == idp.MethodPasskey {
-		return q.Policy.Passkey || resistant
+		return q.Policy.Passkey || resistant && !inHardware || inHardware && q.Policy == makerPolicy
 	}
-	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired && !q.Policy.Passkey && !resistant
+	return q.Policy.Authenticator || q.Override.Mode == idp.OverrideRequired && !q.Policy.Passkey && !resistant && !inHardware
 }
 
 var possessions = []idp.Method{idp.MethodTOTP, idp.MethodPasskey}
@@ -248,9 +249,13 @@ func (q question) wanted() []idp.Method {
 	})
 }
 
-// adding is the question after the proof of a new factor, which no maker vouches for.
+// adding is the question after the proof of a new factor, which a maker vouches for where
+// makers are asked.
 func (q question) adding(m idp.Method) question {
 	q.Enrolled = nil
+	if q.Policy == makerPolicy {
+		q.Enrolled = hardware
+	}
 	return q.with(m)
 }
 
@@ -360,6 +365,13 @@ var rules = []struct {
 		}
 		return len(q.wanted()) == 0 || q.helps(idp.MethodEmail) || d.Outcome == mfa.SetUp && !slices.Equal(d.Methods, q.wanted())
 	}},
+	{"a set-up is of a key in hardware where another would leave something missing", func(q question, d mfa.Decision) bool {
+		if d.Outcome != mfa.SetUp || !slices.Contains(d.Methods, idp.MethodPasskey) {
+			return d.Hardware && d.Outcome != mfa.Challenge
+		}
+		q.Enrolled = nil
+		return d.Hardware == q.with(idp.MethodPasskey).complete()
+	}},
 	{"stuck are those whose factors are disabled, when none that works helps", func(q question, d mfa.Decision) bool {
 		if d.Outcome != mfa.Stuck {
 			return false
@@ -409,7 +421,7 @@ func TestEveryDecisionFollowsTheRules(t *testing.T) {
 // outcomesOf is how many kinds of answers there are under each policy. Without a
 // policy, overrides still enrol people. Email codes are needed for choices.
 var outcomesOf = map[idp.Policy]int{
-	noPolicy: 6, appPolicy: 6, mailPolicy: 8, bothPolicy: 8, keyPolicy: 6, ownPolicy: 6, allPolicy: 8, rolesPolicy: 8,
+	noPolicy: 6, appPolicy: 6, mailPolicy: 8, bothPolicy: 8, keyPolicy: 6, makerPolicy: 6, ownPolicy: 6, allPolicy: 8, rolesPolicy: 8,
 }
 
 func policyName(p idp.Policy) string {
@@ -422,6 +434,8 @@ func policyName(p idp.Policy) string {
 		return "both"
 	case keyPolicy:
 		return "passkey"
+	case makerPolicy:
+		return "passkey, with the word of makers"
 	case ownPolicy:
 		return "authenticator and passkey"
 	case allPolicy:

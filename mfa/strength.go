@@ -23,6 +23,13 @@ func OwnFactors() []idp.Method {
 	return slices.DeleteFunc(ByStrength(), func(id idp.Method) bool { return row(id).Kind == Mailbox })
 }
 
+// Reaching are those of OwnFactors that can reach a class; of which factors is another question.
+func Reaching(acr idp.ACR) []idp.Method {
+	return slices.DeleteFunc(OwnFactors(), func(id idp.Method) bool {
+		return row(id).ACR.Rank() < acr.Rank() && (row(id).Attests == nil || acr.Rank() > rankHardware)
+	})
+}
+
 // SetsUp tells whether people of a policy can set up a factor of their own.
 func SetsUp(p idp.Policy) bool {
 	return slices.ContainsFunc(OwnFactors(), func(id idp.Method) bool { return row(id).On(p) })

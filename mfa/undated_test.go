@@ -199,7 +199,7 @@ func (w *walker) does(t *rapid.T, d mfa.Decision) {
 		return
 	}
 	p := idp.Proof{Method: method, At: w.q.Now}
-	if slices.ContainsFunc(w.q.Enrolled, func(f mfa.Factor) bool { return f.Method == method && f.Hardware }) {
+	if slices.ContainsFunc(w.q.Enrolled, func(f mfa.Factor) bool { return f.Method == method && f.Hardware }) || d.Hardware && method == idp.MethodPasskey {
 		p.AMR = []string{"hwk"} // the one of their passkeys that is asked for
 	}
 	if method == idp.MethodFederated {

@@ -30,6 +30,7 @@ func (p Passkey) about() about { return about{template: "passkey", failed: anyOf
 type PasskeySetUp struct {
 	Frame
 	Form       PasskeyForm
+	Only       *Message // which authenticators will do, nil for any
 	Alert      *Message
 	RetryAfter int
 	Methods    []Method // what can be used instead, may be empty
@@ -45,6 +46,12 @@ const (
 	MsgPasskeyMake    Key = "passkey.set_up.start" // Create
 )
 
+// Which authenticators a set-up takes.
+const (
+	MsgPasskeyOnly   Key = "passkey.set_up.only"
+	MsgPasskeyModels Key = "passkey.set_up.models" // by name
+)
+
 // Why an answer was not taken.
 const (
 	MsgPasskeyRefused Key = "passkey.refused"        // as a second step
@@ -52,6 +59,7 @@ const (
 	MsgPasskeyLate    Key = "passkey.late"           // to what was asked before
 	MsgPasskeyTaken   Key = "passkey.taken"          // somebody has that one
 	MsgPasskeyNotMade Key = "passkey.not_made"       // its set-up
+	MsgPasskeyModel   Key = "passkey.model"          // its set-up, by an authenticator that is not trusted
 	MsgPasskeyScript  Key = "passkey.without_script" // the form came without an answer
 )
 
@@ -59,6 +67,7 @@ const (
 type AccountPasskey struct {
 	Console
 	Form      PasskeyForm
+	Only      *Message // which authenticators will do, nil for any
 	CancelURL string
 }
 

@@ -17,6 +17,7 @@ func coverageOperations() []operation {
 type Coverage struct {
 	Population string `json:"population"`
 	Strongest  string `json:"strongest"`
+	Hardware   bool   `json:"hardware"`
 	People     int64  `json:"people"`
 }
 
@@ -44,7 +45,7 @@ func getCoverage(v *call) (any, error) {
 	}
 	list := make([]Coverage, len(all))
 	for i, c := range all {
-		list[i] = Coverage{Population: c.PopulationID, Strongest: string(c.Method), People: c.People}
+		list[i] = Coverage{Population: c.PopulationID, Strongest: string(c.Method), Hardware: c.Hardware, People: c.People}
 	}
 	return rows(v, list, "", func(c Coverage) Coverage { return c }), nil
 }

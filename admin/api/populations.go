@@ -70,6 +70,7 @@ type NewPopulation struct {
 type Preview struct {
 	People        int64         `json:"people"`
 	WithoutFactor int64         `json:"without_factor"`
+	OtherPasskeys int64         `json:"other_passkeys"`
 	Sessions      int64         `json:"sessions"`
 	Clients       []NamedClient `json:"clients"`
 	JWTSeconds    int64         `json:"jwt_seconds"`
@@ -226,7 +227,7 @@ func (v *call) policy(p idp.Policy, err error) (any, error) {
 
 func previewOf(p populations.Preview) Preview {
 	return Preview{
-		People: p.People, WithoutFactor: p.WithoutFactor, Sessions: p.Sessions, JWTSeconds: seconds(p.JWTFor),
+		People: p.People, WithoutFactor: p.WithoutFactor, OtherPasskeys: p.OtherPasskeys, Sessions: p.Sessions, JWTSeconds: seconds(p.JWTFor),
 		Clients: each(p.Clients, func(c idp.Client) NamedClient { return NamedClient{ID: c.ID, Name: c.Name} }),
 	}
 }

@@ -10,7 +10,7 @@ type policyCoverage struct{}
 
 // Run counts people by their strongest factor.
 func (policyCoverage) Run(r *remote) error {
-	return r.all("/second-step-coverage", "coverage", struct{}{}, "population", "strongest", "people")
+	return r.all("/second-step-coverage", "coverage", struct{}{}, "population", "strongest", "hardware", "people")
 }
 
 type policyRemind struct {

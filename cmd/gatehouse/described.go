@@ -45,7 +45,7 @@ func flagOf(n int, s settings.Spec, help string) reflect.StructField {
 		field = reflect.TypeFor[*int64]()
 	case settings.KindList, settings.KindSet:
 		field, name, left = reflect.TypeFor[[]string](), strings.TrimSuffix(name, "s"), "omitzero"
-	case settings.KindLine, settings.KindChoice:
+	case settings.KindLine, settings.KindText, settings.KindChoice:
 	}
 	if former := formerNames[s.Name]; former != "" {
 		tag += fmt.Sprintf(" aliases:%q", former)

@@ -76,7 +76,7 @@ var allowed = map[string][]string{
 	"idp/manage/apps": {"idp", "idp/fetch", "idp/keyset", "idp/manage/authz", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/populations": {
 		"idp", "idp/manage/apps", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/manage/people",
-		"idp/outbox", "idp/password", "idp/settings", "idp/store", "mfa", "ui",
+		"idp/outbox", "idp/passkey", "idp/password", "idp/settings", "idp/store", "mfa", "ui",
 	},
 	"idp/manage/roles":  {"idp", "idp/manage/authz", "idp/manage/connections", "idp/manage/entry", "idp/settings", "idp/store"},
 	"idp/manage/system": {"idp", "idp/mail", "idp/manage/authz", "idp/manage/entry", "idp/manage/people", "idp/outbox", "idp/store", "ui"},
@@ -108,7 +108,7 @@ var allowed = map[string][]string{
 		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/passkey", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
 	},
-	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
+	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/passkey", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api": {"idp", "idp/federation/certificate", "idp/manage/...", "idp/settings", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
@@ -145,6 +145,7 @@ var allowed = map[string][]string{
 // allowedInTests are edges beyond allowed that only the tests of a package have.
 var allowedInTests = map[string][]string{
 	"idp/certs":     {"idp"},
+	"idp/account":   {"idp/server"},
 	"cmd/gatehouse": {everything},
 	"idp/provider":  {"idp/manage/...", "idp/server"}, // a test needs a configuration of its own
 	"idp/manage":    {"idp/federation/certificate", "idp/settings", "idp/throttle", "mfa"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"os"
 
 	"gatehouse/admin/apiclient"
 )
@@ -36,12 +37,28 @@ func policyAt(population string, below ...string) string {
 
 // policySettings are what can be changed of a policy.
 type policySettings struct {
-	Authenticator   *bool   `help:"Enable the authenticator app." negatable:"" json:"authenticator,omitempty"`
-	Passkey         *bool   `help:"Enable passkeys." negatable:"" json:"passkey,omitempty"`
-	EmailCode       *bool   `help:"Enable the email code; the provider needs a mail server." negatable:"" json:"email_code,omitempty"`
-	PasskeyForRoles *bool   `help:"People who hold a permission need a passkey." negatable:"" json:"passkey_for_roles,omitempty"`
-	IssuerLabel     *string `help:"What authenticator apps call the account." json:"issuer_label,omitempty"`
-	TrustDays       *int    `help:"For how many days people may leave out the second step in a browser that they trust; 0 for never." json:"trust_days,omitempty"`
+	Authenticator    *bool     `help:"Enable the authenticator app." negatable:"" json:"authenticator,omitempty"`
+	Passkey          *bool     `help:"Enable passkeys." negatable:"" json:"passkey,omitempty"`
+	EmailCode        *bool     `help:"Enable the email code; the provider needs a mail server." negatable:"" json:"email_code,omitempty"`
+	PasskeyForRoles  *bool     `help:"People who hold a permission need a passkey." negatable:"" json:"passkey_for_roles,omitempty"`
+	IssuerLabel      *string   `help:"What authenticator apps call the account." json:"issuer_label,omitempty"`
+	SecurityKeys     []string  `help:"AAGUIDs of the models of security keys whose makers are asked for their word; empty for none." json:"security_keys,omitzero"`
+	SecurityKeyRoots *fileText `help:"File of their makers' certificates, as PEM; empty for none." placeholder:"FILE" json:"security_key_roots,omitempty"`
+	OnlySecurityKeys *bool     `help:"No other passkey can be set up." negatable:"" json:"only_security_keys,omitempty"`
+	TrustDays        *int      `help:"For how many days people may leave out the second step in a browser that they trust; 0 for never." json:"trust_days,omitempty"`
+}
+
+// fileText is what a file has whose name was given.
+type fileText string
+
+// UnmarshalText reads the file.
+func (f *fileText) UnmarshalText(name []byte) error {
+	if len(name) == 0 {
+		return nil
+	}
+	text, err := os.ReadFile(string(name))
+	*f = fileText(text)
+	return err
 }
 
 type policyPreview struct {

@@ -318,6 +318,12 @@ func TestRolesPoliciesAndTheAuditLog(t *testing.T) {
 		d.covers("audit-log-is-below", "get /populations", "get /populations/{population_id}/mfa-policy", "put /populations/{population_id}/mfa-policy", "post /populations/{population_id}/mfa-policy/preview")
 		d.events()
 		d.filters()
+		roots := filepath.Join(t.TempDir(), "roots.pem")
+		idptest.Must(t, os.WriteFile(roots, []byte(idptest.NewMaker(t, [16]byte{1}).PEM()), 0o600))
+		expect(t, "saved", d.does("policy set agents", "--security-keys", "ee882879-721c-4913-9775-3dfcce97072a", "--security-key-roots", roots,
+			"--only-security-keys", "--password-alone", "--apply", "next_login", why), "security_keys", "[ee882879-721c-4913-9775-3dfcce97072a]", "only_security_keys", "true")
+		expect(t, "saved", d.does("policy set agents", "--security-keys", "", "--security-key-roots", "", "--no-only-security-keys",
+			"--password-alone", "--apply", "next_login", why), "security_keys", "[]", "security_key_roots", "")
 		d.covers("audit")
 	})
 }

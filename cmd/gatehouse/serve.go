@@ -65,6 +65,8 @@ type serveFlags struct {
 	MetricsListen   string         `help:"Address for Prometheus metrics; empty for none." default:"127.0.0.1:9464" env:"GATEHOUSE_METRICS_LISTEN"`
 	Drain           time.Duration  `help:"How long to go on answering after the word to stop (SIGTERM), with 503 at /readyz: longer than the proxy takes to notice." default:"5s" env:"GATEHOUSE_DRAIN"`
 	TrustedProxies  []string       `help:"Addresses or networks whose X-Forwarded-For is believed." placeholder:"CIDR" env:"GATEHOUSE_TRUSTED_PROXIES"`
+	PasskeyDomain   string         `help:"Domain that passkeys belong to: the issuer's host, or one above it. Not given: the host. With another domain nobody can use the passkeys that they have." placeholder:"DOMAIN" env:"GATEHOUSE_PASSKEY_DOMAIN"`
+	PasskeyOrigins  []string       `help:"Origins elsewhere whose pages may use the same passkeys, such as https://id.example.net." placeholder:"ORIGIN" env:"GATEHOUSE_PASSKEY_ORIGINS"`
 	PrivateNetworks bool           `help:"Let back-channel logout reach private and loopback addresses, by http too." name:"allow-private-networks" env:"GATEHOUSE_ALLOW_PRIVATE_NETWORKS"`
 	Registration    bool           `help:"Let apps register themselves by initial access tokens, which admins make." name:"dynamic-registration" env:"GATEHOUSE_DYNAMIC_REGISTRATION"`
 	HSTS            time.Duration  `help:"How long browsers reach this host by https only (Strict-Transport-Security); 0 for not at all." name:"hsts-max-age" default:"365d" env:"GATEHOUSE_HSTS_MAX_AGE"`
@@ -78,6 +80,7 @@ func (c *serveFlags) config() server.Config {
 	cfg := c.storage.config()
 	cfg.Issuer, cfg.TrustedProxies, cfg.AuditRetention = c.Issuer, c.TrustedProxies, c.AuditRetention
 	cfg.Mail, cfg.PrivateNetworks, cfg.Drain = c.mailFlags.config(), c.PrivateNetworks, c.Drain
+	cfg.PasskeyDomain, cfg.PasskeyOrigins = c.PasskeyDomain, c.PasskeyOrigins
 	cfg.OTLPEndpoint = c.OTLPEndpoint
 	cfg.AccessLog, cfg.HSTS = c.AccessLog, web.HSTS{MaxAge: c.HSTS, Subdomains: c.HSTSBelow}
 	cfg.Registration, cfg.ConsoleApart = c.Registration, c.ConsoleListen != ""

@@ -25,6 +25,7 @@ func (v *visit) renderPasskey(status int, alert *ui.Message) error {
 		Console: v.frame("/second-step"), CancelURL: v.path("/second-step"),
 		Form: ui.PasskeyForm{Action: v.path("/second-step/passkey"), Options: begun.Options, Create: true, Label: *ui.MsgPasskeyMake.With()},
 	}
+	page.Only = factors.OnlyModels(v.viewer.Population.Policy, false)
 	page.Alert = alert
 	page.FormFields = []ui.Field{{Name: "pending", Value: base64.RawURLEncoding.EncodeToString(begun.Sealed)}}
 	return v.render(status, page)
@@ -43,7 +44,7 @@ func (v *visit) postPasskey() error {
 		if err != nil {
 			return err
 		}
-		cookie, err = v.prove(ctx, key.Proof(verified, 0))
+		cookie, err = v.prove(ctx, key.Proof(v.viewer.Population.Policy, verified, 0))
 		return err
 	})
 	var refused *passkey.RefusedError
@@ -79,7 +80,11 @@ func (v *visit) passkeyRefused(refused *passkey.RefusedError) error {
 	if err != nil {
 		return err
 	}
-	return v.renderPasskey(http.StatusUnprocessableEntity, ui.MsgPasskeyNotMade.With())
+	text := ui.MsgPasskeyNotMade
+	if refused.Reason == passkey.Unlisted {
+		text = ui.MsgPasskeyModel
+	}
+	return v.renderPasskey(http.StatusUnprocessableEntity, text.With())
 }
 
 // nameOf is what a person calls a factor of theirs.

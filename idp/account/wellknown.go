@@ -38,7 +38,8 @@ func (l landing) own() string {
 
 // wellKnown tells browsers and password managers where people change their password ("A
 // Well-Known URL for Changing Passwords", W3C) and look after their passkeys ("A Well-Known URL
-// for Relying Party Passkey Endpoints", W3C). Both are addresses of a whole origin: below a
+// for Relying Party Passkey Endpoints", W3C), and browsers which origins elsewhere may use our
+// passkeys (WebAuthn Level 3 section 5.11.1). All are addresses of a whole origin: below a
 // path of it, the origin is somebody else's to speak for.
 func (p *Pages) wellKnown(r *gin.RouterGroup) {
 	if p.Web.Base() != "" {
@@ -47,6 +48,11 @@ func (p *Pages) wellKnown(r *gin.RouterGroup) {
 	r.GET("/.well-known/change-password", p.Web.Handle(func(c *gin.Context) error {
 		return web.Redirect(c, p.Web.Path("%s", passwordLanding.own()))
 	}))
+	if related := p.Manage.Factors.Passkeys.Related(); len(related) > 0 {
+		r.GET("/.well-known/webauthn", func(c *gin.Context) {
+			c.JSON(http.StatusOK, map[string][]string{"origins": related})
+		})
+	}
 	r.GET("/.well-known/passkey-endpoints", func(c *gin.Context) {
 		page := strings.TrimSuffix(p.Callback, home+"/callback") + factorsLanding.own()
 		c.JSON(http.StatusOK, map[string]string{"enroll": page, "manage": page})

@@ -9,6 +9,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/server"
 )
 
 const contact = "lena@contacts.example"
@@ -64,11 +65,31 @@ func TestPasskeyEndpointsNameThePageOfTheSecondStep(t *testing.T) {
 	}
 }
 
-// Both speak for an origin. Below a path of it we do not, and say nothing at either place.
+// Browsers look here whether a page elsewhere may use our passkeys; without such pages there is
+// nothing to find.
+func TestRelatedOriginsAreNamed(t *testing.T) {
+	t.Parallel()
+	page := idptest.NewBrowser(t).Get(open(t, idptest.Alone(t), none).Issuer + "/.well-known/webauthn")
+	if page.Status != http.StatusNotFound {
+		t.Errorf("without any: %d", page.Status)
+	}
+	app := idptest.StartWith(t, server.Config{
+		DatabaseURL: idptest.Alone(t).URL, DataDir: idptest.Folder(t), PasskeyOrigins: []string{"https://id.rtx.example", "https://rtx.test:8443"},
+	}, "")
+	page = idptest.NewBrowser(t).Get(app.Issuer + "/.well-known/webauthn")
+	const want = `{"origins":["https://id.rtx.example","https://rtx.test:8443"]}`
+	if page.Body != want || !strings.HasPrefix(page.Header.Get("Content-Type"), "application/json") {
+		t.Errorf("%s: %s", page.Header.Get("Content-Type"), page.Body)
+	}
+}
+
+// All speak for an origin. Below a path of it we do not, and say nothing at either place.
 func TestBelowAPathNobodySpeaksForTheOrigin(t *testing.T) {
 	t.Parallel()
-	app := idptest.Start(t, idptest.Alone(t).URL, "/sso")
-	for _, name := range []string{"change-password", "passkey-endpoints"} {
+	app := idptest.StartWith(t, server.Config{
+		DatabaseURL: idptest.Alone(t).URL, DataDir: idptest.Folder(t), PasskeyOrigins: []string{"https://id.rtx.example"},
+	}, "/sso")
+	for _, name := range []string{"change-password", "passkey-endpoints", "webauthn"} {
 		for _, base := range []string{app.Issuer, strings.TrimSuffix(app.Issuer, "/sso")} {
 			if page := idptest.NewBrowser(t).Get(base + "/.well-known/" + name); page.Status != http.StatusNotFound {
 				t.Errorf("%s: %d", page.URL, page.Status)

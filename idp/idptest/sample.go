@@ -26,7 +26,7 @@ func Population(id string) idp.Population {
 		PasswordsAtSignIn: idp.PasswordRules{MinLength: 7, Upper: true, Lower: true, Digit: true, Special: true, ExpiryDays: 91, NoReuse: 6},
 		ExpirySince:       idp.Now(),
 		Registration:      idp.Registration{Open: true, Allowed: []string{"rtx.example"}, Denied: []string{"bad.example"}},
-		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, Passkey: true, PasskeyForRoles: true, TrustDays: 14},
+		Policy:            idp.Policy{Version: 3, Authenticator: true, IssuerLabel: "RTX ✓", EmailCode: true, Passkey: true, PasskeyForRoles: true, TrustDays: 14, SecurityKeys: "ee882879-721c-4913-9775-3dfcce97072a", SecurityKeyRoots: "PEM", OnlySecurityKeys: true},
 		MinVersion:        2,
 		Taken:             idp.Taken{"password": 2},
 	}

@@ -95,7 +95,7 @@ func (l *Login) openFactors(ctx context.Context, s *signIn) error {
 	if !s.OwnBrowser {
 		return nil
 	}
-	for _, f := range mfa.EnrolledOf(s.enrolment, nil) {
+	for _, f := range mfa.EnrolledOf(s.Population.Policy, s.enrolment, nil) {
 		if f.State != mfa.Disabled || !s.ownBrowser(f.Method) {
 			continue
 		}

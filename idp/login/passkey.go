@@ -47,7 +47,11 @@ func (l *Login) useForm(s *signIn, label ui.Key, allowed []idp.Passkey, verify b
 
 func (l *Login) renderPasskey(c *gin.Context, s *signIn, p codePage, state NeedCode) error {
 	methods := l.methods(s, state, p.method)
-	form := l.useForm(s, ui.MsgPasskeyUse, s.passkeys(), false)
+	allowed := s.passkeys()
+	if state.Hardware {
+		allowed = slices.DeleteFunc(allowed, func(k idp.Passkey) bool { return !k.Hardware(s.Population.Policy) })
+	}
+	form := l.useForm(s, ui.MsgPasskeyUse, allowed, false)
 	form.Wait = p.limited != nil
 	return l.render(c, s, p.status(), ui.Passkey{
 		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: len(methods) == 0,
@@ -237,7 +241,15 @@ func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, 
 		}
 		s.flow.PopulationID, s.notes.Keep = used.user.PopulationID, keep
 	}
-	proof := used.factor.Passkey.Proof(used.Verified, s.Version)
+	policy := s.Population.Policy
+	if used.user.PopulationID != s.Population.ID {
+		p, err := l.Store.Population(ctx, used.user.PopulationID)
+		if err != nil {
+			return err
+		}
+		policy = p.Policy
+	}
+	proof := used.factor.Passkey.Proof(policy, used.Verified, s.Version)
 	if proof.First = s.takesPassword(); proof.First {
 		if err := l.stillAlone(ctx, s, used); err != nil {
 			return err
@@ -314,11 +326,12 @@ func (l *Login) renderPasskeySetUp(c *gin.Context, s *signIn, state NeedEnrolmen
 	person := passkey.Person{ID: s.User.ID, Name: s.User.Email, DisplayName: s.User.Name}
 	form := ui.PasskeyForm{
 		Action: l.action(s, "enrol"), Label: *ui.MsgPasskeyMake.With(), Create: true, Wait: p.limited != nil,
-		Options: l.Manage.Factors.Passkeys.Creation(l.challenge(s, passkey.ToCreate), person, s.passkeys(), false),
+		Options: l.Manage.Factors.AskForPasskey(s.Population.Policy, state.Hardware, l.challenge(s, passkey.ToCreate), person, s.enrolment),
 	}
 	status := passwordPage{alert: p.alert, limited: p.limited}.status()
 	return l.render(c, s, status, ui.PasskeySetUp{
-		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: l.instead(s, state.Instead),
+		Frame: l.frame(c, s), Form: form, Only: factors.OnlyModels(s.Population.Policy, state.Hardware), Alert: p.alert,
+		RetryAfter: retryAfter(c, p.limited), Methods: l.instead(s, state.Instead),
 	})
 }
 
@@ -337,7 +350,7 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 	if err != nil {
 		return err
 	}
-	key, verified, err := l.Manage.Factors.NewPasskey(answer, l.challenge(s, passkey.ToCreate))
+	key, verified, err := l.Manage.Factors.NewPasskey(s.Population.Policy, state.Hardware, answer, l.challenge(s, passkey.ToCreate))
 	if err == nil {
 		err = l.advance(c, s, func(ctx context.Context) error {
 			if err := l.stillWithout(ctx, s, idp.MethodPasskey); err != nil {
@@ -347,7 +360,7 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 			if err := l.Manage.Factors.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
 				return err
 			}
-			s.add(key.Proof(verified, s.Version))
+			s.add(key.Proof(s.Population.Policy, verified, s.Version))
 			return attempt.Succeeded(ctx)
 		})
 	}
@@ -361,8 +374,12 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 			return err
 		}
 		text := ui.MsgPasskeyNotMade
-		if refused.Reason == passkey.OldChallenge {
+		switch refused.Reason {
+		case passkey.OldChallenge:
 			text = ui.MsgPasskeyLate
+		case passkey.Unlisted:
+			text = ui.MsgPasskeyModel
+		default:
 		}
 		return l.renderPasskeySetUp(c, s, state, enrolPage{alert: text.With()})
 	}

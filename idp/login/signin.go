@@ -206,7 +206,7 @@ func (s *signIn) continuesSession() bool {
 func (s *signIn) question() mfa.Question {
 	q := mfa.Question{
 		Policy: s.Population.Policy, Override: s.Override, Demand: s.Request.Demand,
-		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.enrolment, s.canUse),
+		Proofs: s.flow.Proofs, Enrolled: mfa.EnrolledOf(s.Population.Policy, s.enrolment, s.canUse),
 		// Ages count at the moment of the request: a person may take their
 		// time, and with max_age=0 would never be done.
 		Now: s.Request.CreatedAt, EmailFirst: s.Population.Policy.EmailCode,

@@ -36,6 +36,8 @@ type (
 	NeedCode struct {
 		Methods, Instead []idp.Method
 		BeforeApp        bool
+		// Hardware: of the person's passkeys, one that its maker vouches for.
+		Hardware bool
 	}
 	// NeedEnrolment: a second factor is to be set up. Its secret is shown once the
 	// person has begun. Instead is what will do in its place.
@@ -43,6 +45,8 @@ type (
 		Method  idp.Method
 		Begun   bool
 		Instead []idp.Method
+		// Hardware: only one that its maker vouches for.
+		Hardware bool
 	}
 	// ChangePassword: the password that was typed does not meet the rules, or has
 	// expired. It is replaced after the second step, or a thief of it could.
@@ -198,7 +202,7 @@ func Next(f Facts) State {
 	case mfa.FirstStep:
 		return needFirst(d)
 	case mfa.Challenge:
-		return NeedCode{Methods: preferred(preferred(d.Methods, f.LastUsed), f.Notes.Method)}
+		return NeedCode{Methods: preferred(preferred(d.Methods, f.LastUsed), f.Notes.Method), Hardware: d.Hardware}
 	case mfa.ProveEmail, mfa.SetUp:
 		return f.setUp(d, nil)
 	case mfa.Unreachable:
@@ -264,7 +268,7 @@ func (f Facts) setUp(d mfa.Decision, instead []idp.Method) State {
 	}
 	methods := preferred(d.Methods, f.Notes.Method)
 	begun := len(f.Notes.Key) > 0 && cmp.Or(f.Notes.KeyOf, idp.MethodTOTP) == methods[0]
-	return NeedEnrolment{Method: methods[0], Begun: begun, Instead: slices.Concat(methods[1:], instead)}
+	return NeedEnrolment{Method: methods[0], Begun: begun, Instead: slices.Concat(methods[1:], instead), Hardware: d.Hardware}
 }
 
 // choose asks which second step it shall be, until the person has said so: now, or by what

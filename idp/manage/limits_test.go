@@ -128,7 +128,7 @@ func authenticatorsOfAPerson(t *testing.T, o *office) limit {
 // passkeysOfAPerson: with nine authenticators there is room for one passkey.
 func passkeysOfAPerson(t *testing.T, o *office) limit {
 	const issuer = "https://rtx.example"
-	relying, err := passkey.New(issuer, []byte("key"))
+	relying, err := passkey.New(passkey.Site{Issuer: issuer}, []byte("key"))
 	idptest.Must(t, err)
 	o.refit(func(p *manage.Parts) { p.Passkeys = relying })
 	o.exec(t, "UPDATE policies SET passkey = TRUE")

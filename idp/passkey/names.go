@@ -1,8 +1,11 @@
 package passkey
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -20,6 +23,30 @@ var names = func() (list map[string]string) {
 	}
 	return list
 }()
+
+// Model reads an AAGUID, as it is written among others. That of authenticators which do not say
+// what they are is none.
+func Model(text string) (string, bool) {
+	id, err := uuid.Parse(strings.TrimSpace(text))
+	return id.String(), err == nil && id != uuid.Nil
+}
+
+// ModelName is what people call a model, empty for one that is not known.
+func ModelName(aaguid string) string { return names[aaguid] }
+
+// KeyModel is a model of security keys.
+type KeyModel struct{ ID, Name string }
+
+// KeyModels are the models of security keys that are known, by name.
+func KeyModels() (list []KeyModel) {
+	for id, name := range names {
+		if strings.Contains(name, "Key") && !strings.Contains(name, "Keychain") && !strings.HasPrefix(name, "KeePass") {
+			list = append(list, KeyModel{id, name})
+		}
+	}
+	slices.SortFunc(list, func(a, b KeyModel) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return list
+}
 
 // Name is what people call the kind of authenticator that an AAGUID says, empty for one that
 // is not known. It is for people to tell their passkeys apart: nothing rests on it, since

@@ -1,14 +1,13 @@
 package passkey
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -31,16 +30,20 @@ type Relying struct {
 	key []byte
 }
 
-// New is the relying party of an issuer: passkeys belong to its host, and its pages alone use
-// them.
-func New(issuer string, key []byte) (*Relying, error) {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Hostname() == "" {
-		return nil, fmt.Errorf("passkeys: %w: issuer %q has no host", idp.ErrInvalid, issuer)
+// New is the relying party of a site, which has been checked: passkeys belong to its domain, and
+// the issuer's pages and those of related origins use them, no others.
+func New(s Site, key []byte) (*Relying, error) {
+	u, host, err := s.host()
+	if err != nil {
+		return nil, err
 	}
-	host := strings.ToLower(u.Hostname())
-	return &Relying{id: host, name: host, origins: []string{u.Scheme + "://" + u.Host}, key: key}, nil
+	id := cmp.Or(s.Domain, host)
+	return &Relying{id: id, name: id, origins: s.origins(u), key: key}, nil
 }
+
+// Related are the origins elsewhere whose pages use our passkeys: browsers look for them at
+// /.well-known/webauthn of the domain (section 5.11).
+func (r *Relying) Related() []string { return r.origins[1:] }
 
 // Purposes of a challenge: one that was made for the one is none for the other.
 const (

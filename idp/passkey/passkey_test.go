@@ -1,21 +1,13 @@
 package passkey_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -30,7 +22,7 @@ const (
 
 func relying(tb testing.TB) *passkey.Relying {
 	tb.Helper()
-	r, err := passkey.New(origin+"/sso", []byte("key"))
+	r, err := passkey.New(passkey.Site{Issuer: origin + "/sso"}, []byte("key"))
 	idptest.Must(tb, err)
 	return r
 }
@@ -136,7 +128,7 @@ func TestWhatBrowsersAreAskedFor(t *testing.T) {
 func TestChallengesDiffer(t *testing.T) {
 	t.Parallel()
 	r := relying(t)
-	other, err := passkey.New(origin, []byte("another key"))
+	other, err := passkey.New(passkey.Site{Issuer: origin}, []byte("another key"))
 	idptest.Must(t, err)
 	seen := map[string]bool{}
 	for _, c := range [][]byte{
@@ -313,55 +305,9 @@ func TestWhatIsNoAnswerIsRefused(t *testing.T) {
 	}
 }
 
-// maker certifies authenticators.
-type maker struct {
-	root  *x509.Certificate
-	chain []any
-	key   *ecdsa.PrivateKey
-}
-
-func newMaker(t *testing.T, aaguid [16]byte) maker {
-	t.Helper()
-	var m maker
-	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	idptest.Must(t, err)
-	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Keys Root"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: idp.Now().Add(-time.Hour), NotAfter: idp.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, root, root, &rootKey.PublicKey, rootKey)
-	idptest.Must(t, err)
-	m.root, err = x509.ParseCertificate(der)
-	idptest.Must(t, err)
-	m.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	idptest.Must(t, err)
-	id, err := asn1.Marshal(aaguid[:])
-	idptest.Must(t, err)
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotBefore: root.NotBefore, NotAfter: root.NotAfter, BasicConstraintsValid: true,
-		Subject:         pkix.Name{Country: []string{"SE"}, Organization: []string{"Keys"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "Keys"},
-		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 45724, 1, 1, 4}, Value: id}},
-	}
-	der, err = x509.CreateCertificate(rand.Reader, leaf, m.root, &m.key.PublicKey, rootKey)
-	idptest.Must(t, err)
-	m.chain = []any{der}
-	return m
-}
-
-// vouch has a maker vouch for a device.
-func (m maker) vouch(t *testing.T) func(*string, map[string]any, []byte, []byte) {
-	return func(format *string, statement map[string]any, authData, client []byte) {
-		digest := sha256.Sum256(slices.Concat(authData, client))
-		signature, err := ecdsa.SignASN1(rand.Reader, m.key, digest[:])
-		idptest.Must(t, err)
-		*format = "packed"
-		statement["alg"], statement["sig"], statement["x5c"] = -7, signature, m.chain
-	}
-}
-
-func (m maker) trust(aaguids ...[16]byte) passkey.Trust {
+func trust(m idptest.Maker, aaguids ...[16]byte) passkey.Trust {
 	t := passkey.Trust{Roots: x509.NewCertPool()}
-	t.Roots.AddCert(m.root)
+	t.Roots.AddCert(m.Root)
 	for _, id := range aaguids {
 		t.AAGUIDs = append(t.AAGUIDs, id[:])
 	}
@@ -373,19 +319,19 @@ func (m maker) trust(aaguids ...[16]byte) passkey.Trust {
 func TestWhoseWordCounts(t *testing.T) {
 	t.Parallel()
 	kind, other := [16]byte{1}, [16]byte{2}
-	trusted, stranger := newMaker(t, kind), newMaker(t, kind)
+	trusted, stranger := idptest.NewMaker(t, kind), idptest.NewMaker(t, kind)
 	for _, c := range []struct {
 		name   string
-		maker  *maker
+		maker  *idptest.Maker
 		trust  passkey.Trust
 		synced bool
 		want   bool
 	}{
-		{name: "a maker that is trusted", maker: &trusted, trust: trusted.trust(kind), want: true},
-		{name: "of a key that may be copied", maker: &trusted, trust: trusted.trust(kind), synced: true},
-		{name: "nobody's", trust: trusted.trust(kind)},
-		{name: "of another kind", maker: &trusted, trust: trusted.trust(other)},
-		{name: "a stranger's", maker: &stranger, trust: trusted.trust(kind)},
+		{name: "a maker that is trusted", maker: &trusted, trust: trust(trusted, kind), want: true},
+		{name: "of a key that may be copied", maker: &trusted, trust: trust(trusted, kind), synced: true},
+		{name: "nobody's", trust: trust(trusted, kind)},
+		{name: "of another kind", maker: &trusted, trust: trust(trusted, other)},
+		{name: "a stranger's", maker: &stranger, trust: trust(trusted, kind)},
 		{name: "a maker's, and nobody is trusted", maker: &trusted},
 		{name: "a maker's, and no root is", maker: &trusted, trust: passkey.Trust{AAGUIDs: [][]byte{kind[:]}}},
 	} {
@@ -394,11 +340,11 @@ func TestWhoseWordCounts(t *testing.T) {
 			d, r := idptest.NewDevice(t, origin, host), relying(t)
 			d.AAGUID, d.Synced = kind, c.synced
 			if c.maker != nil {
-				d.Attest = c.maker.vouch(t)
+				d.Attest = c.maker.Vouch()
 			}
 			key, _, err := r.Created(d.Create(creation(r)), challenge, c.trust)
 			idptest.Must(t, err)
-			if key.Hardware() != c.want {
+			if (key.Attested && !key.Synced) != c.want {
 				t.Errorf("it is said to be in hardware: %v", !c.want)
 			}
 		})
@@ -408,17 +354,17 @@ func TestWhoseWordCounts(t *testing.T) {
 func TestALyingAttestationIsRefused(t *testing.T) {
 	t.Parallel()
 	kind := [16]byte{1}
-	m := newMaker(t, kind)
+	m := idptest.NewMaker(t, kind)
 	for name, attest := range map[string]func(*string, map[string]any, []byte, []byte){
 		"of a signature over something else": func(format *string, statement map[string]any, authData, client []byte) {
-			m.vouch(t)(format, statement, authData, append([]byte("x"), client...))
+			m.Vouch()(format, statement, authData, append([]byte("x"), client...))
 		},
 		"of no signature": func(format *string, statement map[string]any, _, _ []byte) {
 			*format = "packed"
-			statement["alg"], statement["sig"], statement["x5c"] = -7, []byte{}, m.chain
+			statement["alg"], statement["sig"], statement["x5c"] = -7, []byte{}, m.Chain
 		},
 		"of a kind that is not the certificate's": func(format *string, statement map[string]any, authData, client []byte) {
-			newMaker(t, [16]byte{9}).vouch(t)(format, statement, authData, client)
+			idptest.NewMaker(t, [16]byte{9}).Vouch()(format, statement, authData, client)
 		},
 		"of a format that there is not": func(format *string, _ map[string]any, _, _ []byte) { *format = "made-up" },
 		"of nothing, with a statement":  func(_ *string, statement map[string]any, _, _ []byte) { statement["alg"] = -7 },
@@ -427,7 +373,7 @@ func TestALyingAttestationIsRefused(t *testing.T) {
 			t.Parallel()
 			d, r := idptest.NewDevice(t, origin, host), relying(t)
 			d.AAGUID, d.Attest = kind, attest
-			_, _, err := r.Created(d.Create(creation(r)), challenge, m.trust(kind))
+			_, _, err := r.Created(d.Create(creation(r)), challenge, trust(m, kind))
 			expect(t, err, passkey.Untrue)
 		})
 	}
@@ -436,7 +382,7 @@ func TestALyingAttestationIsRefused(t *testing.T) {
 func TestIssuersWithoutAHostHaveNoPasskeys(t *testing.T) {
 	t.Parallel()
 	for _, issuer := range []string{"", "urn:x", "://", "https://"} {
-		if _, err := passkey.New(issuer, nil); err == nil {
+		if _, err := passkey.New(passkey.Site{Issuer: issuer}, nil); err == nil {
 			t.Errorf("%q is taken", issuer)
 		}
 	}

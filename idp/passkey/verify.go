@@ -35,6 +35,7 @@ const (
 	BadBackup    Reason = "backup"  // flags that cannot be, or that changed
 	WentBack     Reason = "counter" // of a key that cannot be copied: it was
 	WrongPerson  Reason = "user_handle"
+	Unlisted     Reason = "model" // no maker that is trusted vouches for it, or it may be copied
 )
 
 // RefusedError says that an answer was refused.
@@ -56,16 +57,6 @@ func refuse(r Reason, format string, args ...any) error {
 // mostAnswer is the longest answer that is read: a certificate chain of an attestation is the
 // most of it.
 const mostAnswer = 64 << 10
-
-// Trust is whose word about an authenticator counts.
-type Trust struct {
-	// AAGUIDs are the kinds of authenticators, Roots those who certify them.
-	AAGUIDs [][]byte
-	Roots   *x509.CertPool
-}
-
-// asks tells whether there is anybody whose word counts.
-func (t Trust) asks() bool { return len(t.AAGUIDs) > 0 && t.Roots != nil }
 
 // Created reads a browser's answer to Creation (section 7.1). verified: the authenticator
 // checked who made it. An error is a *RefusedError. The key of a device that cannot be copied
@@ -91,11 +82,15 @@ func (r *Relying) Created(answer string, challenge []byte, t Trust) (key idp.Pas
 	if data.Flags.HasBackupState() && !data.Flags.HasBackupEligible() {
 		return key, false, refuse(BadBackup, "backed up, and not to be")
 	}
-	return idp.Passkey{
+	key = idp.Passkey{
 		CredentialID: data.AttData.CredentialID, PublicKey: data.AttData.CredentialPublicKey, AAGUID: data.AttData.AAGUID,
 		SignCount: data.Counter, Synced: data.Flags.HasBackupEligible(), BackedUp: data.Flags.HasBackupState(),
 		Attested: t.vouched(object), Transports: known(p.Response.Transports),
-	}, data.Flags.HasUserVerified(), nil
+	}
+	if t.Only && (!key.Attested || key.Synced) {
+		return key, false, refuse(Unlisted, "a maker vouches for it: %v, it may be copied: %v", key.Attested, key.Synced)
+	}
+	return key, data.Flags.HasUserVerified(), nil
 }
 
 // whyNotCreated finds what is wrong about an answer that was refused.
@@ -166,10 +161,7 @@ func soundKey(cose []byte) error {
 // kinds that are. The library has checked that the statement is what it says.
 func (t Trust) vouched(o *protocol.AttestationObject) bool {
 	kinds := []metadata.AuthenticatorAttestationType{metadata.BasicFull, metadata.AttCA}
-	if !t.asks() || !slices.Contains(kinds, metadata.AuthenticatorAttestationType(o.Type)) {
-		return false
-	}
-	if !slices.ContainsFunc(t.AAGUIDs, func(id []byte) bool { return bytes.Equal(id, o.AuthData.AttData.AAGUID) }) {
+	if !t.Asks() || !t.lists(o.AuthData.AttData.AAGUID) || !slices.Contains(kinds, metadata.AuthenticatorAttestationType(o.Type)) {
 		return false
 	}
 	chain, _ := o.AttStatement["x5c"].([]any)

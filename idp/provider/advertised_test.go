@@ -46,10 +46,14 @@ var trials = map[string]trial{
 		"urn:ietf:params:oauth:grant-type:saml2-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
 		"urn:ietf:params:oauth:grant-type:device_code", "urn:openid:params:grant-type:ciba"),
 	"acr_values_supported": listTrial(func(t *testing.T, k *kit, acr string) bool {
-		if acr == string(idp.ACRPasskey) { // what people with a passkey are answered
+		if idp.ACR(acr).Rank() >= idp.ACRPasskey.Rank() { // what people with a passkey, in hardware, are answered
 			usual := k.browser
 			defer func() { k.browser = usual }()
-			k.browser, _ = k.signIn(k.person("passkey@rtx.example"), idp.MethodPassword, idp.MethodPasskey)
+			var s idp.Session
+			k.browser, s = k.signIn(k.person(acr+"@rtx.example"), idp.MethodPassword, idp.MethodPasskey)
+			if acr == string(idp.ACRHardware) {
+				k.inHardware(s)
+			}
 		}
 		got := k.tokens(k.AddParty(idp.Client{}), "acr_values", acr).Claims["acr"]
 		// By password and app it is more than federated, and says so.

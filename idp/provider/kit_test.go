@@ -225,6 +225,12 @@ func (k *kit) outside(use func(db *sql.DB) error) {
 	idptest.Must(k.t, errors.Join(use(db), db.Close()))
 }
 
+// inHardware has a session say of its passkey that its maker vouches for it.
+func (k *kit) inHardware(s idp.Session) {
+	k.t.Helper()
+	k.exec(`UPDATE sessions SET proofs = REPLACE(proofs, '"m":"passkey"', '"m":"passkey","amr":["hwk"]') WHERE id = '` + s.ID + "'")
+}
+
 // exec changes rows the way time does.
 func (k *kit) exec(statement string) {
 	k.t.Helper()

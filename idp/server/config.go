@@ -17,6 +17,7 @@ import (
 	"gatehouse/idp/keyring"
 	"gatehouse/idp/mail"
 	"gatehouse/idp/observe"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/password"
 	"gatehouse/idp/store"
 	"gatehouse/idp/web"
@@ -43,6 +44,10 @@ type Config struct {
 	// Mail is the server that sends our mail; without one there are no email codes
 	// and no notices.
 	Mail mail.Config
+	// PasskeyDomain is what passkeys belong to: the issuer's host, or a domain above it; empty
+	// for the host. PasskeyOrigins are pages elsewhere that may use them too.
+	PasskeyDomain  string
+	PasskeyOrigins []string
 	// PrivateNetworks lets requests of ours, such as back-channel logout, reach
 	// private and loopback addresses, by http too.
 	PrivateNetworks bool
@@ -92,6 +97,9 @@ func (c Config) Check() error {
 	if err := checkIssuer(c.Issuer); err != nil {
 		errs = append(errs, err)
 	}
+	if err := c.passkeys().Check(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.DatabaseURL == "" && c.DataDir == "" {
 		errs = append(errs, errors.New("data: a folder is needed where no database URL is given"))
 	}
@@ -139,6 +147,10 @@ func (c Config) Check() error {
 		errs = append(errs, fmt.Errorf("drain: %s is not between 0 and %s", c.Drain, mostDrain))
 	}
 	return errors.Join(errs...)
+}
+
+func (c Config) passkeys() passkey.Site {
+	return passkey.Site{Issuer: c.Issuer, Domain: c.PasskeyDomain, Origins: c.PasskeyOrigins}
 }
 
 func checkIssuer(issuer string) error {

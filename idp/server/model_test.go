@@ -143,7 +143,7 @@ func (w *intrigue) finishes(u idp.User, population idp.Population, first idp.Pro
 // finishesAt does so at an app with such an override.
 func (w *intrigue) finishesAt(o idp.Override, u idp.User, enrolment idp.Enrolment, population idp.Population, first idp.Proof) bool {
 	q := mfa.Question{
-		Policy: population.Policy, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: mfa.EnrolledOf(enrolment, nil),
+		Policy: population.Policy, Override: o, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Enrolled: mfa.EnrolledOf(population.Policy, enrolment, nil),
 		Proofs: []idp.Proof{first}, Now: idp.Now(),
 	}
 	for range 4 {

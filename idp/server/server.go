@@ -139,7 +139,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 		return err
 	}
 	limiter := s.limiter(secrets)
-	relying, err := passkey.New(s.cfg.Issuer, secrets[keys.ForPasskey])
+	relying, err := passkey.New(s.cfg.passkeys(), secrets[keys.ForPasskey])
 	if err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (f Field[T]) checkLine(v string) *Error {
 	if f.Longest > 0 && utf8.RuneCountInString(v) > f.Longest {
 		return wrong("settings.long", f.Longest)
 	}
-	if f.Kind == KindLine && f.Most > 0 && int64(utf8.RuneCountInString(v)) > f.Most {
+	if (f.Kind == KindLine || f.Kind == KindText) && f.Most > 0 && int64(utf8.RuneCountInString(v)) > f.Most {
 		return wrong("settings.long", int(f.Most))
 	}
 	return f.checkText(v)
@@ -105,12 +105,17 @@ func (f Field[T]) checkText(v string) *Error {
 	switch {
 	case f.Values != nil && !slices.Contains(f.Values, v):
 		return wrong("settings.choice", Cut(v), strings.Join(f.Values, ", "))
-	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl):
+	case !utf8.ValidString(v) || strings.ContainsFunc(v, f.isControl):
 		return wrong("settings.text")
 	case f.rule == nil:
 		return nil
 	}
 	return f.rule(v)
+}
+
+// isControl tells whether a text may not have a character: a line's end is for texts of several.
+func (f Field[T]) isControl(r rune) bool {
+	return unicode.IsControl(r) && (f.Kind != KindText || r != '\n')
 }
 
 func (f Field[T]) checkList(list []string) *Error {

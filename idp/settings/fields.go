@@ -11,6 +11,7 @@ type Kind string
 // The kinds.
 const (
 	KindLine     Kind = "line" // one line of text
+	KindText     Kind = "text" // several lines, such as a certificate
 	KindFlag     Kind = "flag"
 	KindNumber   Kind = "number"
 	KindDuration Kind = "duration"
@@ -94,6 +95,26 @@ func text[T any, S ~string](name string, kind Kind, at func(*T) *S) Field[T] {
 
 // Line is a line of text.
 func Line[T any, S ~string](name string, at func(*T) *S) Field[T] { return text(name, KindLine, at) }
+
+// Text is a text of several lines.
+func Text[T any, S ~string](name string, at func(*T) *S) Field[T] {
+	return text(name, KindText, at).As(func(t string) string {
+		return strings.TrimSpace(strings.ReplaceAll(t, "\r\n", "\n")) // as browsers send them
+	})
+}
+
+// WordSet are texts without an order and without spaces in them, which their thing keeps as one,
+// with spaces between: so that it can be compared.
+func WordSet[T any](name string, at func(*T) *string) Field[T] {
+	return Field[T]{
+		Spec: Spec{Name: name, Kind: KindSet},
+		get:  func(t *T) any { return strings.Fields(*at(t)) },
+		set: func(t *T, v any) {
+			list, _ := v.([]string)
+			*at(t) = strings.Join(list, " ")
+		},
+	}
+}
 
 // Flag is on or off.
 func Flag[T any](name string, at func(*T) *bool) Field[T] { return field(name, KindFlag, at) }

@@ -129,7 +129,7 @@ func (f Field[T]) parse(from url.Values) (value any, ok bool) {
 			return strings.Fields(strings.Join(from[f.Name], "\n")), true
 		}
 		return from[f.Name], true
-	case KindLine, KindChoice:
+	case KindLine, KindText, KindChoice:
 	}
 	return text, true
 }

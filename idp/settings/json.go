@@ -2,6 +2,7 @@ package settings
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -59,7 +60,7 @@ func (f Field[T]) decode(raw json.RawMessage) (value any, err error) {
 	case KindList, KindSet:
 		list, err := as[[]string](raw)
 		return append([]string(nil), list...), err // an empty one is none
-	case KindLine, KindChoice:
+	case KindLine, KindText, KindChoice:
 	}
 	return as[string](raw)
 }
@@ -83,7 +84,7 @@ func (fs Fields[T]) Diff(before, after T) map[string]string {
 	diff := map[string]string{}
 	for _, f := range fs {
 		if a, b := f.get(&before), f.get(&after); !f.same(a, b) {
-			diff["before."+f.Name], diff["after."+f.Name] = fact(a), fact(b)
+			diff["before."+f.Name], diff["after."+f.Name] = f.fact(a), f.fact(b)
 		}
 	}
 	return diff
@@ -106,8 +107,14 @@ func (f Field[T]) same(a, b any) bool {
 	return slices.Equal(x, y)
 }
 
-func fact(value any) string {
+// fact is a value as the audit log has it. A text of several lines can be long: the log has its
+// SHA-256, by which a text that somebody has can be told to be that one.
+func (f Field[T]) fact(value any) string {
 	switch v := value.(type) {
+	case string:
+		if f.Kind == KindText && v != "" {
+			return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(v)))
+		}
 	case time.Duration:
 		return strconv.FormatInt(int64(v/time.Second), 10)
 	case []string:
@@ -123,6 +130,9 @@ func (fs Fields[T]) Changed(before, after T) bool {
 
 // OneLine is the pattern of texts without control characters.
 const OneLine = `^[^\x00-\x1F\x7F-\x9F]*$`
+
+// Lines is the pattern of texts of several lines.
+const Lines = `^[^\x00-\x09\x0B\x0C\x0E-\x1F\x7F-\x9F]*$`
 
 // Schema is a field as OpenAPI describes it.
 func (s Spec) Schema() map[string]any {
@@ -140,7 +150,7 @@ func (s Spec) Schema() map[string]any {
 			schema["uniqueItems"] = true
 		}
 		return schema
-	case KindLine, KindChoice:
+	case KindLine, KindText, KindChoice:
 	}
 	return s.textSchema(s.Most)
 }
@@ -163,7 +173,11 @@ func (s Spec) textSchema(most int64) map[string]any {
 		schema["enum"] = s.Values
 		return schema
 	}
-	schema["pattern"] = cmp.Or(s.Pattern, OneLine)
+	pattern := OneLine
+	if s.Kind == KindText {
+		pattern = Lines
+	}
+	schema["pattern"] = cmp.Or(s.Pattern, pattern)
 	if most = cmp.Or(most, int64(s.Longest)); most > 0 {
 		schema["maxLength"] = most
 	}

@@ -27,6 +27,8 @@ type thing struct {
 	Shade shade
 	Hosts []string
 	Tags  []string
+	Story string
+	Kinds string
 	Other string // belongs to nobody
 }
 
@@ -40,6 +42,8 @@ func fields() settings.Fields[thing] {
 		settings.Choice("shade", func(t *thing) *shade { return &t.Shade }, "light", "dark").Or("light"),
 		settings.List("hosts", func(t *thing) *[]string { return &t.Hosts }).Max(3).Each(10).As(settings.Lower).Rule(host),
 		settings.Set("tags", func(t *thing) *[]string { return &t.Tags }, "a", "b", "c"),
+		settings.Text("story", func(t *thing) *string { return &t.Story }).Max(20),
+		settings.WordSet("kinds", func(t *thing) *string { return &t.Kinds }).Max(3),
 	}
 }
 
@@ -58,6 +62,8 @@ func things(t *rapid.T) thing {
 		Shade: rapid.SampledFrom([]shade{"light", "dark"}).Draw(t, "shade"),
 		Hosts: rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,4}\.[a-z]{1,4}`), 0, 3, rapid.ID).Draw(t, "hosts"),
 		Tags:  rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 3, rapid.ID).Draw(t, "tags"),
+		Story: rapid.StringMatching(`([a-z]{1,4}\n){0,3}[a-z]{1,3}`).Draw(t, "story"),
+		Kinds: strings.Join(rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z]{1,4}`), 0, 3, rapid.ID).Draw(t, "kinds"), " "),
 	}
 }
 
@@ -264,6 +270,26 @@ func TestAFieldThatIsNewerThanItsRowHasItsDefault(t *testing.T) {
 	for _, bad := range []string{"[]", "{", `{"shown":"yes"}`, `{"kept":null}`} {
 		if err := columnedFields().FromColumn(bad, &got); err == nil || errors.Is(err, idp.ErrInvalid) {
 			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// A text of several lines comes as browsers send it, and the audit log has its digest.
+func TestTextsOfSeveralLines(t *testing.T) {
+	t.Parallel()
+	var is thing
+	fields().Defaults(&is)
+	is.Name, is.Story = "x", " one\r\ntwo \r\n"
+	if wrong := fields().Check(&is); len(wrong) > 0 || is.Story != "one\ntwo" {
+		t.Errorf("%q: %v", is.Story, wrong)
+	}
+	if diff := fields().Diff(thing{}, is)["after.story"]; !strings.HasPrefix(diff, "sha256:") || len(diff) != len("sha256:")+64 {
+		t.Errorf("the log says %q", diff)
+	}
+	for _, story := range []string{"a\rb", "a\x00b", "a\tb", strings.Repeat("x", 21)} {
+		is.Story = story
+		if fields().Check(&is).Of("story") == nil {
+			t.Errorf("%q is taken", story)
 		}
 	}
 }

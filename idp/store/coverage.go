@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,9 @@ import (
 type Covered struct {
 	PopulationID string
 	Method       idp.Method
-	People       int64
+	// Hardware: it is shown that no copy of it can exist.
+	Hardware bool
+	People   int64
 }
 
 // coverage groups people by their strongest factor: it reads factors and people once each.
@@ -33,6 +36,40 @@ var coverage = func() string {
 			ON f.user_id = u.id
 		WHERE NOT u.disabled GROUP BY u.population_id, COALESCE(f.strength, 0) ORDER BY u.population_id, strength DESC`
 }()
+
+// inHardware counts the people with a passkey that its maker vouched for as a model which their
+// population trusts now. No possession is stronger.
+const inHardware = `SELECT u.population_id, COUNT(DISTINCT u.id) AS people FROM factors f
+	JOIN users u ON u.id = f.user_id
+	JOIN populations p ON p.id = u.population_id
+	JOIN policies y ON y.population_id = p.id AND y.version = p.policy_version
+	WHERE f.attested_as <> '' AND NOT u.disabled AND y.security_key_roots <> '' AND y.security_keys LIKE '%' || f.attested_as || '%'
+	GROUP BY u.population_id`
+
+// withHardware takes those whose passkey is in hardware out of those with a passkey.
+func (s *Store) withHardware(ctx context.Context, list []Covered) ([]Covered, error) {
+	var rows []struct {
+		PopulationID string
+		People       int64
+	}
+	if err := s.reader(ctx).Raw(inHardware).Scan(&rows).Error; err != nil {
+		return nil, found(err, "people by their factors")
+	}
+	for _, r := range rows {
+		i := slices.IndexFunc(list, func(c Covered) bool { return c.PopulationID == r.PopulationID && c.Method == idp.MethodPasskey })
+		if i < 0 {
+			continue // set up this moment
+		}
+		hardware := list[i]
+		hardware.Hardware, hardware.People = true, r.People
+		if list[i].People -= r.People; list[i].People <= 0 {
+			list[i] = hardware
+			continue
+		}
+		list = slices.Insert(list, i, hardware)
+	}
+	return list, nil
+}
 
 // Coverage counts the people of all populations by their strongest factor, the strongest first.
 func (s *Store) Coverage(ctx context.Context) ([]Covered, error) {
@@ -50,7 +87,7 @@ func (s *Store) Coverage(ctx context.Context) ([]Covered, error) {
 			list[i].Method = methods[len(methods)-int(r.Strength)]
 		}
 	}
-	return list, nil
+	return s.withHardware(ctx, list)
 }
 
 // reminded is the condition that a person without a second step may be sent a reminder: they

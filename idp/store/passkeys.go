@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"gatehouse/idp"
 )
 
@@ -27,6 +29,8 @@ type passkeyColumns struct {
 	Credential     string
 	SignCount      int64
 	BackedUp       bool
+	// AttestedAs is the model that its maker vouched for, empty for what may be copied.
+	AttestedAs string
 }
 
 // credentialHash is what a passkey is found by: ids have up to 1023 bytes.
@@ -41,7 +45,11 @@ func ofPasskey(p *idp.Passkey) (c passkeyColumns) {
 	}
 	b, _ := json.Marshal(credentialJSON{p.CredentialID, p.PublicKey, p.AAGUID, p.Synced, p.Attested, p.Transports}) // bytes and texts always marshal
 	hash := credentialHash(p.CredentialID)
-	return passkeyColumns{CredentialHash: &hash, Credential: string(b), SignCount: int64(p.SignCount), BackedUp: p.BackedUp}
+	c = passkeyColumns{CredentialHash: &hash, Credential: string(b), SignCount: int64(p.SignCount), BackedUp: p.BackedUp}
+	if id, err := uuid.FromBytes(p.AAGUID); err == nil && p.Attested && !p.Synced {
+		c.AttestedAs = id.String()
+	}
+	return c
 }
 
 func (c passkeyColumns) passkey() (*idp.Passkey, error) {

@@ -146,6 +146,30 @@ func (s *Store) AffectedByPopulation(ctx context.Context, now time.Time, populat
 	return total, nil
 }
 
+// PeopleWithout counts the people of a population who may sign in and have no factor of some
+// methods; of models that makers vouched for, unless models is nil.
+func (s *Store) PeopleWithout(ctx context.Context, population string, methods []idp.Method, models []string) (int64, error) {
+	has, args := "f.method IN ?", []any{population, methods}
+	if models != nil {
+		has += " AND f.attested_as IN ?"
+		args = append(args, models)
+	}
+	var n int64
+	err := s.reader(ctx).Raw(`SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled AND NOT EXISTS
+		(SELECT 1 FROM factors f WHERE f.user_id = u.id AND `+has+`)`, args...).Scan(&n).Error
+	return n, found(err, "people without a factor")
+}
+
+// WithOtherPasskeys counts the people of a population who may sign in and have a passkey that
+// no maker vouched for as one of some models.
+func (s *Store) WithOtherPasskeys(ctx context.Context, population string, models []string) (int64, error) {
+	var n int64
+	err := s.reader(ctx).Raw(`SELECT COUNT(*) FROM users u WHERE u.population_id = ? AND NOT u.disabled AND EXISTS
+		(SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.method = ? AND f.attested_as NOT IN ?)`,
+		population, idp.MethodPasskey, models).Scan(&n).Error
+	return n, found(err, "people with other passkeys")
+}
+
 // SessionsAtClient counts the living sessions that have a grant of a client that
 // still counts.
 func (s *Store) SessionsAtClient(ctx context.Context, clientID string, now time.Time) (int64, error) {

@@ -83,6 +83,9 @@ type policyRow struct {
 	PasskeyForRoles bool
 	TrustDays       int64
 	CreatedAt       time.Time
+
+	SecurityKeys, SecurityKeyRoots string
+	OnlySecurityKeys               bool
 }
 
 func (policyRow) TableName() string { return "policies" }
@@ -91,6 +94,7 @@ func (r policyRow) policy() idp.Policy {
 	return idp.Policy{
 		Version: r.Version, Authenticator: r.Authenticator,
 		IssuerLabel: r.IssuerLabel, EmailCode: r.EmailCode, Passkey: r.Passkey, PasskeyForRoles: r.PasskeyForRoles, TrustDays: int(r.TrustDays),
+		SecurityKeys: r.SecurityKeys, SecurityKeyRoots: r.SecurityKeyRoots, OnlySecurityKeys: r.OnlySecurityKeys,
 	}
 }
 
@@ -129,6 +133,7 @@ func (s *Store) insertPolicy(ctx context.Context, population string, p idp.Polic
 	return written(s.writer(ctx).Create(&policyRow{
 		PopulationID: population, Version: p.Version, Authenticator: p.Authenticator,
 		IssuerLabel: p.IssuerLabel, EmailCode: p.EmailCode, Passkey: p.Passkey, PasskeyForRoles: p.PasskeyForRoles, TrustDays: int64(p.TrustDays), CreatedAt: now,
+		SecurityKeys: p.SecurityKeys, SecurityKeyRoots: p.SecurityKeyRoots, OnlySecurityKeys: p.OnlySecurityKeys,
 	}).Error, "policy")
 }
 

@@ -2,6 +2,7 @@ package populations
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/manage/authz"
 	"gatehouse/idp/manage/entry"
+	"gatehouse/idp/passkey"
 	"gatehouse/idp/settings"
 	"gatehouse/idp/store"
 	"gatehouse/mfa"
@@ -42,6 +44,9 @@ func PolicyFields() settings.Fields[idp.Policy] {
 		settings.Flag("passkey", func(p *idp.Policy) *bool { return &p.Passkey }).Since(),
 		settings.Flag("email_code", func(p *idp.Policy) *bool { return &p.EmailCode }),
 		settings.Flag("passkey_for_roles", func(p *idp.Policy) *bool { return &p.PasskeyForRoles }).Since(),
+		settings.WordSet("security_keys", func(p *idp.Policy) *string { return &p.SecurityKeys }).Max(maxSecurityKeys).As(tidyModel).Rule(model).Since(),
+		settings.Text("security_key_roots", func(p *idp.Policy) *string { return &p.SecurityKeyRoots }).Max(maxRoots).As(passkey.TidyRoots).Since(),
+		settings.Flag("only_security_keys", func(p *idp.Policy) *bool { return &p.OnlySecurityKeys }).Since(),
 		settings.Number("trust_days", func(p *idp.Policy) *int { return &p.TrustDays }).Max(idp.MaxTrustDays).Since(),
 	}
 }
@@ -78,7 +83,64 @@ func (m *Manager) CheckPolicy(p *idp.Policy) settings.Errors {
 	if p.EmailCode && m.Mailer == nil {
 		wrong = wrong.And(settings.Error{Field: "email_code", Key: "settings.mfa.no_mail"})
 	}
+	return wrong.And(checkSecurityKeys(*p)...)
+}
+
+// checkSecurityKeys says what is wrong about whose word about security keys counts: models are
+// worth nothing without certificates of their makers, and the reverse.
+func checkSecurityKeys(p idp.Policy) (wrong settings.Errors) {
+	if _, err := passkey.Roots(p.SecurityKeyRoots, idp.Now()); err != nil {
+		key, args := rootProblem(err)
+		wrong = wrong.And(settings.Error{Field: "security_key_roots", Key: key, Args: args})
+	}
+	switch {
+	case p.SecurityKeys != "" && p.SecurityKeyRoots == "":
+		wrong = wrong.And(settings.Error{Field: "security_key_roots", Key: "settings.mfa.need_roots"})
+	case p.SecurityKeys == "" && p.SecurityKeyRoots != "":
+		wrong = wrong.And(settings.Error{Field: "security_keys", Key: "settings.mfa.need_models"})
+	}
+	if p.OnlySecurityKeys && p.SecurityKeys == "" {
+		wrong = wrong.And(settings.Error{Field: "only_security_keys", Key: "settings.mfa.need_models"})
+	}
 	return wrong
+}
+
+// rootProblem is what to say of a text that has no certificates of makers.
+func rootProblem(err error) (string, []any) {
+	var bad *passkey.RootError
+	if !errors.As(err, &bad) {
+		return "settings.mfa.root_pem", nil
+	}
+	switch bad.Problem {
+	case passkey.RootNotCA:
+		return "settings.mfa.root_ca", []any{settings.Cut(bad.Name)}
+	case passkey.RootExpired:
+		return "settings.mfa.root_expired", []any{settings.Cut(bad.Name)}
+	case passkey.RootUnreadable:
+	}
+	return "settings.mfa.root_pem", nil
+}
+
+// What of security keys a policy may have.
+const (
+	maxSecurityKeys = 200
+	maxRoots        = 64 << 10 // characters of PEM
+)
+
+// tidyModel writes an AAGUID as it is kept.
+func tidyModel(text string) string {
+	if id, ok := passkey.Model(text); ok {
+		return id
+	}
+	return strings.TrimSpace(text)
+}
+
+// model refuses what is no AAGUID.
+func model(text string) *settings.Error {
+	if _, ok := passkey.Model(text); !ok {
+		return &settings.Error{Key: "settings.mfa.model", Args: []any{settings.Cut(text)}}
+	}
+	return nil
 }
 
 // OverrideFields describe an app's own MFA policy. What goes with required is not looked
@@ -88,7 +150,7 @@ func OverrideFields() settings.Fields[idp.Override] {
 	return settings.Fields[idp.Override]{
 		settings.Choice("mode", func(o *idp.Override) *idp.OverrideMode { return &o.Mode },
 			idp.OverrideInherit, idp.OverrideRequired, idp.OverrideOff).Must("console.app.need_mode").Or(idp.OverrideInherit),
-		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey).If(required),
+		settings.Choice("min_acr", func(o *idp.Override) *idp.ACR { return &o.MinACR }, "", idp.ACRTwoStep, idp.ACRMFA, idp.ACRPasskey, idp.ACRHardware).If(required),
 		settings.Flag("federated", func(o *idp.Override) *bool { return &o.Federated }).If(required),
 	}
 }
@@ -108,6 +170,9 @@ type Preview struct {
 	// WithoutFactor of the people have no factor that the new policy would take:
 	// they are led through set-up at their next sign-in.
 	WithoutFactor int64
+	// OtherPasskeys of the people have a passkey that the policy's makers of security keys did
+	// not vouch for. It goes on working, as one that is in no hardware.
+	OtherPasskeys int64
 	// Clients are the apps concerned, in the order of their ids.
 	Clients []idp.Client
 	// JWTFor is how long other servers may go on accepting a JWT access token after
@@ -132,6 +197,11 @@ func (m *Manager) PreviewPolicy(ctx context.Context, a authz.Actor, population s
 	preview := Preview{Affected: affected}
 	if mfa.SetsUp(p) && !mailbox(p) { // which everybody has
 		preview.WithoutFactor = affected.WithoutAuthenticator
+	}
+	if p.AttestsKeys() {
+		if preview.OtherPasskeys, err = m.Store.WithOtherPasskeys(ctx, population, strings.Fields(p.SecurityKeys)); err != nil {
+			return Preview{}, err
+		}
 	}
 	all, err := m.Store.Clients(ctx)
 	for _, c := range all {
@@ -172,7 +242,7 @@ func (m *Manager) PreviewOverride(ctx context.Context, a authz.Actor, clientID s
 	preview := Preview{Affected: affected}
 	preview.add(client)
 	if o.Mode == idp.OverrideRequired {
-		if preview.WithoutFactor, err = m.withoutFactor(ctx, client, o, now); err != nil {
+		if preview.WithoutFactor, err = m.withoutFactor(ctx, client, o); err != nil {
 			return Preview{}, err
 		}
 	}
@@ -181,8 +251,8 @@ func (m *Manager) PreviewOverride(ctx context.Context, a authz.Actor, clientID s
 }
 
 // withoutFactor counts the people of a client's populations who would have to set
-// up an authenticator for its override.
-func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Override, now time.Time) (int64, error) {
+// up a factor for its override.
+func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Override) (int64, error) {
 	var total int64
 	for _, id := range c.Populations {
 		p, err := m.Store.Population(ctx, id)
@@ -192,13 +262,35 @@ func (m *Manager) withoutFactor(ctx context.Context, c idp.Client, o idp.Overrid
 		if mailbox(p.Policy) && o.MinACR.Rank() <= idp.ACRTwoStep.Rank() {
 			continue
 		}
-		affected, err := m.Store.AffectedByPopulation(ctx, now, id)
+		var models []string
+		if o.MinACR == idp.ACRHardware {
+			models = append([]string{}, strings.Fields(p.Policy.SecurityKeys)...)
+		}
+		without, err := m.Store.PeopleWithout(ctx, id, mfa.Reaching(o.MinACR), models)
 		if err != nil {
 			return 0, err
 		}
-		total += affected.WithoutAuthenticator
+		total += without
 	}
 	return total, nil
+}
+
+// reachable refuses an override that none of the client's people could ever meet.
+func (m *Manager) reachable(ctx context.Context, clientID string, o idp.Override) (settings.Errors, error) {
+	if o.Mode != idp.OverrideRequired || o.MinACR != idp.ACRHardware {
+		return nil, nil
+	}
+	client, err := m.Store.Client(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	all, err := m.Store.Populations(ctx)
+	for _, p := range all {
+		if slices.Contains(client.Populations, p.ID) && mfa.Reaches(p.Policy, o.MinACR) {
+			return nil, err
+		}
+	}
+	return settings.Invalid("min_acr", "settings.override.no_keys"), err
 }
 
 // SavePolicy puts a population's policy in force, as save says, and returns it with its
@@ -240,11 +332,15 @@ func (m *Manager) SaveOverride(ctx context.Context, a authz.Actor, c Change[idp.
 	if !slices.Contains([]Apply{Immediately, OnNextLogin}, c.Apply) {
 		wrong = wrong.And(settings.Error{Field: "apply", Key: "console.error.choice"})
 	}
-	if len(wrong) > 0 {
+	unreachable, err := m.reachable(ctx, c.ID, c.To)
+	if err != nil {
+		return idp.Override{}, err
+	}
+	if wrong = wrong.And(unreachable...); len(wrong) > 0 {
 		return idp.Override{}, wrong
 	}
 	saved := c.To
-	err := m.Store.Do(ctx, func(ctx context.Context) error {
+	err = m.Store.Do(ctx, func(ctx context.Context) error {
 		before, err := m.Store.Override(ctx, c.ID)
 		if err != nil {
 			return err

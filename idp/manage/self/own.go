@@ -110,7 +110,7 @@ func (m *Manager) StepUp(ctx context.Context, s Self) (acr idp.ACR, proved bool,
 		return "", false, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
-	acr, proved = mfa.ProveAgain(population.Policy, mfa.EnrolledOf(enrolment, nil), s.Proofs, idp.Now(), authz.FreshSecondStep)
+	acr, proved = mfa.ProveAgain(population.Policy, mfa.EnrolledOf(population.Policy, enrolment, nil), s.Proofs, idp.Now(), authz.FreshSecondStep)
 	return acr, proved, err
 }
 
@@ -137,7 +137,7 @@ func (m *Manager) StrongStep(ctx context.Context, userID string, proofs []idp.Pr
 		return Strength{}, err
 	}
 	enrolment, err := m.Store.Enrolment(ctx, user.ID)
-	enrolled := mfa.EnrolledOf(enrolment, nil)
+	enrolled := mfa.EnrolledOf(population.Policy, enrolment, nil)
 	s := Strength{
 		At:      mfa.StrongStepAt(population.Policy, enrolled, proofs, false),
 		Missing: mfa.MissingForRoles(population.Policy, proofs, idp.Now()),
@@ -374,7 +374,7 @@ func (m *Manager) RegenerateOwnCodes(ctx context.Context, s Self) error {
 	if err != nil {
 		return err
 	}
-	return m.RegenerateOwn(ctx, user.ID, mfa.StrongStepAt(population.Policy, mfa.EnrolledOf(enrolment, nil), s.Proofs, true))
+	return m.RegenerateOwn(ctx, user.ID, mfa.StrongStepAt(population.Policy, mfa.EnrolledOf(population.Policy, enrolment, nil), s.Proofs, true))
 }
 
 // RegenerateOwn replaces a person's own recovery codes. secondStepAt is when they

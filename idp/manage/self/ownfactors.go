@@ -118,7 +118,7 @@ func (m *Manager) enrollable(ctx context.Context, s Self, method idp.Method) (id
 	}
 	first := mfa.SetUpNow(mfa.Question{
 		Policy: population.Policy, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: s.Proofs,
-		Enrolled: mfa.EnrolledOf(enrolment, nil), Now: idp.Now(),
+		Enrolled: mfa.EnrolledOf(population.Policy, enrolment, nil), Now: idp.Now(),
 	})
 	if first.Outcome != mfa.SetUp {
 		return user, population, enrolment, &authz.StepUpError{What: "set up a second step", Anew: true}
@@ -312,7 +312,7 @@ func (m *Manager) canDoWithout(ctx context.Context, p idp.Population, u idp.User
 		asked = append(asked, idp.Override{Mode: idp.OverrideRequired})
 	}
 	for _, o := range append(asked, idp.Override{}) {
-		if !mfa.CanDoWithout(p.Policy, o, len(holds) > 0, mfa.EnrolledOf(left, nil), idp.Now()) {
+		if !mfa.CanDoWithout(p.Policy, o, len(holds) > 0, mfa.EnrolledOf(p.Policy, left, nil), idp.Now()) {
 			return false, nil
 		}
 	}

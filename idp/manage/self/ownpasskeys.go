@@ -25,22 +25,16 @@ func pendingPasskeyAAD(s Self) string { return keyring.AAD("sessions", s.Session
 // BeginPasskey asks for another passkey. It stores nothing. Errors are those of
 // BeginAuthenticator.
 func (m *Manager) BeginPasskey(ctx context.Context, s Self) (PendingPasskey, error) {
-	user, _, enrolment, err := m.enrollable(ctx, s, idp.MethodPasskey)
+	user, population, enrolment, err := m.enrollable(ctx, s, idp.MethodPasskey)
 	if err != nil {
 		return PendingPasskey{}, err
-	}
-	var have []idp.Passkey
-	for _, f := range enrolment.Of(idp.MethodPasskey) {
-		if f.Passkey != nil {
-			have = append(have, *f.Passkey)
-		}
 	}
 	pending := pendingKey{ID: idp.NewID(), At: idp.Now()}
 	pending.Key = m.Factors.Passkeys.Challenge(passkey.ToCreate, s.SessionID, pending.ID)
 	text, err := json.Marshal(pending)
 	person := passkey.Person{ID: user.ID, Name: user.Email, DisplayName: user.Name}
 	return PendingPasskey{
-		Options: m.Factors.Passkeys.Creation(pending.Key, person, have, false), Sealed: m.Keyring.Seal(text, pendingPasskeyAAD(s)),
+		Options: m.Factors.AskForPasskey(population.Policy, false, pending.Key, person, enrolment), Sealed: m.Keyring.Seal(text, pendingPasskeyAAD(s)),
 	}, err
 }
 
@@ -66,7 +60,7 @@ func (m *Manager) AddPasskey(ctx context.Context, s Self, sealed []byte, answer 
 		if err != nil {
 			return err
 		}
-		if key, verified, err = m.Factors.NewPasskey(answer, pending.Key); err != nil {
+		if key, verified, err = m.Factors.NewPasskey(population.Policy, false, answer, pending.Key); err != nil {
 			return err
 		}
 		return m.Factors.Enrol(ctx, user, population, factors.NewFactor{

@@ -9,7 +9,13 @@ func console() map[string]ui.Page {
 		ui.Input{Kind: ui.TextInput, Name: "issuer_label", Value: "RTX Solutions – Agent App"},
 		ui.Input{Kind: ui.SwitchInput, Name: "passkey", On: true},
 		ui.Input{Kind: ui.SwitchInput, Name: "email_code", After: []ui.Note{{Class: "warning", Text: *ui.Key("console.policy.no_mail").With()}}},
-		ui.Input{Kind: ui.SwitchInput, Name: "passkey_for_roles"})
+		ui.Input{Kind: ui.SwitchInput, Name: "passkey_for_roles"},
+		ui.Input{Kind: ui.LinesInput, Name: "security_keys", Value: "ee882879-721c-4913-9775-3dfcce97072a", After: []ui.Note{{
+			Class: "hint", Text: *ui.Key("console.policy.security_keys_named").With(),
+			List: []ui.Message{*ui.Key("console.policy.security_key").With("YubiKey 5", "ee882879-721c-4913-9775-3dfcce97072a")},
+		}}},
+		ui.Input{Kind: ui.LinesInput, Name: "security_key_roots", Error: ui.Key("settings.mfa.need_roots").With()},
+		ui.Input{Kind: ui.SwitchInput, Name: "only_security_keys"})
 	policy.LinksTitle, policy.Links = "console.policy.apps", []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}}
 	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",

@@ -149,6 +149,9 @@ func codes() map[string]ui.Page {
 		"passkey-refused": ui.Passkey{
 			Frame: support(), Form: passkeyForm("passkey.use"), Alert: ui.MsgPasskeyRefused.With(), Methods: methods("method.use.recovery"),
 		},
+		"passkey-set-up-models": ui.PasskeySetUp{
+			Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Only: ui.MsgPasskeyModels.With("YubiKey 5, YubiKey 5 NFC"), Alert: ui.MsgPasskeyModel.With(),
+		},
 		"passkey-set-up": ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
 		"recovery-code": ui.RecoveryCode{
 			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
