@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ type floor struct {
 	clients map[string]benchClient
 	es256   *ecdsa.PrivateKey
 	rs256   *rsa.PrivateKey
+	passkey *ecdsa.PrivateKey
 }
 
 func serveFloor(ctx context.Context, o orders, listener net.Listener) error {
@@ -45,7 +47,9 @@ func serveFloor(ctx context.Context, o orders, listener net.Listener) error {
 	var errEC, errRSA error
 	f.es256, errEC = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	f.rs256, errRSA = rsa.GenerateKey(rand.Reader, 2048)
-	if err := errors.Join(errEC, errRSA, f.open(ctx)); err != nil {
+	var errKey error
+	f.passkey, errKey = x509.ParseECPrivateKey(o.World.PasskeyKey)
+	if err := errors.Join(errEC, errRSA, errKey, f.open(ctx)); err != nil {
 		return err
 	}
 	mux := http.NewServeMux()
@@ -57,6 +61,7 @@ func serveFloor(ctx context.Context, o orders, listener net.Listener) error {
 	mux.HandleFunc("GET /login/{flow}", page)
 	mux.HandleFunc("POST /login/{flow}/password", answering(f.postPassword))
 	mux.HandleFunc("POST /login/{flow}/totp", answering(f.postCode))
+	mux.HandleFunc("POST /login/{flow}/passkey", answering(f.postPasskey))
 	// The provider's limits: without them one slow caller holds a connection.
 	srv := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,11 +28,15 @@ type bench struct {
 	cookies  []string // of each lane
 	tokens   []string // of each lane
 	nextUser atomic.Int64
+	passkey  *ecdsa.PrivateKey
 }
 
 func newBench(ctx context.Context, o options, w world) (*bench, error) {
 	b := &bench{o: o, w: w, orders: orders{World: w}, tokens: make([]string, o.workers)}
 	var err error
+	if b.passkey, err = x509.ParseECPrivateKey(w.PasskeyKey); err != nil {
+		return nil, fmt.Errorf("read the passkeys' key: %w", err)
+	}
 	if b.process, err = start(ctx, roleProvider, b.orders); err != nil {
 		return nil, err
 	}

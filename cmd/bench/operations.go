@@ -75,7 +75,7 @@ func (b *bench) operations(dialect string) []operation {
 	for _, c := range b.w.Clients {
 		list = append(list, b.refresh(c))
 	}
-	return append(list, b.userinfo(), signIn)
+	return append(list, b.userinfo(), signIn, b.passkeys(dialect))
 }
 
 func fetching(path string) func(l *lane) error {

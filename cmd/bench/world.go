@@ -40,9 +40,12 @@ type world struct {
 	Clients  []benchClient
 	// Users have the same password and the same authenticator key.
 	Users   []string
+	IDs     []string
 	TOTPKey string
 	// PasswordHash is theirs, for the floor to verify against.
 	PasswordHash string
+	// PasskeyKey is of all their passkeys.
+	PasskeyKey []byte
 }
 
 // benchClient is an app of the world.
@@ -102,28 +105,34 @@ func (w *world) fill(ctx context.Context, srv *server.Server, o options) error {
 	if err != nil {
 		return err
 	}
+	passkeyKey, passkey, err := newPasskeyKey()
+	if err != nil {
+		return err
+	}
+	w.PasskeyKey = passkeyKey
 	key := mfa.NewTOTPKey()
 	w.PasswordHash, w.TOTPKey = hash, base32.StdEncoding.EncodeToString(key)
 	return srv.Store.Do(ctx, func(ctx context.Context) error {
 		for i := range o.workers + (o.rounds+1)*usersPerRound {
 			email := fmt.Sprintf("person%d@app.example", i)
-			if err := createPerson(ctx, srv.Store, ring, email, hash, key); err != nil {
+			id, err := createPerson(ctx, srv.Store, ring, email, hash, key)
+			if err := errors.Join(err, addPasskey(ctx, srv.Store, id, passkey)); err != nil {
 				return err
 			}
-			w.Users = append(w.Users, email)
+			w.Users, w.IDs = append(w.Users, email), append(w.IDs, id)
 		}
 		return nil
 	})
 }
 
 // createPerson makes a person who is enrolled, without hashing the password anew.
-func createPerson(ctx context.Context, st *store.Store, ring *keyring.Keyring, email, hash string, key []byte) error {
+func createPerson(ctx context.Context, st *store.Store, ring *keyring.Keyring, email, hash string, key []byte) (id string, err error) {
 	now, factor := idp.Now(), idp.NewID()
 	u := idp.User{
 		ID: idp.NewID(), PopulationID: idp.Agents, Email: email, Name: "Maya Example", Locale: "en",
 		PasswordHash: hash, CreatedAt: now, UpdatedAt: now,
 	}
-	return errors.Join(st.CreateUser(ctx, u), st.CreateFactor(ctx, idp.Factor{
+	return u.ID, errors.Join(st.CreateUser(ctx, u), st.CreateFactor(ctx, idp.Factor{
 		ID: factor, UserID: u.ID, Method: idp.MethodTOTP, Name: "Agent portal",
 		Secret: ring.Seal(key, keyring.AAD("factors", factor, "secret")), CreatedAt: now, LastUsedAt: now,
 	}))
