@@ -54,6 +54,7 @@ const (
 	MailReminder          MailKind = "reminder"           // to set up a second step, by an administrator
 	MailFactorEnrolled    MailKind = "factor_enrolled"    // authenticator set up
 	MailFactorDisabled    MailKind = "factor_disabled"    // too many wrong codes
+	MailPasskeyCopied     MailKind = "passkey_copied"     // a copy of a passkey was used, in vain
 	MailMFAReset          MailKind = "mfa_reset"          // by an administrator
 	MailRecoveryUsed      MailKind = "recovery_used"      // a recovery code was used to sign in
 	MailRecoveryGenerated MailKind = "recovery_generated" // a new set replaced the old one
@@ -113,6 +114,7 @@ const (
 // letterView is what the templates see: texts in the reader's language.
 type letterView struct {
 	Lang     string
+	Dir      string // of the language: "ltr" or "rtl"
 	Subject  string
 	Brand    string
 	LogoURL  string
@@ -197,7 +199,7 @@ func (u *UI) mailView(row mailRow, m Mail) letterView {
 		return out
 	}
 	v := letterView{
-		Lang: m.Lang, Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
+		Lang: m.Lang, Dir: u.Text(m.Lang, Message{Key: "language.direction"}), Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
 		Subject: line(u.say(m, *words.subject), maxSubject),
 		Heading: u.say(m, *words.heading),
 		Lead:    texts(words.lead), Code: m.Code, Text: texts(words.text),

@@ -203,7 +203,7 @@ func TestMailOfUnknownLanguageIsEnglish(t *testing.T) {
 	m := exampleMail(ui.MailTest)
 	m.Lang = `xx"><b>`
 	l := write(t, newMailUI(t), m)
-	if !strings.Contains(l.HTML, `<html lang="en">`) {
+	if !strings.Contains(l.HTML, `<html lang="en" dir="ltr">`) {
 		t.Errorf("got\n%s", l.HTML)
 	}
 }
@@ -302,7 +302,7 @@ func TestMailsThatWereAskedFor(t *testing.T) {
 
 // neverByAdmins are of what somebody who is signed in asked for themselves.
 func neverByAdmins() []ui.MailKind {
-	return []ui.MailKind{ui.MailCode, ui.MailTest, ui.MailEmailConfirm, ui.MailEmailAsked, ui.MailEmailTaken}
+	return []ui.MailKind{ui.MailCode, ui.MailTest, ui.MailEmailConfirm, ui.MailEmailAsked, ui.MailEmailTaken, ui.MailPasskeyCopied}
 }
 
 func TestMailByAdmin(t *testing.T) {
