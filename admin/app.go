@@ -209,7 +209,7 @@ func (v *visit) postRemoveSecret() error {
 		return idp.ErrNotFound
 	}
 	if v.seenVersion() != c.Version {
-		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.stale").With())
+		return v.renderSecrets(http.StatusConflict, ui.Key("error.stale").With())
 	}
 	err = v.console.Manage.Apps.RemoveClientSecret(v.Request.Context(), v.actor, c.ID, index)
 	switch {
@@ -218,7 +218,7 @@ func (v *visit) postRemoveSecret() error {
 	case errors.Is(err, idp.ErrInvalid):
 		return v.renderSecrets(http.StatusConflict, web.Said(web.Wrong(err)[0]))
 	case errors.Is(err, idp.ErrConflict):
-		return v.renderSecrets(http.StatusConflict, ui.Key("console.error.stale").With())
+		return v.renderSecrets(http.StatusConflict, ui.Key("error.stale").With())
 	case err != nil:
 		return err
 	}

@@ -307,7 +307,7 @@ func (v *visit) postPersonRoles() error {
 	var page ui.ConsolePersonRoles
 	switch {
 	case stale:
-		page.Alert = ui.Key("console.error.stale").With()
+		page.Alert = ui.Key("error.stale").With()
 		return v.renderPersonRoles(http.StatusConflict, d, roleIDs(d), page)
 	case last:
 		page.RolesError = ui.Key("console.person.last_admin").With()
@@ -380,7 +380,7 @@ func (v *visit) refusedFor(err error) error {
 	case errors.Is(err, idp.ErrLastAdmin):
 		alert = ui.Key("console.person.last_admin").With()
 	case errors.Is(err, idp.ErrConflict):
-		alert = ui.Key("console.error.stale").With()
+		alert = ui.Key("error.stale").With()
 	default:
 		return err
 	}

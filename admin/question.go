@@ -71,7 +71,7 @@ func (x question[O]) show(v *visit, status int, o O, wrong error) error {
 		if errors.Is(wrong, idp.ErrInvalid) {
 			version = v.seenVersion()
 		} else if errors.Is(wrong, idp.ErrConflict) {
-			page.Alert = ui.Key("console.error.stale").With()
+			page.Alert = ui.Key("error.stale").With()
 		}
 		page.FormFields = append(page.FormFields, versionField(version))
 	}

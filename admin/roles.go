@@ -256,7 +256,7 @@ func (v *visit) roleStays(err error) error {
 	case errors.Is(err, idp.ErrSystemRole):
 		return fmt.Errorf("%w: %w", authz.ErrForbidden, err)
 	case errors.Is(err, idp.ErrConflict):
-		alert = "console.error.stale"
+		alert = "error.stale"
 	case errors.Is(err, idp.ErrInUse):
 		alert = "console.roles.in_use"
 	default:

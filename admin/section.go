@@ -89,7 +89,7 @@ func (x section[O, T]) stale(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return x.show(v, http.StatusConflict, o, ui.Key("console.error.stale").With())
+	return x.show(v, http.StatusConflict, o, ui.Key("error.stale").With())
 }
 
 // form shows what was typed, and what is wrong about it. The version stays the one that
@@ -105,7 +105,7 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 	}
 	page.Name, page.Action, page.Alert = "console-"+x.thing, v.path(x.path(v, o)), alert
 	page.FormFields = append(page.FormFields, versionField(version))
-	page.Lead, page.Submit = v.textIfAny(ui.Key("console."+x.thing+".lead")), *ui.Key("console.save").With()
+	page.Lead, page.Submit = v.textIfAny(ui.Key("console."+x.thing+".lead")), *ui.Key("button.save").With()
 	for _, f := range x.described(v, o) {
 		page.Inputs = append(page.Inputs, v.input(x.thing, f.Spec, typed))
 	}

@@ -113,6 +113,7 @@ const (
 // letterView is what the templates see: texts in the reader's language.
 type letterView struct {
 	Lang     string
+	Dir      string // of the language: "ltr" or "rtl"
 	Subject  string
 	Brand    string
 	LogoURL  string
@@ -197,7 +198,7 @@ func (u *UI) mailView(row mailRow, m Mail) letterView {
 		return out
 	}
 	v := letterView{
-		Lang: m.Lang, Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
+		Lang: m.Lang, Dir: u.Text(m.Lang, Message{Key: "language.direction"}), Brand: m.Brand.Name, LogoURL: m.Brand.LogoURL,
 		Subject: line(u.say(m, *words.subject), maxSubject),
 		Heading: u.say(m, *words.heading),
 		Lead:    texts(words.lead), Code: m.Code, Text: texts(words.text),

@@ -203,7 +203,7 @@ func TestMailOfUnknownLanguageIsEnglish(t *testing.T) {
 	m := exampleMail(ui.MailTest)
 	m.Lang = `xx"><b>`
 	l := write(t, newMailUI(t), m)
-	if !strings.Contains(l.HTML, `<html lang="en">`) {
+	if !strings.Contains(l.HTML, `<html lang="en" dir="ltr">`) {
 		t.Errorf("got\n%s", l.HTML)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"maps"
 	"path"
 	"regexp"
@@ -15,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed messages/*.json
+//go:embed messages/*/*.json
 var messageFiles embed.FS
 
 // fallback is the language of every text that a catalogue lacks.
@@ -37,8 +38,8 @@ func Plain(text string) Message { return Message{plain, []any{text}} }
 //
 // In a catalogue, {0} stands for the first argument; {0:wait} for one that is
 // a time.Duration or a number of seconds, written in words; {0:span} for a time.Duration
-// that is a limit, in the largest unit that leaves nothing over. A text may have
-// the forms "zero", "one" and "other", chosen by the first number.
+// that is a limit, in the largest unit that leaves nothing over. A text may have the plural
+// forms of its language, chosen by the first number.
 type Message struct {
 	Key  Key
 	Args []any
@@ -55,9 +56,6 @@ type texts interface {
 	In(text func(key string, args ...any) string) string
 }
 
-// forms are the plural forms of a text.
-type forms map[string]string
-
 // UnmarshalJSON reads a text: a string, or an object of forms.
 func (f *forms) UnmarshalJSON(data []byte) error {
 	var plain string
@@ -72,33 +70,39 @@ func (f *forms) UnmarshalJSON(data []byte) error {
 var theCatalogs = sync.OnceValues(loadCatalogs)
 
 func loadCatalogs() (catalogs, error) {
-	entries, err := messageFiles.ReadDir("messages")
-	if err != nil {
-		return nil, fmt.Errorf("ui: %w", err)
-	}
 	out := catalogs{}
-	for _, entry := range entries {
-		data, err := messageFiles.ReadFile("messages/" + entry.Name())
+	for _, l := range written {
+		texts, err := readCatalog(l.tag, func(string) bool { return true })
+		if err != nil {
+			return nil, err
+		}
+		out[l.tag] = texts
+	}
+	return out, nil
+}
+
+// readCatalog reads the folder of a language, the files of it that are wanted.
+func readCatalog(lang string, wanted func(file string) bool) (map[Key]forms, error) {
+	files, err := fs.Glob(messageFiles, "messages/"+lang+"/*.json")
+	if err != nil || len(files) == 0 {
+		return nil, fmt.Errorf("ui: no messages of %s", lang)
+	}
+	out := map[Key]forms{}
+	for _, file := range files {
+		if !wanted(path.Base(file)) {
+			continue
+		}
+		data, err := messageFiles.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("ui: %w", err)
 		}
 		var texts map[Key]forms
 		if err := json.Unmarshal(data, &texts); err != nil {
-			return nil, fmt.Errorf("ui: %s: %w", entry.Name(), err)
+			return nil, fmt.Errorf("ui: %s: %w", file, err)
 		}
-		lang := language(entry.Name())
-		if out[lang] == nil {
-			out[lang] = map[Key]forms{}
-		}
-		maps.Copy(out[lang], texts)
+		maps.Copy(out, texts)
 	}
 	return out, nil
-}
-
-// language is that of a catalogue: "de" of "de.json" and of "console.de.json".
-func language(file string) string {
-	name := strings.TrimSuffix(file, path.Ext(file))
-	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // Text writes a message in a language, or in English where that lacks it. A
@@ -123,11 +127,11 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 	if m.Key == plain {
 		return wrap(fmt.Sprint(m.Args...))
 	}
-	text, ok := u.lookUp(lang, m.Key)
+	text, lang, ok := u.lookUp(lang, m.Key)
 	if !ok {
 		return string(m.Key)
 	}
-	return placeholder.ReplaceAllStringFunc(text.choose(m.Args), func(found string) string {
+	return placeholder.ReplaceAllStringFunc(text.choose(lang, m.Args), func(found string) string {
 		parts := placeholder.FindStringSubmatch(found)
 		i, err := strconv.Atoi(parts[1])
 		switch {
@@ -142,40 +146,17 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 	})
 }
 
-// lookUp is the text of a key, in English where the language lacks it, and else the text
-// about any method: see MethodKey.
-func (u *UI) lookUp(lang string, k Key) (text forms, ok bool) {
+// lookUp is the text of a key with its language, which is English where the one that is
+// asked for lacks it, and else the text about any method: see MethodKey.
+func (u *UI) lookUp(lang string, k Key) (text forms, in string, ok bool) {
 	for _, key := range []Key{k, k.general()} {
-		for _, l := range []string{lang, fallback} {
-			if text, ok = u.catalogs[l][key]; ok {
-				return text, true
+		for _, in := range []string{lang, fallback} {
+			if text, ok = u.catalogs[in][key]; ok {
+				return text, in, true
 			}
 		}
 	}
-	return nil, false
-}
-
-// choose picks the form for the first number among the arguments.
-func (f forms) choose(args []any) string {
-	for _, arg := range args {
-		var n int64
-		switch arg := arg.(type) {
-		case int:
-			n = int64(arg)
-		case int64:
-			n = arg
-		default:
-			continue
-		}
-		if zero, ok := f["zero"]; ok && n == 0 {
-			return zero
-		}
-		if one, ok := f["one"]; ok && n == 1 {
-			return one
-		}
-		break
-	}
-	return f["other"]
+	return nil, "", false
 }
 
 func (u *UI) arg(lang string, arg any) string {
@@ -228,12 +209,6 @@ func (u *UI) span(lang string, arg any) string {
 		}
 	}
 	return u.Text(lang, *Key("span.minutes").With(int(d / time.Minute)))
-}
-
-// Languages lists the languages there are catalogues for, English first.
-func (u *UI) Languages() []string {
-	langs := slices.Sorted(maps.Keys(u.catalogs))
-	return append([]string{fallback}, slices.DeleteFunc(langs, func(l string) bool { return l == fallback })...)
 }
 
 // LanguageNames are links to all languages, by their own names, with the language as

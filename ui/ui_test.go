@@ -339,3 +339,27 @@ func TestAPageShowsTheLogoOfItsApp(t *testing.T) {
 		}
 	}
 }
+
+// Languages without a console have no texts of it: people's pages and mails need none.
+func TestOnlyTheConsoleShowsTextsOfTheConsole(t *testing.T) {
+	const mark = "OF THE CONSOLE"
+	u, err := ui.WithoutConsole(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, page := range sample.Pages() {
+		var out strings.Builder
+		if err := u.Render(&out, page); err != nil {
+			t.Fatal(err)
+		}
+		if !ui.OfConsole(page) && strings.Contains(out.String(), mark) {
+			t.Errorf("%s shows texts of the console:\n%s", name, out.String())
+		}
+	}
+	for name, mail := range sample.Mails() {
+		letter, err := u.WriteMail(mail)
+		if err != nil || strings.Contains(letter.Text, mark) {
+			t.Errorf("mail %s shows texts of the console (%v):\n%s", name, err, letter.Text)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (v *visit) postConsent() error {
 	case errors.Is(err, authz.ErrUnchanged):
 		return v.done("/connected-apps", "account.done.unchanged")
 	case errors.Is(err, idp.ErrConflict):
-		return v.renderConsents(http.StatusConflict, ui.Key("console.error.stale").With())
+		return v.renderConsents(http.StatusConflict, ui.Key("error.stale").With())
 	case err != nil:
 		return err
 	}

@@ -90,7 +90,7 @@ func (v *visit) protection(own self.Own) []ui.AccountRow {
 		return rows
 	}
 	codes := ui.AccountRow{
-		Label: *ui.Key("console.person.recovery").With(), Text: *ui.Key("account.overview.codes").With(own.RecoveryLeft), URL: v.path("/codes"),
+		Label: *ui.Key("held.recovery").With(), Text: *ui.Key("account.overview.codes").With(own.RecoveryLeft), URL: v.path("/codes"),
 	}
 	switch {
 	case own.Codes:
@@ -169,7 +169,7 @@ func (v *visit) postProfile() error {
 		return v.done("/profile", "account.done.unchanged")
 	}
 	if errors.Is(err, idp.ErrConflict) {
-		return v.renderProfile(http.StatusConflict, own, profileOf(own), "", ui.Key("console.error.stale").With())
+		return v.renderProfile(http.StatusConflict, own, profileOf(own), "", ui.Key("error.stale").With())
 	}
 	field, text := fieldError(err)
 	switch field {

@@ -33,7 +33,7 @@ func TestBothTablesKnowTheSameSecondSteps(t *testing.T) {
 func TestEachSecondStepHasItsTexts(t *testing.T) {
 	t.Parallel()
 	texts := map[string]any{}
-	files, err := filepath.Glob("../../ui/messages/*en.json")
+	files, err := filepath.Glob("../../ui/messages/en/*.json")
 	idptest.Must(t, err)
 	for _, file := range files {
 		data, err := os.ReadFile(file)

@@ -48,7 +48,7 @@ func accountOverview() map[string]ui.Page {
 		row("account.nav.email", "#", "account.overview.pending", "maya@rtx.example"),
 		row("account.nav.password", "#", "account.overview.password", on(1, 9)),
 		row("account.nav.second", "#", "account.overview.second", 2),
-		row("console.person.recovery", "#", "account.overview.codes", 2),
+		row("held.recovery", "#", "account.overview.codes", 2),
 		row("account.nav.sessions", "#", "account.overview.sessions", 3),
 		row("account.nav.microsoft", "#", "account.overview.microsoft", 1),
 		row("account.nav.activity", "#", "account.overview.activity"),

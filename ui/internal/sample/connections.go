@@ -75,7 +75,7 @@ func connection() ui.ConsoleForm {
 	page := ui.ConsoleForm{
 		Console: accessFrame(false), Name: "console-connection", Heading: ui.Plain("Microsoft"), DeleteURL: "#", DeleteTexts: "console.connection.delete",
 	}
-	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("button.save")
 	page.Notes = []ui.Note{
 		{Class: "warning", Title: message("console.connection.lost"), Text: message("console.connection.lost_what")},
 		{Class: "warning", Title: message("console.connection.undated"), Text: message("console.connection.undated_entra")},

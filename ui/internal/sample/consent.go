@@ -39,7 +39,7 @@ func consents() map[string]ui.Page {
 		},
 	}
 	stale := list
-	stale.Alert = ui.Key("console.error.stale").With()
+	stale.Alert = ui.Key("error.stale").With()
 	return map[string]ui.Page{
 		"approve": ask, "approve-short": short, "approve-open": open, "account-consents": list, "account-consents-stale": stale,
 		"account-consents-none": ui.AccountConsents{Console: accountFrame("/connected-apps")},

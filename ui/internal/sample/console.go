@@ -39,7 +39,7 @@ func console() map[string]ui.Page {
 	confirm := ui.ConsoleConfirm{
 		Console: consoleFrame("/people"), Action: "/admin/x", CancelURL: "/admin", Danger: true,
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
-		Button: *ui.Key("console.save").With(), ReasonError: ui.Key("settings.reason").With(),
+		Button: *ui.Key("button.save").With(), ReasonError: ui.Key("settings.reason").With(),
 	}
 	done := policy
 	done.Done = ui.Key("console.done.applied_now").With()
@@ -92,7 +92,7 @@ func consoleRequirements() map[string]ui.Page {
 func section(thing, tab string, inputs ...ui.Input) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: consoleFrame("/authentication/agents"), Heading: *ui.Key("console.policy.heading").With("Agent")}
 	page.Crumbs, page.Tabs = []ui.Link{{Label: "Settings"}, {Label: "Security and Compliance"}}, tabs(tab)
-	page.Action, page.Lead, page.Submit = "/admin/x", *ui.Key("console." + ui.Key(thing) + ".lead").With(), *ui.Key("console.save").With()
+	page.Action, page.Lead, page.Submit = "/admin/x", *ui.Key("console." + ui.Key(thing) + ".lead").With(), *ui.Key("button.save").With()
 	for _, i := range inputs {
 		i.Label = *ui.Key("console." + thing + "." + i.Name).With()
 		if i.Hint.Key == "" {

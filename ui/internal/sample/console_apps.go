@@ -81,7 +81,7 @@ func appPages() map[string]ui.Page {
 func appRule() ui.ConsoleForm {
 	label := func(name string) ui.Message { return *ui.Key("console.override." + name).With() }
 	rule := ui.ConsoleForm{Console: appFrame("MFA"), Heading: ui.Plain("Wallboard")}
-	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("console.save").With()
+	rule.Action, rule.Lead, rule.Submit = "/admin/x", label("lead"), *ui.Key("button.save").With()
 	rule.Notes = []ui.Note{{Class: "hint", Text: label("of"), Links: []ui.Link{{Label: "Agents", URL: "#"}}}}
 	rule.Inputs = []ui.Input{
 		{Kind: ui.RadioInput, Name: "mode", Label: label("mode"), Choices: []ui.Choice{
@@ -150,7 +150,7 @@ func appForms() map[string]ui.Page {
 		ui.Input{Kind: ui.SelectInput, Name: "token_format", Heading: "console.app.tokens", Choices: []ui.Choice{{Value: "opaque", Label: "Opaque: end at once when they are revoked", Chosen: true}}})
 	settings.Inputs[len(settings.Inputs)-1].Hint = ui.Message{}
 	settings.Console, settings.CancelURL, settings.DeleteURL, settings.DeleteTexts = appFrame("Settings"), "", "#", "console.app.delete"
-	settings.Heading, settings.Submit = ui.Plain("Agent portal"), *ui.Key("console.save").With()
+	settings.Heading, settings.Submit = ui.Plain("Agent portal"), *ui.Key("button.save").With()
 	service := form("console.app.kind_service", "console.app.service_lead", name, ui.Input{Kind: ui.GroupInput, Name: "roles", Inputs: []ui.Input{
 		{Kind: ui.CheckInput, Name: "roles", Value: "manager", Label: ui.Plain("Manager"), On: true},
 		{Kind: ui.CheckInput, Name: "roles", Value: "agent", Label: ui.Plain("Agent")},

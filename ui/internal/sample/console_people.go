@@ -111,7 +111,7 @@ func peopleForms() map[string]ui.Page {
 	below := consoleFrame("/people")
 	below.Crumbs = []ui.Link{{Label: "People", URL: "#"}, {Label: "Agent two", URL: "#"}}
 	stale := below
-	stale.Alert = ui.Key("console.error.stale").With()
+	stale.Alert = ui.Key("error.stale").With()
 	confirm := ui.ConsoleConfirm{
 		Console: below, Action: "/admin/x", CancelURL: "#", Heading: *ui.Key("console.action.reset_heading").With("Agent two"), Danger: true,
 		Button: *ui.Key("console.person.reset").With(), Consequences: []ui.Message{
@@ -178,7 +178,7 @@ func rolePages() map[string]ui.Page {
 
 func roleForm(frame ui.Console, permissions []ui.Tick, name, reason *ui.Message) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: frame, Heading: ui.Plain("Recovery desk")}
-	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", *ui.Key("console.save").With()
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", *ui.Key("button.save").With()
 	page.Inputs = []ui.Input{
 		{Kind: ui.TextInput, Name: "name", Label: *ui.Key("console.roles.name").With(), Value: "Recovery desk", Required: true, Error: name},
 		{Kind: ui.TicksInput, Name: "permissions", Label: *ui.Key("console.roles.permissions").With(), Ticks: permissions, After: []ui.Note{{Class: "hint", Text: *ui.Key("console.roles.only_own").With()}}},
@@ -201,7 +201,7 @@ func newPerson(frame ui.Console) ui.ConsoleForm {
 // editPerson is the form of who a person is.
 func editPerson(frame ui.Console, fixed bool) ui.ConsoleForm {
 	page := ui.ConsoleForm{Console: frame, Name: "console-person-edit", Heading: message("console.person.edit")}
-	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("console.save")
+	page.Action, page.CancelURL, page.Submit = "/admin/x", "#", message("button.save")
 	page.Inputs = []ui.Input{
 		{Kind: ui.TextInput, Name: "name", Label: message("console.person.name"), Value: "Agent two"},
 		{Kind: ui.EmailInput, Name: "email", Label: message("console.person.email"), Value: "two@rtx.example", Fixed: fixed},
