@@ -220,6 +220,19 @@ function told() {
   else addEventListener('load', go);
 }
 
+// The hidden field passkeys of a sign-in's forms says what the browser can do with them:
+// nothing, use those on a phone or a key, or keep them on this device.
+async function canPasskeys(fields) {
+  if (!fields.length || !window.PublicKeyCredential) return;
+  const say = (what) => fields.forEach((field) => { field.value = what; });
+  say('yes');
+  try {
+    if (await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable()) say('here');
+  } catch {
+    // A browser that does not tell keeps none.
+  }
+}
+
 // data-send: sends the form by itself.
 function send(form) {
   form.requestSubmit();
@@ -229,6 +242,7 @@ sendOnce();
 each('[data-news]', news);
 each('[data-tabs]', onward);
 each('[data-again]', again);
+canPasskeys(document.querySelectorAll('input[type=hidden][name=passkeys]'));
 each('[data-send]', send);
 if (document.querySelector('[data-told]')) told();
 each('[data-judged]', judged);
