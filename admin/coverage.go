@@ -34,7 +34,7 @@ func (v *visit) coverage() (list []ui.CoverageRow, err error) {
 		case c.Method != "":
 			text = ui.MethodKey("console.coverage.", string(c.Method))
 		case v.actor.CanDo("Users"):
-			row.NoneURL = v.listURL(c.PopulationID, onlyAlone, "", "")
+			row.NoneURL = peopleList{population: c.PopulationID, filters: []string{onlyAlone}}.url(v)
 		}
 		row.Counts = append(row.Counts, *text.With(c.People))
 	}
