@@ -220,12 +220,27 @@ function told() {
   else addEventListener('load', go);
 }
 
+// A time is shown in the zone and the form of the reader. What the server wrote is UTC, or
+// the zone of their account; UTC stays to be read in its title.
+function times(page) {
+  const lang = document.documentElement.lang;
+  const own = navigator.languages?.find((l) => l.split('-')[0] === lang.split('-')[0]) ?? lang;
+  page.querySelectorAll('time[datetime]').forEach((element) => {
+    const at = new Date(element.dateTime);
+    if (isNaN(at)) return;
+    const timeStyle = 'seconds' in element.dataset ? 'medium' : 'short';
+    element.textContent = new Intl.DateTimeFormat(own, { dateStyle: 'medium', timeStyle, numberingSystem: 'latn' }).format(at);
+  });
+}
+
 // data-send: sends the form by itself.
 function send(form) {
   form.requestSubmit();
 }
 
 sendOnce();
+times(document);
+document.addEventListener('gatehouse:read', (event) => times(event.detail));
 each('[data-news]', news);
 each('[data-tabs]', onward);
 each('[data-again]', again);
