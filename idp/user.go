@@ -22,9 +22,11 @@ type User struct {
 	// UnprovedAt is when a way into the account came about that is not known to be its
 	// owner's, zero for none: what a connection gives brings no permissions to it.
 	UnprovedAt time.Time
-	Disabled   bool
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
+	// PasskeyOfferedAt is when they were last offered a passkey after a sign-in, zero for never.
+	PasskeyOfferedAt time.Time
+	Disabled         bool
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
 	Profile
 }
 

@@ -56,6 +56,7 @@ const (
 	MailReminder          MailKind = "reminder"           // to set up a second step, by an administrator
 	MailFactorEnrolled    MailKind = "factor_enrolled"    // authenticator set up
 	MailFactorDisabled    MailKind = "factor_disabled"    // too many wrong codes
+	MailPasskeyCopied     MailKind = "passkey_copied"     // a copy of a passkey was used, in vain
 	MailMFAReset          MailKind = "mfa_reset"          // by an administrator
 	MailRecoveryUsed      MailKind = "recovery_used"      // a recovery code was used to sign in
 	MailRecoveryGenerated MailKind = "recovery_generated" // a new set replaced the old one

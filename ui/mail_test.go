@@ -302,7 +302,7 @@ func TestMailsThatWereAskedFor(t *testing.T) {
 
 // neverByAdmins are of what somebody who is signed in asked for themselves.
 func neverByAdmins() []ui.MailKind {
-	return []ui.MailKind{ui.MailCode, ui.MailTest, ui.MailEmailConfirm, ui.MailEmailAsked, ui.MailEmailTaken}
+	return []ui.MailKind{ui.MailCode, ui.MailTest, ui.MailEmailConfirm, ui.MailEmailAsked, ui.MailEmailTaken, ui.MailPasskeyCopied}
 }
 
 func TestMailByAdmin(t *testing.T) {

@@ -49,6 +49,7 @@ var mailRows = []mailRow{
 		kind: MailFactorDisabled, text: []Key{byAdmin, "mail.factor_disabled.what"},
 		todoFor: "mail.factor_disabled.not_you", todo: []Key{tell, password, review}, adapt: ofMethod,
 	},
+	{kind: MailPasskeyCopied, text: []Key{"mail.passkey_copied.what"}, todoFor: "mail.passkey_copied.not_you", todo: []Key{"mail.passkey_copied.remove", tellNow, password, review}},
 	{kind: MailMFAReset, text: []Key{"mail.mfa_reset.what"}, todoFor: notAsked, todo: []Key{tellNow, password, "mail.todo.set_up"}},
 	{kind: MailRecoveryUsed, text: []Key{"mail.recovery_used.left", byAdmin}, todo: []Key{tell, password, newCodes}, adapt: adaptRecoveryUsed},
 	{kind: MailRecoveryGenerated, text: []Key{nothingToDo}, todo: []Key{tell, password, newCodes}},

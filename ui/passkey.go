@@ -22,6 +22,7 @@ type Passkey struct {
 	RetryAfter int      // seconds until another try is allowed
 	Methods    []Method // every other method the policy allows
 	LastResort bool     // show what to ask the admin for
+	Trust      TrustOffer
 }
 
 func (p Passkey) about() about { return about{template: "passkey", failed: anyOf(p.Alert)} }
@@ -37,12 +38,26 @@ type PasskeySetUp struct {
 
 func (p PasskeySetUp) about() about { return about{template: "passkey-set-up", failed: anyOf(p.Alert)} }
 
+// PasskeyOffer offers a passkey to a person who has signed in.
+type PasskeyOffer struct {
+	Frame
+	Form        *PasskeyForm // nil for one who took too long
+	Alert       *Message
+	RetryAfter  int
+	LaterAction string // URL of the POST form that goes on without
+	Another     bool   // they have passkeys, on other devices
+	Codes       bool   // recovery codes come with it
+}
+
+func (p PasskeyOffer) about() about { return about{template: "passkey-offer", failed: anyOf(p.Alert)} }
+
 // Labels of the button.
 const (
 	MsgPasskeyUse     Key = "passkey.use"          // as a second step
 	MsgPasskeySignIn  Key = "passkey.sign_in"      // in place of email and password
 	MsgPasskeyInstead Key = "passkey.instead"      // in place of the password
 	MsgPasskeyMake    Key = "passkey.set_up.start" // Create
+	MsgPasskeyAdd     Key = "passkey.offer.start"  // Create, where it is offered
 )
 
 // Why an answer was not taken.

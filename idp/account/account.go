@@ -299,7 +299,7 @@ func (v *visit) done(page string, what ui.Key) error {
 // doneKeys are what a page may say was done: the address picks one, and no other text.
 var doneKeys = []ui.Key{
 	"account.done.saved", "account.done.unchanged", "account.done.password", "account.done.password_others", "account.done.asked", "account.done.dropped",
-	"account.done.added", "account.done.passkey", "account.done.renamed", "account.done.removed", "account.done.codes_saved",
+	"account.done.added", "account.done.passkey", "account.done.renamed", "account.done.removed", "account.done.removed_passkey", "account.done.codes_saved",
 	"account.done.session_ended", "account.done.access_ended", "account.done.browser_forgotten", "account.done.others_ended", "account.done.unlinked",
 	"account.done.consent_saved", "account.done.consent_withdrawn",
 }

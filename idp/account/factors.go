@@ -244,5 +244,8 @@ func (v *visit) postRemove() error {
 	case err != nil:
 		return err
 	}
+	if f.Method == idp.MethodPasskey {
+		return v.done("/second-step", "account.done.removed_passkey")
+	}
 	return v.done("/second-step", "account.done.removed")
 }

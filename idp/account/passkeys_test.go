@@ -187,7 +187,7 @@ func TestPasskeysGoWithThePolicyAndWithAReset(t *testing.T) {
 	d := h.device()
 	r.addsPasskey(d)
 	idptest.Must(t, h.Manage.Factors.ResetMFA(t.Context(), authz.System(), r.user.ID, "lost"))
-	if _, _, err := h.Store.PasskeyOwner(t.Context(), d.ID()); err == nil {
+	if _, _, _, err := h.Store.PasskeyOwner(t.Context(), d.ID(), nil); err == nil {
 		t.Error("the passkey has outlived the reset")
 	}
 	b, page := h.another(maya)

@@ -17,6 +17,8 @@ type Device struct {
 	Origin, RPID string
 	// Unverified: it does not check who uses it. Synced: its key may be copied.
 	Unverified, Synced bool
+	// Attachment is what the browser says of where it is, empty for nothing.
+	Attachment string
 	// Count is its signature counter. It grows with each use, unless it is 0.
 	Count uint32
 	// Handle is the user handle that it was given with the passkey.
@@ -82,6 +84,8 @@ type credentialJSON struct {
 	ID       string            `json:"id"`
 	RawID    string            `json:"rawId"`
 	Response map[string]string `json:"response"`
+
+	Attachment string `json:"authenticatorAttachment,omitempty"`
 }
 
 // Create makes the passkey that a page asks for, and keeps whose it is. It has no maker's
@@ -147,6 +151,7 @@ func (d *Device) said(answer *credentialJSON) []byte {
 
 func (d *Device) encode(answer credentialJSON) string {
 	d.tb.Helper()
+	answer.Attachment = d.Attachment
 	b, err := json.Marshal(answer)
 	Must(d.tb, err)
 	return string(b)

@@ -109,6 +109,7 @@ func (l *Login) write(ctx context.Context, s *signIn, state State) (outcome, err
 		}
 	case NeedEnrolment:
 		l.prepareSecret(s, state)
+		err = l.noteOffer(ctx, s, state)
 	case Unmet:
 		out.answer, err = moved(l.Requests.Unmet(ctx, s.flow.RequestID))
 	case Denied:

@@ -116,7 +116,7 @@ func (s *signIn) canRegenerate() bool {
 func (l *Login) postRestart(c *gin.Context, s *signIn) error {
 	return l.advance(c, s, func(context.Context) error {
 		s.flow.UserID, s.flow.SessionID, s.flow.Proofs, s.flow.PolicyVersion = "", "", nil, 0
-		s.notes = Notes{Switch: true}
+		s.notes = Notes{Switch: true, Answered: s.notes.Answered}
 		return nil
 	})
 }

@@ -89,7 +89,7 @@ func (l *Login) stillWithout(ctx context.Context, s *signIn, m idp.Method) error
 	if err := l.loadContext(ctx, s); err != nil {
 		return err
 	}
-	if state, ok := s.next().(NeedEnrolment); !ok || state.Method != m {
+	if state, ok := s.next().(NeedEnrolment); !ok || state.Method != m || state.Late {
 		return idp.ErrConflict
 	}
 	return nil

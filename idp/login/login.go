@@ -120,6 +120,7 @@ func (l *Login) Routes(r *gin.RouterGroup) {
 		"resend":     l.postResend,
 		"begin":      l.postBegin,
 		"enrol":      l.postEnrol,
+		"later":      l.postLater,
 		"saved":      l.postSaved,
 		"told":       l.postTold,
 		"approve":    l.postApprove,
@@ -154,6 +155,7 @@ func (l *Login) step(name string, handle func(*gin.Context, *signIn) error) web.
 		if s.over() {
 			return l.finishedAgain(c, s)
 		}
+		s.hear(c.PostForm(passkeysField))
 		switch done, err := l.overtaken(c, s, name); {
 		case err != nil:
 			return err

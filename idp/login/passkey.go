@@ -1,9 +1,11 @@
 package login
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strconv"
 	"time"
@@ -51,6 +53,7 @@ func (l *Login) renderPasskey(c *gin.Context, s *signIn, p codePage, state NeedC
 	form.Wait = p.limited != nil
 	return l.render(c, s, p.status(), ui.Passkey{
 		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: methods, LastResort: len(methods) == 0,
+		Trust: s.trustOffer(c, p.method),
 	})
 }
 
@@ -101,11 +104,18 @@ func (l *Login) aloneForm(s *signIn, p idp.Population) *ui.PasskeyForm {
 func (l *Login) postPasskey(c *gin.Context, s *signIn) error {
 	switch {
 	case s.accepts(idp.MethodPasskey):
-		return l.tryPasskey(c, s, l.secondPasskey)
+		return l.tryPasskey(c, s, passkeyUse{l.ownPasskey, l.checkSecond})
 	case s.takesPassword():
-		return l.tryPasskey(c, s, l.onePasskey)
+		return l.tryPasskey(c, s, passkeyUse{l.anyPasskey, l.checkAlone})
 	}
 	return l.tooLate(c, s)
+}
+
+// passkeyUse is how an answer is taken: find says whose passkey it names, and check whether it is
+// right.
+type passkeyUse struct {
+	find  func(context.Context, *signIn, passkey.Answer, *usedPasskey) error
+	check func(context.Context, *signIn, passkey.Answer, *usedPasskey) error
 }
 
 // usedPasskey is a passkey whose use was right.
@@ -113,6 +123,12 @@ type usedPasskey struct {
 	factor idp.Factor
 	user   idp.User
 	passkey.Use
+	// known: the browser is one in which the person proved as much before.
+	known bool
+	// answer is what tells this answer from all others, and elsewhere that the browser says
+	// that the passkey is not on this device.
+	answer    []byte
+	elsewhere bool
 }
 
 // errPasskey: an answer that is refused for what is ours to know.
@@ -128,15 +144,29 @@ const (
 	passkeyOff       passkey.Reason = "passkeys_off"
 )
 
-// tryPasskey goes on with an answer that check finds right. A signature cannot be guessed: only
-// the address is counted against, which keeps strangers from having us check many. To count
-// against the passkey would let a thief who has the password lock its owner out.
-func (l *Login) tryPasskey(c *gin.Context, s *signIn, check func(context.Context, *signIn, passkey.Answer) (usedPasskey, error)) error {
+// passkeyCounter is what an answer is counted against: the budget of a browser that its person
+// proved as much in before, else the address. To count against the passkey would let a thief who
+// has the password lock its owner out.
+func (l *Login) passkeyCounter(ctx context.Context, s *signIn, used usedPasskey) throttle.Counter {
+	if used.known {
+		return l.Limiter.FactorInBrowser(throttle.Passkey, used.user.ID, s.flow.BrowserHash)
+	}
+	return l.Limiter.Address(idp.VisitFrom(ctx).Address)
+}
+
+// tryPasskey goes on with an answer that is right. A signature cannot be guessed: the count keeps
+// strangers from having us check many.
+func (l *Login) tryPasskey(c *gin.Context, s *signIn, use passkeyUse) error {
 	ctx := c.Request.Context()
 	if c.PostForm(passkeyField) == "" { // no script filled it in
 		return l.passkeyPage(c, s, ui.MsgPasskeyScript, nil)
 	}
-	attempt, err := l.Limiter.Begin(ctx, l.Limiter.Address(idp.VisitFrom(ctx).Address))
+	answer, used, wrong := l.readPasskey(ctx, s, c.PostForm(passkeyField), use)
+	var refused *passkey.RefusedError
+	if wrong != nil && !errors.As(wrong, &refused) {
+		return wrong
+	}
+	attempt, err := l.Limiter.Begin(ctx, l.passkeyCounter(ctx, s, used))
 	var limited *throttle.LimitedError
 	if errors.As(err, &limited) {
 		if err := l.Store.Audit(ctx, s.audit(idp.AuditPasskeyThrottled, map[string]string{"limit": string(limited.Kind)})); err != nil {
@@ -147,85 +177,97 @@ func (l *Login) tryPasskey(c *gin.Context, s *signIn, check func(context.Context
 	if err != nil {
 		return err
 	}
-	used, err := l.checkPasskey(ctx, s, c.PostForm(passkeyField), check)
-	var refused *passkey.RefusedError
-	if errors.As(err, &refused) {
+	if wrong == nil {
+		wrong = use.check(ctx, s, answer, &used)
+	}
+	if wrong == nil {
+		asPerson(c, ctx)
+		wrong = l.advance(c, s, func(ctx context.Context) error {
+			if err := l.acceptPasskey(ctx, s, used, c.PostForm("keep") != ""); err != nil {
+				return err
+			}
+			return attempt.Succeeded(ctx)
+		})
+	}
+	if errors.As(wrong, &refused) {
 		return l.passkeyRefused(c, s, used, refused)
 	}
-	if err != nil {
-		return err
+	return wrong
+}
+
+// readPasskey reads an answer to what this page asked for, and finds whose passkey it names.
+func (l *Login) readPasskey(ctx context.Context, s *signIn, typed string, use passkeyUse) (answer passkey.Answer, used usedPasskey, err error) {
+	if s.flow.UserID != "" {
+		used.user, used.known = s.User, s.ownBrowser(idp.MethodPasskey)
 	}
-	asPerson(c, ctx)
-	err = l.advance(c, s, func(ctx context.Context) error {
-		if err := l.acceptPasskey(ctx, s, used, c.PostForm("keep") != ""); err != nil {
-			return err
-		}
-		return attempt.Succeeded(ctx)
-	})
-	if errors.As(err, &refused) { // a copy of it was faster
-		return l.passkeyRefused(c, s, used, refused)
+	if answer, err = passkey.Read(typed); err != nil {
+		return answer, used, err
 	}
+	used.answer, used.elsewhere = answer.Hash(), answer.Elsewhere()
+	if !answer.To(l.challenge(s, passkey.ToUse)) {
+		return answer, used, errPasskey(passkey.OldChallenge)
+	}
+	return answer, used, use.find(ctx, s, answer, &used)
+}
+
+// ownPasskey finds the passkey of an answer among those of the person.
+func (l *Login) ownPasskey(_ context.Context, s *signIn, a passkey.Answer, used *usedPasskey) error {
+	list := s.usable(idp.MethodPasskey)
+	i := slices.IndexFunc(list, func(f idp.Factor) bool { return f.Passkey != nil && a.Names(*f.Passkey) })
+	if i < 0 {
+		return errPasskey(passkeyUnknown)
+	}
+	used.factor = list[i]
+	return nil
+}
+
+func (l *Login) checkSecond(_ context.Context, s *signIn, a passkey.Answer, used *usedPasskey) (err error) {
+	used.Use, err = l.Manage.Factors.Passkeys.Check(a, passkey.Ask{Challenge: l.challenge(s, passkey.ToUse), UserID: s.User.ID}, *used.factor.Passkey)
 	return err
 }
 
-// checkPasskey reads an answer to what this page asked for.
-func (l *Login) checkPasskey(ctx context.Context, s *signIn, typed string, check func(context.Context, *signIn, passkey.Answer) (usedPasskey, error)) (usedPasskey, error) {
-	answer, err := passkey.Read(typed)
-	if err != nil {
-		return usedPasskey{}, err
-	}
-	if !answer.To(l.challenge(s, passkey.ToUse)) {
-		return usedPasskey{}, errPasskey(passkey.OldChallenge)
-	}
-	return check(ctx, s, answer)
-}
-
-// secondPasskey finds the passkey of an answer among those of the person.
-func (l *Login) secondPasskey(_ context.Context, s *signIn, a passkey.Answer) (used usedPasskey, err error) {
-	list := s.usable(idp.MethodPasskey)
-	i := slices.IndexFunc(list, func(f idp.Factor) bool { return f.Passkey != nil && a.Names(*f.Passkey) })
-	used.user = s.User
-	if i < 0 {
-		return used, errPasskey(passkeyUnknown)
-	}
-	used.factor = list[i]
-	used.Use, err = l.Manage.Factors.Passkeys.Check(a, passkey.Ask{Challenge: l.challenge(s, passkey.ToUse), UserID: s.User.ID}, *used.factor.Passkey)
-	return used, err
-}
-
-// onePasskey finds whose the passkey of an answer is, who has to be one of the app's people.
-func (l *Login) onePasskey(ctx context.Context, s *signIn, a passkey.Answer) (used usedPasskey, err error) {
-	used.factor, used.user, err = l.Store.PasskeyOwner(ctx, a.CredentialID())
-	if errors.Is(err, idp.ErrNotFound) {
-		return used, errPasskey(passkeyUnknown)
-	}
-	if err != nil {
-		return used, err
-	}
+// anyPasskey finds whose the passkey of an answer is, who has to be the one who signs in again.
+func (l *Login) anyPasskey(ctx context.Context, s *signIn, a passkey.Answer, used *usedPasskey) error {
+	factor, owner, known, err := l.Store.PasskeyOwner(ctx, a.CredentialID(), s.flow.BrowserHash)
 	switch {
-	case s.flow.UserID != "" && s.flow.UserID != used.user.ID:
-		return used, errPasskey(passkey.WrongPerson)
-	case !slices.Contains(s.client.Populations, used.user.PopulationID):
-		return used, errPasskey(passkeyElsewhere)
+	case errors.Is(err, idp.ErrNotFound):
+		return errPasskey(passkeyUnknown)
+	case err != nil:
+		return err
+	case s.flow.UserID == "":
+		used.known = known
+	}
+	used.factor, used.user = factor, owner
+	if s.flow.UserID != "" && s.flow.UserID != owner.ID {
+		return errPasskey(passkey.WrongPerson)
+	}
+	return nil
+}
+
+// checkAlone holds an answer against what stands in place of a password, by one of the app's
+// people.
+func (l *Login) checkAlone(ctx context.Context, s *signIn, a passkey.Answer, used *usedPasskey) (err error) {
+	if !slices.Contains(s.client.Populations, used.user.PopulationID) {
+		return errPasskey(passkeyElsewhere)
 	}
 	population := s.Population
 	if used.user.PopulationID != population.ID {
 		if population, err = l.Store.Population(ctx, used.user.PopulationID); err != nil {
-			return used, err
+			return err
 		}
 	}
 	alone, err := l.signsInByPasskey(ctx, s, used.user, population)
 	switch {
 	case err != nil:
-		return used, err
+		return err
 	case !alone:
-		return used, errPasskey(passkeyOff)
+		return errPasskey(passkeyOff)
 	case used.user.Disabled, !used.factor.DisabledAt.IsZero():
-		return used, errPasskey(passkeyDisabled)
+		return errPasskey(passkeyDisabled)
 	}
 	ask := passkey.Ask{Challenge: l.challenge(s, passkey.ToUse), UserID: used.user.ID, Verify: true, Alone: true}
 	used.Use, err = l.Manage.Factors.Passkeys.Check(a, ask, *used.factor.Passkey)
-	return used, err
+	return err
 }
 
 // acceptPasskey is what a right answer brings, in the transaction that moves the flow on.
@@ -247,15 +289,67 @@ func (l *Login) acceptPasskey(ctx context.Context, s *signIn, used usedPasskey, 
 		s.flow.Proofs = without(s.flow.Proofs, idp.MethodFederated, time.Time{})
 	}
 	err := l.Store.UsePasskey(ctx, used.factor, used.SignCount, used.BackedUp, idp.Now())
-	if errors.Is(err, idp.ErrUsed) {
-		return errPasskey(passkey.WentBack)
+	if errors.Is(err, idp.ErrUsed) { // while it was checked
+		reason, err := l.whyUsed(ctx, s, used)
+		if err != nil {
+			return err
+		}
+		return errPasskey(reason)
 	}
 	if err != nil {
 		return err
 	}
-	s.flow.UserID, s.User = used.user.ID, used.user
+	s.flow.UserID, s.User, s.notes.Elsewhere, s.notes.Answered = used.user.ID, used.user, used.elsewhere, used.answer
 	s.add(proof)
 	return nil
+}
+
+// whyUsed tells why a passkey's counter had moved on, and holds its owner. idp.ErrConflict: by
+// this very answer, which came twice, such as by a double click: its first copy has taken the
+// sign-in further. The passkey may have gone meanwhile. Else it has a copy.
+func (l *Login) whyUsed(ctx context.Context, s *signIn, used usedPasskey) (passkey.Reason, error) {
+	if err := l.Store.LockUser(ctx, used.user.ID); err != nil {
+		return "", err
+	}
+	flow, err := l.Store.Flow(ctx, s.flow.ID)
+	if err != nil {
+		return "", err
+	}
+	notes, err := decodeNotes(flow.Data)
+	if err == nil && bytes.Equal(notes.Answered, used.answer) {
+		err = idp.ErrConflict
+	}
+	if err != nil {
+		return "", err
+	}
+	enrolment, err := l.Store.Enrolment(ctx, used.user.ID)
+	i := slices.IndexFunc(enrolment.Factors, func(f idp.Factor) bool { return f.ID == used.factor.ID })
+	switch {
+	case err != nil:
+		return "", err
+	case i < 0:
+		return passkeyUnknown, nil
+	case !enrolment.Factors[i].DisabledAt.IsZero() && used.factor.DisabledAt.IsZero():
+		return passkeyDisabled, nil
+	}
+	return passkey.WentBack, nil
+}
+
+// tellOfCopy tells a passkey's owner by mail that it has a copy, and not for each of many tries.
+func (l *Login) tellOfCopy(ctx context.Context, used usedPasskey) error {
+	_, err := l.Limiter.Begin(ctx, l.Limiter.Mail(string(ui.MailPasskeyCopied), used.user.PopulationID, used.user.Email))
+	var lately *throttle.LimitedError
+	if errors.As(err, &lately) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	population, err := l.Store.Population(ctx, used.user.PopulationID)
+	if err != nil {
+		return err
+	}
+	return l.Outbox.Notify(ctx, used.user, population, ui.Mail{Kind: ui.MailPasskeyCopied})
 }
 
 // stillAlone asks again, in the transaction that takes a passkey in place of a password,
@@ -276,15 +370,22 @@ func (l *Login) stillAlone(ctx context.Context, s *signIn, used usedPasskey) err
 func (l *Login) passkeyRefused(c *gin.Context, s *signIn, used usedPasskey, refused *passkey.RefusedError) error {
 	ctx := c.Request.Context()
 	slog.InfoContext(ctx, "passkey refused", "cause", refused)
-	event := s.audit(idp.AuditPasskeyRefused, map[string]string{"reason": string(refused.Reason)})
-	if s.flow.UserID == "" && used.user.ID != "" { // the owner's log, not that of the app's people
-		event.ActorID, event.UserID, event.PopulationID = "", used.user.ID, used.user.PopulationID
+	err := l.Store.Do(ctx, func(ctx context.Context) (err error) {
+		reason := refused.Reason
+		if reason == passkey.WentBack {
+			if reason, err = l.whyUsed(ctx, s, used); err != nil {
+				return err
+			}
+		}
+		if err := l.Store.Audit(ctx, s.passkeyEvent(used, reason)); err != nil || reason != passkey.WentBack {
+			return err
+		}
+		return l.tellOfCopy(ctx, used)
+	})
+	if errors.Is(err, idp.ErrConflict) || errors.Is(err, idp.ErrNotFound) {
+		return l.tooLate(c, s)
 	}
-	unasked := []passkey.Reason{passkeyUnknown, passkeyDisabled, passkeyElsewhere, passkeyOff, passkey.WrongPerson}
-	if used.factor.ID != "" && !slices.Contains(unasked, refused.Reason) { // else anybody's word
-		event.Detail["name"] = used.factor.Name
-	}
-	if err := l.Store.Audit(ctx, event); err != nil {
+	if err != nil {
 		return err
 	}
 	text := ui.MsgPasskeyUnknown
@@ -295,6 +396,19 @@ func (l *Login) passkeyRefused(c *gin.Context, s *signIn, used usedPasskey, refu
 		text = ui.MsgPasskeyRefused
 	}
 	return l.passkeyPage(c, s, text, nil)
+}
+
+// passkeyEvent is a refusal as the audit log has it.
+func (s *signIn) passkeyEvent(used usedPasskey, reason passkey.Reason) idp.AuditEvent {
+	event := s.audit(idp.AuditPasskeyRefused, map[string]string{"reason": string(reason)})
+	if s.flow.UserID == "" && used.user.ID != "" { // the owner's log, not that of the app's people
+		event.ActorID, event.UserID, event.PopulationID = "", used.user.ID, used.user.PopulationID
+	}
+	unasked := []passkey.Reason{passkeyUnknown, passkeyDisabled, passkeyElsewhere, passkeyOff, passkey.WrongPerson}
+	if used.factor.ID != "" && !slices.Contains(unasked, reason) { // else anybody's word
+		event.Detail["name"] = used.factor.Name
+	}
+	return event
 }
 
 // passkeyPage is the page of the sign-in again, with what was wrong.
@@ -311,12 +425,24 @@ func (l *Login) passkeyPage(c *gin.Context, s *signIn, text ui.Key, limited *thr
 
 // renderPasskeySetUp asks the browser for a passkey.
 func (l *Login) renderPasskeySetUp(c *gin.Context, s *signIn, state NeedEnrolment, p enrolPage) error {
+	if state.Late {
+		return l.render(c, s, http.StatusOK, l.offerPage(c, s, p))
+	}
+	label := ui.MsgPasskeyMake
+	if state.Offered {
+		label = ui.MsgPasskeyAdd
+	}
 	person := passkey.Person{ID: s.User.ID, Name: s.User.Email, DisplayName: s.User.Name}
 	form := ui.PasskeyForm{
-		Action: l.action(s, "enrol"), Label: *ui.MsgPasskeyMake.With(), Create: true, Wait: p.limited != nil,
+		Action: l.action(s, "enrol"), Label: *label.With(), Create: true, Wait: p.limited != nil,
 		Options: l.Manage.Factors.Passkeys.Creation(l.challenge(s, passkey.ToCreate), person, s.passkeys(), false),
 	}
 	status := passwordPage{alert: p.alert, limited: p.limited}.status()
+	if state.Offered {
+		page := l.offerPage(c, s, p)
+		page.Form = &form
+		return l.render(c, s, status, page)
+	}
 	return l.render(c, s, status, ui.PasskeySetUp{
 		Frame: l.frame(c, s), Form: form, Alert: p.alert, RetryAfter: retryAfter(c, p.limited), Methods: l.instead(s, state.Instead),
 	})
@@ -346,6 +472,9 @@ func (l *Login) enrolPasskey(c *gin.Context, s *signIn, state NeedEnrolment) err
 			f := factors.NewFactor{ID: idp.NewID(), Method: idp.MethodPasskey, Passkey: &key, At: idp.Now()}
 			if err := l.Manage.Factors.Enrol(ctx, s.User, s.Population, f, s.audit("", nil)); err != nil {
 				return err
+			}
+			if state.Offered {
+				s.notes.Offer = offerAnswered
 			}
 			s.add(key.Proof(verified, s.Version))
 			return attempt.Succeeded(ctx)

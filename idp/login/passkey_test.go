@@ -312,7 +312,7 @@ func TestAPasskeyIsRegisteredOnce(t *testing.T) {
 		page := b.Submit(h.atPassword(b), "/password", "email", "second@rtx.example", "password", idptest.Password)
 		page = b.Submit(page, "/enrol", "credential", d.Create(askedFor(t, page)))
 		wantText(t, page, http.StatusUnprocessableEntity, "That passkey is in use already.")
-		if _, owner, err := h.Store.PasskeyOwner(t.Context(), d.ID()); err != nil || owner.ID != h.user.ID {
+		if _, owner, _, err := h.Store.PasskeyOwner(t.Context(), d.ID(), nil); err != nil || owner.ID != h.user.ID {
 			t.Errorf("it is %s's now: %v", owner.Email, err)
 		}
 	})
@@ -466,7 +466,7 @@ func TestAPasskeyThatIsGoneIsRefused(t *testing.T) {
 	h := passkeys(t, idptest.Alone(t))
 	d := h.device()
 	h.enrolPasskey(d, email)
-	f, _, err := h.Store.PasskeyOwner(t.Context(), d.ID())
+	f, _, _, err := h.Store.PasskeyOwner(t.Context(), d.ID(), nil)
 	idptest.Must(t, err)
 	b := idptest.NewBrowser(t)
 	page := h.atPassword(b)

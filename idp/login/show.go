@@ -102,7 +102,7 @@ func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
 func (l *Login) frame(c *gin.Context, s *signIn) ui.Frame {
 	f := l.sideFrame(c, s)
 	f.Waiting = l.waiting(s)
-	f.FormFields = append(f.FormFields, ui.Field{Name: againField, Value: f.Waiting.AgainURL})
+	f.FormFields = append(f.FormFields, ui.Field{Name: againField, Value: f.Waiting.AgainURL}, ui.Field{Name: passkeysField})
 	return f
 }
 

@@ -240,6 +240,7 @@ func (s *signIn) next() State {
 		Recovery: s.enrolment.Recovery, RecoveryLeft: s.enrolment.RecoveryLeft, Notes: s.notes,
 		LastUsed: mfa.LastUsed(s.enrolment.Factors),
 		Choosing: s.flow.Kind == idp.FlowChoose, Began: s.flow.CreatedAt,
+		Continues: s.flow.SessionID != "", OfferedAt: s.User.PasskeyOfferedAt, EnrolledAt: lastEnrolled(s.enrolment.Factors), At: idp.Now(),
 		Client: s.client, Request: s.Request, Given: s.Consent.Terms,
 	})
 }

@@ -38,11 +38,13 @@ type (
 		BeforeApp        bool
 	}
 	// NeedEnrolment: a second factor is to be set up. Its secret is shown once the
-	// person has begun. Instead is what will do in its place.
+	// person has begun. Instead is what will do in its place. Offered: they may as well leave
+	// it, and where Late is set they can but leave it.
 	NeedEnrolment struct {
-		Method  idp.Method
-		Begun   bool
-		Instead []idp.Method
+		Method        idp.Method
+		Begun         bool
+		Instead       []idp.Method
+		Offered, Late bool
 	}
 	// ChangePassword: the password that was typed does not meet the rules, or has
 	// expired. It is replaced after the second step, or a thief of it could.
@@ -93,6 +95,11 @@ type Facts struct {
 	Client  idp.Client
 	Request idp.Request
 	Given   idp.Terms
+	// Continues: the flow began with a session of the person.
+	Continues bool
+	// OfferedAt is when the person was last offered a passkey, zero for never, EnrolledAt when
+	// they last set something up. At is now, while ages in the question count at the request.
+	OfferedAt, EnrolledAt, At time.Time
 	// Choosing: the flow began with a choice that was not made yet.
 	Choosing bool
 	// Began is when the flow did: recovery codes are shown and made for a second step
@@ -170,6 +177,13 @@ type Notes struct {
 	// Approved: the person has said yes to the app, and Denied no.
 	Approved bool `json:"approved,omitempty"`
 	Denied   bool `json:"denied,omitempty"`
+	// Passkeys is what the browser said that it can do with passkeys, and Elsewhere that the
+	// one that was used is on another device. Offer is how far the offer of one has got.
+	Passkeys  canDo `json:"passkeys,omitempty"`
+	Elsewhere bool  `json:"elsewhere,omitempty"`
+	// Answered tells the answer that a passkey was used by from all others.
+	Answered []byte `json:"answered,omitempty"`
+	Offer    offer  `json:"offer,omitempty"`
 	// Ended is how the flow did, nil until then.
 	Ended *ending `json:"ended,omitempty"`
 }
@@ -218,6 +232,9 @@ func Next(f Facts) State {
 	}
 	if what := f.approval(); what != idp.NoApproval {
 		return Approve{What: what}
+	}
+	if f.offers() {
+		return NeedEnrolment{Method: idp.MethodPasskey, Offered: true, Late: !f.mayAdd()}
 	}
 	return Done{}
 }

@@ -44,7 +44,6 @@ var held = map[string]string{
 	"self.ChangePassword":          "own password",
 	"self.ConfirmEmail":            "use of an address's link",
 	"self.RemoveAuthenticator":     "last authenticator",
-	"self.canAdd":                  "authenticators of a person",
 }
 
 // typed are the functions that bound what one request says or reads: the others change

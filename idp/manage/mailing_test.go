@@ -41,7 +41,7 @@ var mailRules = map[ui.MailKind]mailRule{
 
 	ui.MailEmailTaken: {why: "is in the place of MailEmailConfirm, and counted with it"},
 	ui.MailEmailAsked: {why: toOwner}, ui.MailNewBrowser: {why: toOwner}, ui.MailFactorEnrolled: {why: toOwner}, ui.MailBrowserTrusted: {why: toOwner}, ui.MailReminder: {why: "goes to each person once in seven days"},
-	ui.MailFactorDisabled: {why: toOwner}, ui.MailMFAReset: {why: toOwner}, ui.MailRecoveryUsed: {why: toOwner},
+	ui.MailFactorDisabled: {why: toOwner}, ui.MailPasskeyCopied: {why: toOwner}, ui.MailMFAReset: {why: toOwner}, ui.MailRecoveryUsed: {why: toOwner},
 	ui.MailRecoveryGenerated: {why: toOwner}, ui.MailRecoveryViewed: {why: toOwner}, ui.MailPasswordChanged: {why: toOwner},
 	ui.MailFactorEnabled: {why: toOwner}, ui.MailFactorRemoved: {why: toOwner}, ui.MailRolesChanged: {why: toOwner},
 	ui.MailAccountDisabled: {why: toOwner}, ui.MailAccountEnabled: {why: toOwner}, ui.MailIdentityLinked: {why: toOwner},

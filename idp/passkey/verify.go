@@ -221,6 +221,16 @@ func (a Answer) To(challenge []byte) bool {
 	return a.parsed.Response.CollectedClientData.Challenge == text(challenge)
 }
 
+// Hash tells it from all others.
+func (a Answer) Hash() []byte {
+	sum := sha256.Sum256(a.parsed.Raw.AssertionResponse.Signature)
+	return sum[:]
+}
+
+// Elsewhere tells whether the browser says that the passkey is not on its own device (section
+// 5.4.5). Nobody signs that.
+func (a Answer) Elsewhere() bool { return a.parsed.AuthenticatorAttachment == protocol.CrossPlatform }
+
 // Names tells whether it says that it was made by a passkey.
 func (a Answer) Names(key idp.Passkey) bool { return bytes.Equal(a.parsed.RawID, key.CredentialID) }
 

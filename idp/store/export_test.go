@@ -141,7 +141,7 @@ func ExplainSessions(t *testing.T, s *Store, q SessionQuery) string {
 // ExplainPasskey does it for the owner of a passkey.
 func ExplainPasskey(t *testing.T, s *Store, credentialID []byte) string {
 	t.Helper()
-	return explain(t, s, selectOwner, []any{credentialHash(credentialID)})
+	return explain(t, s, selectOwner, []any{[]byte("browser"), credentialHash(credentialID)})
 }
 
 func explain(t *testing.T, s *Store, text string, args []any) string {

@@ -59,21 +59,24 @@ func (c passkeyColumns) passkey() (*idp.Passkey, error) {
 }
 
 type ownerJoin struct {
+	Known  bool
 	Factor factorRow `gorm:"embedded;embeddedPrefix:f_"`
 	User   userRow   `gorm:"embedded;embeddedPrefix:u_"`
 }
 
-var selectOwner = "SELECT " + columns(factorRow{}, "f") + ", " + columns(userRow{}, "u") +
-	" FROM factors f JOIN users u ON u.id = f.user_id WHERE f.credential_hash = ?"
+var selectOwner = "SELECT " + columns(factorRow{}, "f") + ", " + columns(userRow{}, "u") + `,
+	EXISTS (SELECT 1 FROM known_browsers k WHERE k.user_id = u.id AND k.browser_hash = ? AND k.authenticator) AS known
+	FROM factors f JOIN users u ON u.id = f.user_id WHERE f.credential_hash = ?`
 
-// PasskeyOwner finds a passkey by its credential id, and whose it is, in one statement.
-func (s *Store) PasskeyOwner(ctx context.Context, credentialID []byte) (idp.Factor, idp.User, error) {
+// PasskeyOwner finds a passkey by its credential id, and whose it is, in one statement. known:
+// they proved as much in a browser before.
+func (s *Store) PasskeyOwner(ctx context.Context, credentialID, browserHash []byte) (f idp.Factor, u idp.User, known bool, err error) {
 	var row ownerJoin
-	if err := s.reader(ctx).Raw(selectOwner, credentialHash(credentialID)).Take(&row).Error; err != nil {
-		return idp.Factor{}, idp.User{}, found(err, "passkey")
+	if err := s.reader(ctx).Raw(selectOwner, notNil(browserHash), credentialHash(credentialID)).Take(&row).Error; err != nil {
+		return f, u, false, found(err, "passkey")
 	}
-	f, err := row.Factor.factor()
-	return f, row.User.user(), err
+	f, err = row.Factor.factor()
+	return f, row.User.user(), row.Known, err
 }
 
 // UsePasskey notes a use of a passkey: its counter, whether it is backed up, and when. Of uses

@@ -3,9 +3,11 @@ package store_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
+	"gatehouse/idp/store"
 )
 
 // passkey is one of a person, as it is stored.
@@ -22,12 +24,12 @@ func TestAPasskeyIsFoundWithItsOwner(t *testing.T) {
 	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
 		w := db.World(t)
 		want := passkey(t, db, w.User.ID, "one", func(*idp.Passkey) {})
-		f, user, err := db.PasskeyOwner(t.Context(), []byte("one"))
+		f, user, _, err := db.PasskeyOwner(t.Context(), []byte("one"), nil)
 		idptest.Must(t, err)
 		expectSame(t, want, f)
 		expectSame(t, w.User, user)
 		for _, id := range []string{"", "on", "one\x00"} {
-			_, _, err := db.PasskeyOwner(t.Context(), []byte(id))
+			_, _, _, err := db.PasskeyOwner(t.Context(), []byte(id), nil)
 			expectError(t, err, idp.ErrNotFound)
 		}
 		totp := idp.Factor{ID: "t", UserID: w.User.ID, Method: idp.MethodTOTP, Secret: []byte{1}, CreatedAt: idp.Now()}
@@ -81,7 +83,7 @@ func TestACounterOnlyGrows(t *testing.T) {
 		if won != 1 {
 			t.Errorf("one use counted %d times", won)
 		}
-		f, _, err := db.PasskeyOwner(t.Context(), []byte("bound"))
+		f, _, _, err := db.PasskeyOwner(t.Context(), []byte("bound"), nil)
 		idptest.Must(t, err)
 		if f.Passkey.SignCount != 6 || !f.LastUsedAt.Equal(at) {
 			t.Errorf("%+v", f)
@@ -90,5 +92,37 @@ func TestACounterOnlyGrows(t *testing.T) {
 		_, err = db.DisableFactor(t.Context(), bound.ID, at)
 		idptest.Must(t, err)
 		expectError(t, use(bound, 8), idp.ErrUsed)
+	})
+}
+
+// Of sign-ins at once, on two replicas, one offers a passkey, and none for as long as that is
+// recent.
+func TestAPasskeyIsOfferedOnce(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		u := idptest.User(db.World(t).Population.ID, "offered@rtx.example")
+		u.PasskeyOfferedAt = time.Time{}
+		idptest.Must(t, db.CreateUser(t.Context(), u))
+		stores := []*store.Store{db.Store, db.Replica(t)}
+		now := idp.Now()
+		offered := func(since, at time.Time) (n int) {
+			for _, err := range idptest.Race(8, func(i int) error { return stores[i%2].OfferPasskey(t.Context(), u.ID, since, at) }) {
+				switch {
+				case err == nil:
+					n++
+				case !errors.Is(err, idp.ErrUsed):
+					t.Error(err)
+				}
+			}
+			return n
+		}
+		for i, c := range []struct {
+			at   time.Time
+			want int
+		}{{now, 1}, {now.Add(time.Hour), 0}, {now.Add(24 * time.Hour), 1}} {
+			if n := offered(c.at.Add(-24*time.Hour), c.at); n != c.want {
+				t.Errorf("round %d: %d of many at once offer one, want %d", i, n, c.want)
+			}
+		}
 	})
 }

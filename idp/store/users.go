@@ -28,6 +28,7 @@ type userRow struct {
 	PasswordByMailAt  *time.Time
 	UnprovedAt        *time.Time
 	RemindedAt        *time.Time // to set up a second step
+	PasskeyOfferedAt  *time.Time
 
 	Profile profileRow `gorm:"embedded"`
 }
@@ -48,7 +49,8 @@ func (r userRow) user() idp.User {
 		ID: r.ID, PopulationID: r.PopulationID, Email: r.Email, Name: r.Name, Department: r.Department, Locale: r.Locale,
 		PasswordHash: r.PasswordHash, PasswordChangedAt: orZero(r.PasswordChangedAt),
 		PasswordByMailAt: orZero(r.PasswordByMailAt), UnprovedAt: orZero(r.UnprovedAt), EmailVerified: r.EmailVerified, Disabled: r.Disabled,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Profile: idp.Profile(r.Profile),
+		PasskeyOfferedAt: orZero(r.PasskeyOfferedAt),
+		CreatedAt:        r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Profile: idp.Profile(r.Profile),
 	}
 }
 
@@ -60,6 +62,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
 		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
 		PasswordByMailAt: orNull(u.PasswordByMailAt), UnprovedAt: orNull(u.UnprovedAt), Profile: profileRow(u.Profile),
+		PasskeyOfferedAt: orNull(u.PasskeyOfferedAt),
 	}
 	return s.Do(ctx, func(ctx context.Context) error {
 		if err := s.writer(ctx).Create(&row).Error; err != nil {
@@ -107,4 +110,11 @@ func (s *Store) MarkUnproved(ctx context.Context, userID string, at time.Time) e
 func (s *Store) ForgetPasswordByMail(ctx context.Context, userID string, at time.Time) error {
 	return written(s.writer(ctx).Model(&userRow{}).Where("id = ? AND password_by_mail_at = ?", userID, at).
 		UpdateColumn("password_by_mail_at", nil).Error, "user")
+}
+
+// OfferPasskey records that a user is offered a passkey, unless they were since a moment: of two
+// sign-ins at once, one offers it. idp.ErrUsed: they were.
+func (s *Store) OfferPasskey(ctx context.Context, userID string, since, at time.Time) error {
+	return once(s.writer(ctx).Model(&userRow{}).Where("id = ? AND (passkey_offered_at IS NULL OR passkey_offered_at <= ?)", userID, since).
+		UpdateColumn("passkey_offered_at", at), "offer of a passkey", idp.ErrUsed)
 }

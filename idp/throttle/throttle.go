@@ -43,6 +43,7 @@ const (
 	Authenticator     Kind = "totp"
 	Recovery          Kind = "recovery"
 	EmailCode         Kind = "email"
+	Passkey           Kind = "passkey"      // answers of a browser that the account knows
 	ConfirmCode       Kind = "confirm"      // codes tried for an address that is to be confirmed
 	ConfirmMail       Kind = "confirm-mail" // codes sent there
 	DeviceCode        Kind = "device"       // codes of devices tried from an address
@@ -188,8 +189,11 @@ var of = map[Kind]rule{
 	Authenticator:     own,
 	Recovery:          own,
 	EmailCode:         own,
-	OfAddress:         {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
-	DeviceCode:        {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	// A signature cannot be guessed: waits keep a broken browser from having us check many, and
+	// nothing stops the passkey.
+	Passkey:    {free: 5, first: time.Second, longest: 10 * time.Second, memory: addressMemory},
+	OfAddress:  {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
+	DeviceCode: {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	// Each counts, whatever comes of it: a registration is a write, and may have us ask others.
 	Registrations: {free: 50, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},
 	MailOfAddress: {free: 20, first: time.Second, longest: 10 * time.Second, shared: true, memory: addressMemory},

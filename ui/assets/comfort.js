@@ -220,6 +220,7 @@ function told() {
   else addEventListener('load', go);
 }
 
+<<<<<<< HEAD
 // A time is shown in the zone and the form of the reader. What the server wrote is UTC, or
 // the zone of their account; UTC stays to be read in its title.
 function times(page) {
@@ -231,6 +232,19 @@ function times(page) {
     const timeStyle = 'seconds' in element.dataset ? 'medium' : 'short';
     element.textContent = new Intl.DateTimeFormat(own, { dateStyle: 'medium', timeStyle, numberingSystem: 'latn' }).format(at);
   });
+=======
+// The hidden field passkeys of a sign-in's forms says what the browser can do with them:
+// nothing, use those on a phone or a key, or keep them on this device.
+async function canPasskeys(fields) {
+  if (!fields.length || !window.PublicKeyCredential) return;
+  const say = (what) => fields.forEach((field) => { field.value = what; });
+  say('yes');
+  try {
+    if (await PublicKeyCredential.isUserVerifyingPlatformAuthenticatorAvailable()) say('here');
+  } catch {
+    // A browser that does not tell keeps none.
+  }
+>>>>>>> main
 }
 
 // data-send: sends the form by itself.
@@ -244,6 +258,7 @@ document.addEventListener('gatehouse:read', (event) => times(event.detail));
 each('[data-news]', news);
 each('[data-tabs]', onward);
 each('[data-again]', again);
+canPasskeys(document.querySelectorAll('input[type=hidden][name=passkeys]'));
 each('[data-send]', send);
 if (document.querySelector('[data-told]')) told();
 each('[data-judged]', judged);

@@ -47,6 +47,7 @@ function passkey(form) {
   };
   form.hidden = false;
   if (!window.PublicKeyCredential) {
+    form.querySelector('.check')?.remove();
     if (!('second' in form.dataset)) say('unsupported');
     return;
   }

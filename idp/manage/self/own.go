@@ -68,8 +68,9 @@ func (m *Manager) Own(ctx context.Context, s Self) (Own, error) {
 		return Own{}, err
 	}
 	own := Own{UserDetail: detail, Population: population, Local: population.Access.Password && !s.federated()}
-	own.CanAdd = own.Local && canAdd(population, detail.Factors, idp.MethodTOTP)
-	own.CanAddPasskey = own.Local && canAdd(population, detail.Factors, idp.MethodPasskey)
+	have := mfa.EnrolledOf(idp.Enrolment{Factors: detail.Factors}, nil)
+	own.CanAdd = own.Local && mfa.CanHave(population.Policy, have, idp.MethodTOTP)
+	own.CanAddPasskey = own.Local && mfa.CanHave(population.Policy, have, idp.MethodPasskey)
 	own.Codes = own.Local && detail.Recovery != nil && detail.Recovery.SavedAt.IsZero()
 	link, err := m.Store.NewestLink(ctx, idp.EmailLink, user.ID)
 	switch {

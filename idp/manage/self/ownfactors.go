@@ -20,8 +20,7 @@ import (
 )
 
 const (
-	maxAuthenticators = 10
-	maxFactorName     = 40 // characters
+	maxFactorName = 40 // characters
 	// pendingLifetime is how long the set-up of another authenticator may take.
 	pendingLifetime = 15 * time.Minute
 )
@@ -29,13 +28,6 @@ const (
 // ErrLastFactor: without this authenticator the person could not sign in as the policy,
 // an app or the console asks.
 var ErrLastFactor = errors.New("the policy asks for an authenticator")
-
-// canAdd tells whether a person with such factors can have another of a method. Where the
-// policy has none, only those can who had to set one up for an app.
-func canAdd(p idp.Population, have []idp.Factor, m idp.Method) bool {
-	return len(mfa.Possessions(have)) < maxAuthenticators &&
-		(mfa.Of(m).On(p.Policy) || slices.ContainsFunc(have, func(f idp.Factor) bool { return f.Method == m }))
-}
 
 // PendingAuthenticator is an authenticator whose set-up was begun.
 type PendingAuthenticator struct {
@@ -110,20 +102,16 @@ func (m *Manager) enrollable(ctx context.Context, s Self, method idp.Method) (id
 	if err != nil {
 		return user, population, enrolment, err
 	}
-	if !canAdd(population, enrolment.Factors, method) {
-		return user, population, enrolment, fmt.Errorf("%w: no more of %s", authz.ErrForbidden, method)
+	switch mfa.MayAdd(population.Policy, mfa.EnrolledOf(enrolment, nil), method, s.Proofs, idp.Now(), authz.FreshSecondStep) {
+	case mfa.AddNone:
+		err = fmt.Errorf("%w: no more of %s", authz.ErrForbidden, method)
+	case mfa.AddAfterProof:
+		err = fmt.Errorf("%w: add a second step", authz.ErrStepUp)
+	case mfa.AddAnew:
+		err = &authz.StepUpError{What: "set up a second step", Anew: true}
+	case mfa.AddNow:
 	}
-	if len(mfa.Possessions(enrolment.Factors)) > 0 {
-		return user, population, enrolment, m.fresh(ctx, s, "add a second step")
-	}
-	first := mfa.SetUpNow(mfa.Question{
-		Policy: population.Policy, Demand: idp.Demand{MaxAge: idp.NoMaxAge}, Proofs: s.Proofs,
-		Enrolled: mfa.EnrolledOf(enrolment, nil), Now: idp.Now(),
-	})
-	if first.Outcome != mfa.SetUp {
-		return user, population, enrolment, &authz.StepUpError{What: "set up a second step", Anew: true}
-	}
-	return user, population, enrolment, nil
+	return user, population, enrolment, err
 }
 
 // AddAuthenticator stores an authenticator that was begun, once a code of it is right,

@@ -53,7 +53,7 @@ func Mails() map[string]ui.Mail {
 var sections = map[ui.MailKind]string{
 	ui.MailNewBrowser: "/sessions", ui.MailBrowserTrusted: "/sessions", ui.MailReminder: "/second-step", ui.MailPasswordChanged: "/password", ui.MailEmailChanged: "/email",
 	ui.MailFactorEnrolled: "/second-step", ui.MailFactorDisabled: "/second-step", ui.MailFactorEnabled: "/second-step",
-	ui.MailFactorRemoved: "/second-step", ui.MailMFAReset: "/second-step",
+	ui.MailFactorRemoved: "/second-step", ui.MailPasskeyCopied: "/second-step", ui.MailMFAReset: "/second-step",
 	ui.MailRecoveryUsed: "/codes", ui.MailRecoveryGenerated: "/codes", ui.MailRecoveryViewed: "/codes",
 	ui.MailEmailAsked: "/email", ui.MailEmailTaken: "", ui.MailRolesChanged: "", ui.MailAccountEnabled: "", ui.MailIdentityLinked: "",
 	ui.MailIdentityUnlinked: "", ui.MailNoPassword: "", ui.MailAccountExists: "",

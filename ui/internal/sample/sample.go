@@ -145,11 +145,15 @@ func codes() map[string]ui.Page {
 		"code": code, "code-error": wrong,
 		"passkey": ui.Passkey{
 			Frame: frame(), Form: passkeyForm("passkey.use"), Methods: methods("method.use.totp", "method.use.recovery"), LastResort: true,
+			Trust: ui.TrustOffer{Days: 7},
 		},
 		"passkey-refused": ui.Passkey{
 			Frame: support(), Form: passkeyForm("passkey.use"), Alert: ui.MsgPasskeyRefused.With(), Methods: methods("method.use.recovery"),
 		},
-		"passkey-set-up": ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
+		"passkey-offer":      ui.PasskeyOffer{Frame: frame(), Form: offerForm(), LaterAction: "/flow/1/later", Codes: true},
+		"passkey-offer-here": ui.PasskeyOffer{Frame: support(), Form: offerForm(), LaterAction: "/flow/1/later", Another: true},
+		"passkey-offer-late": ui.PasskeyOffer{Frame: frame(), LaterAction: "/flow/1/later"},
+		"passkey-set-up":     ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
 		"recovery-code": ui.RecoveryCode{
 			Frame: frame(), Action: "/flow/1/recovery", CodeError: ui.MsgRecoveryCodeUsed.With(),
 			Methods: methods("method.use.totp", "method.use.email"), LastResort: true,
@@ -169,6 +173,12 @@ func codes() map[string]ui.Page {
 func signInForm() *ui.PasskeyForm {
 	form := passkeyForm(ui.MsgPasskeySignIn)
 	form.Second, form.Suggest = true, true
+	return &form
+}
+
+func offerForm() *ui.PasskeyForm {
+	form := passkeyForm(ui.MsgPasskeyAdd)
+	form.Create = true
 	return &form
 }
 

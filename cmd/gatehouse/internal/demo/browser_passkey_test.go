@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
@@ -36,6 +38,7 @@ func TestBrowserPasskeys(t *testing.T) {
 			passkeyFromSetUpOn(t, h, "contact@customer.example", h.supportPortal())
 			passkeyWithoutPIN(t, h)
 			passkeyDialogs(t, h)
+			passkeyAtTheAccount(t, h)
 		})
 	}
 }
@@ -175,4 +178,73 @@ func passkeyDialogs(t *testing.T, h *house) {
 	b.reads("The window was closed, or nothing happened in time.")
 	b.clicks(`.methods form:has(input[value=recovery]) button`)
 	b.page("recovery-code")
+}
+
+// presses has a person without a mouse press what they tab to.
+func (b *tab) presses(selector string) { b.t.Helper(); b.enters(selector, "", kb.Enter) }
+
+// passkeyAtTheAccount: added, renamed and removed by keyboard alone, and offered after a sign-in.
+func passkeyAtTheAccount(t *testing.T, h *house) {
+	p := h.person(t, "lead@rtx.example")
+	b := h.window(t)
+	k := b.keys(webauthn.VirtualAuthenticatorOptions{HasUserVerification: true, IsUserVerified: true})
+	b.suggests(false)
+	b.visit(h.Issuer + "/account")
+	b.page("signin")
+	b.enters("#email", p.Email, "")
+	b.enters("#password", p.Password, kb.Enter)
+	b.page("choose-method")
+	b.presses(`form:has(input[value=totp]) button`)
+	b.page("enrol")
+	p.key = b.text("#key")
+	b.enters("#code", p.code(t, 0), kb.Enter)
+	b.page("recovery-codes")
+	b.enters("input[name=saved]", " ", "")
+	b.presses("button.primary")
+	b.page("account-overview")
+
+	b.goesTo("/second-step")
+	b.goesTo("/second-step/passkey")
+	b.page("account-passkey")
+	// A dialog that was closed and one that took too long are the same to a page.
+	mustAsk[bool](b, `(() => { navigator.credentials.create = async () => { throw new DOMException("", "NotAllowedError"); }; return true; })()`)
+	b.presses("[data-start]")
+	b.reads("The window was closed, or nothing happened in time.")
+	b.sees(`a[href$="/second-step"]`)
+	b.visit(mustAsk[string](b, "location.href"))
+	b.presses("[data-start]")
+	b.page("account-second-step")
+	b.reads("The passkey is set up.")
+
+	b.goesTo("/second-step/passkey")
+	b.page("account-passkey")
+	b.presses("[data-start]")
+	b.reads("There is a passkey for your account on this device already.")
+	b.goesTo("/second-step")
+	b.page("account-second-step")
+
+	b.presses(`li:last-child a[href$="/rename"]`)
+	b.page("account-rename")
+	b.enters("#name", "Work laptop", kb.Enter)
+	b.page("account-second-step")
+	b.reads("Work laptop")
+	b.presses(`li:last-child a[href$="/remove"]`)
+	b.page("account-ask")
+	b.reads("Work laptop")
+	b.presses("button.danger")
+	b.page("account-second-step")
+	b.reads("The passkey is removed.")
+
+	// Without one, a sign-in ends with the offer of one.
+	cdpCall(b, webauthn.ClearCredentials, webauthn.ClearCredentialsParams{AuthenticatorID: k.id})
+	b.comes(h.agentPortal())
+	b.page("signin")
+	b.givesPassword(p)
+	b.page("code")
+	b.answers(p.code(t, 30*time.Second))
+	b.page("passkey-offer")
+	b.picture("passkey-offer")
+	b.sees("form.later button")
+	b.presses("[data-start]")
+	b.provedByPasskey(h.agentPortal(), "phr[pwd otp user mfa]")
 }
