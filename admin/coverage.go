@@ -31,7 +31,7 @@ func (v *visit) coverage() (list []ui.CoverageRow, err error) {
 		if c.Method != "" {
 			text = ui.MethodKey("console.coverage.", string(c.Method))
 		} else if v.actor.CanDo("Users") {
-			row.NoneURL = v.listURL(c.PopulationID, onlyAlone, "", "")
+			row.NoneURL = peopleList{population: c.PopulationID, filters: []string{onlyAlone}}.url(v)
 		}
 		row.Counts = append(row.Counts, *text.With(c.People))
 	}

@@ -15,9 +15,6 @@ import (
 	"gatehouse/ui"
 )
 
-// onlyInvited stands among the lists of people, and has a page of its own.
-const onlyInvited = "invited"
-
 // invitationsDone is what the pages of invitations may say was done.
 func invitationsDone() []ui.Key {
 	return []ui.Key{"console.done.invited", "console.done.invitation_resent", "console.done.invitation_revoked"}
@@ -71,7 +68,7 @@ func (v *visit) renderInvitations(status int, alert *ui.Message) error {
 	for _, p := range populations {
 		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: v.populationName(p), URL: v.invitationsURL(p.ID, ""), Current: p.ID == current.ID})
 	}
-	page := ui.ConsoleInvitations{Console: frame, Filters: v.filters(current.ID, onlyInvited, ""), InviteURL: v.inviteURL(current.ID)}
+	page := ui.ConsoleInvitations{Console: frame, Filters: v.filters(peopleList{population: current.ID}, current, true), InviteURL: v.inviteURL(current.ID)}
 	if query.After != "" {
 		page.StartURL = v.invitationsURL(current.ID, "")
 	}

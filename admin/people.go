@@ -66,36 +66,72 @@ const (
 	onlyDisabled = "disabled"
 )
 
-// listURL is a page of the list of people; what is empty is left out.
-func (v *visit) listURL(population, filter, search string, after entry.Cursor) string {
-	q := url.Values{"population": {population}}
-	for name, value := range map[string]string{"filter": filter, "q": search, "after": string(after)} {
+// peopleList is what a page of the list of people is asked for.
+type peopleList struct {
+	population string // its id, empty for all
+	filters    []string
+	search     string
+	after      entry.Cursor
+}
+
+// peopleAsked reads it from the address. Where the viewer sees one population alone, it is
+// that one's list.
+func (v *visit) peopleAsked(all []idp.Population, current idp.Population) peopleList {
+	l := peopleList{search: strings.TrimSpace(v.Query("q")), after: entry.Cursor(v.Query("after"))}
+	if v.Query("population") != "" || len(all) == 1 {
+		l.population = current.ID
+	}
+	for _, filter := range v.Request.URL.Query()["filter"] {
+		if filter == onlyAlone || filter == onlyDisabled {
+			l = l.switched(filter, true)
+		}
+	}
+	return l
+}
+
+// switched is the list with a filter on or off, from its beginning.
+func (l peopleList) switched(filter string, on bool) peopleList {
+	l.after = ""
+	l.filters = slices.DeleteFunc(slices.Clone(l.filters), func(f string) bool { return f == filter })
+	if on {
+		l.filters = append(l.filters, filter)
+	}
+	return l
+}
+
+func (l peopleList) has(filter string) bool { return slices.Contains(l.filters, filter) }
+
+func (l peopleList) query() people.UserQuery {
+	q := people.UserQuery{Population: l.population, Prefix: l.search, After: l.after, WithoutSecondStep: l.has(onlyAlone)}
+	if l.has(onlyDisabled) {
+		q.Disabled = new(true)
+	}
+	return q
+}
+
+// url is the list's address; what is empty is left out.
+func (l peopleList) url(v *visit) string {
+	q := url.Values{}
+	for name, value := range map[string]string{"population": l.population, "q": l.search, "after": string(l.after)} {
 		if value != "" {
 			q.Set(name, value)
 		}
 	}
+	if len(l.filters) > 0 {
+		q["filter"] = l.filters
+	}
 	return v.path("/people?" + q.Encode())
 }
 
-// people lists those of a population.
+// people lists those of a population, or of all that the viewer sees.
 func (v *visit) people() error {
 	ctx := v.Request.Context()
 	populations, current, err := v.shown()
 	if err != nil {
 		return err
 	}
-	search, filter := strings.TrimSpace(v.Query("q")), v.Query("filter")
-	query := people.UserQuery{Population: current.ID, Prefix: search, After: entry.Cursor(v.Query("after"))}
-	switch filter {
-	case onlyAlone:
-		query.WithoutSecondStep = true
-	case onlyDisabled:
-		disabled := true
-		query.Disabled = &disabled
-	default:
-		filter = ""
-	}
-	list, next, err := v.console.Manage.People.Users(ctx, v.actor, query)
+	asked := v.peopleAsked(populations, current)
+	list, next, err := v.console.Manage.People.Users(ctx, v.actor, asked.query())
 	if err != nil {
 		return badPage(err)
 	}
@@ -103,20 +139,18 @@ func (v *visit) people() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range populations {
-		frame.Tabs = append(frame.Tabs, ui.NavItem{Label: v.populationName(p), URL: v.listURL(p.ID, "", "", ""), Current: p.ID == current.ID})
-	}
 	page := ui.ConsolePeople{
-		Console: frame, Action: v.path("/people"), Population: current.ID, Filter: filter, Search: search,
-		Filters: v.filters(current.ID, filter, search),
+		Console: frame, Action: v.path("/people"), Population: asked.population, On: asked.filters, Search: asked.search,
+		Filters: v.filters(asked, current, false),
 	}
-	if query.After != "" {
-		page.StartURL = v.listURL(current.ID, filter, search, "")
+	page.Tabs = v.peopleTabs(asked, populations)
+	if asked.after != "" {
+		page.StartURL = asked.from("").url(v)
 	}
 	if next != "" {
-		page.NextURL = v.listURL(current.ID, filter, search, next)
+		page.NextURL = asked.from(next).url(v)
 	}
-	if filter == onlyAlone && len(list) > 0 {
+	if asked.population != "" && asked.has(onlyAlone) && len(list) > 0 {
 		page.ExportURL = v.path("/people/export?population=" + url.QueryEscape(current.ID))
 		page.RemindURL = v.remindURL(current)
 	}
@@ -124,30 +158,64 @@ func (v *visit) people() error {
 		page.AddURL = v.path("/people/new?population=" + url.QueryEscape(current.ID))
 	}
 	page.InviteURL = v.inviteURL(current.ID)
-	page.People, err = v.personRows(list, filter == onlyAlone)
+	page.People, err = v.personRows(list, asked, populations)
 	if err != nil {
 		return err
 	}
 	return v.render(http.StatusOK, page)
 }
 
-func (v *visit) filters(population, current, search string) []ui.NavItem {
-	item := func(label ui.Key, filter string) ui.NavItem {
-		return ui.NavItem{Label: v.text(label), URL: v.listURL(population, filter, search, ""), Current: filter == current}
+// from is the list from a place on.
+func (l peopleList) from(after entry.Cursor) peopleList {
+	l.after = after
+	return l
+}
+
+// peopleTabs are the populations, and all of them first. The search stays, the place in the
+// list does not.
+func (v *visit) peopleTabs(asked peopleList, populations []idp.Population) []ui.NavItem {
+	tab := func(label, population string) ui.NavItem {
+		l := asked.from("")
+		l.population = population
+		return ui.NavItem{Label: label, URL: l.url(v), Current: population == asked.population}
 	}
-	list := []ui.NavItem{
-		item("console.people.filter_all", ""), item("console.people.filter_alone", onlyAlone),
-		item("console.people.filter_disabled", onlyDisabled),
+	var tabs []ui.NavItem
+	if len(populations) > 1 {
+		tabs = append(tabs, tab(v.text("console.people.all_groups"), ""))
+	}
+	for _, p := range populations {
+		tabs = append(tabs, tab(v.populationName(p), p.ID))
+	}
+	return tabs
+}
+
+// filters may be on together; the invitations of a population, or of current, are a list of
+// their own.
+func (v *visit) filters(asked peopleList, current idp.Population, invited bool) []ui.NavItem {
+	everybody := asked.switched(onlyAlone, false).switched(onlyDisabled, false)
+	list := []ui.NavItem{{Label: v.text("console.people.filter_all"), URL: everybody.url(v), Current: len(asked.filters) == 0 && !invited}}
+	for _, f := range []struct {
+		label  ui.Key
+		filter string
+	}{{"console.people.filter_alone", onlyAlone}, {"console.people.filter_disabled", onlyDisabled}} {
+		on := asked.has(f.filter)
+		list = append(list, ui.NavItem{Label: v.text(f.label), URL: asked.switched(f.filter, !on).url(v), Current: on})
 	}
 	if v.actor.CanDo("Invitations") {
-		list = append(list, ui.NavItem{
-			Label: v.text("console.people.filter_invited"), URL: v.invitationsURL(population, ""), Current: current == onlyInvited,
-		})
+		list = append(list, ui.NavItem{Label: v.text("console.people.filter_invited"), URL: v.invitationsURL(current.ID, ""), Current: invited})
 	}
 	return list
 }
 
-func (v *visit) personRows(list []people.UserEntry, alone bool) ([]ui.PersonRow, error) {
+// personRows are the rows of the list. Where it has people of several populations, each row
+// names its own.
+func (v *visit) personRows(list []people.UserEntry, asked peopleList, populations []idp.Population) ([]ui.PersonRow, error) {
+	groups := map[string]string{}
+	if asked.population == "" {
+		for _, p := range populations {
+			groups[p.ID] = v.populationName(p)
+		}
+	}
 	roles, err := v.console.Manage.Roles.Roles(v.Request.Context(), v.actor)
 	if err != nil {
 		return nil, err
@@ -159,8 +227,8 @@ func (v *visit) personRows(list []people.UserEntry, alone bool) ([]ui.PersonRow,
 	rows := make([]ui.PersonRow, len(list))
 	for i, e := range list {
 		rows[i] = ui.PersonRow{
-			Name: e.Name, Email: e.Email, URL: v.path("/people/" + e.ID), Authenticator: e.Authenticator, Alone: alone,
-			Disabled: e.Disabled, LastSignInAt: e.LastSignInAt,
+			Name: e.Name, Email: e.Email, URL: v.path("/people/" + e.ID), Group: groups[e.PopulationID],
+			Authenticator: e.Authenticator, Alone: asked.has(onlyAlone), Disabled: e.Disabled, LastSignInAt: e.LastSignInAt,
 		}
 		for _, id := range e.Roles {
 			rows[i].Roles = append(rows[i].Roles, names[id])

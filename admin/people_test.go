@@ -61,6 +61,14 @@ func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
 			want(t, found, http.StatusOK, "People", "Zoë Beispiel-Muster")
 			lacks(t, found, "other@customer.example")
 		}
+		for _, q := range []string{"customer.example", "EISPIEL-must", "uste"} {
+			everywhere := h.page(b, "/people?q="+url.QueryEscape(q))
+			want(t, everywhere, http.StatusOK, "People", "Zoë Beispiel-Muster", "Contacts")
+			lacks(t, everywhere, "admin@rtx.example</small>")
+		}
+		both := h.page(b, "/people?filter=disabled&filter=alone&filter=invented")
+		want(t, both, http.StatusOK, "People", "other@customer.example")
+		lacks(t, both, "Zoë Beispiel-Muster", "invented")
 		found := h.page(b, "/people?population=contacts&filter=disabled")
 		want(t, found, http.StatusOK, "People", "other@customer.example")
 		lacks(t, found, "Zoë Beispiel-Muster")

@@ -55,7 +55,7 @@ func (v *visit) person() error {
 // the page of the person to that.
 func (v *visit) personFrame(d people.UserDetail, below bool) (ui.Console, error) {
 	frame, err := v.frame(v.Request.Context(), "/people")
-	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.people"), URL: v.listURL(d.PopulationID, "", "", "")}}
+	frame.Crumbs = []ui.Link{{Label: v.text("console.nav.people"), URL: peopleList{population: d.PopulationID}.url(v)}}
 	if below {
 		frame.Crumbs = append(frame.Crumbs, ui.Link{Label: displayName(d), URL: v.path("/people/" + d.ID)})
 	}

@@ -9,13 +9,13 @@ type Tick struct {
 	Fixed              bool // shown, and not the viewer's to change
 }
 
-// ConsolePeople lists people of a population. Fields of its GET form: population,
-// filter, q.
+// ConsolePeople lists people of a population, or of all. Fields of its GET form: population,
+// filter, which may come several times, q.
 type ConsolePeople struct {
 	Console
 	Action     string
-	Population string // its id
-	Filter     string
+	Population string // its id, empty for all
+	On         []string
 	Search     string
 	Filters    []NavItem
 	People     []PersonRow
@@ -30,6 +30,7 @@ type ConsolePeople struct {
 // PersonRow is a person in the list.
 type PersonRow struct {
 	Name, Email, URL string
+	Group            string // its name, empty where all are of one
 	Roles            []string
 	Authenticator    bool
 	Alone            bool // no second step at all

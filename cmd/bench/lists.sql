@@ -43,18 +43,13 @@ ANALYZE names; ANALYZE apps;
 
 -- part people
 
-INSERT INTO users (id, population_id, email, email_key, name, locale, password_hash, disabled, created_at, updated_at, version, second_step, indexed)
-	SELECT user_id(i), user_population(i), email, convert_to(email, 'UTF8'), name, 'en', '', dice(i, 2) < 0.01, user_at(i), user_at(i), 1, dice(i, 3) < 0.7, TRUE
+INSERT INTO users (id, population_id, email, email_key, name, locale, password_hash, disabled, created_at, updated_at, version, second_step, indexed, words)
+	SELECT user_id(i), user_population(i), email, convert_to(email, 'UTF8'), name, 'en', '', dice(i, 2) < 0.01, user_at(i), user_at(i), 1, dice(i, 3) < 0.7, TRUE, 2
 	FROM (SELECT i, initcap(f.word) || ' ' || initcap(l.word) || CASE WHEN dice(i, 4) < 0.02 THEN '-' || initcap(m.word) ELSE '' END AS name,
 			f.word || '.' || l.word || i || '@' || d.word || '.example' AS email
 		FROM generate_series(1, {users}) AS i
 		JOIN names f ON f.k = pick(i, 5, {words} / 10) JOIN names l ON l.k = pick(i, 6, {words})
 		JOIN names m ON m.k = pick(i, 7, {words}) JOIN names d ON d.k = pick(i, 8, 500)) AS people;
-INSERT INTO user_words (user_id, word, population_id)
-	SELECT id, email_key, population_id FROM users UNION ALL
-	SELECT DISTINCT u.id, convert_to(w, 'UTF8'), u.population_id FROM users u, regexp_split_to_table(lower(u.name), ' ') AS w WHERE u.name NOT LIKE '%-%' UNION ALL
-	SELECT DISTINCT u.id, convert_to(w, 'UTF8'), u.population_id FROM users u, unnest(string_to_array(lower(u.name), ' ') || regexp_split_to_array(lower(u.name), '[ -]')) AS w
-		WHERE u.name LIKE '%-%';
 INSERT INTO factors (id, user_id, method, name, secret, last_step, created_at, last_used_at)
 	SELECT user_id(i), user_id(i), CASE WHEN dice(i, 9) < 0.8 THEN 'totp' ELSE 'email' END, 'Agent portal', '\x00', 0, user_at(i), user_at(i)
 	FROM generate_series(1, {users}) AS i WHERE dice(i, 3) < 0.7;

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gatehouse/idp"
@@ -48,7 +49,7 @@ func (b *listBench) peopleRows() []listRow {
 	}
 }
 
-// searchRows are searches by the beginning of an address or a name.
+// searchRows are searches by the beginning of an address or a name, or within one.
 func (b *listBench) searchRows() []listRow {
 	prefix := func(name string, of func(p samplePerson) string) listRow {
 		return b.users("search: "+name, func(p samplePerson) people.UserQuery { return people.UserQuery{Prefix: of(p)} })
@@ -68,6 +69,10 @@ func (b *listBench) searchRows() []listRow {
 		prefix("a whole name", func(p samplePerson) string { return p.First + " " + p.Last }),
 		prefix("first name and a letter", func(p samplePerson) string { return p.First + " " + p.Last[:1] }),
 		prefix("two letters", func(p samplePerson) string { return p.First[:1] + " " + p.Last[:1] }),
+		prefix("within a name, 3 letters", func(p samplePerson) string { return p.Last[1:4] }),
+		prefix("within a name, 5 letters", func(p samplePerson) string { return p.Last[1:] }),
+		prefix("a domain", func(p samplePerson) string { _, domain, _ := strings.Cut(p.Email, "@"); return domain }),
+		with("within a name, disabled", people.UserQuery{Disabled: new(true)}, func(p samplePerson) string { return p.Last[1:4] }),
 		prefix("nobody's name", func(p samplePerson) string { return p.First + "x" }),
 		b.users("search: 3 letters, anywhere in what is found", func(p samplePerson) people.UserQuery {
 			return people.UserQuery{Prefix: p.Last[:3], After: after("people", p.ID, []byte(p.Last), time.Time{})}

@@ -64,18 +64,18 @@ func certified(t *testing.T, folder string) (certificate, key string) {
 	return certificate, key
 }
 
-// One machine, no proxy: https from the first byte, HTTP/2, and the numbers say when the
-// certificate ends.
+// One machine, no proxy: https from the first byte, HTTP/2, at the console's own address too,
+// and the numbers say when the certificate ends.
 func TestServeSpeaksTLSByItself(t *testing.T) {
 	t.Parallel()
 	binary, err := program()
 	idptest.Must(t, err)
 	folder := idptest.Folder(t)
 	certificate, key := certified(t, folder)
-	address, metrics := freeAddress(t), freeAddress(t)
+	address, console, metrics := freeAddress(t), freeAddress(t), freeAddress(t)
 	issuer := "https://localhost:" + strings.Split(address, ":")[1]
-	cmd := exec.Command(binary, "--log-level", "error", "serve", "--issuer", issuer, "--listen", address, "--metrics-listen", metrics,
-		"--data", folder, "--tls-cert", certificate, "--tls-key", key, "--drain", "0")
+	cmd := exec.Command(binary, "--log-level", "error", "serve", "--issuer", issuer, "--listen", address, "--console-listen", console,
+		"--metrics-listen", metrics, "--data", folder, "--tls-cert", certificate, "--tls-key", key, "--drain", "0")
 	idptest.Must(t, cmd.Start())
 	defer func() {
 		_ = cmd.Process.Kill()
@@ -98,6 +98,14 @@ func TestServeSpeaksTLSByItself(t *testing.T) {
 	_ = res.Body.Close()
 	if res.StatusCode != http.StatusOK || res.ProtoMajor != 2 || res.Header.Get("Strict-Transport-Security") != "max-age=31536000" {
 		t.Errorf("%s %s %v", res.Proto, res.Status, res.Header)
+	}
+	for at, want := range map[string]int{console: http.StatusUnauthorized, address: http.StatusNotFound} {
+		res, err := http.Get("https://localhost:" + strings.Split(at, ":")[1] + "/admin/api/v1/users")
+		idptest.Must(t, err)
+		_ = res.Body.Close()
+		if res.StatusCode != want || res.ProtoMajor != 2 {
+			t.Errorf("the API on %s: %s %s, want %d", at, res.Proto, res.Status, want)
+		}
 	}
 	res, err = http.Get("http://" + metrics + "/metrics")
 	idptest.Must(t, err)

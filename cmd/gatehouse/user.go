@@ -50,7 +50,7 @@ type userList struct {
 	listing
 
 	Population        string `help:"Only of this population." json:"population,omitempty"`
-	Prefix            string `help:"What the address or words of the name begin with." json:"prefix,omitempty"`
+	Prefix            string `help:"What the address, its domain or words of the name begin with, or three letters within a name." json:"prefix,omitempty"`
 	Subject           string `help:"Only the person whom apps know by this pairwise subject." json:"subject,omitempty"`
 	Role              string `help:"Only holders of this role." json:"role,omitempty"`
 	WithoutSecondStep bool   `help:"Only people who have set up no second factor." json:"without_second_step,omitempty"`

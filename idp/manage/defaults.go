@@ -11,10 +11,9 @@ import (
 )
 
 // EnsureDefaults makes the populations and system roles that every installation
-// has. What exists stays as it is, but system roles get the permissions of today,
-// and people who cannot be searched yet become so.
+// has. What exists stays as it is, but system roles get the permissions of today.
 func (m *Manager) EnsureDefaults(ctx context.Context) error {
-	err := m.Store.Do(ctx, func(ctx context.Context) error {
+	return m.Store.Do(ctx, func(ctx context.Context) error {
 		for _, p := range BuiltInPopulations() {
 			created, err := m.Store.CreatePopulation(ctx, p, idp.Now())
 			if err != nil {
@@ -36,22 +35,11 @@ func (m *Manager) EnsureDefaults(ctx context.Context) error {
 		}
 		return nil
 	})
-	// People whom another program added, or an older version, cannot be searched yet.
-	for err == nil {
-		var n int
-		if n, err = m.Store.IndexUsers(ctx, indexBatch); n < indexBatch {
-			break
-		}
-	}
-	return err
 }
 
 // DefaultAuditRetention is how long a database that is new keeps audit events, unless
 // the configuration says otherwise. An earlier one keeps them until that says so.
 const DefaultAuditRetention = 400 * 24 * time.Hour
-
-// indexBatch is how many people are made searchable in one transaction.
-const indexBatch = 500
 
 // BuiltInPopulations are agents and contacts. Contacts stay signed in for longer.
 func BuiltInPopulations() []idp.Population {

@@ -51,13 +51,14 @@ func emails(list []people.UserEntry) []string {
 	return texts
 }
 
-func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
+func TestPeopleAreFoundByAnyPartOfAName(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
 		o.named(t, idp.Agents, "maya@rtx.example", "Maya Rodríguez")
 		o.named(t, idp.Agents, "z.zoe@rtx.example", "Zoë O'Brien")
 		o.named(t, idp.Contacts, "maya@customer.example", "Maya Müller-Straße")
 		o.named(t, idp.Contacts, "li@customer.example", "李 雷")
+		o.named(t, idp.Contacts, "taro@sub.deep.example", "山田太郎")
 		o.named(t, idp.Contacts, "maria@customer.example", "Maria Maya Marianne")
 		for prefix, want := range map[string]string{
 			"maya":                          "maria@customer.example maya@customer.example maya@rtx.example",
@@ -82,8 +83,22 @@ func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
 			"李":                             "li@customer.example",
 			"雷":                             "li@customer.example",
 			"maria mar":                     "maria@customer.example",
-			"aya":                           "",
-			"rtx":                           "",
+			"aya":                           "maria@customer.example maya@customer.example maya@rtx.example",
+			"aya rigu":                      "maya@rtx.example",
+			"rigu aya":                      "maya@rtx.example",
+			"ya":                            "",
+			"aria":                          "maria@customer.example",
+			"aya@rtx":                       "",
+			"rtx":                           "maya@rtx.example z.zoe@rtx.example",
+			"@RTX.example":                  "maya@rtx.example z.zoe@rtx.example",
+			"zoe@rtx":                       "z.zoe@rtx.example",
+			"tx.example":                    "",
+			"deep.example":                  "taro@sub.deep.example",
+			"example":                       "",
+			"太":                             "taro@sub.deep.example",
+			"田太":                            "taro@sub.deep.example",
+			"太郎 taro":                       "taro@sub.deep.example",
+			"田山":                            "",
 			"maya zoe":                      "",
 			"maya%":                         "",
 			"_aya":                          "",
@@ -102,11 +117,27 @@ func TestPeopleAreFoundByTheBeginningOfAWord(t *testing.T) {
 				t.Errorf("%q finds %v, want %v", prefix, got, want)
 			}
 		}
+		o.named(t, idp.Contacts, "jo@customer.example", "Johanna Hann")
+		o.named(t, idp.Contacts, "hanna@customer.example", "Hanna")
+		for limit := 1; limit < 4; limit++ {
+			list := emails(all(t, o, people.UserQuery{Prefix: "hann", Limit: limit}, func() {}))
+			if want := []string{"jo@customer.example", "hanna@customer.example"}; !slices.Equal(list, want) {
+				t.Errorf("by %d: %v, want %v", limit, list, want)
+			}
+			list = emails(all(t, o, people.UserQuery{Prefix: "anna", Limit: limit}, func() {}))
+			if want := []string{"hanna@customer.example", "jo@customer.example"}; !sameEmails(list, want) {
+				t.Errorf("by %d: %v, want %v", limit, list, want)
+			}
+		}
 		if list := all(t, o, people.UserQuery{Prefix: "maya", Population: idp.Agents, Limit: 1}, func() {}); len(list) != 1 {
 			t.Errorf("among agents: %v", emails(list))
 		}
 		expectField(t, "10 kB", third(o.People.Users(t.Context(), everything(), people.UserQuery{Prefix: strings.Repeat("m", 10_000)})), "prefix")
 	})
+}
+
+func sameEmails(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 func TestHostileQueriesFindNothingAndBreakNothing(t *testing.T) {
@@ -166,6 +197,8 @@ func TestPagesOfPeopleAreCompleteWhileOthersCome(t *testing.T) {
 			{Limit: 5, Population: idp.Agents},
 			{Limit: 4, Prefix: "an"},
 			{Limit: 4, Prefix: "an anna", Population: idp.Agents},
+			{Limit: 4, Prefix: "nna"},
+			{Limit: 3, Prefix: "ders"},
 			{Limit: 5, WithoutSecondStep: true},
 		} {
 			list := all(t, o, q, func() {
@@ -283,13 +316,13 @@ func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
 		for range 3 {
 			o.person(t, idp.Agents)
 		}
-		o.exec(t, "UPDATE users SET indexed = FALSE")
+		o.exec(t, "UPDATE users SET words = 0")
 		o.exec(t, "DELETE FROM user_words")
 		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 0 {
 			t.Fatalf("found %v", emails(list))
 		}
 		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
-		for _, err := range idptest.Race(4, func(i int) error { return managers[i%2].EnsureDefaults(t.Context()) }) {
+		for _, err := range idptest.Race(4, func(i int) error { return managers[i%2].People.IndexPeople(t.Context()) }) {
 			idptest.Must(t, err)
 		}
 		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 3 {

@@ -35,6 +35,7 @@ func (s *Server) Work(ctx context.Context) {
 		}},
 		{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
 		{Name: "remind people of the second step", Every: remindEvery, Run: s.Manage.Populations.Remind},
+		{Name: "make people searchable", Every: time.Minute, Run: s.Manage.People.IndexPeople},
 		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err

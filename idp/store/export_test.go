@@ -120,7 +120,17 @@ func Unavailable(err error) error {
 // read whole tables or collect rows out of order.
 func ExplainPeople(t *testing.T, s *Store, q PeopleQuery) string {
 	t.Helper()
-	text, args := s.peopleSQL(q)
+	text, args := q.listSQL()
+	if len(q.Words) > 0 {
+		text, args = q.searchSQL(q.Words[0])
+	}
+	return explain(t, s, text, args)
+}
+
+// ExplainWithin does it for those who have a searched word within one of theirs.
+func ExplainWithin(t *testing.T, s *Store, q PeopleQuery) string {
+	t.Helper()
+	text, args := q.searchSQL(idp.Within(q.Words[0]))
 	return explain(t, s, text, args)
 }
 

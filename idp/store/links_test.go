@@ -20,7 +20,7 @@ func TestAddressesAreFoldedAgain(t *testing.T) {
 		for _, u := range []idp.User{ascii, other} {
 			idptest.Must(t, db.CreateUser(t.Context(), u))
 			// As an earlier program kept it.
-			_, err := db.SQL().ExecContext(t.Context(), "UPDATE users SET email_key = CAST('"+u.Email[:2]+"bücher.example' AS "+bytesOf(db)+"), indexed = FALSE WHERE id = '"+u.ID+"'")
+			_, err := db.SQL().ExecContext(t.Context(), "UPDATE users SET email_key = CAST('"+u.Email[:2]+"bücher.example' AS "+bytesOf(db)+"), words = 0 WHERE id = '"+u.ID+"'")
 			idptest.Must(t, err)
 		}
 		idptest.Must(t, db.CreateUser(t.Context(), letters))

@@ -19,7 +19,8 @@ import (
 type PeopleQuery struct {
 	Population    string
 	NotPopulation string
-	// Words are beginnings of words that each person has, folded by idp.QueryWords.
+	// Words are beginnings of words that each person has, or parts within these, folded by
+	// idp.QueryWords.
 	Words             [][]byte
 	Role              string
 	WithoutSecondStep bool
@@ -66,15 +67,35 @@ type oneValue []byte
 // Value implements driver.Valuer.
 func (v oneValue) Value() (driver.Value, error) { return []byte(v), nil }
 
-// People reads a page of people: in the order of the word that was found, or else of their
-// ids. No person comes twice, and each page costs what its rows cost, however many people
-// there are; a search for several words goes by the rarest.
+// People reads a page of people: in the order of the word that was found, those whose word
+// begins so before those who have it within one; or else in the order of their ids. No
+// person comes twice, and each page costs what its rows cost, however many people there are;
+// a search for several words goes by the rarest.
 func (s *Store) People(ctx context.Context, q PeopleQuery) ([]PersonRow, error) {
-	var err error
-	if q.Words, err = s.rarestFirst(ctx, q); err != nil {
+	if len(q.Words) == 0 {
+		text, args := q.listSQL()
+		return s.personRows(ctx, text, args)
+	}
+	words, err := s.rarestFirst(ctx, q)
+	if err != nil {
 		return nil, err
 	}
-	text, args := s.peopleSQL(q)
+	q.Words = words
+	var list []PersonRow
+	if _, within := idp.BeginsWithin(q.AfterWord); !within {
+		text, args := q.searchSQL(q.Words[0])
+		if list, err = s.personRows(ctx, text, args); err != nil || len(list) == q.Limit {
+			return list, err
+		}
+		q.AfterWord, q.AfterID = nil, ""
+	}
+	q.Limit -= len(list)
+	text, args := q.searchSQL(idp.Within(q.Words[0]))
+	more, err := s.personRows(ctx, text, args)
+	return append(list, more...), err
+}
+
+func (s *Store) personRows(ctx context.Context, text string, args []any) ([]PersonRow, error) {
 	var rows []struct {
 		User userRow `gorm:"embedded;embeddedPrefix:u_"`
 		Word []byte
@@ -89,10 +110,8 @@ func (s *Store) People(ctx context.Context, q PeopleQuery) ([]PersonRow, error) 
 	return list, nil
 }
 
-func (s *Store) peopleSQL(q PeopleQuery) (string, []any) {
-	if len(q.Words) > 0 {
-		return q.searchSQL()
-	}
+// listSQL lists without a search.
+func (q PeopleQuery) listSQL() (string, []any) {
 	var c conditions
 	from, id := "users u", "u.id"
 	if q.Role != "" {
@@ -134,13 +153,13 @@ func (q PeopleQuery) state(users string) string {
 	return strings.Join(parts, " AND ")
 }
 
-// searchSQL finds the words of a page before it reads a row of users: many words are
-// passed over, those of people who were found by another before, and of people in
-// another state, whom the small indexes know.
-func (q PeopleQuery) searchSQL() (string, []any) {
+// searchSQL goes along the words that begin so. It finds the words of a page before it reads
+// a row of users: many words are passed over, those of people who were found by another
+// before, and of people in another state, whom the small indexes know.
+func (q PeopleQuery) searchSQL(from []byte) (string, []any) {
 	var c conditions
 	q.addPopulations(&c, "k.population_id")
-	q.addWords(&c)
+	q.addWords(&c, from)
 	if q.Role != "" {
 		c.add("EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = k.user_id AND r.role_id = ?)", q.Role)
 	}
@@ -153,10 +172,9 @@ func (q PeopleQuery) searchSQL() (string, []any) {
 	return text, append(c.args, q.Limit)
 }
 
-// addWords asks for the words of a search, and goes along the first one. A person
-// with several words that match counts at the first of them.
-func (q PeopleQuery) addWords(c *conditions) {
-	from := q.Words[0]
+// addWords asks for the words of a search, and goes along those that begin with from. A
+// person with several words that match counts at the first of them.
+func (q PeopleQuery) addWords(c *conditions, from []byte) {
 	if q.ID != "" {
 		c.add("k.user_id = ?", q.ID)
 	}
@@ -167,6 +185,9 @@ func (q PeopleQuery) addWords(c *conditions) {
 	}
 	c.add("k.word < ?", wordEnd(from))
 	c.add("NOT EXISTS (SELECT 1 FROM user_words e WHERE e.user_id = k.user_id AND e.word >= ? AND e.word < k.word)", from)
+	if part, within := idp.BeginsWithin(from); within {
+		c.add("NOT EXISTS (SELECT 1 FROM user_words b WHERE b.user_id = k.user_id AND b.word >= ? AND b.word < ?)", part, wordEnd(part))
+	}
 	for _, w := range q.Words[1:] {
 		word := "w.word"
 		if len(w) > 2 {
@@ -174,7 +195,9 @@ func (q PeopleQuery) addWords(c *conditions) {
 			// these, of anybody: it is to look at those of one person.
 			word = "COALESCE(w.word, '')"
 		}
-		c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND "+word+" >= ? AND "+word+" < ?)", w, wordEnd(w))
+		part := idp.Within(w)
+		c.add("EXISTS (SELECT 1 FROM user_words w WHERE w.user_id = k.user_id AND ("+word+" >= ? AND "+word+" < ? OR "+word+" >= ? AND "+word+" < ?))",
+			w, wordEnd(w), part, wordEnd(part))
 	}
 }
 
@@ -193,17 +216,17 @@ func (s *Store) rarestFirst(ctx context.Context, q PeopleQuery) ([][]byte, error
 			kept = append(kept, w)
 		}
 	}
-	first := slices.IndexFunc(kept, func(w []byte) bool { return bytes.HasPrefix(q.AfterWord, w) })
+	after := q.AfterWord
+	if part, within := idp.BeginsWithin(after); within {
+		after = part
+	}
+	first := slices.IndexFunc(kept, func(w []byte) bool { return bytes.HasPrefix(after, w) })
 	if len(kept) > 1 && q.AfterID == "" {
-		fewest := int64(searchCount + 1)
+		fewest := int64(2*searchCount + 1)
 		for i, w := range kept {
-			var c conditions
-			q.addPopulations(&c, "population_id")
-			c.add("word >= ? AND word < ?", w, wordEnd(w))
-			var n int64
-			err := s.reader(ctx).Raw("SELECT COUNT(*) FROM (SELECT 1 FROM user_words"+c.where()+" LIMIT ?) AS words", append(c.args, searchCount)...).Scan(&n).Error
+			n, err := s.countWords(ctx, q, w)
 			if err != nil {
-				return nil, found(err, "people")
+				return nil, err
 			}
 			if n < fewest {
 				first, fewest = i, n
@@ -214,6 +237,22 @@ func (s *Store) rarestFirst(ctx context.Context, q PeopleQuery) ([][]byte, error
 		kept[0], kept[first] = kept[first], kept[0]
 	}
 	return kept, nil
+}
+
+// countWords counts the words that begin so or have such a part, up to searchCount of each.
+func (s *Store) countWords(ctx context.Context, q PeopleQuery, word []byte) (n int64, err error) {
+	for _, from := range [][]byte{word, idp.Within(word)} {
+		var c conditions
+		q.addPopulations(&c, "population_id")
+		c.add("word >= ? AND word < ?", from, wordEnd(from))
+		var some int64
+		err := s.reader(ctx).Raw("SELECT COUNT(*) FROM (SELECT 1 FROM user_words"+c.where()+" LIMIT ?) AS words", append(c.args, searchCount)...).Scan(&some).Error
+		if err != nil {
+			return 0, found(err, "people")
+		}
+		n += some
+	}
+	return n, nil
 }
 
 // PersonFacts is what a list says about a person beside their row.
@@ -280,7 +319,7 @@ func (s *Store) SaveUser(ctx context.Context, version int64, u idp.User) error {
 				"disabled": u.Disabled,
 				// A code that came back since the user was read has proved the address that stays.
 				"email_verified": gorm.Expr("(? OR email_verified AND email = ?)", u.EmailVerified, u.Email),
-				"updated_at":     u.UpdatedAt, "version": version + 1, "indexed": true,
+				"updated_at":     u.UpdatedAt, "version": version + 1, "indexed": true, "words": wordsForm,
 			}))
 		if err := once(r, "user", idp.ErrConflict); err != nil {
 			return err
@@ -303,7 +342,7 @@ func (s *Store) AnonymiseUser(ctx context.Context, id, email string, at time.Tim
 		r := s.writer(ctx).Model(&userRow{}).Where("id = ?", id).UpdateColumns(profileRow{}.columns(map[string]any{
 			"email": email, "email_key": idp.EmailKey(email), "name": "", "department": "", "locale": "", "password_hash": "",
 			"disabled": true, "email_verified": false, "password_by_mail_at": nil,
-			"updated_at": at, "version": increment(), "indexed": true,
+			"updated_at": at, "version": increment(), "indexed": true, "words": wordsForm,
 		}))
 		if err := once(r, "user", idp.ErrNotFound); err != nil {
 			return err

@@ -12,12 +12,13 @@ import (
 
 // crowd is 20,000 people, as many sessions and events, written by the database.
 const crowd = `
-INSERT INTO users (id, population_id, email, email_key, name, locale, password_hash, disabled, created_at, updated_at, version, second_step, indexed)
+INSERT INTO users (id, population_id, email, email_key, name, locale, password_hash, disabled, created_at, updated_at, version, second_step, words)
 	SELECT lpad(i::text, 8, '0'), CASE WHEN i % 100 = 0 THEN 'agents' ELSE 'contacts' END, 'p' || i || '@rtx.example', convert_to('p' || i || '@rtx.example', 'UTF8'),
-		'Ada Nr' || i, '', '', i % 1000 = 0, now(), now(), 1, i % 7 <> 0, TRUE FROM generate_series(1, 20000) AS i;
+		'Ada Nr' || i, '', '', i % 1000 = 0, now(), now(), 1, i % 7 <> 0, 2 FROM generate_series(1, 20000) AS i;
 INSERT INTO user_words (user_id, word, population_id)
 	SELECT id, email_key, population_id FROM users WHERE id < '1' UNION ALL
 	SELECT id, 'ada'::bytea, population_id FROM users WHERE id < '1' UNION ALL
+	SELECT id, '\xfe6461'::bytea, population_id FROM users WHERE id < '1' UNION ALL
 	SELECT id, convert_to('nr' || id, 'UTF8'), population_id FROM users WHERE id < '1';
 INSERT INTO user_roles (user_id, role_id) SELECT id, 'helper' FROM users WHERE id LIKE '%00';
 INSERT INTO sessions (id, token_hash, browser_hash, user_id, population_id, policy_version, proofs, address, user_agent, created_at, last_seen_at, expires_at)
@@ -50,6 +51,7 @@ func TestListsGoAlongAnIndex(t *testing.T) {
 		}
 		now := idp.Now()
 		people := func(q store.PeopleQuery) string { q.Limit = 51; return store.ExplainPeople(t, db.Store, q) }
+		within := func(q store.PeopleQuery) string { q.Limit = 51; return store.ExplainWithin(t, db.Store, q) }
 		audit := func(q store.AuditQuery) string { q.Limit = 51; return store.ExplainAudit(t, db.Store, q) }
 		sessions := func(q store.SessionQuery) string { q.Limit = 51; return store.ExplainSessions(t, db.Store, q) }
 		agents := idptest.Population(idp.Agents)
@@ -67,6 +69,9 @@ func TestListsGoAlongAnIndex(t *testing.T) {
 			"by name, next page":       {people(store.PeopleQuery{Words: words("ada"), AfterWord: []byte("ada"), AfterID: "00000500"}), "user_words_word"},
 			"by name, one population":  {people(store.PeopleQuery{Words: words("ada"), Population: idp.Agents}), "user_words_population"},
 			"by two words":             {people(store.PeopleQuery{Words: words("ada", "nr0000001")}), "user_words_word"},
+			"within a name":            {within(store.PeopleQuery{Words: words("da")}), "user_words_word"},
+			"within, next page":        {within(store.PeopleQuery{Words: words("da"), AfterWord: idp.Within([]byte("da")), AfterID: "00000500"}), "user_words_word"},
+			"within, one population":   {within(store.PeopleQuery{Words: words("da"), Population: idp.Agents}), "user_words_population"},
 			"audit":                    {audit(store.AuditQuery{}), "audit_events_at"},
 			"audit, next page":         {audit(store.AuditQuery{BeforeAt: now, BeforeID: "7"}), "audit_events_at"},
 			"audit of a time":          {audit(store.AuditQuery{From: now.Add(-time.Hour), To: now}), "audit_events_at"},

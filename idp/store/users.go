@@ -20,7 +20,8 @@ type userRow struct {
 	UpdatedAt    time.Time
 	Version      int64
 	SecondStep   bool
-	Indexed      bool
+	Indexed      bool  // for the release before Words
+	Words        int64 // the form of what they are found by
 
 	EmailVerified     bool
 	PasswordChangedAt *time.Time
@@ -59,7 +60,7 @@ func (s *Store) CreateUser(ctx context.Context, u idp.User) error {
 	row := userRow{
 		ID: u.ID, PopulationID: u.PopulationID, Email: u.Email, EmailKey: idp.EmailKey(u.Email),
 		Name: u.Name, Locale: u.Locale, PasswordHash: u.PasswordHash, Disabled: u.Disabled,
-		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true,
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, Version: 1, Indexed: true, Words: wordsForm,
 		Department: u.Department, EmailVerified: u.EmailVerified, PasswordChangedAt: orNull(u.PasswordChangedAt),
 		PasswordByMailAt: orNull(u.PasswordByMailAt), UnprovedAt: orNull(u.UnprovedAt), Profile: profileRow(u.Profile),
 		PasskeyOfferedAt: orNull(u.PasskeyOfferedAt),

@@ -17,6 +17,10 @@ type userWordRow struct {
 
 func (userWordRow) TableName() string { return "user_words" }
 
+// wordsForm is the form in which idp.SearchWords is stored now; users_words is an index of
+// who has an older one.
+const wordsForm = 2
+
 // addWords stores what users are found by.
 func (s *Store) addWords(ctx context.Context, users ...userRow) error {
 	var rows []userWordRow
@@ -40,16 +44,16 @@ func (s *Store) replaceWords(ctx context.Context, u userRow) error {
 	return s.addWords(ctx, u)
 }
 
-// IndexUsers stores what up to limit people are found by who were there before
-// words were kept, or whom another program added, and returns how many there were.
+// IndexUsers stores what up to limit people are found by whose words are of an older form,
+// or whom another program added, and returns how many there were.
 // Replicas may do it at once.
 func (s *Store) IndexUsers(ctx context.Context, limit int) (int, error) {
 	var rows []userRow
 	err := s.Do(ctx, func(ctx context.Context) error {
 		rows = nil
-		some := s.writer(ctx).Model(&userRow{}).Select("id").Where("NOT indexed").Order("id").Limit(limit)
+		some := s.writer(ctx).Model(&userRow{}).Select("id").Where("words < 2").Order("id").Limit(limit)
 		err := s.writer(ctx).Model(&rows).Clauses(clause.Returning{}).
-			Where("id IN (?) AND NOT indexed", some).UpdateColumn("indexed", true).Error
+			Where("id IN (?) AND words < 2", some).UpdateColumns(map[string]any{"indexed": true, "words": wordsForm}).Error
 		if err != nil {
 			return written(err, "words of users")
 		}

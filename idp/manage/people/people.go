@@ -18,8 +18,9 @@ import (
 type UserQuery struct {
 	// Population is one's id, empty for all.
 	Population string
-	// Prefix is what the address or a word of the name begins with, case and accents
-	// aside. Of several words, each has to be found.
+	// Prefix is what the address, its domain or a word of the name begins with, or three
+	// letters and more within the name or the address before the @, case and accents aside.
+	// Of several words, each has to be found.
 	Prefix string
 	// Subject is the pairwise subject by which apps of a sector know them.
 	Subject string
@@ -293,4 +294,21 @@ func (m *Manager) Notify(ctx context.Context, user idp.User, mail ui.Mail) error
 		return err
 	}
 	return m.Outbox.Notify(ctx, user, population, mail)
+}
+
+// What IndexPeople does: people of one transaction, and transactions of one run.
+const (
+	indexBatch   = 500
+	indexBatches = 200
+)
+
+// IndexPeople makes people searchable whom another program added, or an older version, up to
+// 100,000 in one run. Replicas may do it at once.
+func (m *Manager) IndexPeople(ctx context.Context) error {
+	for range indexBatches {
+		if n, err := m.Store.IndexUsers(ctx, indexBatch); err != nil || n < indexBatch {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"slices"
 	"time"
 
 	"gatehouse/idp"
@@ -32,12 +33,20 @@ func people() map[string]ui.Page {
 			{Email: "invited@rtx.example", URL: "#"},
 		},
 	}
-	list.Tabs = []ui.NavItem{{Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
+	list.Tabs = []ui.NavItem{{Label: "All user groups", URL: "#"}, {Label: "Agents", URL: "#", Current: true}, {Label: "Contacts", URL: "#"}}
 	alone := list
 	alone.RemindURL = "#"
-	alone.Filter, alone.ExportURL, alone.NextURL, alone.StartURL = "alone", "#", "", "#"
+	alone.On, alone.ExportURL, alone.NextURL, alone.StartURL = []string{"alone"}, "#", "", "#"
 	alone.Filters = []ui.NavItem{{Label: "Everybody", URL: "#"}, {Label: "Without a second step", URL: "#", Current: true}, {Label: "Disabled", URL: "#"}}
 	alone.People = []ui.PersonRow{{Email: "invited@rtx.example", URL: "#", Alone: true}}
+	all := list
+	all.Population, all.Search = "", "rtx"
+	all.Tabs = []ui.NavItem{{Label: "All user groups", URL: "#", Current: true}, {Label: "Agents", URL: "#"}, {Label: "Contacts", URL: "#"}}
+	all.People = slices.Clone(list.People)
+	for i := range all.People {
+		all.People[i].Group = []string{"Agents", "Contacts"}[i%2]
+	}
+	pages["console-people-all"] = all
 	nobody := list
 	nobody.Search, nobody.People, nobody.NextURL = "zzz", nil, ""
 	pages["console-people"], pages["console-people-alone"], pages["console-people-nobody"] = list, alone, nobody
