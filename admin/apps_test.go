@@ -35,8 +35,8 @@ func (h *house) admin() *idptest.Browser {
 
 var (
 	settingOn  = regexp.MustCompile(`(?s)<dt>([^<]*)</dt>\s*<dd class="copyline"><ul[^>]*>(.*?)</ul>`)
-	codeOn     = regexp.MustCompile(`<code>([^<]*)</code>`)
-	secretOn   = regexp.MustCompile(`<code class="secret" id="secret">([^<]+)</code>`)
+	codeOn     = regexp.MustCompile(`<code translate="no">([^<]*)</code>`)
+	secretOn   = regexp.MustCompile(`<code translate="no" class="secret" id="secret">([^<]+)</code>`)
 	snippetsOn = regexp.MustCompile(`(?s)<summary>([^<]*)</summary>\s*<pre id="snippet-\d+" tabindex="0">(.*?)</pre>`)
 	testOn     = regexp.MustCompile(`href="([^"]*/authorize[^"]*)"`)
 )

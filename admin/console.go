@@ -262,7 +262,7 @@ func doneKeys() []ui.Key {
 func (v *visit) frame(ctx context.Context, current string) (ui.Console, error) {
 	nav, err := v.navigation(ctx, current)
 	c := ui.Console{
-		Frame: ui.Frame{Lang: v.console.Web.Language(v.Request, v.viewer.User.Locale), Account: v.viewer.User.Email},
+		Frame: ui.Frame{Lang: v.lang(), Zone: v.viewer.User.Zoneinfo, Account: v.viewer.User.Email},
 		Nav:   nav, HomeURL: v.path(""), SignOutAction: v.console.Web.Path("/end_session"),
 	}
 	done := ui.Key("console.done." + v.Query("done"))
@@ -272,9 +272,13 @@ func (v *visit) frame(ctx context.Context, current string) (ui.Console, error) {
 	return c, err
 }
 
+func (v *visit) lang() string {
+	return v.console.Web.Language(v.Request, ui.Wish{Person: v.viewer.User.Locale, Default: v.viewer.Population.Language, Console: true})
+}
+
 // text is a text of the catalogue in the viewer's language.
 func (v *visit) text(key ui.Key, args ...any) string {
-	return v.console.Web.Text(v.console.Web.Language(v.Request, v.viewer.User.Locale), *key.With(args...))
+	return v.console.Web.Text(v.lang(), *key.With(args...))
 }
 
 // navigation lists the pages that the viewer may see.
@@ -340,6 +344,6 @@ func (v *visit) populationName(p idp.Population) string {
 
 // render sends a page of the console.
 func (v *visit) render(status int, page ui.Page) error {
-	v.console.relyingParty().Refill(v.Context, v.viewer.User.ID, v.console.Web.Language(v.Request, v.viewer.User.Locale))
+	v.console.relyingParty().Refill(v.Context, v.viewer.User.ID, v.lang())
 	return v.console.Web.Render(v.Context, status, page)
 }

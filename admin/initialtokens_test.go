@@ -10,7 +10,7 @@ import (
 	"gatehouse/idp/idptest"
 )
 
-var tokenOn = regexp.MustCompile(`<code class="secret" id="token">([^<]+)</code>`)
+var tokenOn = regexp.MustCompile(`<code translate="no" class="secret" id="token">([^<]+)</code>`)
 
 func TestATokenForAppsThatRegisterThemselvesIsMadeShownOnceAndWithdrawn(t *testing.T) {
 	t.Parallel()

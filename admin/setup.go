@@ -31,7 +31,7 @@ func setupProblem(err error) error {
 }
 
 func (a *Console) renderSetup(c *gin.Context, status int, page ui.Setup) error {
-	page.Frame = ui.Frame{Lang: a.Web.Language(c.Request, ""), Brand: ui.Brand{Name: "Gatehouse"}}
+	page.Frame = ui.Frame{Lang: a.Web.Language(c.Request, ui.Wish{}), Brand: ui.Brand{Name: "Gatehouse"}}
 	page.Action = a.Web.Path("/admin/setup/%s", c.Param("token"))
 	return a.Web.Render(c, status, page)
 }

@@ -53,9 +53,13 @@ type Population struct {
 type Brand struct {
 	Name       string // what its people read, e.g. "RTX Solutions"
 	BrandColor string // as #rrggbb
+	Language   string // of pages and mails for those who say nothing of theirs; empty: English
 	// URLs, https.
 	LogoURL, HelpURL, PrivacyURL, SupportURL string
 }
+
+// Languages are those that pages and mails are written in, by their tags (BCP 47).
+func Languages() []string { return []string{"en", "ar", "de", "es", "fr", "ja", "pt-BR"} }
 
 // BrandLink is a link at the foot of a population's pages.
 type BrandLink struct {

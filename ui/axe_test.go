@@ -104,7 +104,7 @@ func TestAxe(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range addresses() {
+	for _, path := range addresses(t) {
 		paths <- path
 	}
 	close(paths)
@@ -149,11 +149,16 @@ func missed(found []string) (rules []string) {
 }
 
 // addresses are those of all examples, and of the bad one.
-func addresses() []string {
+func addresses(t *testing.T) []string {
+	t.Helper()
 	list := []string{bad}
 	for _, name := range slices.Sorted(maps.Keys(sample.Pages())) {
 		list = append(list, "/page/"+name)
 	}
+	for _, lang := range newUI(t).Languages() {
+		list = append(list, "/page/signin?lang="+lang, "/page/account-sessions?lang="+lang)
+	}
+	list = append(list, "/page/console-audit?lang=de")
 	for _, name := range slices.Sorted(maps.Keys(sample.Mails())) {
 		list = append(list, "/mail/"+name)
 	}
@@ -182,7 +187,7 @@ func examples(t *testing.T) *httptest.Server {
 	}
 	mux.HandleFunc("/page/{name}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		html(w, u.Render(w, sample.Pages()[r.PathValue("name")]))
+		html(w, u.RenderFor(w, sample.Pages()[r.PathValue("name")], ui.Reader{Lang: r.FormValue("lang"), Here: "/here"}))
 	})
 	mux.HandleFunc("/mail/{name}", func(w http.ResponseWriter, r *http.Request) {
 		letter, err := u.WriteMail(sample.Mails()[r.PathValue("name")])

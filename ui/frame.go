@@ -25,18 +25,20 @@ type about struct {
 
 // Frame is what all pages have in common. Its zero value is usable.
 type Frame struct {
-	Lang           string // language of the texts, from Match; English when unknown
-	Brand          Brand  // how the organisation shows itself
-	ClientName     string // the app the person signs in to, such as "Agent portal"
-	ClientLogo     string // path of the logo of that app, may be empty
-	Account        string // email of who signs in, may be empty
-	NotYouAction   string // URL of the POST form behind "Not you?", may be empty
-	Links          []FooterLink
-	LanguageAction string   // URL of the POST form with field "lang", may be empty
-	Notice         *Message // what the person should know first, such as MsgPolicyChanged, may be nil
-	Waiting        Waiting  // what the page's script waits for
-	LogoutURLs     []string // of apps that end a session of theirs in a hidden frame of this page
-	FormFields     []Field  // hidden fields of every POST form, such as the flow's version
+	Lang         string // language of the texts, from Match; English when unknown
+	Brand        Brand  // how the organisation shows itself
+	ClientName   string // the app the person signs in to, such as "Agent portal"
+	ClientLogo   string // path of the logo of that app, may be empty
+	Account      string // email of who signs in, may be empty
+	NotYouAction string // URL of the POST form behind "Not you?", may be empty
+	Links        []FooterLink
+	Zone         string   // the reader's time zone, from their account; empty: UTC
+	Here         string   // address of the page, to come back to with another language; empty: the reader cannot choose
+	Languages    []Link   // that it can be read in, with the language as the URL; RenderFor fills them in
+	Notice       *Message // what the person should know first, such as MsgPolicyChanged, may be nil
+	Waiting      Waiting  // what the page's script waits for
+	LogoutURLs   []string // of apps that end a session of theirs in a hidden frame of this page
+	FormFields   []Field  // hidden fields of every POST form, such as the flow's version
 }
 
 func (f Frame) frame() Frame { return f }

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/text/language"
 )
 
-// written are the languages that texts are written in, each a folder of messages, in the
-// order in which they are offered. Each has all texts that people read on pages and in
+// written are the languages that texts are written in, by their tags (BCP 47), each a folder
+// of messages. Each has all texts that people read on pages and in
 // mails; with console, those of the console too.
 var written = []struct {
 	tag     string
 	console bool
 }{
-	{fallback, true},
+	{fallback, true}, {"ar", false}, {"de", true}, {"es", false}, {"fr", false}, {"ja", false}, {"pt-BR", false},
 }
 
 // ofConsole tells whether a file of messages, or a template, is read in the console alone.
@@ -67,7 +67,87 @@ func whole(arg any) (n int, ok bool) {
 }
 
 // Languages lists the languages there are catalogues for, English first.
-func (u *UI) Languages() []string {
+func (u *UI) Languages() []string { return u.languages(false) }
+
+// languages are those of the console, or all.
+func (u *UI) languages(console bool) []string {
 	langs := slices.Sorted(maps.Keys(u.catalogs))
-	return append([]string{fallback}, slices.DeleteFunc(langs, func(l string) bool { return l == fallback })...)
+	return append([]string{fallback}, slices.DeleteFunc(langs, func(lang string) bool {
+		return lang == fallback || console && !hasConsole(lang)
+	})...)
+}
+
+func hasConsole(lang string) bool {
+	for _, l := range written {
+		if l.tag == lang {
+			return l.console
+		}
+	}
+	return false
+}
+
+// Wish is what is known of the language that a reader wants, the strongest first. All may be
+// empty.
+type Wish struct {
+	Chosen    string // at the foot of a page
+	Person    string // in their account
+	UILocales string // what the app asked for (OpenID Connect Core 1.0 section 3.1.2.1)
+	Accept    string // what the browser says (Accept-Language, RFC 9110 section 12.5.4)
+	Default   string // of their user group
+	Console   bool   // it is for the console, whose texts are not in all languages
+}
+
+// LanguagePath is where the form at the foot of a page posts the language that was chosen:
+// its fields are lang and back, the address to go back to.
+const LanguagePath = "/language"
+
+// The most of a wish that is looked at: tags, and bytes.
+const (
+	maxTags   = 16
+	maxWishes = 1000
+)
+
+// Match picks the language of a wish: the first of it that there is, or one near it, such as
+// Brazilian Portuguese for pt-PT; else English.
+func (u *UI) Match(w Wish) string {
+	for _, tags := range [][]language.Tag{
+		parsed(w.Chosen), parsed(w.Person), parsed(strings.Fields(cut(w.UILocales))...), accepted(w.Accept), parsed(w.Default),
+	} {
+		if len(tags) == 0 {
+			continue
+		}
+		if _, at, sure := u.matcher[w.Console].Match(tags...); sure > language.No {
+			return u.languages(w.Console)[at]
+		}
+	}
+	return fallback
+}
+
+// Known is the language of ours that a tag names, empty for none.
+func (u *UI) Known(tag string) string {
+	if _, ok := u.catalogs[tag]; ok {
+		return tag
+	}
+	return ""
+}
+
+func cut(s string) string { return s[:min(len(s), maxWishes)] }
+
+// parsed are the tags that are some.
+func parsed(tags ...string) (list []language.Tag) {
+	for _, s := range tags[:min(len(tags), maxTags)] {
+		if tag, err := language.Parse(cut(s)); s != "" && err == nil && tag != language.Und {
+			list = append(list, tag)
+		}
+	}
+	return list
+}
+
+// accepted are the languages of an Accept-Language header, best first.
+func accepted(header string) []language.Tag {
+	tags, _, err := language.ParseAcceptLanguage(cut(header))
+	if err != nil {
+		return nil
+	}
+	return tags[:min(len(tags), maxTags)]
 }

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"html/template"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // germanUI is a UI with a second language that lacks most texts.
@@ -14,6 +16,7 @@ func germanUI(t *testing.T) *UI {
 	if err != nil {
 		t.Fatal(err)
 	}
+	clear(texts["de"])
 	texts["de"] = map[Key]forms{
 		"language.name": {"other": "Deutsch"},
 		"signin.submit": {"other": "Anmelden <&>"},
@@ -29,13 +32,14 @@ func germanUI(t *testing.T) *UI {
 func TestSecondLanguage(t *testing.T) {
 	u := germanUI(t)
 	var page strings.Builder
-	err := u.Render(&page, SignIn{Frame: Frame{Lang: "de", LanguageAction: "/language"}})
+	err := u.Render(&page, SignIn{Frame: Frame{Lang: "de", Here: "/login/1?a=b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		`<html lang="de" dir="ltr">`, "Anmelden &lt;&amp;&gt;", "<h1>Sign in</h1>",
-		`<span lang="de" aria-current="true">Deutsch</span>`, `name="lang" value="en"`, `lang="en">English</button>`,
+		`value="de" lang="de" aria-current="true">Deutsch</button>`, `name="lang" value="en" lang="en">English</button>`,
+		`action="/language"`, `name="back" value="/login/1?a=b"`,
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("no %s in\n%s", want, page.String())
@@ -43,22 +47,35 @@ func TestSecondLanguage(t *testing.T) {
 	}
 }
 
-func TestMatchSecondLanguage(t *testing.T) {
-	u := germanUI(t)
-	for _, c := range []struct{ accept, locales, want string }{
-		{"de-AT,de;q=0.9,en;q=0.8", "", "de"},
-		{"en;q=0.5, DE ;q=0.6", "", "de"},
-		{"de;q=0, en", "", "en"},
-		{"de", "en", "en"},
-		{"en", "fr de-CH-1996", "de"},
-		{"fr", "", "en"},
-	} {
-		if got := u.Match(c.accept, c.locales); got != c.want {
-			t.Errorf("Match(%q, %q) = %q, want %q", c.accept, c.locales, got, c.want)
-		}
+func TestTheLanguageIsTheStrongestWish(t *testing.T) {
+	u, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := strings.Join(u.Languages(), " "); got != "en de" {
-		t.Errorf("Languages() = %s", got)
+	for _, c := range []struct {
+		wish Wish
+		want string
+	}{
+		{Wish{}, "en"},
+		{Wish{Chosen: "ja", Person: "de", UILocales: "es", Accept: "fr", Default: "ar"}, "ja"},
+		{Wish{Person: "de-CH", UILocales: "es", Accept: "fr", Default: "ar"}, "de"},
+		{Wish{UILocales: "xx es-419 de", Accept: "fr", Default: "ar"}, "es"},
+		{Wish{Accept: "fr-CA,fr;q=0.9,en;q=0.8", Default: "ar"}, "fr"},
+		{Wish{Accept: "zh,ko;q=0.5", Default: "ar"}, "ar"},
+		{Wish{Person: "zh", Accept: "de"}, "de"},
+		{Wish{Accept: "pt-PT"}, "pt-BR"},
+		{Wish{Accept: "pt"}, "pt-BR"},
+		{Wish{Accept: "en;q=0.5, DE ;q=0.6"}, "de"},
+		{Wish{Accept: "de;q=0, en"}, "en"},
+		{Wish{Accept: "*", Default: "es"}, "es"},
+		{Wish{Accept: ";;q=,,q=9", UILocales: "-- - und *", Default: "-"}, "en"},
+		{Wish{UILocales: strings.Repeat("x", 10_000) + " de", Accept: strings.Repeat("de,", 10_000)}, "en"},
+		{Wish{Person: "es", Accept: "de", Console: true}, "de"},
+		{Wish{Person: "ja", Console: true}, "en"},
+	} {
+		if got := u.Match(c.wish); got != c.want {
+			t.Errorf("Match(%.200v) = %q, want %q", c.wish, got, c.want)
+		}
 	}
 }
 
@@ -178,6 +195,51 @@ func TestTheCheckOfCataloguesFinds(t *testing.T) {
 	} {
 		if wrong := wrongForms(c.lang, numbersOf(c.lang), c.english, c.text); (len(wrong) > 0) != (c.wrong > 0) {
 			t.Errorf("%s: %q", c.what, wrong)
+		}
+	}
+}
+
+func TestTimesAreInTheZoneOfTheReader(t *testing.T) {
+	u, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 23, 14, 5, 6, 0, time.UTC)
+	page := []byte(u.element("de", at, ""))
+	for zone, want := range map[string]string{
+		"": ">23. November 2026, 14:05 UTC</time>", "Europe/Berlin": ">23. November 2026, 15:05 CET</time>", "Asia/Tokyo": ">23. November 2026, 23:05 JST</time>",
+		"Local": "14:05 UTC</time>", "../etc": "14:05 UTC</time>",
+	} {
+		got := string(u.inZone("de", page, zoneOf(zone)))
+		if !strings.Contains(got, want) || !strings.Contains(got, `datetime="2026-11-23T14:05:06Z" title="23. November 2026, 14:05:06 UTC"`) {
+			t.Errorf("%s: %s", zone, got)
+		}
+	}
+	if got := u.element("ja", at, precise); !strings.Contains(string(got), "2026年11月23日 14:05:06 UTC</time>") {
+		t.Error(got)
+	}
+	if got := u.onPage("en", *Key("held.since").With(at)); !strings.HasPrefix(string(got.(template.HTML)), `since <time datetime="2026-11-23T14:05:06Z"`) {
+		t.Error(got)
+	}
+	if got := u.onPage("en", *Key("account.sessions.from").With("<time datetime=\x04")); got != "from <time datetime=\x04" { // escaped by the template
+		t.Error(got)
+	}
+}
+
+func TestAMailIsInTheFirstLanguageThatThereIs(t *testing.T) {
+	u, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 31, 23, 30, 0, 0, time.UTC)
+	for langs, want := range map[string]string{"": "Jan 2026", "de-AT fr": "Februar 2026", "zh  ja": "2026年2月1日 08:30 JST", "xx yy": "Jan 2026", "zh ar": "فبراير 2026"} {
+		f := MailFrame{Lang: langs, At: at, Zone: "Asia/Tokyo"}
+		if langs == "" || langs == "xx yy" {
+			f.Zone = ""
+		}
+		letter, err := u.WriteMail(Mail{Kind: MailPasswordChanged, MailFrame: f})
+		if err != nil || !strings.Contains(letter.Text, want) {
+			t.Errorf("%q: no %s (%v) in\n%s", langs, want, err, letter.Text)
 		}
 	}
 }

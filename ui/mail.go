@@ -28,8 +28,10 @@ var (
 // MailFrame is what all mails have in common. It is stored as JSON until the
 // mail is sent.
 type MailFrame struct {
+	// Lang are the languages that the recipient wants, best first, with spaces between.
 	Lang  string `json:"lang,omitempty"`
-	Brand Brand  `json:"brand"` // of the population: name, colour, logo
+	Zone  string `json:"zone,omitempty"` // the recipient's, such as Europe/Paris; empty: UTC
+	Brand Brand  `json:"brand"`          // of the population: name, colour, logo
 	// Population is the recipient's. Staff: they are told of an admin, and everybody else of
 	// the support team.
 	Population string       `json:"population,omitempty"`
@@ -152,9 +154,7 @@ func (u *UI) WriteMail(m Mail) (Letter, error) {
 	if !ok {
 		return Letter{}, fmt.Errorf("ui: unknown mail %.40q", m.Kind)
 	}
-	if _, ok := u.catalogs[m.Lang]; !ok {
-		m.Lang = fallback
-	}
+	m.Lang = u.Match(Wish{UILocales: m.Lang})
 	view := u.mailView(row, m.cleaned())
 	var page, plain bytes.Buffer
 	if err := mailHTML.ExecuteTemplate(&page, "letter", view); err != nil {
@@ -215,7 +215,7 @@ func (u *UI) mailView(row mailRow, m Mail) letterView {
 		v.URL, v.Button, v.Copy = m.URL, u.Text(m.Lang, *words.button), u.Text(m.Lang, Message{Key: "mail.link.copy"})
 	}
 	if m.URL != "" && words.button != nil && !m.Until.IsZero() {
-		v.Text = append([]string{u.Text(m.Lang, *Key("mail.link.until").With(u.moment(m.Lang, m.Until)))}, v.Text...)
+		v.Text = append([]string{u.Text(m.Lang, *Key("mail.link.until").With(u.moment(m.Lang, m.Until.In(zoneOf(m.Zone)))))}, v.Text...)
 	}
 	if words.warning != nil {
 		v.Warning = u.Text(m.Lang, *words.warning)
@@ -301,7 +301,7 @@ func (u *UI) facts(m Mail) []factView {
 		}
 	}
 	if !m.At.IsZero() {
-		add("mail.fact.time", u.moment(m.Lang, m.At))
+		add("mail.fact.time", u.moment(m.Lang, m.At.In(zoneOf(m.Zone))))
 	}
 	if m.Kind != MailCode && m.Kind != MailNewBrowser { // these name it in their first sentence
 		add("mail.fact.app", m.App)
@@ -312,27 +312,6 @@ func (u *UI) facts(m Mail) []factView {
 		add("mail.fact.browser", u.Device(m.Lang, m.UserAgent))
 	}
 	return out
-}
-
-// moment writes a time such as "23 Nov 2026, 14:05 UTC".
-func (u *UI) moment(lang string, at time.Time) string {
-	at = at.UTC()
-	return u.Text(lang, *Key("mail.time").With(at.Day(), u.month(lang, at), at.Year(), at.Format("15:04")))
-}
-
-func (u *UI) month(lang string, at time.Time) string {
-	if months := strings.Fields(u.Text(lang, Message{Key: "mail.months"})); len(months) == 12 {
-		return months[at.Month()-1]
-	}
-	return at.Format("Jan")
-}
-
-// Day is an argument that is a day, without its time.
-type Day time.Time
-
-func (u *UI) day(lang string, day Day) string {
-	at := time.Time(day).UTC()
-	return u.Text(lang, *Key("mail.day").With(at.Day(), u.month(lang, at), at.Year()))
 }
 
 // line makes a value fit for one line: control characters and line breaks

@@ -145,7 +145,7 @@ func TestMailsInEveryLanguage(t *testing.T) {
 				m.Lang = lang
 				l := write(t, u, m)
 				checkLetter(t, m, l)
-				checkSays(t, l, "23", "2026, 14:05 UTC", m.Account, m.Brand.Name)
+				checkSays(t, l, "23", "2026", "14:05 UTC", m.Account, m.Brand.Name)
 				if m.ByAdmin {
 					checkNamesNoPlace(t, u, m, l)
 				} else {

@@ -111,15 +111,38 @@ func (u *UI) Text(lang string, m Message) string {
 	return u.fill(lang, m, func(s string) string { return s })
 }
 
+// onPage writes a message for a page: a text, or HTML where it tells a time.
+func (u *UI) onPage(lang string, m Message) any {
+	if !slices.ContainsFunc(m.Args, func(arg any) bool { _, ok := arg.(time.Time); return ok }) {
+		return u.Text(lang, m)
+	}
+	return u.markup(lang, m, "", "")
+}
+
 // strong writes a message as HTML with its arguments emphasised.
 func (u *UI) strong(lang string, m Message) template.HTML {
+	return u.markup(lang, m, "<strong>", "</strong>")
+}
+
+// markup writes a message as HTML with markup around its arguments, and times as elements.
+func (u *UI) markup(lang string, m Message, before, after string) template.HTML {
 	// The message comes from our catalogue, but is escaped all the same: no
 	// translation can bring markup.
-	const open, end = "\x02", "\x03"
-	text := u.fill(lang, m, func(s string) string {
+	const open, end, at = "\x02", "\x03", "\x04"
+	args, elements := slices.Clone(m.Args), []string{open, before, end, after}
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			args[i] = strings.ReplaceAll(arg, at, "")
+		case time.Time:
+			args[i] = at + strconv.Itoa(i) + at
+			elements = append(elements, at+strconv.Itoa(i)+at, string(u.element(lang, arg, "")))
+		}
+	}
+	text := u.fill(lang, Message{m.Key, args}, func(s string) string {
 		return open + strings.NewReplacer(open, "", end, "").Replace(s) + end
 	})
-	marks := strings.NewReplacer(open, "<strong>", end, "</strong>")
+	marks := strings.NewReplacer(elements...)
 	return template.HTML(marks.Replace(template.HTMLEscapeString(text))) //nolint:gosec // escaped
 }
 
@@ -167,7 +190,7 @@ func (u *UI) arg(lang string, arg any) string {
 		return u.day(lang, day)
 	}
 	if at, ok := arg.(time.Time); ok {
-		return u.moment(lang, at)
+		return u.moment(lang, at.UTC())
 	}
 	if list, ok := arg.(texts); ok {
 		return list.In(func(key string, args ...any) string { return u.Text(lang, *Key(key).With(args...)) })
@@ -213,67 +236,11 @@ func (u *UI) span(lang string, arg any) string {
 
 // LanguageNames are links to all languages, by their own names, with the language as
 // the URL.
-func (u *UI) LanguageNames() []Link {
-	var links []Link
-	for _, lang := range u.Languages() {
+func (u *UI) LanguageNames() []Link { return u.ownNames(u.Languages()) }
+
+func (u *UI) ownNames(langs []string) (links []Link) {
+	for _, lang := range langs {
 		links = append(links, Link{u.Text(lang, Message{Key: "language.name"}), lang})
 	}
 	return links
-}
-
-// languageNames are LanguageNames; none when there is no choice.
-func (u *UI) languageNames() []Link {
-	if links := u.LanguageNames(); len(links) > 1 {
-		return links
-	}
-	return nil
-}
-
-// Match picks the language for a request: the first of uiLocales (OpenID
-// Connect's ui_locales) that there is, else the best of the Accept-Language
-// header, else English.
-func (u *UI) Match(acceptLanguage, uiLocales string) string {
-	for _, tag := range append(strings.Fields(uiLocales), accepted(acceptLanguage)...) {
-		tag = strings.ToLower(tag)
-		for tag != "" {
-			if _, ok := u.catalogs[tag]; ok {
-				return tag
-			}
-			tag = tag[:max(strings.LastIndexByte(tag, '-'), 0)]
-		}
-	}
-	return fallback
-}
-
-// accepted lists the languages of an Accept-Language header, best first.
-func accepted(header string) []string {
-	type choice struct {
-		tag string
-		q   float64
-	}
-	var choices []choice
-	for part := range strings.SplitSeq(header, ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q := 1.0
-		if value, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			q, _ = strconv.ParseFloat(value, 64)
-		}
-		if q > 0 && len(choices) < 32 {
-			choices = append(choices, choice{strings.TrimSpace(tag), q})
-		}
-	}
-	slices.SortStableFunc(choices, func(a, b choice) int {
-		switch {
-		case a.q > b.q:
-			return -1
-		case a.q < b.q:
-			return 1
-		}
-		return 0
-	})
-	tags := make([]string, len(choices))
-	for i, c := range choices {
-		tags[i] = c.tag
-	}
-	return tags
 }

@@ -194,20 +194,6 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
-	u := newUI(t)
-	for _, c := range [][2]string{
-		{"", ""}, {"en-GB,en;q=0.9", ""}, {"", "xx en-US"}, {"de;q=1,*;q=0.1", "fr"}, {";;q=,,q=9", "-- -"}, {"-", ""},
-	} {
-		if got := u.Match(c[0], c[1]); got != "en" {
-			t.Errorf("Match(%q, %q) = %q", c[0], c[1], got)
-		}
-	}
-	if langs := u.Languages(); langs[0] != "en" {
-		t.Errorf("Languages() = %v", langs)
-	}
-}
-
 // Texts are found by place: what begins alike stands in one file of a language.
 func TestEachSectionOfTextsStandsInOneFile(t *testing.T) {
 	files, err := filepath.Glob("messages/en/*.json")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/text/language"
 )
 
 //go:embed templates/*.html
@@ -28,7 +30,9 @@ type UI struct {
 	assets   map[string]asset
 	names    map[string]string
 	catalogs catalogs
-	pages    map[string]map[string]*template.Template
+	matcher  map[bool]language.Matcher // of the console's languages, and of all
+	// pages are the templates of each language, parsed when they are first read.
+	pages map[string]func() (map[string]*template.Template, error)
 }
 
 // made holds the function that makes the UI of each base path once in a process. A UI
@@ -53,23 +57,35 @@ func New(opts Options) (*UI, error) {
 }
 
 func newUI(base string, texts catalogs) (u *UI, err error) {
-	u = &UI{base: base, catalogs: texts}
+	u = texts.ui(base)
 	if err := u.loadAssets(); err != nil {
 		return nil, err
 	}
-	u.pages = map[string]map[string]*template.Template{}
+	u.pages = map[string]func() (map[string]*template.Template, error){}
 	for _, lang := range u.Languages() {
-		if u.pages[lang], err = u.parse(lang); err != nil {
-			return nil, err
-		}
+		u.pages[lang] = sync.OnceValues(func() (map[string]*template.Template, error) { return u.parse(lang) })
 	}
-	return u, nil
+	_, err = u.pages[fallback]() // the languages differ in texts alone
+	return u, err
 }
 
 // Texts is a UI that writes texts and no pages.
 func Texts() (*UI, error) {
 	catalogs, err := theCatalogs()
-	return &UI{catalogs: catalogs}, err
+	return catalogs.ui(""), err
+}
+
+// ui is a UI without pages.
+func (c catalogs) ui(base string) *UI {
+	u := &UI{base: base, catalogs: c, matcher: map[bool]language.Matcher{}}
+	for _, console := range []bool{false, true} {
+		var tags []language.Tag
+		for _, lang := range u.languages(console) {
+			tags = append(tags, language.Make(lang))
+		}
+		u.matcher[console] = language.NewMatcher(tags)
+	}
+	return u
 }
 
 // English writes a text in English.
@@ -105,20 +121,21 @@ func (u *UI) parse(lang string) (map[string]*template.Template, error) {
 
 // funcs are what templates of one language can call.
 func (u *UI) funcs(lang string) template.FuncMap {
-	text := func(m *Message) string { return u.Text(lang, *m) }
+	text := func(m *Message) any { return u.onPage(lang, *m) }
 	return template.FuncMap{
-		"t":         func(key Key, args ...any) string { return u.Text(lang, Message{key, args}) },
-		"tb":        func(key Key, args ...any) template.HTML { return u.strong(lang, Message{key, args}) },
-		"msg":       func(m Message) string { return text(&m) },
-		"errmsg":    text,
-		"asset":     u.Asset,
-		"brandcss":  u.brandAsset,
-		"monogram":  monogram,
-		"clock":     clock,
-		"dict":      dict,
-		"languages": u.languageNames,
-		"when":      func(at time.Time) string { return u.moment(lang, at) },
-		"device":    func(agent string) string { return u.Device(lang, agent) },
+		"t":        func(key Key, args ...any) any { return u.onPage(lang, Message{key, args}) },
+		"tb":       func(key Key, args ...any) template.HTML { return u.strong(lang, Message{key, args}) },
+		"msg":      func(m Message) any { return text(&m) },
+		"errmsg":   text,
+		"asset":    u.Asset,
+		"brandcss": u.brandAsset,
+		"monogram": monogram,
+		"clock":    clock,
+		"dict":     dict,
+		"choose":   func() string { return u.base + LanguagePath },
+		"when":     func(at time.Time) template.HTML { return u.element(lang, at, "") },
+		"exactly":  func(at time.Time) template.HTML { return u.element(lang, at, precise) },
+		"device":   func(agent string) string { return u.Device(lang, agent) },
 	}
 }
 
@@ -131,15 +148,38 @@ type view struct {
 	Next   template.URL
 }
 
+// Reader is what a page does not know itself of who reads it.
+type Reader struct {
+	// Here is the address of the page, for the choice of a language; empty: it has none.
+	Here string
+	// Lang takes the place of the page's own, where it is not empty.
+	Lang string
+}
+
+// LangOf is the language that a page is written in: the console has texts of some alone.
+func (u *UI) LangOf(p Page) string {
+	lang := p.frame().Lang
+	if ofConsole(p.about().template) {
+		return u.Match(Wish{Person: lang, Console: true})
+	}
+	return cmp.Or(u.Known(lang), fallback)
+}
+
 // Render writes the page as HTML. Nothing is written when it returns an error
 // of the template: the page is built in memory first.
-func (u *UI) Render(w io.Writer, p Page) error {
-	about := p.about()
-	frame := p.frame()
-	if _, ok := u.pages[frame.Lang]; !ok {
-		frame.Lang = fallback
+func (u *UI) Render(w io.Writer, p Page) error { return u.RenderFor(w, p, Reader{}) }
+
+// RenderFor is Render for one reader.
+func (u *UI) RenderFor(w io.Writer, p Page, r Reader) error {
+	about, frame := p.about(), p.frame()
+	frame.Lang = cmp.Or(u.Known(r.Lang), u.LangOf(p))
+	frame.Here = cmp.Or(frame.Here, r.Here)
+	frame.Languages = u.ownNames(u.languages(ofConsole(about.template)))
+	pages, err := u.pages[frame.Lang]()
+	if err != nil {
+		return err
 	}
-	page, ok := u.pages[frame.Lang][about.template]
+	page, ok := pages[about.template]
 	if !ok {
 		return fmt.Errorf("ui: no template %q", about.template)
 	}
@@ -148,10 +188,10 @@ func (u *UI) Render(w io.Writer, p Page) error {
 	if about.console {
 		layout = "console"
 	}
-	err := page.ExecuteTemplate(&out, layout, view{p, frame, cmp.Or(about.name, about.template), about.failed, about.next})
+	err = page.ExecuteTemplate(&out, layout, view{p, frame, cmp.Or(about.name, about.template), about.failed, about.next})
 	if err != nil {
 		return fmt.Errorf("ui: page %s: %w", about.template, err)
 	}
-	_, err = w.Write(out.Bytes())
+	_, err = w.Write(u.inZone(frame.Lang, out.Bytes(), zoneOf(frame.Zone)))
 	return err
 }

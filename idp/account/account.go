@@ -173,7 +173,9 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 		if s.Population.ID == population {
 			self := self.Self{UserID: s.User.ID, SessionID: s.Session.ID, Proofs: s.Session.Proofs}
 			c.Request = c.Request.WithContext(p.Manage.Authz.Watch(c.Request.Context(), p.again(s)))
-			return &visit{Context: c, pages: p, viewer: s, self: self}, nil
+			v := &visit{Context: c, pages: p, viewer: s, self: self}
+			idp.Reads(c.Request.Context(), v.lang())
+			return v, nil
 		}
 	}
 	if _, err := p.Store.Population(c.Request.Context(), population); errors.Is(err, idp.ErrNotFound) {
@@ -220,7 +222,7 @@ func (p *Pages) who(c *gin.Context) error {
 }
 
 func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, page landing, other string) error {
-	who := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, "")}, OtherURL: other}
+	who := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, ui.Wish{})}, OtherURL: other}
 	for _, s := range viewers {
 		who.Accounts = append(who.Accounts, ui.AccountLink{
 			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s%s", home, s.Population.ID, page),
@@ -307,7 +309,9 @@ func (v *visit) text(key ui.Key, args ...any) string {
 	return v.pages.Web.Text(v.lang(), *key.With(args...))
 }
 
-func (v *visit) lang() string { return v.pages.Web.Language(v.Request, v.viewer.User.Locale) }
+func (v *visit) lang() string {
+	return v.pages.Web.Language(v.Request, ui.Wish{Person: v.viewer.User.Locale, Default: v.viewer.Population.Language})
+}
 
 // frame is what all pages of an account show around themselves: whose it is, and under
 // whose brand.
@@ -316,7 +320,7 @@ func (v *visit) frame(current string) ui.Console {
 		Frame:   v.pages.Web.Frame(v.lang(), v.viewer.Population.Brand),
 		HomeURL: v.path(""), SignOutAction: v.pages.Web.Path("/end_session"), Nav: []ui.NavGroup{{Items: v.navigation(current)}},
 	}
-	c.Account = v.viewer.User.Email
+	c.Account, c.Zone = v.viewer.User.Email, v.viewer.User.Zoneinfo
 	done := ui.Key("account.done." + v.Query("done"))
 	if slices.Contains(doneKeys, done) {
 		c.Done = done.With()

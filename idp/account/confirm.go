@@ -55,7 +55,7 @@ func (p *Pages) signInToConfirm(c *gin.Context, move self.EmailMove) error {
 func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.SessionState) ui.AccountConfirm {
 	at := p.Web.Path("%s/confirm/%s", home, c.Param("token"))
 	page := ui.AccountConfirm{
-		Frame: p.Web.Frame(p.Web.Language(c.Request, ""), move.Population.Brand),
+		Frame: p.Web.Frame(p.Web.Language(c.Request, ui.Wish{Default: move.Population.Language}), move.Population.Brand),
 		Of:    idp.MaskEmail(move.User.Email), Email: move.Email, URL: p.Web.Path("%s/%s", home, move.Population.ID),
 		SignInURL: at + "?sign-in=yes",
 	}

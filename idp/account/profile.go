@@ -163,6 +163,7 @@ func (v *visit) postProfile() error {
 	seen, _ := strconv.ParseInt(v.PostForm("version"), 10, 64) // a broken one is stale
 	err = v.pages.Manage.Self.SaveOwn(v.Request.Context(), v.self, seen, p)
 	if err == nil {
+		v.pages.Web.ForgetLanguage(v.Context)
 		return v.done("/profile", "account.done.saved")
 	}
 	if errors.Is(err, authz.ErrUnchanged) {

@@ -175,10 +175,14 @@ func (p *Page) Heading() string {
 	return html.UnescapeString(strings.TrimSpace(m[1]))
 }
 
-// Form finds the form whose action ends so, with its hidden fields.
+// languageForm is the end of the action of the form on every page that chooses a language.
+const languageForm = "/language"
+
+// Form finds the form whose action ends so, with its hidden fields. The choice of a language
+// is found by its own action alone.
 func (p *Page) Form(action string) (target string, fields url.Values, ok bool) {
 	for _, m := range formTag.FindAllStringSubmatch(p.Body, -1) {
-		if !strings.HasSuffix(m[1], action) {
+		if !strings.HasSuffix(m[1], action) || strings.HasSuffix(m[1], languageForm) && action != languageForm {
 			continue
 		}
 		fields = url.Values{}

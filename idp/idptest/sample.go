@@ -17,7 +17,7 @@ func Population(id string) idp.Population {
 		Brand: idp.Brand{
 			Name: "Población " + id, BrandColor: "#0a5c36", LogoURL: "https://rtx.example/logo.svg",
 			HelpURL: "https://rtx.example/help", PrivacyURL: "https://rtx.example/privacy",
-			SupportURL: "https://rtx.example/support",
+			SupportURL: "https://rtx.example/support", Language: "pt-BR",
 		},
 		SessionIdle: time.Hour, SessionLifetime: 24 * time.Hour, KeepSignedIn: true, EndOthers: true,
 		KeptIdle: 48 * time.Hour, KeptLifetime: 72 * time.Hour,

@@ -20,7 +20,7 @@ func (l *Login) showBreakGlass(c *gin.Context) error {
 		return linkProblem(err)
 	}
 	return l.Web.Render(c, http.StatusOK, ui.BreakGlass{
-		Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}, Action: l.Web.Path("/login/break-glass/%s", c.Param("token")),
+		Frame: ui.Frame{Lang: l.Web.Language(c.Request, ui.Wish{})}, Action: l.Web.Path("/login/break-glass/%s", c.Param("token")),
 	})
 }
 

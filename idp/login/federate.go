@@ -368,7 +368,7 @@ func (l *Login) turnedAway(c *gin.Context, s *signIn, connection idp.Connection,
 	}
 	name := connection.Name
 	if name == "" {
-		name = l.Web.Text(l.Web.Language(c.Request, s.Request.UILocales), *ui.MsgOtherProvider.With())
+		name = l.Web.Text(l.language(c, s), *ui.MsgOtherProvider.With())
 	}
 	page := passwordPage{in: s.prefilled(c), alert: refusalTexts[refused.Reason].With(name), refused: http.StatusForbidden}
 	if status := refusalStatus[refused.Reason]; status != 0 {
@@ -397,7 +397,7 @@ func (l *Login) signedOutElsewhere(c *gin.Context, state string) error {
 		return err
 	}
 	page := ui.SignedOut{
-		Frame: ui.Frame{Lang: l.Web.Language(c.Request, "")}, BackURL: l.Web.Path("/account"), SignOutURL: l.Web.Path("/end_session"),
+		Frame: ui.Frame{Lang: l.Web.Language(c.Request, ui.Wish{})}, BackURL: l.Web.Path("/account"), SignOutURL: l.Web.Path("/end_session"),
 	}
 	for _, s := range still {
 		page.Remaining = append(page.Remaining, s.User.Email)

@@ -67,7 +67,9 @@ func (l *Login) renderLink(c *gin.Context, status int, p linkPage, open links.Op
 }
 
 func (l *Login) linkFrame(c *gin.Context, p idp.Population) ui.Frame {
-	return l.Web.Frame(l.Web.Language(c.Request, ""), p.Brand)
+	lang := l.Web.Language(c.Request, ui.Wish{Default: p.Language})
+	idp.Reads(c.Request.Context(), lang)
+	return l.Web.Frame(lang, p.Brand)
 }
 
 // postLink uses the link, once.
@@ -76,7 +78,7 @@ func (l *Login) postLink(c *gin.Context, p linkPage) error {
 		return web.BadForm(err)
 	}
 	ctx := c.Request.Context()
-	in := links.LinkForm{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: l.Web.Language(c.Request, "")}
+	in := links.LinkForm{Name: c.PostForm("name"), Password: c.PostForm("password"), Locale: l.Web.Language(c.Request, ui.Wish{})}
 	done, err := l.Manage.Links.UseLink(ctx, p.kind, c.Param("token"), in)
 	switch {
 	case err == nil:

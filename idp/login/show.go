@@ -78,10 +78,20 @@ func (l *Login) action(s *signIn, step string) string {
 	return Path(l.Web.Base(), s.flow.ID) + "/" + step
 }
 
+// language is that of the pages of a sign-in. Whose it is counts once they gave a proof:
+// before, anybody could see by an email which language its owner reads.
+func (l *Login) language(c *gin.Context, s *signIn) string {
+	wish := ui.Wish{UILocales: s.Request.UILocales, Default: s.Population.Language}
+	if s.flow.UserID != "" {
+		wish.Person = s.User.Locale
+	}
+	return l.Web.Language(c.Request, wish)
+}
+
 // plainFrame is that of a page that asks for nothing.
 func (l *Login) plainFrame(c *gin.Context, s *signIn) ui.Frame {
-	f := l.Web.Frame(l.Web.Language(c.Request, s.Request.UILocales), s.Population.Brand)
-	f.ClientName = s.client.Name
+	f := l.Web.Frame(l.language(c, s), s.Population.Brand)
+	f.ClientName, f.Here = s.client.Name, Path(l.Web.Base(), s.flow.ID)
 	if s.client.LogoURI != "" {
 		f.ClientLogo = l.Web.Path("/apps/%s/logo?v=%s", url.PathEscape(s.client.ID), picture.Tag(s.client.LogoURI))
 	}
@@ -106,7 +116,7 @@ func (l *Login) sideFrame(c *gin.Context, s *signIn) ui.Frame {
 		f.Notice = ui.MsgPolicyChanged.With()
 	}
 	if s.flow.UserID != "" {
-		f.Account, f.NotYouAction = s.User.Email, l.action(s, "restart")
+		f.Account, f.Zone, f.NotYouAction = s.User.Email, s.User.Zoneinfo, l.action(s, "restart")
 	}
 	return f
 }

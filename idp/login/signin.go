@@ -76,7 +76,11 @@ func (l *Login) open(c *gin.Context, id string) (*signIn, error) {
 	if s.notes, err = decodeNotes(flow.Data); err != nil {
 		return nil, err
 	}
-	return s, over(l.loadContext(ctx, s))
+	if err := l.loadContext(ctx, s); err != nil {
+		return s, over(err)
+	}
+	idp.Reads(ctx, l.language(c, s))
+	return s, nil
 }
 
 // forgotten is the problem of a sign-in that is not stored any more, with the way back to

@@ -108,7 +108,7 @@ func (o *Outbox) Notify(ctx context.Context, u idp.User, p idp.Population, m ui.
 func FrameFor(ctx context.Context, u idp.User, p idp.Population) ui.MailFrame {
 	visit := idp.VisitFrom(ctx)
 	f := ui.MailFrame{
-		Lang: u.Locale, Population: p.ID, Staff: p.ID == idp.Agents, Name: u.Name, Account: u.Email, HelpURL: p.HelpURL, At: idp.Now(),
+		Lang: strings.TrimSpace(strings.Join([]string{u.Locale, visit.Language, p.Language}, " ")), Zone: u.Zoneinfo, Population: p.ID, Staff: p.ID == idp.Agents, Name: u.Name, Account: u.Email, HelpURL: p.HelpURL, At: idp.Now(),
 		Brand:   ui.Brand{Name: p.Name, LogoURL: p.LogoURL, Color: p.BrandColor},
 		Address: visit.Address, UserAgent: visit.UserAgent,
 	}

@@ -79,6 +79,9 @@ var trials = map[string]trial{
 		two := k.tokens(k.AddParty(c))
 		return (one.ID.Subject == two.ID.Subject) == (subjectType == "public")
 	}, "public", "pairwise", "ephemeral"),
+	"ui_locales_supported": listTrial(func(_ *testing.T, k *kit, lang string) bool {
+		return k.send("GET", "/end_session?ui_locales="+lang, "").header.Get("Content-Language") == lang
+	}, "zh", "it", "de-CH", "x"),
 	"claim_types_supported": func(t *testing.T, k *kit, _ map[string]any, _ string) {
 		info := k.userinfo(k.tokens(k.AddParty(idp.Client{})).AccessToken).json
 		if info["_claim_names"] != nil || info["sub"] == nil {

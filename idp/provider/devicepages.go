@@ -34,7 +34,7 @@ func (p *Provider) showDevice(c *gin.Context) error {
 }
 
 func (p *Provider) renderDevice(c *gin.Context, status int, page ui.DeviceCode) error {
-	page.Frame, page.Action = ui.Frame{Lang: p.Web.Language(c.Request, "")}, p.Web.Path(devicePath)
+	page.Frame, page.Action = ui.Frame{Lang: p.Web.Language(c.Request, ui.Wish{})}, p.Web.Path(devicePath)
 	return p.Web.Render(c, status, page)
 }
 
@@ -202,7 +202,7 @@ func (p *Provider) confirmDevice(c *gin.Context) error {
 }
 
 func (p *Provider) deviceFrame(c *gin.Context, q asking) ui.Frame {
-	f := p.Web.Frame(p.Web.Language(c.Request, ""), q.session.Population.Brand)
+	f := p.Web.Frame(p.Web.Language(c.Request, ui.Wish{Person: q.session.User.Locale, Default: q.session.Population.Language}), q.session.Population.Brand)
 	f.ClientName = q.client.Name
 	return f
 }

@@ -54,6 +54,7 @@ type metadata struct {
 	TokenAuthAlgs         []string           `json:"token_endpoint_auth_signing_alg_values_supported"`
 	IntrospectionAuthAlgs []string           `json:"introspection_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthAlgs    []string           `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	UILocales             []string           `json:"ui_locales_supported"`
 	ClaimTypes            []string           `json:"claim_types_supported"`
 	Claims                []string           `json:"claims_supported"`
 	CodeChallengeMethods  []string           `json:"code_challenge_methods_supported"`
@@ -100,6 +101,7 @@ func (p *Provider) discoveryDocument() (document, error) {
 		IntrospectionAuthAlgs: keyset.OfClients().Algorithms,
 		RevocationMethods:     all,
 		RevocationAuthAlgs:    keyset.OfClients().Algorithms,
+		UILocales:             idp.Languages(),
 		ClaimTypes:            []string{"normal"},
 		Claims:                claimNames(),
 		ClaimsParameter:       true, BackchannelLogout: true, BackchannelLogoutSession: true, FrontchannelLogout: true, FrontchannelLogoutSession: true,

@@ -328,7 +328,7 @@ func (p *Provider) signedOut(c *gin.Context, l logout, e signedOff) error {
 }
 
 func (p *Provider) logoutFrame(c *gin.Context, l logout) ui.Frame {
-	f := ui.Frame{Lang: p.Web.Language(c.Request, l.uiLocales)}
+	f := ui.Frame{Lang: p.Web.Language(c.Request, ui.Wish{UILocales: l.uiLocales})}
 	if len(l.sessions) > 0 {
 		f = p.Web.Frame(f.Lang, l.sessions[0].Population.Brand)
 	}

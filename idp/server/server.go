@@ -352,6 +352,7 @@ func (s *Server) engineWith(w *web.Web, routes func(*gin.Engine, *gin.RouterGrou
 
 	root := w.Group(engine)
 	routes(engine, root)
+	w.LanguageRoutes(root)
 	root.GET("/assets/*file", gin.WrapH(s.pages.Assets()))
 	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
 	return engine, nil

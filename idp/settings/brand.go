@@ -3,6 +3,7 @@ package settings
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gatehouse/idp"
@@ -23,7 +24,18 @@ func Brand() Fields[idp.Brand] {
 		Line("help_url", func(b *brand) *string { return &b.HelpURL }).Each(MaxURL).Rule(WebURL),
 		Line("privacy_url", func(b *brand) *string { return &b.PrivacyURL }).Each(MaxURL).Rule(WebURL),
 		Line("support_url", func(b *brand) *string { return &b.SupportURL }).Each(MaxURL).Rule(WebURL).InColumn(),
+		Line("language", func(b *brand) *string { return &b.Language }).Each(maxLanguage).Rule(language).InColumn(),
 	}
+}
+
+const maxLanguage = 35 // RFC 5646 section 4.4.1
+
+// language allows the languages that pages are written in.
+func language(tag string) *Error {
+	if !slices.Contains(idp.Languages(), tag) {
+		return wrong("settings.choice", Cut(tag), strings.Join(idp.Languages(), ", "))
+	}
+	return nil
 }
 
 // ShowsName refuses a name that shows nothing, or something else than it says.

@@ -292,7 +292,7 @@ func (w *Web) fail(c *gin.Context, err error) {
 	}
 	frame := p.Frame
 	if frame.Lang == "" {
-		frame.Lang = w.Language(c.Request, "")
+		frame.Lang = w.Language(c.Request, ui.Wish{})
 	}
 	page := p.Kind.Page(frame)
 	page.RequestID = idp.VisitFrom(ctx).RequestID
@@ -341,15 +341,6 @@ func writeProblem(c *gin.Context, kind ui.ProblemKind) {
 	c.Header("Cache-Control", "no-store")
 	c.Data(status, "application/problem+json", body)
 }
-
-// Language picks the language of a page.
-func (w *Web) Language(r *http.Request, uiLocales string) string {
-	return w.cfg.UI.Match(r.Header.Get("Accept-Language"), uiLocales)
-}
-
-// Languages are the languages that pages are written in, by their own names, with the
-// language as the URL.
-func (w *Web) Languages() []ui.Link { return w.cfg.UI.LanguageNames() }
 
 // Frame is that of a page of a population.
 func (w *Web) Frame(lang string, b idp.Brand) ui.Frame {
@@ -400,7 +391,11 @@ func sourcesOf(uris []string) (list []string) {
 // Render answers with a page.
 func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 	var out bytes.Buffer
-	if err := w.cfg.UI.Render(&out, page); err != nil {
+	reader := ui.Reader{}
+	if c.Request.Method == http.MethodGet && status != http.StatusNotFound {
+		reader.Here = c.Request.URL.RequestURI()
+	}
+	if err := w.cfg.UI.RenderFor(&out, page, reader); err != nil {
 		return fmt.Errorf("render the page: %w", err)
 	}
 	body, err := refilled(c, out.Bytes())
@@ -413,6 +408,8 @@ func (w *Web) Render(c *gin.Context, status int, page ui.Page) error {
 		h.Del("X-Frame-Options")
 	}
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Language", w.cfg.UI.LangOf(page))
+	h.Set("Vary", "Accept-Language, Cookie")
 	c.Data(status, "text/html; charset=utf-8", body)
 	return nil
 }
@@ -443,7 +440,7 @@ func (w *Web) LeadOn(c *gin.Context, f ui.Frame, location string) error {
 // inALanguage is a frame in its language, else in the browser's.
 func (w *Web) inALanguage(c *gin.Context, f ui.Frame) ui.Frame {
 	if f.Lang == "" {
-		f.Lang = w.Language(c.Request, "")
+		f.Lang = w.Language(c.Request, ui.Wish{})
 	}
 	return f
 }

@@ -49,11 +49,12 @@ func serveWith(t *testing.T, cfg web.Config, issuer string) http.Handler {
 		c.String(http.StatusOK, "%s %s", v.Address, v.RequestID)
 	})
 	g.GET("/page", w.Handle(func(c *gin.Context) error {
-		return w.Render(c, http.StatusOK, ui.SignedOut{})
+		return w.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Lang: w.Language(c.Request, ui.Wish{})}})
 	}))
 	g.GET("/branded", w.Handle(func(c *gin.Context) error {
 		return w.Render(c, http.StatusOK, ui.SignedOut{Frame: ui.Frame{Brand: ui.Brand{LogoURL: c.Query("logo")}}})
 	}))
+	w.LanguageRoutes(g)
 	g.POST("/form", w.SameOrigin(), w.Handle(func(c *gin.Context) error { return c.Request.ParseForm() }))
 	return engine
 }

@@ -220,6 +220,19 @@ function told() {
   else addEventListener('load', go);
 }
 
+<<<<<<< HEAD
+// A time is shown in the zone and the form of the reader. What the server wrote is UTC, or
+// the zone of their account; UTC stays to be read in its title.
+function times(page) {
+  const lang = document.documentElement.lang;
+  const own = navigator.languages?.find((l) => l.split('-')[0] === lang.split('-')[0]) ?? lang;
+  page.querySelectorAll('time[datetime]').forEach((element) => {
+    const at = new Date(element.dateTime);
+    if (isNaN(at)) return;
+    const timeStyle = 'seconds' in element.dataset ? 'medium' : 'short';
+    element.textContent = new Intl.DateTimeFormat(own, { dateStyle: 'medium', timeStyle, numberingSystem: 'latn' }).format(at);
+  });
+=======
 // The hidden field passkeys of a sign-in's forms says what the browser can do with them:
 // nothing, use those on a phone or a key, or keep them on this device.
 async function canPasskeys(fields) {
@@ -231,6 +244,7 @@ async function canPasskeys(fields) {
   } catch {
     // A browser that does not tell keeps none.
   }
+>>>>>>> main
 }
 
 // data-send: sends the form by itself.
@@ -239,6 +253,8 @@ function send(form) {
 }
 
 sendOnce();
+times(document);
+document.addEventListener('gatehouse:read', (event) => times(event.detail));
 each('[data-news]', news);
 each('[data-tabs]', onward);
 each('[data-again]', again);

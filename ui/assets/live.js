@@ -18,6 +18,7 @@ function live(box) {
       try {
         const answer = await fetch(location.href, { headers: { Accept: 'text/html' } });
         const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        document.dispatchEvent(new CustomEvent('gatehouse:read', { detail: page }));
         const found = page.getElementById(id);
         if (!answer.ok || answer.redirected || !found) return stop();
         if (box.checked) replace(document.getElementById(id), found);

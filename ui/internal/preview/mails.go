@@ -46,6 +46,9 @@ func serveMail(u *ui.UI) http.HandlerFunc {
 			http.NotFound(w, r)
 			return
 		}
+		if lang := r.FormValue("lang"); lang != "" {
+			mail.Lang = lang
+		}
 		letter, err := u.WriteMail(mail)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

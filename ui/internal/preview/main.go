@@ -44,7 +44,7 @@ func main() {
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", policy)
-		if err := pages.Render(w, page); err != nil {
+		if err := pages.RenderFor(w, page, ui.Reader{Lang: r.FormValue("lang"), Here: r.URL.RequestURI()}); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
