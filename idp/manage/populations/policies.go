@@ -124,7 +124,7 @@ func rootProblem(err error) (string, []any) {
 // What of security keys a policy may have.
 const (
 	maxSecurityKeys = 200
-	maxRoots        = 64 << 10 // characters of PEM
+	maxRoots        = 32 << 10 // characters of PEM: a form or a body that holds them is at most web.MaxBody
 )
 
 // tidyModel writes an AAGUID as it is kept.
