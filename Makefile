@@ -111,6 +111,7 @@ PACKAGES ?= ./...
 check-format:
 	@unformatted=$$($(TOOLS)/gofumpt -l .) && test -z "$$unformatted" || \
 		{ echo "not formatted (make format):"; echo "$$unformatted"; exit 1; }
+	@! git grep -nE '^(<{7}|>{7}) ' || { echo "these lines are what a merge left"; exit 1; }
 
 check-code:
 	go -C .ci/tools test ./gatecheck

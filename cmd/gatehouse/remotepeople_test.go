@@ -92,7 +92,7 @@ func TestPeople(t *testing.T) {
 		d.refused("nobody has the address", "user show maya@rtx.example")
 		d.does("user delete "+id, why)
 		d.refused("404 not_found", "user show "+id)
-		if list := d.lists("user list", "--subject", idp.NewSecret()); len(list) != 0 {
+		if list := d.lists("user list", "--subject="+idp.NewSecret()); len(list) != 0 {
 			t.Errorf("an invented subject is %v", list)
 		}
 		d.covers("users")

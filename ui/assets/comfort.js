@@ -220,7 +220,6 @@ function told() {
   else addEventListener('load', go);
 }
 
-<<<<<<< HEAD
 // A time is shown in the zone and the form of the reader. What the server wrote is UTC, or
 // the zone of their account; UTC stays to be read in its title.
 function times(page) {
@@ -232,7 +231,8 @@ function times(page) {
     const timeStyle = 'seconds' in element.dataset ? 'medium' : 'short';
     element.textContent = new Intl.DateTimeFormat(own, { dateStyle: 'medium', timeStyle, numberingSystem: 'latn' }).format(at);
   });
-=======
+}
+
 // The hidden field passkeys of a sign-in's forms says what the browser can do with them:
 // nothing, use those on a phone or a key, or keep them on this device.
 async function canPasskeys(fields) {
@@ -244,7 +244,6 @@ async function canPasskeys(fields) {
   } catch {
     // A browser that does not tell keeps none.
   }
->>>>>>> main
 }
 
 // data-send: sends the form by itself.
