@@ -9,10 +9,10 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
-	"gatehouse/idp/manage"
 	"gatehouse/idp/manage/entry"
 	"gatehouse/idp/manage/people"
 	"gatehouse/idp/manage/system"
+	"gatehouse/idp/store"
 )
 
 // named adds somebody with a name.
@@ -309,7 +309,7 @@ func TestListsAndPagesTellNoSecrets(t *testing.T) {
 }
 
 // People from before there were words, or whom another program wrote, are found once the
-// program has started.
+// job has seen them, two at a time and in parallel.
 func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
 	t.Parallel()
 	inOffice(t, func(t *testing.T, o *office) {
@@ -321,8 +321,8 @@ func TestPeopleOfBeforeBecomeSearchable(t *testing.T) {
 		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 0 {
 			t.Fatalf("found %v", emails(list))
 		}
-		managers := []*manage.Manager{o.Manager, o.on(o.db.Replica(t))}
-		for _, err := range idptest.Race(4, func(i int) error { return managers[i%2].People.IndexPeople(t.Context()) }) {
+		stores := []*store.Store{o.Store, o.db.Replica(t)}
+		for _, err := range idptest.Race(4, func(i int) error { return second(stores[i%2].IndexUsers(t.Context(), 2)) }) {
 			idptest.Must(t, err)
 		}
 		if list := all(t, o, people.UserQuery{Prefix: "maya", Limit: 10}, func() {}); len(list) != 3 {

@@ -35,7 +35,7 @@ func (s *Server) Work(ctx context.Context) {
 		}},
 		{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
 		{Name: "remind people of the second step", Every: remindEvery, Run: s.Manage.Populations.Remind},
-		{Name: "make people searchable", Every: time.Minute, Run: s.Manage.People.IndexPeople},
+		{Name: "make people searchable", Every: time.Minute, Run: s.indexPeople},
 		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err
@@ -119,6 +119,23 @@ func (s *Server) sweep(ctx context.Context) error {
 	n, err := s.Store.Sweep(ctx, idp.Now(), store.Retention{Audit: keep})
 	s.metrics.Swept(n)
 	return err
+}
+
+// What indexPeople does: people of one transaction, and transactions of one run.
+const (
+	indexBatch   = 500
+	indexBatches = 200
+)
+
+// indexPeople makes people searchable whom another program added, or an older version, up to
+// 100,000 in one run. Replicas may do it at once.
+func (s *Server) indexPeople(ctx context.Context) error {
+	for range indexBatches {
+		if n, err := s.Store.IndexUsers(ctx, indexBatch); err != nil || n < indexBatch {
+			return err
+		}
+	}
+	return nil
 }
 
 // auditRetention is what the configuration says, or else the database.

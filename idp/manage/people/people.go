@@ -295,20 +295,3 @@ func (m *Manager) Notify(ctx context.Context, user idp.User, mail ui.Mail) error
 	}
 	return m.Outbox.Notify(ctx, user, population, mail)
 }
-
-// What IndexPeople does: people of one transaction, and transactions of one run.
-const (
-	indexBatch   = 500
-	indexBatches = 200
-)
-
-// IndexPeople makes people searchable whom another program added, or an older version, up to
-// 100,000 in one run. Replicas may do it at once.
-func (m *Manager) IndexPeople(ctx context.Context) error {
-	for range indexBatches {
-		if n, err := m.Store.IndexUsers(ctx, indexBatch); err != nil || n < indexBatch {
-			return err
-		}
-	}
-	return nil
-}
