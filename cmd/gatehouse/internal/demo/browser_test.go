@@ -455,11 +455,12 @@ func (b *tab) file(name string) string {
 	}
 }
 
-// tabsTo presses the tab key until the focus is there.
+// tabsTo presses the tab key until the focus is there, once the page has it.
 func (b *tab) tabsTo(selector string) {
 	b.t.Helper()
+	b.sees(selector)
 	const far = 25
-	there := fmt.Sprintf("document.activeElement.matches(%q)", selector)
+	there := fmt.Sprintf("document.activeElement?.matches(%q) ?? false", selector)
 	for range far {
 		if mustAsk[bool](b, there) {
 			return
