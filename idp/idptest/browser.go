@@ -166,6 +166,19 @@ func (p *Page) Impersonal() string {
 	return flowInPath.ReplaceAllString(startsAgain.ReplaceAllString(p.Body, "AGAIN"), "/login/FLOW")
 }
 
+// leads finds the addresses of a page that a click, the page itself or a form follows.
+var leads = regexp.MustCompile(`(?i)\s(?:href|action|formaction|src|srcset|content)="([^"]*)"`)
+
+// LeadsTo tells whether anything on the page leads to a host.
+func (p *Page) LeadsTo(host string) bool {
+	for _, found := range leads.FindAllStringSubmatch(p.Body, -1) {
+		if strings.Contains(found[1], host) {
+			return true
+		}
+	}
+	return false
+}
+
 // Heading is the text of the page's h1.
 func (p *Page) Heading() string {
 	m := heading.FindStringSubmatch(p.Body)

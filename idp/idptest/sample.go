@@ -36,7 +36,7 @@ func Population(id string) idp.Population {
 func User(population, email string) idp.User {
 	now := idp.Now()
 	return idp.User{
-		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Department: "Ventas", Locale: "de-CH",
+		ID: idp.NewID(), PopulationID: population, Email: email, Name: "Maya 玛雅 🔑", Department: "Ventas", Locale: "en-GB",
 		PasswordHash: "$argon2id$…", PasswordChangedAt: now, PasswordByMailAt: now, UnprovedAt: now, PasskeyOfferedAt: now, EmailVerified: true,
 		CreatedAt: now, UpdatedAt: now.Add(time.Microsecond),
 		Profile: idp.Profile{GivenName: "Maya", FamilyName: "玛雅", Zoneinfo: "Europe/Zurich", Picture: "https://rtx.example/maya.png"},

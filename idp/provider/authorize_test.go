@@ -151,7 +151,7 @@ func TestErrorsAreNeverRedirectedToAnUnregisteredURI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			page := k.browser.Get(edit(p.Begin().URL, pairs...))
 			wantPage(t, page, 400)
-			if strings.Contains(page.Body, "evil.example") {
+			if page.LeadsTo("evil.example") {
 				t.Error("the page leads to the address")
 			}
 		})

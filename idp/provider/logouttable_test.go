@@ -224,7 +224,7 @@ func (h *logoutHouse) checkEnd(t *testing.T, s signOut, page *idptest.Page, stay
 	if stays {
 		want = "That account is signed out"
 	}
-	if page.Status != http.StatusOK || page.Heading() != want || strings.Contains(page.Body, "evil.example") {
+	if page.Status != http.StatusOK || page.Heading() != want || page.LeadsTo("evil.example") {
 		t.Errorf("%s: ends at %q (%d), want %q", s, page.Heading(), page.Status, want)
 	}
 	if stays != strings.Contains(page.Body, h.contact.Email) {
