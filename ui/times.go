@@ -44,7 +44,7 @@ const precise = " data-seconds"
 // the reader's account, and the page's script in that of the browser. UTC is its title.
 func (u *UI) element(lang string, at time.Time, seconds string) template.HTML {
 	at = at.UTC()
-	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `" title="` + //nolint:gosec // a number, and our own text escaped
+	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `" title="` + //nolint:gosec // digits of a date, and texts that are escaped
 		template.HTMLEscapeString(u.dated(lang, at, "15:04:05")) + `"` + seconds + `>` +
 		template.HTMLEscapeString(u.dated(lang, at, clockOf(seconds))) + `</time>`)
 }
