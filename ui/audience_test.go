@@ -28,7 +28,7 @@ func TestCustomersAreNotToldOfAnAdministrator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, texts := range u.catalogs[fallback] {
+	for key, texts := range u.catalogs.of(fallback) {
 		for _, text := range texts {
 			if found := ofTheOrganisation.FindString(text); found != "" && !toStaff(key) {
 				t.Errorf("%s says %q: %s", key, found, text)

@@ -1,18 +1,18 @@
 package ui
 
+import "maps"
+
 // WithoutConsole is a UI whose texts of the console are nothing but a mark.
 func WithoutConsole(mark string) (*UI, error) {
-	texts, err := loadCatalogs()
-	if err != nil {
-		return nil, err
-	}
+	texts, english := maps.Clone(theCatalogs), maps.Clone(theCatalogs.of(fallback))
 	console, err := readCatalog(fallback, ofConsole)
 	if err != nil {
 		return nil, err
 	}
 	for key := range console {
-		texts[fallback][key] = forms{"other": mark}
+		english[key] = forms{"other": mark}
 	}
+	texts[fallback] = func() map[Key]forms { return english }
 	return newUI("", texts)
 }
 

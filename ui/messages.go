@@ -48,8 +48,16 @@ type Message struct {
 // placeholder is where an argument goes in a text.
 var placeholder = regexp.MustCompile(`\{(\d+)(:wait|:span)?\}`)
 
-// catalogs are texts by language and key.
-type catalogs map[string]map[Key]forms
+// catalogs are texts by language and key, read when a language is first written.
+type catalogs map[string]func() map[Key]forms
+
+// of are the texts of a language, none of one that is not written.
+func (c catalogs) of(lang string) map[Key]forms {
+	if read := c[lang]; read != nil {
+		return read()
+	}
+	return nil
+}
 
 // texts is an argument that is texts of the catalogues itself.
 type texts interface {
@@ -66,20 +74,21 @@ func (f *forms) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*map[string]string)(f))
 }
 
-// theCatalogs are those of the whole process: they never change.
-var theCatalogs = sync.OnceValues(loadCatalogs)
-
-func loadCatalogs() (catalogs, error) {
+// theCatalogs are those of the whole process: they never change. They are files in the binary,
+// which a test has read: that one cannot be read is a fault of the program.
+var theCatalogs = func() catalogs {
 	out := catalogs{}
 	for _, l := range written {
-		texts, err := readCatalog(l.tag, func(string) bool { return true })
-		if err != nil {
-			return nil, err
-		}
-		out[l.tag] = texts
+		out[l.tag] = sync.OnceValue(func() map[Key]forms {
+			texts, err := readCatalog(l.tag, func(string) bool { return true })
+			if err != nil {
+				panic(err)
+			}
+			return texts
+		})
 	}
-	return out, nil
-}
+	return out
+}()
 
 // readCatalog reads the folder of a language, the files of it that are wanted.
 func readCatalog(lang string, wanted func(file string) bool) (map[Key]forms, error) {
@@ -174,7 +183,7 @@ func (u *UI) fill(lang string, m Message, wrap func(string) string) string {
 func (u *UI) lookUp(lang string, k Key) (text forms, in string, ok bool) {
 	for _, key := range []Key{k, k.general()} {
 		for _, in := range []string{lang, fallback} {
-			if text, ok = u.catalogs[in][key]; ok {
+			if text, ok = u.catalogs.of(in)[key]; ok {
 				return text, in, true
 			}
 		}

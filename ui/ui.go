@@ -32,26 +32,22 @@ type UI struct {
 	catalogs catalogs
 	matcher  map[bool]language.Matcher // of the console's languages, and of all
 	// pages are the templates of each language, parsed when they are first read.
-	pages map[string]func() (map[string]*template.Template, error)
+	pages map[string]func() (*template.Template, error)
 }
 
 // made holds the function that makes the UI of each base path once in a process. A UI
 // never changes, and making one takes longer than to open a database.
 var made sync.Map
 
-// New parses every template and catalogue once, so that a mistake in one of
-// them is found at start and not by a person.
+// New parses every template and the English texts once. The other languages are read when
+// somebody reads them: they differ in texts alone.
 func New(opts Options) (*UI, error) {
 	base := strings.TrimSuffix(opts.BasePath, "/")
 	if base != "" && !strings.HasPrefix(base, "/") {
 		return nil, fmt.Errorf("ui: base path %q does not start with a slash", opts.BasePath)
 	}
 	once, _ := made.LoadOrStore(base, sync.OnceValues(func() (*UI, error) {
-		texts, err := theCatalogs()
-		if err != nil {
-			return nil, err
-		}
-		return newUI(base, texts)
+		return newUI(base, theCatalogs)
 	}))
 	return once.(func() (*UI, error))()
 }
@@ -61,19 +57,16 @@ func newUI(base string, texts catalogs) (u *UI, err error) {
 	if err := u.loadAssets(); err != nil {
 		return nil, err
 	}
-	u.pages = map[string]func() (map[string]*template.Template, error){}
+	u.pages = map[string]func() (*template.Template, error){}
 	for _, lang := range u.Languages() {
-		u.pages[lang] = sync.OnceValues(func() (map[string]*template.Template, error) { return u.parse(lang) })
+		u.pages[lang] = sync.OnceValues(func() (*template.Template, error) { return u.parse(lang) })
 	}
-	_, err = u.pages[fallback]() // the languages differ in texts alone
+	_, err = u.pages[fallback]()
 	return u, err
 }
 
 // Texts is a UI that writes texts and no pages.
-func Texts() (*UI, error) {
-	catalogs, err := theCatalogs()
-	return catalogs.ui(""), err
-}
+func Texts() *UI { return theCatalogs.ui("") }
 
 // ui is a UI without pages.
 func (c catalogs) ui(base string) *UI {
@@ -93,11 +86,11 @@ func (u *UI) English(key string, args ...any) string {
 	return u.Text(fallback, *Key(key).With(args...))
 }
 
-// parse builds the templates of one language: a copy of the shared parts for
-// each page, because every page defines the same blocks.
-func (u *UI) parse(lang string) (map[string]*template.Template, error) {
-	shared, err := template.New("shared").Funcs(u.funcs(lang)).
-		ParseFS(templateFiles, "templates/_*.html")
+// parse builds the templates of one language. Each page defines a heading and a body, which
+// become NAME/heading and NAME/body: one set then holds all pages and the parts they share. A
+// set for each page would need a copy of the parts, seven times the memory.
+func (u *UI) parse(lang string) (*template.Template, error) {
+	set, err := template.New("").Funcs(u.funcs(lang)).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
@@ -105,18 +98,21 @@ func (u *UI) parse(lang string) (map[string]*template.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
-	pages := map[string]*template.Template{}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), "_") {
+		name, shared := strings.TrimSuffix(entry.Name(), ".html"), strings.HasPrefix(entry.Name(), "_")
+		if shared {
 			continue
 		}
-		page, err := template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+entry.Name())
+		page, err := templateFiles.ReadFile("templates/" + entry.Name())
 		if err != nil {
 			return nil, fmt.Errorf("ui: %w", err)
 		}
-		pages[strings.TrimSuffix(entry.Name(), ".html")] = page
+		own := strings.NewReplacer(`{{define "heading"`, `{{define "`+name+`/heading"`, `{{define "body"`, `{{define "`+name+`/body"`)
+		if _, err := set.New(entry.Name()).Parse(own.Replace(string(page))); err != nil {
+			return nil, fmt.Errorf("ui: %w", err)
+		}
 	}
-	return pages, nil
+	return set, nil
 }
 
 // funcs are what templates of one language can call.
@@ -141,11 +137,12 @@ func (u *UI) funcs(lang string) template.FuncMap {
 
 // view is what the layout sees of a page.
 type view struct {
-	Page   Page
-	Frame  Frame
-	Name   string
-	Failed bool
-	Next   template.URL
+	Page          Page
+	Frame         Frame
+	Heading, Body template.HTML
+	Name          string
+	Failed        bool
+	Next          template.URL
 }
 
 // Reader is what a page does not know itself of who reads it.
@@ -175,20 +172,25 @@ func (u *UI) RenderFor(w io.Writer, p Page, r Reader) error {
 	frame.Lang = cmp.Or(u.Known(r.Lang), u.LangOf(p))
 	frame.Here = cmp.Or(frame.Here, r.Here)
 	frame.Languages = u.ownNames(u.languages(ofConsole(about.template)))
-	pages, err := u.pages[frame.Lang]()
+	set, err := u.pages[frame.Lang]()
 	if err != nil {
 		return err
 	}
-	page, ok := pages[about.template]
-	if !ok {
-		return fmt.Errorf("ui: no template %q", about.template)
-	}
-	var out bytes.Buffer
+	v := view{Page: p, Frame: frame, Name: cmp.Or(about.name, about.template), Failed: about.failed, Next: about.next}
 	layout := "layout"
 	if about.console {
 		layout = "console"
 	}
-	err = page.ExecuteTemplate(&out, layout, view{p, frame, cmp.Or(about.name, about.template), about.failed, about.next})
+	var out bytes.Buffer
+	part := func(name string, data any) (written template.HTML) {
+		out.Reset()
+		if err == nil {
+			err = set.ExecuteTemplate(&out, name, data)
+		}
+		return template.HTML(out.String()) //nolint:gosec // escaped by its template
+	}
+	v.Heading, v.Body = part(about.template+"/heading", p), part(about.template+"/body", p)
+	part(layout, v)
 	if err != nil {
 		return fmt.Errorf("ui: page %s: %w", about.template, err)
 	}

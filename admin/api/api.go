@@ -42,43 +42,34 @@ type Config struct {
 
 // API serves the admin REST API.
 type API struct {
-	cfg        Config
-	document   *document
-	json, yaml []byte // the document at the provider's URL
+	cfg Config
 }
 
 // New makes the API.
-func New(cfg Config) (*API, error) {
-	d, err := theDocument()
-	if err != nil {
-		return nil, err
-	}
-	a := &API{cfg: cfg, document: d}
-	a.json, a.yaml, err = d.servedAt(strings.TrimSuffix(cfg.Issuer, "/") + Base)
-	return a, err
-}
+func New(cfg Config) *API { return &API{cfg: cfg} }
+
+var ofGin = strings.NewReplacer("{", ":", "}", "")
 
 // ginPath is a path of the document as Gin writes it.
-func ginPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
-}
+func ginPath(path string) string { return ofGin.Replace(path) }
 
 // Routes registers the API. It reads no cookies, so nothing here needs protection
 // from other sites, and none may read its answers.
 func (a *API) Routes(r *gin.RouterGroup) {
 	g := r.Group(Base)
 	a.routeDocument(g)
-	for _, o := range a.document.operations {
-		g.Handle(o.method, ginPath(o.path), func(c *gin.Context) { a.serve(c, o) })
+	all := operations()
+	for i, o := range all {
+		g.Handle(o.method, ginPath(o.path), func(c *gin.Context) { a.serve(c, theDocument().operations[i]) })
 	}
-	a.routeOtherMethods(g)
+	a.routeOtherMethods(g, all)
 }
 
 // routeOtherMethods answers the methods that a path does not have as the document
 // says errors look.
-func (a *API) routeOtherMethods(g *gin.RouterGroup) {
+func (a *API) routeOtherMethods(g *gin.RouterGroup, all []*operation) {
 	methods := map[string][]string{}
-	for _, o := range a.document.operations {
+	for _, o := range all {
 		methods[ginPath(o.path)] = append(methods[ginPath(o.path)], o.method)
 	}
 	for path, has := range methods {
@@ -115,7 +106,7 @@ type call struct {
 
 // serve answers a request for an operation.
 func (a *API) serve(c *gin.Context, o *operation) {
-	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, text: a.cfg.Text, document: a.document, operation: o}
+	v := &call{Context: c, ctx: c.Request.Context(), manage: a.cfg.Manage, text: a.cfg.Text, document: theDocument(), operation: o}
 	defer a.survive(c, v)
 	c.Header("Cache-Control", "no-store")
 	err := a.enter(v)

@@ -66,13 +66,20 @@ type document struct {
 	schemas    map[string]object
 	compiled   map[string]*jsonschema.Schema
 	later      []string // fields that came after programs had learned a body: none is required
-	json, yaml []byte
-	page       []byte // as people read it
+	json       []byte
 }
 
-// theDocument is that of all providers of a process: it takes longer to write than all
-// the rest of a provider's start.
-var theDocument = sync.OnceValues(newDocument)
+// theDocument is that of all providers of a process. It is written when it is first read or
+// a request is compared with it: that takes longer than all the rest of a provider's start.
+// It is made of what is in the binary, which a test has read: that it cannot be written is a
+// fault of the program.
+var theDocument = sync.OnceValue(func() *document {
+	d, err := newDocument()
+	if err != nil {
+		panic(err)
+	}
+	return d
+})
 
 // newDocument writes the document. It is made of the table of operations, of Go's types,
 // of the descriptions of settings, and of prose.
@@ -109,35 +116,32 @@ func newDocument() (*document, error) {
 	})
 }
 
-// finish writes the document in its three forms, and makes what checks requests.
+// finish writes the document in JSON, and makes what checks requests.
 func (d *document) finish(all object) (err error) {
 	if d.json, err = json.Marshal(all); err != nil {
 		return fmt.Errorf("write the API's document: %w", err)
 	}
-	var plain any
-	if err = json.Unmarshal(d.json, &plain); err != nil {
-		return fmt.Errorf("write the API's document: %w", err)
-	}
-	if d.yaml, err = asYAML(plain); err != nil {
-		return err
-	}
-	if d.page, err = renderPage(d); err != nil {
-		return err
-	}
 	return d.compile()
 }
 
-// servedAt is the document of the API at a URL, in JSON and in YAML.
-func (d *document) servedAt(url string) (inJSON, inYAML []byte, err error) {
-	servers := object{"servers": []object{{"url": url}}}
-	if inJSON, err = json.Marshal(servers); err != nil {
-		return nil, nil, err
+// jsonAt is the document of the API at a URL.
+func (d *document) jsonAt(url string) ([]byte, error) {
+	servers, err := json.Marshal(object{"servers": []object{{"url": url}}})
+	return slices.Concat(bytes.TrimSuffix(servers, []byte("}")), []byte(","), bytes.TrimPrefix(d.json, []byte("{"))), err
+}
+
+// yamlAt is the document of the API at a URL.
+func (d *document) yamlAt(url string) ([]byte, error) {
+	var plain any
+	if err := json.Unmarshal(d.json, &plain); err != nil {
+		return nil, fmt.Errorf("write the API's document: %w", err)
 	}
-	if inYAML, err = asYAML(servers); err != nil {
-		return nil, nil, err
+	servers, err := asYAML(object{"servers": []object{{"url": url}}})
+	if err != nil {
+		return nil, err
 	}
-	inJSON = slices.Concat(bytes.TrimSuffix(inJSON, []byte("}")), []byte(","), bytes.TrimPrefix(d.json, []byte("{")))
-	return inJSON, slices.Concat(inYAML, d.yaml), nil
+	rest, err := asYAML(plain)
+	return slices.Concat(servers, rest), err
 }
 
 func (d *document) tags() (list []object) {
@@ -367,25 +371,34 @@ func (d *document) compiler() (*jsonschema.Compiler, error) {
 	return c, err
 }
 
-// compile makes what checks requests.
+// compile makes what checks requests: the schemas, and those of parameters by where they stand.
+// All are compiled as the properties of one: the compiler copies the whole document each time.
 func (d *document) compile() error {
 	c, err := d.compiler()
 	if err != nil {
 		return err
 	}
-	d.compiled = map[string]*jsonschema.Schema{}
+	all, places := map[string]any{}, map[string]*parameter{}
 	for name := range d.schemas {
-		if d.compiled[name], err = c.Compile(address + "#/components/schemas/" + name); err != nil {
-			return err
-		}
+		all[name] = map[string]any{"$ref": address + "#/components/schemas/" + name}
 	}
 	for _, o := range d.operations {
 		for i := range o.parameters {
-			path := pointer("paths", o.path, strings.ToLower(o.method), "parameters", strconv.Itoa(i), "schema")
-			if o.parameters[i].compiled, err = c.Compile(address + "#" + strings.NewReplacer("{", "%7B", "}", "%7D").Replace(path)); err != nil {
-				return err
-			}
+			place := pointer("paths", o.path, strings.ToLower(o.method), "parameters", strconv.Itoa(i), "schema")
+			all[place] = map[string]any{"$ref": address + "#" + strings.NewReplacer("{", "%7B", "}", "%7D").Replace(place)}
+			places[place] = &o.parameters[i]
 		}
+	}
+	if err := c.AddResource(address+":all", map[string]any{"properties": all}); err != nil {
+		return err
+	}
+	compiled, err := c.Compile(address + ":all")
+	if err != nil {
+		return err
+	}
+	d.compiled = compiled.Properties
+	for place, p := range places {
+		p.compiled = compiled.Properties[place]
 	}
 	return nil
 }

@@ -25,22 +25,14 @@ type Operation struct {
 
 // Operations are all of the document.
 func Operations() ([]*Operation, error) {
-	d, err := theDocument()
-	if err != nil {
-		return nil, err
-	}
+	d := theDocument()
 	c, err := d.compiler()
 	return each(d.operations, func(o *operation) *Operation { return &Operation{o, d, c} }), err
 }
 
 // Written is the document as it is committed.
 func Written() ([]byte, error) {
-	d, err := theDocument()
-	if err != nil {
-		return nil, err
-	}
-	_, written, err := d.servedAt("https://id.example" + Base)
-	return written, err
+	return theDocument().yamlAt("https://id.example" + Base)
 }
 
 // Method is that of HTTP.

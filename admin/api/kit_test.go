@@ -67,8 +67,7 @@ func open(t testing.TB, databaseURL string) *office {
 	t.Helper()
 	o := &office{App: idptest.Start(t, databaseURL, ""), t: t, tokens: map[string]idp.AdminAccess{}, find: map[string]*api.Operation{}}
 	o.refit(func(p *manage.Parts) { p.Rotation = o.Keys })
-	a, err := api.New(api.Config{Manage: o.Manage, Tokens: o, Text: texts(t)})
-	idptest.Must(t, err)
+	a := api.New(api.Config{Manage: o.Manage, Tokens: o, Text: texts(t)})
 	o.engine = gin.New()
 	o.engine.Use(func(c *gin.Context) {
 		c.Request = c.Request.WithContext(idp.WithVisit(c.Request.Context(), &idp.Visit{RequestID: "request-1", Address: "203.0.113.7"}))

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 )
@@ -32,17 +33,24 @@ const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-
 // routeDocument serves the document, as a page to read as well. It says nothing of
 // the installation, so it needs no token.
 func (a *API) routeDocument(g *gin.RouterGroup) {
-	serve := func(kind string, content []byte) gin.HandlerFunc {
-		return func(c *gin.Context) {
+	serve := func(path, kind string, write func(d *document) ([]byte, error)) {
+		content := sync.OnceValues(func() ([]byte, error) { return write(theDocument()) })
+		g.GET(path, func(c *gin.Context) {
+			written, err := content()
+			if err != nil {
+				a.fail(c, nil, err)
+				return
+			}
 			c.Header("Cache-Control", "no-cache")
 			c.Header("Content-Security-Policy", pagePolicy)
-			c.Data(http.StatusOK, kind, content)
-		}
+			c.Data(http.StatusOK, kind, written)
+		})
 	}
-	g.GET("/", serve("text/html; charset=utf-8", a.document.page))
-	g.GET("/page.css", serve("text/css; charset=utf-8", pageStyle))
-	g.GET("/openapi.yaml", serve("application/yaml", a.yaml))
-	g.GET("/openapi.json", serve("application/json", a.json))
+	url := strings.TrimSuffix(a.cfg.Issuer, "/") + Base
+	serve("/", "text/html; charset=utf-8", renderPage)
+	serve("/page.css", "text/css; charset=utf-8", func(*document) ([]byte, error) { return pageStyle, nil })
+	serve("/openapi.yaml", "application/yaml", func(d *document) ([]byte, error) { return d.yamlAt(url) })
+	serve("/openapi.json", "application/json", func(d *document) ([]byte, error) { return d.jsonAt(url) })
 }
 
 // pageGroup is the operations of a tag.

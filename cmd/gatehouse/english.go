@@ -16,11 +16,8 @@ func inEnglish(err error) string {
 	if !aboutLine && wrong == nil {
 		return err.Error()
 	}
-	texts, failed := ui.Texts()
-	switch {
-	case failed != nil:
-		return err.Error()
-	case aboutLine:
+	texts := ui.Texts()
+	if aboutLine {
 		return line.In(texts.English)
 	}
 	var list []string

@@ -54,12 +54,8 @@ type commands struct {
 }
 
 // newCommands are the commands with the flags of what settings describe.
-func newCommands() (*commands, error) {
-	texts, err := ui.Texts()
-	if err != nil {
-		return nil, err
-	}
-	c := &commands{}
+func newCommands() *commands {
+	texts, c := ui.Texts(), &commands{}
 	c.Client.Create.described = flagsOf(texts, "app", settings.Client(), "name", "kind")
 	c.Client.Edit.described = flagsOf(texts, "app", settings.Client(), "kind")
 	c.InitialToken.Create.described = flagsOf(texts, "initial_token", settings.InitialToken())
@@ -70,7 +66,7 @@ func newCommands() (*commands, error) {
 	set.Sessions.described = flagsOf(texts, "sessions", populations.SessionFields())
 	set.MFA.described = flagsOf(texts, "policy", populations.PolicyFields())
 	set.Access.described = flagsOf(texts, "access.access", populations.AccessFields())
-	return c, nil
+	return c
 }
 
 func main() {
@@ -83,11 +79,7 @@ func main() {
 
 // run is the program without the process around it.
 func run(ctx context.Context, t terminal, args []string) int {
-	c, err := newCommands()
-	if err != nil {
-		fmt.Fprintln(t.err, "gatehouse:", err)
-		return 1
-	}
+	c := newCommands()
 	parser, err := kong.New(c, append(withSettings(os.Environ()),
 		kong.Name("gatehouse"),
 		kong.Description("An OpenID Connect provider with multi-factor authentication for a helpdesk's portals."),

@@ -46,11 +46,7 @@ func read(t testing.TB, text string, format imports.Format) (people []imports.Re
 // english writes texts as the command line does.
 func english(t testing.TB) func(key string, args ...any) string {
 	t.Helper()
-	texts, err := ui.Texts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return texts.English
+	return ui.Texts().English
 }
 
 func emails(people []imports.Record) []string {

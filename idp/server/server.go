@@ -180,10 +180,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	if err := s.Manage.Apps.EnsureAccount(ctx, self.Callback); err != nil {
 		return err
 	}
-	rest, err := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: s.english})
-	if err != nil {
-		return err
-	}
+	rest := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: s.english})
 	s.register = &registration.Endpoint{Apps: s.Manage.Apps, Limiter: limiter, Issuer: s.cfg.Issuer, Text: s.english}
 	return s.route(plumbing, protocol, signIn, upstreams, console, self, rest)
 }
