@@ -192,8 +192,7 @@ func TestTheSystemdUnitStartsACommandThatExists(t *testing.T) {
 		t.Fatal("the unit starts nothing")
 	}
 	args := strings.Fields(strings.Replace(string(line[1]), "/etc/gatehouse.yaml", written(t, "issuer: https://id.example\n"), 1))
-	c, err := newCommands()
-	idptest.Must(t, err)
+	c := newCommands()
 	parser, err := kong.New(c, append(withSettings(nil), kong.Name("gatehouse"))...)
 	idptest.Must(t, err)
 	if _, err := parser.Parse(args); err != nil || c.Serve.Issuer != "https://id.example" || c.Serve.Data != "/var/lib/gatehouse" {

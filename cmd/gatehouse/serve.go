@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"gatehouse/idp"
@@ -108,6 +109,7 @@ func (c *serveCommand) Run(ctx context.Context, all *commands) error {
 	if err := offerSetup(ctx, srv.Manage, c.Issuer, all.LogFormat == "json"); err != nil {
 		return closing(err, srv)
 	}
+	debug.FreeOSMemory() // what the start took
 	slog.InfoContext(ctx, "serving", "issuer", c.Issuer, "address", public.Addr().String(),
 		"database", srv.Store.Dialect(), "version", idp.Release())
 	return closing(srv.Run(ctx, on), srv)
