@@ -45,9 +45,10 @@ type PasskeyOffer struct {
 	Form        *PasskeyForm // nil for one who took too long
 	Alert       *Message
 	RetryAfter  int
-	LaterAction string // URL of the POST form that goes on without
-	Another     bool   // they have passkeys, on other devices
-	Codes       bool   // recovery codes come with it
+	LaterAction string   // URL of the POST form that goes on without
+	Only        *Message // which authenticators will do, nil for any
+	Another     bool     // they have passkeys, on other devices
+	Codes       bool     // recovery codes come with it
 }
 
 func (p PasskeyOffer) about() about { return about{template: "passkey-offer", failed: anyOf(p.Alert)} }

@@ -208,6 +208,23 @@ func checkNesting(t *testing.T, page string) {
 	}
 }
 
+// A note shows all that it has, whatever its class.
+func TestANoteShowsAllOfIt(t *testing.T) {
+	t.Parallel()
+	for _, class := range []string{"hint", "notice", "warning"} {
+		note := ui.Note{
+			Class: class, Title: ui.Plain("the title"), Text: ui.Plain("the text"), List: []ui.Message{ui.Plain("of the list")},
+			Links: []ui.Link{{Label: "a link", URL: "/linked"}},
+		}
+		page := render(t, newUI(t), ui.ConsoleForm{Form: ui.Form{Notes: []ui.Note{note}}})
+		for _, want := range []string{"the title", "the text", "of the list", "a link", "/linked"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: %q is not on the page", class, want)
+			}
+		}
+	}
+}
+
 func TestErrorsAreTied(t *testing.T) {
 	u := newUI(t)
 	page := render(t, u, ui.SignIn{EmailError: ui.MsgEmailInvalid.With(), Alert: ui.MsgWrongPassword.With()})

@@ -96,12 +96,19 @@ func cpuTime(pid int) (time.Duration, error) {
 }
 
 // resident is the memory of a process, in bytes.
-func resident(pid int) (int64, error) {
+func resident(pid int) (int64, error) { return memory(pid, "VmRSS:") }
+
+// private is what of it belongs to the process alone: not the pages of its program file, which
+// the system maps as it likes and takes back when it needs them.
+func private(pid int) (int64, error) { return memory(pid, "RssAnon:") }
+
+// memory is a line of proc_pid_status(5).
+func memory(pid int, line string) (int64, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, fmt.Errorf("read the resident memory: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	_, rest, _ := strings.Cut(string(status), line)
 	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	n, err := strconv.ParseInt(kib, 10, 64)
 	return n << 10, err

@@ -452,7 +452,7 @@ func (l *Login) renderPasskeySetUp(c *gin.Context, s *signIn, state NeedEnrolmen
 	status := passwordPage{alert: p.alert, limited: p.limited}.status()
 	if state.Offered {
 		page := l.offerPage(c, s, p)
-		page.Form = &form
+		page.Form, page.Only = &form, factors.OnlyModels(s.Population.Policy, state.Hardware)
 		return l.render(c, s, status, page)
 	}
 	return l.render(c, s, status, ui.PasskeySetUp{

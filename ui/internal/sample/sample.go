@@ -154,7 +154,7 @@ func codes() map[string]ui.Page {
 			Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Only: ui.MsgPasskeyModels.With("YubiKey 5, YubiKey 5 NFC"), Alert: ui.MsgPasskeyModel.With(),
 		},
 		"passkey-offer":      ui.PasskeyOffer{Frame: frame(), Form: offerForm(), LaterAction: "/flow/1/later", Codes: true},
-		"passkey-offer-here": ui.PasskeyOffer{Frame: support(), Form: offerForm(), LaterAction: "/flow/1/later", Another: true},
+		"passkey-offer-here": ui.PasskeyOffer{Frame: support(), Form: offerForm(), LaterAction: "/flow/1/later", Another: true, Only: ui.MsgPasskeyModels.With("YubiKey 5, YubiKey 5 NFC")},
 		"passkey-offer-late": ui.PasskeyOffer{Frame: frame(), LaterAction: "/flow/1/later"},
 		"passkey-set-up":     ui.PasskeySetUp{Frame: frame(), Form: passkeyForm("passkey.set_up.start"), Methods: methods("method.set_up.totp")},
 		"recovery-code": ui.RecoveryCode{
