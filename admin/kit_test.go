@@ -1,7 +1,9 @@
 package admin_test
 
 import (
+	"html"
 	"net/http"
+	"regexp"
 	"testing"
 
 	"gatehouse/idp"
@@ -70,4 +72,20 @@ func TestWithoutARoleTheConsoleIsClosed(t *testing.T) {
 	for _, path := range []string{"/authentication/agents", "/authentication/agents/mfa", "/step-up"} {
 		want(t, h.page(b, path), http.StatusForbidden, "This account cannot open this page")
 	}
+
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	page = b.Get(h.Issuer + hrefTo(t, page, "Use another account"))
+	page = b.Submit(b.Get(page.URL.String()+"?other=1"), "/password", "email", "admin@rtx.example", "password", password)
+	page = b.Submit(b.Submit(page, "/enrol", "code", idptest.Scan(t, page).Code(0)), "/saved", "saved", "yes")
+	want(t, page, http.StatusOK, "Overview", "admin@rtx.example")
+}
+
+// hrefTo is where a link of a page leads, by its text.
+func hrefTo(t *testing.T, p *idptest.Page, text string) string {
+	t.Helper()
+	m := regexp.MustCompile(`href="([^"]*)">` + regexp.QuoteMeta(text) + `<`).FindStringSubmatch(p.Body)
+	if m == nil {
+		t.Fatalf("%q has no link %q", p.Heading(), text)
+	}
+	return html.UnescapeString(m[1])
 }

@@ -56,8 +56,17 @@ func (a *Console) visitor(ctx context.Context, c *gin.Context, viewers []store.S
 			return &visit{Context: c, console: a, actor: actor, viewer: s, stepUpACR: proved.ACR}, nil
 		}
 	}
-	return nil, web.NewProblem(ui.ProblemForbidden, authz.ErrForbidden)
+	if c.Query(another) != "" {
+		return nil, a.signIn(c, a.Web.Path("/admin"), pageauth.Ask{Prompt: "select_account"})
+	}
+	refused := web.NewProblem(ui.ProblemForbidden, authz.ErrForbidden)
+	refused.BackURL, refused.BackLabel = a.Web.Path("/admin")+"?"+another+"=yes", *ui.MsgAnother.With()
+	return nil, refused
 }
+
+// another is the parameter by which somebody whose accounts may see nothing here chooses one
+// that may.
+const another = "sign-in"
 
 // again reads a visitor anew, for the end of what they began.
 func (a *Console) again(seen store.SessionState) func(ctx context.Context) (authz.Actor, error) {

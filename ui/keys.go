@@ -68,6 +68,8 @@ const (
 const (
 	MsgBack        Key = "back.plain"
 	MsgBackTo      Key = "back.to" // name of the app
+	MsgToAccount   Key = "back.account"
+	MsgAnother     Key = "back.another"
 	MsgTriesAgain  Key = "problem.tries_again"
 	MsgSignInAgain Key = "back.sign_in_again"
 	MsgTryAgain    Key = "back.try_again"

@@ -82,6 +82,11 @@ func ProblemKinds() []ProblemKind {
 	return kinds
 }
 
+// LeadsNowhere tells whether the person opened an address that goes on to nothing.
+func (k ProblemKind) LeadsNowhere() bool {
+	return k == ProblemNotFound || k == ProblemOpenedDirectly || k == ProblemMethod
+}
+
 // Page fills in status and texts of the kind. An unknown kind is a server
 // error.
 func (k ProblemKind) Page(f Frame) Problem {

@@ -67,12 +67,13 @@ type visit struct {
 // handler serves a page or carries out what one posted.
 type handler func(v *visit) error
 
-const home = "/account"
+// Home is the path of the pages.
+const Home = "/account"
 
 // Routes registers the pages, behind the refusal of cross-site posts. The address says
 // whose account it is: a browser may be signed in to one of each population.
 func (p *Pages) Routes(r *gin.RouterGroup) {
-	g := r.Group(home, p.Web.Apart(), p.Web.SameOrigin())
+	g := r.Group(Home, p.Web.Apart(), p.Web.SameOrigin())
 	g.GET("", p.Web.Handle(p.who))
 	g.GET("/callback", p.Web.Handle(p.relyingParty().Back))
 	p.wellKnown(r)
@@ -135,7 +136,7 @@ func forms() map[string]handler {
 // relyingParty is the account as one. It asks for what the person's population does.
 func (p *Pages) relyingParty() *pageauth.RelyingParty {
 	return &pageauth.RelyingParty{
-		Store: p.Store, Web: p.Web, Sessions: p.Sessions, Client: idp.AccountClient, Callback: p.Callback, Home: home,
+		Store: p.Store, Web: p.Web, Sessions: p.Sessions, Client: idp.AccountClient, Callback: p.Callback, Home: Home,
 		Keyring: p.Keyring,
 	}
 }
@@ -179,10 +180,10 @@ func (p *Pages) enter(c *gin.Context) (*visit, error) {
 		}
 	}
 	if _, err := p.Store.Population(c.Request.Context(), population); errors.Is(err, idp.ErrNotFound) {
-		return nil, web.NewProblem(ui.ProblemNotFound, err).BackTo(p.Web.Path(home), "Gatehouse")
+		return nil, web.NewProblem(ui.ProblemNotFound, err).BackTo(p.Web.Path(Home), "Gatehouse")
 	}
-	here := p.Web.Path("%s/%s", home, population)
-	if _, ok := looks()[strings.TrimPrefix(c.FullPath(), p.Web.Path("%s/:population", home))]; ok {
+	here := p.Web.Path("%s/%s", Home, population)
+	if _, ok := looks()[strings.TrimPrefix(c.FullPath(), p.Web.Path("%s/:population", Home))]; ok {
 		here = c.Request.URL.Path // the page with the form is at the same address
 	}
 	switch {
@@ -216,7 +217,7 @@ func (p *Pages) who(c *gin.Context) error {
 	case len(viewers) == 0:
 		return p.relyingParty().SignIn(c, p.Web.Path("%s", page.own()), pageauth.Ask{})
 	case len(viewers) == 1:
-		return web.Redirect(c, p.Web.Path("%s/%s%s", home, viewers[0].Population.ID, page))
+		return web.Redirect(c, p.Web.Path("%s/%s%s", Home, viewers[0].Population.ID, page))
 	}
 	return p.renderWho(c, viewers, page, "")
 }
@@ -225,7 +226,7 @@ func (p *Pages) renderWho(c *gin.Context, viewers []store.SessionState, page lan
 	who := ui.AccountWho{Frame: ui.Frame{Lang: p.Web.Language(c.Request, ui.Wish{})}, OtherURL: other}
 	for _, s := range viewers {
 		who.Accounts = append(who.Accounts, ui.AccountLink{
-			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s%s", home, s.Population.ID, page),
+			Email: s.User.Email, PopulationName: s.Population.Name, URL: p.Web.Path("%s/%s%s", Home, s.Population.ID, page),
 		})
 	}
 	return p.Web.Render(c, http.StatusOK, who)
@@ -288,7 +289,7 @@ func (v *visit) proved() error {
 
 // path is a page of the viewer's account.
 func (v *visit) path(page string) string {
-	return v.pages.Web.Path("%s/%s%s", home, v.viewer.Population.ID, page)
+	return v.pages.Web.Path("%s/%s%s", Home, v.viewer.Population.ID, page)
 }
 
 // done goes to a page and says there what was done.

@@ -53,10 +53,10 @@ func (p *Pages) signInToConfirm(c *gin.Context, move self.EmailMove) error {
 // confirmPage says which account gets which address. A stranger who reads the mailbox
 // sees as much of the present address as its owner needs to know it.
 func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.SessionState) ui.AccountConfirm {
-	at := p.Web.Path("%s/confirm/%s", home, c.Param("token"))
+	at := p.Web.Path("%s/confirm/%s", Home, c.Param("token"))
 	page := ui.AccountConfirm{
 		Frame: p.Web.Frame(p.Web.Language(c.Request, ui.Wish{Default: move.Population.Language}), move.Population.Brand),
-		Of:    idp.MaskEmail(move.User.Email), Email: move.Email, URL: p.Web.Path("%s/%s", home, move.Population.ID),
+		Of:    idp.MaskEmail(move.User.Email), Email: move.Email, URL: p.Web.Path("%s/%s", Home, move.Population.ID),
 		SignInURL: at + "?sign-in=yes",
 	}
 	if viewer != nil {
@@ -67,7 +67,7 @@ func (p *Pages) confirmPage(c *gin.Context, move self.EmailMove, viewer *store.S
 
 func (p *Pages) linkProblem(err error) error {
 	if errors.Is(err, links.ErrLink) {
-		return web.NewProblem(ui.ProblemLink, err).BackTo(p.Web.Path(home), "Gatehouse")
+		return web.NewProblem(ui.ProblemLink, err).BackTo(p.Web.Path(Home), "Gatehouse")
 	}
 	return err
 }

@@ -88,7 +88,7 @@ func (v *visit) addedBefore(sealed []byte, refused error) error {
 // again that confirmed an authenticator, with the previous cookie and a code that is
 // right. nil: there is none.
 func (p *Pages) lost(c *gin.Context, population string) (*store.SessionState, error) {
-	if c.Request.Method != http.MethodPost || c.FullPath() != p.Web.Path("%s/:population/second-step/add", home) {
+	if c.Request.Method != http.MethodPost || c.FullPath() != p.Web.Path("%s/:population/second-step/add", Home) {
 		return nil, nil
 	}
 	ctx := c.Request.Context()

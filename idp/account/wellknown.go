@@ -31,9 +31,9 @@ func named(to string) landing {
 // own is the URL of a landing page, for any person who is signed in.
 func (l landing) own() string {
 	if l == "" {
-		return home
+		return Home
 	}
-	return home + "?to=" + strings.TrimPrefix(string(l), "/")
+	return Home + "?to=" + strings.TrimPrefix(string(l), "/")
 }
 
 // wellKnown tells browsers and password managers where people change their password ("A
@@ -54,7 +54,7 @@ func (p *Pages) wellKnown(r *gin.RouterGroup) {
 		})
 	}
 	r.GET("/.well-known/passkey-endpoints", func(c *gin.Context) {
-		page := strings.TrimSuffix(p.Callback, home+"/callback") + factorsLanding.own()
+		page := strings.TrimSuffix(p.Callback, Home+"/callback") + factorsLanding.own()
 		c.JSON(http.StatusOK, map[string]string{"enroll": page, "manage": page})
 	})
 }

@@ -97,3 +97,22 @@ func TestBelowAPathNobodySpeaksForTheOrigin(t *testing.T) {
 		}
 	}
 }
+
+// Who opens the address of the provider, or one that is not there, is led to their account.
+func TestAddressesThatLeadNowhereLeadToTheAccount(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t), none)
+	h.AddUser(idp.Agents, maya)
+	b := idptest.NewBrowser(t)
+	if page := b.Get(h.Issuer + "/"); page.URL.Path == "/" || page.Status != http.StatusOK {
+		t.Fatalf("/ answers %d at %s (%q)", page.Status, page.URL, page.Heading())
+	} else if page = b.Submit(page, "/password", "email", maya, "password", idptest.Password); page.URL.Path != "/account/agents" {
+		t.Errorf("/ leads to %s (%q)", page.URL, page.Heading())
+	}
+	for _, path := range []string{"/nothing", "/login", "/login/nothing/at-all", "/account/agents/nothing"} {
+		page := b.Get(h.Issuer + path)
+		if page.Status < 400 || !strings.Contains(page.Body, `href="/account"`) {
+			t.Errorf("%s: %d, and no way to the account: %q", path, page.Status, page.Heading())
+		}
+	}
+}

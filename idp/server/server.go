@@ -301,7 +301,7 @@ func (s *Server) plumbing() (*web.Web, error) {
 		return nil, err
 	}
 	cfg := web.Config{
-		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path),
+		Issuer: issuer, TrustedProxies: s.cfg.TrustedProxies, UI: s.pages, API: api.Base, Endpoints: append(provider.Endpoints(), registration.Path), Account: account.Home,
 		Observe:   s.metrics.Request,
 		AccessLog: s.cfg.AccessLog, HSTS: s.cfg.HSTS, AnswerWithin: s.cfg.Thrift.AnswerWithin,
 	}
@@ -351,7 +351,7 @@ func (s *Server) engineWith(w *web.Web, routes func(*gin.Engine, *gin.RouterGrou
 	routes(engine, root)
 	w.LanguageRoutes(root)
 	root.GET("/assets/*file", gin.WrapH(s.pages.Assets()))
-	root.GET("/", w.Handle(func(*gin.Context) error { return web.NewProblem(ui.ProblemOpenedDirectly, nil) }))
+	root.GET("/", w.Handle(func(c *gin.Context) error { return web.Redirect(c, w.Path("%s", account.Home)) }))
 	return engine, nil
 }
 

@@ -40,6 +40,9 @@ type Config struct {
 	// API is a path below the issuer's under which errors are for programs:
 	// application/problem+json (RFC 9457), not pages. Optional.
 	API string
+	// Account is the path below the issuer's of the pages of one's own account, where somebody
+	// who opened an address of no use can go. Optional.
+	Account string
 	// Endpoints are paths below the issuer's, each with what is below it, whose errors are
 	// those of OAuth: JSON with error and error_description (RFC 6749 section 5.2).
 	Endpoints []string
@@ -297,6 +300,9 @@ func (w *Web) fail(c *gin.Context, err error) {
 	page := p.Kind.Page(frame)
 	page.RequestID = idp.VisitFrom(ctx).RequestID
 	page.BackURL, page.BackLabel = p.BackURL, p.BackLabel
+	if page.BackURL == "" && w.cfg.Account != "" && p.Kind.LeadsNowhere() {
+		page.BackURL, page.BackLabel = w.base+w.cfg.Account, *ui.MsgToAccount.With()
+	}
 	if page.Status == http.StatusServiceUnavailable && c.Request.Method == http.MethodGet {
 		// Spread out: all who wait would else come back in the same second.
 		c.Header("Refresh", strconv.Itoa(int((idp.BusyWait+rand.N(idp.BusyWait))/time.Second))) // #nosec G404 -- guards nothing
