@@ -65,12 +65,27 @@ function codeDigits(typed, size) {
 }
 
 // data-digits: codes of that many digits can be pasted as they come. What is no code
-// stays as it was typed, for the server to say what is wrong with it.
+// stays as it was typed, for the server to say what is wrong with it. A code with nothing
+// beside it to fill in is sent by itself, as the text beside it says (WCAG 2.2, 3.2.2), a
+// moment later: whoever presses Enter as well does it here and not on the next page.
 function digits(input) {
+  const button = input.form.querySelector('button:not([type])');
+  const alone = button && !input.form.querySelector('input:not([type=hidden], [data-digits])');
+  if (alone) {
+    const hint = document.createElement('p');
+    hint.className = 'hint';
+    hint.id = input.id + '-hint';
+    hint.textContent = input.dataset.hint;
+    input.before(hint);
+    input.setAttribute('aria-describedby', [input.getAttribute('aria-describedby'), hint.id].filter(Boolean).join(' '));
+  }
+  let soon;
   input.addEventListener('input', (event) => {
+    clearTimeout(soon);
     if (event.isComposing) return;
     const code = codeDigits(input.value, Number(input.dataset.digits));
     if (code && code !== input.value) input.value = code;
+    if (code && alone) soon = setTimeout(() => button.disabled || input.form.requestSubmit(button), 500);
   });
 }
 

@@ -99,7 +99,8 @@ func secondSignIn(t *testing.T, h *house, p *person) {
 	b := h.window(t)
 	b.signsIn(h.agentPortal(), p)
 	b.page("code")
-	b.answers(next)
+	b.reads("Sent by itself after the sixth digit")
+	b.types("#code", next)
 	b.reads("You are signed in")
 
 	b = h.window(t)
