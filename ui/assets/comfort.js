@@ -89,6 +89,20 @@ function digits(input) {
   });
 }
 
+// data-carry: an address that was typed goes with the person who follows a link, such as to
+// the page for a forgotten password. It stays in this tab, and in no address.
+function carry(input) {
+  try {
+    input.value ||= sessionStorage.getItem('email') ?? '';
+    sessionStorage.removeItem('email');
+    document.addEventListener('click', (event) => {
+      if (event.target.closest('a')) sessionStorage.setItem('email', input.value);
+    });
+  } catch {
+    // A browser that keeps nothing for us.
+  }
+}
+
 // data-countdown: seconds until the form's data-wait button can be used. The
 // text is the server's until then. It counts by the clock, because a phone
 // that sleeps runs no timers.
@@ -278,6 +292,7 @@ if (document.querySelector('[data-told]')) told();
 each('[data-judged]', judged);
 each('[data-reveal]', reveal);
 each('[data-digits]', digits);
+each('[data-carry]', carry);
 each('[data-countdown]', countdown);
 each('[data-copy]', copy);
 each('[data-print]', print);
