@@ -80,10 +80,10 @@ func forgotPassword(t *testing.T, h *house, _ *manage.Manager) {
 	b.visit(h.agentPortal())
 	b.clicks(`a[href="/login"]`)
 	b.page("signin")
+	b.types("#email", p.Email)
 	b.clicks("a.forgot")
 	b.page("forgot-password")
-	b.types("#email", p.Email)
-	b.submits()
+	b.submits() // the address came along
 	b.page("link-sent")
 	b.visit(h.linkTo(t, p.Email, "/reset/"))
 	b.page("link-password")
