@@ -20,7 +20,7 @@ func brand() section[populations.PopulationEntry, idp.Brand] {
 		color := &page.Inputs[1]
 		color.Swatches = ui.Swatches(b.BrandColor, b.Name, v.text("console.brand.sample_button"), "console.brand.light", "console.brand.dark")
 		color.Contrast = ui.ColorContrast(b.BrandColor)
-		page.More = []ui.Field{{Name: "preview", Value: v.text("console.brand.preview")}}
+		page.More = []ui.Button{{Field: ui.Field{Name: "preview", Value: "yes"}, Label: *ui.Key("console.brand.preview").With()}}
 		return nil
 	}
 	x.save = func(v *visit, e entry, b idp.Brand) (int64, ui.Key, error) {

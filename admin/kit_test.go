@@ -1,9 +1,7 @@
 package admin_test
 
 import (
-	"html"
 	"net/http"
-	"regexp"
 	"testing"
 
 	"gatehouse/idp"
@@ -74,18 +72,8 @@ func TestWithoutARoleTheConsoleIsClosed(t *testing.T) {
 	}
 
 	h.person("admin@rtx.example", idp.RoleAdmin)
-	page = b.Get(h.Issuer + hrefTo(t, page, "Use another account"))
+	page = b.Get(idptest.Follow(t, page, "Use another account"))
 	page = b.Submit(b.Get(page.URL.String()+"?other=1"), "/password", "email", "admin@rtx.example", "password", password)
 	page = b.Submit(b.Submit(page, "/enrol", "code", idptest.Scan(t, page).Code(0)), "/saved", "saved", "yes")
 	want(t, page, http.StatusOK, "Overview", "admin@rtx.example")
-}
-
-// hrefTo is where a link of a page leads, by its text.
-func hrefTo(t *testing.T, p *idptest.Page, text string) string {
-	t.Helper()
-	m := regexp.MustCompile(`href="([^"]*)">` + regexp.QuoteMeta(text) + `<`).FindStringSubmatch(p.Body)
-	if m == nil {
-		t.Fatalf("%q has no link %q", p.Heading(), text)
-	}
-	return html.UnescapeString(m[1])
 }

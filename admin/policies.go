@@ -56,6 +56,7 @@ func policy() section[populations.PopulationEntry, idp.Policy] {
 		page.Links, err = v.ownRules(e.Population)
 		return err
 	}
+	x.when = []populations.Apply{populations.OnNextLogin, populations.Immediately}
 	x.ask = (*visit).askPolicy
 	x.save = func(v *visit, e entry, p idp.Policy) (int64, ui.Key, error) {
 		c := change(v, e.ID, p)
@@ -101,7 +102,7 @@ func (v *visit) ownRules(p idp.Population) ([]ui.Link, error) {
 func (v *visit) askPolicy(e populations.PopulationEntry, wanted idp.Policy) (ui.ConsoleConfirm, error) {
 	preview, err := v.console.Manage.Populations.PreviewPolicy(v.Request.Context(), v.actor, e.ID, wanted)
 	page := v.applying(preview, "console.apply.immediately_hint")
-	page.Changes = policyChanges(e.Policy, wanted)
+	page.Changes, page.Consequences = policyChanges(e.Policy, wanted), v.includesMe(e)
 	if wanted.AttestsKeys() {
 		page.Figures = append(page.Figures, ui.Figure{Number: preview.OtherPasskeys, Label: *ui.Key("console.apply.other_passkeys").With()})
 	}
@@ -116,6 +117,14 @@ func (v *visit) askPolicy(e populations.PopulationEntry, wanted idp.Policy) (ui.
 		}
 	}
 	return page, err
+}
+
+// includesMe says that whoever is asked is signed out too.
+func (v *visit) includesMe(e populations.PopulationEntry) []ui.Message {
+	if e.ID != v.viewer.Population.ID {
+		return nil
+	}
+	return []ui.Message{*ui.Key("console.apply.you").With()}
 }
 
 // applying is a choice when a change of MFA applies, with the numbers.
@@ -255,6 +264,7 @@ func override() section[apps.ClientEntry, idp.Override] {
 			return populations.CheckOverride(o)
 		},
 		more: (*visit).groupOverride,
+		when: []populations.Apply{populations.OnNextLogin, populations.Immediately},
 		ask: func(v *visit, c entry, o idp.Override) (ui.ConsoleConfirm, error) {
 			preview, err := v.console.Manage.Populations.PreviewOverride(v.Request.Context(), v.actor, c.ID, o)
 			page := v.applying(preview, "console.apply.immediately_app")

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,33 @@ func TestAPolicyIsChangedInTwoSteps(t *testing.T) {
 		want(t, b.Submit(choice, "/apply", "apply", "immediately", "reason", "again"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 		want(t, b.Submit(form, "/mfa", "authenticator", "on", "issuer_label", "x"), http.StatusConflict, "Agent Authentication", "This was changed in the meantime")
 	})
+}
+
+// The form itself says from when a change applies: what ends no session is saved at once.
+func TestTheFormSaysWhenItApplies(t *testing.T) {
+	t.Parallel()
+	h := open(t, idptest.Alone(t))
+	h.person("admin@rtx.example", idp.RoleAdmin)
+	b, _ := h.enters("admin@rtx.example")
+	for tab, fields := range map[string][]string{
+		"mfa":       {"authenticator", "on", "issuer_label", "Straight"},
+		"passwords": {"min_length", "14"},
+	} {
+		form := func() *idptest.Page { return h.page(b, "/authentication/agents/"+tab) }
+		with := func(more ...string) []string { return append(slices.Clone(fields), more...) }
+		want(t, form(), http.StatusOK, "Agent Authentication", `name="apply" value="next_login"`, `name="apply" value="immediately"`)
+		unsaid := b.Submit(form(), "/"+tab, with("apply", "next_login")...)
+		want(t, unsaid, http.StatusUnprocessableEntity, "Agent Authentication", "Say why", fields[len(fields)-1])
+		asked := b.Submit(form(), "/"+tab, with("apply", "immediately", "reason", "a test")...)
+		want(t, asked, http.StatusOK, "When should this apply?", `value="immediately" checked`, `value="a test"`, "Immediately signs you out as well.")
+		done := b.Submit(form(), "/"+tab, with("apply", "next_login", "reason", "a test")...)
+		want(t, done, http.StatusOK, "Agent Authentication", "Saved. It applies from the next sign-in on.", fields[len(fields)-1])
+		if now := b.Submit(asked, "/apply", "apply", "immediately", "reason", "a test"); now.Status != http.StatusConflict {
+			t.Errorf("%s: what was asked before is saved over it: %d %q", tab, now.Status, now.Heading())
+		}
+	}
+	off := b.Submit(h.page(b, "/authentication/agents/mfa"), "/mfa", "authenticator", "", "apply", "next_login", "reason", "x")
+	want(t, off, http.StatusUnprocessableEntity, "When should this apply?", "Tick the box", `value="next_login" checked`)
 }
 
 func TestWhatCannotBeSavedIsSaidBesideTheField(t *testing.T) {

@@ -14,6 +14,7 @@ func passwords() section[populations.PopulationEntry, idp.PasswordRules] {
 	type entry = populations.PopulationEntry
 	x := populationSection("passwords", "Requirements", populations.PasswordFields(), func(p idp.Population) idp.PasswordRules { return p.Passwords })
 	x.more = notePasswords
+	x.when = []populations.Apply{populations.OnNextLogin, populations.OnlyNew, populations.Immediately}
 	x.ask = (*visit).askPasswords
 	x.save = func(v *visit, e entry, r idp.PasswordRules) (int64, ui.Key, error) {
 		c := change(v, e.ID, r)
@@ -100,7 +101,7 @@ func (v *visit) askPasswords(e populations.PopulationEntry, r idp.PasswordRules)
 	now := v.text("console.apply.passwords_now", preview.Sessions) + v.untilJWTsEnd(preview.JWTFor)
 	page := ui.ConsoleConfirm{
 		Heading: *ui.Key("console.apply.heading").With(), Button: *ui.Key("console.apply.submit").With(),
-		Changes: []ui.Message{*ui.Key("console.passwords.rules").With(v.inWords(r))},
+		Changes: []ui.Message{*ui.Key("console.passwords.rules").With(v.inWords(r))}, Consequences: v.includesMe(e),
 		Figures: []ui.Figure{
 			{Number: preview.People, Label: *ui.Key("console.passwords.people").With(int(preview.People))},
 			{Number: preview.Elsewhere, Label: *ui.Key("console.passwords.not_here").With()},

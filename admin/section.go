@@ -43,6 +43,9 @@ type section[O, T any] struct {
 	// it is posted to confirmAt.
 	ask       func(v *visit, o O, wanted T) (ui.ConsoleConfirm, error)
 	confirmAt func(o O) string
+	// when are the times from which a change may apply. Each is a button of the form, where the
+	// reason stands; what ends sessions is asked about once more. Empty: ask offers them.
+	when []populations.Apply
 	// save returns the version after the change and what to say then.
 	save func(v *visit, o O, wanted T) (version int64, done ui.Key, err error)
 	// early asks for a fresh second step before the form is shown: better then than after.
@@ -114,11 +117,31 @@ func (x section[O, T]) form(v *visit, status int, o O, t T, typed url.Values, wr
 			return err
 		}
 	}
+	x.offerWhen(v, &page)
 	page.Alert = placeErrors(page.Inputs, wrong, page.Alert)
 	if x.render != nil {
 		return x.render(v, status, o, page)
 	}
 	return v.render(status, page)
+}
+
+// offerWhen makes the times from which the change may apply buttons, and asks for its reason.
+func (x section[O, T]) offerWhen(v *visit, page *ui.ConsoleForm) {
+	if len(x.when) == 0 {
+		return
+	}
+	page.Inputs = append(page.Inputs, ui.Input{
+		Kind: ui.TextInput, Name: "reason", Label: *ui.Key("console.reason").With(), Hint: *ui.Key("console.reason_hint").With(),
+		Value: v.PostForm("reason"), Required: true,
+	})
+	for i, at := range x.when {
+		sends, label := ui.Field{Name: "apply", Value: string(at)}, *ui.Key("console.save." + string(at)).With()
+		if i == 0 {
+			page.Sends, page.Submit = sends, label
+		} else {
+			page.More = append(page.More, ui.Button{Field: sends, Label: label})
+		}
+	}
 }
 
 // placeErrors puts errors at their inputs; the first that has none is the alert.
@@ -219,8 +242,8 @@ func (x section[O, T]) post(v *visit) error {
 		return x.form(v, http.StatusOK, o, wanted, typed, wrong, nil)
 	case len(wrong) > 0:
 		return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
-	case x.ask == nil:
-		return x.keep(v, o, wanted, typed)
+	case x.ask == nil, x.when != nil && slices.Contains(x.when, chosen(v)) && chosen(v) != populations.Immediately:
+		return x.keep(v, o, wanted, typed, answers)
 	case !v.fresh(): // better now than after the choice
 		return v.askFresh(x.path(v, o))
 	}
@@ -265,11 +288,12 @@ func (x section[O, T]) apply(v *visit) error {
 	if len(wrong) > 0 {
 		return x.form(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong, nil)
 	}
-	return x.keep(v, o, wanted, typed)
+	return x.keep(v, o, wanted, typed, answersOrReason)
 }
 
-// keep saves a change, or says why that cannot be.
-func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
+// keep saves a change, or says why that cannot be: on the page that asks where asked tells of
+// a field that it stands there.
+func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values, asked func(field string) bool) error {
 	var (
 		version int64
 		done    ui.Key
@@ -292,7 +316,7 @@ func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
 		return x.stale(v)
 	case wrong == nil:
 		return err
-	case x.ask != nil && slices.ContainsFunc(wrong, func(e settings.Error) bool { return answers(e.Field) }):
+	case x.ask != nil && slices.ContainsFunc(wrong, func(e settings.Error) bool { return asked(e.Field) }):
 		return x.asks(v, http.StatusUnprocessableEntity, o, wanted, typed, wrong)
 	}
 	status := http.StatusUnprocessableEntity
@@ -302,27 +326,32 @@ func (x section[O, T]) keep(v *visit, o O, wanted T, typed url.Values) error {
 	return x.form(v, status, o, wanted, typed, wrong, nil)
 }
 
-// answers tells whether a field stands on the page that asks once more.
-func answers(field string) bool {
-	return slices.Contains([]string{"apply", "password_alone", "reason"}, field)
-}
+// answers tells whether a field stands on the page that asks once more, and there alone.
+func answers(field string) bool { return field == "apply" || field == "password_alone" }
+
+func answersOrReason(field string) bool { return answers(field) || field == "reason" }
+
+// chosen is when the change is to apply.
+func chosen(v *visit) populations.Apply { return populations.Apply(v.PostForm("apply")) }
 
 // change is the change that a posted form asks for.
 func change[T any](v *visit, id string, wanted T) populations.Change[T] {
 	return populations.Change[T]{
-		ID: id, Version: v.seenVersion(), To: wanted, Apply: populations.Apply(v.PostForm("apply")),
+		ID: id, Version: v.seenVersion(), To: wanted, Apply: chosen(v),
 		PasswordAlone: v.PostForm("password_alone") != "", Reason: v.PostForm("reason"),
 	}
 }
 
 // applyChoices are when a change may apply, with what each does.
 func (v *visit) applyChoices(now, next string, more ...ui.Choice) ui.Input {
-	return ui.Input{
-		Name: "apply", Label: *ui.Key("console.apply.heading").With(), Choices: append([]ui.Choice{
-			{Value: string(populations.Immediately), Label: v.text("console.apply.immediately"), Hint: now},
-			{Value: string(populations.OnNextLogin), Label: v.text("console.apply.next_login"), Hint: next},
-		}, more...),
+	choices := append([]ui.Choice{
+		{Value: string(populations.Immediately), Label: v.text("console.apply.immediately"), Hint: now},
+		{Value: string(populations.OnNextLogin), Label: v.text("console.apply.next_login"), Hint: next},
+	}, more...)
+	for i := range choices {
+		choices[i].Chosen = choices[i].Value == string(chosen(v))
 	}
+	return ui.Input{Name: "apply", Label: *ui.Key("console.apply.heading").With(), Choices: choices}
 }
 
 // populationSection is a section of a population's authentication.

@@ -10,7 +10,14 @@ type Form struct {
 	Notes             []Note // what is to know before the form
 	Inputs            []Input
 	Submit            Message
-	More              []Field // buttons beside Submit: name, and what is on it; the value is "yes"
+	Sends             Field    // what Submit sends beside the inputs, may be empty
+	More              []Button // beside Submit
+}
+
+// Button sends the form with a value of its own.
+type Button struct {
+	Field
+	Label Message
 }
 
 func (f Form) failed() bool { return anyFailed(f.Inputs) }

@@ -16,6 +16,9 @@ func console() map[string]ui.Page {
 		}}},
 		ui.Input{Kind: ui.LinesInput, Name: "security_key_roots", Error: ui.Key("settings.mfa.need_roots").With()},
 		ui.Input{Kind: ui.SwitchInput, Name: "only_security_keys"})
+	policy.Inputs = append(policy.Inputs, ui.Input{Kind: ui.TextInput, Name: "reason", Label: *ui.Key("console.reason").With(), Hint: *ui.Key("console.reason_hint").With(), Required: true})
+	policy.Sends, policy.Submit = ui.Field{Name: "apply", Value: "next_login"}, *ui.Key("console.save.next_login").With()
+	policy.More = []ui.Button{{Field: ui.Field{Name: "apply", Value: "immediately"}, Label: *ui.Key("console.save.immediately").With()}}
 	policy.LinksTitle, policy.Links = "console.policy.apps", []ui.Link{{Label: "Wallboard: no second step", URL: "/admin/apps/wallboard"}}
 	apply := ui.ConsoleConfirm{
 		Console: consoleFrame("/authentication/agents"), Action: "/admin/x", CancelURL: "/admin",

@@ -201,7 +201,7 @@ func brandPages() map[string]ui.Page {
 			Swatches: ui.Swatches("#f2a900", "Bluebird Repairs", "Sign in", "console.brand.light", "console.brand.dark"),
 		},
 		ui.Input{Kind: ui.TextInput, Name: "logo_url", Value: "http://rtx.example/logo.svg", Error: ui.Key("settings.https").With("http://rtx.example/logo.svg")})
-	brand.More = []ui.Field{{Name: "preview", Value: "Preview"}}
+	brand.More = []ui.Button{{Field: ui.Field{Name: "preview", Value: "yes"}, Label: *ui.Key("console.brand.preview").With()}}
 	added := section("brand", "", ui.Input{Kind: ui.TextInput, Name: "name", Value: "Partners", Required: true},
 		ui.Input{Kind: ui.TextInput, Name: "id", Value: "Partners", Required: true, Error: ui.Key("console.brand.id_taken").With()})
 	added.Tabs, added.CancelURL, added.Heading, added.Lead = nil, "#", *ui.Key("console.brand.new").With(), *ui.Key("console.brand.new_lead").With()
