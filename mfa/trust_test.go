@@ -35,6 +35,11 @@ func TestTrustOnlyEverLeavesASecondStepOut(t *testing.T) {
 	if got := mfa.Decide(plain); got.Outcome != mfa.Satisfied {
 		t.Errorf("trust leaves nothing out: %+v", got)
 	}
+	nothing := plain
+	nothing.Enrolled = nil
+	if got := mfa.Decide(nothing); got.Outcome == mfa.Satisfied {
+		t.Error("a person who has nothing yet is excused")
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		q := atPolicy.Draw(t, "question")
 		without := q
@@ -58,6 +63,10 @@ func TestTrustOnlyEverLeavesASecondStepOut(t *testing.T) {
 // It meets nothing but the population's policy, and that as far as the step that was proved
 // there would.
 func TestTrustMeetsThePolicyAlone(t *testing.T) {
+	linking := mfa.Question{Policy: appPolicy, Override: inherit, Demand: noDemand, Enrolled: enrolled, Proofs: []idp.Proof{when(password, now)}, Now: now, Trusted: idp.ACRMFA, AtLeast: idp.ACRTwoStep}
+	if got := mfa.Decide(linking); got.Outcome == mfa.Satisfied {
+		t.Error("it meets what the sign-in takes beyond the policy")
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		q := atPolicy.Draw(t, "question")
 		without := q
