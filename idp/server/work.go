@@ -36,6 +36,7 @@ func (s *Server) Work(ctx context.Context) {
 		{Name: "clean up after policies", Every: reapEvery, Run: s.reapNow},
 		{Name: "remind people of the second step", Every: remindEvery, Run: s.Manage.Populations.Remind},
 		{Name: "make people searchable", Every: time.Minute, Run: s.indexPeople},
+		{Name: "count what happened", Every: time.Minute, Run: s.countActivity},
 		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err
@@ -136,6 +137,15 @@ func (s *Server) indexPeople(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hoursOfOneRun is how many hours are counted in one run: the 30 days of an installation that
+// was not counted yet take a few minutes.
+const hoursOfOneRun = 200
+
+func (s *Server) countActivity(ctx context.Context) error {
+	_, err := s.Store.CountActivity(ctx, idp.Now(), hoursOfOneRun)
+	return err
 }
 
 // auditRetention is what the configuration says, or else the database.

@@ -26,6 +26,7 @@ const (
 	addressCounters = 24 * time.Hour       // failures of an address
 	accountCounters = 365 * 24 * time.Hour // failures of an account or factor
 	knownBrowsers   = 400 * 24 * time.Hour // as long as the cookie lasts
+	countedHours    = 400 * 24 * time.Hour // what was counted of the audit log
 	invitations     = 30 * 24 * time.Hour  // that were not accepted stay this long, to be sent again
 )
 
@@ -64,6 +65,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, keep Retention) (int64
 		{"used_ids", "hash", "expires_at < ?", now},
 		{"upstream_logouts", "hash", "expires_at < ?", now},
 		{"trusted_browsers", "id", "expires_at < ?", now},
+		{"activity", "hour", "hour < ?", now.Add(-countedHours)},
 		{"audit_events", "id", "at < ?", now.Add(-keep.Audit)},
 	}
 	var removed int64

@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"gatehouse/idp"
+)
+
+// Activity is how often something happened within an hour, in a population.
+type Activity struct {
+	Hour         time.Time
+	PopulationID string
+	Kind         idp.AuditKind
+	Times        int64
+}
+
+type activityRow struct {
+	Hour         time.Time `gorm:"primaryKey"`
+	PopulationID string    `gorm:"primaryKey"`
+	Kind         string    `gorm:"primaryKey"`
+	Times        int64
+}
+
+func (activityRow) TableName() string { return "activity" }
+
+const (
+	// ActivityBack is how far back an installation is counted that was not yet.
+	ActivityBack = 30 * 24 * time.Hour
+	// activityLate is how late an event may become visible: its transaction began before.
+	activityLate = 2 * time.Hour
+)
+
+// activityKinds are what is counted: people's sign-ins, and what was refused to them.
+var activityKinds = []string{
+	string(idp.AuditSignedIn), string(idp.AuditSteppedUp),
+	string(idp.AuditPasswordRefused), string(idp.AuditPasswordThrottled), string(idp.AuditFederatedRefused),
+	string(idp.AuditCodeRefused), string(idp.AuditCodeReplayed), string(idp.AuditCodeThrottled),
+	string(idp.AuditPasskeyRefused), string(idp.AuditPasskeyThrottled),
+	string(idp.AuditEmailRefused), string(idp.AuditEmailThrottled),
+	string(idp.AuditRecoveryRefused), string(idp.AuditRecoveryThrottled),
+}
+
+// CountActivity counts the next hours, most at the most, and returns how many it counted. It
+// goes on from the last that was counted, and counts that and those just before again: they
+// were not over, or an event was committed late. Replicas may do it at once: an hour comes out
+// the same, and no count falls, not even where the audit log was swept meanwhile.
+func (s *Store) CountActivity(ctx context.Context, now time.Time, most int) (int, error) {
+	hour := now.UTC().Add(-ActivityBack).Truncate(time.Hour)
+	var last []activityRow
+	if err := s.reader(ctx).Order("hour DESC").Limit(1).Find(&last).Error; err != nil {
+		return 0, found(err, "activity")
+	}
+	if len(last) > 0 {
+		if again := last[0].Hour.UTC().Add(-activityLate); again.After(hour) {
+			hour = again
+		}
+	}
+	n := 0
+	for ; n < most && !hour.After(now); n, hour = n+1, hour.Add(time.Hour) {
+		if err := s.countHour(ctx, hour); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// countHour counts one hour in one statement, and stores it in another.
+func (s *Store) countHour(ctx context.Context, hour time.Time) error {
+	var rows []activityRow
+	err := s.reader(ctx).Raw(`SELECT population_id, kind, SUM(times) AS times FROM audit_events
+		WHERE kind IN ? AND at >= ? AND at < ? GROUP BY population_id, kind`, activityKinds, hour, hour.Add(time.Hour)).Scan(&rows).Error
+	if err != nil {
+		return found(err, "audit events")
+	}
+	for i := range rows {
+		rows[i].Hour = hour
+	}
+	rows = append(rows, activityRow{Hour: hour})
+	return written(s.writer(ctx).Clauses(neverFewer).Create(&rows).Error, "activity")
+}
+
+// neverFewer stores a count where it is higher than the one that stands.
+var neverFewer = clause.OnConflict{
+	Columns: []clause.Column{{Name: "hour"}, {Name: "population_id"}, {Name: "kind"}},
+	DoUpdates: clause.Set{{
+		Column: clause.Column{Name: "times"},
+		Value:  gorm.Expr("CASE WHEN excluded.times > activity.times THEN excluded.times ELSE activity.times END"),
+	}},
+}
+
+// Activity reads what was counted from an hour on, the oldest first.
+func (s *Store) Activity(ctx context.Context, from time.Time) ([]Activity, error) {
+	var rows []activityRow
+	err := s.reader(ctx).Where("hour >= ? AND kind <> ''", from).Order("hour, population_id, kind").Find(&rows).Error
+	list := make([]Activity, len(rows))
+	for i, r := range rows {
+		list[i] = Activity{Hour: r.Hour.UTC(), PopulationID: r.PopulationID, Kind: idp.AuditKind(r.Kind), Times: r.Times}
+	}
+	return list, found(err, "activity")
+}

@@ -1,0 +1,72 @@
+package store_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/idp"
+	"gatehouse/idp/idptest"
+	"gatehouse/idp/store"
+)
+
+// What happened is counted once, whoever counts: again, two at once, after a gap, and an event
+// that is committed late.
+func TestWhatHappenedIsCountedByTheHour(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		_, err := db.CreatePopulation(t.Context(), idptest.Population(idp.Agents), idp.Now())
+		idptest.Must(t, err)
+		signIn := func() {
+			t.Helper()
+			idptest.Must(t, db.Audit(t.Context(), idp.AuditEvent{Kind: idp.AuditSignedIn, PopulationID: idp.Agents}))
+		}
+		count := func(at time.Time, most int) int {
+			t.Helper()
+			n, err := db.CountActivity(t.Context(), at, most)
+			idptest.Must(t, err)
+			return n
+		}
+		total := func() (n int64) {
+			t.Helper()
+			list, err := db.Activity(t.Context(), idp.Now().Add(-store.ActivityBack))
+			idptest.Must(t, err)
+			for _, a := range list {
+				if a.Kind != idp.AuditSignedIn || a.PopulationID != idp.Agents || a.Hour != a.Hour.Truncate(time.Hour) {
+					t.Errorf("counted: %+v", a)
+				}
+				n += a.Times
+			}
+			return n
+		}
+		signIn()
+		signIn()
+		idptest.Must(t, db.Audit(t.Context(), idp.AuditEvent{Kind: idp.AuditMailTested, PopulationID: idp.Agents}))
+		now := idp.Now()
+		for count(now, 200) == 200 { // the days before, a part at a time
+		}
+		if n := total(); n != 2 {
+			t.Errorf("two sign-ins are counted as %d", n)
+		}
+		signIn()
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { _, _ = db.CountActivity(t.Context(), now, 200) })
+		}
+		both.Wait()
+		if n := total(); n != 3 {
+			t.Errorf("three sign-ins, counted by two at once, are %d", n)
+		}
+		signIn() // it becomes visible in an hour after its own
+		count(now.Add(time.Hour), 200)
+		if n := total(); n != 4 {
+			t.Errorf("with one that was late, four sign-ins are %d", n)
+		}
+		if n := count(now.Add(50*time.Hour), 200); n != 52 {
+			t.Errorf("after a gap %d hours were counted", n)
+		}
+		if n := total(); n != 4 {
+			t.Errorf("after a gap, four sign-ins are %d", n)
+		}
+	})
+}
