@@ -99,7 +99,7 @@ func (c *chaos) raceByToken(tb testing.TB, p *person) {
 }
 
 // several is how often what is raced cheaply is raced in a row.
-const several = 120
+const several = 160
 
 func (c *chaos) raceAssertion() {
 	assertion := c.key.Assertion(c.proxy.URL, c.keyed, nil)
