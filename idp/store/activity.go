@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
 	"gatehouse/idp"
+	"gatehouse/mfa"
 )
 
 // Activity is how often something happened within an hour, in a population.
@@ -31,8 +33,15 @@ const (
 	// ActivityBack is how far back an installation is counted that was not yet.
 	ActivityBack = 30 * 24 * time.Hour
 	// activityLate is how late an event may become visible: its transaction began before.
-	activityLate = 2 * time.Hour
+	activityLate = 15 * time.Minute
 )
+
+// ActivitySecondStep counts the sign-ins and step-ups in which a second step was proved. It
+// comes beside their own kinds, and is no kind of event.
+const ActivitySecondStep idp.AuditKind = "second_step"
+
+// ActivityFailures are the kinds of what was refused to people.
+func ActivityFailures() []string { return activityKinds[2:] }
 
 // activityKinds are what is counted: people's sign-ins, and what was refused to them.
 var activityKinds = []string{
@@ -45,8 +54,8 @@ var activityKinds = []string{
 }
 
 // CountActivity counts the next hours, most at the most, and returns how many it counted. It
-// goes on from the last that was counted, and counts that and those just before again: they
-// were not over, or an event was committed late. Replicas may do it at once: an hour comes out
+// goes on from the last that was counted, and counts that again, which was not over; and while
+// an event of the hour before may still be committed, that one too. Replicas may do it at once: an hour comes out
 // the same, and no count falls, not even where the audit log was swept meanwhile.
 func (s *Store) CountActivity(ctx context.Context, now time.Time, most int) (int, error) {
 	hour := now.UTC().Add(-ActivityBack).Truncate(time.Hour)
@@ -55,7 +64,11 @@ func (s *Store) CountActivity(ctx context.Context, now time.Time, most int) (int
 		return 0, found(err, "activity")
 	}
 	if len(last) > 0 {
-		if again := last[0].Hour.UTC().Add(-activityLate); again.After(hour) {
+		again := last[0].Hour.UTC()
+		if late := now.UTC().Add(-activityLate).Truncate(time.Hour); late.Before(again) {
+			again = late
+		}
+		if again.After(hour) {
 			hour = again
 		}
 	}
@@ -68,18 +81,34 @@ func (s *Store) CountActivity(ctx context.Context, now time.Time, most int) (int
 	return n, nil
 }
 
+// countActivity counts one hour. Which methods were proved stands in the detail of an event.
+var countActivity = func() string {
+	var second []string
+	for _, m := range mfa.SecondSteps() {
+		second = append(second, "detail LIKE '%\"methods\":\"%"+string(m)+"%'")
+	}
+	return `SELECT population_id, kind, SUM(times) AS times,
+		SUM(CASE WHEN kind IN ('` + string(idp.AuditSignedIn) + "', '" + string(idp.AuditSteppedUp) + "') AND (" + strings.Join(second, " OR ") + `) THEN times ELSE 0 END) AS second
+		FROM audit_events WHERE kind IN ? AND at >= ? AND at < ? GROUP BY population_id, kind`
+}()
+
 // countHour counts one hour in one statement, and stores it in another.
 func (s *Store) countHour(ctx context.Context, hour time.Time) error {
-	var rows []activityRow
-	err := s.reader(ctx).Raw(`SELECT population_id, kind, SUM(times) AS times FROM audit_events
-		WHERE kind IN ? AND at >= ? AND at < ? GROUP BY population_id, kind`, activityKinds, hour, hour.Add(time.Hour)).Scan(&rows).Error
-	if err != nil {
+	var counted []struct {
+		PopulationID, Kind string
+		Times, Second      int64
+	}
+	if err := s.reader(ctx).Raw(countActivity, activityKinds, hour, hour.Add(time.Hour)).Scan(&counted).Error; err != nil {
 		return found(err, "audit events")
 	}
-	for i := range rows {
-		rows[i].Hour = hour
+	rows, second := []activityRow{{Hour: hour}}, map[string]int64{}
+	for _, c := range counted {
+		rows = append(rows, activityRow{Hour: hour, PopulationID: c.PopulationID, Kind: c.Kind, Times: c.Times})
+		second[c.PopulationID] += c.Second
 	}
-	rows = append(rows, activityRow{Hour: hour})
+	for population, times := range second {
+		rows = append(rows, activityRow{Hour: hour, PopulationID: population, Kind: string(ActivitySecondStep), Times: times})
+	}
 	return written(s.writer(ctx).Clauses(neverFewer).Create(&rows).Error, "activity")
 }
 
@@ -95,7 +124,7 @@ var neverFewer = clause.OnConflict{
 // Activity reads what was counted from an hour on, the oldest first.
 func (s *Store) Activity(ctx context.Context, from time.Time) ([]Activity, error) {
 	var rows []activityRow
-	err := s.reader(ctx).Where("hour >= ? AND kind <> ''", from).Order("hour, population_id, kind").Find(&rows).Error
+	err := s.reader(ctx).Where("hour >= ? AND times > 0", from).Order("hour, population_id, kind").Find(&rows).Error
 	list := make([]Activity, len(rows))
 	for i, r := range rows {
 		list[i] = Activity{Hour: r.Hour.UTC(), PopulationID: r.PopulationID, Kind: idp.AuditKind(r.Kind), Times: r.Times}

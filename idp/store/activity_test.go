@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/store"
@@ -62,11 +64,42 @@ func TestWhatHappenedIsCountedByTheHour(t *testing.T) {
 		if n := total(); n != 4 {
 			t.Errorf("with one that was late, four sign-ins are %d", n)
 		}
-		if n := count(now.Add(50*time.Hour), 200); n != 52 {
+		if n := count(now.Add(50*time.Hour), 200); n != 50 {
 			t.Errorf("after a gap %d hours were counted", n)
 		}
 		if n := total(); n != 4 {
 			t.Errorf("after a gap, four sign-ins are %d", n)
+		}
+	})
+}
+
+// A second step is counted beside the sign-in or the step-up in which it was proved, whichever
+// method it is; a password alone is none, and what was refused is neither.
+func TestSecondStepsAreCountedBesideSignIns(t *testing.T) {
+	t.Parallel()
+	idptest.Databases(t, func(t *testing.T, db *idptest.Database) {
+		_, err := db.CreatePopulation(t.Context(), idptest.Population(idp.Agents), idp.Now())
+		idptest.Must(t, err)
+		for kind, methods := range map[idp.AuditKind][]string{
+			idp.AuditSignedIn:    {"pwd", "pwd totp", "passkey", "pwd email"},
+			idp.AuditSteppedUp:   {"recovery", "pwd"},
+			idp.AuditCodeRefused: {"totp"},
+		} {
+			for _, m := range methods {
+				idptest.Must(t, db.Audit(t.Context(), idp.AuditEvent{Kind: kind, PopulationID: idp.Agents, Detail: map[string]string{"methods": m}}))
+			}
+		}
+		_, err = db.CountActivity(t.Context(), idp.Now(), 1000)
+		idptest.Must(t, err)
+		list, err := db.Activity(t.Context(), idp.Now().Add(-2*time.Hour))
+		idptest.Must(t, err)
+		counted := map[idp.AuditKind]int64{}
+		for _, a := range list {
+			counted[a.Kind] += a.Times
+		}
+		want := map[idp.AuditKind]int64{idp.AuditSignedIn: 4, idp.AuditSteppedUp: 2, idp.AuditCodeRefused: 1, store.ActivitySecondStep: 4}
+		if diff := cmp.Diff(want, counted); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

@@ -27,6 +27,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 	t.Helper()
 	tables := map[string][]RowColumn{}
 	for _, row := range []schema.Tabler{
+		activityRow{},
 		auditRow{},
 		clientRow{},
 		clientRoleRow{},
