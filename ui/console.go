@@ -12,6 +12,7 @@ type Console struct {
 	Alert         *Message // what could not be done, may be nil
 	SignOutAction string   // URL of the GET that signs out
 	HomeURL       string
+	FindURL       string // where a person is looked for, absent when empty
 }
 
 // NavGroup is a part of the console's navigation.

@@ -128,7 +128,7 @@ func consoleFrame(current string) ui.Console {
 	own := frame()
 	own.Brand = ui.Brand{}
 	return ui.Console{
-		Frame: own, HomeURL: "/admin", SignOutAction: "/end_session",
+		Frame: own, HomeURL: "/admin", FindURL: "/admin/people", SignOutAction: "/end_session",
 		Nav: []ui.NavGroup{
 			{Items: []ui.NavItem{item("Overview", ""), item("People", "/people"), item("Apps", "/apps"), item("Roles", "/roles")}},
 			{Label: "console.nav.security", Items: []ui.NavItem{
