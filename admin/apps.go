@@ -81,7 +81,7 @@ func (v *visit) appRow(c apps.ClientEntry, names map[string]string) ui.AppRow {
 	}
 	row.Populations = strings.Join(populations, ", ")
 	if c.Kind.SignsIn() && v.actor.Can(idp.PermissionAuthentication) {
-		row.Rule = *ruleOf(c.Override).With()
+		row.Rule, row.RuleURL = *ruleOf(c.Override).With(), row.URL+"/mfa"
 	}
 	return row
 }

@@ -264,12 +264,12 @@ func TestAPersonsAccountIsConnectedAndDisconnected(t *testing.T) {
 		h := open(t, db)
 		b := h.admin()
 		u, other := h.person("somebody@rtx.example"), h.person("other@rtx.example")
-		if strings.Contains(h.page(b, "/people/"+u.ID).Body, "Connected accounts") {
+		if strings.Contains(h.page(b, "/people/"+u.ID+"/sign-in").Body, "Connected accounts") {
 			t.Error("accounts, and there is no connection")
 		}
 		c := h.connect(idp.Agents, nil)
 		foreign := h.connect(idp.Contacts, nil)
-		person := h.page(b, "/people/"+u.ID)
+		person := h.page(b, "/people/"+u.ID+"/sign-in")
 		want(t, person, http.StatusOK, "Somebody", "Connected accounts", "Not connected", "/people/"+u.ID+"/connect/"+c.ID)
 		if strings.Contains(person.Body, foreign.ID) {
 			t.Error("another population's connection is on offer")
@@ -306,11 +306,11 @@ func TestConnectedAccountsAreChangedByWhoManagesPeople(t *testing.T) {
 	idptest.Must(t, h.Manage.Connections.LinkIdentity(t.Context(), authz.System(), connections.NewIdentity{UserID: u.ID, ConnectionID: c.ID, TenantID: tenantID, ObjectID: objectID}))
 	h.person("desk@rtx.example", h.role(idp.PermissionAgentRecovery))
 	b, _ := h.enters("desk@rtx.example")
-	page := h.page(b, "/people/"+u.ID)
+	page := h.page(b, "/people/"+u.ID+"/sign-in")
 	want(t, page, http.StatusOK, "Somebody", "Connected accounts", objectID)
 	h.person("people@rtx.example", h.role(idp.PermissionUsers))
 	manager, _ := h.enters("people@rtx.example")
-	above := h.page(manager, "/people/"+admin.ID)
+	above := h.page(manager, "/people/"+admin.ID+"/sign-in")
 	for _, p := range []*idptest.Page{page, above} {
 		if strings.Contains(p.Body, "/unlink/") || strings.Contains(p.Body, "/connect/") {
 			t.Error("connecting is on offer")

@@ -105,7 +105,10 @@ func pages() map[string]handler {
 		"/people":                     (*visit).people,
 		"/people/export":              (*visit).exportPeople,
 		"/people/new":                 func(v *visit) error { return v.withRoles(newPerson()) },
-		"/people/:id":                 (*visit).person,
+		"/people/:id":                 personTab(profileTab),
+		"/people/:id/sign-in":         personTab(signInTab),
+		"/people/:id/sessions":        personTab(sessionsTab),
+		"/people/:id/history":         personTab(historyTab),
 		"/people/:id/edit":            (*visit).editPerson,
 		"/people/:id/roles":           (*visit).personRoles,
 		"/people/:id/password":        (*visit).askPassword,
@@ -264,6 +267,9 @@ func (v *visit) frame(ctx context.Context, current string) (ui.Console, error) {
 	c := ui.Console{
 		Frame: ui.Frame{Lang: v.lang(), Zone: v.viewer.User.Zoneinfo, Account: v.viewer.User.Email},
 		Nav:   nav, HomeURL: v.path(""), SignOutAction: v.console.Web.Path("/end_session"),
+	}
+	if v.actor.CanDo("Users") {
+		c.FindURL = v.path("/people")
 	}
 	done := ui.Key("console.done." + v.Query("done"))
 	if slices.Contains(doneKeys(), done) {

@@ -95,7 +95,7 @@ func link() section[linking, connections.NewIdentity] {
 		},
 		frame: func(v *visit, l linking) (page ui.ConsoleForm, err error) {
 			page.Console, err = v.personFrame(l.UserDetail, true)
-			page.CancelURL, page.Heading = v.path("/people/"+l.ID), *ui.Key("console.link.heading").With(displayName(l.UserDetail), l.through.Name)
+			page.CancelURL, page.Heading = v.path("/people/"+l.ID+signInTab), *ui.Key("console.link.heading").With(displayName(l.UserDetail), l.through.Name)
 			return page, err
 		},
 		more: func(v *visit, l linking, _ connections.NewIdentity, page *ui.ConsoleForm) error {
@@ -115,7 +115,7 @@ func link() section[linking, connections.NewIdentity] {
 			case err != nil:
 				return err
 			}
-			return v.done("/people/"+l.ID, "console.done.linked")
+			return v.done("/people/"+l.ID+signInTab, "console.done.linked")
 		},
 	}
 }
@@ -134,7 +134,7 @@ func (s subject) identity() (people.IdentityEntry, error) {
 }
 
 var unlinkAction = action{
-	op: "UnlinkIdentity", object: true, heading: "console.link.unlink_heading", button: "console.link.unlink", danger: true, told: true,
+	tab: signInTab, op: "UnlinkIdentity", object: true, heading: "console.link.unlink_heading", button: "console.link.unlink", danger: true, told: true,
 	missing: func(s subject) error {
 		_, err := s.identity()
 		return err

@@ -21,6 +21,9 @@ func (v *visit) overview() error {
 		if page.Figures, page.Checks, err = v.firstSteps(); err != nil {
 			return err
 		}
+		if err = v.rules(ctx, &page); err != nil {
+			return err
+		}
 	}
 	if page.Coverage, err = v.coverage(); err != nil {
 		return err

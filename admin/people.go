@@ -123,7 +123,8 @@ func (l peopleList) url(v *visit) string {
 	return v.path("/people?" + q.Encode())
 }
 
-// people lists those of a population, or of all that the viewer sees.
+// people lists those of a population, or of all that the viewer sees. Asked to open, it leads
+// to the one who alone was found.
 func (v *visit) people() error {
 	ctx := v.Request.Context()
 	populations, current, err := v.shown()
@@ -134,6 +135,9 @@ func (v *visit) people() error {
 	list, next, err := v.console.Manage.People.Users(ctx, v.actor, asked.query())
 	if err != nil {
 		return badPage(err)
+	}
+	if only := asked.search != "" && len(list) == 1 && next == ""; only && v.Query("open") != "" {
+		return web.Redirect(v.Context, v.path("/people/"+list[0].ID))
 	}
 	frame, err := v.frame(ctx, "/people")
 	if err != nil {

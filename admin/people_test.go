@@ -66,6 +66,12 @@ func TestPeopleAreListedSearchedAndFiltered(t *testing.T) {
 			want(t, everywhere, http.StatusOK, "People", "Zoë Beispiel-Muster", "Contacts")
 			lacks(t, everywhere, "admin@rtx.example</small>")
 		}
+		// The search in the menu opens the one who was found; several are listed.
+		want(t, contacts, http.StatusOK, "People", `<input type="hidden" name="open" value="1">`)
+		want(t, h.page(b, "/people?open=1&q=zoe"), http.StatusOK, "Zoë Beispiel-Muster", "/sign-in", "/history")
+		want(t, h.page(b, "/people?open=1&q=customer.example"), http.StatusOK, "People", "Zoë Beispiel-Muster", "other@customer.example")
+		want(t, h.page(b, "/people?open=1&q="), http.StatusOK, "People", "admin@rtx.example")
+		want(t, h.page(b, "/people?open=1&q=nobody"), http.StatusOK, "People", "Nobody was found")
 		both := h.page(b, "/people?filter=disabled&filter=alone&filter=invented")
 		want(t, both, http.StatusOK, "People", "other@customer.example")
 		lacks(t, both, "Zoë Beispiel-Muster")
@@ -180,13 +186,15 @@ func TestOnlyRecoveringAgents(t *testing.T) {
 	want(t, list, http.StatusOK, "People", "agent@rtx.example")
 	lacks(t, list, "Add a person", "Contacts", "contact@customer.example")
 	mine := h.page(b, "/people/"+agent.ID)
-	want(t, mine, http.StatusOK, "Somebody", "View codes", "Reset MFA", "10 left")
-	lacks(t, mine, "Edit details", "Change roles", "Delete", "Set password", "Sign out everywhere", ">Sessions<", ">History<")
+	want(t, mine, http.StatusOK, "Somebody", "agent@rtx.example")
+	want(t, h.page(b, "/people/"+agent.ID+"/sign-in"), http.StatusOK, "Somebody", "View codes", "Reset MFA", "10 left")
+	lacks(t, mine, "Edit details", "Change roles", "Delete", "/sessions", "/history")
+	lacks(t, h.page(b, "/people/"+agent.ID+"/sign-in"), "Set password", "End a pause")
 	for _, path := range []string{
 		"/people?population=contacts", "/people/export?population=contacts", "/people/new", "/people/" + contact.ID, "/people/" + contact.ID + "/reset-mfa",
 		"/people/" + agent.ID + "/edit", "/people/" + agent.ID + "/roles", "/people/" + agent.ID + "/password", "/people/" + agent.ID + "/state",
 		"/people/" + agent.ID + "/sign-out", "/people/" + agent.ID + "/delete", "/people/" + agent.ID + "/anonymise", "/people/" + agent.ID + "/end-pause",
-		"/people/" + agent.ID + "/end-session/x", "/roles", "/roles/new", "/roles/" + desk, "/roles/" + desk + "/edit", "/authentication/agents",
+		"/people/" + agent.ID + "/end-session/x", "/people/" + agent.ID + "/sessions", "/people/" + agent.ID + "/history", "/roles", "/roles/new", "/roles/" + desk, "/roles/" + desk + "/edit", "/authentication/agents",
 	} {
 		want(t, h.page(b, path), http.StatusForbidden, notAllowed)
 	}
@@ -293,8 +301,12 @@ func TestCraftedPostsChangeNothing(t *testing.T) {
 		want(t, h.page(b, path), http.StatusForbidden, notAllowed)
 	}
 	page := h.page(b, up)
-	want(t, page, http.StatusOK, "Somebody", "admin@rtx.example", "Admin", "10 left")
-	lacks(t, page, "Edit details", "Delete", "Reset MFA", "View codes", "Change roles", "Sign out everywhere")
+	want(t, page, http.StatusOK, "Somebody", "admin@rtx.example", "Admin")
+	lacks(t, page, "Edit details", "Delete", "Change roles")
+	methods := h.page(b, up+"/sign-in")
+	want(t, methods, http.StatusOK, "Somebody", "10 left")
+	lacks(t, methods, "Reset MFA", "View codes", "Set password")
+	lacks(t, h.page(b, up+"/sessions"), "Sign out everywhere", "/end-session/")
 	after, err := h.Manage.People.UserDetail(t.Context(), authz.System(), admin.ID)
 	idptest.Must(t, err)
 	if after.Version != 1 || after.Disabled || len(after.Factors) != 1 || len(after.Sessions) != len(sessions) || len(after.Roles) != 1 {

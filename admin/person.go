@@ -42,13 +42,55 @@ func (v *visit) canRecover(op string, d people.UserDetail) bool {
 // isViewer tells whether the viewer looks at themselves.
 func (v *visit) isViewer(d people.UserDetail) bool { return d.ID == v.actor.UserID }
 
-// person is the page of one.
-func (v *visit) person() error {
-	d, err := v.personNamed()
-	if err != nil {
-		return err
+// The tabs of a person's page, by what their addresses add to the person's. What becomes of
+// the account is on the first.
+const (
+	profileTab  = ""
+	signInTab   = "/sign-in"
+	sessionsTab = "/sessions"
+	historyTab  = "/history"
+)
+
+// personTab is a tab of a person's page.
+func personTab(tab string) func(v *visit) error {
+	return func(v *visit) error {
+		d, err := v.personNamed()
+		if err != nil {
+			return err
+		}
+		if !v.canOpen(tab) {
+			return authz.ErrForbidden
+		}
+		return v.renderPerson(http.StatusOK, d, tab, nil)
 	}
-	return v.renderPerson(http.StatusOK, d, nil)
+}
+
+// canOpen tells whether a tab is there for the viewer.
+func (v *visit) canOpen(tab string) bool {
+	switch tab {
+	case sessionsTab:
+		return v.actor.CanDo("ListSessions")
+	case historyTab:
+		return v.actor.CanDo("Audit")
+	}
+	return true
+}
+
+func (v *visit) personTabs(d people.UserDetail, current string) (list []ui.NavItem) {
+	for _, tab := range []struct {
+		path  string
+		label ui.Key
+	}{
+		{profileTab, "console.person.profile_tab"},
+		{signInTab, "console.person.sign_in_tab"},
+		{sessionsTab, "console.person.sessions_tab"},
+		{historyTab, "console.person.history"},
+	} {
+		if v.canOpen(tab.path) {
+			list = append(list, ui.NavItem{Label: v.text(tab.label), URL: v.path("/people/" + d.ID + tab.path), Current: current == tab.path})
+		}
+	}
+	return list
 }
 
 // personFrame is the frame of a person's pages: back to the list, and on those below
@@ -62,68 +104,82 @@ func (v *visit) personFrame(d people.UserDetail, below bool) (ui.Console, error)
 	return frame, err
 }
 
-// renderPerson shows a person, with what could not be done.
-func (v *visit) renderPerson(status int, d people.UserDetail, alert *ui.Message) error {
+// renderPerson shows a tab of a person, with what could not be done.
+func (v *visit) renderPerson(status int, d people.UserDetail, tab string, alert *ui.Message) error {
 	ctx := v.Request.Context()
 	frame, err := v.personFrame(d, false)
 	if err != nil {
 		return err
 	}
-	frame.Alert = alert
-	population, err := v.console.Store.Population(ctx, d.PopulationID)
+	frame.Alert, frame.Tabs = alert, v.personTabs(d, tab)
+	page := ui.ConsolePerson{Console: frame, Name: d.Name, Email: d.Email, Disabled: d.Disabled}
+	switch tab {
+	case signInTab:
+		page.Tab = ui.PersonSignIn
+		err = v.methodsOf(&page, d)
+	case sessionsTab:
+		page.Tab = ui.PersonSessions
+		err = v.sessionsOf(ctx, &page, d)
+	case historyTab:
+		page.Tab = ui.PersonHistory
+		err = v.historyOf(ctx, &page, d)
+	default:
+		page.Tab = ui.PersonProfile
+		err = v.profileOf(ctx, &page, d)
+	}
 	if err != nil {
-		return err
-	}
-	page := ui.ConsolePerson{
-		Console: frame, Name: d.Name, Email: d.Email, PopulationName: v.populationName(population), Language: d.Locale, Disabled: d.Disabled,
-		PasswordSet: d.PasswordSet, Unproved: !d.UnprovedAt.IsZero(), CreatedAt: d.CreatedAt, Recovery: v.recoveryFacts(d),
-	}
-	for _, f := range d.Factors {
-		page.Factors = append(page.Factors, v.factorRow(d, f))
-	}
-	for _, r := range d.Roles {
-		page.Roles = append(page.Roles, r.Name)
-	}
-	v.addresses(&page, d)
-	if err := v.accountsOf(&page, d); err != nil {
-		return err
-	}
-	if err := v.sessionsOf(ctx, &page, d); err != nil {
-		return err
-	}
-	if err := v.historyOf(ctx, &page, d); err != nil {
 		return err
 	}
 	return v.render(status, page)
 }
 
-// addresses fills in where the viewer may change what.
-func (v *visit) addresses(page *ui.ConsolePerson, d people.UserDetail) {
-	at := func(page string) string { return v.path("/people/" + d.ID + page) }
-	if v.canDoTo("UpdateUser", d) {
-		page.EditURL = at("/edit")
+// actionOn adds to a person's page what can be done on a page of its own.
+func (v *visit) actionOn(page *ui.ConsolePerson, d people.UserDetail, may bool, name, path string, danger bool) {
+	if may {
+		label, hint := ui.Key("console.action."+name), ui.Key("console.action."+name+"_hint")
+		page.Actions = append(page.Actions, ui.PersonAction{
+			Label: *label.With(), Hint: *hint.With(), URL: v.path("/people/" + d.ID + path), Danger: danger,
+		})
+	}
+}
+
+// profileOf fills in who a person is, what they may, and what can become of the account.
+func (v *visit) profileOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
+	population, err := v.console.Store.Population(ctx, d.PopulationID)
+	if err != nil {
+		return err
+	}
+	page.PopulationName, page.Language, page.CreatedAt = v.populationName(population), d.Locale, d.CreatedAt
+	for _, r := range d.Roles {
+		page.Roles = append(page.Roles, r.Name)
+	}
+	changes := v.canDoTo("UpdateUser", d)
+	if changes {
+		page.EditURL = v.path("/people/" + d.ID + "/edit")
 	}
 	if v.canDoTo("SetRoles", d) {
-		page.RolesURL = at("/roles")
+		page.RolesURL = v.path("/people/" + d.ID + "/roles")
+	}
+	others := !v.isViewer(d)
+	v.actionOn(page, d, others && d.Disabled && changes, "enable", "/state", false)
+	v.actionOn(page, d, others && !d.Disabled && changes, "disable", "/state", true)
+	v.actionOn(page, d, others && v.canDoTo("AnonymiseUser", d), "anonymise", "/anonymise", true)
+	v.actionOn(page, d, others && v.canDoTo("DeleteUser", d), "delete", "/delete", true)
+	return nil
+}
+
+// methodsOf fills in how a person signs in.
+func (v *visit) methodsOf(page *ui.ConsolePerson, d people.UserDetail) error {
+	page.PasswordSet, page.PasswordSetAt, page.Unproved, page.Recovery = d.PasswordSet, d.PasswordChangedAt, !d.UnprovedAt.IsZero(), v.recoveryFacts(d)
+	for _, f := range d.Factors {
+		page.Factors = append(page.Factors, v.factorRow(d, f))
 	}
 	if v.canRecover("ResetMFA", d) && (len(d.Factors) > 0 || d.Recovery != nil) {
-		page.ResetURL = at("/reset-mfa")
+		page.ResetURL = v.path("/people/" + d.ID + "/reset-mfa")
 	}
-	if v.canDoTo("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
-		page.SignOutURL = at("/sign-out")
-	}
-	action := func(may bool, label, hint ui.Key, where string, danger bool) {
-		if may {
-			page.Actions = append(page.Actions, ui.PersonAction{Label: *label.With(), Hint: *hint.With(), URL: at(where), Danger: danger})
-		}
-	}
-	action(v.canDoTo("SetPassword", d), "console.action.password", "console.action.password_hint", "/password", false)
-	action(v.canDoTo("ClearThrottle", d), "console.action.throttle", "console.action.throttle_hint", "/end-pause", false)
-	others := !v.isViewer(d)
-	action(others && d.Disabled && v.canDoTo("UpdateUser", d), "console.action.enable", "console.action.enable_hint", "/state", false)
-	action(others && !d.Disabled && v.canDoTo("UpdateUser", d), "console.action.disable", "console.action.disable_hint", "/state", true)
-	action(others && v.canDoTo("AnonymiseUser", d), "console.action.anonymise", "console.action.anonymise_hint", "/anonymise", true)
-	action(others && v.canDoTo("DeleteUser", d), "console.action.delete", "console.action.delete_hint", "/delete", true)
+	v.actionOn(page, d, v.canDoTo("SetPassword", d), "password", "/password", false)
+	v.actionOn(page, d, v.canDoTo("ClearThrottle", d), "throttle", "/end-pause", false)
+	return v.accountsOf(page, d)
 }
 
 func (v *visit) factorRow(d people.UserDetail, f idp.Factor) ui.FactorRow {
@@ -169,8 +225,8 @@ func (v *visit) canViewCodes(d people.UserDetail) bool {
 
 // sessionsOf fills in where a person is signed in.
 func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowSessions = v.actor.CanDo("ListSessions"); !page.ShowSessions {
-		return nil
+	if v.canDoTo("SignOut", d) && len(d.Sessions)+len(d.Kept) > 0 {
+		page.SignOutURL = v.path("/people/" + d.ID + "/sign-out")
 	}
 	list, next, err := v.console.Manage.People.ListSessions(ctx, v.actor, people.SessionQuery{UserID: d.ID})
 	if err != nil {
@@ -216,9 +272,6 @@ func (v *visit) sessionsOf(ctx context.Context, page *ui.ConsolePerson, d people
 
 // historyOf fills in what happened to a person last.
 func (v *visit) historyOf(ctx context.Context, page *ui.ConsolePerson, d people.UserDetail) error {
-	if page.ShowHistory = v.actor.CanDo("Audit"); !page.ShowHistory {
-		return nil
-	}
 	events, _, err := v.console.Manage.System.Audit(ctx, v.actor, system.AuditQuery{UserID: d.ID, Limit: historyLength})
 	if err != nil {
 		return err
@@ -338,7 +391,7 @@ func (v *visit) renderPassword(status int, d people.UserDetail, wrong error) err
 	}
 	at := v.path("/people/" + d.ID)
 	page := ui.ConsolePersonPassword{
-		Console: frame, Action: at + "/password", CancelURL: at, PersonName: displayName(d), Reason: v.PostForm("reason"),
+		Console: frame, Action: at + "/password", CancelURL: at + signInTab, PersonName: displayName(d), Reason: v.PostForm("reason"),
 		Consequences: v.andTold(v.sessionsEnd(d)),
 	}
 	placeError(wrong, map[string]**ui.Message{"password": &page.PasswordError, "reason": &page.ReasonError}, &page.Alert)
@@ -351,7 +404,7 @@ func (v *visit) postPassword() error {
 	err := v.console.Manage.People.SetPassword(v.Request.Context(), v.actor, id, v.PostForm("password"), v.PostForm("reason"))
 	switch {
 	case err == nil:
-		return v.done("/people/"+id, "console.done.password_set")
+		return v.done("/people/"+id+signInTab, "console.done.password_set")
 	case errors.Is(err, authz.ErrStepUp):
 		return v.askFresh("/people/" + id + "/password")
 	case !errors.Is(err, idp.ErrInvalid):
@@ -369,9 +422,9 @@ func versionField(version int64) ui.Field {
 	return ui.Field{Name: "version", Value: strconv.FormatInt(version, 10)}
 }
 
-// refusedFor shows the person as they are, with why an operation was not carried
+// refusedFor shows a tab of the person as they are, with why an operation was not carried
 // out; what has no such words is returned.
-func (v *visit) refusedFor(err error) error {
+func (v *visit) refusedFor(tab string, err error) error {
 	var soon *factors.TooSoonError
 	var alert *ui.Message
 	switch {
@@ -388,5 +441,5 @@ func (v *visit) refusedFor(err error) error {
 	if found != nil {
 		return found
 	}
-	return v.renderPerson(http.StatusConflict, d, alert)
+	return v.renderPerson(http.StatusConflict, d, tab, alert)
 }

@@ -28,8 +28,14 @@ func TestThePageOfAPerson(t *testing.T) {
 	idptest.OverHTTP(t, func(t *testing.T, db *idptest.Database) {
 		h := open(t, db)
 		agent, b := h.helped()
-		want(t, h.page(b, "/people/"+agent.ID), http.StatusOK, "Somebody", "agent@rtx.example", "Agents", "Active", "Authenticator app", "10 left",
-			"can be generated again from", "127.0.0.1", "Gatehouse", "Manager", "History", "Signed in", "Sign out everywhere", "Anonymise")
+		at := "/people/" + agent.ID
+		profile := h.page(b, at)
+		want(t, profile, http.StatusOK, "Somebody", "agent@rtx.example", "Agents", "Active", "Manager", "Anonymise",
+			at+"/sign-in", at+"/sessions", at+"/history")
+		lacks(t, profile, "Authenticator app", "127.0.0.1", "Signed in")
+		want(t, h.page(b, at+"/sign-in"), http.StatusOK, "Somebody", "Authenticator app", "10 left", "can be generated again from", "Set password")
+		want(t, h.page(b, at+"/sessions"), http.StatusOK, "Somebody", "127.0.0.1", "Gatehouse", "Sign out everywhere")
+		want(t, h.page(b, at+"/history"), http.StatusOK, "Somebody", "Signed in", "127.0.0.1")
 	})
 }
 
@@ -63,7 +69,8 @@ func TestRolesAreGivenAndTaken(t *testing.T) {
 	want(t, b.Submit(form, "/roles", "roles", "nonsense", "reason", "promoted"), http.StatusUnprocessableEntity, "Roles of Somebody", "There is no role", `value="promoted"`)
 	// What was seen stays what the form is compared with.
 	done := b.Submit(missing, "/roles", "roles", idp.RoleAdmin, "reason", "promoted")
-	want(t, done, http.StatusOK, "Somebody", "The roles are saved.", "<li>Admin</li>", "Reason: promoted")
+	want(t, done, http.StatusOK, "Somebody", "The roles are saved.", "<li>Admin</li>")
+	want(t, h.page(b, "/people/"+agent.ID+"/history"), http.StatusOK, "Somebody", "Reason: promoted")
 	lacks(t, done, "<li>Manager</li>")
 	want(t, b.Submit(missing, "/roles", "reason", "late"), http.StatusConflict, "Roles of Somebody", "This was changed in the meantime", `value="admin" checked`)
 	want(t, b.Submit(h.page(b, "/people/"+agent.ID+"/roles"), "/roles", "reason", "left"), http.StatusOK, "Somebody", "The roles are saved.", "None.")
@@ -88,12 +95,14 @@ func TestAnAccountIsDisabledAndEnabled(t *testing.T) {
 	want(t, ask, http.StatusOK, "Disable Somebody?", "1 session ends now", "Reason")
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Disable Somebody?", "Say why", `id="reason-error"`)
 	want(t, b.Submit(ask, "/state", "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "Disable Somebody?", "at most 500 characters")
-	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusOK, "Somebody", "The account is disabled.", "Not signed in anywhere.", "Reason: lost phone")
+	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusOK, "Somebody", "The account is disabled.", "Enable")
+	want(t, h.page(b, "/people/"+agent.ID+"/sessions"), http.StatusOK, "Somebody", "Not signed in anywhere.")
 	want(t, b.Submit(ask, "/state", "reason", "lost phone"), http.StatusConflict, "Somebody", "This was changed in the meantime")
 	ask = h.page(b, "/people/"+agent.ID+"/state")
 	want(t, ask, http.StatusOK, "Enable Somebody?")
 	want(t, b.Submit(ask, "/state"), http.StatusUnprocessableEntity, "Enable Somebody?", "Say why")
-	want(t, b.Submit(ask, "/state", "reason", "found it"), http.StatusOK, "Somebody", "The account is enabled.", "Active", "Reason: found it")
+	want(t, b.Submit(ask, "/state", "reason", "found it"), http.StatusOK, "Somebody", "The account is enabled.", "Active")
+	want(t, h.page(b, "/people/"+agent.ID+"/history"), http.StatusOK, "Somebody", "Reason: lost phone", "Reason: found it")
 	want(t, b.Submit(ask, "/state", "state", "odd"), http.StatusBadRequest, "Something is missing from this link")
 }
 
@@ -107,7 +116,8 @@ func TestSessionsAreEnded(t *testing.T) {
 	want(t, ask, http.StatusOK, "End this session of Somebody?", "It is the only one.", "127.0.0.1")
 	want(t, b.Submit(ask, one, "reason", ""), http.StatusUnprocessableEntity, "End this session of Somebody?", "Say why")
 	want(t, b.Submit(ask, one, "reason", strings.Repeat("x", 501)), http.StatusUnprocessableEntity, "End this session of Somebody?", "at most 500 characters")
-	want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "The session is ended.", "Not signed in anywhere.", "Reason: shared computer")
+	want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "The session is ended.", "Not signed in anywhere.")
+	want(t, h.page(b, at+"/history"), http.StatusOK, "Somebody", "Reason: shared computer")
 	want(t, h.page(b, at+"/end-session/"+one), http.StatusNotFound, "There is no page here")
 	// A session of somebody else is not one of this person's.
 	mine, err := h.Store.UserByEmail(t.Context(), idp.Agents, "admin@rtx.example")
@@ -145,7 +155,7 @@ func TestRecoveryCodesAreGeneratedAgainAfterTwoHours(t *testing.T) {
 	h := open(t, db)
 	agent, b := h.helped()
 	at := "/people/" + agent.ID
-	early := h.page(b, at)
+	early := h.page(b, at+"/sign-in")
 	want(t, early, http.StatusOK, "Somebody", "can be generated again from")
 	lacks(t, early, "Generate again")
 	want(t, b.Post(h.Issuer+"/admin"+at+"/new-codes", url.Values{"reason": {"x"}}), http.StatusConflict, "Somebody", "Recovery codes can be generated again from")
@@ -168,7 +178,7 @@ func TestADisabledFactorIsEnabledAgain(t *testing.T) {
 	want(t, h.page(b, at+"/enable-factor/"+factor), http.StatusNotFound, "There is no page here")
 	_, err := h.Store.DisableFactor(t.Context(), factor, idp.Now())
 	idptest.Must(t, err)
-	want(t, h.page(b, at), http.StatusOK, "Somebody", "after too many wrong codes", "Enable again")
+	want(t, h.page(b, at+"/sign-in"), http.StatusOK, "Somebody", "after too many wrong codes", "Enable again")
 	ask := h.page(b, at+"/enable-factor/"+factor)
 	want(t, ask, http.StatusOK, "Enable the second factor of Somebody again?", "after too many wrong codes")
 	want(t, b.Submit(ask, factor, "reason", "it was them"), http.StatusOK, "Somebody", "It can be used again.")

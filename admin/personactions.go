@@ -32,7 +32,9 @@ type action struct {
 	// oneself. object: it is about something of the person's.
 	recovery, others, object bool
 	// missing is why there is nothing to be done, nil for always something.
-	missing         func(s subject) error
+	missing func(s subject) error
+	// tab of the person's page it is on.
+	tab             string
 	heading, button ui.Key
 	danger          bool
 	// says is what will happen, and told that the person gets a mail.
@@ -115,7 +117,7 @@ func (s subject) disabledFactor() (idp.Factor, error) {
 // actions are what can be done to a person, by the last part of the address.
 var actions = map[string]action{
 	"sign-out": {
-		op: "SignOut", heading: "console.action.sign_out_heading", button: "console.person.sign_out", danger: true,
+		tab: sessionsTab, op: "SignOut", heading: "console.action.sign_out_heading", button: "console.person.sign_out", danger: true,
 		says: func(v *visit, s subject) []ui.Message {
 			return []ui.Message{v.sessionsEnd(s.UserDetail), *ui.Key("console.action.sign_out_again").With()}
 		},
@@ -131,7 +133,7 @@ var actions = map[string]action{
 		done: "console.done.signed_out",
 	},
 	"end-session": {
-		op: "EndSession", object: true, heading: "console.action.end_heading", button: "console.action.end", danger: true,
+		tab: sessionsTab, op: "EndSession", object: true, heading: "console.action.end_heading", button: "console.action.end", danger: true,
 		missing: func(s subject) error {
 			_, err := s.session()
 			return err
@@ -152,7 +154,7 @@ var actions = map[string]action{
 		done: "console.done.session_ended",
 	},
 	"end-access": {
-		op: "EndGrant", object: true, heading: "console.action.access_heading", button: "console.action.access", danger: true,
+		tab: sessionsTab, op: "EndGrant", object: true, heading: "console.action.access_heading", button: "console.action.access", danger: true,
 		missing: func(s subject) error {
 			_, err := s.kept()
 			return err
@@ -174,7 +176,7 @@ var actions = map[string]action{
 		done: "console.done.access_ended",
 	},
 	"withdraw-consent": {
-		op: "WithdrawConsent", object: true, heading: "console.action.consent_heading", button: "console.action.consent", danger: true,
+		tab: sessionsTab, op: "WithdrawConsent", object: true, heading: "console.action.consent_heading", button: "console.action.consent", danger: true,
 		missing: func(s subject) error {
 			_, err := s.consent()
 			return err
@@ -192,7 +194,7 @@ var actions = map[string]action{
 		done: "console.done.consent_withdrawn",
 	},
 	"forget-browser": {
-		op: "ForgetTrustedBrowser", object: true, heading: "console.action.forget_heading", button: "console.action.forget",
+		tab: sessionsTab, op: "ForgetTrustedBrowser", object: true, heading: "console.action.forget_heading", button: "console.action.forget",
 		missing: func(s subject) error {
 			_, err := s.trusted()
 			return err
@@ -209,7 +211,7 @@ var actions = map[string]action{
 		done: "console.done.browser_forgotten",
 	},
 	"reset-mfa": {
-		op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,
+		tab: signInTab, op: "ResetMFA", recovery: true, heading: "console.action.reset_heading", button: "console.person.reset", danger: true, told: true,
 		says: func(v *visit, s subject) []ui.Message {
 			return []ui.Message{
 				*ui.Key("console.action.reset_factors").With(len(s.Factors)), *ui.Key("console.action.reset_codes").With(s.RecoveryLeft),
@@ -220,7 +222,7 @@ var actions = map[string]action{
 		done:  "console.done.mfa_reset",
 	},
 	"recovery-codes": {
-		op: "ViewRecoveryCodes", recovery: true, heading: "console.action.codes_heading", button: "console.person.view_codes", told: true,
+		tab: signInTab, op: "ViewRecoveryCodes", recovery: true, heading: "console.action.codes_heading", button: "console.person.view_codes", told: true,
 		missing: func(s subject) error {
 			if s.Recovery == nil {
 				return idp.ErrNotFound
@@ -236,7 +238,7 @@ var actions = map[string]action{
 		},
 	},
 	"new-codes": {
-		op: "RegenerateRecoveryCodes", recovery: true, heading: "console.action.regenerate_heading", button: "console.person.regenerate", told: true,
+		tab: signInTab, op: "RegenerateRecoveryCodes", recovery: true, heading: "console.action.regenerate_heading", button: "console.person.regenerate", told: true,
 		missing: func(s subject) error {
 			switch {
 			case len(mfa.Possessions(s.Factors)) == 0:
@@ -254,7 +256,7 @@ var actions = map[string]action{
 		done:  "console.done.codes_generated",
 	},
 	"enable-factor": {
-		op: "EnableFactor", recovery: true, object: true, heading: "console.action.factor_heading", button: "console.person.enable_factor", told: true,
+		tab: signInTab, op: "EnableFactor", recovery: true, object: true, heading: "console.action.factor_heading", button: "console.person.enable_factor", told: true,
 		missing: func(s subject) error {
 			_, err := s.disabledFactor()
 			return err
@@ -269,7 +271,7 @@ var actions = map[string]action{
 		done: "console.done.factor_enabled",
 	},
 	"end-pause": {
-		op: "ClearThrottle", heading: "console.action.throttle_heading", button: "console.action.throttle",
+		tab: signInTab, op: "ClearThrottle", heading: "console.action.throttle_heading", button: "console.action.throttle",
 		says: func(*visit, subject) []ui.Message {
 			return says("console.action.throttle_counts", "console.action.throttle_sure")
 		},
@@ -339,7 +341,7 @@ func (v *visit) renderCodes(s subject, codes []string) error {
 		return err
 	}
 	return v.render(http.StatusOK, ui.ConsolePersonCodes{
-		Console: frame, PersonName: displayName(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page()),
+		Console: frame, PersonName: displayName(s.UserDetail), PersonEmail: s.Email, Codes: codes, BackURL: v.path(s.page() + signInTab),
 		Told: v.console.Manage.Mailer != nil,
 	})
 }
@@ -370,8 +372,9 @@ func (v *visit) onActionPage(page func(question[subject], *visit) error) error {
 			person, err := v.personNamed()
 			return subject{person, object}, err
 		},
-		allowed: func(v *visit, s subject) bool { return d.allowed(v, s) }, missing: d.missing, refused: (*visit).refusedFor,
-		home: subject.page,
+		allowed: func(v *visit, s subject) bool { return d.allowed(v, s) }, missing: d.missing,
+		refused: func(v *visit, err error) error { return v.refusedFor(d.tab, err) },
+		home:    func(s subject) string { return s.page() + d.tab },
 		at: func(s subject) string {
 			if object == "" {
 				return s.page() + "/" + v.Param("action")
@@ -383,7 +386,7 @@ func (v *visit) onActionPage(page func(question[subject], *visit) error) error {
 			if d.answered != nil {
 				return d.answered(v, s, reason)
 			}
-			return v.saying(s.page(), d.done), d.carry(v, s, reason)
+			return v.saying(s.page()+d.tab, d.done), d.carry(v, s, reason)
 		},
 	}, v)
 }

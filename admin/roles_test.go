@@ -64,10 +64,7 @@ func TestSystemRolesAreOnlyRead(t *testing.T) {
 	b, _ := h.enters("admin@rtx.example")
 	page := h.page(b, "/roles/manager")
 	want(t, page, http.StatusOK, "Manager", "cannot be changed", "Manage people")
-	lacks(t, page, "Edit role", "Delete role")
-	if target, _, ok := page.Form(""); ok {
-		t.Errorf("a form posts to %s", target)
-	}
+	lacks(t, page, "Edit role", "Delete role", `name="permissions"`, `action="/admin/roles`)
 	for _, path := range []string{"/roles/manager/edit", "/roles/manager/delete"} {
 		want(t, h.page(b, path), http.StatusForbidden, notAllowed)
 		form := url.Values{"version": {"1"}, "name": {"Manager"}, "permissions": {idp.PermissionKeys}}

@@ -39,7 +39,7 @@ func TestATrustedBrowserIsForgotten(t *testing.T) {
 		one := h.trusts(agent.ID)
 		h.trusts(agent.ID)
 		at := "/people/" + agent.ID
-		want(t, h.page(b, at), http.StatusOK, "Somebody", at+"/forget-browser/"+one)
+		want(t, h.page(b, at+"/sessions"), http.StatusOK, "Somebody", at+"/forget-browser/"+one)
 		ask := h.page(b, at+"/forget-browser/"+one)
 		want(t, ask, http.StatusOK, ask.Heading(), "Reason")
 		want(t, b.Submit(ask, one, "reason", ""), http.StatusUnprocessableEntity, ask.Heading(), "Say why", `id="reason-error"`)
@@ -47,7 +47,8 @@ func TestATrustedBrowserIsForgotten(t *testing.T) {
 		if n := h.trusted(agent.ID); n != 2 {
 			t.Fatalf("%d browsers are left without a reason", n)
 		}
-		want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody", "Reason: shared computer")
+		want(t, b.Submit(ask, one, "reason", "shared computer"), http.StatusOK, "Somebody")
+		want(t, h.page(b, at+"/history"), http.StatusOK, "Somebody", "Reason: shared computer")
 		if n := h.trusted(agent.ID); n != 1 || len(h.sessionsOf(agent.ID)) != 1 {
 			t.Errorf("%d browsers and %d sessions are left", n, len(h.sessionsOf(agent.ID)))
 		}

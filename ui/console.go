@@ -12,6 +12,7 @@ type Console struct {
 	Alert         *Message // what could not be done, may be nil
 	SignOutAction string   // URL of the GET that signs out
 	HomeURL       string
+	FindURL       string // where a person is looked for, absent when empty
 }
 
 // NavGroup is a part of the console's navigation.
@@ -43,6 +44,18 @@ type ConsoleOverview struct {
 	Figures []Figure
 	// Coverage is how people are protected, a row for each user group.
 	Coverage []CoverageRow
+	// Groups and Apps are what is asked at sign-in: of people, and where an app has its own rule.
+	Groups  []GroupRules
+	Apps    []AppRow
+	AppsURL string // all apps, absent when empty
+}
+
+// GroupRules is what is asked of a user group at sign-in, and where each is changed.
+type GroupRules struct {
+	Name                               string
+	Access, Passwords                  Message
+	Methods                            []Message // the second steps, none for none
+	AccessURL, PolicyURL, PasswordsURL string
 }
 
 // CoverageRow counts the people of a user group by their strongest second factor.

@@ -24,6 +24,7 @@ type AppRow struct {
 	Kind        Message
 	Populations string
 	Rule        Message
+	RuleURL     string // where it is changed, absent when empty
 }
 
 // ConsoleApps lists the apps.

@@ -42,22 +42,35 @@ func (p ConsolePeople) about() about {
 	return about{template: "console-people", failed: anyOf(p.Alert), console: true}
 }
 
-// ConsolePerson is all about a person that the viewer may see.
+// PersonTab is a part of what is known of a person.
+type PersonTab string
+
+// The tabs of a person's page.
+const (
+	PersonProfile  PersonTab = "profile"
+	PersonSignIn   PersonTab = "sign_in"
+	PersonSessions PersonTab = "sessions"
+	PersonHistory  PersonTab = "history"
+)
+
+// ConsolePerson is a tab of what the viewer may see of a person. Beside Name, Email and
+// Disabled, each has only what it shows.
 type ConsolePerson struct {
 	Console
+	Tab            PersonTab
 	Name, Email    string
 	PopulationName string
 	Language       string // BCP 47, may be empty
 	Disabled       bool
 	PasswordSet    bool
-	Unproved       bool // another person made a way into the account
+	PasswordSetAt  time.Time // zero where that is not known
+	Unproved       bool      // another person made a way into the account
 	CreatedAt      time.Time
 	EditURL        string // absent when empty, like every address here
 	Factors        []FactorRow
 	Recovery       *RecoveryFacts // nil for none
 	ResetURL       string
 	Accounts       []ElsewhereRow // at other providers
-	ShowSessions   bool
 	Sessions       []SessionRow
 	MoreSessions   bool // there are more than are shown
 	Kept           []KeptRow
@@ -66,9 +79,8 @@ type ConsolePerson struct {
 	SignOutURL     string
 	Roles          []string
 	RolesURL       string
-	ShowHistory    bool
 	History        []HistoryRow
-	Actions        []PersonAction // what else can be done to the account
+	Actions        []PersonAction // what else can be done
 }
 
 func (p ConsolePerson) about() about {

@@ -40,7 +40,12 @@ func console() map[string]ui.Page {
 	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Coverage: []ui.CoverageRow{
 		{Name: "Agents", Counts: []ui.Message{*ui.Key("console.coverage.totp").With(118), *ui.Key("console.coverage.none").With(6)}, NoneURL: "#"},
 		{Name: "Contacts", Counts: []ui.Message{*ui.Key("console.coverage.email").With(2204)}},
-	}, Checks: []ui.Check{
+	}, Groups: []ui.GroupRules{
+		{Name: "Agents", Access: message("console.access.access.both"), Methods: []ui.Message{message("console.policy.authenticator"), message("console.policy.email_code")}, Passwords: *ui.Key("console.passwords.min_length_is").With(12), AccessURL: "#", PolicyURL: "#", PasswordsURL: "#"},
+		{Name: "Contacts", Access: message("console.access.access.password"), Passwords: *ui.Key("console.passwords.min_length_is").With(8), AccessURL: "#", PolicyURL: "#", PasswordsURL: "#"},
+	}, Apps: []ui.AppRow{
+		{Name: "Agent portal", Rule: message("console.app.rule_inherit"), URL: "#"}, {Name: "Payroll", Rule: message("console.app.rule_phr"), URL: "#"},
+	}, AppsURL: "#", Checks: []ui.Check{
 		{Label: *ui.Key("console.check.mail").With(), Hint: *ui.Key("console.check.mail_hint").With(), URL: "#", Done: true},
 		{Label: *ui.Key("console.check.audit").With(), Hint: *ui.Key("console.check.audit_days").With(400), URL: "#", Done: true},
 		{Label: *ui.Key("console.check.app").With(), Hint: *ui.Key("console.check.app_hint").With(), URL: "#"},
@@ -128,7 +133,7 @@ func consoleFrame(current string) ui.Console {
 	own := frame()
 	own.Brand = ui.Brand{}
 	return ui.Console{
-		Frame: own, HomeURL: "/admin", SignOutAction: "/end_session",
+		Frame: own, HomeURL: "/admin", FindURL: "/admin/people", SignOutAction: "/end_session",
 		Nav: []ui.NavGroup{
 			{Items: []ui.NavItem{item("Overview", ""), item("People", "/people"), item("Apps", "/apps"), item("Roles", "/roles")}},
 			{Label: "console.nav.security", Items: []ui.NavItem{

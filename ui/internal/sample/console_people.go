@@ -50,19 +50,30 @@ func people() map[string]ui.Page {
 	nobody := list
 	nobody.Search, nobody.People, nobody.NextURL = "zzz", nil, ""
 	pages["console-people"], pages["console-people-alone"], pages["console-people-nobody"] = list, alone, nobody
-	pages["console-person"], pages["console-person-little"] = fullPerson(), ui.ConsolePerson{
-		Console: consoleFrame("/people"), Email: sampleAddress, PopulationName: "Agents", Disabled: true, CreatedAt: on(1, 9),
+	for name, tab := range personTabs() {
+		pages[name] = fullPerson(tab)
+		pages[name+"-little"] = ui.ConsolePerson{
+			Console: consoleFrame("/people"), Tab: tab, Email: sampleAddress, PopulationName: "Agents", Disabled: true, CreatedAt: on(1, 9),
+		}
 	}
 	return pages
 }
 
-func fullPerson() ui.ConsolePerson {
+// personTabs are the names of the samples of a person's tabs.
+func personTabs() map[string]ui.PersonTab {
+	return map[string]ui.PersonTab{
+		"console-person": ui.PersonProfile, "console-person-sign-in": ui.PersonSignIn,
+		"console-person-sessions": ui.PersonSessions, "console-person-history": ui.PersonHistory,
+	}
+}
+
+func fullPerson(tab ui.PersonTab) ui.ConsolePerson {
 	action := func(name string, danger bool) ui.PersonAction {
 		return ui.PersonAction{Label: *ui.Key("console.action." + name).With(), Hint: *ui.Key("console.action." + name + "_hint").With(), URL: "#", Danger: danger}
 	}
 	page := ui.ConsolePerson{
-		Console: consoleFrame("/people"), Name: "Agent two", Email: "two@rtx.example", PopulationName: "Agents", Language: "de-CH",
-		PasswordSet: true, Unproved: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
+		Console: consoleFrame("/people"), Tab: tab, Name: "Agent two", Email: "two@rtx.example", PopulationName: "Agents", Language: "de-CH",
+		PasswordSet: true, PasswordSetAt: on(3, 9), Unproved: true, CreatedAt: on(1, 9), EditURL: "#", ResetURL: "#", SignOutURL: "#", RolesURL: "#",
 		Accounts: []ui.ElsewhereRow{
 			{Connection: "Microsoft", Linked: true, Email: "two@rtx.example", LinkedAt: on(2, 9), LastSeenAt: on(22, 8), ChangeURL: "#", Subject: []ui.Setting{
 				{Label: *ui.Key("console.link.tenant_id").With(), Values: []string{tenant}},
@@ -77,7 +88,7 @@ func fullPerson() ui.ConsolePerson {
 		Recovery: &ui.RecoveryFacts{
 			GeneratedAt: on(23, 9), SavedAt: on(23, 10), Left: 3, AgainAt: on(23, 11), ViewURL: "#",
 		},
-		ShowSessions: true, MoreSessions: true,
+		MoreSessions: true,
 		Sessions: []ui.SessionRow{
 			{UserAgent: agentFirefox, Address: "203.0.113.7", Since: on(23, 7), LastSeenAt: on(23, 9), Apps: []string{"Agent portal", "Wallboard"}, EndURL: "#"},
 			{UserAgent: agentIPhone, Address: "2001:db8::1f2e:7", Since: on(21, 7), LastSeenAt: on(22, 22), EndURL: "#"},
@@ -87,14 +98,23 @@ func fullPerson() ui.ConsolePerson {
 		},
 		Trusted:  []ui.TrustedRow{{ID: "b", UserAgent: firefox, Address: "203.0.113.7", Since: on(20, 8), Until: on(27, 8), LastUsedAt: on(23, 8), ForgetURL: "#"}},
 		Consents: []ui.ConsentRow{{App: "Wallboard of Bluebird", Terms: terms(), Since: on(3, 9), WithdrawURL: "#"}},
-		Roles:    []string{"Manager", "Recovery desk"}, ShowHistory: true,
+		Roles:    []string{"Manager", "Recovery desk"},
 		History: []ui.HistoryRow{
 			{At: on(23, 9), Kind: "Recovery codes viewed", By: "one@rtx.example", Reason: "lost the phone, called from the desk", UserAgent: agentFirefox, Address: "203.0.113.9"},
 			{At: on(23, 7), Kind: "Signed in", UserAgent: agentFirefox, Address: "203.0.113.7"},
 		},
-		Actions: []ui.PersonAction{action("password", false), action("throttle", false), action("disable", true), action("anonymise", true), action("delete", true)},
+		Actions: []ui.PersonAction{action("disable", true), action("anonymise", true), action("delete", true)},
+	}
+	if tab == ui.PersonSignIn {
+		page.Actions = []ui.PersonAction{action("password", false), action("throttle", false)}
 	}
 	page.Crumbs = []ui.Link{{Label: "People", URL: "#"}}
+	for _, t := range []struct {
+		label string
+		tab   ui.PersonTab
+	}{{"Profile", ui.PersonProfile}, {"Sign-in methods", ui.PersonSignIn}, {"Sessions and apps", ui.PersonSessions}, {"History", ui.PersonHistory}} {
+		page.Tabs = append(page.Tabs, ui.NavItem{Label: t.label, URL: "#", Current: t.tab == tab})
+	}
 	page.Done = ui.Key("console.done.signed_out").With()
 	return page
 }

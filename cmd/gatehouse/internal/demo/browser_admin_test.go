@@ -139,8 +139,9 @@ func viewsCodes(t *testing.T, h *house, agent *person) {
 	if status := b.visit(h.Issuer + "/admin/authentication/agents"); status != http.StatusForbidden {
 		t.Errorf("the authentication settings answer %d", status)
 	}
-	b.visit(h.Issuer + "/admin/people?q=agent@")
-	b.clicks(`a.person[href*="/admin/people/"]`)
+	b.visit(h.Issuer + "/admin/people?q=agent@&open=1") // the search in the menu
+	b.page("console-person")
+	b.clicks(`a[href$="/sign-in"]`)
 	b.clicks(`a[href$="/recovery-codes"]`)
 	b.page("console-confirm")
 	b.types("#reason", "lost the phone, on the telephone")
