@@ -12,6 +12,7 @@ import (
 	"gatehouse/idp/keys"
 	"gatehouse/idp/outbox"
 	"gatehouse/idp/store"
+	"gatehouse/idp/throttle"
 )
 
 // reapEvery is how long relying parties may hear late of what another replica
@@ -37,6 +38,7 @@ func (s *Server) Work(ctx context.Context) {
 		{Name: "remind people of the second step", Every: remindEvery, Run: s.Manage.Populations.Remind},
 		{Name: "make people searchable", Every: time.Minute, Run: s.indexPeople},
 		{Name: "count what happened", Every: time.Minute, Run: s.countActivity},
+		{Name: "count who is here", Every: time.Minute, Run: s.countTallies},
 		{Name: "rotate signing keys", Every: time.Hour, Run: func(ctx context.Context) error {
 			_, err := s.Keys.Rotate(ctx, false)
 			return err
@@ -146,6 +148,10 @@ const hoursOfOneRun = 200
 func (s *Server) countActivity(ctx context.Context) error {
 	_, err := s.Store.CountActivity(ctx, idp.Now(), hoursOfOneRun)
 	return err
+}
+
+func (s *Server) countTallies(ctx context.Context) error {
+	return s.Store.CountTallies(ctx, idp.Now(), throttle.Stops())
 }
 
 // auditRetention is what the configuration says, or else the database.

@@ -28,6 +28,7 @@ func RowColumns(t *testing.T) map[string][]RowColumn {
 	tables := map[string][]RowColumn{}
 	for _, row := range []schema.Tabler{
 		activityRow{},
+		tallyRow{},
 		auditRow{},
 		clientRow{},
 		clientRoleRow{},
