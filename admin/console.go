@@ -35,6 +35,8 @@ type Console struct {
 	Registration string
 	// AuditRetention is how long audit events are kept, zero for ever.
 	AuditRetention func(ctx context.Context) (time.Duration, error)
+	// Certificate is when that of this server ends, zero where it has none. Optional.
+	Certificate func() time.Time
 }
 
 // visit is one request of a person who may see the console.

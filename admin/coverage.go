@@ -6,18 +6,15 @@ import (
 
 	"gatehouse/idp"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/store"
 	"gatehouse/mfa"
 	"gatehouse/ui"
 )
 
 // coverage is how many people of each population have which second factor at most.
-func (v *visit) coverage() (list []ui.CoverageRow, err error) {
+func (v *visit) coverage(counted []store.Covered) (list []ui.CoverageRow, err error) {
 	if !v.actor.CanDo("Coverage") {
 		return nil, nil
-	}
-	counted, err := v.console.Manage.Populations.Coverage(v.Request.Context(), v.actor)
-	if err != nil {
-		return nil, err
 	}
 	names, err := v.populationNames()
 	for _, c := range counted {
@@ -36,7 +33,7 @@ func (v *visit) coverage() (list []ui.CoverageRow, err error) {
 		case v.actor.CanDo("Users"):
 			row.NoneURL = peopleList{population: c.PopulationID, filters: []string{onlyAlone}}.url(v)
 		}
-		row.Counts = append(row.Counts, *text.With(c.People))
+		row.Counts = append(row.Counts, ui.CoverageCount{Text: *text.With(ui.Count(c.People)), People: c.People, None: c.Method == "" && !c.Hardware})
 	}
 	return list, err
 }

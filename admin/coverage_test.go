@@ -8,6 +8,7 @@ import (
 	"gatehouse/idp"
 	"gatehouse/idp/idptest"
 	"gatehouse/idp/manage/populations"
+	"gatehouse/idp/throttle"
 )
 
 // An admin sees how people are protected, and reminds those who are not, with the number shown
@@ -21,6 +22,8 @@ func TestAnAdminRemindsPeopleWithoutASecondStep(t *testing.T) {
 	h.SetPolicy(idp.Agents, idp.Policy{Authenticator: true}, populations.OnNextLogin)
 	h.person("alone@rtx.example")
 	b, page := h.enters("admin@rtx.example")
+	idptest.Must(t, db.CountTallies(t.Context(), idp.Now(), throttle.Stops()))
+	page = h.page(b, "")
 	want(t, page, http.StatusOK, "Overview", "Strongest second step", "1 with an authenticator app", "1 person without any")
 	page = h.page(b, "/people?population=agents&filter=alone")
 	page = b.Get(idptest.Follow(t, page, "Remind them by mail"))

@@ -6,42 +6,46 @@ import (
 	"time"
 
 	"gatehouse/idp"
+	"gatehouse/idp/store"
 	"gatehouse/ui"
 )
 
-// overview is where the console begins: numbers, and the first steps.
+// overview is where the console begins: numbers, what needs a look, and the first steps. What it
+// counts was counted by jobs: it costs the same however much happened.
 func (v *visit) overview() error {
 	ctx := v.Request.Context()
 	frame, err := v.frame(ctx, "")
 	if err != nil {
 		return err
 	}
+	tallies, err := v.console.Store.Tallies(ctx)
+	if err != nil {
+		return err
+	}
 	page := ui.ConsoleOverview{Console: frame}
 	if v.actor.Can(idp.PermissionAuthentication) {
-		if page.Figures, page.Checks, err = v.firstSteps(); err != nil {
+		if page.Figures, page.Checks, err = v.firstSteps(tallies); err != nil {
 			return err
 		}
 		if err = v.rules(ctx, &page); err != nil {
 			return err
 		}
 	}
-	if page.Coverage, err = v.coverage(); err != nil {
+	if page.Coverage, err = v.coverage(tallies.Coverage); err != nil {
+		return err
+	}
+	if len(page.Figures)+len(page.Coverage) > 0 {
+		page.CountedAt = tallies.At
+	}
+	if err := v.happened(&page, tallies); err != nil {
 		return err
 	}
 	return v.render(http.StatusOK, page)
 }
 
 // firstSteps is what a new installation needs, and what of it is done.
-func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
+func (v *visit) firstSteps(counted store.Tallies) ([]ui.Figure, []ui.Check, error) {
 	ctx := v.Request.Context()
-	ids, err := v.console.relyingParty().Populations(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	affected, err := v.console.Store.AffectedByPopulation(ctx, idp.Now(), ids...)
-	if err != nil {
-		return nil, nil, err
-	}
 	clients, err := v.console.Store.Clients(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -60,10 +64,13 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	figures := []ui.Figure{
-		{Number: affected.People, Label: *ui.Key("console.overview.people").With(int(affected.People)), URL: v.open("/people")},
-		{Number: affected.Sessions, Label: *ui.Key("console.overview.sessions").With()},
-		{Number: int64(apps), Label: *ui.Key("console.overview.apps").With(apps), URL: v.open("/apps")},
+	figures := []ui.Figure{{Number: int64(apps), Label: *ui.Key("console.overview.apps").With(apps), URL: v.open("/apps")}}
+	present, people := counted.Present(), counted.People()
+	if !counted.At.IsZero() {
+		figures = append([]ui.Figure{
+			{Number: present, Label: *ui.Key("console.overview.signed_in").With(int(present))},
+			{Number: people, Label: *ui.Key("console.overview.people").With(int(people)), URL: v.open("/people")},
+		}, figures...)
 	}
 	check := func(label, hint ui.Key, url string, done bool) ui.Check {
 		return ui.Check{Label: *label.With(), Hint: *hint.With(), URL: v.open(url), Done: done}
@@ -72,7 +79,7 @@ func (v *visit) firstSteps() ([]ui.Figure, []ui.Check, error) {
 		check("console.check.mail", "console.check.mail_hint", "/system", v.console.Manage.Mailer != nil),
 		check("console.check.policy", "console.check.policy_hint", "/authentication/"+idp.Agents, len(decided) > 0),
 		check("console.check.app", "console.check.app_hint", "/apps/new", apps > 0),
-		check("console.check.people", "console.check.people_hint", "/people", affected.People > 1),
+		check("console.check.people", "console.check.people_hint", "/people", people > 1),
 		audit,
 	}, nil
 }

@@ -37,36 +37,6 @@ type Check struct {
 	Done        bool
 }
 
-// ConsoleOverview is where the console begins.
-type ConsoleOverview struct {
-	Console
-	Checks  []Check
-	Figures []Figure
-	// Coverage is how people are protected, a row for each user group.
-	Coverage []CoverageRow
-	// Groups and Apps are what is asked at sign-in: of people, and where an app has its own rule.
-	Groups  []GroupRules
-	Apps    []AppRow
-	AppsURL string // all apps, absent when empty
-}
-
-// GroupRules is what is asked of a user group at sign-in, and where each is changed.
-type GroupRules struct {
-	Name                               string
-	Access, Passwords                  Message
-	Methods                            []Message // the second steps, none for none
-	AccessURL, PolicyURL, PasswordsURL string
-}
-
-// CoverageRow counts the people of a user group by their strongest second factor.
-type CoverageRow struct {
-	Name    string
-	Counts  []Message
-	NoneURL string // the list of those without any, absent when empty
-}
-
-func (p ConsoleOverview) about() about { return about{template: "console-overview", console: true} }
-
 // Figure is a number with what it counts.
 type Figure struct {
 	Number int64

@@ -60,6 +60,8 @@ func whole(arg any) (n int, ok bool) {
 	switch arg := arg.(type) {
 	case int:
 		return arg, true
+	case Count:
+		return int(arg), true
 	case int64:
 		return int(arg), true
 	}

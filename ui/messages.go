@@ -195,6 +195,9 @@ func (u *UI) arg(lang string, arg any) string {
 	if d, ok := arg.(time.Duration); ok {
 		return u.wait(lang, d)
 	}
+	if n, ok := arg.(Count); ok {
+		return u.number(lang, int64(n))
+	}
 	if day, ok := arg.(Day); ok {
 		return u.day(lang, day)
 	}
@@ -205,6 +208,18 @@ func (u *UI) arg(lang string, arg any) string {
 		return list.In(func(key string, args ...any) string { return u.Text(lang, *Key(key).With(args...)) })
 	}
 	return fmt.Sprint(arg)
+}
+
+// Count is an argument that is a number of things, written with its digits in groups.
+type Count int64
+
+// number writes a number with its digits in groups, as the language has them.
+func (u *UI) number(lang string, n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && n > 0; i -= 3 {
+		digits = digits[:i] + u.Text(lang, Message{Key: "console.number.group"}) + digits[i:]
+	}
+	return digits
 }
 
 // wait writes a time to wait in words, rounded up to a unit that suits it.

@@ -37,6 +37,12 @@ func (u *UI) day(lang string, day Day) string {
 	return u.Text(lang, *Key("mail.day").With(at.Day(), u.month(lang, at), at.Year()))
 }
 
+// dayOfMonth writes a day without its year, as short as a scale needs it.
+func (u *UI) dayOfMonth(lang string, at time.Time) string {
+	at = at.UTC()
+	return u.Text(lang, *Key("console.trend.tick").With(at.Day(), u.month(lang, at), int(at.Month())))
+}
+
 // precise is where the order of what happened matters: its seconds are shown.
 const precise = " data-seconds"
 

@@ -57,7 +57,8 @@ type Server struct {
 	outbox         *outbox.Outbox
 	register       *registration.Endpoint
 	// reap is signalled when something was ended "Immediately".
-	reap chan struct{}
+	reap    chan struct{}
+	console *admin.Console
 	// draining: the process is about to stop.
 	draining atomic.Bool
 }
@@ -167,11 +168,11 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	})
 	signIn.Upstreams, signIn.UpstreamKey = upstreams, secrets[keys.ForFederation]
 	protocol.Upstreams = upstreams
-	console := &admin.Console{
+	s.console = &admin.Console{
 		Store: s.Store, Web: plumbing, Sessions: s.sessions, Manage: s.Manage, Callback: s.cfg.Issuer + "/admin/callback", Keyring: ring,
 		AuditRetention: s.auditRetention, Registration: s.registrationEndpoint(),
 	}
-	if err := s.Manage.Apps.EnsureConsole(ctx, console.Callback); err != nil {
+	if err := s.Manage.Apps.EnsureConsole(ctx, s.console.Callback); err != nil {
 		return err
 	}
 	self := &account.Pages{
@@ -182,7 +183,7 @@ func (s *Server) connect(ctx context.Context, ring *keyring.Keyring) error {
 	}
 	rest := api.New(api.Config{Manage: s.Manage, Tokens: protocol, Issuer: s.cfg.Issuer, Text: s.english})
 	s.register = &registration.Endpoint{Apps: s.Manage.Apps, Limiter: limiter, Issuer: s.cfg.Issuer, Text: s.english}
-	return s.route(plumbing, protocol, signIn, upstreams, console, self, rest)
+	return s.route(plumbing, protocol, signIn, upstreams, s.console, self, rest)
 }
 
 // limiter counts guesses, for the metrics too.
@@ -392,8 +393,12 @@ func (s *Server) Public() http.Handler {
 // Metrics serves Prometheus. It belongs on a listener of its own.
 func (s *Server) Metrics() http.Handler { return s.metrics.Handler() }
 
-// ObserveCertificate has the metrics say when a certificate of ours ends.
-func (s *Server) ObserveCertificate(expires func() time.Time) { s.metrics.Certificate(expires) }
+// ObserveCertificate has the metrics and the console say when a certificate of ours ends.
+// It belongs before Serve.
+func (s *Server) ObserveCertificate(expires func() time.Time) {
+	s.console.Certificate = expires
+	s.metrics.Certificate(expires)
+}
 
 // Close gives back the database and the connections to the mail server.
 func (s *Server) Close() error {

@@ -12,12 +12,11 @@ import (
 	"gatehouse/mfa"
 )
 
-// Activity is how often something happened within an hour, in a population.
+// Activity is how often something happened within an hour, in all populations.
 type Activity struct {
-	Hour         time.Time
-	PopulationID string
-	Kind         idp.AuditKind
-	Times        int64
+	Hour  time.Time
+	Kind  idp.AuditKind
+	Times int64
 }
 
 type activityRow struct {
@@ -123,11 +122,11 @@ var neverFewer = clause.OnConflict{
 
 // Activity reads what was counted from an hour on, the oldest first.
 func (s *Store) Activity(ctx context.Context, from time.Time) ([]Activity, error) {
-	var rows []activityRow
-	err := s.reader(ctx).Where("hour >= ? AND times > 0", from).Order("hour, population_id, kind").Find(&rows).Error
-	list := make([]Activity, len(rows))
-	for i, r := range rows {
-		list[i] = Activity{Hour: r.Hour.UTC(), PopulationID: r.PopulationID, Kind: idp.AuditKind(r.Kind), Times: r.Times}
+	var list []Activity
+	err := s.reader(ctx).Raw(`SELECT hour, kind, SUM(times) AS times FROM activity
+		WHERE hour >= ? AND times > 0 GROUP BY hour, kind ORDER BY hour, kind`, from).Scan(&list).Error
+	for i := range list {
+		list[i].Hour = list[i].Hour.UTC()
 	}
 	return list, found(err, "activity")
 }

@@ -218,17 +218,6 @@ func (k Kind) rule() rule {
 	return own
 }
 
-// Stops are the counters that stop what they count at the cap.
-func Stops() store.Stops {
-	stops := store.Stops{At: Cap}
-	for kind, r := range of {
-		if r.cap > 0 {
-			stops.Kinds = append(stops.Kinds, string(kind))
-		}
-	}
-	return stops
-}
-
 func (k Kind) shared() bool { return k.rule().shared }
 
 // waits are the waits after each failure from the first that is not free.

@@ -37,19 +37,6 @@ func console() map[string]ui.Page {
 			{Value: "next_login", Label: "On next login", Hint: "Sessions go on."},
 		}},
 	}
-	overview := ui.ConsoleOverview{Console: consoleFrame(""), Figures: apply.Figures, Coverage: []ui.CoverageRow{
-		{Name: "Agents", Counts: []ui.Message{*ui.Key("console.coverage.totp").With(118), *ui.Key("console.coverage.none").With(6)}, NoneURL: "#"},
-		{Name: "Contacts", Counts: []ui.Message{*ui.Key("console.coverage.email").With(2204)}},
-	}, Groups: []ui.GroupRules{
-		{Name: "Agents", Access: message("console.access.access.both"), Methods: []ui.Message{message("console.policy.authenticator"), message("console.policy.email_code")}, Passwords: *ui.Key("console.passwords.min_length_is").With(12), AccessURL: "#", PolicyURL: "#", PasswordsURL: "#"},
-		{Name: "Contacts", Access: message("console.access.access.password"), Passwords: *ui.Key("console.passwords.min_length_is").With(8), AccessURL: "#", PolicyURL: "#", PasswordsURL: "#"},
-	}, Apps: []ui.AppRow{
-		{Name: "Agent portal", Rule: message("console.app.rule_inherit"), URL: "#"}, {Name: "Payroll", Rule: message("console.app.rule_phr"), URL: "#"},
-	}, AppsURL: "#", Checks: []ui.Check{
-		{Label: *ui.Key("console.check.mail").With(), Hint: *ui.Key("console.check.mail_hint").With(), URL: "#", Done: true},
-		{Label: *ui.Key("console.check.audit").With(), Hint: *ui.Key("console.check.audit_days").With(400), URL: "#", Done: true},
-		{Label: *ui.Key("console.check.app").With(), Hint: *ui.Key("console.check.app_hint").With(), URL: "#"},
-	}}
 	confirm := ui.ConsoleConfirm{
 		Console: consoleFrame("/people"), Action: "/admin/x", CancelURL: "/admin", Danger: true,
 		Heading: *ui.Key("console.apply.heading").With(), Consequences: apply.Changes,
@@ -58,7 +45,7 @@ func console() map[string]ui.Page {
 	done := policy
 	done.Done = ui.Key("console.done.applied_now").With()
 	return map[string]ui.Page{
-		"console-policy": policy, "console-policy-done": done, "console-apply": apply, "console-overview": overview,
+		"console-policy": policy, "console-policy-done": done, "console-apply": apply,
 		"console-confirm": confirm,
 	}
 }

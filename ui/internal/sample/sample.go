@@ -23,7 +23,7 @@ const qr = "data:image/png;base64," +
 func Pages() map[string]ui.Page {
 	pages := map[string]ui.Page{}
 	for _, more := range []map[string]ui.Page{
-		signIn(), codes(), enrolment(), rest(), setup(), linkPages(), consoleLinks(), console(), consoleRequirements(), consoleApps(), people(), connections(), account(), consents(),
+		signIn(), codes(), enrolment(), rest(), setup(), linkPages(), consoleLinks(), console(), overviews(), consoleRequirements(), consoleApps(), people(), connections(), account(), consents(),
 	} {
 		for name, page := range more {
 			pages[name] = page
