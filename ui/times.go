@@ -40,7 +40,7 @@ func (u *UI) day(lang string, day Day) string {
 // dayOfMonth writes a day without its year, as short as a scale needs it.
 func (u *UI) dayOfMonth(lang string, at time.Time) string {
 	at = at.UTC()
-	return u.Text(lang, *Key("console.trend.tick").With(at.Day(), u.month(lang, at), int(at.Month())))
+	return u.Text(lang, *Key("console.trend.tick").With(at.Day(), u.month(lang, at)))
 }
 
 // precise is where the order of what happened matters: its seconds are shown.

@@ -108,7 +108,7 @@ var allowed = map[string][]string{
 		"idp", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/passkey", "idp/password", "idp/session", "idp/store", "idp/throttle",
 		"idp/web", "mfa", "ui",
 	},
-	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/manage/...", "idp/passkey", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
+	"admin":     {"idp", "idp/federation/certificate", "idp/pageauth", "idp/keyring", "idp/keys", "idp/manage/...", "idp/passkey", "idp/session", "idp/settings", "idp/store", "idp/web", "mfa", "ui"},
 	"admin/api": {"idp", "idp/federation/certificate", "idp/manage/...", "idp/settings", "idp/web", "mfa"},
 	// On the other side of the wire.
 	"admin/apiclient": {"idp"},
@@ -152,6 +152,7 @@ var allowedInTests = map[string][]string{
 	// The sign-in through another provider, as a browser sees it.
 	"idp/federation":   {"idp/manage/...", "idp/settings"},
 	"idp/imports":      {"ui"},
+	"admin":            {"idp/throttle"},
 	"admin/api":        {"idp/mail", "ui"},
 	"idp/login":        {"idp/mail", "idp/server", "idp/settings"},
 	"idp/outbox":       {"idp/fetch"},
