@@ -46,7 +46,7 @@ func (c *chaos) disturb(ctx context.Context) {
 	all := c.faults()
 	for round := 0; ctx.Err() == nil; round++ {
 		for _, at := range rand.Perm(len(all)) {
-			if f := all[at]; round%8 < f.of && rest(ctx, time.Duration(50+rand.IntN(500))*time.Millisecond) {
+			if f := all[at]; round%8 < f.of && rest(ctx, time.Duration(100+rand.IntN(1200))*time.Millisecond) {
 				f.do(ctx)
 				c.count(f.name)
 			}
