@@ -224,7 +224,7 @@ func (b *tab) sees(selector string) {
 // reads waits for a text on the page.
 func (b *tab) reads(text string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("document.body.innerText.includes(%q)", text))
+	b.until(fmt.Sprintf("document.body?.innerText.includes(%q)", text))
 }
 
 // page waits for a sign-in page by its name, and takes its picture.
