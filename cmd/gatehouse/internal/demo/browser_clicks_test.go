@@ -119,7 +119,7 @@ func adminTasks(p *person) []adminTask {
 	return []adminTask{
 		{"MFA, on next login", "It applies from the next sign-in on.", saving(contacts+"/mfa", choice("#authenticator"), "next_login")},
 		{"MFA, immediately", "Everyone affected is signed out.", saving(contacts+"/mfa", choice("#email_code"), "immediately")},
-		{"Portal access", "Saved", func(c *clicking) {
+		{"Portal access", "Saved. Sessions and access", func(c *clicking) {
 			c.presses(`main a[href$="` + contacts + `/access"]`)
 			c.presses("main input[value=password]")
 			c.presses("main button.primary")
@@ -130,11 +130,11 @@ func adminTasks(p *person) []adminTask {
 		{"Password requirements, on next login", "It applies from the next sign-in on.", saving(contacts+"/passwords", choice("#digit"), "next_login")},
 		{"Password requirements, immediately", "Everyone affected is signed out.", saving(contacts+"/passwords", choice("#upper"), "immediately")},
 		{"An app's second step, on next login", "It applies from the next sign-in on.", saving(app, choice("main input[value=required]"), "next_login")},
-		{"An app's second step, immediately", "Saved", saving(app, choice("main input[value=off]"), "immediately")},
+		{"An app's second step, immediately", "Everyone is signed out of the app.", saving(app, choice("main input[value=off]"), "immediately")},
 		{"Give a role", "The roles are saved.", onPerson(p.Email, `main a[href$="/roles"]`, "main input[value=manager]")},
 		{"View recovery codes", p.codes[0], onPerson(p.Email, `main a[href$="/sign-in"]`, `main a[href$="/recovery-codes"]`)},
 		{"Reset MFA", "MFA is reset.", onPerson(p.Email, `main a[href$="/sign-in"]`, `main a[href$="/reset-mfa"]`)},
-		{"Invite a person", "invitation", func(c *clicking) {
+		{"Invite a person", "The invitation is on its way.", func(c *clicking) {
 			c.presses(`nav a[href$="/people"]`)
 			c.presses(`main a[href*="/invite"]`)
 			c.fills("#email", "new@rtx.example")
